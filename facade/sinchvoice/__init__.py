@@ -1,0 +1,91 @@
+"""Unofficial Python client for Sinch Voice: call reports, call control, call detail records."""
+
+from typing import TYPE_CHECKING, Any
+
+from . import signing
+from ._version import __version__
+from .calls import Call, CallDomain, CallLeg, CallReason, CallResult, CallStatus
+from .client import AsyncVoiceClient, VoiceClient
+from .decoding import Price
+from .endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
+from .errors import (
+    ApiConnectionError,
+    ApiError,
+    ApiStatusError,
+    ApiTimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ConflictError,
+    InsufficientCreditError,
+    InvalidRequest,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    SinchVoiceError,
+    UnexpectedResponse,
+    UnprocessableError,
+)
+from .reports import Counter, ReportDomain, ReportWindow, ServiceStatus, UserCallReport
+from .retry import RetryPolicy
+from .settings import Region
+from .signing import CanonicalResource, Credentials
+
+if TYPE_CHECKING:
+    from . import svaml
+
+__all__ = [
+    "ApiConnectionError",
+    "ApiError",
+    "ApiStatusError",
+    "ApiTimeoutError",
+    "AsyncVoiceClient",
+    "AuthenticationError",
+    "BadRequestError",
+    "Call",
+    "CallDomain",
+    "CallLeg",
+    "CallReason",
+    "CallResult",
+    "CallStatus",
+    "CanonicalResource",
+    "ConfigurationError",
+    "ConflictError",
+    "Counter",
+    "Credentials",
+    "Endpoint",
+    "InsufficientCreditError",
+    "InvalidRequest",
+    "MxpEndpoint",
+    "NotFoundError",
+    "OtherEndpoint",
+    "PermissionDeniedError",
+    "Price",
+    "PstnEndpoint",
+    "RateLimitError",
+    "Region",
+    "ReportDomain",
+    "ReportWindow",
+    "RetryPolicy",
+    "ServerError",
+    "ServiceStatus",
+    "SinchVoiceError",
+    "SipEndpoint",
+    "UnexpectedResponse",
+    "UnprocessableError",
+    "UserCallReport",
+    "VoiceClient",
+    "__version__",
+    "signing",
+    "svaml",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Its thirty classes cost a fifth of the whole import, and reports do without them.
+    if name == "svaml":
+        from importlib import import_module
+
+        return import_module(".svaml", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

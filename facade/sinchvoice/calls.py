@@ -1,0 +1,396 @@
+"""Calls: look one up, and tell it what to do while it goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import attrs
+
+from . import decoding, endpoints
+from .decoding import Price
+from .endpoints import Endpoint
+from .errors import InvalidRequest
+from .exchange import AsyncExchange, Exchange, Operation, Reply, path_segment, split_url
+
+if TYPE_CHECKING:
+    from .svaml import PlayFiles, Say, Svaml
+
+__all__ = [
+    "AsyncCalls",
+    "Call",
+    "CallDomain",
+    "CallLeg",
+    "CallReason",
+    "CallResult",
+    "CallStatus",
+    "Calls",
+]
+
+
+class CallStatus(StrEnum):
+    """Whether a call goes on."""
+
+    ONGOING = "ONGOING"
+    FINAL = "FINAL"
+
+
+class CallResult(StrEnum):
+    """What became of a call; `N/A` while it is not decided."""
+
+    NOT_AVAILABLE = "N/A"
+    ANSWERED = "ANSWERED"
+    BUSY = "BUSY"
+    NO_ANSWER = "NOANSWER"
+    FAILED = "FAILED"
+
+
+class CallReason(StrEnum):
+    """Why a call ended; `N/A` while it goes on."""
+
+    NOT_AVAILABLE = "N/A"
+    TIMEOUT = "TIMEOUT"
+    CALLER_HANGUP = "CALLERHANGUP"
+    CALLEE_HANGUP = "CALLEEHANGUP"
+    BLOCKED = "BLOCKED"
+    NO_CREDIT_PARTNER = "NOCREDITPARTNER"
+    MANAGER_HANGUP = "MANAGERHANGUP"
+    CANCEL = "CANCEL"
+    GENERAL_ERROR = "GENERALERROR"
+    INVALID_SVAML_ACTION = "INVALIDSVAMLACTION"
+
+
+class CallDomain(StrEnum):
+    """Where a call ends: in the telephone network, or at an app."""
+
+    PSTN = "pstn"
+    MXP = "mxp"
+
+
+class CallLeg(StrEnum):
+    """Who hears what is played or said."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+    BOTH = "both"
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A call, as the server knows it now. What the server left out, or garbled, is None.
+
+    Attributes:
+        call_id: the call's id.
+        from_: who calls.
+        to: who is called.
+        domain: where it ends; text that is no CallDomain is kept.
+        duration: seconds.
+        status: whether it goes on; text that is no CallStatus is kept.
+        result: what became of it; text that is no CallResult is kept.
+        reason: why it ended; text that is no CallReason is kept.
+        timestamp: when it took place, in UTC.
+        custom: what the application attached: text, or a JSON object. See `custom_json`.
+        user_rate: price per minute.
+        debit: price of the whole call.
+        raw: the JSON as received, with exact decimals.
+
+    Source: "Get information about a call", Voice API 1.0.1; Calls page, Calling API 1.0.0.
+    """
+
+    call_id: str
+    from_: Endpoint | None
+    to: Endpoint | None
+    domain: CallDomain | str | None
+    duration: int | None
+    status: CallStatus | str | None
+    result: CallResult | str | None
+    reason: CallReason | str | None
+    timestamp: datetime | None
+    custom: str | Mapping[str, Any] | None
+    user_rate: Price | None
+    debit: Price | None
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+
+    def custom_json(self) -> Any:
+        """What `custom` means as JSON: text is parsed, an object is given as it is.
+
+        Raises:
+            ValueError: it is text that is not JSON.
+        """
+        return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
+
+
+class Calls:
+    """The calls of an application: `voice.calls`.
+
+    Wherever a call is named, its id will do, or the full `callResourceUrl` of a callback event,
+    which leads to the region that the call is in.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def get(self, call: str) -> Call:
+        """Look up a call that goes on or is over.
+
+        Args:
+            call: id or callResourceUrl.
+
+        Raises:
+            InvalidRequest: the id is empty or no id, or the URL is not one to send credentials to.
+            NotFoundError: there is no such call.
+            ApiError: anything else that went wrong.
+
+        Source: "Get information about a call", Voice API 1.0.1.
+        """
+        return self._exchange.run(_get(call))
+
+    def update(self, call: str, svaml: Svaml) -> None:
+        """Tell an ongoing call what to do; what is played is heard by the caller.
+
+        Args:
+            call: id or callResourceUrl. It must come from or go to a phone number or SIP address.
+            svaml: instructions, an action, or both.
+
+        Raises:
+            InvalidRequest: the id is empty or no id, or the URL is not one to send credentials to.
+            NotFoundError: there is no such call.
+            ApiError: anything else that went wrong; `may_have_executed` says whether the server
+                may have acted.
+
+        Source: "Update a call in progress", Calling API 1.0.0.
+        """
+        return self._exchange.run(_update(call, svaml))
+
+    def manage_with_call_leg(self, call: str, leg: str, svaml: Svaml) -> None:
+        """Play or say something to one side of an ongoing call, or to both.
+
+        The server ignores the leg for conference calls and for callouts.
+
+        Args:
+            call: id or callResourceUrl. It must come from or go to a phone number or SIP address.
+            leg: `caller`, `callee` or `both`.
+            svaml: PlayFiles and Say instructions, at least one; an action may follow them.
+
+        Raises:
+            InvalidRequest: another leg, another instruction, or no instruction.
+            NotFoundError: there is no such call.
+            ApiError: anything else that went wrong; `may_have_executed` says whether the server
+                may have acted.
+
+        Source: "Manage call with callLeg", Calling API 1.0.0.
+        """
+        return self._exchange.run(_manage_with_call_leg(call, leg, svaml))
+
+    def hangup(self, call: str) -> None:
+        """End an ongoing call: `update` with the action Hangup."""
+        return self._exchange.run(_hangup(call))
+
+    def say(
+        self, call: str, text: str, *, locale: str | None = None, leg: str | None = None
+    ) -> None:
+        """Say a text in an ongoing call.
+
+        Args:
+            call: id or callResourceUrl.
+            text: what to say.
+            locale: language or voice, for example `en-US`.
+            leg: `caller`, `callee` or `both`; without it, the caller hears it.
+
+        Raises:
+            InvalidRequest, NotFoundError, ApiError: as `update` and `manage_with_call_leg`.
+        """
+        return self._exchange.run(_say(call, text, locale, leg))
+
+    def play(self, call: str, *ids: str, locale: str | None = None, leg: str | None = None) -> None:
+        """Play files or prompts in an ongoing call.
+
+        Args:
+            call: id or callResourceUrl.
+            ids: ids of stored files, URLs, or prompts such as `#tts[Hello]`.
+            locale: language or voice of the text-to-speech in them, for example `en-US`.
+            leg: `caller`, `callee` or `both`; without it, the caller hears it.
+
+        Raises:
+            InvalidRequest, NotFoundError, ApiError: as `update` and `manage_with_call_leg`.
+        """
+        return self._exchange.run(_play(call, ids, locale, leg))
+
+
+class AsyncCalls:
+    """As `Calls`, awaited."""
+
+    def __init__(self, exchange: AsyncExchange) -> None:
+        self._exchange = exchange
+
+    async def get(self, call: str) -> Call:
+        """As `Calls.get`."""
+        return await self._exchange.run(_get(call))
+
+    async def update(self, call: str, svaml: Svaml) -> None:
+        """As `Calls.update`."""
+        return await self._exchange.run(_update(call, svaml))
+
+    async def manage_with_call_leg(self, call: str, leg: str, svaml: Svaml) -> None:
+        """As `Calls.manage_with_call_leg`."""
+        return await self._exchange.run(_manage_with_call_leg(call, leg, svaml))
+
+    async def hangup(self, call: str) -> None:
+        """As `Calls.hangup`."""
+        return await self._exchange.run(_hangup(call))
+
+    async def say(
+        self, call: str, text: str, *, locale: str | None = None, leg: str | None = None
+    ) -> None:
+        """As `Calls.say`."""
+        return await self._exchange.run(_say(call, text, locale, leg))
+
+    async def play(
+        self, call: str, *ids: str, locale: str | None = None, leg: str | None = None
+    ) -> None:
+        """As `Calls.play`."""
+        return await self._exchange.run(_play(call, ids, locale, leg))
+
+
+# --- operations ---------------------------------------------------------------------------------
+# The generated modules and svaml are imported where they are used: most processes need few of them.
+
+
+def _get(call: str) -> Operation[Call]:
+    from sinchvoice_calling.api.calls import calling_get_call_result
+
+    call_id, origin = _locate(call)
+    return Operation(
+        name="calls.get",
+        api="calling",
+        origin=origin,
+        endpoint=calling_get_call_result,
+        arguments={"call_id": call_id},
+        replayable=True,
+        convert=lambda reply: _call(reply, call_id),
+    )
+
+
+def _update(call: str, svaml: Svaml) -> Operation[None]:
+    from sinchvoice_calling.api.calls import calling_update_call
+
+    call_id, origin = _locate(call)
+    return Operation(
+        name="calls.update",
+        api="calling",
+        origin=origin,
+        endpoint=calling_update_call,
+        arguments={"call_id": call_id, "body": _Body(svaml)},
+        replayable=False,
+        convert=lambda reply: None,
+        has_content=False,
+    )
+
+
+def _manage_with_call_leg(call: str, leg: str, svaml: Svaml) -> Operation[None]:
+    from sinchvoice_calling.api.calls import calling_manage_call_with_call_leg
+
+    from .svaml import PlayFiles, Raw, Say
+
+    call_id, origin = _locate(call)
+    if leg not in list(CallLeg):
+        raise InvalidRequest(f"leg is {leg!r}: give 'caller', 'callee' or 'both'")
+    body = _Body(svaml)
+    for instruction in svaml.instructions or ():
+        if not isinstance(instruction, PlayFiles | Say | Raw):
+            raise InvalidRequest(
+                f"{type(instruction).__name__} is not for one leg, only PlayFiles and Say are: "
+                "use calls.update"
+            )
+    if not svaml.instructions and not isinstance(svaml.action, Raw):
+        raise InvalidRequest("there is nothing to play or say to a leg: use calls.update")
+    return Operation(
+        name="calls.manage_with_call_leg",
+        api="calling",
+        origin=origin,
+        endpoint=calling_manage_call_with_call_leg,
+        arguments={"call_id": call_id, "call_leg": CallLeg(leg).value, "body": body},
+        replayable=False,
+        convert=lambda reply: None,
+        has_content=False,
+    )
+
+
+def _hangup(call: str) -> Operation[None]:
+    from .svaml import Hangup, Svaml
+
+    return _update(call, Svaml(action=Hangup()))
+
+
+def _say(call: str, text: str, locale: str | None, leg: str | None) -> Operation[None]:
+    from .svaml import Say
+
+    return _let_hear(call, Say(text, locale=locale), leg)
+
+
+def _play(call: str, ids: tuple[str, ...], locale: str | None, leg: str | None) -> Operation[None]:
+    from .svaml import PlayFiles
+
+    return _let_hear(call, PlayFiles(ids, locale=locale), leg)
+
+
+def _let_hear(call: str, instruction: PlayFiles | Say, leg: str | None) -> Operation[None]:
+    from .svaml import Svaml
+
+    svaml = Svaml([instruction])
+    return _update(call, svaml) if leg is None else _manage_with_call_leg(call, leg, svaml)
+
+
+class _Body:
+    """A request body that the generated code sends as it was serialized here."""
+
+    def __init__(self, value: Svaml) -> None:
+        from .svaml import Svaml
+
+        if not isinstance(value, Svaml):
+            raise InvalidRequest(
+                f"svaml is {type(value).__name__}: give a Svaml; "
+                "Svaml.from_wire makes one from JSON"
+            )
+        self._value = value
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._value.to_wire()
+
+
+def _locate(call: object) -> tuple[str, str | None]:
+    """The id of a call and, from a callResourceUrl, the origin that it is kept at."""
+    if not isinstance(call, str) or "://" not in call:
+        return path_segment("call id", call), None
+    origin, path = split_url(call)
+    match = re.fullmatch(r"/calling/v1/calls/id/([^/]+)", path)
+    if match is None:
+        raise InvalidRequest(
+            f"{call!r} is not the URL of a call: its path must be /calling/v1/calls/id/<id>"
+        )
+    return path_segment("call id", unquote(match[1])), origin
+
+
+def _call(reply: Reply, call_id: str) -> Call:
+    parsed, raw = reply.parsed, reply.raw
+    custom = raw.get("custom")
+    return Call(
+        call_id=decoding.text(parsed.call_id) or decoding.text(parsed.callid) or call_id,
+        from_=endpoints.read(raw.get("from")),
+        to=endpoints.read(raw.get("to")),
+        domain=decoding.open_enum(CallDomain, parsed.domain),
+        duration=decoding.whole_number(parsed.duration),
+        status=decoding.open_enum(CallStatus, parsed.status),
+        result=decoding.open_enum(CallResult, parsed.result),
+        reason=decoding.open_enum(CallReason, parsed.reason),
+        timestamp=decoding.timestamp(parsed.timestamp),
+        custom=custom if isinstance(custom, str | dict) else None,
+        user_rate=decoding.price(raw.get("userRate")),
+        debit=decoding.price(raw.get("debit")),
+        raw=raw,
+    )

@@ -1,0 +1,163 @@
+"""What the values in the server's JSON mean: every reading that is lenient, written once.
+
+Each function takes any JSON value and gives None where it says nothing usable: one odd field
+must not lose the rest of a call. Numbers with a fraction arrive as `Decimal`, never as float.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar
+
+import attrs
+
+__all__ = [
+    "Price",
+    "http_date",
+    "json_object",
+    "number",
+    "open_enum",
+    "price",
+    "text",
+    "timestamp",
+    "whole_number",
+]
+
+E = TypeVar("E", bound=StrEnum)
+
+_TIMESTAMP = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_WHOLE = r"-?[0-9]{1,19}"
+
+
+@attrs.frozen
+class Price:
+    """An amount of money, exactly as the server wrote it.
+
+    Attributes:
+        amount: the amount, never rounded; None if the server sent text that is no number.
+        currency: ISO 4217 code; None if the server did not say.
+    """
+
+    amount: Decimal | None
+    currency: str | None
+
+
+def json_object(content: bytes) -> dict[str, Any]:
+    """Parse a JSON object with exact decimals.
+
+    Raises:
+        ValueError: not JSON, or JSON that is not an object.
+        RecursionError, ArithmeticError: JSON that Python cannot hold.
+    """
+    value = json.loads(content, parse_float=Decimal, parse_constant=_refuse_constant)
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON object was expected, not {_kind(value)}")
+    return value
+
+
+def text(value: object) -> str | None:
+    """A string that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def whole_number(value: object) -> int | None:
+    """An integer, also if it is written as text or with a fraction of zero."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and re.fullmatch(_WHOLE, value):
+        return int(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**63 else None
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 19:
+        return int(value) if value == value.to_integral_value() else None
+    return None
+
+
+def number(value: object) -> int | Decimal | None:
+    """A number, as text or not: an integer if it is whole, otherwise exact."""
+    whole = whole_number(value)
+    return _amount(value) if whole is None else whole
+
+
+def timestamp(value: object) -> datetime | None:
+    """An ISO 8601 time, in UTC; without a zone it is UTC, a date alone is its midnight.
+
+    Fractions finer than a microsecond are cut off. Seconds since 1970 are understood as well.
+
+    Source: "Using REST" page (seven digits); the vendor's own test data (no zone); the vendor's
+    Java SDK (seconds since 1970).
+    """
+    try:
+        if isinstance(value, str) and re.fullmatch(_TIMESTAMP, value):
+            moment = datetime.fromisoformat(value.upper())
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            return datetime.fromtimestamp(float(value), UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def http_date(value: str | None) -> float | None:
+    """The time in an HTTP header, in seconds since 1970."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def open_enum(kind: type[E], value: object) -> E | str | None:
+    """A member of `kind` in any case; text that is no member stays as it is."""
+    if not isinstance(value, str) or not value:
+        return None
+    member: E | None = _folded(kind).get(value.casefold())
+    return value if member is None else member
+
+
+def price(value: object) -> Price | None:
+    """A price: an object with amount and currency, or the amount alone.
+
+    Source: Voice API 1.0.1 has the object, 1.0.0 a string.
+    """
+    if isinstance(value, Mapping):
+        return Price(_amount(value.get("amount")), text(value.get("currencyId")))
+    if value is None or value == "":
+        return None
+    return Price(_amount(value), None)
+
+
+def _amount(value: object) -> Decimal | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Decimal | int):
+        return Decimal(value)
+    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?", value):
+        return Decimal(value)
+    return None
+
+
+@cache
+def _folded(kind: type[E]) -> Mapping[str, E]:
+    return {member.value.casefold(): member for member in kind}
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _kind(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

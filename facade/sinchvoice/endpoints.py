@@ -1,0 +1,206 @@
+"""Who a call goes from and to: app users (mxp), phone numbers (PSTN) and SIP addresses.
+
+    Endpoint = MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint
+
+Constructed strictly, so that a mistake shows where it is made; read leniently, so that nothing
+the server sends is lost.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+
+from .errors import InvalidRequest
+
+__all__ = [
+    "Endpoint",
+    "MxpEndpoint",
+    "OtherEndpoint",
+    "PstnEndpoint",
+    "SipEndpoint",
+    "check_e164",
+    "read",
+]
+
+_E164 = r"\+[1-9][0-9]{1,14}"
+_SIP_ADDRESS = r"[^\s@<>\"]+@[^\s@<>\"]+"
+
+
+def check_e164(name: str, value: object) -> None:
+    """Raise InvalidRequest unless `value` is a phone number in E.164 form, with its plus.
+
+    Source: error 40005 (number without a leading plus); ITU-T E.164 (at most 15 digits).
+    """
+    if isinstance(value, str) and re.fullmatch(_E164, value):
+        return
+    if not isinstance(value, str):
+        remedy = "give it as text, like '+46730170101'"
+    elif re.fullmatch(r"[1-9][0-9]{5,14}", value):
+        remedy = f"it has no leading plus: write '+{value}' if that is the whole number"
+    elif value.startswith("00"):
+        remedy = "write '+' in place of the leading 00"
+    elif value.startswith("+0"):
+        remedy = "a country code does not begin with 0"
+    elif re.fullmatch(r"\+?[0-9][0-9 ().\-/]*", value) and re.search(r"[^+0-9]", value):
+        remedy = "leave out spaces and punctuation, like '+46730170101'"
+    else:
+        remedy = "write a plus and at most 15 digits (E.164), like '+46730170101'"
+    raise InvalidRequest(f"{name} {value!r} is not an E.164 phone number: {remedy}")
+
+
+def _is_number(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    check_e164("number", value)
+
+
+def _is_sip_address(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if isinstance(value, str) and re.match(r"sips?:", value, re.IGNORECASE):
+        address = value.partition(":")[2]
+        raise InvalidRequest(f"address {value!r} has a scheme: write it without, {address!r}")
+    if not isinstance(value, str) or not re.fullmatch(_SIP_ADDRESS, value):
+        raise InvalidRequest(
+            f"address {value!r} is not a SIP address: write user@host, "
+            "like '+19876543210@example.sip.sinch.com'"
+        )
+
+
+def _is_username(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidRequest(f"username {value!r} is empty or not text: give the app user's id")
+    if not value.isprintable():
+        raise InvalidRequest(f"username {value!r} has control characters: remove them")
+    if len(value) > 128:
+        warnings.warn(
+            f"username of {len(value)} characters: the vendor's older clients stop at 128",
+            stacklevel=3,
+        )
+
+
+@attrs.frozen
+class MxpEndpoint:
+    """An app user, reached over data.
+
+    Attributes:
+        username: the user's id in the application.
+
+    Raises:
+        InvalidRequest: the name is empty, not text, or has control characters.
+    """
+
+    username: str = attrs.field(validator=_is_username)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON that the API takes."""
+        return {"type": "username", "endpoint": self.username}
+
+
+@attrs.frozen
+class PstnEndpoint:
+    """A phone number, reached over the public telephone network.
+
+    Attributes:
+        number: E.164 with the leading plus. A number that the *server* sent is kept as it was
+            written, which may be without one.
+
+    Raises:
+        InvalidRequest: the number is not E.164.
+    """
+
+    number: str = attrs.field(validator=_is_number)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON that the API takes."""
+        return {"type": "number", "endpoint": self.number}
+
+
+@attrs.frozen
+class SipEndpoint:
+    """A SIP address.
+
+    Attributes:
+        address: `user@host`, without a scheme.
+
+    Raises:
+        InvalidRequest: the address has a scheme, no user or no host.
+    """
+
+    address: str = attrs.field(validator=_is_sip_address)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON that the API takes."""
+        return {"type": "sip", "endpoint": self.address}
+
+
+@attrs.frozen
+class OtherEndpoint:
+    """An endpoint of another type, or of none: kept as the server sent it.
+
+    Attributes:
+        type: the type as sent, for example `did` or `conference`; None if there was none.
+        endpoint: the value as sent; None if there was none.
+    """
+
+    type: str | None
+    endpoint: str | None
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON as the server sent it."""
+        return {
+            name: value
+            for name, value in (("type", self.type), ("endpoint", self.endpoint))
+            if value is not None
+        }
+
+
+Endpoint: TypeAlias = MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint
+
+_T = TypeVar("_T", MxpEndpoint, PstnEndpoint, SipEndpoint)
+
+
+def read(value: object) -> Endpoint | None:
+    """Read an endpoint from JSON: types in any case, unknown types, plain text, null.
+
+    Args:
+        value: `{"type": …, "endpoint": …}`, a string, or None.
+
+    Returns:
+        The endpoint; text without a type is a phone number if it is E.164, otherwise it stays
+        untyped. None for null and for an empty string.
+
+    Source: Voice API 1.0.1 (objects with a type) and 1.0.0 (a string, null in its example); the
+    vendor's SDK tests (capitalised types, numbers without a plus).
+    """
+    if isinstance(value, Mapping):
+        kind, endpoint = _as_text(value.get("type")), _as_text(value.get("endpoint"))
+        if endpoint:
+            match kind and kind.casefold():
+                case "username":
+                    return _received(MxpEndpoint, "username", endpoint)
+                case "number":
+                    return _received(PstnEndpoint, "number", endpoint)
+                case "sip":
+                    return _received(SipEndpoint, "address", endpoint)
+        return OtherEndpoint(kind, endpoint)
+    endpoint = _as_text(value)
+    if not endpoint:
+        return None
+    if re.fullmatch(_E164, endpoint):
+        return PstnEndpoint(endpoint)
+    return OtherEndpoint(None, endpoint)
+
+
+def _received(kind: type[_T], name: str, endpoint: str) -> _T:
+    """An endpoint that the server sent: what it says is kept, not judged."""
+    received = object.__new__(kind)
+    object.__setattr__(received, name, endpoint)
+    return received
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, bool | list | dict):
+        return None
+    return value if isinstance(value, str) else str(value)

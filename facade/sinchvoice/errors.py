@@ -1,0 +1,288 @@
+"""Everything sinchvoice raises.
+
+    SinchVoiceError
+    ├── ConfigurationError            a setting of the client is wrong (also a ValueError)
+    ├── InvalidRequest                refused before anything was sent (also a ValueError)
+    └── ApiError                      a request that was sent, or tried, went wrong
+        ├── ApiConnectionError        no response
+        │   └── ApiTimeoutError       … within the timeout or the deadline
+        ├── ApiStatusError            a response that is not a success
+        │   ├── BadRequestError           400
+        │   ├── AuthenticationError       401
+        │   ├── InsufficientCreditError   402
+        │   ├── PermissionDeniedError     403
+        │   ├── NotFoundError             404
+        │   ├── ConflictError             409
+        │   ├── UnprocessableError        422
+        │   ├── RateLimitError            429
+        │   └── ServerError               5xx
+        └── UnexpectedResponse        a success that cannot be understood
+
+Every ApiError says in `may_have_executed` whether the server may have acted on the request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+__all__ = [
+    "ApiConnectionError",
+    "ApiError",
+    "ApiStatusError",
+    "ApiTimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConflictError",
+    "InsufficientCreditError",
+    "InvalidRequest",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ServerError",
+    "SinchVoiceError",
+    "UnexpectedResponse",
+    "UnprocessableError",
+]
+
+
+class SinchVoiceError(Exception):
+    """The base of everything sinchvoice raises on purpose."""
+
+
+class ConfigurationError(SinchVoiceError, ValueError):
+    """A setting of the client is missing or wrong; the message names it and the remedy."""
+
+
+class InvalidRequest(SinchVoiceError, ValueError):
+    """An argument was refused before anything was sent; the message names it and the remedy."""
+
+
+@attrs.define(eq=False, slots=False)
+class ApiError(SinchVoiceError):
+    """A call of the API that went wrong.
+
+    Attributes:
+        message: what went wrong, without the circumstances that `str()` adds.
+        operation: which operation, for example `calls.get`.
+        method: HTTP method.
+        path: path of the URL, as it travelled.
+        attempts: HTTP requests that were tried, recoveries and redirects included.
+        may_have_executed: False only if it is certain that the server did not act on any of
+            the requests: then, and only then, sending again cannot do the thing twice.
+    """
+
+    message: str
+    operation: str = ""
+    method: str = ""
+    path: str = ""
+    attempts: int = 0
+    may_have_executed: bool = True
+
+    def __str__(self) -> str:
+        executed = "may have acted" if self.may_have_executed else "did not act"
+        plural = "" if self.attempts == 1 else "s"
+        return (
+            f"{self.method} {self.path}: {self._summary()} "
+            f"[{self.attempts} attempt{plural}; the server {executed} on it]"
+        )
+
+    def _summary(self) -> str:
+        return printable(self.message)
+
+
+class ApiConnectionError(ApiError):
+    """No response: the connection could not be made, or broke."""
+
+
+class ApiTimeoutError(ApiConnectionError):
+    """No response within the timeout of one attempt or the deadline of the whole call."""
+
+
+@attrs.define(eq=False, slots=False)
+class ApiStatusError(ApiError):
+    """The server answered with something that is not a success.
+
+    Attributes:
+        message: what the server said; empty if it said nothing that can be read.
+        status_code: HTTP status.
+        error_code: the vendor's five-digit code, a number whatever the response had; None if
+            there was none.
+        reference: the vendor's id of this error, for a support case; None if there was none.
+        retry_after: seconds the server asked to wait; None if it did not ask.
+    """
+
+    status_code: int = 0
+    error_code: int | None = None
+    reference: str | None = None
+    retry_after: float | None = None
+
+    @property
+    def hint(self) -> str | None:
+        """What to do about this error, where that is known."""
+        return _CODE_HINTS.get(self.error_code or 0) or _STATUS_HINTS.get(self.status_code)
+
+    def _summary(self) -> str:
+        parts = [f"HTTP {self.status_code}"]
+        if self.error_code is not None:
+            parts.append(f"code {self.error_code}")
+        if self.message:
+            parts.append(printable(self.message))
+        if self.reference is not None:
+            parts.append(f"reference {printable(self.reference)}")
+        if self.retry_after is not None:
+            parts.append(f"retry after {self.retry_after:g} s")
+        summary = ", ".join(parts)
+        return f"{summary}. Hint: {self.hint}" if self.hint else summary
+
+
+def _first_bytes(body: bytes) -> bytes:
+    return body[:2000]
+
+
+@attrs.define(eq=False, slots=False)
+class UnexpectedResponse(ApiError):
+    """A success whose content cannot be understood: the request *was* executed.
+
+    Attributes:
+        status_code: HTTP status.
+        body: the first 2,000 bytes of the content as received.
+    """
+
+    status_code: int = 0
+    body: bytes = attrs.field(default=b"", converter=_first_bytes)
+
+    def _summary(self) -> str:
+        return f"done (HTTP {self.status_code}), but {super()._summary()}"
+
+
+class BadRequestError(ApiStatusError):
+    """HTTP 400: the server found a parameter or the SVAML wrong."""
+
+
+class AuthenticationError(ApiStatusError):
+    """HTTP 401: key, secret, signature or timestamp was refused."""
+
+
+class InsufficientCreditError(ApiStatusError):
+    """HTTP 402: the account has not enough credit."""
+
+
+class PermissionDeniedError(ApiStatusError):
+    """HTTP 403: the application may not do this."""
+
+
+class NotFoundError(ApiStatusError):
+    """HTTP 404: no such call, counter, service or user."""
+
+
+class ConflictError(ApiStatusError):
+    """HTTP 409: the state of the resource does not allow it."""
+
+
+class UnprocessableError(ApiStatusError):
+    """HTTP 422: understood, but cannot be processed."""
+
+
+class RateLimitError(ApiStatusError):
+    """HTTP 429: too many requests, or too many calls, for now."""
+
+
+class ServerError(ApiStatusError):
+    """HTTP 5xx: the server, or something in front of it, failed."""
+
+
+_BY_STATUS: Mapping[int, type[ApiStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: InsufficientCreditError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitError,
+}
+
+# Meaning of the codes: "Errors" page of the vendor's Voice documentation. The remedies are ours.
+_CODE_HINTS: Mapping[int, str] = {
+    40101: "check this machine's clock, and that no proxy removes the x-timestamp header.",
+    40102: (
+        "compare the secret with the dashboard; if it is right, the server signs another form "
+        "of the URL: set canonical_resource, or use auth='basic'."
+    ),
+    40105: "the signature is too old when it arrives: check this machine's clock.",
+    40107: "the application key is not known here: check the key and the region.",
+    40108: "key and secret do not belong together: copy both again from the dashboard.",
+    40400: (
+        "no such id here: check it, and use the region (or the callResourceUrl) that the call "
+        "came from."
+    ),
+    42900: "the capacity of the account is used up: send fewer requests at a time.",
+}
+_STATUS_HINTS: Mapping[int, str] = {
+    401: "check key, secret and region.",
+    429: "send fewer requests; retry_after says how long to wait, if the server said so.",
+}
+
+
+@attrs.frozen
+class ErrorBody:
+    """What the content of an error response says; every part may be missing."""
+
+    error_code: int | None = None
+    message: str = ""
+    reference: str | None = None
+
+
+def read_error_body(content: bytes) -> ErrorBody:
+    """Read an error body in any of the published shapes; what cannot be read is left out.
+
+    The code comes as a number or as text, under `errorCode` or `code`, and the whole may be
+    wrapped in `{"error": …}` or `{"response": {"error": …}}`.
+
+    Source: the error object of the Voice API 1.0.1 and 1.0.0 specifications and the older
+    "Using REST" page, which disagree.
+    """
+    try:
+        error = json.loads(content)
+    except (ValueError, RecursionError):
+        return ErrorBody()
+    for wrapper in ("response", "error"):
+        if isinstance(error, dict) and isinstance(error.get(wrapper), dict):
+            error = error[wrapper]
+    if not isinstance(error, dict):
+        return ErrorBody()
+    message = error.get("message")
+    reference = error.get("reference")
+    return ErrorBody(
+        error_code=_error_code(error.get("errorCode", error.get("code"))),
+        message=message if isinstance(message, str) else "",
+        reference=reference if isinstance(reference, str) and reference else None,
+    )
+
+
+def error_class(status_code: int) -> type[ApiStatusError]:
+    """The class of the exception for a status that is not a success."""
+    if 500 <= status_code <= 599:
+        return ServerError
+    return _BY_STATUS.get(status_code, ApiStatusError)
+
+
+def printable(text: str, limit: int = 500) -> str:
+    """Text of a stranger, safe to print: control characters escaped, cut at `limit` characters."""
+    shown = text if len(text) <= limit else text[:limit] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def _error_code(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
+        return int(value)
+    return None

@@ -1,0 +1,402 @@
+"""Reports: what the calls of a user came to, counters of the platform, and its services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import attrs
+
+from . import decoding
+from .endpoints import MxpEndpoint, PstnEndpoint, check_e164
+from .errors import InvalidRequest
+from .exchange import AsyncExchange, Exchange, Operation, Reply, path_segment
+
+__all__ = [
+    "AsyncReports",
+    "Counter",
+    "ReportDomain",
+    "ReportWindow",
+    "Reports",
+    "ServiceStatus",
+    "UserCallReport",
+]
+
+Day: TypeAlias = date | datetime
+_MAX_WINDOW = timedelta(days=30)
+
+
+class ReportDomain(StrEnum):
+    """Which calls a report counts, by where they ended."""
+
+    DATA = "data"
+    PSTN = "pstn"
+
+
+@attrs.frozen(kw_only=True)
+class UserCallReport:
+    """What the calls of a user came to.
+
+    Attributes:
+        success: how many succeeded.
+        failed: how many failed.
+        duration: seconds, of all of them together.
+        start: when the first of them took place, in UTC; None if the server does not say, as it
+            may when there was none.
+        raw: the JSON as received.
+
+    Source: both editions of the Call Report page.
+    """
+
+    success: int
+    failed: int
+    duration: int
+    start: datetime | None
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class ReportWindow:
+    """A stretch of time and its report.
+
+    Attributes:
+        start: beginning of the stretch, as it was asked for.
+        stop: its end, as it was asked for.
+        report: the report on it.
+    """
+
+    start: Day
+    stop: Day
+    report: UserCallReport
+
+
+@attrs.frozen(kw_only=True)
+class Counter:
+    """A counter of the platform.
+
+    Attributes:
+        value: its value when it was last refreshed, not when it was asked for; the platform
+            refreshes every two minutes. A Decimal only if it has a fraction.
+        modified: when it was last refreshed, in UTC; None if the server does not say.
+        raw: the JSON as received.
+
+    Source: both editions of the Call Report page.
+    """
+
+    value: int | Decimal
+    modified: datetime | None
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class ServiceStatus:
+    """Whether a service of the platform is available.
+
+    Attributes:
+        status: `up` or `down`; other text is kept.
+        raw: the JSON as received.
+
+    Source: both editions of the Call Report page.
+    """
+
+    status: str
+    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the service is available."""
+        return self.status == "up"
+
+
+class Reports:
+    """The reports of an application: `voice.reports`."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def user_calls(
+        self,
+        endpoint: PstnEndpoint | MxpEndpoint,
+        *,
+        domain: str = ReportDomain.DATA,
+        start: Day | None = None,
+        stop: Day | None = None,
+    ) -> UserCallReport:
+        """Sum up the calls of a user, over at most 30 days.
+
+        Args:
+            endpoint: the user: a phone number or an app user.
+            domain: `data` for calls that ended at an app, `pstn` for those that ended in the
+                telephone network.
+            start: a day, or a time with a zone. Only the older edition of the page has this
+                filter and the next one: a server may ignore them.
+            stop: likewise, later than `start`. Nobody says whether it is inclusive.
+
+        Raises:
+            InvalidRequest: a SIP address, another domain, a time without a zone, `stop` not
+                after `start`, or more than 30 days.
+            ApiError: anything that went wrong on the way.
+
+        Source: both editions of the Call Report page.
+        """
+        return self._exchange.run(_user_calls(endpoint, domain, start, stop))
+
+    def user_calls_by_window(
+        self,
+        endpoint: PstnEndpoint | MxpEndpoint,
+        start: Day,
+        stop: Day,
+        step: timedelta = timedelta(days=1),
+        *,
+        domain: str = ReportDomain.DATA,
+    ) -> Iterator[ReportWindow]:
+        """Report on a stretch of any length, window by window.
+
+        The windows are not summed: nobody says whether the end of one is inclusive, so a call on
+        the border may be counted in both.
+
+        Args:
+            endpoint: the user: a phone number or an app user.
+            start: a day, or a time with a zone.
+            stop: the same kind, later than `start`.
+            step: length of a window, at most 30 days; whole days if `start` is a day. Times are
+                taken to UTC first, so that a day has 24 hours. The last window may be shorter.
+            domain: as for `user_calls`.
+
+        Returns:
+            An iterator that asks for one window at a time, the earliest first.
+
+        Raises:
+            InvalidRequest: as `user_calls`, when it is called.
+            ApiError: while it is iterated.
+        """
+        windows = _windows(endpoint, domain, start, stop, step)
+        return (
+            ReportWindow(start=begin, stop=end, report=self._exchange.run(operation))
+            for begin, end, operation in windows
+        )
+
+    def counter(self, counter_id: str) -> Counter:
+        """Read a counter, for example `currentcalls`: the number of ongoing calls.
+
+        Args:
+            counter_id: set up with the vendor's support; sent exactly as it is given.
+
+        Raises:
+            InvalidRequest: the id is empty or no id.
+            NotFoundError: there is no such counter.
+            ApiError: anything else that went wrong.
+
+        Source: both editions of the Call Report page.
+        """
+        return self._exchange.run(_counter(counter_id))
+
+    def service_status(self, service_id: str) -> ServiceStatus:
+        """Ask whether a service is available, for example `rtpproxy`.
+
+        Args:
+            service_id: set up with the vendor; sent exactly as it is given.
+
+        Raises:
+            InvalidRequest: the id is empty or no id.
+            NotFoundError: there is no such service.
+            ApiError: anything else that went wrong.
+
+        Source: both editions of the Call Report page.
+        """
+        return self._exchange.run(_service_status(service_id))
+
+
+class AsyncReports:
+    """As `Reports`, awaited."""
+
+    def __init__(self, exchange: AsyncExchange) -> None:
+        self._exchange = exchange
+
+    async def user_calls(
+        self,
+        endpoint: PstnEndpoint | MxpEndpoint,
+        *,
+        domain: str = ReportDomain.DATA,
+        start: Day | None = None,
+        stop: Day | None = None,
+    ) -> UserCallReport:
+        """As `Reports.user_calls`."""
+        return await self._exchange.run(_user_calls(endpoint, domain, start, stop))
+
+    def user_calls_by_window(
+        self,
+        endpoint: PstnEndpoint | MxpEndpoint,
+        start: Day,
+        stop: Day,
+        step: timedelta = timedelta(days=1),
+        *,
+        domain: str = ReportDomain.DATA,
+    ) -> AsyncIterator[ReportWindow]:
+        """As `Reports.user_calls_by_window`, for `async for`."""
+        windows = _windows(endpoint, domain, start, stop, step)
+
+        async def reports() -> AsyncIterator[ReportWindow]:
+            for begin, end, operation in windows:
+                report = await self._exchange.run(operation)
+                yield ReportWindow(start=begin, stop=end, report=report)
+
+        return reports()
+
+    async def counter(self, counter_id: str) -> Counter:
+        """As `Reports.counter`."""
+        return await self._exchange.run(_counter(counter_id))
+
+    async def service_status(self, service_id: str) -> ServiceStatus:
+        """As `Reports.service_status`."""
+        return await self._exchange.run(_service_status(service_id))
+
+
+# --- operations ---------------------------------------------------------------------------------
+
+
+def _user_calls(
+    endpoint: object, domain: str, start: Day | None, stop: Day | None
+) -> Operation[UserCallReport]:
+    from sinchvoice_reporting.api.call_report import report_get_user_call_report
+
+    kind, name = _reportable(endpoint)
+    if domain not in list(ReportDomain):
+        raise InvalidRequest(f"domain is {domain!r}: give 'data' or 'pstn'")
+    arguments = {"type_": kind, "endpoint": name, "domain": ReportDomain(domain).value}
+    if start is not None:
+        arguments["field_start"] = _filter("start", start)
+    if stop is not None:
+        arguments["field_stop"] = _filter("stop", stop)
+    if start is not None and stop is not None and _check_order(start, stop) > _MAX_WINDOW:
+        raise InvalidRequest(f"{start} to {stop} is more than 30 days: use user_calls_by_window")
+    return Operation(
+        name="reports.user_calls",
+        api="reporting",
+        endpoint=report_get_user_call_report,
+        arguments=arguments,
+        replayable=True,
+        convert=_user_call_report,
+    )
+
+
+def _windows(
+    endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
+) -> list[tuple[Day, Day, Operation[UserCallReport]]]:
+    if isinstance(start, datetime) is not isinstance(stop, datetime):
+        raise InvalidRequest(f"start is {start!r} and stop {stop!r}: give two days or two times")
+    if not isinstance(step, timedelta) or not timedelta(0) < step <= _MAX_WINDOW:
+        raise InvalidRequest(f"step is {step!r}: give a timedelta of at most 30 days")
+    if not isinstance(start, datetime) and step % timedelta(days=1):
+        raise InvalidRequest(f"step is {step}: between days, it must be whole days")
+    _check_order(start, stop)
+    days = not isinstance(start, datetime)
+    begin, last, windows = _moment(start), _moment(stop), []
+    while begin < last:
+        end = begin + step if last - begin > step else last
+        bounds = (begin.date(), end.date()) if days else (begin, end)
+        windows.append((*bounds, _user_calls(endpoint, domain, *bounds)))
+        begin = end
+    return windows
+
+
+def _counter(counter_id: str) -> Operation[Counter]:
+    from sinchvoice_reporting.api.call_report import report_get_counter
+
+    return Operation(
+        name="reports.counter",
+        api="reporting",
+        endpoint=report_get_counter,
+        arguments={"id": path_segment("counter id", counter_id)},
+        replayable=True,
+        convert=_read_counter,
+    )
+
+
+def _service_status(service_id: str) -> Operation[ServiceStatus]:
+    from sinchvoice_reporting.api.call_report import report_get_service_status
+
+    return Operation(
+        name="reports.service_status",
+        api="reporting",
+        endpoint=report_get_service_status,
+        arguments={"id": path_segment("service id", service_id)},
+        replayable=True,
+        convert=_read_service_status,
+    )
+
+
+def _reportable(endpoint: object) -> tuple[str, str]:
+    """Type and endpoint as the path has them."""
+    match endpoint:
+        case PstnEndpoint(number):
+            check_e164("number", number)
+            return "number", number
+        case MxpEndpoint(username):
+            return "username", path_segment("username", username)
+    raise InvalidRequest(
+        f"there are no reports on {endpoint!r}: give a PstnEndpoint or an MxpEndpoint"
+    )
+
+
+def _filter(name: str, moment: object) -> str:
+    """A day as YYYY-MM-DD, a time as ISO 8601 in UTC with Z."""
+    if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            raise InvalidRequest(f"{name} {moment!r} has no time zone: give it one, such as UTC")
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(moment, date):
+        return moment.isoformat()
+    raise InvalidRequest(f"{name} is {moment!r}: give a date or a datetime")
+
+
+def _check_order(start: Day, stop: Day) -> timedelta:
+    """The time between them."""
+    _filter("start", start)
+    _filter("stop", stop)
+    length = _moment(stop) - _moment(start)
+    if length <= timedelta(0):
+        raise InvalidRequest(f"stop {stop} is not after start {start}")
+    return length
+
+
+def _moment(day: Day) -> datetime:
+    if isinstance(day, datetime):
+        return day.astimezone(UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _user_call_report(reply: Reply) -> UserCallReport:
+    return UserCallReport(
+        success=_count(reply, "success", reply.parsed.success),
+        failed=_count(reply, "failed", reply.parsed.failed),
+        duration=_count(reply, "duration", reply.parsed.duration),
+        start=decoding.timestamp(reply.parsed.start),
+        raw=reply.raw,
+    )
+
+
+def _read_counter(reply: Reply) -> Counter:
+    value = decoding.number(reply.raw.get("value"))
+    if value is None:
+        raise ValueError(f"the counter's value is {reply.raw.get('value')!r}, not a number")
+    return Counter(value=value, modified=decoding.timestamp(reply.parsed.modified), raw=reply.raw)
+
+
+def _read_service_status(reply: Reply) -> ServiceStatus:
+    status = decoding.text(reply.parsed.status)
+    if status is None:
+        raise ValueError(f"the service's status is {reply.raw.get('status')!r}, not a text")
+    folded = status.lower()
+    return ServiceStatus(status=folded if folded in ("up", "down") else status, raw=reply.raw)
+
+
+def _count(reply: Reply, name: str, value: object) -> int:
+    """A number that makes the report: there is no safe guess where it is missing."""
+    count = decoding.whole_number(value)
+    if count is None:
+        raise ValueError(f"the report's {name} is {reply.raw.get(name)!r}, not a whole number")
+    return count

@@ -1,0 +1,24 @@
+"""A local Sinch Voice: a real HTTP server that checks every signature and acts on SVAML.
+
+    from sinchvoice import VoiceClient
+    from sinchvoice.sandbox import running
+
+    with running() as box, VoiceClient.from_env(box.environ) as voice:
+        voice.reports.counter("currentcalls").value
+
+Needs the extra: `pip install 'sinchvoice[sandbox]'`.
+"""
+
+from __future__ import annotations
+
+try:
+    from .server import Sandbox, running
+    from .world import Heard, SandboxCall
+except ModuleNotFoundError as error:
+    if error.name not in ("starlette", "uvicorn"):
+        raise
+    raise ModuleNotFoundError(
+        f"the sandbox needs {error.name}: pip install 'sinchvoice[sandbox]'", name=error.name
+    ) from None
+
+__all__ = ["Heard", "Sandbox", "SandboxCall", "running"]

@@ -1,0 +1,200 @@
+"""The HTTP side of the sandbox: authentication, routes, errors."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .. import decoding, signing
+from ..calls import CallLeg
+from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
+from ..errors import InvalidRequest
+from ..reports import ReportDomain
+from ..signing import Credentials, Refusal
+from ..svaml import Raw, Svaml
+from .world import Refused, World
+
+__all__ = ["create_app"]
+
+_MAX_BODY = 64 * 1024  # bytes
+_MAX_REPORT = timedelta(days=30)
+
+_REFUSALS = {
+    Refusal.AMBIGUOUS_HEADERS: (40100, "Authorization header is illegal"),
+    Refusal.NO_AUTHORIZATION: (40100, "Authorization header is missing"),
+    Refusal.WRONG_SCHEME: (40107, "Invalid authorization: wrong type"),
+    Refusal.NO_TIMESTAMP: (40101, "X-Timestamp header is missing or invalid"),
+    Refusal.EXPIRED: (40105, "Authorization request expired"),
+    Refusal.WRONG_KEY: (40107, "Invalid authorization: wrong key"),
+    Refusal.WRONG_SIGNATURE: (40102, "Invalid signature"),
+}
+
+
+def create_app(world: World, credentials: Credentials) -> ASGIApp:
+    """An ASGI application that answers as the two APIs do.
+
+    It is `_Gate(routes)`: the gate lets nobody in who does not prove who they are. What wraps the
+    gate may delay, cut or replace requests and answers, before or after the world has acted.
+    """
+    routes = _Routes(world)
+    call = "/calling/v1/calls/id/{call_id}"
+    return _Gate(
+        Starlette(
+            routes=[
+                Route(call, routes.get_call, methods=["GET"]),
+                Route(call, routes.update_call, methods=["PATCH"]),
+                Route(call + "/leg/{leg}", routes.update_leg, methods=["PATCH"]),
+                Route("/v1/users/{type}/{endpoint}/calls/{domain}", routes.user_report),
+                Route("/v1/counters/{counter_id}", routes.counter),
+                Route("/v1/services/{service_id}", routes.service_status),
+            ],
+            exception_handlers={Refused: routes.refused, HTTPException: routes.no_route},
+        ),
+        credentials,
+        routes,
+    )
+
+
+class _Gate:
+    """Reads and authenticates a request before it is routed, by its path as it travelled."""
+
+    def __init__(self, app: ASGIApp, credentials: Credentials, routes: _Routes) -> None:
+        self._app = app
+        self._credentials = credentials
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            scope["sandbox.body"] = body = await _read(request)
+            self._authenticate(scope, body)
+        except Refused as refused:
+            response = await self._routes.refused(request, refused)
+            await response(scope, receive, send)
+            return
+        # An escaped slash is part of an id: segments are decoded after routing.
+        await self._app({**scope, "path": scope["raw_path"].decode("ascii")}, receive, send)
+
+    def _authenticate(self, scope: Scope, body: bytes) -> None:
+        authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        if authorization[:6].lower() == "basic ":
+            expected = self._credentials.basic_authorization()[6:]
+            if not hmac.compare_digest(authorization[6:].strip().encode(), expected.encode()):
+                raise Refused(40108, "Invalid credentials")
+            return
+        refusal = signing.find_refusal(
+            self._credentials,
+            method=scope["method"],
+            path=scope["raw_path"].decode("ascii"),
+            headers=scope["headers"],
+            body=body,
+            now=self._routes.world.clock(),
+        )
+        if refusal is not None:
+            raise Refused(*_REFUSALS[refusal])
+
+
+class _Routes:
+    """The operations of the two APIs."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def get_call(self, request: Request) -> Response:
+        return JSONResponse(self.world.get_call(_segment(request, "call_id")))
+
+    async def update_call(self, request: Request) -> Response:
+        self._update(request, CallLeg.CALLER)
+        return Response(status_code=204)
+
+    async def update_leg(self, request: Request) -> Response:
+        leg = _segment(request, "leg")
+        if leg not in list(CallLeg):
+            raise Refused(40001, f"Illegal parameter callLeg: {leg}")
+        self._update(request, CallLeg(leg))
+        return JSONResponse({"content": "200 Successful response"})
+
+    def _update(self, request: Request, leg: CallLeg) -> None:
+        try:
+            svaml = Svaml.from_wire(json.loads(request.scope["sandbox.body"] or b"null"))
+        except (InvalidRequest, ValueError, RecursionError) as error:
+            raise Refused(40003, f"Invalid request: {error}") from None
+        for item in (*(svaml.instructions or ()), svaml.action):
+            if isinstance(item, Raw):
+                raise Refused(40003, f"Invalid request: no SVAML is named {item.value['name']!r}")
+        self.world.update_call(_segment(request, "call_id"), svaml, leg)
+
+    async def user_report(self, request: Request) -> Response:
+        domain = _segment(request, "domain")
+        if domain not in list(ReportDomain):
+            raise Refused(40001, f"Illegal parameter domain: {domain}")
+        start, stop = _filter(request, "_start"), _filter(request, "_stop")
+        if start and stop and not timedelta(0) < stop - start <= _MAX_REPORT:
+            raise Refused(
+                40001, "Illegal parameters _start and _stop: more than 0 and at most 30 days"
+            )
+        return JSONResponse(self.world.user_report(_user(request), domain, start, stop))
+
+    async def counter(self, request: Request) -> Response:
+        return JSONResponse(self.world.counter(_segment(request, "counter_id")))
+
+    async def service_status(self, request: Request) -> Response:
+        return JSONResponse(self.world.service_status(_segment(request, "service_id")))
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101 - Starlette's handlers are typed loosely
+        body = {
+            "errorCode": error.code,
+            "message": error.message,
+            "reference": self.world.new_id(),
+        }
+        return JSONResponse(body, status_code=error.code // 100)
+
+    async def no_route(self, request: Request, error: Exception) -> Response:
+        return await self.refused(request, Refused(40400, "Not found"))
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            raise Refused(40003, f"Invalid request: the body has more than {_MAX_BODY} bytes")
+    return bytes(body)
+
+
+def _segment(request: Request, name: str) -> str:
+    return unquote(request.path_params[name])
+
+
+def _user(request: Request) -> Endpoint:
+    kind, endpoint = _segment(request, "type"), _segment(request, "endpoint")
+    try:
+        if kind == "number":
+            return PstnEndpoint(endpoint)
+        if kind == "username":
+            return MxpEndpoint(endpoint)
+    except InvalidRequest as error:
+        code = 40001 if endpoint.startswith("+") or kind == "username" else 40005
+        raise Refused(code, f"Illegal parameter endpoint: {error}") from None
+    raise Refused(40001, f"Illegal parameter type: {kind}")
+
+
+def _filter(request: Request, name: str) -> datetime | None:
+    values: list[Any] = request.query_params.getlist(name)
+    if not values:
+        return None
+    moment = decoding.timestamp(values[0]) if len(values) == 1 else None
+    if moment is None:
+        raise Refused(40001, f"Illegal parameter {name}: {values}")
+    return moment.astimezone(UTC)

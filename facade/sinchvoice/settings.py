@@ -1,0 +1,178 @@
+"""What a client can be told, checked: hosts, credentials, patience, connections."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from .errors import ConfigurationError
+from .retry import RetryPolicy
+from .signing import CanonicalResource, Credentials
+
+__all__ = [
+    "REPORTING_URL",
+    "Auth",
+    "Region",
+    "Settings",
+    "base_url",
+    "canonical_form",
+    "is_loopback",
+    "region",
+    "retry_policy",
+]
+
+
+class Region(StrEnum):
+    """Where calls are handled.
+
+    The global host hands each request on to the closest region. Calls are kept by region.
+
+    Source: servers of the Voice API 1.0.1 specification; names as in the vendor's Java SDK.
+    """
+
+    GLOBAL = "global"
+    NORTH_AMERICA = "north-america"
+    EUROPE = "europe"
+    SOUTH_AMERICA = "south-america"
+    SOUTH_EAST_ASIA_1 = "south-east-asia-1"
+    SOUTH_EAST_ASIA_2 = "south-east-asia-2"
+
+    @property
+    def calling_url(self) -> str:
+        """The base URL of the calling API in this region."""
+        code = _REGION_CODES[self]
+        return f"https://calling-{code}.api.sinch.com" if code else "https://calling.api.sinch.com"
+
+
+_REGION_CODES = {
+    Region.GLOBAL: "",
+    Region.NORTH_AMERICA: "use1",
+    Region.EUROPE: "euc1",
+    Region.SOUTH_AMERICA: "sae1",
+    Region.SOUTH_EAST_ASIA_1: "apse1",
+    Region.SOUTH_EAST_ASIA_2: "apse2",
+}
+
+#: Reports have one host for all regions. Source: both editions of the Call Report page.
+REPORTING_URL = "https://reportingapi.sinch.com/v1"
+
+
+class Auth(StrEnum):
+    """How requests prove who sends them."""
+
+    SIGNED = "signed"
+    BASIC = "basic"
+
+
+def region(value: str) -> Region:
+    """Look up a region by its name or its short code.
+
+    Raises:
+        ConfigurationError: there is no such region; the message lists them.
+    """
+    folded = value.strip().lower().replace("_", "-") if isinstance(value, str) else value
+    for member, code in _REGION_CODES.items():
+        if folded == member or (code and folded == code):
+            return member
+    valid = ", ".join(f"{r.value} ({c})" if c else r.value for r, c in _REGION_CODES.items())
+    raise ConfigurationError(f"region is {value!r}: give one of {valid}")
+
+
+def base_url(name: str, value: object) -> str:
+    """Check a base URL and take the slash off its end.
+
+    Raises:
+        ConfigurationError: not https (plain http is for loopback only), or more than scheme,
+            host, port and path.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} is {value!r}: give a URL as text")
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is {value!r}, which is not a URL: {error}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            f"{name} has a user name or password in it: credentials go in their own settings"
+        )
+    if not host or parts.query or parts.fragment or not value.isprintable() or " " in value:
+        raise ConfigurationError(f"{name} is {value!r}: give scheme, host and path, and no more")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ConfigurationError(
+            f"{name} is {value!r}: use https; plain http is for this machine (loopback) only"
+        )
+    return value.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's loopback."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def retry_policy(value: int | RetryPolicy) -> RetryPolicy:
+    """A number of retries, or a whole policy."""
+    return value if isinstance(value, RetryPolicy) else RetryPolicy(retries=value)
+
+
+def canonical_form(value: str) -> CanonicalResource | None:
+    """The form of the URL to sign; None for `auto`: find out what the server accepts."""
+    if value == "auto":
+        return None
+    if value in list(CanonicalResource):
+        return CanonicalResource(value)
+    forms = ", ".join(repr(form.value) for form in CanonicalResource)
+    raise ConfigurationError(f"canonical_resource is {value!r}: give 'auto', {forms}")
+
+
+def _checked(
+    wanted: str, good: Callable[[Any], bool]
+) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not good(value):
+            raise ConfigurationError(f"{attribute.name} is {value!r}: give {wanted}")
+
+    return check
+
+
+_seconds = _checked(
+    "seconds, more than 0",
+    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
+)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything that a client can be told; `VoiceClient` documents each of them."""
+
+    credentials: Credentials
+    calling_url: str
+    reporting_url: str = REPORTING_URL
+    auth: str = attrs.field(
+        default=Auth.SIGNED,
+        validator=_checked("'signed' or 'basic'", lambda value: value in list(Auth)),
+    )
+    canonical_resource: CanonicalResource | None = None
+    timeout: float = attrs.field(default=10.0, validator=_seconds)
+    deadline: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_seconds)
+    )
+    retries: RetryPolicy = attrs.field(factory=RetryPolicy)
+    proxy: str | None = attrs.field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    max_connections: int = attrs.field(
+        default=100,
+        validator=_checked(
+            "a whole number, 1 or more", lambda value: type(value) is int and value > 0
+        ),
+    )
+    transport: Any = attrs.field(default=None, repr=False)

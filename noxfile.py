@@ -1,0 +1,107 @@
+"""What can be run on this project; `nox -l` lists it, `scripts/bootstrap.py` needs no nox."""
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10"
+nox.options.sessions = ["lint", "typecheck", "drift", "tests"]
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+CODE = ["facade", "scripts", "tests", "noxfile.py"]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the main job on the embedded sandbox."""
+    install_wheel(session, "sandbox")
+    session.run("python", "scripts/demo.py")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the built wheel on the interpreter that runs this."""
+    run_tests(session)
+
+
+@nox.session(python=nox.project.python_versions(PROJECT))
+def matrix(session: nox.Session) -> None:
+    """Test the built wheel on every supported Python that is here."""
+    run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install_groups(session, "lint")
+    session.run("ruff", "check", *CODE)
+    session.run("ruff", "format", "--check", *CODE)
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Check types with two checkers; tests/typing/api.py is how users would write."""
+    session.install(*PROJECT["project"]["dependencies"])
+    session.install(*PROJECT["project"]["optional-dependencies"]["sandbox"])
+    install_groups(session, "typecheck")
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def regenerate(session: nox.Session) -> None:
+    """Make generated/ anew from openapi/."""
+    install_groups(session, "generate")
+    session.run("python", "scripts/regenerate.py")
+
+
+@nox.session
+def drift(session: nox.Session) -> None:
+    """Fail if generated/ is not what `regenerate` would make of openapi/."""
+    install_groups(session, "generate")
+    session.run("python", "scripts/drift.py")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed, each figure against a baseline of the same run."""
+    install_wheel(session)
+    session.run("python", "scripts/bench.py", "imports")
+    install_wheel(session, "sandbox")
+    session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls"]))
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build sdist and wheel into dist/, and use the wheel in an empty environment."""
+    session.install("hatchling")
+    session.run("python", "-m", "hatchling", "build", "-d", "dist")
+    session.install("virtualenv")
+    session.run("python", "scripts/check_wheel.py", "dist")
+
+
+def run_tests(session: nox.Session) -> None:
+    install_groups(session, "test")
+    install_wheel(session, "sandbox")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")
+
+
+def install_groups(session: nox.Session, *names: str) -> None:
+    session.install(*nox.project.dependency_groups(PROJECT, *names))
+
+
+def install_wheel(session: nox.Session, *extras: str) -> None:
+    """Install the wheel that the tree builds, not the tree."""
+    folder = Path(session.create_tmp()) / "wheel"
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    session.install("hatchling")
+    session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
+    (wheel,) = folder.glob("*.whl")
+    requirement = f"sinchvoice[{','.join(extras)}] @ {wheel.resolve().as_uri()}"
+    session.install(requirement)
+    # The version is the same while the content may not be.
+    session.install("--force-reinstall", "--no-deps", str(wheel))

@@ -1,0 +1,85 @@
+"""Compares generated/ with what openapi/ gives today.
+
+`nox -s drift` runs this file. It fails if somebody edited a generated file, changed a specification
+or an overlay without regenerating, or if another version of the generator gives another result.
+"""
+
+import difflib
+import sys
+import tempfile
+from pathlib import Path
+
+from regenerate import GENERATED, RegenerationError, generate_into
+
+MAX_LINES = 200
+
+
+def differences(committed: Path, fresh: Path) -> list[str]:
+    """Compare two folders.
+
+    Args:
+        committed: The folder in the repository.
+        fresh: The folder as it should be.
+
+    Returns:
+        Lines for people: every file that is surplus, missing or different, then a unified diff
+        from committed to fresh. Empty if there is no difference.
+    """
+    before, after = _texts(committed), _texts(fresh)
+    changed = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+    summary = [f"surplus:   {name}" for name in sorted(before.keys() - after.keys())]
+    summary += [f"missing:   {name}" for name in sorted(after.keys() - before.keys())]
+    summary += [f"different: {name}" for name in changed]
+    return summary + [line for name in changed for line in _diff(name, before[name], after[name])]
+
+
+def capped(lines: list[str], limit: int) -> list[str]:
+    """Cut a list of lines and say how many are left out.
+
+    Args:
+        lines: The lines.
+        limit: How many to keep at most.
+
+    Returns:
+        The lines, or the first of them and a note.
+    """
+    left_out = len(lines) - limit
+    return lines if left_out <= 0 else [*lines[:limit], f"... and {left_out} more lines"]
+
+
+def main() -> int:
+    """Report the differences and return the exit code."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            generate_into(Path(scratch))
+        except RegenerationError as error:
+            print(f"{error}\nNothing could be compared.", file=sys.stderr)
+            return 1
+        lines = differences(GENERATED, Path(scratch))
+    if not lines:
+        print("generated/ is what openapi/ gives.")
+        return 0
+    print("\n".join(capped(lines, MAX_LINES)))
+    print("\ngenerated/ is not what openapi/ gives: run `nox -s regenerate` and review the change.")
+    print("What was edited by hand is lost then: say it in openapi/overlays/ instead.")
+    return 1
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """Return the text of every file below a folder, by its name from there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes().decode("utf-8", "backslashreplace")
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def _diff(name: str, before: str, after: str) -> list[str]:
+    files = f"generated/{name}", f"regenerated/{name}"
+    old, new = before.splitlines(), after.splitlines()
+    lines = list(difflib.unified_diff(old, new, *files, n=2, lineterm=""))
+    return lines or [f"{name}: only the line ends differ"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,401 @@
+"""The documents under openapi/: valid, true to their examples, and as strict as they claim."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import overlay
+import pytest
+import regenerate
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+SPECS = ("calling", "reporting")
+VARIANTS = {
+    f"{variant.__name__} {spec}": variant(spec)
+    for spec in SPECS
+    for variant in (regenerate.published, regenerate.tolerant, regenerate.strict)
+}
+METHODS = {"get", "patch"}
+
+
+def is_valid(document: dict[str, Any], schema: str, value: Any) -> bool:
+    """Whether a value fits a component schema, date-times included."""
+    return not errors(document, f"/components/schemas/{schema}", value)
+
+
+def errors(document: dict[str, Any], pointer: str, value: Any) -> list[str]:
+    registry = Registry().with_resource("urn:spec", DRAFT202012.create_resource(document))
+    validator = Draft202012Validator(
+        {"$ref": f"urn:spec#{pointer}"}, registry=registry, format_checker=FormatChecker()
+    )
+    return [error.message for error in validator.iter_errors(value)]
+
+
+def examples(node: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
+    """Yield name, pointer to the schema and value of every example below a node."""
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from examples(item, f"{pointer}/{index}")
+    if not isinstance(node, dict):
+        return
+    # Media types and parameters have their schema below them; schemas are their own.
+    schema = f"{pointer}/schema" if "schema" in node else pointer
+    if "schema" in node or "type" in node:
+        if "example" in node:
+            yield f"{pointer}/example", schema, node["example"]
+        for name, example in node.get("examples", {}).items():
+            yield f"{pointer}/examples/{name}", schema, example["value"]
+    for key, child in node.items():
+        if key not in {"example", "examples", "enum", "const", "default"}:
+            yield from examples(child, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}")
+
+
+def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in document["paths"].values():
+        yield from (operation for method, operation in item.items() if method in METHODS)
+
+
+def request_examples(document: dict[str, Any]) -> dict[str, Any]:
+    named = document["components"]["requestBodies"]["Svaml"]["content"]["application/json"]
+    return {name: example["value"] for name, example in named["examples"].items()}
+
+
+PUBLISHED = VARIANTS["published calling"]
+TOLERANT = VARIANTS["tolerant calling"]
+STRICT = VARIANTS["strict calling"]
+REPORTS = VARIANTS["tolerant reporting"]
+EXAMPLES = [
+    pytest.param(document, schema, value, id=f"{variant} {name}")
+    for variant, document in VARIANTS.items()
+    for name, schema, value in examples(document)
+]
+
+
+# Every variant (reading one validates it; see regenerate)
+
+
+@pytest.mark.parametrize(("document", "schema", "value"), EXAMPLES)
+def test_an_example_fits_its_schema(document: dict[str, Any], schema: str, value: Any):
+    assert errors(document, schema, value) == []
+
+
+def test_examples_are_found_everywhere():
+    kinds = {
+        name.split("/")[1] for _, document in VARIANTS.items() for name, _, _ in examples(document)
+    }
+    assert {"paths", "components"} == kinds
+    assert len(request_examples(PUBLISHED)) == 16
+
+
+@pytest.mark.parametrize("path", sorted(regenerate.OPENAPI.rglob("*.yaml")), ids=lambda p: p.name)
+def test_a_document_says_in_json_what_it_says_in_yaml(path: Path):
+    assert overlay.parse(path.read_text(encoding="utf-8"), path.name)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((regenerate.OPENAPI / "overlays").iterdir()), ids=lambda p: p.name
+)
+def test_every_overlay_action_gives_its_reason(path: Path):
+    actions = overlay.parse(path.read_text(encoding="utf-8"), path.name)["actions"]
+    assert [action["target"] for action in actions if not action.get("description")] == []
+
+
+@pytest.mark.parametrize("document", VARIANTS.values(), ids=VARIANTS)
+def test_every_operation_takes_basic_or_signed_authentication(document: dict[str, Any]):
+    assert document["security"] == [{"Basic": []}, {"Signed": []}]
+    assert not any("security" in operation for operation in operations(document))
+
+
+# As published
+
+
+def test_operations_have_their_published_names():
+    names = {
+        operation["operationId"]
+        for spec in SPECS
+        for operation in operations(VARIANTS[f"published {spec}"])
+    }
+    assert names == {
+        "Calling_GetCallResult",
+        "Calling_UpdateCall",
+        "Calling_ManageCallWithCallLeg",
+        "Report_GetUserCallReport",
+        "Report_GetCounter",
+        "Report_GetServiceStatus",
+    }
+
+
+def test_operations_list_only_their_published_success():
+    successes = {op["operationId"]: list(op["responses"]) for op in operations(PUBLISHED)}
+    assert successes == {
+        "Calling_GetCallResult": ["200"],
+        "Calling_UpdateCall": ["204"],
+        "Calling_ManageCallWithCallLeg": ["200"],
+    }
+
+
+def test_the_ringing_tone_of_norway_is_a_string():
+    tones = PUBLISHED["components"]["schemas"]["indications"]["enum"]
+    assert "no" in tones
+    assert {str} == {type(tone) for tone in tones}
+
+
+def test_an_error_code_begins_with_its_status():
+    for response in PUBLISHED["components"]["responses"].values():
+        for name, example in response["content"]["application/json"]["examples"].items():
+            if "errorCode" in example["value"]:
+                assert name == example["value"]["errorCode"]
+                assert name[:3] == example["value"]["status"][:3]
+
+
+@pytest.mark.parametrize("union", ["svaml.instruction", "svaml.action"])
+def test_a_discriminator_maps_each_name_to_the_schema_that_has_it(union: str):
+    schemas = PUBLISHED["components"]["schemas"]
+    mapping = schemas[union]["discriminator"]["mapping"]
+    assert list(mapping.values()) == [member["$ref"] for member in schemas[union]["anyOf"]]
+    for name, reference in mapping.items():
+        schema = schemas[reference.rpartition("/")[2]]
+        assert name == schema["properties"]["name"]["const"]
+        assert "name" in schema["required"]
+
+
+def test_a_timestamp_without_a_time_zone_is_not_as_published():
+    assert is_valid(PUBLISHED, "callResult", {"timestamp": "2024-01-08T09:48:12Z"})
+    assert not is_valid(PUBLISHED, "callResult", {"timestamp": "2024-01-08T09:48:12"})
+
+
+def test_a_call_status_report_is_no_instruction_of_a_request():
+    report = {"name": "reportCallStatus", "value": "success"}
+    assert is_valid(PUBLISHED, "svaml.instruction.reportCallStatus", report)
+    assert not is_valid(PUBLISHED, "svaml.instruction", report)
+
+
+# What the client forgives
+
+SIP = "+19876543210@example.sip.sinch.com"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {},
+        {"callid": None, "from": None, "to": None, "custom": {}, "userRate": "string"},
+        {"callid": "4398599d1ba84ef3bde0a82dfb61abed", "debit": "string"},
+        {"from": "private", "to": "31639136121"},
+        {"from": {"type": "Username", "endpoint": "myUserName"}},
+        {"to": {"type": "did", "endpoint": "+3197121281500"}},
+        {"to": {"type": "Sip", "endpoint": SIP}, "from": {"endpoint": SIP}},
+        {"to": {"type": "number", "endpoint": None}},
+        {"domain": "PSTN", "status": "PARKED", "result": "CANCEL", "reason": "USERNOTFOUND"},
+        {"domain": None, "status": None, "result": None, "reason": None},
+        {"custom": "{}", "timestamp": "2024-01-08T09:48:12"},
+        {"custom": None, "timestamp": "2014-06-02T15:39:31.2729234Z"},
+        {"timestamp": None, "duration": None, "debit": None, "userRate": {}},
+        {"timestamp": 1704707292, "duration": 1.5},
+        {"duration": "138", "userRate": {"currencyId": None, "amount": "0.1758"}},
+        {"userRate": {"currencyId": "EUR", "amount": None, "formatted": "$10.25"}},
+        {"debitMinutes": 0.5},
+    ],
+    ids=str,
+)
+def test_every_known_shape_of_a_call_is_tolerated(call: dict[str, Any]):
+    assert is_valid(TOLERANT, "callResult", call)
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ("userCallReport", {}),
+        ("userCallReport", {"success": None, "duration": "0", "failed": 0.0, "start": None}),
+        ("counter", {"value": 9223372036854775807, "modified": None}),
+        ("counter", {"value": "12384955", "modified": 1398686400}),
+        ("serviceStatus", {"status": "degraded"}),
+        ("serviceStatus", {"status": None}),
+    ],
+    ids=str,
+)
+def test_every_imaginable_shape_of_a_report_is_tolerated(schema: str, answer: dict[str, Any]):
+    assert is_valid(REPORTS, schema, answer)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize(
+    "error",
+    [
+        {},
+        {"errorCode": 40400, "message": "Call not found"},
+        {"errorCode": "40400", "status": None, "reference": None},
+        {"code": 40003, "message": None},
+    ],
+    ids=str,
+)
+def test_every_known_shape_of_an_error_is_tolerated(spec: str, error: dict[str, Any]):
+    assert is_valid(VARIANTS[f"tolerant {spec}"], "Error", error)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_any_2xx_is_a_success(spec: str):
+    for operation in operations(VARIANTS[f"tolerant {spec}"]):
+        assert list(operation["responses"]) == ["2XX"]
+
+
+@pytest.mark.parametrize(
+    "svaml",
+    [
+        {"action": {"name": "ConnectPSTN"}},
+        {"action": {"name": "startRecording", "recordingOptions": {}}},
+        {"action": {"name": "connectSip", "destination": {"type": "Sip", "endpoint": SIP}}},
+        {"instructions": [{"name": "Say", "text": "Welcome"}]},
+    ],
+    ids=str,
+)
+def test_svaml_that_no_schema_knows_can_be_sent(svaml: dict[str, Any]):
+    assert is_valid(TOLERANT, "svamlRequest", svaml)
+
+
+# What the sandbox enforces
+
+
+@pytest.mark.parametrize("name", request_examples(STRICT))
+def test_a_documented_request_is_accepted(name: str):
+    assert is_valid(STRICT, "svamlRequest", request_examples(STRICT)[name])
+
+
+def menus(*ids: str) -> dict[str, Any]:
+    return {"action": {"name": "runMenu", "menus": [{"id": menu} for menu in ids]}}
+
+
+def option(action: str) -> dict[str, Any]:
+    svaml = menus("main")
+    svaml["action"]["menus"][0]["options"] = [{"dtmf": "1", "action": action}]
+    return svaml
+
+
+def say(text: str) -> dict[str, Any]:
+    return {"instructions": [{"name": "say", "text": text}]}
+
+
+def connect(**fields: Any) -> dict[str, Any]:
+    return {"action": {"name": "connectPstn", **fields}}
+
+
+@pytest.mark.parametrize(
+    "svaml",
+    [
+        say("x" * 600),
+        connect(maxDuration=14400),
+        connect(dtmf="ww1234#w#"),
+        connect(tags=[{"key": "team", "value": "blue"}]),
+        option("return (value)"),
+        menus("sub", "main"),
+        {"action": {"name": "park", "maxDuration": 601}},
+        {"action": {"name": "connectConf", "conferenceId": "x" * 65}},
+        {"action": {"name": "continue", "record": True, "recordingOptions": {"format": "mp3"}}},
+        {"action": {"name": "runMenu", "enableVoice": False}},
+    ],
+    ids=lambda svaml: str(svaml)[:60],
+)
+def test_what_current_pages_allow_is_accepted(svaml: dict[str, Any]):
+    assert is_valid(STRICT, "svamlRequest", svaml)
+
+
+@pytest.mark.parametrize(
+    ("svaml", "why"),
+    [
+        ({}, "an empty body"),
+        ({"instructions": []}, "no instruction"),
+        ({"instructions": None}, "null instead of instructions"),
+        ({"action": "hangup"}, "a name instead of an action"),
+        ({"action": [{"name": "hangup"}]}, "a list of actions"),
+        ({"action": {}}, "an action without a name"),
+        ({"action": {"name": "hangup"}, "actions": []}, "an unknown field"),
+        ({"action": {"name": "hangup", "number": "+12125550123"}}, "the fields of two actions"),
+        ({"action": {"name": ["hangup", "park"]}}, "two names"),
+        ({"action": {"name": "Hangup"}}, "a name in the wrong case"),
+        ({"action": {"name": "say", "text": "Welcome"}}, "an instruction as the action"),
+        ({"action": {"name": "park", "introPromt": "#tts[Welcome]"}}, "a misspelt field"),
+        ({"action": {"name": "connectConf"}}, "a conference without its id"),
+        ({"action": {"name": "connectSip"}}, "a SIP action without a destination"),
+        (
+            {"action": {"name": "connectMxp", "destination": {"type": "sip", "endpoint": SIP}}},
+            "a SIP address for an app",
+        ),
+        ({"action": {"name": "connectMxp", "callHeaders": []}}, "the spelling of the examples"),
+        (connect(amd={"enabled": "true"}), "text instead of a boolean"),
+        (connect(indications=False), "false instead of Norway"),
+        (connect(maxDuration=14401), "a call of more than four hours"),
+        (connect(dtmf="12*"), "a tone that is not listed"),
+        ({"instructions": [{"name": "hangup"}]}, "an action as an instruction"),
+        ({"instructions": [{"name": "playFiles"}]}, "nothing to play"),
+        ({"instructions": [{"name": "sendDtmf", "value": "12 34"}]}, "a space among tones"),
+        (say("x" * 601), "a text of more than 600 characters"),
+        (menus("sub"), "no main menu"),
+        (option("goto(sub)"), "an unknown kind of answer"),
+        ({"action": {"name": "runMenu", "enableVoice": True}}, "voice without a language"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_no_page_allows_is_refused(svaml: dict[str, Any], why: str):
+    assert not is_valid(STRICT, "svamlRequest", svaml), why
+
+
+def test_a_body_is_mandatory():
+    assert STRICT["components"]["requestBodies"]["Svaml"]["required"] is True
+
+
+def test_every_object_that_a_request_can_hold_is_closed():
+    schemas = STRICT["components"]["schemas"]
+    open_ones = [
+        name
+        for name in reachable(schemas, "svamlRequest")
+        if schemas[name].get("type") == "object"
+        and schemas[name].get("additionalProperties") is not False
+    ]
+    assert open_ones == []
+
+
+def reachable(schemas: dict[str, Any], start: str) -> set[str]:
+    """Return the names of the schemas that a schema refers to, directly or not."""
+    names, todo = set[str](), [start]
+    while todo:
+        if (name := todo.pop()) not in names:
+            names.add(name)
+            todo += references(schemas[name])
+    return names
+
+
+def references(node: Any) -> Iterator[str]:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+        yield node["$ref"].rpartition("/")[2]
+    for child in children:
+        yield from references(child)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_operation_lists_its_failures(spec: str):
+    for operation in operations(VARIANTS[f"strict {spec}"]):
+        assert {"400", "401", "403", "404", "429", "500", "503"} < operation["responses"].keys()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("code", [40400, "40400"])
+def test_error_codes_are_numbers_or_digits(spec: str, code: int | str):
+    assert is_valid(VARIANTS[f"strict {spec}"], "Error", {"errorCode": code})
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("code", [None, 404, "404", "not found", 40400.5])
+def test_other_error_codes_are_refused(spec: str, code: Any):
+    assert not is_valid(VARIANTS[f"strict {spec}"], "Error", {"errorCode": code})
+
+
+def test_calls_are_answered_in_the_shapes_that_the_vendor_sends():
+    call = deepcopy(PUBLISHED["components"]["responses"]["CallFound"])
+    value = call["content"]["application/json"]["examples"]["phone"]["value"]
+    naive = value | {"timestamp": "2024-01-08T09:48:12", "domain": "mxp"}
+    del naive["from"]
+    assert is_valid(STRICT, "callResult", naive)
