@@ -78,7 +78,7 @@ def build(session: nox.Session) -> None:
     """Build sdist and wheel into dist/, and use the wheel in an empty environment."""
     session.install("hatchling")
     session.run("python", "-m", "hatchling", "build", "-d", "dist")
-    session.install("virtualenv")
+    install_wheel(session, "sandbox")
     session.run("python", "scripts/check_wheel.py", "dist")
 
 

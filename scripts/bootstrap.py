@@ -1,54 +1,57 @@
 """Run sessions of the noxfile from nothing but Python: `python3 scripts/bootstrap.py tests`.
 
 Makes .venv if it is needed, installs nox into it, and runs `nox -s NAME...` there. Uses the
-standard library only, and syntax that old Pythons can read, so that they can be told.
+standard library only, and syntax that an older Python 3 can read, so that it can be told.
 """
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 NOX = "nox==2026.10.20"
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(
-    VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python"))
-)
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def main(names):
+def main(arguments: "list[str]") -> "int | str":
+    """Run the sessions; returns an exit code, or what is missing."""
     if sys.version_info < (3, 11):
-        return "this needs Python 3.11 or later; %s is %d.%d: run it with a newer one" % (
-            (sys.executable,) + tuple(sys.version_info[:2])
-        )
-    if not names or names[0].startswith("-"):
-        return "usage: python3 scripts/bootstrap.py SESSION... [-- ARGUMENTS]"
+        version = ".".join(map(str, sys.version_info[:2]))
+        return f"Python 3.11 or later is needed, and {sys.executable} is {version}: run a newer one"
+    if not arguments or arguments[0].startswith("-"):
+        return "usage: python3 scripts/bootstrap.py SESSION... [-- ARGUMENT...]"
     if not is_usable() and not succeeds(sys.executable, "-m", "venv", "--clear", VENV):
         return (
-            "%s cannot make a virtual environment with pip: install its venv and ensurepip modules "
-            "(on Debian and Ubuntu: apt install python3-venv)" % sys.executable
+            f"{sys.executable} cannot make a virtual environment with pip: install its venv and "
+            "ensurepip modules (on Debian and Ubuntu: apt install python3-venv)"
         )
     if not has_nox():
-        install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NOX]
-        if subprocess.call(install) != 0:
-            return "pip could not install %s: is the package index within reach?" % NOX
-    return subprocess.call([PYTHON, "-m", "nox", "-s"] + names, cwd=ROOT)
+        pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
+        if subprocess.call([*pip, "install", "--quiet", NOX]) != 0:
+            return f"pip could not install {NOX}: is the package index within reach?"
+    return subprocess.call([PYTHON, "-m", "nox", "-s", *arguments], cwd=str(ROOT))
 
 
-def is_usable():
-    """Whether .venv is complete and of the Python that runs this."""
-    version = "import sys, pip; sys.exit(sys.version_info[:2] != %r)" % (sys.version_info[:2],)
-    return os.path.exists(PYTHON) and succeeds(PYTHON, "-c", version)
+def is_usable() -> bool:
+    """Whether .venv is complete, and of the Python that runs this."""
+    version = tuple(sys.version_info[:2])
+    return PYTHON.exists() and succeeds(
+        PYTHON, "-c", f"import pip, sys; sys.exit(sys.version_info[:2] != {version})"
+    )
 
 
-def has_nox():
-    check = "from importlib.metadata import version; assert 'nox==' + version('nox') == %r" % NOX
-    return succeeds(PYTHON, "-c", check)
+def has_nox() -> bool:
+    """Whether the pinned nox is in .venv."""
+    check = "from importlib.metadata import version; assert 'nox==' + version('nox') == "
+    return succeeds(PYTHON, "-c", check + repr(NOX))
 
 
-def succeeds(*command):
-    with open(os.devnull, "w") as nowhere:
-        return subprocess.call(command, stdout=nowhere, stderr=nowhere) == 0
+def succeeds(*command: "str | Path") -> bool:
+    """Whether a command that says nothing exits with 0."""
+    words = [str(word) for word in command]
+    return subprocess.call(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 if __name__ == "__main__":

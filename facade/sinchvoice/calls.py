@@ -135,11 +135,11 @@ class Calls:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
-    def get(self, call: str) -> Call:
+    def get(self, call_id: str) -> Call:
         """Look up a call that goes on or is over.
 
         Args:
-            call: id or callResourceUrl.
+            call_id: id or callResourceUrl.
 
         Raises:
             InvalidRequest: the id is empty or no id, or the URL is not one to send credentials to.
@@ -148,13 +148,13 @@ class Calls:
 
         Source: "Get information about a call", Voice API 1.0.1.
         """
-        return self._exchange.run(_get(call))
+        return self._exchange.run(_get(call_id))
 
-    def update(self, call: str, svaml: Svaml) -> None:
+    def update(self, call_id: str, svaml: Svaml) -> None:
         """Tell an ongoing call what to do; what is played is heard by the caller.
 
         Args:
-            call: id or callResourceUrl. It must come from or go to a phone number or SIP address.
+            call_id: id or callResourceUrl; one side must be a phone number or SIP address.
             svaml: instructions, an action, or both.
 
         Raises:
@@ -165,16 +165,16 @@ class Calls:
 
         Source: "Update a call in progress", Calling API 1.0.0.
         """
-        return self._exchange.run(_update(call, svaml))
+        return self._exchange.run(_update(call_id, svaml))
 
-    def manage_with_call_leg(self, call: str, leg: str, svaml: Svaml) -> None:
+    def manage_with_call_leg(self, call_id: str, call_leg: str, svaml: Svaml) -> None:
         """Play or say something to one side of an ongoing call, or to both.
 
         The server ignores the leg for conference calls and for callouts.
 
         Args:
-            call: id or callResourceUrl. It must come from or go to a phone number or SIP address.
-            leg: `caller`, `callee` or `both`.
+            call_id: id or callResourceUrl; one side must be a phone number or SIP address.
+            call_leg: `caller`, `callee` or `both`.
             svaml: PlayFiles and Say instructions, at least one; an action may follow them.
 
         Raises:
@@ -185,19 +185,19 @@ class Calls:
 
         Source: "Manage call with callLeg", Calling API 1.0.0.
         """
-        return self._exchange.run(_manage_with_call_leg(call, leg, svaml))
+        return self._exchange.run(_manage_with_call_leg(call_id, call_leg, svaml))
 
-    def hangup(self, call: str) -> None:
+    def hangup(self, call_id: str) -> None:
         """End an ongoing call: `update` with the action Hangup."""
-        return self._exchange.run(_hangup(call))
+        return self._exchange.run(_hangup(call_id))
 
     def say(
-        self, call: str, text: str, *, locale: str | None = None, leg: str | None = None
+        self, call_id: str, text: str, *, locale: str | None = None, leg: str | None = None
     ) -> None:
         """Say a text in an ongoing call.
 
         Args:
-            call: id or callResourceUrl.
+            call_id: id or callResourceUrl.
             text: what to say.
             locale: language or voice, for example `en-US`.
             leg: `caller`, `callee` or `both`; without it, the caller hears it.
@@ -205,13 +205,15 @@ class Calls:
         Raises:
             InvalidRequest, NotFoundError, ApiError: as `update` and `manage_with_call_leg`.
         """
-        return self._exchange.run(_say(call, text, locale, leg))
+        return self._exchange.run(_say(call_id, text, locale, leg))
 
-    def play(self, call: str, *ids: str, locale: str | None = None, leg: str | None = None) -> None:
+    def play(
+        self, call_id: str, *ids: str, locale: str | None = None, leg: str | None = None
+    ) -> None:
         """Play files or prompts in an ongoing call.
 
         Args:
-            call: id or callResourceUrl.
+            call_id: id or callResourceUrl.
             ids: ids of stored files, URLs, or prompts such as `#tts[Hello]`.
             locale: language or voice of the text-to-speech in them, for example `en-US`.
             leg: `caller`, `callee` or `both`; without it, the caller hears it.
@@ -219,7 +221,7 @@ class Calls:
         Raises:
             InvalidRequest, NotFoundError, ApiError: as `update` and `manage_with_call_leg`.
         """
-        return self._exchange.run(_play(call, ids, locale, leg))
+        return self._exchange.run(_play(call_id, ids, locale, leg))
 
 
 class AsyncCalls:
@@ -228,33 +230,33 @@ class AsyncCalls:
     def __init__(self, exchange: AsyncExchange) -> None:
         self._exchange = exchange
 
-    async def get(self, call: str) -> Call:
+    async def get(self, call_id: str) -> Call:
         """As `Calls.get`."""
-        return await self._exchange.run(_get(call))
+        return await self._exchange.run(_get(call_id))
 
-    async def update(self, call: str, svaml: Svaml) -> None:
+    async def update(self, call_id: str, svaml: Svaml) -> None:
         """As `Calls.update`."""
-        return await self._exchange.run(_update(call, svaml))
+        return await self._exchange.run(_update(call_id, svaml))
 
-    async def manage_with_call_leg(self, call: str, leg: str, svaml: Svaml) -> None:
+    async def manage_with_call_leg(self, call_id: str, call_leg: str, svaml: Svaml) -> None:
         """As `Calls.manage_with_call_leg`."""
-        return await self._exchange.run(_manage_with_call_leg(call, leg, svaml))
+        return await self._exchange.run(_manage_with_call_leg(call_id, call_leg, svaml))
 
-    async def hangup(self, call: str) -> None:
+    async def hangup(self, call_id: str) -> None:
         """As `Calls.hangup`."""
-        return await self._exchange.run(_hangup(call))
+        return await self._exchange.run(_hangup(call_id))
 
     async def say(
-        self, call: str, text: str, *, locale: str | None = None, leg: str | None = None
+        self, call_id: str, text: str, *, locale: str | None = None, leg: str | None = None
     ) -> None:
         """As `Calls.say`."""
-        return await self._exchange.run(_say(call, text, locale, leg))
+        return await self._exchange.run(_say(call_id, text, locale, leg))
 
     async def play(
-        self, call: str, *ids: str, locale: str | None = None, leg: str | None = None
+        self, call_id: str, *ids: str, locale: str | None = None, leg: str | None = None
     ) -> None:
         """As `Calls.play`."""
-        return await self._exchange.run(_play(call, ids, locale, leg))
+        return await self._exchange.run(_play(call_id, ids, locale, leg))
 
 
 # --- operations ---------------------------------------------------------------------------------

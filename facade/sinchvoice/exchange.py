@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import sys
 import threading
 import time
@@ -181,6 +182,10 @@ class _Learned:
         self._lock = threading.Lock()
         self._forms: dict[str, CanonicalResource] = {}
         self._skews: dict[str, float] = {}
+
+    @property
+    def skewed(self) -> bool:
+        return bool(self._skews)
 
     def form(self, origin: str) -> CanonicalResource | None:
         with self._lock:
@@ -424,23 +429,25 @@ class _Passage(httpx.Auth, Generic[T]):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Authorize and send until there is a success; raise our error for anything else."""
-        forms = self._forms(request)
-        redirects, clock_corrected = 0, False
+        target, forms = self._forms(request)
+        redirects, clock_corrected, ambiguous = 0, False, len(forms) > 1
         while True:
             sent = self._timing.clock()
-            self._authorize(request, forms[0], sent)
+            self._authorize(request, target, forms[0], sent)
             self._requests += 1
-            self._path = request.url.raw_path.decode("ascii").partition("?")[0]
             response = yield request
             if response.is_success:
-                self._accepted(request, response, forms)
+                if ambiguous:
+                    self._learned.learn_form(_origin(request.url), forms[0])
+                self._accepted(response)
                 return
             received = self._timing.clock()
             error = self._status_error(response, received)
             if response.status_code in (307, 308):
                 redirects += 1
                 request = self._redirected(request, response, error, redirects)
-                forms = self._forms(request)
+                target, forms = self._forms(request)
+                ambiguous = len(forms) > 1
             elif response.status_code != 401 or self._settings.auth == Auth.BASIC:
                 raise error
             elif error.error_code == 40102 and len(forms) > 1:
@@ -451,13 +458,15 @@ class _Passage(httpx.Auth, Generic[T]):
             else:
                 raise error
 
-    def _authorize(self, request: httpx.Request, form: CanonicalResource, now: float) -> None:
+    def _authorize(
+        self, request: httpx.Request, target: str, form: CanonicalResource, now: float
+    ) -> None:
         credentials = self._settings.credentials
         if self._settings.auth == Auth.BASIC:
             request.headers["Authorization"] = credentials.basic_authorization()
             return
-        target = request.url.raw_path.decode("ascii")
-        now += self._learned.skew(_origin(request.url))
+        if self._learned.skewed:
+            now += self._learned.skew(_origin(request.url))
         for name, value in signing.signed_headers(
             credentials,
             method=request.method,
@@ -468,18 +477,20 @@ class _Passage(httpx.Auth, Generic[T]):
         ).items():
             request.headers[name] = value
 
-    def _forms(self, request: httpx.Request) -> list[CanonicalResource]:
-        """The forms of the canonical resource to try: those that differ, the best first."""
-        fixed, target = self._settings.canonical_resource, request.url.raw_path.decode("ascii")
+    def _forms(self, request: httpx.Request) -> tuple[str, list[CanonicalResource]]:
+        """The target of a request, and what to sign of it: the forms that differ, best first."""
+        target = request.url.raw_path.decode("ascii")
+        self._path = target.partition("?")[0]
+        fixed = self._settings.canonical_resource
         if fixed is not None:
-            return [fixed]
+            return target, [fixed]
         if self._settings.auth == Auth.BASIC or ("?" not in target and "%" not in target):
-            return [CanonicalResource.PATH]
+            return target, [CanonicalResource.PATH]
         preferred = self._learned.form(_origin(request.url)) or CanonicalResource.PATH
         distinct: dict[str, CanonicalResource] = {}
         for form in (preferred, *CanonicalResource):
             distinct.setdefault(signing.canonical_resource(target, form), form)
-        return list(distinct.values())[:_MAX_FORMS]
+        return target, list(distinct.values())[:_MAX_FORMS]
 
     def _correct_clock(
         self, request: httpx.Request, response: httpx.Response, now: float, error: ApiStatusError
@@ -528,11 +539,7 @@ class _Passage(httpx.Auth, Generic[T]):
             extensions=request.extensions,
         )
 
-    def _accepted(
-        self, request: httpx.Request, response: httpx.Response, forms: list[CanonicalResource]
-    ) -> None:
-        if self._settings.canonical_resource is None and len(self._forms(request)) > 1:
-            self._learned.learn_form(_origin(request.url), forms[0])
+    def _accepted(self, response: httpx.Response) -> None:
         if self._operation.has_content:
             self._raw = json_object(self._content)
         # The generated code looks the status up in http.HTTPStatus, which knows not every 2xx.
@@ -687,7 +694,7 @@ def _is_vendor(url: httpx.URL) -> bool:
         url.scheme == "https"
         and url.port is None
         and not url.userinfo
-        and url.raw_host.endswith(b".sinch.com")
+        and re.fullmatch(rb"[a-z0-9.-]+\.sinch\.com", url.raw_host) is not None
     )
 
 

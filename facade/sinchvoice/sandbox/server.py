@@ -5,22 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import uvicorn
-from starlette.types import ASGIApp
 
 from ..calls import CallReason, CallResult
 from ..endpoints import Endpoint
+from ..errors import InvalidRequest
 from ..signing import Credentials
 from .app import create_app
 from .world import SandboxCall, World
 
 __all__ = ["Sandbox", "running"]
+
+AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 # The example application of the vendor's "Using REST" page.
 _CREDENTIALS = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
@@ -87,7 +89,13 @@ class Sandbox:
             result: what became of it.
             reason: why it ended.
             custom: what the application attached.
+
+        Raises:
+            InvalidRequest: a time has no time zone.
         """
+        for name, moment in (("started", started), ("ended", ended)):
+            if moment is not None and moment.tzinfo is None:
+                raise InvalidRequest(f"{name} {moment!r} has no time zone: give it one, like UTC")
         world = self._world
         return world.add(
             SandboxCall(
@@ -111,7 +119,7 @@ def running(
     seed: int = 1,
     populated: bool = True,
     clock: Callable[[], float] = time.time,
-    middleware: Callable[[ASGIApp], ASGIApp] | None = None,
+    middleware: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox until the block ends.
 

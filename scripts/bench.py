@@ -1,0 +1,269 @@
+"""Measures speed, each figure as a ratio against a baseline of the same run: `nox -s bench`.
+
+    imports     `import sinchvoice` against `import httpx`, in fresh interpreters
+    signing     signed requests per second on one core
+    calls       a GET through the client against the same GET by hand, with httpx and `signing`:
+                once against the sandbox and once against a bare server, each in its own process
+
+The two sides of a comparison take turns, so that a machine that speeds up or slows down does so for
+both; what is printed are medians. A limit that is missed makes the exit code 1.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+ROUNDS = 15
+GETS_PER_ROUND = 200
+ME = [sys.executable, __file__]
+
+
+def imports() -> bool:
+    """`import sinchvoice` takes at most 1.5 times as long as `import httpx`."""
+    baseline, ours = [], []
+    for module in ("httpx", "sinchvoice"):
+        _import_seconds(module)
+    for _ in range(ROUNDS):
+        baseline.append(_import_seconds("httpx"))
+        ours.append(_import_seconds("sinchvoice"))
+    print(f"import httpx       {median(baseline) * 1e3:8.1f} ms")
+    print(f"import sinchvoice  {median(ours) * 1e3:8.1f} ms")
+    return _ratio("import", ours, baseline, 1.5)
+
+
+def signing() -> bool:
+    """At least 150,000 requests are signed per second."""
+    from sinchvoice.signing import Credentials, format_timestamp, signed_headers
+
+    credentials = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
+    good = True
+    for name, body in (("GET", b""), ("PATCH", b'{"action":{"name":"hangup"}}')):
+
+        def sign(method: str = name, body: bytes = body) -> None:
+            signed_headers(
+                credentials,
+                method=method,
+                resource="/calling/v1/calls/id/4398599d1ba84ef3bde0a82dfb61abed",
+                timestamp=format_timestamp(time.time()),
+                content_type="application/json" if body else "",
+                body=body,
+            )
+
+        rate = median(20_000 / _seconds(sign, 20_000) for _ in range(ROUNDS))
+        print(f"signing {name:5}      {rate:8,.0f} /s (limit 150,000)")
+        good &= rate >= 150_000
+    return good
+
+
+def calls() -> bool:
+    """A GET through the client takes at most 1.15 times as long as one by hand."""
+    good = True
+    for server, limit in (("sandbox", 1.15), ("bare", None)):
+        with _serving(server) as environ:
+            for mode in (_sync_sides, _async_sides):
+                hand, facade = mode(environ)
+                name = f"{mode.__name__[1:-6]} GET, {server}"
+                print(
+                    f"{name:18} {median(hand) * 1e6:8.0f} µs by hand, {median(facade) * 1e6:.0f} µs"
+                )
+                good &= _ratio(name, facade, hand, limit)
+    return good
+
+
+def _sync_sides(environ: dict[str, str]) -> tuple[list[float], list[float]]:
+    import httpx
+    from sinchvoice import VoiceClient
+
+    call, headers, path = _by_hand(environ)
+    base_url = environ["SINCH_VOICE_CALLING_URL"]
+    with httpx.Client(base_url=base_url) as http, VoiceClient.from_env(environ) as voice:
+
+        def hand() -> None:
+            response = http.get(path, headers=headers())
+            response.raise_for_status()
+            response.json()
+
+        def facade() -> None:
+            voice.calls.get(call)
+
+        return _take_turns(hand, facade)
+
+
+def _async_sides(environ: dict[str, str]) -> tuple[list[float], list[float]]:
+    import httpx
+    from sinchvoice import AsyncVoiceClient
+
+    call, headers, path = _by_hand(environ)
+
+    base_url = environ["SINCH_VOICE_CALLING_URL"]
+
+    async def measure() -> tuple[list[float], list[float]]:
+        async with (
+            httpx.AsyncClient(base_url=base_url) as http,
+            AsyncVoiceClient.from_env(environ) as voice,
+        ):
+
+            async def hand() -> None:
+                response = await http.get(path, headers=headers())
+                response.raise_for_status()
+                response.json()
+
+            async def facade() -> None:
+                await voice.calls.get(call)
+
+            sides: tuple[list[float], list[float]] = ([], [])
+            for _ in range(ROUNDS + 1):
+                for side, times in zip((hand, facade), sides, strict=True):
+                    times.append(await _async_seconds(side, GETS_PER_ROUND) / GETS_PER_ROUND)
+            return sides[0][1:], sides[1][1:]
+
+    return asyncio.run(measure())
+
+
+def _by_hand(environ: dict[str, str]) -> tuple[str, Callable[[], dict[str, str]], str]:
+    """The call, what makes the headers of a signed GET, and its path."""
+    from sinchvoice.signing import Credentials, format_timestamp, signed_headers
+
+    credentials = Credentials(environ["SINCH_APPLICATION_KEY"], environ["SINCH_APPLICATION_SECRET"])
+    path = f"/calling/v1/calls/id/{environ['CALL']}"
+
+    def headers() -> dict[str, str]:
+        timestamp = format_timestamp(time.time())
+        return signed_headers(credentials, method="GET", resource=path, timestamp=timestamp)
+
+    return environ["CALL"], headers, path
+
+
+def _take_turns(
+    hand: Callable[[], None], facade: Callable[[], None]
+) -> tuple[list[float], list[float]]:
+    sides: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS + 1):
+        for side, times in zip((hand, facade), sides, strict=True):
+            times.append(_seconds(side, GETS_PER_ROUND) / GETS_PER_ROUND)
+    return sides[0][1:], sides[1][1:]  # without the first, in which everything warms up
+
+
+def _seconds(run: Callable[[], None], times: int) -> float:
+    begin = time.perf_counter()
+    for _ in range(times):
+        run()
+    return time.perf_counter() - begin
+
+
+async def _async_seconds(run: Callable[[], Awaitable[None]], times: int) -> float:
+    begin = time.perf_counter()
+    for _ in range(times):
+        await run()
+    return time.perf_counter() - begin
+
+
+def _import_seconds(module: str) -> float:
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    return float(subprocess.check_output([sys.executable, "-c", code]))
+
+
+def _ratio(name: str, ours: list[float], baseline: list[float], limit: float | None) -> bool:
+    ratio = median(a / b for a, b in zip(ours, baseline, strict=True))
+    allowed = "" if limit is None else f" (limit {limit})"
+    print(f"{name:18} {ratio:8.2f} x{allowed}")
+    return limit is None or ratio <= limit
+
+
+# --- servers, each in a process of its own ------------------------------------------------------
+
+
+@contextmanager
+def _serving(server: str) -> Iterator[dict[str, str]]:
+    with subprocess.Popen(
+        [*ME, f"serve-{server}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+
+
+def _serve_sandbox() -> None:
+    from sinchvoice.sandbox import running
+
+    with running() as box:
+        _announce({**box.environ, "CALL": list(box.calls)[-1]})
+
+
+def _serve_bare() -> None:
+    """The cheapest HTTP server that will do: it reads to the blank line and writes fixed bytes."""
+    content = json.dumps(
+        {
+            "from": {"type": "Username", "endpoint": "myUserName"},
+            "to": {"type": "Number", "endpoint": "+12125550123"},
+            "domain": "pstn",
+            "callId": "4398599d1ba84ef3bde0a82dfb61abed",
+            "duration": 138,
+            "status": "FINAL",
+            "result": "ANSWERED",
+            "reason": "CALLEEHANGUP",
+            "timestamp": "2024-01-08T09:48:12",
+            "custom": "{}",
+            "userRate": {"currencyId": "EUR", "amount": 0.1758},
+            "debit": {"currencyId": "EUR", "amount": 0.5274},
+        }
+    ).encode()
+    lines = ("HTTP/1.1 200 OK", "Content-Type: application/json", f"Content-Length: {len(content)}")
+    answer = "\r\n".join((*lines, "", "")).encode() + content
+
+    class Bare(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport, self.received = transport, b""
+
+        def data_received(self, data: bytes) -> None:
+            self.received += data
+            if self.received.endswith(b"\r\n\r\n"):
+                self.received = b""
+                self.transport.write(answer)
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Bare, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.to_thread(
+            _announce,
+            {
+                "SINCH_APPLICATION_KEY": "5F5C418A0F914BBC8234A9BF5EDDAD97",
+                "SINCH_APPLICATION_SECRET": "JViE5vDor0Sw3WllZka15Q==",
+                "SINCH_VOICE_CALLING_URL": url,
+                "CALL": "4398599d1ba84ef3bde0a82dfb61abed",
+            },
+        )
+
+    asyncio.run(serve())
+
+
+def _announce(environ: dict[str, Any]) -> None:
+    """Say where the server is, and wait until nobody needs it any more."""
+    print(json.dumps(environ), flush=True)
+    sys.stdin.read()
+
+
+COMMANDS: dict[str, Callable[[], bool]] = {"imports": imports, "signing": signing, "calls": calls}
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["serve-sandbox"]:
+            _serve_sandbox()
+        case ["serve-bare"]:
+            _serve_bare()
+        case names if names and set(names) <= set(COMMANDS):
+            good = [COMMANDS[name]() for name in names]
+            sys.exit(0 if all(good) else 1)
+        case _:
+            sys.exit(f"usage: bench.py {' '.join(COMMANDS)}")

@@ -1,0 +1,131 @@
+"""What tests share: a sandbox over a real socket, scripted servers, and time that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+from hypothesis import settings
+from sinchvoice import RetryPolicy
+from sinchvoice.calls import AsyncCalls, Calls
+from sinchvoice.exchange import AsyncExchange, Exchange, Timing
+from sinchvoice.reports import AsyncReports, Reports
+from sinchvoice.sandbox import Sandbox, running
+from sinchvoice.settings import Region, Settings
+from sinchvoice.signing import Credentials
+
+settings.register_profile("project", derandomize=True, deadline=None, database=None)
+settings.load_profile("project")
+
+# The example application of the vendor's "Using REST" page.
+CREDENTIALS = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
+NOW = 1_400_000_000.0
+
+Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+@attrs.define
+class Server:
+    """Answers requests with what it is told, in order; the last answer is given again and again."""
+
+    answers: list[Answer]
+    requests: list[httpx.Request] = attrs.field(factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        # A copy: a request that is signed again is the same object with other headers.
+        self.requests.append(
+            httpx.Request(
+                request.method,
+                request.url,
+                headers=request.headers.raw,
+                content=request.content,
+                extensions=dict(request.extensions),
+            )
+        )
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, httpx.Response):
+            # A response can be read once, and it may be given several times.
+            return httpx.Response(
+                answer.status_code,
+                headers=answer.headers.raw,
+                stream=httpx.ByteStream(answer.content),
+            )
+        return answer(request)
+
+
+@attrs.define
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    now: float = NOW
+    naps: list[float] = attrs.field(factory=list)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+    async def sleep_async(self, seconds: float) -> None:
+        self.sleep(seconds)
+
+
+@attrs.define
+class Scripted:
+    """A client of a scripted server, without its lifetime: what VoiceClient is made of."""
+
+    server: Server
+    clock: Clock
+    exchange: Any
+    calls: Any
+    reports: Any
+
+    @property
+    def requests(self) -> list[httpx.Request]:
+        """What the server received."""
+        return self.server.requests
+
+
+@pytest.fixture
+def scripted() -> Callable[..., Scripted]:
+    """Make a client of a server that gives these answers; options are those of Settings."""
+
+    def make(*answers: Answer, is_async: bool = False, **options: Any) -> Scripted:
+        server, clock = Server(list(answers)), Clock()
+        retries = options.pop("retries", 2)
+        settings = Settings(
+            **{
+                "credentials": CREDENTIALS,
+                "calling_url": Region.GLOBAL.calling_url,
+                "transport": httpx.MockTransport(server),
+                "retries": RetryPolicy(retries=retries) if isinstance(retries, int) else retries,
+                **options,
+            }
+        )
+        timing = Timing(
+            clock=clock,
+            monotonic=clock,
+            random=lambda: 1.0,
+            sleep=clock.sleep,
+            sleep_async=clock.sleep_async,
+        )
+        if is_async:
+            exchange: Any = AsyncExchange(settings, timing)
+            return Scripted(server, clock, exchange, AsyncCalls(exchange), AsyncReports(exchange))
+        exchange = Exchange(settings, timing)
+        return Scripted(server, clock, exchange, Calls(exchange), Reports(exchange))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def box() -> Iterator[Sandbox]:
+    """A sandbox that all tests share: add calls to it, and assume nothing about the others."""
+    with running() as sandbox:
+        yield sandbox

@@ -1,0 +1,298 @@
+"""client.py: settings and where they come from, lifetime, sharing."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from sinchvoice import (
+    ApiError,
+    AsyncVoiceClient,
+    ConfigurationError,
+    InvalidRequest,
+    PstnEndpoint,
+    Region,
+    RetryPolicy,
+    VoiceClient,
+)
+from sinchvoice.sandbox import Sandbox
+
+KEY, SECRET = "5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q=="
+ID = "4398599d1ba84ef3bde0a82dfb61abed"
+
+
+class Recorder:
+    """A server that answers everything and remembers where it was asked."""
+
+    def __init__(self) -> None:
+        self.hosts: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.hosts.append(request.url.host)
+        return httpx.Response(200, json={"callId": ID, "value": 1})
+
+
+@pytest.fixture
+def server() -> Recorder:
+    return Recorder()
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("global", "calling.api.sinch.com"),
+        ("europe", "calling-euc1.api.sinch.com"),
+        ("euc1", "calling-euc1.api.sinch.com"),
+        (Region.NORTH_AMERICA, "calling-use1.api.sinch.com"),
+        ("sae1", "calling-sae1.api.sinch.com"),
+        ("south-east-asia-1", "calling-apse1.api.sinch.com"),
+        ("apse2", "calling-apse2.api.sinch.com"),
+    ],
+)
+def test_a_region_decides_where_calls_are_managed_and_not_where_reports_are(
+    server: Recorder, region: str, host: str
+):
+    transport = httpx.MockTransport(server)
+    with VoiceClient(KEY, SECRET, region=region, transport=transport) as voice:
+        voice.calls.get(ID)
+        voice.reports.counter("currentcalls")
+    assert server.hosts == [host, "reportingapi.sinch.com"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"region": "mars"}, r"region is 'mars': give one of global, north-america \(use1\)"),
+        ({"auth": "digest"}, "auth is 'digest': give 'signed' or 'basic'"),
+        ({"canonical_resource": "url"}, "canonical_resource is 'url': give 'auto', 'path'"),
+        ({"timeout": 0}, "timeout is 0: give seconds"),
+        ({"timeout": None}, "timeout is None: give seconds"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+        ({"deadline": -1}, "deadline is -1: give seconds"),
+        ({"retries": -1}, "retries is -1: give a whole number"),
+        ({"retries": 1.5}, "retries is 1.5: give a whole number"),
+        ({"max_connections": 0}, "max_connections is 0: give a whole number"),
+        ({"calling_url": "http://example.com"}, "calling_url is 'http://example.com': use https"),
+        ({"reporting_url": "https://"}, "reporting_url is 'https://'"),
+        ({"calling_url": "https://a:b@example.com"}, "calling_url has a user name or password"),
+    ],
+)
+@pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
+def test_a_wrong_setting_is_refused_with_the_remedy(
+    client: Any, options: dict[str, Any], problem: str
+):
+    with pytest.raises(ConfigurationError, match=problem):
+        client(KEY, SECRET, **options)
+
+
+@pytest.mark.parametrize(
+    ("key", "secret", "problem"),
+    [
+        ("", SECRET, "application_key"),
+        ("a b", SECRET, "application_key"),
+        ("a:b", SECRET, "application_key"),
+        (None, SECRET, "application_key"),
+        (KEY, "", "application_secret is empty"),
+        (KEY, None, "application_secret is empty"),
+        (KEY, "not base64!", r"application_secret is not base64 \(character 4\)"),
+    ],
+)
+def test_wrong_credentials_are_refused_at_construction(key: Any, secret: Any, problem: str):
+    with pytest.raises(ConfigurationError, match=problem):
+        VoiceClient(key, secret)
+
+
+def test_settings_come_from_the_environment():
+    environ = {
+        "SINCH_APPLICATION_KEY": KEY,
+        "SINCH_APPLICATION_SECRET": SECRET + "\n",
+        "SINCH_VOICE_REGION": "europe",
+    }
+    with VoiceClient.from_env(environ) as voice:
+        assert "calling-euc1" in repr(voice)
+    urls = {
+        "SINCH_VOICE_CALLING_URL": "http://127.0.0.1:1",
+        "SINCH_VOICE_REPORTING_URL": "http://127.0.0.1:2/v1/",
+    }
+    with VoiceClient.from_env(environ | urls) as voice:
+        assert repr(voice) == (
+            f"VoiceClient({KEY!r}, calling_url='http://127.0.0.1:1', "
+            "reporting_url='http://127.0.0.1:2/v1')"
+        )
+
+
+def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SINCH_APPLICATION_KEY", KEY)
+    monkeypatch.setenv("SINCH_APPLICATION_SECRET", SECRET)
+    monkeypatch.delenv("SINCH_VOICE_REGION", raising=False)
+    with VoiceClient.from_env() as voice:
+        assert "https://calling.api.sinch.com" in repr(voice)
+
+
+@pytest.mark.parametrize("missing", ["SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_is_named(missing: str, value: str | None):
+    environ = {"SINCH_APPLICATION_KEY": KEY, "SINCH_APPLICATION_SECRET": SECRET}
+    del environ[missing]
+    if value is not None:
+        environ[missing] = value
+    with pytest.raises(ConfigurationError, match=missing):
+        VoiceClient.from_env(environ)
+
+
+def test_options_can_be_changed_for_some_calls(server: Recorder):
+    def failing(request: httpx.Request) -> httpx.Response:
+        server(request)
+        return httpx.Response(500 if len(server.hosts) > 3 else 503)
+
+    with VoiceClient(KEY, SECRET, retries=0, transport=httpx.MockTransport(failing)) as voice:
+        policy = RetryPolicy(retries=1, first_delay=0)
+        patient = voice.with_options(retries=policy, timeout=3, deadline=20)
+        for client, requests in ((voice, 1), (patient, 3)):
+            with pytest.raises(ApiError):
+                client.calls.get(ID)
+            assert len(server.hosts) == requests
+        with pytest.raises(ConfigurationError, match="timeout is 0"):
+            voice.with_options(timeout=0)
+
+
+def test_what_is_not_changed_stays(server: Recorder):
+    seen = []
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"]["read"])
+        return server(request)
+
+    with VoiceClient(
+        KEY, SECRET, timeout=9, deadline=2, transport=httpx.MockTransport(slow)
+    ) as voice:
+        voice.with_options(deadline=None).calls.get(ID)
+        voice.with_options(timeout=1).calls.get(ID)
+    assert seen == [9, 1]
+
+
+def test_an_ssl_context_is_taken(server: Recorder):
+    context = ssl.create_default_context()
+    with VoiceClient(
+        KEY, SECRET, ssl_context=context, transport=httpx.MockTransport(server)
+    ) as voice:
+        assert voice.calls.get(ID).call_id == ID
+
+
+# --- lifetime -----------------------------------------------------------------------------------
+
+
+def test_a_closed_client_says_so(server: Recorder):
+    voice = VoiceClient(KEY, SECRET, transport=httpx.MockTransport(server))
+    voice.close()
+    voice.close()
+    with pytest.raises(InvalidRequest, match="this client is closed"):
+        voice.calls.get(ID)
+
+
+def test_a_closed_async_client_says_so(server: Recorder):
+    async def main() -> None:
+        voice = AsyncVoiceClient(KEY, SECRET, transport=httpx.MockTransport(server))
+        await voice.aclose()
+        with pytest.raises(InvalidRequest, match="this client is closed"):
+            await voice.calls.get(ID)
+
+    asyncio.run(main())
+
+
+def test_a_client_works_without_a_with_block(server: Recorder):
+    voice = VoiceClient(KEY, SECRET, transport=httpx.MockTransport(server))
+    assert voice.calls.get(ID).call_id == ID
+    voice.close()
+
+
+def test_a_derived_client_does_not_close_the_connections_it_shares(server: Recorder):
+    with VoiceClient(KEY, SECRET, transport=httpx.MockTransport(server)) as voice:
+        with voice.with_options(timeout=1) as derived:
+            derived.calls.get(ID)
+        assert voice.calls.get(ID).call_id == ID
+    with pytest.raises(InvalidRequest, match="closed"):
+        derived.calls.get(ID)
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_client_is_neither_pickled_nor_copied(duplicate: Callable[[Any], Any]):
+    with VoiceClient(KEY, SECRET) as voice, pytest.raises(TypeError, match="make one in each"):
+        duplicate(voice)
+
+
+# --- over a real socket -------------------------------------------------------------------------
+
+
+def test_proxy_variables_do_not_capture_loopback(box: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        dead = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, dead)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with VoiceClient.from_env({**box.environ}) as voice:
+        assert voice.reports.service_status("rtpproxy").is_up
+    with (
+        VoiceClient(
+            KEY,
+            SECRET,
+            calling_url=box.calling_url,
+            proxy=dead,
+            retries=0,
+        ) as voice,
+        pytest.raises(ApiError),
+    ):
+        voice.calls.get(ID)
+
+
+def test_threads_share_a_client_and_get_their_own_answers(box: Sandbox):
+    ids = [box.add_call(to=PstnEndpoint("+12125550123")).call_id for _ in range(16)]
+    wrong: list[str] = []
+
+    with VoiceClient.from_env(box.environ) as voice:
+
+        def ask(call_id: str) -> None:
+            for _ in range(10):
+                if voice.calls.get(call_id).call_id != call_id:
+                    wrong.append(call_id)
+
+        threads = [threading.Thread(target=ask, args=(call_id,)) for call_id in ids]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+def test_tasks_share_an_async_client_and_get_their_own_answers(box: Sandbox):
+    ids = [box.add_call(to=PstnEndpoint("+12125550123")).call_id for _ in range(50)]
+
+    async def main() -> list[str]:
+        async with AsyncVoiceClient.from_env(box.environ) as voice:
+            calls = await asyncio.gather(*(voice.calls.get(call_id) for call_id in ids))
+        return [call.call_id for call in calls]
+
+    assert asyncio.run(main()) == ids
+
+
+def test_no_connection_is_left_open(box: Sandbox):
+    """Warnings are errors in these tests: a socket that is dropped open would fail this one."""
+
+    async def main() -> None:
+        async with AsyncVoiceClient.from_env(box.environ) as voice:
+            await voice.reports.counter("currentcalls")
+
+    asyncio.run(main())
+    with VoiceClient.from_env(box.environ) as voice:
+        voice.reports.counter("currentcalls")

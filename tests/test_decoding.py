@@ -1,0 +1,532 @@
+"""decoding.py: every lenient reading of what the server sends, and that none of them raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from email.utils import format_datetime
+from enum import StrEnum
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sinchvoice import CallReason, CallResult, CallStatus, Price, decoding
+from sinchvoice.reports import ReportDomain
+
+# JSON objects
+
+
+def test_json_numbers_with_a_fraction_are_exact():
+    amounts = decoding.json_object(b'{"a": 0.1758, "b": 0.10, "c": 1e3, "d": 138, "e": -0.0}')
+    assert {key: str(value) for key, value in amounts.items()} == {
+        "a": "0.1758",
+        "b": "0.10",
+        "c": "1E+3",
+        "d": "138",
+        "e": "-0.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"{}", {}),
+        (b' \r\n{"a": null}\n', {"a": None}),
+        ('{"a": "Céline"}'.encode(), {"a": "Céline"}),
+        (b'{"a": "C\\u00e9line"}', {"a": "Céline"}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": 1}'.encode("utf-16"), {"a": 1}),
+        (b'{"a": 12345678901234567890123}', {"a": 12345678901234567890123}),
+    ],
+    ids=["empty", "space around", "UTF-8", "escapes", "UTF-8 with BOM", "UTF-16", "a long number"],
+)
+def test_a_json_object_is_read(content: bytes, expected: Any):
+    assert decoding.json_object(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[]", "a JSON object was expected, not an array"),
+        (b'"x"', "a JSON object was expected, not a string"),
+        (b"true", "a JSON object was expected, not a boolean"),
+        (b"null", "a JSON object was expected, not null"),
+        (b"1", "a JSON object was expected, not a number"),
+        (b"1.5", "a JSON object was expected, not a number"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": Infinity}', "Infinity is not JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not JSON"),
+        (b"", "Expecting value"),
+        (b"<html>502 Bad Gateway</html>", "Expecting value"),
+        (b'{"a": ', "Expecting value"),
+        (b'{"a": 1} {', "Extra data"),
+        (b'{"a": "\xe9"}', "utf-8"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "4300 digits"),
+    ],
+    ids=lambda value: str(value[:24]),
+)
+def test_what_is_no_json_object_is_refused_with_the_reason(content: bytes, reason: str):
+    with pytest.raises(ValueError, match=reason):
+        decoding.json_object(content)
+
+
+def test_json_that_python_cannot_hold_is_refused():
+    with pytest.raises(RecursionError):
+        decoding.json_object(b'{"a":' * 100_000)
+    with pytest.raises(ArithmeticError):
+        decoding.json_object(b'{"a": 1e9999999999999999999}')
+
+
+@given(st.binary() | st.text().map(str.encode))
+def test_content_is_a_json_object_or_refused_with_a_documented_error(content: bytes):
+    try:
+        value = decoding.json_object(content)
+    except (ValueError, RecursionError, ArithmeticError):
+        return
+    assert isinstance(value, dict)
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("x", "x"), (" ", " "), ("0", "0"), ("", None), (None, None), (0, None), (["x"], None)],
+    ids=repr,
+)
+def test_text_is_a_string_that_is_not_empty(value: Any, expected: str | None):
+    assert decoding.text(value) == expected
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0, 0),
+        (138, 138),
+        (-1, -1),
+        (2**63, 2**63),
+        (10**400, 10**400),
+        ("138", 138),
+        ("0", 0),
+        ("-5", -5),
+        ("007", 7),
+        ("9223372036854775807", 9223372036854775807),
+        (138.0, 138),
+        (-0.0, 0),
+        (Decimal(138), 138),
+        (Decimal("138.00"), 138),
+        (Decimal("1E+3"), 1000),
+        (Decimal(1234567890123456789), 1234567890123456789),
+        (Decimal("0E-999999"), 0),
+        (138.5, None),
+        (1e300, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (Decimal("138.5"), None),
+        (Decimal("1E+19"), None),
+        (Decimal("1E+999999"), None),
+        (Decimal("1E-999999"), None),
+        (Decimal("NaN"), None),
+        (Decimal("sNaN"), None),
+        (Decimal("Infinity"), None),
+        ("1.0", None),
+        ("1e3", None),
+        ("+5", None),
+        ("", None),
+        ("-", None),
+        (" 5", None),
+        ("5\n", None),
+        ("1_000", None),
+        ("٣", None),
+        ("9" * 20, None),
+        ("N/A", None),
+        (True, None),
+        (False, None),
+        (None, None),
+        ([1], None),
+        ({}, None),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_a_whole_number_is_read_from_every_form_of_it(value: Any, expected: int | None):
+    actual = decoding.whole_number(value)
+    assert (actual, type(actual)) == (expected, type(expected))
+
+
+@given(st.integers(-(10**18), 10**18))
+def test_a_whole_number_is_the_same_in_every_form(value: int):
+    forms = [value, str(value), Decimal(value), Decimal(f"{value}.000"), float(value)]
+    exact = [form for form in forms if form == value or isinstance(form, str)]
+    assert {decoding.whole_number(form) for form in exact} == {value}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0, "0"),
+        (12384955, "12384955"),
+        (9223372036854775807, "9223372036854775807"),
+        ("12384955", "12384955"),
+        (Decimal("5.00"), "5"),
+        (Decimal("0.5"), "0.5"),
+        (Decimal("0.10"), "0.10"),
+        (Decimal("-0.1758"), "-0.1758"),
+        ("0.10", "0.10"),
+        ("+1.5", "1.5"),
+        (Decimal("1E+999999"), "1E+999999"),
+        (True, "None"),
+        ("1e3", "None"),
+        ("", "None"),
+        ("x", "None"),
+        (None, "None"),
+        ([], "None"),
+        ({}, "None"),
+    ],
+    ids=repr,
+)
+def test_a_number_is_whole_or_exact(value: Any, expected: str):
+    actual = decoding.number(value)
+    assert str(actual) == expected
+    assert isinstance(actual, int) == expected.lstrip("-").isdigit()
+
+
+# Times
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
+TIMESTAMPS: list[tuple[Any, datetime]] = [
+    ("2014-06-02T15:39:31Z", utc(2014, 6, 2, 15, 39, 31)),
+    ("2019-08-24t14:15:22z", utc(2019, 8, 24, 14, 15, 22)),
+    # seven digits, and other fractions
+    ("2014-06-02T15:39:31.2729234Z", utc(2014, 6, 2, 15, 39, 31, 272923)),
+    ("2014-06-02T15:39:31.2729239Z", utc(2014, 6, 2, 15, 39, 31, 272923)),
+    ("2014-06-02T15:39:31.2Z", utc(2014, 6, 2, 15, 39, 31, 200000)),
+    ("2014-06-02T15:39:31.27Z", utc(2014, 6, 2, 15, 39, 31, 270000)),
+    ("2014-06-02T15:39:31.273Z", utc(2014, 6, 2, 15, 39, 31, 273000)),
+    ("2014-06-02T15:39:31.000001Z", utc(2014, 6, 2, 15, 39, 31, 1)),
+    ("2014-06-02T15:39:31.999999999Z", utc(2014, 6, 2, 15, 39, 31, 999999)),
+    # no zone means UTC
+    ("2024-01-08T09:48:12", utc(2024, 1, 8, 9, 48, 12)),
+    ("2024-06-06T17:36:00", utc(2024, 6, 6, 17, 36)),
+    ("2024-01-08T09:48:12.2729234", utc(2024, 1, 8, 9, 48, 12, 272923)),
+    # offsets
+    ("2024-01-08T09:48:12+00:00", utc(2024, 1, 8, 9, 48, 12)),
+    ("2024-01-08T09:48:12+02:00", utc(2024, 1, 8, 7, 48, 12)),
+    ("2024-01-08T09:48:12-0430", utc(2024, 1, 8, 14, 18, 12)),
+    ("2024-01-08T09:48:12.5+08:45", utc(2024, 1, 8, 1, 3, 12, 500000)),
+    ("2024-01-08T23:30:00-01:00", utc(2024, 1, 9, 0, 30)),
+    # other forms
+    ("2014-04-28", utc(2014, 4, 28)),
+    ("2024-01-08 09:48:12", utc(2024, 1, 8, 9, 48, 12)),
+    ("2024-01-08 09:48:12Z", utc(2024, 1, 8, 9, 48, 12)),
+    ("2024-01-08T09:48Z", utc(2024, 1, 8, 9, 48)),
+    ("2024-02-29T00:00:00Z", utc(2024, 2, 29)),
+    ("0001-01-01T00:00:00Z", utc(1, 1, 1)),
+    ("9999-12-31T23:59:59Z", utc(9999, 12, 31, 23, 59, 59)),
+    # seconds since 1970
+    (0, utc(1970, 1, 1)),
+    (1704707292, utc(2024, 1, 8, 9, 48, 12)),
+    (1704707292.5, utc(2024, 1, 8, 9, 48, 12, 500000)),
+    (Decimal("1704707292.5"), utc(2024, 1, 8, 9, 48, 12, 500000)),
+    (-1, utc(1969, 12, 31, 23, 59, 59)),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), TIMESTAMPS, ids=[str(v) for v, _ in TIMESTAMPS])
+def test_a_timestamp_is_read_from_every_known_form_and_is_utc(value: Any, expected: datetime):
+    actual = decoding.timestamp(value)
+    assert actual == expected
+    assert actual is not None
+    assert actual.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        # exotic forms of ISO 8601, which Python reads
+        "2024-W02-1",
+        "2024W021",
+        "2024-W02-1T09:48:12Z",
+        "20240108",
+        "20240108T094812Z",
+        "2024-01-08T094812Z",
+        "2024-01-08T09Z",
+        "2024-01-08T09:48:12,5Z",
+        "2024-01-08T09:48:12+02",
+        "2024-01-08T09:48:12+02:00:30",
+        "2024-01-08x09:48:12",
+        "2024-01-08  09:48:12",
+        "2024-008",
+        "2024-01",
+        "2024",
+        # broken
+        "2024-01-08T",
+        "2024-01-08T09:48:12.Z",
+        "2024-01-08T09:48:12.0123456789Z",
+        "2024-01-08T09:48:12ZZ",
+        "2024-01-08T09:48:12Z\n",
+        " 2024-01-08T09:48:12Z",
+        "2024-1-8",
+        "08.01.2024",
+        "٢٠٢٤-٠١-٠٨",
+        "2024-01-08T09:48:12\N{MINUS SIGN}02:00",
+        "Mon, 08 Jan 2024 09:48:12 GMT",
+        "1704707292",
+        "yesterday",
+        "",
+        # out of range
+        "2024-13-01",
+        "2023-02-29",
+        "0000-01-01",
+        "2024-01-08T25:00:00Z",
+        "2024-01-08T09:60:00Z",
+        "2024-01-08T09:48:61Z",
+        "2024-01-08T09:48:12+24:00",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+        1704707292000,
+        10**18,
+        -(10**18),
+        10**400,
+        1e300,
+        float("inf"),
+        float("nan"),
+        Decimal("1E+999999"),
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        # something else
+        True,
+        None,
+        [],
+        {},
+        ["2024-01-08"],
+    ],
+    ids=lambda value: repr(value)[:32],
+)
+def test_what_is_no_timestamp_is_none(value: Any):
+    assert decoding.timestamp(value) is None
+
+
+@given(
+    st.datetimes(
+        min_value=datetime(2, 1, 1),  # noqa: DTZ001
+        max_value=datetime(9998, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC)
+        | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+    ),
+    st.sampled_from(["T", " "]),
+)
+def test_any_time_is_the_same_moment_after_reading(moment: datetime, separator: str):
+    assert decoding.timestamp(moment.isoformat(separator)) == moment
+
+
+@given(st.datetimes())
+def test_any_time_without_a_zone_is_utc(moment: datetime):
+    assert decoding.timestamp(moment.isoformat()) == moment.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 784111777.0),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 784111777.0),
+        ("Sun Nov  6 08:49:37 1994", 784111777.0),
+        ("Sun, 06 Nov 1994 08:49:37", 784111777.0),
+        ("Sun, 06 Nov 1994 08:49:37 -0000", 784111777.0),
+        ("Sun, 06 Nov 1994 10:49:37 +0200", 784111777.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("", None),
+        ("120", None),
+        ("soon", None),
+        ("Sun, 99 Nov 1994 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 99:49:37 GMT", None),
+        ("Sun, 06 Nov 99999 08:49:37 GMT", None),
+        ("2024-01-08T09:48:12Z", None),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_the_time_in_a_header_is_read_in_every_form_of_http(
+    value: str | None, expected: float | None
+):
+    assert decoding.http_date(value) == expected
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1)))  # noqa: DTZ001
+def test_any_time_in_a_header_is_read_to_the_second(moment: datetime):
+    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    assert decoding.http_date(format_datetime(moment, usegmt=True)) == moment.timestamp()
+
+
+# Enumerations
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (CallStatus, "FINAL", CallStatus.FINAL),
+        (CallStatus, "final", CallStatus.FINAL),
+        (CallStatus, "Ongoing", CallStatus.ONGOING),
+        (CallResult, "N/A", CallResult.NOT_AVAILABLE),
+        (CallResult, "n/a", CallResult.NOT_AVAILABLE),
+        (CallResult, "NOANSWER", CallResult.NO_ANSWER),
+        (CallReason, "InvalidSvamlAction", CallReason.INVALID_SVAML_ACTION),
+        (CallReason, "HANGUP", "HANGUP"),
+        (CallReason, "Congestion", "Congestion"),
+        (CallStatus, "FINAL ", "FINAL "),
+        (ReportDomain, "PSTN", ReportDomain.PSTN),
+        (CallStatus, "", None),
+        (CallStatus, None, None),
+        (CallStatus, 1, None),
+        (CallStatus, True, None),
+        (CallStatus, ["FINAL"], None),
+        (CallStatus, {"FINAL": 1}, None),
+    ],
+    ids=repr,
+)
+def test_a_word_is_a_member_in_any_case_or_stays_as_it_is(
+    kind: type[StrEnum], value: Any, expected: Any
+):
+    actual = decoding.open_enum(kind, value)
+    assert (actual, type(actual)) == (expected, type(expected))
+
+
+# Prices
+
+
+@pytest.mark.parametrize(
+    ("value", "amount", "currency"),
+    [
+        ({"currencyId": "EUR", "amount": Decimal("0.1758")}, "0.1758", "EUR"),
+        ({"currencyId": "EUR", "amount": Decimal("0.10")}, "0.10", "EUR"),
+        ({"currencyId": "USD", "amount": 0}, "0", "USD"),
+        ({"currencyId": None, "amount": "0.5274"}, "0.5274", None),
+        ({"currencyId": "EUR", "amount": None}, "None", "EUR"),
+        ({"currencyId": "EUR", "amount": Decimal("0.368"), "formatted": "$1"}, "0.368", "EUR"),
+        ({"currencyId": "", "amount": -1}, "-1", None),
+        ({"currencyId": 978, "amount": True}, "None", None),
+        ({"amount": Decimal("1E+999999")}, "1E+999999", None),
+        ("0.1758", "0.1758", None),
+        ("0.10", "0.10", None),
+        ("-3", "-3", None),
+        (Decimal("0.1758"), "0.1758", None),
+        (138, "138", None),
+        ("string", "None", None),
+        ("0.1758 EUR", "None", None),
+        ("0,1758", "None", None),
+        ("1e3", "None", None),
+        ("NaN", "None", None),
+        ("Infinity", "None", None),
+        ("1" * 31, "None", None),
+    ],
+    ids=repr,
+)
+def test_a_price_keeps_every_digit(value: Any, amount: str, currency: str | None):
+    price = decoding.price(value)
+    assert price is not None
+    assert (str(price.amount), price.currency) == (amount, currency)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_price_is_none(value: Any):
+    assert decoding.price(value) is None
+
+
+@pytest.mark.parametrize("value", [True, [], {}, {"formatted": 1}], ids=repr)
+def test_what_says_nothing_about_a_price_is_none(value: Any):
+    assert decoding.price(value) is None
+
+
+@given(st.decimals(-(10**15), 10**15, allow_nan=False, allow_infinity=False, places=6))
+def test_an_amount_is_the_same_as_a_number_and_as_text(amount: Decimal):
+    text = format(amount, "f")
+    number = decoding.json_object(f'{{"amount": {text}}}'.encode())
+    assert [decoding.price(number), decoding.price(text)] == [Price(amount, None)] * 2
+    assert str(decoding.price(number)) == str(decoding.price(text))
+
+
+# Whatever comes
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-(10**4000), 10**4000)
+    | st.floats()
+    | st.decimals()
+    | st.builds("{}{}e{}".format, st.sampled_from(["", "-"]), st.integers(0), st.integers()).map(
+        lambda text: Decimal(text) if len(text) < 18 else text
+    )
+    | st.sampled_from([Decimal("1e999999"), Decimal("-1e999999"), Decimal("1e-999999")])
+    | st.text(st.characters(exclude_categories=()))
+    | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+)?([Zz]|[+-][0-9:]+)?", fullmatch=True)
+    | st.from_regex(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?", fullmatch=True),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.sampled_from(["amount", "currencyId"]) | st.text(), children)
+    ),
+    max_leaves=5,
+)
+READINGS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "text": (decoding.text, str),
+    "whole_number": (decoding.whole_number, int),
+    "number": (decoding.number, int | Decimal),
+    "timestamp": (decoding.timestamp, datetime),
+    "open_enum": (lambda value: decoding.open_enum(CallReason, value), str),
+    "price": (decoding.price, Price),
+}
+
+
+@pytest.mark.parametrize(("reading", "kind"), READINGS.values(), ids=READINGS)
+@given(json_values)
+def test_no_reading_ever_raises(reading: Callable[[Any], Any], kind: Any, value: Any):
+    result = reading(value)
+    assert result is None or isinstance(result, kind)
+
+
+@given(json_values)
+def test_json_with_extremes_is_read_without_losing_anything(value: Any):
+    content = json.dumps({"a": value}, default=lambda number: {"decimal": str(number)})
+    try:
+        decoded = decoding.json_object(content.encode())
+    except (ValueError, ArithmeticError):
+        assert "NaN" in content or "Infinity" in content
+        return
+    assert decoded.keys() == {"a"}
+
+
+@pytest.mark.parametrize("number", [b"1e999999", b"-1e999999", b"1e-999999", b"9" * 4300])
+def test_an_extreme_number_costs_no_time(number: bytes):
+    value = decoding.json_object(b'{"a": ' + number + b"}")["a"]
+    assert decoding.timestamp(value) in (None, datetime(1970, 1, 1, tzinfo=UTC))
+    assert decoding.whole_number(value) in (None, value)
+    assert decoding.number(value) == value
+    assert decoding.price(value) == Price(Decimal(value), None)
+
+
+@given(st.text(st.characters(exclude_categories=())) | st.none())
+def test_reading_a_header_never_raises(value: str | None):
+    assert isinstance(decoding.http_date(value), float | None)
+
+
+date_words = st.lists(
+    st.sampled_from(
+        ["Sun", "Sun,", "06", "6", "Nov", "1994", "94", "-1", "08:49:37", "08.49", "8", "GMT"]
+        + ["+0200", "-9999", "+99999999999", "06-Nov-94", "Nov-", ":", "::", ",", "²", "0000"]
+    ),
+    max_size=7,
+).map(" ".join)
+
+
+@given(date_words)
+def test_reading_a_header_that_looks_like_a_date_never_raises(value: str):
+    assert isinstance(decoding.http_date(value), float | None)

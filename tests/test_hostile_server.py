@@ -1,0 +1,257 @@
+"""Whatever a server sends, a caller gets a result or one of our errors, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sinchvoice import ApiError, MxpEndpoint, RetryPolicy, VoiceClient, svaml
+
+ID = "4398599d1ba84ef3bde0a82dfb61abed"
+HANGUP = svaml.Svaml(action=svaml.Hangup())
+
+OPERATIONS: dict[str, Callable[[Any], Any]] = {
+    "get": lambda voice: voice.calls.get(ID),
+    "update": lambda voice: voice.calls.update(ID, HANGUP),
+    "leg": lambda voice: voice.calls.play(ID, "welcome", leg="callee"),
+    "user_calls": lambda voice: voice.reports.user_calls(MxpEndpoint("u")),
+    "counter": lambda voice: voice.reports.counter("currentcalls"),
+    "service_status": lambda voice: voice.reports.service_status("rtpproxy"),
+}
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.sampled_from(
+        [
+            "",
+            "number",
+            "+12125550123",
+            "2024-01-08T09:48:12",
+            "0.5",
+            "ANSWERED",
+            "1e999999999",
+            10**400,
+            1e308,
+            -0.0,
+            "\ud800",
+            "\x00",
+        ]
+    )
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = [
+    "from",
+    "to",
+    "type",
+    "endpoint",
+    "callId",
+    "callid",
+    "domain",
+    "duration",
+    "status",
+    "result",
+    "reason",
+    "timestamp",
+    "custom",
+    "userRate",
+    "debit",
+    "currencyId",
+    "amount",
+    "success",
+    "failed",
+    "start",
+    "value",
+    "modified",
+    "errorCode",
+    "code",
+    "message",
+    "reference",
+    "error",
+    "response",
+    "content",
+]
+objects = st.dictionaries(st.sampled_from(FIELDS), values, max_size=14)
+nested = st.dictionaries(st.sampled_from(FIELDS), objects | values, max_size=14)
+contents = (
+    (objects | nested | values).map(lambda value: json.dumps(value).encode())
+    | st.binary(max_size=64)
+    | st.sampled_from(
+        [
+            b"",
+            b"<html><body>502 Bad Gateway</body></html>",
+            b"[" * 5000,
+            b'{"a":' * 5000,
+            b'{"duration":' + b"9" * 5000 + b"}",
+            b'{"debit":{"amount":1e999999999}}',
+            b'{"value":1e400}',
+            b'{"value":-0}',
+            "é".encode("utf-16"),
+            b"\xef\xbb\xbf{}",
+        ]
+    )
+)
+headers = st.fixed_dictionaries(
+    {},
+    optional={
+        "Content-Type": st.sampled_from(["application/json", "text/html", "", "x"]),
+        "Content-Encoding": st.sampled_from(["gzip", "deflate", "br", "identity", "\t"]),
+        "Retry-After": st.sampled_from(["0", "-1", "soon", "99999999999999", "1e9", ""]),
+        "Location": st.sampled_from(["/", "https://evil.example/", "https://x.sinch.com/", "::"]),
+        "Date": st.sampled_from(["", "Thu, 01 Jan 1970 00:00:00 GMT", "99", "Mon"]),
+    },
+)
+
+
+def answer_of(status: int, content: bytes, fields: dict[str, str]) -> Callable[..., httpx.Response]:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers=fields, stream=httpx.ByteStream(content))
+
+    return answer
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@given(status=st.integers(200, 599) | st.just(200), content=contents, fields=headers)
+@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_but_our_errors_is_raised(
+    scripted: Any, name: str, status: int, content: bytes, fields: dict[str, str]
+):
+    voice = scripted(answer_of(status, content, fields))
+    message = ""
+    try:
+        OPERATIONS[name](voice)
+    except ApiError as error:
+        message = str(error)
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@given(status=st.integers(200, 599) | st.just(200), content=contents, fields=headers)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_sync_and_async_make_the_same_of_it(
+    scripted: Any, name: str, status: int, content: bytes, fields: dict[str, str]
+):
+    def outcome(run: Callable[[], Any]) -> str:
+        try:
+            return repr(run())
+        except ApiError as error:
+            return f"{error!r} {error}"
+
+    answer = answer_of(status, content, fields)
+    blocking, awaited = scripted(answer), scripted(answer, is_async=True)
+    assert outcome(lambda: OPERATIONS[name](blocking)) == outcome(
+        lambda: asyncio.run(OPERATIONS[name](awaited))
+    )
+
+
+def test_every_status_is_a_result_or_one_of_our_errors(scripted: Any):
+    content = json.dumps({"callId": ID}).encode()
+    for status in range(100, 600):
+        voice = scripted(answer_of(status, content, {}))
+        if 200 <= status <= 299:
+            assert voice.calls.get(ID).call_id == ID
+            voice.calls.hangup(ID)
+        else:
+            with pytest.raises(ApiError):
+                voice.calls.get(ID)
+            with pytest.raises(ApiError):
+                voice.calls.hangup(ID)
+
+
+# --- over a real socket -------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(*answers: bytes) -> Iterator[VoiceClient]:
+    """A client of a server that answers each connection with raw bytes, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            for answer in answers:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(10)
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        retries = RetryPolicy(retries=1, first_delay=0.01)
+        with VoiceClient(
+            "5F5C418A0F914BBC8234A9BF5EDDAD97",
+            "JViE5vDor0Sw3WllZka15Q==",
+            calling_url=url,
+            retries=retries,
+            timeout=5,
+        ) as voice:
+            yield voice
+        thread.join(10)
+
+
+GOOD = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"callId":"a"}'
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/9.9 abc\r\n\r\n",
+        b"\x16\x03\x01\x00\x05hello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    ],
+    ids=["nothing", "cut off", "chunk cut off", "bad chunk", "bad version", "TLS", "bad length"],
+)
+def test_broken_http_is_tried_again_for_a_get_and_never_for_a_patch(broken: bytes):
+    with serving(broken, GOOD) as voice:
+        assert voice.calls.get(ID).call_id == "a"
+    if broken.startswith(b"HTTP/1.1 200") and b"-1" not in broken:
+        return  # a PATCH has succeeded as soon as its status is there
+    with serving(broken) as voice, pytest.raises(ApiError) as caught:
+        voice.calls.hangup(ID)
+    assert (caught.value.attempts, caught.value.may_have_executed) == (1, True)
+
+
+def test_a_compressed_answer_over_a_socket_is_read():
+    packed = gzip.compress(b'{"callId":"a"}')
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n"
+    with serving(head.encode() + packed) as voice:
+        assert voice.calls.get(ID).call_id == "a"
+
+
+def test_a_refused_connection_has_no_effect():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with VoiceClient(
+        "5F5C418A0F914BBC8234A9BF5EDDAD97",
+        "JViE5vDor0Sw3WllZka15Q==",
+        calling_url=f"http://127.0.0.1:{port}",
+        retries=0,
+    ) as voice:
+        with pytest.raises(ApiError) as caught:
+            voice.calls.hangup(ID)
+        assert caught.value.may_have_executed is False

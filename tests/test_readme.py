@@ -1,0 +1,82 @@
+"""The examples of the README, executed against the sandbox."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sinchvoice
+from sinchvoice import PstnEndpoint, signing, svaml
+from sinchvoice.sandbox import running
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+CALL_ID = "4398599d1ba84ef3bde0a82dfb61abed"
+
+EXPECTED = [
+    [r"\d+ answered, \d+ failed, \d+ seconds", "4 ongoing calls"],
+    [r"phone \+12125550123"],
+    ["4 True"],
+    [r"\[Heard\(leg=<CallLeg.BOTH: 'both'>, what=PlayFiles\(ids=\('welcome',\), locale=None\)\)\]"],
+    [],
+    [],
+]
+
+
+@pytest.mark.parametrize(
+    ("example", "expected"),
+    list(zip(EXAMPLES, EXPECTED, strict=True)),
+    ids=[f"example {number}" for number, _ in enumerate(EXAMPLES, 1)],
+)
+def test_an_example_of_the_readme_does_what_it_says(
+    example: str,
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    with running() as box:
+        box.add_call(
+            call_id=CALL_ID,
+            to=PstnEndpoint("+12125550123"),
+            started=datetime.now(UTC) - timedelta(seconds=300),
+        )
+        for name, value in box.environ.items():
+            monkeypatch.setenv(name, value)
+        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_the_callback_example_accepts_the_published_callback():
+    namespace: dict[str, object] = {}
+    source = EXAMPLES[-1].replace("body=body)", "body=body, max_age=None)")
+    exec(compile(source, "README.md", "exec"), namespace)  # noqa: S102
+    is_from_sinch = namespace["is_from_sinch"]
+    assert callable(is_from_sinch)
+    body = (
+        b'{"event":"ace","callid":"822aa4b7-05b4-4d83-87c7-1f835ee0b6f6_257",'
+        b'"timestamp":"2014-09-24T10:59:41Z","version":1}'
+    )
+    headers = {
+        "Authorization": "application 669E367E-6BBA-48AB-AF15-266871C28135:"
+        "Tg6fMyo8mj9pYfWQ9ssbx3Tc1BNC87IEygAfLbJqZb4=",
+        "x-timestamp": "2014-09-24T10:59:41Z",
+        "content-type": "application/json",
+    }
+    assert is_from_sinch("/sinch/callback/ace", headers, body) is True
+    assert is_from_sinch("/sinch/callback/ice", headers, body) is False
+
+
+def test_every_name_in_the_table_of_names_exists():
+    names = set(re.findall(r"`svaml\.(\w+)", TEXT))
+    assert names >= {"Svaml", "Say", "Raw"}
+    for name in names:
+        assert hasattr(svaml, name)
+    for name in re.findall(r"`(\w+(?:Error|Endpoint|Client))\b", text):
+        assert hasattr(sinchvoice, name) or name == "SinchClient", name
+    assert hasattr(signing, "signed_headers")

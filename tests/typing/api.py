@@ -1,0 +1,153 @@
+"""How users write, for type checkers only: nothing here is run.
+
+Each `assert_type` is a promise; each `type: ignore` marks a mistake that has to be reported.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, assert_never, assert_type
+
+from sinchvoice import (
+    ApiStatusError,
+    AsyncVoiceClient,
+    Call,
+    CallDomain,
+    CallReason,
+    CallResult,
+    CallStatus,
+    Counter,
+    Credentials,
+    Endpoint,
+    MxpEndpoint,
+    OtherEndpoint,
+    Price,
+    PstnEndpoint,
+    Region,
+    ReportWindow,
+    RetryPolicy,
+    ServiceStatus,
+    SipEndpoint,
+    UserCallReport,
+    VoiceClient,
+    signing,
+    svaml,
+)
+
+
+def clients() -> None:
+    assert_type(VoiceClient.from_env(), VoiceClient)
+    assert_type(AsyncVoiceClient.from_env({}), AsyncVoiceClient)
+    VoiceClient("key", "secret")
+    VoiceClient("key", "secret", region="europe", timeout=5, deadline=None, retries=0)
+    VoiceClient("key", "secret", region=Region.EUROPE, retries=RetryPolicy(retries=1))
+    VoiceClient("key")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    VoiceClient("key", "secret", "europe")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    VoiceClient("key", "secret", retry=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    with VoiceClient("key", "secret") as voice:
+        assert_type(voice, VoiceClient)
+        assert_type(voice.with_options(timeout=5), VoiceClient)
+        voice.with_options(deadline=None, retries=RetryPolicy())
+        voice.with_options(timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def calls(voice: VoiceClient) -> None:
+    call = voice.calls.get("id")
+    assert_type(call, Call)
+    assert_type(call.call_id, str)
+    assert_type(call.from_, Endpoint | None)
+    assert_type(call.duration, int | None)
+    assert_type(call.status, CallStatus | str | None)
+    assert_type(call.result, CallResult | str | None)
+    assert_type(call.reason, CallReason | str | None)
+    assert_type(call.domain, CallDomain | str | None)
+    assert_type(call.timestamp, datetime | None)
+    assert_type(call.custom, str | Mapping[str, Any] | None)
+    assert_type(call.debit, Price | None)
+    if call.debit:
+        assert_type(call.debit.amount, Decimal | None)
+    call.status = "FINAL"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    voice.calls.get()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.calls.get(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.calls.say("id", "text", locale="en-US", leg="both")
+    voice.calls.play("id", "a", "b", leg="callee")
+    voice.calls.say("id", "text", "en-US")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.calls.hangup("id")
+
+
+def endpoints(endpoint: Endpoint) -> str:
+    match endpoint:
+        case PstnEndpoint(number):
+            return assert_type(number, str)
+        case SipEndpoint(address):
+            return assert_type(address, str)
+        case MxpEndpoint(username):
+            return assert_type(username, str)
+        case OtherEndpoint(kind, value):
+            return assert_type(kind, str | None) or assert_type(value, str | None) or ""
+        case _:
+            assert_never(endpoint)
+
+
+def reports(voice: VoiceClient) -> None:
+    user = MxpEndpoint("user")
+    report = voice.reports.user_calls(user, domain="pstn", start=date.min, stop=datetime.now(UTC))
+    assert_type(report, UserCallReport)
+    assert_type(report.success + report.failed, int)
+    assert_type(report.start, datetime | None)
+    voice.reports.user_calls("+46730170101")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.reports.user_calls(SipEndpoint("a@b"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    windows = voice.reports.user_calls_by_window(user, date.min, date.max, timedelta(days=1))
+    assert_type(windows, Iterator[ReportWindow])
+    assert_type(voice.reports.counter("currentcalls"), Counter)
+    assert_type(voice.reports.service_status("rtpproxy"), ServiceStatus)
+    assert_type(voice.reports.service_status("rtpproxy").is_up, bool)
+
+
+async def awaited(voice: AsyncVoiceClient) -> None:
+    async with voice:
+        assert_type(await voice.calls.get("id"), Call)
+        await voice.calls.hangup("id")
+        user = PstnEndpoint("+46730170101")
+        windows = voice.reports.user_calls_by_window(user, date.min, date.max)
+        assert_type(windows, AsyncIterator[ReportWindow])
+        async for window in windows:
+            assert_type(window.report, UserCallReport)
+        print(voice.calls.get("id").status)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def svamls(voice: VoiceClient) -> None:
+    whole = svaml.Svaml(
+        instructions=[
+            svaml.Say("Hi", locale="en-US"),
+            svaml.PlayFiles(["a"]),
+            svaml.Raw({"name": "x"}),
+        ],
+        action=svaml.ConnectPstn(number=PstnEndpoint("+46730170101"), tags={"a": "b"}),
+    )
+    voice.calls.update("id", whole)
+    assert_type(whole.to_wire(), dict[str, Any])
+    assert_type(svaml.Svaml.from_wire({}), svaml.Svaml)
+    svaml.RunMenu([svaml.Menu("main", options=[svaml.MenuOption("1", "return(x)")])], barge=False)
+    svaml.ConnectSip(SipEndpoint("a@b"), transport="TLS", call_headers=[("a", "b")])
+    svaml.Svaml([svaml.Hangup()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    svaml.Svaml(action=svaml.Say("Hi"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    svaml.Say()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    svaml.Park(60)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    voice.calls.update("id", {})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def errors(error: ApiStatusError) -> None:
+    assert_type(error.status_code, int)
+    assert_type(error.error_code, int | None)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.may_have_executed, bool)
+    assert_type(error.hint, str | None)
+
+
+def callbacks(headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
+    credentials = Credentials("key", "secret")
+    for given in (headers, pairs):
+        genuine = signing.verify(credentials, method="POST", path="/", headers=given, body=b"")
+        assert_type(genuine, bool)
+    signing.verify(credentials, method="POST", path="/", headers=headers, body="text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
