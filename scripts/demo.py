@@ -55,9 +55,10 @@ def main() -> None:
 
 
 def line(call: Call) -> str:
+    price = f"{call.debit.amount} {call.debit.currency}" if call.debit else "no price"
     return (
         f"{describe(call.from_)} -> {describe(call.to)}: {call.status}, {call.result}, "
-        f"{call.reason}, {call.duration} s, {call.debit.amount if call.debit else '-'} EUR"
+        f"{call.reason}, {call.duration} s, {price}"
     )
 
 
@@ -70,7 +71,7 @@ def describe(endpoint: Endpoint | None) -> str:
         case SipEndpoint(address):
             return f"SIP {address}"
         case None:
-            return "not told"
+            return "somebody"
         case other:
             return f"{other.type} {other.endpoint}"
 

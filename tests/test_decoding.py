@@ -200,7 +200,7 @@ def test_a_number_is_whole_or_exact(value: Any, expected: str):
 
 
 def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+    return datetime(*parts, tzinfo=UTC)
 
 
 TIMESTAMPS: list[tuple[Any, datetime]] = [
@@ -413,7 +413,8 @@ def test_a_word_is_a_member_in_any_case_or_stays_as_it_is(
         ({"currencyId": "EUR", "amount": None}, "None", "EUR"),
         ({"currencyId": "EUR", "amount": Decimal("0.368"), "formatted": "$1"}, "0.368", "EUR"),
         ({"currencyId": "", "amount": -1}, "-1", None),
-        ({"currencyId": 978, "amount": True}, "None", None),
+        ({"currencyId": "EUR", "amount": True}, "None", "EUR"),
+        ({"currencyId": 978, "amount": 1}, "1", None),
         ({"amount": Decimal("1E+999999")}, "1E+999999", None),
         ("0.1758", "0.1758", None),
         ("0.10", "0.10", None),

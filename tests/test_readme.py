@@ -77,6 +77,6 @@ def test_every_name_in_the_table_of_names_exists():
     assert names >= {"Svaml", "Say", "Raw"}
     for name in names:
         assert hasattr(svaml, name)
-    for name in re.findall(r"`(\w+(?:Error|Endpoint|Client))\b", text):
+    for name in re.findall(r"`(\w+(?:Error|Endpoint|Client))\b", TEXT):
         assert hasattr(sinchvoice, name) or name == "SinchClient", name
     assert hasattr(signing, "signed_headers")

@@ -232,4 +232,4 @@ def test_a_policy_takes_whole_seconds():
 
 def test_a_policy_cannot_be_changed():
     with pytest.raises(AttributeError):
-        RetryPolicy().retries = 5  # type: ignore[misc]
+        RetryPolicy().retries = 5

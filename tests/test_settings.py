@@ -337,4 +337,4 @@ def test_settings_do_not_show_secrets():
 
 def test_settings_cannot_be_changed():
     with pytest.raises(AttributeError):
-        make().timeout = 5.0  # type: ignore[misc]
+        make().timeout = 5.0

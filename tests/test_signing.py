@@ -306,7 +306,7 @@ def test_credentials_refuse_to_be_copied(copying: Callable[[Any], Any]):
 
 def test_credentials_cannot_be_changed():
     with pytest.raises(AttributeError):
-        CREDENTIALS.application_key = "other"  # type: ignore[misc]
+        CREDENTIALS.application_key = "other"
 
 
 def test_credentials_are_equal_if_key_and_secret_are():

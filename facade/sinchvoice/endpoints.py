@@ -61,7 +61,11 @@ def _is_sip_address(instance: object, attribute: attrs.Attribute[str], value: ob
     if isinstance(value, str) and re.match(r"sips?:", value, re.IGNORECASE):
         address = value.partition(":")[2]
         raise InvalidRequest(f"address {value!r} has a scheme: write it without, {address!r}")
-    if not isinstance(value, str) or not re.fullmatch(_SIP_ADDRESS, value):
+    if (
+        not isinstance(value, str)
+        or not re.fullmatch(_SIP_ADDRESS, value)
+        or not value.isprintable()
+    ):
         raise InvalidRequest(
             f"address {value!r} is not a SIP address: write user@host, "
             "like '+19876543210@example.sip.sinch.com'"

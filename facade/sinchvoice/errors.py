@@ -259,7 +259,7 @@ def read_error_body(content: bytes) -> ErrorBody:
     message = error.get("message")
     reference = error.get("reference")
     return ErrorBody(
-        error_code=_error_code(error.get("errorCode", error.get("code"))),
+        error_code=_error_code(error.get("errorCode")) or _error_code(error.get("code")),
         message=message if isinstance(message, str) else "",
         reference=reference if isinstance(reference, str) and reference else None,
     )
@@ -281,8 +281,8 @@ def printable(text: str, limit: int = 500) -> str:
 def _error_code(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return value
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable
 from enum import StrEnum
@@ -93,16 +94,16 @@ def base_url(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} is {value!r}: give a URL as text")
+    if "@" in value:
+        raise ConfigurationError(
+            f"{name} has a user name or password in it: credentials go in their own settings"
+        )
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise ConfigurationError(f"{name} is {value!r}, which is not a URL: {error}") from None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(
-            f"{name} has a user name or password in it: credentials go in their own settings"
-        )
-    if not host or parts.query or parts.fragment or not value.isprintable() or " " in value:
+    if not host or re.search(r"[?#\s]", value) or not value.isprintable():
         raise ConfigurationError(f"{name} is {value!r}: give scheme, host and path, and no more")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(

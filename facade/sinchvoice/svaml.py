@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from typing import Any, ClassVar, Literal, Self, TypeAlias, cast, get_args
 
 import attrs
@@ -104,11 +106,13 @@ class _Node:
         """
         label = cls.wire_name or cls.__name__
         if not isinstance(wire, Mapping):
-            raise InvalidRequest(f"{label} is {wire!r}: give a JSON object")
+            raise InvalidRequest(f"{label} is {_shown(wire)}: give a JSON object")
         fields = _fields(cls)
         given: dict[str, Any] = {}
         for key, value in wire.items():
             if key == "name" and cls.wire_name is not None:
+                if not isinstance(value, str) or value.casefold() != cls.wire_name.casefold():
+                    raise InvalidRequest(f"name is {_shown(value)}: {label} was expected")
                 continue
             field = fields.get(key)
             if field is None:
@@ -146,8 +150,28 @@ def _to_wire(value: Any) -> Any:
 
 
 def _refuse(instance: object, attribute: attrs.Attribute[Any], value: object, remedy: str) -> None:
-    shown = repr(value) if attribute.repr else "a secret of the wrong kind"
+    shown = _shown(value) if attribute.repr else "a secret of the wrong kind"
     raise InvalidRequest(f"{type(instance).__name__}.{attribute.name} is {shown}: {remedy}")
+
+
+class _Masking(reprlib.Repr):
+    """Shows values in errors: cut where they are long, and without the credentials of a storage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 200
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        if level <= 0:
+            return "{...}"
+        shown = (
+            f"{key!r}: {'…' if key == 'credentials' else self.repr1(value, level - 1)}"
+            for key, value in x.items()
+        )
+        return f"{{{', '.join(shown)}}}"
+
+
+_shown = _Masking().repr
 
 
 def _warn(instance: object, attribute: attrs.Attribute[Any], problem: str) -> None:
@@ -287,7 +311,7 @@ def _destination(
                 return kind(text)
             case endpoints.OtherEndpoint(None, str(text)):
                 return kind(text)
-        return received
+        return wire if received is None else received
 
     return read
 
@@ -422,7 +446,7 @@ class MenuOption(_Node):
         converter=_digit_text, validator=_text(r"[0-9*#]+", "give digits, * or #")
     )
     action: str = attrs.field(
-        validator=_text(r"(menu|return) ?\(.*\)", "write 'menu(id)' or 'return(value)'")
+        validator=_text(r"(menu|return) ?\(.+\)", "write 'menu(id)' or 'return(value)'")
     )
 
 
@@ -468,9 +492,9 @@ def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
     try:
         copy = json.loads(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"Raw {value!r} is not JSON: {error}") from None
+        raise InvalidRequest(f"Raw {_shown(value)} is not JSON: {error}") from None
     if not isinstance(copy, dict) or not isinstance(copy.get("name"), str) or not copy["name"]:
-        raise InvalidRequest(f"Raw {value!r}: give a JSON object with a 'name'")
+        raise InvalidRequest(f"Raw {_shown(value)}: give a JSON object with a 'name'")
     return copy
 
 
@@ -489,7 +513,7 @@ class Raw:
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON as it was given."""
-        return dict(self.value)
+        return deepcopy(dict(self.value))
 
 
 # --- instructions -------------------------------------------------------------------------------
@@ -622,6 +646,17 @@ class Hangup(_Node):
     wire_name = "hangup"
 
 
+def _without_transcription(
+    instance: object, attribute: attrs.Attribute[Any], value: RecordingOptions | None
+) -> None:
+    _instance(RecordingOptions)(instance, attribute, value)
+    if value is not None and value.transcription_options is not None:
+        raise InvalidRequest(
+            f"{type(instance).__name__}.{attribute.name} has transcription_options, "
+            "which only StartRecording knows"
+        )
+
+
 @attrs.frozen(kw_only=True)
 class Continue(_Node):
     """Let the call go on as it is.
@@ -636,7 +671,7 @@ class Continue(_Node):
     record: bool | None = attrs.field(default=None, validator=_flag)
     recording_options: RecordingOptions | None = attrs.field(
         default=None,
-        validator=_instance(RecordingOptions),
+        validator=_without_transcription,
         metadata={"read": RecordingOptions.from_wire},
     )
 
@@ -684,6 +719,12 @@ class ConnectPstn(_Node):
         metadata={"read": _many(KeyValue.from_wire)},
     )
 
+    def __attrs_post_init__(self) -> None:
+        if any(len(tag.key) > 32 or len(tag.value) > 32 for tag in self.tags or ()):
+            warnings.warn(
+                "ConnectPstn.tags has one longer than 32 characters", SvamlWarning, stacklevel=3
+            )
+
 
 @attrs.frozen(kw_only=True)
 class ConnectMxp(_Node):
@@ -725,11 +766,11 @@ class ConnectMxp(_Node):
     @classmethod
     def from_wire(cls, wire: object) -> Self:
         """Read the JSON that the API takes, in either spelling."""
-        if isinstance(wire, Mapping) and "callheaders" in wire:
-            headers = {"callHeaders": wire["callheaders"]}
-            return super().from_wire(
-                {k: v for k, v in wire.items() if k != "callheaders"} | headers
-            )
+        if not isinstance(wire, Mapping) or "callHeaders" not in wire:
+            renamed = {"callheaders": "callHeaders"}
+            if isinstance(wire, Mapping):
+                wire = {renamed.get(key, key): value for key, value in wire.items()}
+            return super().from_wire(wire)
         return attrs.evolve(super().from_wire(wire), call_headers_key="callHeaders")
 
 
@@ -758,7 +799,7 @@ class ConnectConf(_Node):
     record: bool | None = attrs.field(default=None, validator=_flag)
     recording_options: RecordingOptions | None = attrs.field(
         default=None,
-        validator=_instance(RecordingOptions),
+        validator=_without_transcription,
         metadata={"read": RecordingOptions.from_wire},
     )
 
@@ -905,7 +946,7 @@ class RunMenu(_Node):
             match[1]
             for menu in self.menus
             for option in menu.options or ()
-            if (match := re.fullmatch(r"menu ?\((.*)\)", option.action))
+            if (match := re.fullmatch(r"menu ?\((.+)\)", option.action))
         ]
         if self.main_menu is not None:
             targets.append(self.main_menu)
@@ -981,7 +1022,8 @@ def _read_named(kinds: Mapping[str, type[_Node]]) -> Callable[[object], Any]:
 
 
 def _instructions(value: Iterable[Instruction] | None) -> tuple[Instruction, ...] | None:
-    return cast("tuple[Instruction, ...] | None", _as_tuple(value))
+    instructions = _as_tuple(value)
+    return None if instructions == () else cast("tuple[Instruction, ...]", instructions)
 
 
 @attrs.frozen
