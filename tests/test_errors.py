@@ -318,7 +318,7 @@ def test_only_the_first_bytes_of_content_are_kept():
         (40101, "clock"),
         (40102, "canonical_resource"),
         (40105, "clock"),
-        (40107, "region"),
+        (40107, "the application key is not known here"),
         (40108, "dashboard"),
         (40400, "region"),
         (42900, "fewer requests"),

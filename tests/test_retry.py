@@ -226,6 +226,12 @@ def test_delays_that_are_no_seconds_are_refused(name: str, value: Any):
         RetryPolicy(**{name: value})
 
 
+def test_the_defaults_are_two_retries_within_seconds():
+    assert RetryPolicy() == RetryPolicy(
+        retries=2, first_delay=0.5, max_delay=8.0, max_retry_after=30.0
+    )
+
+
 def test_a_policy_takes_whole_seconds():
     assert delay(RetryPolicy(first_delay=1, max_delay=4, max_retry_after=9)) == 1
 

@@ -301,10 +301,10 @@ def _number_text(value: str | PstnEndpoint | None) -> str | None:
     return value.number if isinstance(value, PstnEndpoint) else value
 
 
-def _destination(
-    kind: type[MxpEndpoint | SipEndpoint],
-) -> Callable[[object], endpoints.Endpoint | None]:
-    def read(wire: object) -> endpoints.Endpoint | None:
+def _destination(kind: type[MxpEndpoint | SipEndpoint]) -> Callable[[object], object]:
+    """Reader of a destination; what is none is left for the check to refuse."""
+
+    def read(wire: object) -> object:
         received = endpoints.read(wire)
         match received:
             case MxpEndpoint(text) | SipEndpoint(text) if isinstance(received, kind):
