@@ -64,7 +64,7 @@ def drift(session: nox.Session) -> None:
     session.run("python", "scripts/drift.py")
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """Measure speed, each figure against a baseline of the same run."""
     install_wheel(session)
@@ -73,7 +73,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls"]))
 
 
-@nox.session
+@nox.session(reuse_venv=False)
 def build(session: nox.Session) -> None:
     """Build sdist and wheel into dist/, and use the wheel in an empty environment."""
     session.install("hatchling")
