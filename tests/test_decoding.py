@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import format_datetime
@@ -74,7 +75,7 @@ def test_what_is_no_json_object_is_refused_with_the_reason(content: bytes, reaso
 
 
 def test_json_that_python_cannot_hold_is_refused():
-    with pytest.raises(RecursionError):
+    with pytest.raises((RecursionError, ValueError)):
         decoding.json_object(b'{"a":' * 100_000)
     with pytest.raises(ArithmeticError):
         decoding.json_object(b'{"a": 1e9999999999999999999}')
@@ -124,6 +125,8 @@ def test_text_is_a_string_that_is_not_empty(value: Any, expected: str | None):
         (Decimal("1E+3"), 1000),
         (Decimal(1234567890123456789), 1234567890123456789),
         (Decimal("0E-999999"), 0),
+        (2.0**62, 2**62),
+        (2.0**63, None),
         (138.5, None),
         (1e300, None),
         (float("inf"), None),
@@ -247,6 +250,27 @@ def test_a_timestamp_is_read_from_every_known_form_and_is_utc(value: Any, expect
     assert actual == expected
     assert actual is not None
     assert actual.tzinfo is UTC
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine's own time zone is another one than UTC."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system cannot change the time zone of a process")
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "XYZ+7")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
+def test_a_time_without_a_zone_is_utc_wherever_it_is_read():
+    assert decoding.timestamp("2024-01-08T09:48:12") == utc(2024, 1, 8, 9, 48, 12)
+    assert decoding.timestamp("2014-04-28") == utc(2014, 4, 28)
+    assert decoding.timestamp(1704707292) == utc(2024, 1, 8, 9, 48, 12)
+    assert decoding.http_date("Sun, 06 Nov 1994 08:49:37") == 784111777.0
+    assert decoding.http_date("Sun Nov  6 08:49:37 1994") == 784111777.0
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,10 @@ def price(value: object) -> Price | None:
     Source: Voice API 1.0.1 has the object, 1.0.0 a string.
     """
     if isinstance(value, Mapping):
-        if value.get("amount") is None and value.get("currencyId") is None:
-            return None
-        return Price(_amount(value.get("amount")), text(value.get("currencyId")))
+        amount, currency = value.get("amount"), text(value.get("currencyId"))
+        return (
+            None if amount in (None, "") and currency is None else Price(_amount(amount), currency)
+        )
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal) or value == "":
         return None
     return Price(_amount(value), None)

@@ -28,7 +28,8 @@ __all__ = [
 ]
 
 _E164 = r"\+[1-9][0-9]{1,14}"
-_SIP_ADDRESS = r"[^\s@<>\"]+@[^\s@<>\"]+"
+_CONTROL = r"\x00-\x1f\x7f-\x9f\ud800-\udfff"
+_SIP_ADDRESS = rf"[^\s@<>\"{_CONTROL}]+@[^\s@<>\"{_CONTROL}]+"
 
 
 def check_e164(name: str, value: object) -> None:
@@ -75,7 +76,7 @@ def _is_sip_address(instance: object, attribute: attrs.Attribute[str], value: ob
 def _is_username(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value.strip():
         raise InvalidRequest(f"username {value!r} is empty or not text: give the app user's id")
-    if not value.isprintable():
+    if re.search(f"[{_CONTROL}]", value):
         raise InvalidRequest(f"username {value!r} has control characters: remove them")
     if len(value) > 128:
         warnings.warn(

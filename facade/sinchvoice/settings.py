@@ -96,7 +96,7 @@ def base_url(name: str, value: object) -> str:
         raise ConfigurationError(f"{name} is {value!r}: give a URL as text")
     if "@" in value:
         raise ConfigurationError(
-            f"{name} has a user name or password in it: credentials go in their own settings"
+            f"{name} has a user name or password in it (an @): these have settings of their own"
         )
     try:
         parts = urlsplit(value)

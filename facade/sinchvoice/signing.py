@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import md5
 from time import time
-from typing import NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import unquote
 
 import attrs
@@ -265,7 +265,9 @@ def find_refusal(
             wanted[name] = value
     if not wanted["authorization"]:
         return Refusal.NO_AUTHORIZATION
-    claim = re.fullmatch(r"application +([^: ]+):([^: ]+)", wanted["authorization"], re.IGNORECASE)
+    claim = re.fullmatch(
+        r"application +([^: ]+):([^: ]+)", wanted["authorization"], re.IGNORECASE | re.ASCII
+    )
     if claim is None:
         return Refusal.WRONG_SCHEME
     moment = read_timestamp(wanted["x-timestamp"])
@@ -325,10 +327,10 @@ def verify(
 
 
 def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
-    if isinstance(headers, Mapping):
-        headers = cast("Mapping[str, str]", headers).items()
-    for name, value in headers:
-        yield _text(name).lower(), _text(value)
+    items = getattr(headers, "items", None)
+    for name, value in cast("Iterable[tuple[Any, Any]]", headers if items is None else items()):
+        if name is not None and value is not None:
+            yield _text(name).lower(), _text(value)
 
 
 def _text(value: str | bytes) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import reprlib
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
@@ -106,7 +107,8 @@ class _Node:
         """
         label = cls.wire_name or cls.__name__
         if not isinstance(wire, Mapping):
-            raise InvalidRequest(f"{label} is {_shown(wire)}: give a JSON object")
+            given = type(wire).__name__ if isinstance(wire, str | bytes) else _shown(wire)
+            raise InvalidRequest(f"{label} is {given}: give a JSON object")
         fields = _fields(cls)
         given: dict[str, Any] = {}
         for key, value in wire.items():
@@ -151,7 +153,11 @@ def _to_wire(value: Any) -> Any:
 
 def _refuse(instance: object, attribute: attrs.Attribute[Any], value: object, remedy: str) -> None:
     shown = _shown(value) if attribute.repr else "a secret of the wrong kind"
-    raise InvalidRequest(f"{type(instance).__name__}.{attribute.name} is {shown}: {remedy}")
+    raise InvalidRequest(f"{_place(instance, attribute)} is {shown}: {remedy}")
+
+
+def _place(instance: object, attribute: attrs.Attribute[Any]) -> str:
+    return f"{type(instance).__name__}.{attribute.name}"
 
 
 class _Masking(reprlib.Repr):
@@ -161,7 +167,9 @@ class _Masking(reprlib.Repr):
         super().__init__()
         self.maxstring = self.maxother = 200
 
-    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+    def repr1(self, x: Any, level: int) -> str:
+        if not isinstance(x, Mapping):
+            return super().repr1(x, level)
         if level <= 0:
             return "{...}"
         shown = (
@@ -174,10 +182,12 @@ class _Masking(reprlib.Repr):
 _shown = _Masking().repr
 
 
-def _warn(instance: object, attribute: attrs.Attribute[Any], problem: str) -> None:
-    # Levels: this function, the check, `optional`, __init__, and who constructs the object.
-    where = f"{type(instance).__name__}.{attribute.name}"
-    warnings.warn(f"{where} {problem}", SvamlWarning, stacklevel=5)
+def _warn(problem: str) -> None:
+    """Warn at the line that constructs the object, or has it read from JSON."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_code.co_filename.startswith((__file__, "<attrs generated")):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(problem, SvamlWarning, stacklevel=level)
 
 
 Check: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
@@ -202,7 +212,7 @@ def _text(
         elif not _is_unicode(value):
             _refuse(instance, attribute, value, "it is not valid Unicode")
         elif soft_limit and len(value) > soft_limit:
-            _warn(instance, attribute, f"is longer than {soft_limit} characters")
+            _warn(f"{_place(instance, attribute)} is longer than {soft_limit} characters")
 
     return _check(check)
 
@@ -213,7 +223,7 @@ def _integer(minimum: int = 1, maximum: int | None = None, soft: range | None = 
             limits = f"from {minimum} to {maximum}" if maximum else f"{minimum} or more"
             _refuse(instance, attribute, value, f"give a whole number, {limits}")
         elif soft is not None and value not in soft:
-            _warn(instance, attribute, f"is not from {soft[0]} to {soft[-1]}")
+            _warn(f"{_place(instance, attribute)} is not from {soft[0]} to {soft[-1]}")
 
     return _check(check)
 
@@ -289,7 +299,7 @@ def _many(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _phone_number(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    check_e164(f"{type(instance).__name__}.{attribute.name}", value)
+    check_e164(_place(instance, attribute), value)
 
 
 def _caller_id(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -327,7 +337,7 @@ def _headers(instance: object, attribute: attrs.Attribute[Any], value: Any) -> N
     size = sum(len(pair.key.encode()) + len(pair.value.encode()) for pair in value)
     if size > _HEADERS_LIMIT:
         raise InvalidRequest(
-            f"{type(instance).__name__}.{attribute.name} has {size} bytes: "
+            f"{_place(instance, attribute)} has {size} bytes: "
             f"all keys and values together may have {_HEADERS_LIMIT}"
         )
 
@@ -490,7 +500,8 @@ class Menu(_Node):
 
 def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        copy = json.loads(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
+        plain = dict(value) if isinstance(value, Mapping) else value
+        copy = json.loads(json.dumps(plain, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"Raw {_shown(value)} is not JSON: {error}") from None
     if not isinstance(copy, dict) or not isinstance(copy.get("name"), str) or not copy["name"]:
@@ -509,7 +520,7 @@ class Raw:
         InvalidRequest: it is no JSON object, or has no name.
     """
 
-    value: Mapping[str, Any] = attrs.field(converter=_json_copy)
+    value: Mapping[str, Any] = attrs.field(converter=_json_copy, repr=_shown)
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON as it was given."""
@@ -652,7 +663,7 @@ def _without_transcription(
     _instance(RecordingOptions)(instance, attribute, value)
     if value is not None and value.transcription_options is not None:
         raise InvalidRequest(
-            f"{type(instance).__name__}.{attribute.name} has transcription_options, "
+            f"{_place(instance, attribute)} has transcription_options, "
             "which only StartRecording knows"
         )
 
@@ -721,9 +732,7 @@ class ConnectPstn(_Node):
 
     def __attrs_post_init__(self) -> None:
         if any(len(tag.key) > 32 or len(tag.value) > 32 for tag in self.tags or ()):
-            warnings.warn(
-                "ConnectPstn.tags has one longer than 32 characters", SvamlWarning, stacklevel=3
-            )
+            _warn("ConnectPstn.tags has one longer than 32 characters")
 
 
 @attrs.frozen(kw_only=True)
@@ -818,7 +827,7 @@ class ConnectSip(_Node):
         cli: number to show, or `private`.
         transport: `UDP` (the server's default), `TCP` or `TLS`; any case.
         suppress_callbacks: send no ACE and DiCE callbacks for this call.
-        call_headers: private SIP headers, as a mapping or as pairs; at most 1024 bytes.
+        call_headers: private SIP headers, as a mapping or as pairs.
         moh: music while the call is on hold: `ring`, `music1`, `music2`, `music3`.
     """
 
@@ -840,7 +849,7 @@ class ConnectSip(_Node):
     call_headers: tuple[KeyValue, ...] | None = attrs.field(
         default=None,
         converter=_pairs,
-        validator=_check(_headers),
+        validator=_tuple_of(KeyValue),
         metadata={"read": _many(KeyValue.from_wire)},
     )
     moh: MusicOnHold | None = attrs.field(default=None, validator=_choice(MUSIC_ON_HOLD))
@@ -854,7 +863,7 @@ class WebsocketEndpoint(_Node):
         endpoint: a `wss://` URL.
     """
 
-    endpoint: str = attrs.field(validator=_text(r"wss://\S+", "give a wss:// URL"))
+    endpoint: str = attrs.field(validator=_text(r"wss://[^\s\x00-\x1f\x7f]+", "give a wss:// URL"))
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON that the API takes."""
@@ -876,8 +885,7 @@ class ConnectStream(_Node):
         destination: the server.
         streaming_options: how the audio is streamed.
         max_duration: seconds, at most 14400.
-        call_headers: headers that the server receives, as a mapping or as pairs; at most 1024
-            bytes.
+        call_headers: headers that the server receives, as a mapping or as pairs.
     """
 
     wire_name = "connectStream"
@@ -896,7 +904,7 @@ class ConnectStream(_Node):
     call_headers: tuple[KeyValue, ...] | None = attrs.field(
         default=None,
         converter=_pairs,
-        validator=_check(_headers),
+        validator=_tuple_of(KeyValue),
         metadata={"read": _many(KeyValue.from_wire)},
     )
 
@@ -1056,8 +1064,4 @@ class Svaml(_Node):
         cookies = [item for item in self.instructions or () if isinstance(item, SetCookie)]
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:
-            warnings.warn(
-                f"Svaml sets cookies of {size} bytes: an older page limits them to 1024 per call",
-                SvamlWarning,
-                stacklevel=3,
-            )
+            _warn(f"Svaml sets cookies of {size} bytes: an older page limits them to 1024 per call")
