@@ -106,6 +106,10 @@ def test_a_wrong_setting_is_refused_with_the_remedy(
         (KEY, "", "application_secret is empty"),
         (KEY, None, "application_secret is empty"),
         (KEY, "not base64!", r"application_secret is not base64 \(character 4\)"),
+        (SECRET, KEY, "do not swap it with the secret"),
+        (KEY, KEY, "are the two swapped"),
+        (KEY, "669E367E-6BBA-48AB-AF15-266871C28135", "are the two swapped"),
+        (f'"{KEY}"', SECRET, "without quotes"),
     ],
 )
 def test_wrong_credentials_are_refused_at_construction(key: Any, secret: Any, problem: str):
@@ -130,6 +134,22 @@ def test_settings_come_from_the_environment():
             f"VoiceClient({KEY!r}, calling_url='http://127.0.0.1:1', "
             "reporting_url='http://127.0.0.1:2/v1')"
         )
+
+
+def test_an_option_counts_more_than_its_variable(server: Recorder):
+    environ = {
+        "SINCH_APPLICATION_KEY": KEY,
+        "SINCH_APPLICATION_SECRET": SECRET,
+        "SINCH_VOICE_REGION": "europe",
+    }
+    transport = httpx.MockTransport(server)
+    with VoiceClient.from_env(
+        environ, region="sae1", auth="basic", timeout=3, transport=transport
+    ) as voice:
+        voice.calls.get(ID)
+    assert server.hosts == ["calling-sae1.api.sinch.com"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'retry'"):
+        VoiceClient.from_env(environ, retry=1)  # type: ignore[call-arg]
 
 
 def test_the_process_environment_is_read_by_default(monkeypatch: pytest.MonkeyPatch):
@@ -230,6 +250,39 @@ def test_a_derived_client_does_not_close_the_connections_it_shares(server: Recor
 def test_a_client_is_neither_pickled_nor_copied(duplicate: Callable[[Any], Any]):
     with VoiceClient(KEY, SECRET) as voice, pytest.raises(TypeError, match="make one in each"):
         duplicate(voice)
+
+
+@pytest.mark.parametrize(
+    "options", [{"proxy": "ftp://127.0.0.1"}, {"proxy": "127.0.0.1:3128"}, {"proxy": "socks5://x"}]
+)
+@pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
+def test_connections_that_cannot_be_set_up_are_a_wrong_setting(
+    client: Any, options: dict[str, Any]
+):
+    with pytest.raises(ConfigurationError, match="check proxy, ssl_context"):
+        client(KEY, SECRET, **options)
+
+
+def test_an_async_client_stays_in_its_event_loop(server: Recorder):
+    """httpx would write to a connection of the old loop, and fail after the server has acted."""
+    voice = AsyncVoiceClient(KEY, SECRET, transport=httpx.MockTransport(server))
+    asyncio.run(voice.calls.say(ID, "one"))
+    for client in (voice, voice, voice.with_options(timeout=5)):
+        with pytest.raises(InvalidRequest, match="belongs to another event loop"):
+            asyncio.run(client.calls.say(ID, "two"))
+    assert len(server.hosts) == 1
+
+
+def test_a_client_that_is_closed_between_two_attempts_says_so(server: Recorder):
+    def closing(request: httpx.Request) -> httpx.Response:
+        voice.close()
+        return httpx.Response(503)
+
+    policy = RetryPolicy(first_delay=0)
+    voice = VoiceClient(KEY, SECRET, retries=policy, transport=httpx.MockTransport(closing))
+    with pytest.raises(ApiError, match="the client was closed meanwhile") as caught:
+        voice.calls.get(ID)
+    assert caught.value.attempts == 1
 
 
 # --- over a real socket -------------------------------------------------------------------------

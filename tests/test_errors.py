@@ -257,8 +257,8 @@ def test_an_error_says_everything_that_is_known():
     error = not_found(error_code=40400, reference=REFERENCE, retry_after=30.0)
     assert str(error) == (
         f"GET {PATH}: HTTP 404, code 40400, Call not found, reference {REFERENCE}, "
-        "retry after 30 s. Hint: no such id here: check it, and use the region (or the "
-        "callResourceUrl) that the call came from. [2 attempts; the server did not act on it]"
+        "retry after 30 s. Hint: check the id; a call is known in its region only, which its "
+        "callResourceUrl names. [2 attempts; the server did not act on it]"
     )
 
 

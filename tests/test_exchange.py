@@ -387,7 +387,8 @@ def test_a_redirect_to_the_vendor_is_followed_with_a_fresh_signature(scripted: A
 )
 def test_a_redirect_to_anywhere_else_is_an_error(scripted: Any, location: str):
     voice = scripted(error(307, Location=location) if location else error(307))
-    with pytest.raises(ApiStatusError, match="not followed") as caught:
+    reason = "is not followed" if location else "does not say where to"
+    with pytest.raises(ApiStatusError, match=reason) as caught:
         voice.calls.hangup(ID)
     assert len(voice.requests) == 1
     assert caught.value.status_code == 307
@@ -516,6 +517,27 @@ def test_every_error_says_whether_the_server_may_have_acted(
     assert (caught.value.path, caught.value.attempts) == (PATH, 1)
 
 
+@pytest.mark.parametrize(
+    ("answer", "options", "reason"),
+    [
+        (REFUSED, {}, "no response from calling.api.sinch.com: ConnectError: refused"),
+        (SLOW, {"timeout": 3}, "no response from calling.api.sinch.com: ReadTimeout after 3 s"),
+        (
+            httpx.Response(200, html="<html>"),
+            {},
+            r"its content \(text/html; charset=utf-8\) cannot be understood: Expecting value",
+        ),
+        (error(301, Location="/x"), {}, "a redirect to '/x' is not followed"),
+        (error(307, Location="http://x.example/"), {}, "https hosts under .sinch.com only"),
+    ],
+)
+def test_an_error_says_what_one_needs_to_know(
+    scripted: Any, answer: Any, options: dict[str, Any], reason: str
+):
+    with pytest.raises(ApiError, match=reason):
+        scripted(answer, retries=0, **options).calls.get(ID)
+
+
 def test_one_attempt_that_may_have_acted_is_not_forgotten(scripted: Any):
     voice = scripted(SLOW, REFUSED, REFUSED)
     with pytest.raises(ApiConnectionError) as caught:
@@ -569,7 +591,7 @@ def test_a_deadline_that_passes_during_the_answer_ends_it(scripted: Any):
         return httpx.Response(200, content=drip())
 
     voice = scripted(dripping, deadline=5.0)
-    with pytest.raises(ApiTimeoutError, match="deadline"):
+    with pytest.raises(ApiTimeoutError, match="the deadline of 5 s has passed"):
         voice.calls.get(ID)
 
 
@@ -583,7 +605,7 @@ def test_a_deadline_ends_an_async_attempt_under_way(scripted: Any):
             raise AssertionError
 
     voice = scripted(OK, is_async=True, transport=Stuck(), deadline=0.05, retries=0)
-    with pytest.raises(ApiTimeoutError):
+    with pytest.raises(ApiTimeoutError, match=r"the deadline of 0.05 s has passed"):
         asyncio.run(voice.calls.get(ID))
 
 
@@ -736,13 +758,38 @@ def test_an_informational_status_as_the_answer_is_one_of_our_errors(scripted: An
 
 
 def test_each_call_writes_one_line_and_httpx_none(scripted: Any, caplog: pytest.LogCaptureFixture):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO)
     scripted(error(503), REPORT).reports.user_calls(PstnEndpoint("+46730170101"))
     with pytest.raises(NotFoundError):
         scripted(error(404, 40400)).calls.get(ID)
     assert [(r.name, r.levelname, r.getMessage()) for r in caplog.records] == [
         ("sinchvoice", "INFO", "reports.user_calls: HTTP 200 after 2 requests in 500 ms"),
-        ("sinchvoice", "INFO", "calls.get: NotFoundError after 1 request in 0 ms"),
+        (
+            "sinchvoice",
+            "INFO",
+            "calls.get: NotFoundError (HTTP 404, code 40400) after 1 request in 0 ms",
+        ),
+    ]
+
+
+def test_a_retry_is_seen_at_debug(scripted: Any, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG, "sinchvoice")
+    scripted(error(503), OK).calls.get(ID)
+    assert caplog.messages[0] == "calls.get: ServerError (HTTP 503), again in 0.5 s"
+
+
+def test_hangup_say_and_play_are_logged_under_their_own_names(
+    scripted: Any, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    calls = scripted(NO_CONTENT).calls
+    calls.hangup(ID)
+    calls.say(ID, "Hello", leg="both")
+    calls.play(ID, "welcome")
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "calls.hangup",
+        "calls.say",
+        "calls.play",
     ]
 
 

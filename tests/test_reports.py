@@ -198,6 +198,24 @@ def test_windows_that_cannot_be_are_refused_when_they_are_asked_for(
         voice.reports.user_calls_by_window(**{**good, **arguments})
 
 
+def test_an_absurd_number_of_windows_costs_nothing_until_it_is_walked(scripted: Any):
+    voice = scripted(REPORT)
+    day = timedelta(microseconds=1)
+    windows = voice.reports.user_calls_by_window(USER, NOON, NOON + timedelta(days=9999), day)
+    assert next(windows).stop == NOON + day
+
+
+def test_a_server_that_ignores_the_window_is_noticed(
+    scripted: Any, caplog: pytest.LogCaptureFixture
+):
+    voice = scripted(REPORT)
+    for start in (date(2014, 4, 28), NOON, None):
+        voice.reports.user_calls(USER, start=start)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    voice.reports.user_calls(USER, start=date(2014, 4, 29))
+    assert "the server seems to ignore the filter" in caplog.text
+
+
 # --- answers ------------------------------------------------------------------------------------
 
 

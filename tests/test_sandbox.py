@@ -406,6 +406,16 @@ def test_a_sandbox_can_listen_on_ipv6_loopback():
         pytest.skip("this machine has no IPv6 loopback")
 
 
+def test_a_call_needs_endpoints_and_an_id_of_its_own(box: Sandbox):
+    with pytest.raises(InvalidRequest, match="give an endpoint"):
+        box.add_call(to="+12125550123")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match="give an endpoint"):
+        box.add_call(to=PHONE, from_="+12125550123")  # type: ignore[arg-type]
+    box.add_call(to=PHONE, call_id="taken")
+    with pytest.raises(InvalidRequest, match="give another id"):
+        box.add_call(to=PHONE, call_id="taken")
+
+
 def test_a_call_needs_times_with_a_zone(box: Sandbox):
     with pytest.raises(InvalidRequest, match="time zone"):
         box.add_call(to=PHONE, started=datetime(2026, 1, 1))  # noqa: DTZ001

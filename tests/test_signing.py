@@ -553,7 +553,7 @@ def test_why_a_request_is_refused_is_said_in_the_log_only_and_without_secrets(
     assert verify(CREDENTIALS, **request_) is False
     (record,) = caplog.records
     assert record.name == "sinchvoice"
-    assert record.levelname == "WARNING"
+    assert record.levelname == "INFO"
     assert record.getMessage() == f"a signed request was refused: {why.value}"
     expected = signing.sign(CREDENTIALS, **parts(CALLBACK))
     for hidden in (CALLBACK["application_secret"], SIGNATURE, expected, KEY):
@@ -579,7 +579,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=40)
 
 @given(
     st.binary(min_size=1),
-    st.from_regex(r"[!-9;-~]{1,40}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9._-]{1,40}", fullmatch=True),
     st.sampled_from(["GET", "PATCH", "POST"]),
     any_text,
     header_text,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import unquote
 
 import attrs
@@ -78,6 +78,9 @@ class CallLeg(StrEnum):
     CALLER = "caller"
     CALLEE = "callee"
     BOTH = "both"
+
+
+Leg: TypeAlias = CallLeg | Literal["caller", "callee", "both"]
 
 
 @attrs.frozen(kw_only=True)
@@ -167,7 +170,7 @@ class Calls:
         """
         return self._exchange.run(_update(call_id, svaml))
 
-    def manage_with_call_leg(self, call_id: str, call_leg: str, svaml: Svaml) -> None:
+    def manage_with_call_leg(self, call_id: str, call_leg: Leg, svaml: Svaml) -> None:
         """Play or say something to one side of an ongoing call, or to both.
 
         The server ignores the leg for conference calls and for callouts.
@@ -192,7 +195,7 @@ class Calls:
         return self._exchange.run(_hangup(call_id))
 
     def say(
-        self, call_id: str, text: str, *, locale: str | None = None, leg: str | None = None
+        self, call_id: str, text: str, *, locale: str | None = None, leg: Leg | None = None
     ) -> None:
         """Say a text in an ongoing call.
 
@@ -208,7 +211,7 @@ class Calls:
         return self._exchange.run(_say(call_id, text, locale, leg))
 
     def play(
-        self, call_id: str, *ids: str, locale: str | None = None, leg: str | None = None
+        self, call_id: str, *ids: str, locale: str | None = None, leg: Leg | None = None
     ) -> None:
         """Play files or prompts in an ongoing call.
 
@@ -231,31 +234,31 @@ class AsyncCalls:
         self._exchange = exchange
 
     async def get(self, call_id: str) -> Call:
-        """As `Calls.get`."""
+        """Look up a call that goes on or is over; see `Calls.get`."""
         return await self._exchange.run(_get(call_id))
 
     async def update(self, call_id: str, svaml: Svaml) -> None:
-        """As `Calls.update`."""
+        """Tell an ongoing call what to do; see `Calls.update`."""
         return await self._exchange.run(_update(call_id, svaml))
 
-    async def manage_with_call_leg(self, call_id: str, call_leg: str, svaml: Svaml) -> None:
-        """As `Calls.manage_with_call_leg`."""
+    async def manage_with_call_leg(self, call_id: str, call_leg: Leg, svaml: Svaml) -> None:
+        """Let one side of a call hear something; see `Calls.manage_with_call_leg`."""
         return await self._exchange.run(_manage_with_call_leg(call_id, call_leg, svaml))
 
     async def hangup(self, call_id: str) -> None:
-        """As `Calls.hangup`."""
+        """End an ongoing call; see `Calls.hangup`."""
         return await self._exchange.run(_hangup(call_id))
 
     async def say(
-        self, call_id: str, text: str, *, locale: str | None = None, leg: str | None = None
+        self, call_id: str, text: str, *, locale: str | None = None, leg: Leg | None = None
     ) -> None:
-        """As `Calls.say`."""
+        """Say a text in an ongoing call; see `Calls.say`."""
         return await self._exchange.run(_say(call_id, text, locale, leg))
 
     async def play(
-        self, call_id: str, *ids: str, locale: str | None = None, leg: str | None = None
+        self, call_id: str, *ids: str, locale: str | None = None, leg: Leg | None = None
     ) -> None:
-        """As `Calls.play`."""
+        """Play files or prompts in an ongoing call; see `Calls.play`."""
         return await self._exchange.run(_play(call_id, ids, locale, leg))
 
 
@@ -278,12 +281,12 @@ def _get(call: str) -> Operation[Call]:
     )
 
 
-def _update(call: str, svaml: Svaml) -> Operation[None]:
+def _update(call: str, svaml: Svaml, name: str = "calls.update") -> Operation[None]:
     from sinchvoice_calling.api.calls import calling_update_call
 
     call_id, origin = _locate(call)
     return Operation(
-        name="calls.update",
+        name=name,
         api="calling",
         origin=origin,
         endpoint=calling_update_call,
@@ -294,7 +297,9 @@ def _update(call: str, svaml: Svaml) -> Operation[None]:
     )
 
 
-def _manage_with_call_leg(call: str, leg: str, svaml: Svaml) -> Operation[None]:
+def _manage_with_call_leg(
+    call: str, leg: Leg, svaml: Svaml, name: str = "calls.manage_with_call_leg"
+) -> Operation[None]:
     from sinchvoice_calling.api.calls import calling_manage_call_with_call_leg
 
     from .svaml import PlayFiles, Raw, Say
@@ -312,7 +317,7 @@ def _manage_with_call_leg(call: str, leg: str, svaml: Svaml) -> Operation[None]:
     if not svaml.instructions and not isinstance(svaml.action, Raw):
         raise InvalidRequest("there is nothing to play or say to a leg: use calls.update")
     return Operation(
-        name="calls.manage_with_call_leg",
+        name=name,
         api="calling",
         origin=origin,
         endpoint=calling_manage_call_with_call_leg,
@@ -326,26 +331,30 @@ def _manage_with_call_leg(call: str, leg: str, svaml: Svaml) -> Operation[None]:
 def _hangup(call: str) -> Operation[None]:
     from .svaml import Hangup, Svaml
 
-    return _update(call, Svaml(action=Hangup()))
+    return _update(call, Svaml(action=Hangup()), "calls.hangup")
 
 
-def _say(call: str, text: str, locale: str | None, leg: str | None) -> Operation[None]:
+def _say(call: str, text: str, locale: str | None, leg: Leg | None) -> Operation[None]:
     from .svaml import Say
 
-    return _let_hear(call, Say(text, locale=locale), leg)
+    return _let_hear(call, Say(text, locale=locale), leg, "calls.say")
 
 
-def _play(call: str, ids: tuple[str, ...], locale: str | None, leg: str | None) -> Operation[None]:
+def _play(call: str, ids: tuple[str, ...], locale: str | None, leg: Leg | None) -> Operation[None]:
     from .svaml import PlayFiles
 
-    return _let_hear(call, PlayFiles(ids, locale=locale), leg)
+    return _let_hear(call, PlayFiles(ids, locale=locale), leg, "calls.play")
 
 
-def _let_hear(call: str, instruction: PlayFiles | Say, leg: str | None) -> Operation[None]:
+def _let_hear(
+    call: str, instruction: PlayFiles | Say, leg: Leg | None, name: str
+) -> Operation[None]:
     from .svaml import Svaml
 
     svaml = Svaml([instruction])
-    return _update(call, svaml) if leg is None else _manage_with_call_leg(call, leg, svaml)
+    if leg is None:
+        return _update(call, svaml, name)
+    return _manage_with_call_leg(call, leg, svaml, name)
 
 
 class _Body:

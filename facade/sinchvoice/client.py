@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from enum import Enum
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NoReturn, Self
+from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, TypedDict, Unpack
 
 import attrs
 
@@ -18,7 +18,7 @@ from .exchange import AsyncExchange, Exchange
 from .reports import AsyncReports, Reports
 from .retry import RetryPolicy
 from .settings import REPORTING_URL, Auth, Region, Settings
-from .signing import Credentials
+from .signing import CanonicalResource, Credentials
 
 __all__ = ["AsyncVoiceClient", "VoiceClient"]
 
@@ -35,6 +35,30 @@ class _Keep(Enum):
 _KEEP: Literal[_Keep.KEEP] = _Keep.KEEP
 
 
+AuthMode: TypeAlias = Auth | Literal["signed", "basic"]
+CanonicalForm: TypeAlias = (
+    CanonicalResource
+    | Literal["auto", "path", "path-and-query", "decoded-path", "decoded-path-and-query"]
+)
+
+
+class Options(TypedDict, total=False):
+    """The settings of a client besides its credentials; `VoiceClient` documents each of them."""
+
+    region: str
+    auth: AuthMode
+    canonical_resource: CanonicalForm
+    timeout: float
+    deadline: float | None
+    retries: int | RetryPolicy
+    calling_url: str | None
+    reporting_url: str | None
+    proxy: str | None
+    ssl_context: ssl.SSLContext | None
+    max_connections: int
+    transport: Any
+
+
 class _Client:
     """How both clients are made; each says in `_made_of` what it consists of."""
 
@@ -49,8 +73,8 @@ class _Client:
         application_secret: str,
         *,
         region: str = Region.GLOBAL,
-        auth: str = Auth.SIGNED,
-        canonical_resource: str = "auto",
+        auth: AuthMode = Auth.SIGNED,
+        canonical_resource: CanonicalForm = "auto",
         timeout: float = 10.0,
         deadline: float | None = None,
         retries: int | RetryPolicy = 2,
@@ -80,7 +104,7 @@ class _Client:
         self._attach(exchange(made), owns=True)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make a client from environment variables.
 
         `SINCH_APPLICATION_KEY` and `SINCH_APPLICATION_SECRET` are needed; `SINCH_VOICE_REGION`,
@@ -88,9 +112,10 @@ class _Client:
 
         Args:
             environ: where to look instead of `os.environ`.
+            options: any other setting; it counts more than its variable.
 
         Raises:
-            ConfigurationError: a variable is missing, or its value is wrong.
+            ConfigurationError: a variable is missing, or a setting is wrong.
         """
         variables = os.environ if environ is None else environ
 
@@ -103,13 +128,13 @@ class _Client:
                 )
             return value
 
-        return cls(
-            required("SINCH_APPLICATION_KEY"),
-            required("SINCH_APPLICATION_SECRET"),
-            region=variables.get("SINCH_VOICE_REGION") or Region.GLOBAL,
-            calling_url=variables.get("SINCH_VOICE_CALLING_URL"),
-            reporting_url=variables.get("SINCH_VOICE_REPORTING_URL"),
-        )
+        found: Options = {
+            "region": variables.get("SINCH_VOICE_REGION") or Region.GLOBAL,
+            "calling_url": variables.get("SINCH_VOICE_CALLING_URL"),
+            "reporting_url": variables.get("SINCH_VOICE_REPORTING_URL"),
+        }
+        found.update(options)
+        return cls(required("SINCH_APPLICATION_KEY"), required("SINCH_APPLICATION_SECRET"), **found)
 
     def with_options(
         self,

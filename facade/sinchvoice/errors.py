@@ -87,7 +87,7 @@ class ApiError(SinchVoiceError):
         executed = "may have acted" if self.may_have_executed else "did not act"
         plural = "" if self.attempts == 1 else "s"
         return (
-            f"{self.method} {self.path}: {self._summary()} "
+            f"{self.method} {printable(self.path, 200)}: {self._summary()} "
             f"[{self.attempts} attempt{plural}; the server {executed} on it]"
         )
 
@@ -135,7 +135,7 @@ class ApiStatusError(ApiError):
         if self.reference is not None:
             parts.append(f"reference {printable(self.reference)}")
         if self.retry_after is not None:
-            parts.append(f"retry after {self.retry_after:g} s")
+            parts.append(f"retry after {self.retry_after:.0f} s")
         summary = ", ".join(parts)
         return f"{summary}. Hint: {self.hint}" if self.hint else summary
 
@@ -217,10 +217,7 @@ _CODE_HINTS: Mapping[int, str] = {
     40105: "the signature is too old when it arrives: check this machine's clock.",
     40107: "the application key is not known here: check the key and the region.",
     40108: "key and secret do not belong together: copy both again from the dashboard.",
-    40400: (
-        "no such id here: check it, and use the region (or the callResourceUrl) that the call "
-        "came from."
-    ),
+    40400: "check the id; a call is known in its region only, which its callResourceUrl names.",
     42900: "the capacity of the account is used up: send fewer requests at a time.",
 }
 _STATUS_HINTS: Mapping[int, str] = {

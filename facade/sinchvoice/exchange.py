@@ -33,6 +33,7 @@ from .errors import (
     ApiError,
     ApiStatusError,
     ApiTimeoutError,
+    ConfigurationError,
     InvalidRequest,
     UnexpectedResponse,
     error_class,
@@ -62,7 +63,7 @@ _FAILURES = (  # what httpx, the generated code and the decoder raise, and our o
     LookupError,
     AttributeError,
     ArithmeticError,
-    RecursionError,
+    RuntimeError,
 )
 
 
@@ -125,8 +126,10 @@ def path_segment(name: str, value: object) -> str:
     Raises:
         InvalidRequest: it is empty, no text, or `.` or `..`, which would reach another route.
     """
-    if not isinstance(value, str) or not value:
-        raise InvalidRequest(f"{name} is {value!r}: give a text that is not empty")
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name} is of type {type(value).__name__}: give a text")
+    if not value or re.search(r"[\x00-\x1f\x7f]", value):
+        raise InvalidRequest(f"{name} is {value!r}: give a text without control characters")
     if value in (".", ".."):
         raise InvalidRequest(
             f"{name} is {value!r}, which would reach another URL: give the id itself"
@@ -213,6 +216,16 @@ class _Exchange:
         self._timing = timing
         self._learned = learned
 
+    @staticmethod
+    def _connect(kind: Callable[..., Any], settings: Settings) -> Any:
+        try:
+            return kind(**_http_options(settings))
+        except (ValueError, ImportError, OSError) as error:
+            raise ConfigurationError(
+                f"connections cannot be set up ({type(error).__name__}: {error}): check proxy, "
+                "ssl_context, and the environment's proxy and SSL_CERT_FILE variables"
+            ) from error
+
     def with_settings(self, settings: Settings) -> Self:
         """A copy with other settings, which shares connections and what was learnt."""
         copy = object.__new__(type(self))
@@ -229,7 +242,7 @@ class Exchange(_Exchange):
     """Runs operations, blocking. Threads may share it."""
 
     def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
-        http = httpx.Client(**_http_options(settings))
+        http = self._connect(httpx.Client, settings)
         super().__init__(settings, http, timing or Timing(), _Learned())
 
     def run(self, operation: Operation[T]) -> T:
@@ -255,13 +268,14 @@ class AsyncExchange(_Exchange):
     """Runs operations in asyncio. Tasks of one event loop may share it."""
 
     def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
-        http = httpx.AsyncClient(**_http_options(settings))
+        http = self._connect(_AsyncHttp, settings)
         super().__init__(settings, http, timing or Timing(), _Learned())
 
     async def run(self, operation: Operation[T]) -> T:
         """As `Exchange.run`."""
-        from asyncio import timeout
+        from asyncio import get_running_loop, timeout
 
+        self._http.stay_in(get_running_loop())
         passage = self._passage(operation)
         with passage.logged():
             while True:
@@ -278,6 +292,20 @@ class AsyncExchange(_Exchange):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+class _AsyncHttp(httpx.AsyncClient):
+    """Knows the event loop that its connections belong to; another one could not read from them."""
+
+    loop: object = None
+
+    def stay_in(self, loop: object) -> None:
+        if self.loop is None:
+            self.loop = loop
+        elif self.loop is not loop:
+            raise InvalidRequest(
+                "this client belongs to another event loop: make one in each, with 'async with'"
+            )
 
 
 def _http_options(settings: Settings) -> dict[str, Any]:
@@ -337,7 +365,7 @@ class _Passage(httpx.Auth, Generic[T]):
         self._requests = 0
         self._may_have_executed = False
         self._succeeded = False
-        self._method = self._path = ""
+        self._method = self._path = self._host = self._content_type = ""
         self._status_code = 0
         self._content = b""
         self._raw: Mapping[str, Any] = {}
@@ -443,6 +471,8 @@ class _Passage(httpx.Auth, Generic[T]):
                 return
             received = self._timing.clock()
             error = self._status_error(response, received)
+            if response.has_redirect_location and response.status_code not in (307, 308):
+                error.message = f"a redirect to {response.headers['Location']!r} is not followed"
             if response.status_code in (307, 308):
                 redirects += 1
                 request = self._redirected(request, response, error, redirects)
@@ -480,7 +510,7 @@ class _Passage(httpx.Auth, Generic[T]):
     def _forms(self, request: httpx.Request) -> tuple[str, list[CanonicalResource]]:
         """The target of a request, and what to sign of it: the forms that differ, best first."""
         target = request.url.raw_path.decode("ascii")
-        self._path = target.partition("?")[0]
+        self._path, self._host = target.partition("?")[0], request.url.netloc.decode("ascii")
         fixed = self._settings.canonical_resource
         if fixed is not None:
             return target, [fixed]
@@ -516,12 +546,15 @@ class _Passage(httpx.Auth, Generic[T]):
         # httpx has parsed the location by now, and raised if it could not.
         url = request.url.join(location)
         if count > _MAX_REDIRECTS:
-            error.message = f"more than {_MAX_REDIRECTS} redirects, the last to {location!r}"
+            error.message = f"more than {_MAX_REDIRECTS} redirects, the last one to {location!r}"
             raise error
-        if not location or not (_is_vendor(url) or _is_local(url, request.url)):
+        if not location:
+            error.message = "a redirect that does not say where to"
+            raise error
+        if not (_is_vendor(url) or _is_local(url, request.url)):
             error.message = (
-                f"redirect to {location!r} not followed: credentials go to https hosts under "
-                ".sinch.com only"
+                f"a redirect to {location!r} is not followed: credentials go to https hosts under "
+                ".sinch.com only, or from loopback to loopback"
             )
             raise error
         headers = httpx.Headers(
@@ -541,6 +574,7 @@ class _Passage(httpx.Auth, Generic[T]):
 
     def _accepted(self, response: httpx.Response) -> None:
         if self._operation.has_content:
+            self._content_type = response.headers.get("Content-Type", "")
             self._raw = json_object(self._content)
         # The generated code looks the status up in http.HTTPStatus, which knows not every 2xx.
         response.status_code = 200
@@ -595,9 +629,10 @@ class _Passage(httpx.Auth, Generic[T]):
                 remaining,
                 self._timing.random,
             )
+        self._outcome = _summary(typed)
         if delay is not None:
+            _logger.debug("%s: %s, again in %.1f s", self._operation.name, self._outcome, delay)
             return delay
-        self._outcome = type(typed).__name__
         if typed is error:
             raise error
         raise typed from error
@@ -608,9 +643,9 @@ class _Passage(httpx.Auth, Generic[T]):
             return error
         if isinstance(error, httpx.TransportError | TimeoutError):
             self._may_have_executed |= not isinstance(error, _NEVER_SENT)
-            timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
-            reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-            return self._error(ApiTimeoutError if timed_out else ApiConnectionError, reason)
+            return self._no_response(error)
+        if isinstance(error, RuntimeError) and self._http.is_closed:
+            return self._error(ApiConnectionError, "the client was closed meanwhile")
         if isinstance(error, httpx.InvalidURL):
             raise InvalidRequest(f"{self._operation.name}: {error}") from None
         if not self._succeeded:
@@ -619,10 +654,21 @@ class _Passage(httpx.Auth, Generic[T]):
         reason = str(error) if isinstance(error, ValueError) else repr(error)
         return self._error(
             UnexpectedResponse,
-            f"its content cannot be understood: {reason}",
+            f"its content ({self._content_type or 'of no type'}) cannot be understood: {reason}",
             status_code=self._status_code,
             body=self._content,
         )
+
+    def _no_response(self, error: Exception) -> ApiConnectionError:
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        remaining = self.remaining()
+        if isinstance(error, TimeoutError) or (remaining is not None and remaining <= 0):
+            reason = f"the deadline of {self._settings.deadline:g} s has passed"
+        elif isinstance(error, httpx.TimeoutException):
+            reason = f"{type(error).__name__} after {self._settings.timeout:g} s"
+        else:
+            return self._error(ApiConnectionError, f"no response from {self._host}: {reason}")
+        return self._error(ApiTimeoutError, f"no response from {self._host}: {reason}")
 
     def _status_error(self, response: httpx.Response, now: float) -> ApiStatusError:
         code = response.status_code
@@ -670,6 +716,14 @@ class _Passage(httpx.Auth, Generic[T]):
                 "" if self._requests == 1 else "s",
                 (self._timing.monotonic() - self._started) * 1000,
             )
+
+
+def _summary(error: ApiError) -> str:
+    """What happened, without ids, names and numbers."""
+    if not isinstance(error, ApiStatusError):
+        return type(error).__name__
+    code = f", code {error.error_code}" if error.error_code is not None else ""
+    return f"{type(error).__name__} (HTTP {error.status_code}{code})"
 
 
 class _TooLong(ValueError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -25,6 +26,8 @@ __all__ = [
     "UserCallReport",
 ]
 
+_logger = logging.getLogger("sinchvoice")
+
 Day: TypeAlias = date | datetime
 _MAX_WINDOW = timedelta(days=30)
 
@@ -34,6 +37,9 @@ class ReportDomain(StrEnum):
 
     DATA = "data"
     PSTN = "pstn"
+
+
+Domain: TypeAlias = ReportDomain | Literal["data", "pstn"]
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +127,7 @@ class Reports:
         self,
         endpoint: PstnEndpoint | MxpEndpoint,
         *,
-        domain: str = ReportDomain.DATA,
+        domain: Domain = ReportDomain.DATA,
         start: Day | None = None,
         stop: Day | None = None,
     ) -> UserCallReport:
@@ -132,7 +138,8 @@ class Reports:
             domain: `data` for calls that ended at an app, `pstn` for those that ended in the
                 telephone network.
             start: a day, or a time with a zone. Only the older edition of the page has this
-                filter and the next one: a server may ignore them.
+                filter and the next one: if the server's answer shows that it ignores them, a
+                warning is logged. Nobody says in which zone a day begins; UTC is assumed.
             stop: likewise, later than `start`. Nobody says whether it is inclusive.
 
         Raises:
@@ -151,7 +158,7 @@ class Reports:
         stop: Day,
         step: timedelta = timedelta(days=1),
         *,
-        domain: str = ReportDomain.DATA,
+        domain: Domain = ReportDomain.DATA,
     ) -> Iterator[ReportWindow]:
         """Report on a stretch of any length, window by window.
 
@@ -220,11 +227,11 @@ class AsyncReports:
         self,
         endpoint: PstnEndpoint | MxpEndpoint,
         *,
-        domain: str = ReportDomain.DATA,
+        domain: Domain = ReportDomain.DATA,
         start: Day | None = None,
         stop: Day | None = None,
     ) -> UserCallReport:
-        """As `Reports.user_calls`."""
+        """Sum up the calls of a user; see `Reports.user_calls`."""
         return await self._exchange.run(_user_calls(endpoint, domain, start, stop))
 
     def user_calls_by_window(
@@ -234,9 +241,9 @@ class AsyncReports:
         stop: Day,
         step: timedelta = timedelta(days=1),
         *,
-        domain: str = ReportDomain.DATA,
+        domain: Domain = ReportDomain.DATA,
     ) -> AsyncIterator[ReportWindow]:
-        """As `Reports.user_calls_by_window`, for `async for`."""
+        """Report window by window, for `async for`; see `Reports.user_calls_by_window`."""
         windows = _windows(endpoint, domain, start, stop, step)
 
         async def reports() -> AsyncIterator[ReportWindow]:
@@ -247,11 +254,11 @@ class AsyncReports:
         return reports()
 
     async def counter(self, counter_id: str) -> Counter:
-        """As `Reports.counter`."""
+        """Read a counter; see `Reports.counter`."""
         return await self._exchange.run(_counter(counter_id))
 
     async def service_status(self, service_id: str) -> ServiceStatus:
-        """As `Reports.service_status`."""
+        """Ask whether a service is available; see `Reports.service_status`."""
         return await self._exchange.run(_service_status(service_id))
 
 
@@ -279,13 +286,14 @@ def _user_calls(
         endpoint=report_get_user_call_report,
         arguments=arguments,
         replayable=True,
-        convert=_user_call_report,
+        convert=lambda reply: _user_call_report(reply, start),
     )
 
 
 def _windows(
     endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
-) -> list[tuple[Day, Day, Operation[UserCallReport]]]:
+) -> Iterator[tuple[Day, Day, Operation[UserCallReport]]]:
+    """Check everything now, and build one window at a time."""
     if isinstance(start, datetime) is not isinstance(stop, datetime):
         raise InvalidRequest(f"start is {start!r} and stop {stop!r}: give two days or two times")
     if not isinstance(step, timedelta) or not timedelta(0) < step <= _MAX_WINDOW:
@@ -293,14 +301,18 @@ def _windows(
     if not isinstance(start, datetime) and step % timedelta(days=1):
         raise InvalidRequest(f"step is {step}: between days, it must be whole days")
     _check_order(start, stop)
-    days = not isinstance(start, datetime)
-    begin, last, windows = _moment(start), _moment(stop), []
-    while begin < last:
-        end = begin + step if last - begin > step else last
-        bounds = (begin.date(), end.date()) if days else (begin, end)
-        windows.append((*bounds, _user_calls(endpoint, domain, *bounds)))
-        begin = end
-    return windows
+    _user_calls(endpoint, domain, None, None)
+
+    def build() -> Iterator[tuple[Day, Day, Operation[UserCallReport]]]:
+        begin, last = _moment(start), _moment(stop)
+        while begin < last:
+            end = begin + step if last - begin > step else last
+            days = not isinstance(start, datetime)
+            first, next_ = (begin.date(), end.date()) if days else (begin, end)
+            yield first, next_, _user_calls(endpoint, domain, first, next_)
+            begin = end
+
+    return build()
 
 
 def _counter(counter_id: str) -> Operation[Counter]:
@@ -369,14 +381,21 @@ def _moment(day: Day) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _user_call_report(reply: Reply) -> UserCallReport:
-    return UserCallReport(
+def _user_call_report(reply: Reply, start: Day | None) -> UserCallReport:
+    report = UserCallReport(
         success=_count(reply, "success", reply.parsed.success),
         failed=_count(reply, "failed", reply.parsed.failed),
         duration=_count(reply, "duration", reply.parsed.duration),
         start=decoding.timestamp(reply.parsed.start),
         raw=reply.raw,
     )
+    if start is not None and report.start is not None and report.start < _moment(start):
+        _logger.warning(
+            "a report from %s on counts calls since %s: the server seems to ignore the filter",
+            start,
+            report.start,
+        )
+    return report
 
 
 def _read_counter(reply: Reply) -> Counter:

@@ -98,9 +98,11 @@ def _stripped(value: str) -> str:
 
 
 def _is_key(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"[!-9;-~]+", value):
+    # What is refused is not shown: it may be the secret, in the wrong place.
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]+", value):
         raise ConfigurationError(
-            f"application_key is {value!r}: copy the application's key from the dashboard"
+            "application_key is empty or has characters that no key has: copy it from the "
+            "dashboard, without quotes, and do not swap it with the secret"
         )
 
 
@@ -108,6 +110,10 @@ def _is_secret(instance: object, attribute: attrs.Attribute[str], value: object)
     if not isinstance(value, str) or not value.rstrip("="):
         raise ConfigurationError(
             "application_secret is empty or not text: copy it from the dashboard"
+        )
+    if re.fullmatch(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}", value):
+        raise ConfigurationError(
+            "application_secret looks like an application key: are the two swapped?"
         )
 
 
@@ -233,7 +239,10 @@ class Refusal(StrEnum):
     NO_TIMESTAMP = "there is no x-timestamp header, or it is no time"
     WRONG_KEY = "it is signed with another application key"
     EXPIRED = "its x-timestamp is too far from the present"
-    WRONG_SIGNATURE = "the signature does not fit the request"
+    WRONG_SIGNATURE = (
+        "the signature does not fit the request (secret, method, path from its first slash on, "
+        "Content-Type, x-timestamp, raw body)"
+    )
 
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str] | tuple[bytes, bytes]]
@@ -302,13 +311,14 @@ def verify(
     """Tell whether a callback (or another signed request) is genuine.
 
     False for anything that is missing, malformed, too old or wrongly signed; the reason goes to
-    the `sinchvoice` logger only.
+    the `sinchvoice` logger only, at INFO.
 
     Args:
         credentials: of the application that the callback belongs to.
         method: HTTP method, as received.
-        path: path of the *public* callback URL, percent-escapes as they are, without the query:
-            behind a proxy this may differ from what the application sees.
+        path: path of the *public* callback URL, percent-escapes as they travelled, without the
+            query. Behind a proxy this may differ from what the application sees, and frameworks
+            like to decode it: the README has the recipes.
         headers: all headers, as a mapping or as pairs; names in any case. They are used
             verbatim, so nothing on the way may have rewritten the Content-Type.
         body: the raw bytes of the body; parsing and serialising again would change them.
@@ -322,7 +332,7 @@ def verify(
         credentials, method=method, path=path, headers=headers, body=body, max_age=max_age, now=now
     )
     if refusal is not None:
-        _logger.warning("a signed request was refused: %s", refusal.value)
+        _logger.info("a signed request was refused: %s", refusal.value)
     return refusal is None
 
 

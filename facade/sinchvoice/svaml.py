@@ -107,8 +107,8 @@ class _Node:
         """
         label = cls.wire_name or cls.__name__
         if not isinstance(wire, Mapping):
-            given = type(wire).__name__ if isinstance(wire, str | bytes) else _shown(wire)
-            raise InvalidRequest(f"{label} is {given}: give a JSON object")
+            shown = type(wire).__name__ if isinstance(wire, str | bytes) else _shown(wire)
+            raise InvalidRequest(f"{label} is {shown}: give a JSON object")
         fields = _fields(cls)
         given: dict[str, Any] = {}
         for key, value in wire.items():
@@ -182,10 +182,13 @@ class _Masking(reprlib.Repr):
 _shown = _Masking().repr
 
 
+_OURS = (__file__.removesuffix("svaml.py"), "<attrs generated")
+
+
 def _warn(problem: str) -> None:
     """Warn at the line that constructs the object, or has it read from JSON."""
     level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_code.co_filename.startswith((__file__, "<attrs generated")):
+    while frame.f_back and frame.f_code.co_filename.startswith(_OURS):
         level, frame = level + 1, frame.f_back
     warnings.warn(problem, SvamlWarning, stacklevel=level)
 
@@ -239,7 +242,7 @@ def _choice(values: Iterable[str]) -> Check:
 
 
 def _instance(*kinds: type) -> Check:
-    names = " or ".join(kind.__name__ for kind in kinds)
+    names = _names(kinds, " or ")
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, kinds):
@@ -249,7 +252,7 @@ def _instance(*kinds: type) -> Check:
 
 
 def _tuple_of(*kinds: type, at_least_one: bool = False) -> Check:
-    names = ", ".join(kind.__name__ for kind in kinds)
+    names = _names(kinds, ", ")
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, tuple) or not all(isinstance(item, kinds) for item in value):
@@ -258,6 +261,12 @@ def _tuple_of(*kinds: type, at_least_one: bool = False) -> Check:
             _refuse(instance, attribute, value, "give at least one")
 
     return _check(check)
+
+
+def _names(kinds: Iterable[type], separator: str) -> str:
+    return separator.join(
+        "Raw (for JSON)" if kind.__name__ == "Raw" else kind.__name__ for kind in kinds
+    )
 
 
 def _is_unicode(text: str) -> bool:
@@ -1024,7 +1033,7 @@ def _read_named(kinds: Mapping[str, type[_Node]]) -> Callable[[object], Any]:
     def read(wire: object) -> Any:
         name = wire.get("name") if isinstance(wire, Mapping) else None
         kind = kinds.get(name.casefold()) if isinstance(name, str) else None
-        return Raw(wire) if kind is None else kind.from_wire(wire)  # type: ignore[arg-type]
+        return kind.from_wire(wire) if kind else Raw(cast("Mapping[str, Any]", wire))
 
     return read
 

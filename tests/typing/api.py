@@ -41,6 +41,9 @@ def clients() -> None:
     VoiceClient("key", "secret")
     VoiceClient("key", "secret", region="europe", timeout=5, deadline=None, retries=0)
     VoiceClient("key", "secret", region=Region.EUROPE, retries=RetryPolicy(retries=1))
+    VoiceClient.from_env(timeout=5, auth="basic", canonical_resource="decoded-path")
+    VoiceClient.from_env(timeoutt=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    VoiceClient("key", "secret", auth="Basic")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     VoiceClient("key")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     VoiceClient("key", "secret", "europe")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     VoiceClient("key", "secret", retry=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -72,6 +75,7 @@ def calls(voice: VoiceClient) -> None:
     voice.calls.say("id", "text", locale="en-US", leg="both")
     voice.calls.play("id", "a", "b", leg="callee")
     voice.calls.say("id", "text", "en-US")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.calls.say("id", "text", leg="calee")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     voice.calls.hangup("id")
 
 
@@ -97,6 +101,7 @@ def reports(voice: VoiceClient) -> None:
     assert_type(report.start, datetime | None)
     voice.reports.user_calls("+46730170101")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     voice.reports.user_calls(SipEndpoint("a@b"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.reports.user_calls(user, domain="pstnn")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     windows = voice.reports.user_calls_by_window(user, date.min, date.max, timedelta(days=1))
     assert_type(windows, Iterator[ReportWindow])
     assert_type(voice.reports.counter("currentcalls"), Counter)

@@ -91,8 +91,11 @@ class Sandbox:
             custom: what the application attached.
 
         Raises:
-            InvalidRequest: a time has no time zone.
+            InvalidRequest: an end is no endpoint, a time has no time zone, or the id is taken.
         """
+        for name, end in (("to", to), ("from_", from_)):
+            if not isinstance(end, Endpoint) and (end is not None or name == "to"):
+                raise InvalidRequest(f"{name} is {end!r}: give an endpoint, like PstnEndpoint(…)")
         for name, moment in (("started", started), ("ended", ended)):
             if moment is not None and moment.tzinfo is None:
                 raise InvalidRequest(f"{name} {moment!r} has no time zone: give it one, like UTC")

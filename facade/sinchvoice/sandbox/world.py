@@ -14,6 +14,7 @@ import attrs
 
 from ..calls import CallLeg, CallReason, CallResult, CallStatus
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint
+from ..errors import InvalidRequest
 from ..reports import ReportDomain
 from ..svaml import Action, Hangup, Instruction, PlayFiles, Say, Svaml
 
@@ -148,6 +149,8 @@ class World:
     def add(self, call: SandboxCall) -> SandboxCall:
         """Put a call into the world."""
         with self._lock:
+            if call.call_id in self.calls:
+                raise InvalidRequest(f"there is a call {call.call_id!r} already: give another id")
             self.calls[call.call_id] = call
         return call
 
@@ -164,7 +167,7 @@ class World:
         with self._lock:
             call = self._call(call_id)
             if call.ended is not None:
-                raise Refused(40400, "Call not found: it is over")
+                raise Refused(40400, "Call not found among the ongoing ones: it is over")
             if not isinstance(call.from_, PstnEndpoint | SipEndpoint) and not isinstance(
                 call.to, PstnEndpoint | SipEndpoint
             ):
