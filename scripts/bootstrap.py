@@ -21,7 +21,7 @@ def main(arguments: "list[str]") -> "int | str":
         version = ".".join(map(str, sys.version_info[:2]))
         return f"Python 3.11 or later is needed, and {sys.executable} is {version}: run a newer one"
     if not arguments or arguments[0].startswith("-"):
-        return "usage: python3 scripts/bootstrap.py SESSION... [-- ARGUMENT...]"
+        return "usage: python3 scripts/bootstrap.py SESSION... (CONTRIBUTING.md lists the sessions)"
     if not is_usable() and not succeeds(sys.executable, "-m", "venv", "--clear", VENV):
         return (
             f"{sys.executable} cannot make a virtual environment with pip: install its venv and "

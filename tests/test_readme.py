@@ -17,7 +17,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 CALL_ID = "4398599d1ba84ef3bde0a82dfb61abed"
 
 EXPECTED = [
-    [r"\d+ answered, \d+ failed, \d+ seconds", "4 ongoing calls"],
+    [*[r"\d{4}-\d\d-\d\d [1-9] ok, \d+ failed, [1-9]\d+ s"] * 7, "4 ongoing calls"],
     [r"phone \+12125550123"],
     ["4 True"],
     [r"\[Heard\(leg=<CallLeg.BOTH: 'both'>, what=PlayFiles\(ids=\('welcome',\), locale=None\)\)\]"],

@@ -1,4 +1,4 @@
-"""Unofficial Python client for Sinch Voice: call reports, call control, call detail records."""
+"""Unofficial Python client for Sinch Voice: call reports, call control, signed requests."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +80,10 @@ __all__ = [
     "signing",
     "svaml",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:
