@@ -101,7 +101,6 @@ def install_wheel(session: nox.Session, *extras: str) -> None:
     session.install("hatchling")
     session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
     (wheel,) = folder.glob("*.whl")
-    requirement = f"sinchvoice[{','.join(extras)}] @ {wheel.resolve().as_uri()}"
-    session.install(requirement)
+    session.install(f"{wheel}[{','.join(extras)}]" if extras else str(wheel))
     # The version is the same while the content may not be.
     session.install("--force-reinstall", "--no-deps", str(wheel))

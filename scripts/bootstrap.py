@@ -5,6 +5,7 @@ standard library only, and syntax that an older Python 3 can read, so that it ca
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 NOX = "nox==2026.10.20"
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+MARK = VENV / "made-by-bootstrap"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -22,11 +24,14 @@ def main(arguments: "list[str]") -> "int | str":
         return f"Python 3.11 or later is needed, and {sys.executable} is {version}: run a newer one"
     if not arguments or arguments[0].startswith("-"):
         return "usage: python3 scripts/bootstrap.py SESSION... (CONTRIBUTING.md lists the sessions)"
-    if not is_usable() and not succeeds(sys.executable, "-m", "venv", "--clear", VENV):
-        return (
-            f"{sys.executable} cannot make a virtual environment with pip: install its venv and "
-            "ensurepip modules (on Debian and Ubuntu: apt install python3-venv)"
-        )
+    if not is_usable():
+        if VENV.exists() and not MARK.exists():
+            return f"{VENV} is not for this Python, or has no pip: remove or rename it"
+        if not make():
+            return (
+                f"{sys.executable} cannot make a virtual environment with pip: install its venv "
+                "and ensurepip modules (on Debian and Ubuntu: apt install python3-venv)"
+            )
     if not has_nox():
         pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
         if subprocess.call([*pip, "install", "--quiet", NOX]) != 0:
@@ -40,6 +45,14 @@ def is_usable() -> bool:
     return PYTHON.exists() and succeeds(
         PYTHON, "-c", f"import pip, sys; sys.exit(sys.version_info[:2] != {version})"
     )
+
+
+def make() -> bool:
+    """Make .venv anew, marked from the beginning, so that half a one is known to be ours."""
+    shutil.rmtree(str(VENV), ignore_errors=True)
+    VENV.mkdir()
+    MARK.touch()
+    return succeeds(sys.executable, "-m", "venv", VENV)
 
 
 def has_nox() -> bool:

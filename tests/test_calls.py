@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import pickle
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
 import attrs
 import httpx
 import pytest
-from sinchvoice import Call, CallLeg, CallStatus, InvalidRequest, svaml
+from hypothesis import given
+from hypothesis import strategies as st
+from sinchvoice import Call, CallLeg, CallStatus, InvalidRequest, Price, svaml
+from sinchvoice.calls import read_price
+from sinchvoice.decoding import json_object
 
 ID = "4398599d1ba84ef3bde0a82dfb61abed"
 NO_CONTENT = httpx.Response(204)
@@ -152,3 +157,58 @@ def test_custom_text_can_be_read_as_json(call: Call):
 def test_an_enum_member_is_its_text(call: Call):
     assert call.status == "ONGOING"
     assert f"{call.status}" == "ONGOING"
+
+
+# --- prices -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "amount", "currency"),
+    [
+        ({"currencyId": "EUR", "amount": Decimal("0.1758")}, "0.1758", "EUR"),
+        ({"currencyId": "EUR", "amount": Decimal("0.10")}, "0.10", "EUR"),
+        ({"currencyId": "USD", "amount": 0}, "0", "USD"),
+        ({"currencyId": None, "amount": "0.5274"}, "0.5274", None),
+        ({"currencyId": "EUR", "amount": None}, "None", "EUR"),
+        ({"currencyId": "EUR", "amount": Decimal("0.368"), "formatted": "$1"}, "0.368", "EUR"),
+        ({"currencyId": "", "amount": -1}, "-1", None),
+        ({"currencyId": "EUR", "amount": True}, "None", "EUR"),
+        ({"currencyId": 978, "amount": 1}, "1", None),
+        ({"amount": Decimal("1E+999999")}, "1E+999999", None),
+        ("0.1758", "0.1758", None),
+        ("0.10", "0.10", None),
+        ("-3", "-3", None),
+        (Decimal("0.1758"), "0.1758", None),
+        (138, "138", None),
+        ("string", "None", None),
+        ("0.1758 EUR", "None", None),
+        ("0,1758", "None", None),
+        ("1e3", "None", None),
+        ("NaN", "None", None),
+        ("Infinity", "None", None),
+        ("1" * 31, "None", None),
+    ],
+    ids=repr,
+)
+def test_a_price_keeps_every_digit(value: Any, amount: str, currency: str | None):
+    price = read_price(value)
+    assert price is not None
+    assert (str(price.amount), price.currency) == (amount, currency)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_no_price_is_none(value: Any):
+    assert read_price(value) is None
+
+
+@pytest.mark.parametrize("value", [True, [], {}, {"formatted": 1}], ids=repr)
+def test_what_says_nothing_about_a_price_is_none(value: Any):
+    assert read_price(value) is None
+
+
+@given(st.decimals(-(10**15), 10**15, allow_nan=False, allow_infinity=False, places=6))
+def test_an_amount_is_the_same_as_a_number_and_as_text(amount: Decimal):
+    text = format(amount, "f")
+    number = json_object(f'{{"amount": {text}}}'.encode())
+    assert [read_price(number), read_price(text)] == [Price(amount, None)] * 2
+    assert str(read_price(number)) == str(read_price(text))

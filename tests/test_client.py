@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+import trustme
 from sinchvoice import (
+    ApiConnectionError,
     ApiError,
     AsyncVoiceClient,
     ConfigurationError,
@@ -23,7 +25,7 @@ from sinchvoice import (
     RetryPolicy,
     VoiceClient,
 )
-from sinchvoice.sandbox import Sandbox
+from sinchvoice.sandbox import Sandbox, running
 
 KEY, SECRET = "5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q=="
 ID = "4398599d1ba84ef3bde0a82dfb61abed"
@@ -79,6 +81,9 @@ def test_a_region_decides_where_calls_are_managed_and_not_where_reports_are(
         ({"timeout": 0}, "timeout is 0: give seconds"),
         ({"timeout": None}, "timeout is None: give seconds"),
         ({"timeout": float("nan")}, "timeout is nan"),
+        ({"timeout": float("inf")}, "timeout is inf"),
+        ({"ssl_context": 5}, "ssl_context is 5: give an ssl.SSLContext"),
+        ({"calling_url": "https://xn--.example"}, "check the URLs"),
         ({"deadline": -1}, "deadline is -1: give seconds"),
         ({"retries": -1}, "retries is -1: give a whole number"),
         ({"retries": 1.5}, "retries is 1.5: give a whole number"),
@@ -202,14 +207,6 @@ def test_what_is_not_changed_stays(server: Recorder):
     assert seen == [9, 1]
 
 
-def test_an_ssl_context_is_taken(server: Recorder):
-    context = ssl.create_default_context()
-    with VoiceClient(
-        KEY, SECRET, ssl_context=context, transport=httpx.MockTransport(server)
-    ) as voice:
-        assert voice.calls.get(ID).call_id == ID
-
-
 # --- lifetime -----------------------------------------------------------------------------------
 
 
@@ -259,7 +256,7 @@ def test_a_client_is_neither_pickled_nor_copied(duplicate: Callable[[Any], Any])
 def test_connections_that_cannot_be_set_up_are_a_wrong_setting(
     client: Any, options: dict[str, Any]
 ):
-    with pytest.raises(ConfigurationError, match="check proxy, ssl_context"):
+    with pytest.raises(ConfigurationError, match="proxy and ssl_context"):
         client(KEY, SECRET, **options)
 
 
@@ -274,15 +271,26 @@ def test_an_async_client_stays_in_its_event_loop(server: Recorder):
 
 
 def test_a_client_that_is_closed_between_two_attempts_says_so(server: Recorder):
-    def closing(request: httpx.Request) -> httpx.Response:
-        voice.close()
+    def unavailable(request: httpx.Request) -> httpx.Response:
+        server(request)
         return httpx.Response(503)
 
-    policy = RetryPolicy(first_delay=0)
-    voice = VoiceClient(KEY, SECRET, retries=policy, transport=httpx.MockTransport(closing))
+    policy = RetryPolicy(first_delay=0.4)
+    voice = VoiceClient(KEY, SECRET, retries=policy, transport=httpx.MockTransport(unavailable))
+    threading.Timer(0.05, voice.close).start()
     with pytest.raises(ApiError, match="the client was closed meanwhile") as caught:
         voice.calls.get(ID)
     assert caught.value.attempts == 1
+
+
+def test_a_derived_async_client_does_not_close_the_connections_it_shares(server: Recorder):
+    async def main() -> None:
+        async with AsyncVoiceClient(KEY, SECRET, transport=httpx.MockTransport(server)) as voice:
+            async with voice.with_options(timeout=1) as derived:
+                await derived.calls.get(ID)
+            assert (await voice.calls.get(ID)).call_id == ID
+
+    asyncio.run(main())
 
 
 # --- over a real socket -------------------------------------------------------------------------
@@ -297,16 +305,11 @@ def test_proxy_variables_do_not_capture_loopback(box: Sandbox, monkeypatch: pyte
     with VoiceClient.from_env({**box.environ}) as voice:
         assert voice.reports.service_status("rtpproxy").is_up
     with (
-        VoiceClient(
-            KEY,
-            SECRET,
-            calling_url=box.calling_url,
-            proxy=dead,
-            retries=0,
-        ) as voice,
-        pytest.raises(ApiError),
+        VoiceClient(KEY, SECRET, calling_url=box.calling_url, proxy=dead, retries=0) as voice,
+        pytest.raises(ApiConnectionError) as caught,
     ):
-        voice.calls.get(ID)
+        voice.calls.get(next(iter(box.calls)))
+    assert caught.value.may_have_executed is False
 
 
 def test_threads_share_a_client_and_get_their_own_answers(box: Sandbox):
@@ -337,6 +340,63 @@ def test_tasks_share_an_async_client_and_get_their_own_answers(box: Sandbox):
         return [call.call_id for call in calls]
 
     assert asyncio.run(main()) == ids
+
+
+def test_a_connection_is_used_again():
+    ports = set()
+
+    def seen(app: Any) -> Any:
+        async def noting(scope: Any, receive: Any, send: Any) -> None:
+            ports.add(scope["client"][1])
+            await app(scope, receive, send)
+
+        return noting
+
+    async def awaited(environ: Any) -> None:
+        async with AsyncVoiceClient.from_env(environ) as voice:
+            for _ in range(5):
+                await voice.reports.counter("currentcalls")
+
+    with running(middleware=seen) as fresh:
+        with VoiceClient.from_env(fresh.environ) as voice:
+            for _ in range(5):
+                voice.reports.counter("currentcalls")
+        assert len(ports) == 1
+        asyncio.run(awaited(fresh.environ))
+    assert len(ports) == 2
+
+
+def test_a_private_certificate_authority_is_trusted_through_ssl_context():
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                try:
+                    with server_side.wrap_socket(connection, server_side=True) as secure:
+                        secure.recv(65536)
+                        secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                except OSError:
+                    connection.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        with VoiceClient(KEY, SECRET, calling_url=url, ssl_context=client_side) as voice:
+            assert voice.calls.get(ID).call_id == ID
+        with (
+            VoiceClient(KEY, SECRET, calling_url=url, retries=0) as voice,
+            pytest.raises(ApiConnectionError, match="CERTIFICATE_VERIFY_FAILED") as caught,
+        ):
+            voice.calls.get(ID)
+        thread.join(10)
+    assert caught.value.may_have_executed is False
 
 
 def test_no_connection_is_left_open(box: Sandbox):

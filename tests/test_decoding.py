@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sinchvoice import CallReason, CallResult, CallStatus, Price, decoding
+from sinchvoice import CallReason, CallResult, CallStatus, decoding
 from sinchvoice.reports import ReportDomain
 
 # JSON objects
@@ -424,61 +424,6 @@ def test_a_word_is_a_member_in_any_case_or_stays_as_it_is(
     assert (actual, type(actual)) == (expected, type(expected))
 
 
-# Prices
-
-
-@pytest.mark.parametrize(
-    ("value", "amount", "currency"),
-    [
-        ({"currencyId": "EUR", "amount": Decimal("0.1758")}, "0.1758", "EUR"),
-        ({"currencyId": "EUR", "amount": Decimal("0.10")}, "0.10", "EUR"),
-        ({"currencyId": "USD", "amount": 0}, "0", "USD"),
-        ({"currencyId": None, "amount": "0.5274"}, "0.5274", None),
-        ({"currencyId": "EUR", "amount": None}, "None", "EUR"),
-        ({"currencyId": "EUR", "amount": Decimal("0.368"), "formatted": "$1"}, "0.368", "EUR"),
-        ({"currencyId": "", "amount": -1}, "-1", None),
-        ({"currencyId": "EUR", "amount": True}, "None", "EUR"),
-        ({"currencyId": 978, "amount": 1}, "1", None),
-        ({"amount": Decimal("1E+999999")}, "1E+999999", None),
-        ("0.1758", "0.1758", None),
-        ("0.10", "0.10", None),
-        ("-3", "-3", None),
-        (Decimal("0.1758"), "0.1758", None),
-        (138, "138", None),
-        ("string", "None", None),
-        ("0.1758 EUR", "None", None),
-        ("0,1758", "None", None),
-        ("1e3", "None", None),
-        ("NaN", "None", None),
-        ("Infinity", "None", None),
-        ("1" * 31, "None", None),
-    ],
-    ids=repr,
-)
-def test_a_price_keeps_every_digit(value: Any, amount: str, currency: str | None):
-    price = decoding.price(value)
-    assert price is not None
-    assert (str(price.amount), price.currency) == (amount, currency)
-
-
-@pytest.mark.parametrize("value", [None, ""])
-def test_no_price_is_none(value: Any):
-    assert decoding.price(value) is None
-
-
-@pytest.mark.parametrize("value", [True, [], {}, {"formatted": 1}], ids=repr)
-def test_what_says_nothing_about_a_price_is_none(value: Any):
-    assert decoding.price(value) is None
-
-
-@given(st.decimals(-(10**15), 10**15, allow_nan=False, allow_infinity=False, places=6))
-def test_an_amount_is_the_same_as_a_number_and_as_text(amount: Decimal):
-    text = format(amount, "f")
-    number = decoding.json_object(f'{{"amount": {text}}}'.encode())
-    assert [decoding.price(number), decoding.price(text)] == [Price(amount, None)] * 2
-    assert str(decoding.price(number)) == str(decoding.price(text))
-
-
 # Whatever comes
 
 json_values = st.recursive(
@@ -507,7 +452,7 @@ READINGS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "number": (decoding.number, int | Decimal),
     "timestamp": (decoding.timestamp, datetime),
     "open_enum": (lambda value: decoding.open_enum(CallReason, value), str),
-    "price": (decoding.price, Price),
+    "amount": (decoding.amount, Decimal),
 }
 
 
@@ -535,7 +480,7 @@ def test_an_extreme_number_costs_no_time(number: bytes):
     assert decoding.timestamp(value) in (None, datetime(1970, 1, 1, tzinfo=UTC))
     assert decoding.whole_number(value) in (None, value)
     assert decoding.number(value) == value
-    assert decoding.price(value) == Price(Decimal(value), None)
+    assert decoding.amount(value) == Decimal(value)
 
 
 @given(st.text(st.characters(exclude_categories=())) | st.none())

@@ -6,9 +6,11 @@ import asyncio
 import gzip
 import json
 import logging
+import time
 import zlib
 from collections.abc import Callable
-from datetime import date
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from email.utils import formatdate
 from typing import Any
 
@@ -255,6 +257,29 @@ def test_forms_that_are_the_same_text_are_tried_once(scripted: Any):
     assert len(voice.requests) == 1
 
 
+def test_a_learnt_form_leads_to_its_neighbour(scripted: Any):
+    """Decoding is learnt from a path, and tried first with a query as well."""
+    voice = scripted(accepting(CanonicalResource.DECODED_PATH_AND_QUERY))
+    voice.reports.user_calls(USER_WITH_SPACE)
+    voice.reports.user_calls(USER_WITH_SPACE, start=DAY)
+    assert [signed_resource(request) for request in voice.requests][-1] == "decoded-path-and-query"
+    assert len(voice.requests) == 4
+
+
+def test_an_unambiguous_success_teaches_nothing(scripted: Any):
+    voice = scripted(accepting(CanonicalResource.DECODED_PATH))
+    voice.reports.user_calls(USER_WITH_SPACE)
+    voice.reports.user_calls(MxpEndpoint("plain"))
+    voice.reports.user_calls(USER_WITH_SPACE)
+    assert len(voice.requests) == 4
+
+
+def test_the_times_of_a_query_travel_literally(scripted: Any):
+    voice = scripted(REPORT)
+    voice.reports.user_calls(MxpEndpoint("u"), start=datetime(2014, 5, 13, 7, 30, tzinfo=UTC))
+    assert voice.requests[0].url.raw_path.endswith(b"?_start=2014-05-13T07:30:00Z")
+
+
 def test_a_fixed_form_is_the_only_one(scripted: Any):
     form = CanonicalResource.DECODED_PATH_AND_QUERY
     voice = scripted(accepting(form), canonical_resource=form)
@@ -328,6 +353,44 @@ def test_a_wrong_clock_is_corrected_once_with_a_warning_and_remembered(
     assert len(voice.requests) == 3
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'}" in warning.getMessage()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_calls_under_way_together_all_survive_a_wrong_clock(scripted: Any, is_async: bool):
+    def server(request: httpx.Request) -> httpx.Response:
+        if signature_fits(request, PATH, now=NOW + 3600):
+            return OK
+        return error(401, 40105, Date=formatdate(NOW + 3600, usegmt=True))
+
+    def slowly(request: httpx.Request) -> httpx.Response:
+        time.sleep(0.05)
+        return server(request)
+
+    async def slowly_async(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.05)
+        return server(request)
+
+    async def together(voice: Any) -> Any:
+        return await asyncio.gather(*(voice.calls.get(ID) for _ in range(10)))
+
+    if is_async:
+        voice = scripted(OK, is_async=True, transport=httpx.MockTransport(slowly_async))
+        calls = asyncio.run(together(voice))
+    else:
+        voice = scripted(OK, transport=httpx.MockTransport(slowly))
+        with ThreadPoolExecutor(10) as pool:
+            calls = list(pool.map(voice.calls.get, [ID] * 10))
+    assert [call.call_id for call in calls] == [ID] * 10
+
+
+def test_a_clock_is_learnt_only_when_it_was_right(scripted: Any):
+    refused = error(401, 40105, Date=formatdate(NOW + 3600, usegmt=True))
+    voice = scripted(refused, refused, OK)
+    with pytest.raises(AuthenticationError):
+        voice.calls.get(ID)
+    voice.calls.get(ID)
+    timestamps = [request.headers["x-timestamp"][11:16] for request in voice.requests]
+    assert timestamps == ["16:53", "17:53", "16:53"]
 
 
 @pytest.mark.parametrize(
@@ -409,6 +472,31 @@ def test_at_most_three_redirects_are_followed(scripted: Any):
     with pytest.raises(ApiStatusError, match="more than 3 redirects"):
         voice.calls.get(ID)
     assert len(voice.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "location", ["http://example.com/", "http://10.0.0.1/", "ftp://127.0.0.1/"]
+)
+def test_a_redirect_from_loopback_to_elsewhere_is_an_error(scripted: Any, location: str):
+    voice = scripted(error(307, Location=location), OK, calling_url="http://127.0.0.1:8080")
+    with pytest.raises(ApiStatusError, match="is not followed"):
+        voice.calls.get(ID)
+    assert len(voice.requests) == 1
+
+
+def test_what_is_learnt_after_a_redirect_is_learnt_of_the_new_host(scripted: Any):
+    there = "https://calling-euc1.api.sinch.com/calling/v1/calls/id/a%20b"
+    voice = scripted(error(307, Location=there), error(401, 40102), OK, OK, OK)
+    voice.calls.get("a b")
+    voice.calls.get(there)
+    voice.calls.get("a b")
+    assert [signed_resource(request) for request in voice.requests] == [
+        "path",
+        "path",
+        "decoded-path",
+        "decoded-path",
+        "path",
+    ]
 
 
 def test_a_redirect_from_loopback_to_loopback_is_followed(scripted: Any):
@@ -551,6 +639,13 @@ def test_retry_after_is_waited_for(scripted: Any):
     assert voice.clock.naps == [7.0]
 
 
+def test_a_retry_after_is_by_the_servers_clock(scripted: Any):
+    later, now = formatdate(NOW + 3602, usegmt=True), formatdate(NOW + 3600, usegmt=True)
+    voice = scripted(error(503, **{"Retry-After": later, "Date": now}), OK)
+    voice.calls.get(ID)
+    assert voice.clock.naps == [2.0]
+
+
 def test_a_retry_after_that_is_too_long_is_raised_at_once(scripted: Any):
     voice = scripted(error(503, **{"Retry-After": formatdate(NOW + 3600, usegmt=True)}), OK)
     with pytest.raises(ServerError) as caught:
@@ -579,6 +674,36 @@ def test_no_attempt_gets_more_time_than_the_deadline_leaves(scripted: Any):
     voice.calls.get(ID)
     timeouts = [request.extensions["timeout"]["read"] for request in voice.requests]
     assert timeouts == [2.0, 1.5]
+
+
+def test_recoveries_share_the_deadline(scripted: Any):
+    def slow(request: httpx.Request) -> httpx.Response:
+        voice.clock.now += 0.9
+        return error(307, Location=f"https://calling.api.sinch.com{PATH}")
+
+    voice = scripted(slow, deadline=1.0, timeout=10.0)
+    with pytest.raises(ApiTimeoutError, match="the deadline of 1 s has passed"):
+        voice.calls.hangup(ID)
+    timeouts = [request.extensions["timeout"]["read"] for request in voice.requests]
+    assert timeouts == [1.0, pytest.approx(0.1)]
+
+
+def test_a_deadline_after_the_2xx_of_a_patch_is_no_failure(scripted: Any):
+    class Endless(httpx.AsyncByteStream):
+        async def __aiter__(self) -> Any:
+            yield b"{"
+            await asyncio.sleep(60)
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Endless())
+
+    def voice() -> Any:
+        transport = httpx.MockTransport(answer)
+        return scripted(OK, is_async=True, transport=transport, deadline=0.05).calls
+
+    asyncio.run(voice().hangup(ID))
+    with pytest.raises(ApiTimeoutError):
+        asyncio.run(voice().get(ID))
 
 
 def test_a_deadline_that_passes_during_the_answer_ends_it(scripted: Any):
@@ -791,6 +916,15 @@ def test_hangup_say_and_play_are_logged_under_their_own_names(
         "calls.say",
         "calls.play",
     ]
+
+
+def test_a_call_that_is_refused_before_it_is_sent_is_logged_as_such(
+    scripted: Any, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    with pytest.raises(InvalidRequest):
+        scripted(OK).calls.get(f"https://example.com{PATH}")
+    assert caplog.messages == ["calls.get: refused after 0 requests in 0 ms"]
 
 
 def test_httpx_still_logs_what_is_not_ours(caplog: pytest.LogCaptureFixture):

@@ -99,13 +99,32 @@ def test_an_old_python_is_told_so_in_one_line():
     assert "is 3.10" in output
 
 
-def test_a_python_without_venv_is_told_so_in_one_line():
+def test_a_python_without_venv_is_told_so_in_one_line(tmp_path: Path):
     code, output = run_bootstrap(
-        "main.__globals__.update(is_usable=lambda: False, succeeds=lambda *command: False)", "tests"
+        "from pathlib import Path\n"
+        f"here = Path({str(tmp_path)!r}) / '.venv'\n"
+        "main.__globals__.update(VENV=here, MARK=here / 'mark', PYTHON=here / 'python')\n"
+        "main.__globals__['succeeds'] = lambda *command: False",
+        "tests",
     )
     assert code == 1
     assert output.count("\n") == 1
     assert "python3-venv" in output
+
+
+def test_an_environment_that_somebody_else_made_is_left_alone(tmp_path: Path):
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "precious").touch()
+    code, output = run_bootstrap(
+        "from pathlib import Path\n"
+        f"here = Path({str(tmp_path)!r}) / '.venv'\n"
+        "main.__globals__.update(VENV=here, MARK=here / 'mark', PYTHON=here / 'python')",
+        "tests",
+    )
+    assert code == 1
+    assert output.count("\n") == 1
+    assert "remove or rename it" in output
+    assert (tmp_path / ".venv" / "precious").exists()
 
 
 def test_an_index_out_of_reach_is_told_in_one_line():

@@ -227,15 +227,26 @@ def test_an_unknown_call_is_40400(voice: VoiceClient):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"{}", "Svaml is empty"),
-        (b"", "Svaml is None"),
-        (b"[]", "give a JSON object"),
+        (b"{}", "neither an instruction nor an action"),
+        (b"", 'null is not of type "object"'),
+        (b"[]", '[] is not of type "object"'),
         (b"{", "Expecting"),
-        (b'{"action":{"name":"explode"}}', "no SVAML is named 'explode'"),
-        (b'{"action":{"name":"hangup","x":1}}', "has no field 'x'"),
-        (b'{"instructions":[{"name":"hangup"}]}', "no SVAML is named 'hangup'"),
-        (b'{"action":{"name":"connectPstn","maxDuration":14401}}', "from 1 to 14400"),
-        (b'{"x":1,"action":{"name":"hangup"}}', "has no field 'x'"),
+        (b"[" * 60_000, "Invalid request"),
+        (b'{"action":{"name":"explode"}}', "no action is named 'explode'"),
+        (b'{"action":{"name":"Hangup"}}', "no action is named 'Hangup'"),
+        (b'{"action":{}}', "no action is named None"),
+        (b'{"action":"hangup"}', "no action is named None"),
+        (b'{"action":{"name":"hangup","x":1}}', "hangup: Additional properties are not allowed"),
+        (b'{"instructions":[{"name":"hangup"}]}', "no instruction is named 'hangup'"),
+        (b'{"instructions":[{"name":"reportCallStatus"}]}', "no instruction is named"),
+        (b'{"instructions":[]}', "neither an instruction nor an action"),
+        (
+            b'{"instructions":[],"action":{"name":"hangup"}}',
+            "instructions: [] has less than 1 item",
+        ),
+        (b'{"instructions":{"name":"say"}}', 'is not of type "array"'),
+        (b'{"action":{"name":"connectPstn","maxDuration":14401}}', "maxDuration: 14401 is greater"),
+        (b'{"x":1,"action":{"name":"hangup"}}', "('x' was unexpected)"),
     ],
 )
 def test_svaml_that_is_wrong_is_40003_with_the_reason(box: Sandbox, body: bytes, reason: str):
@@ -246,18 +257,27 @@ def test_svaml_that_is_wrong_is_40003_with_the_reason(box: Sandbox, body: bytes,
     assert call.instructions == []
 
 
-def test_names_of_svaml_are_understood_in_any_case(box: Sandbox):
+def test_svaml_that_only_the_specification_allows_is_kept_as_it_came(box: Sandbox):
     call = box.add_call(to=PHONE)
-    body = b'{"instructions":[{"name":"Say","text":"x"}],"action":{"name":"HANGUP"}}'
     path = f"/calling/v1/calls/id/{call.call_id}"
+    body = b'{"instructions":[{"name":"say"},{"name":"say","text":"Hello"}]}'
     assert request(box, "PATCH", path, content=body) == (204, None)
-    assert call.actions == [svaml.Hangup()]
+    assert call.instructions == [svaml.Raw({"name": "say"}), svaml.Say("Hello")]
+    assert [heard.what for heard in call.heard] == [svaml.Say("Hello")]
 
 
-def test_a_leg_that_there_is_not_is_40001(box: Sandbox):
+def test_values_that_only_an_old_page_limits_are_accepted_without_a_warning(box: Sandbox):
+    call = box.add_call(to=PHONE)
+    path = f"/calling/v1/calls/id/{call.call_id}"
+    body = b'{"action":{"name":"park","maxDuration":601}}'
+    assert request(box, "PATCH", path, content=body) == (204, None)
+    assert isinstance(call.actions[0], svaml.Park)
+
+
+def test_a_leg_that_there_is_not_is_40003(box: Sandbox):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}/leg/all"
-    assert request(box, "PATCH", path, content=b"{}")[0] == 40001
+    assert request(box, "PATCH", path, content=b"{}")[0] == 40003
 
 
 # --- reports ------------------------------------------------------------------------------------
@@ -353,6 +373,22 @@ def test_an_unknown_counter_or_service_is_40400(voice: VoiceClient):
 def test_a_service_can_be_set_down(quiet_box: Sandbox, asker: VoiceClient):
     quiet_box.services["rtpproxy"] = "down"
     assert asker.reports.service_status("rtpproxy").is_up is False
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("skew", [-3600, 86400])
+def test_a_client_finds_its_way_to_a_sandbox_in_another_time(
+    skew: int, caplog: pytest.LogCaptureFixture
+):
+    with (
+        running(clock=lambda: time.time() + skew) as box,
+        VoiceClient.from_env(box.environ) as voice,
+    ):
+        assert voice.reports.service_status("rtpproxy").is_up
+        assert voice.reports.service_status("rtpproxy").is_up
+    assert caplog.text.count("signing with the server's time") == 1
 
 
 # --- the sandbox itself -------------------------------------------------------------------------

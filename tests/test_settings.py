@@ -304,11 +304,11 @@ def test_a_sensible_setting_is_accepted(options: dict[str, Any]):
     ("name", "value", "remedy"),
     [
         *(
-            (name, value, "give seconds, more than 0")
+            (name, value, "give seconds, more than 0 and at most ten million")
             for name in ("timeout", "deadline")
             for value in (0, 0.0, -1, float("nan"), True, "10")
         ),
-        ("timeout", None, "give seconds, more than 0"),
+        ("timeout", None, "give seconds, more than 0 and at most ten million"),
         *(
             ("auth", value, "give 'signed' or 'basic'")
             for value in ("", "Basic", "oauth", None, 1, ["basic"])

@@ -1439,6 +1439,8 @@ callers = phone_numbers | phone_numbers.map(PstnEndpoint) | st.just("private")
 words = st.text("abcXYZ019.-_é", min_size=1, max_size=8)
 sip_endpoints = st.builds(lambda user, host: SipEndpoint(f"{user}@{host}"), words, words)
 key_values = st.builds(KeyValue, texts, st.text(max_size=8))
+ascii_texts = st.text(st.characters(max_codepoint=0x7E), min_size=1, max_size=12)
+tags = st.dictionaries(ascii_texts, ascii_texts, max_size=4)
 headers = st.lists(key_values, max_size=4) | st.dictionaries(texts, texts, max_size=4)
 json_values = st.recursive(
     st.none() | flags | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
@@ -1559,7 +1561,7 @@ def actions() -> st.SearchStrategy[Any]:
             dtmf=digits,
             indications=st.sampled_from(sorted(svaml.INDICATIONS)),
             amd=build(AnsweringMachineDetection, enabled=flags, async_=flags),
-            tags=headers,
+            tags=tags,
         ),
         mobile,
         build(

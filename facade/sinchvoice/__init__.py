@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import signing
 from ._version import __version__
-from .calls import Call, CallDomain, CallLeg, CallReason, CallResult, CallStatus
+from .calls import Call, CallDomain, CallLeg, CallReason, CallResult, CallStatus, Price
 from .client import AsyncVoiceClient, VoiceClient
-from .decoding import Price
 from .endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
 from .errors import (
     ApiConnectionError,

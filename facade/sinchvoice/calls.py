@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import unquote
@@ -13,12 +14,13 @@ from urllib.parse import unquote
 import attrs
 
 from . import decoding, endpoints
-from .decoding import Price
 from .endpoints import Endpoint
 from .errors import InvalidRequest
-from .exchange import AsyncExchange, Exchange, Operation, Reply, path_segment, split_url
+from .exchange import AsyncExchange, Exchange, Operation, path_segment, split_url
 
 if TYPE_CHECKING:
+    from sinchvoice_calling.models import CallResult as CallModel
+
     from .svaml import PlayFiles, Say, Svaml
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "CallResult",
     "CallStatus",
     "Calls",
+    "Price",
 ]
 
 
@@ -78,6 +81,19 @@ class CallLeg(StrEnum):
     CALLER = "caller"
     CALLEE = "callee"
     BOTH = "both"
+
+
+@attrs.frozen
+class Price:
+    """An amount of money, exactly as the server wrote it.
+
+    Attributes:
+        amount: the amount, never rounded; None if the server sent text that is no number.
+        currency: ISO 4217 code; None if the server did not say.
+    """
+
+    amount: Decimal | None
+    currency: str | None
 
 
 Leg: TypeAlias = CallLeg | Literal["caller", "callee", "both"]
@@ -277,7 +293,7 @@ def _get(call: str) -> Operation[Call]:
         endpoint=calling_get_call_result,
         arguments={"call_id": call_id},
         replayable=True,
-        convert=lambda reply: _call(reply, call_id),
+        convert=lambda parsed, raw: _call(parsed, raw, call_id),
     )
 
 
@@ -292,7 +308,7 @@ def _update(call: str, svaml: Svaml, name: str = "calls.update") -> Operation[No
         endpoint=calling_update_call,
         arguments={"call_id": call_id, "body": _Body(svaml)},
         replayable=False,
-        convert=lambda reply: None,
+        convert=lambda parsed, raw: None,
         has_content=False,
     )
 
@@ -314,7 +330,7 @@ def _manage_with_call_leg(
                 f"{type(instruction).__name__} is not for one leg, only PlayFiles and Say are: "
                 "use calls.update"
             )
-    if not svaml.instructions and not isinstance(svaml.action, Raw):
+    if not svaml.instructions:
         raise InvalidRequest("there is nothing to play or say to a leg: use calls.update")
     return Operation(
         name=name,
@@ -323,7 +339,7 @@ def _manage_with_call_leg(
         endpoint=calling_manage_call_with_call_leg,
         arguments={"call_id": call_id, "call_leg": CallLeg(leg).value, "body": body},
         replayable=False,
-        convert=lambda reply: None,
+        convert=lambda parsed, raw: None,
         has_content=False,
     )
 
@@ -384,11 +400,16 @@ def _locate(call: object) -> tuple[str, str | None]:
         raise InvalidRequest(
             f"{call!r} is not the URL of a call: its path must be /calling/v1/calls/id/<id>"
         )
-    return path_segment("call id", unquote(match[1])), origin
+    try:
+        return path_segment("call id", unquote(match[1], errors="strict")), origin
+    except UnicodeDecodeError:
+        raise InvalidRequest(
+            f"{call!r} is not the URL of a call: its escapes are no text"
+        ) from None
 
 
-def _call(reply: Reply, call_id: str) -> Call:
-    parsed, raw = reply.parsed, reply.raw
+def _call(parsed: CallModel, raw: Mapping[str, Any], call_id: str) -> Call:
+    # From the generated model, but for what needs the JSON as it was written.
     custom = raw.get("custom")
     return Call(
         call_id=decoding.text(parsed.call_id) or decoding.text(parsed.callid) or call_id,
@@ -401,7 +422,19 @@ def _call(reply: Reply, call_id: str) -> Call:
         reason=decoding.open_enum(CallReason, parsed.reason),
         timestamp=decoding.timestamp(parsed.timestamp),
         custom=custom if isinstance(custom, str | dict) else None,
-        user_rate=decoding.price(raw.get("userRate")),
-        debit=decoding.price(raw.get("debit")),
+        user_rate=read_price(raw.get("userRate")),
+        debit=read_price(raw.get("debit")),
         raw=raw,
     )
+
+
+def read_price(value: object) -> Price | None:
+    """A price is an object with amount and currency (1.0.1), or the amount alone (1.0.0)."""
+    if isinstance(value, Mapping):
+        amount, currency = value.get("amount"), decoding.text(value.get("currencyId"))
+        if amount in (None, "") and currency is None:
+            return None
+        return Price(decoding.amount(amount), currency)
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal) or value == "":
+        return None
+    return Price(decoding.amount(value), None)

@@ -204,8 +204,9 @@ class VoiceClient(_Client):
         canonical_resource: which form of the URL is signed, see `CanonicalResource`; `auto` finds
             out what the server accepts, and remembers it.
         timeout: seconds for each step of an attempt: to connect, to send, to wait for the answer.
-        deadline: seconds for a whole call, retries and waits included; None for no limit. When it
-            blocks, it is looked at before each attempt and wait, and between pieces of an answer.
+        deadline: seconds for a whole call, retries and waits included; None for no limit. A
+            blocking call looks at it before each request and wait and between pieces of an
+            answer, so a server that drips its headers can overrun it by the timeout and more.
         retries: further attempts after the first where that is safe, or a whole RetryPolicy.
         calling_url: base URL of the calling API instead of the region's.
         reporting_url: base URL of the reporting API.

@@ -16,15 +16,12 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
-import attrs
-
 __all__ = [
-    "Price",
+    "amount",
     "http_date",
     "json_object",
     "number",
     "open_enum",
-    "price",
     "text",
     "timestamp",
     "whole_number",
@@ -37,19 +34,6 @@ _TIMESTAMP = (
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 _WHOLE = r"-?[0-9]{1,19}"
-
-
-@attrs.frozen
-class Price:
-    """An amount of money, exactly as the server wrote it.
-
-    Attributes:
-        amount: the amount, never rounded; None if the server sent text that is no number.
-        currency: ISO 4217 code; None if the server did not say.
-    """
-
-    amount: Decimal | None
-    currency: str | None
 
 
 def json_object(content: bytes) -> dict[str, Any]:
@@ -88,7 +72,7 @@ def whole_number(value: object) -> int | None:
 def number(value: object) -> int | Decimal | None:
     """A number, as text or not: an integer if it is whole, otherwise exact."""
     whole = whole_number(value)
-    return _amount(value) if whole is None else whole
+    return amount(value) if whole is None else whole
 
 
 def timestamp(value: object) -> datetime | None:
@@ -127,22 +111,8 @@ def open_enum(kind: type[E], value: object) -> E | str | None:
     return value if member is None else member
 
 
-def price(value: object) -> Price | None:
-    """A price: an object with amount and currency, or the amount alone.
-
-    Source: Voice API 1.0.1 has the object, 1.0.0 a string.
-    """
-    if isinstance(value, Mapping):
-        amount, currency = value.get("amount"), text(value.get("currencyId"))
-        return (
-            None if amount in (None, "") and currency is None else Price(_amount(amount), currency)
-        )
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal) or value == "":
-        return None
-    return Price(_amount(value), None)
-
-
-def _amount(value: object) -> Decimal | None:
+def amount(value: object) -> Decimal | None:
+    """An exact amount, as a number or as text."""
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal | int):

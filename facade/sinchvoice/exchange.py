@@ -4,8 +4,9 @@
 
 An Operation says what to send and how to read the answer. The two drivers, `Exchange.run` and
 `AsyncExchange.run`, put it through the generated endpoint function, handing it a `_Passage` where
-it expects its own client. The passage is the httpx auth of that one call: it sees every response
-before the generated code does, so that signing, redirects, recovery and errors exist once.
+it expects its own client. The passage is the httpx auth of that one call as well: it sees every
+response before the generated code does, so that signing, redirects and recovery exist once. An
+`_Account` beside it knows what has become of the call, and makes the errors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
+from urllib.parse import urlencode
 
 import attrs
 import httpx
@@ -43,15 +46,16 @@ from .retry import Failure, retry_after_seconds
 from .settings import Auth, Settings, is_loopback
 from .signing import CanonicalResource
 
-__all__ = ["AsyncExchange", "Exchange", "Operation", "Reply", "Timing", "path_segment", "split_url"]
+__all__ = ["AsyncExchange", "Exchange", "Operation", "Timing", "path_segment", "split_url"]
 
 T = TypeVar("T")
-A = TypeVar("A", bound=ApiError)
+E = TypeVar("E", bound=ApiError)
 
 _logger = logging.getLogger("sinchvoice")
 _MAX_CONTENT = 2**20  # bytes; the answers of these APIs are a few hundred
 _MAX_REDIRECTS = 3
 _MAX_FORMS = 3  # of the canonical resource, tried per request
+_LATEST = 4102444800.0  # 2100-01-01, in seconds since 1970: no server's clock is later
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _FAILURES = (  # what httpx, the generated code and the decoder raise, and our own
     ApiError,
@@ -70,7 +74,7 @@ _FAILURES = (  # what httpx, the generated code and the decoder raise, and our o
 # --- what is asked ------------------------------------------------------------------------------
 
 
-class Endpoint(Protocol):
+class GeneratedEndpoint(Protocol):
     """A generated endpoint module."""
 
     @property
@@ -78,19 +82,6 @@ class Endpoint(Protocol):
 
     @property
     def asyncio_detailed(self) -> Callable[..., Any]: ...
-
-
-@attrs.frozen
-class Reply:
-    """A success, decoded.
-
-    Attributes:
-        parsed: the generated model.
-        raw: the same JSON as received, with exact decimals.
-    """
-
-    parsed: Any
-    raw: Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -103,8 +94,8 @@ class Operation(Generic[T]):
         endpoint: the generated module.
         arguments: for the functions of that module.
         replayable: sending it twice does no harm.
-        convert: makes the result from the reply; a ValueError of it says that the content makes
-            no sense.
+        convert: makes the result from the generated model and the same JSON as received, with
+            exact decimals; a ValueError of it says that the content makes no sense.
         has_content: whether a success has content that matters; if not, it is never decoded.
         origin: scheme, host and port to use in place of the base URL, if the caller gave a
             full URL.
@@ -112,10 +103,10 @@ class Operation(Generic[T]):
 
     name: str
     api: Literal["calling", "reporting"]
-    endpoint: Endpoint
+    endpoint: GeneratedEndpoint
     arguments: Mapping[str, Any]
     replayable: bool
-    convert: Callable[[Reply], T]
+    convert: Callable[[Any, Mapping[str, Any]], T]
     has_content: bool = True
     origin: str | None = None
 
@@ -151,9 +142,10 @@ def split_url(url: str) -> tuple[str, str]:
     """
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        host = parsed.host
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise InvalidRequest(f"{url!r} is not a URL: {error}") from None
-    if not parsed.host or parsed.query or parsed.fragment or parsed.userinfo:
+    if not host or parsed.query or parsed.fragment or parsed.userinfo:
         raise InvalidRequest(f"{url!r} is not a plain URL: it needs a host and a path, and no more")
     return _origin(parsed), parsed.raw_path.decode("ascii")
 
@@ -186,13 +178,9 @@ class _Learned:
         self._forms: dict[str, CanonicalResource] = {}
         self._skews: dict[str, float] = {}
 
-    @property
-    def skewed(self) -> bool:
-        return bool(self._skews)
-
-    def form(self, origin: str) -> CanonicalResource | None:
+    def form(self, origin: str) -> CanonicalResource:
         with self._lock:
-            return self._forms.get(origin)
+            return self._forms.get(origin, CanonicalResource.PATH)
 
     def skew(self, origin: str) -> float:
         with self._lock:
@@ -210,88 +198,65 @@ class _Learned:
 class _Exchange:
     """What both drivers share: settings, connections, and what the servers taught."""
 
-    def __init__(self, settings: Settings, http: Any, timing: Timing, learned: _Learned) -> None:
-        self.settings = settings
-        self._http = http
-        self._timing = timing
-        self._learned = learned
+    _http_client: Callable[..., Any]
 
-    @staticmethod
-    def _connect(kind: Callable[..., Any], settings: Settings) -> Any:
-        try:
-            return kind(**_http_options(settings))
-        except (ValueError, ImportError, OSError) as error:
-            raise ConfigurationError(
-                f"connections cannot be set up ({type(error).__name__}: {error}): check proxy, "
-                "ssl_context, and the environment's proxy and SSL_CERT_FILE variables"
-            ) from error
+    def __init__(
+        self,
+        settings: Settings,
+        timing: Timing | None = None,
+        http: Any = None,
+        learned: _Learned | None = None,
+    ) -> None:
+        self.settings = settings
+        self._timing = timing or Timing()
+        self._http = http or self._connect()
+        self._learned = learned or _Learned()
 
     def with_settings(self, settings: Settings) -> Self:
         """A copy with other settings, which shares connections and what was learnt."""
-        copy = object.__new__(type(self))
-        _Exchange.__init__(copy, settings, self._http, self._timing, self._learned)
-        return copy
+        return type(self)(settings, self._timing, self._http, self._learned)
+
+    def _connect(self) -> Any:
+        try:
+            return type(self)._http_client(**_http_options(self.settings))
+        except (ValueError, TypeError, AttributeError, ImportError, OSError) as error:
+            raise ConfigurationError(
+                f"connections cannot be set up ({type(error).__name__}: {error}): check the URLs, "
+                "proxy and ssl_context, and the environment's proxy and SSL_CERT_FILE variables"
+            ) from error
 
     def _passage(self, operation: Operation[T]) -> _Passage[T]:
         if self._http.is_closed:
             raise InvalidRequest(f"{operation.name}: this client is closed; make a new one")
-        return _Passage(operation, self.settings, self._http, self._timing, self._learned)
+        account = _Account(operation, self.settings, self._timing)
+        return _Passage(account, self._http, self._learned)
 
 
 class Exchange(_Exchange):
     """Runs operations, blocking. Threads may share it."""
 
-    def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
-        http = self._connect(httpx.Client, settings)
-        super().__init__(settings, http, timing or Timing(), _Learned())
+    _http_client = httpx.Client
 
     def run(self, operation: Operation[T]) -> T:
         """Send, try again where that is safe, and give the result or raise an ApiError."""
         passage = self._passage(operation)
-        with passage.logged():
+        account = passage.account
+        with account.logged():
             while True:
                 try:
                     response = operation.endpoint.sync_detailed(
                         client=passage, **operation.arguments
                     )
-                    return passage.result(response)
+                    return account.result(response)
                 except _FAILURES as error:
-                    delay = passage.delay_after(error)
+                    if account.is_done:
+                        return account.result()
+                    delay = account.delay_after(error, closed=self._http.is_closed)
                 self._timing.sleep(delay)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-
-class AsyncExchange(_Exchange):
-    """Runs operations in asyncio. Tasks of one event loop may share it."""
-
-    def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
-        http = self._connect(_AsyncHttp, settings)
-        super().__init__(settings, http, timing or Timing(), _Learned())
-
-    async def run(self, operation: Operation[T]) -> T:
-        """As `Exchange.run`."""
-        from asyncio import get_running_loop, timeout
-
-        self._http.stay_in(get_running_loop())
-        passage = self._passage(operation)
-        with passage.logged():
-            while True:
-                try:
-                    async with timeout(passage.remaining()):
-                        response = await operation.endpoint.asyncio_detailed(
-                            client=passage, **operation.arguments
-                        )
-                    return passage.result(response)
-                except _FAILURES as error:
-                    delay = passage.delay_after(error)
-                await self._timing.sleep_async(delay)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
 
 
 class _AsyncHttp(httpx.AsyncClient):
@@ -308,11 +273,46 @@ class _AsyncHttp(httpx.AsyncClient):
             )
 
 
+class AsyncExchange(_Exchange):
+    """Runs operations in asyncio. Tasks of one event loop may share it."""
+
+    _http_client = _AsyncHttp
+
+    async def run(self, operation: Operation[T]) -> T:
+        """As `Exchange.run`."""
+        from asyncio import get_running_loop, timeout
+
+        self._http.stay_in(get_running_loop())
+        passage = self._passage(operation)
+        account = passage.account
+        with account.logged():
+            while True:
+                try:
+                    async with timeout(account.remaining()):
+                        response = await operation.endpoint.asyncio_detailed(
+                            client=passage, **operation.arguments
+                        )
+                    return account.result(response)
+                except _FAILURES as error:
+                    if account.is_done:
+                        return account.result()
+                    delay = account.delay_after(error, closed=self._http.is_closed)
+                await self._timing.sleep_async(delay)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
 def _http_options(settings: Settings) -> dict[str, Any]:
     loopback = {"localhost", "127.0.0.1", "[::1]"}
-    for url in map(httpx.URL, (settings.calling_url, settings.reporting_url)):
-        if is_loopback(url.host):
-            loopback.add(f"[{url.host}]" if ":" in url.host else url.host)
+    for base_url in (settings.calling_url, settings.reporting_url):
+        try:
+            host = httpx.URL(base_url).host
+        except httpx.InvalidURL as error:
+            raise ValueError(f"{base_url} is not a URL: {error}") from error
+        if is_loopback(host):
+            loopback.add(f"[{host}]" if ":" in host else host)
     return {
         "headers": {
             "Accept": "application/json",
@@ -320,6 +320,8 @@ def _http_options(settings: Settings) -> dict[str, Any]:
             "Accept-Encoding": "identity",
             "User-Agent": f"sinchvoice/{__version__} python/{sys.version.split()[0]}",
         },
+        # Nothing that one host sets is sent to another, or back.
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         "follow_redirects": False,
         "limits": httpx.Limits(
             max_connections=settings.max_connections,
@@ -337,39 +339,197 @@ def _http_options(settings: Settings) -> dict[str, Any]:
 # --- one call on its way ------------------------------------------------------------------------
 
 
-class _Passage(httpx.Auth, Generic[T]):
-    """One operation on its way: stands where the generated code expects its client.
+class _Account(Generic[T]):
+    """What has become of one operation so far: requests, effects, time left, the last answer."""
 
-    It is also the httpx auth of every request made for that operation, and keeps the account:
-    how many requests were tried, whether any of them may have had an effect, what is left of
-    the deadline.
-    """
+    def __init__(self, operation: Operation[T], settings: Settings, timing: Timing) -> None:
+        self.operation = operation
+        self.settings = settings
+        self.timing = timing
+        self.attempts = 0  # of the generated function: what a RetryPolicy counts
+        self.requests = 0  # recoveries and redirects included
+        self.method = self.path = self.host = ""
+        self.status_code = 0
+        self.content_type = ""
+        self.content = b""
+        self.raw: Mapping[str, Any] = {}
+        self._may_have_executed = False
+        self._started = timing.monotonic()
+        self._outcome = "refused"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the last answer began as a success."""
+        return 200 <= self.status_code <= 299
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to wait for any more, whatever fails from here on."""
+        return self.succeeded and not self.operation.has_content
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline; None without one."""
+        if self.settings.deadline is None:
+            return None
+        return self._started + self.settings.deadline - self.timing.monotonic()
+
+    def patience(self) -> float:
+        """Seconds that each step of the next request may take."""
+        remaining = self.remaining()
+        if remaining is None:
+            return self.settings.timeout
+        if remaining <= 0:
+            raise httpx.ConnectTimeout("the deadline has passed")
+        return min(self.settings.timeout, remaining)
+
+    def result(self, response: Any = None) -> T:
+        """The operation's result, from the generated response of a success."""
+        self._outcome = f"HTTP {self.status_code}"
+        return self.operation.convert(response and response.parsed, self.raw)
+
+    def delay_after(self, error: Exception, *, closed: bool) -> float:
+        """Seconds to wait before another attempt; raises what is to be raised if there is none."""
+        typed = self._typed(error, closed)
+        delay = None
+        if not isinstance(typed, UnexpectedResponse) and not closed:
+            delay = self.settings.retries.delay(
+                self.attempts,
+                Failure(
+                    replayable=self.operation.replayable,
+                    may_have_executed=self._may_have_executed,
+                    status_code=getattr(typed, "status_code", None),
+                    retry_after=getattr(typed, "retry_after", None),
+                ),
+                self.remaining(),
+                self.timing.random,
+            )
+        self._outcome = _summary(typed)
+        if delay is not None:
+            _logger.debug("%s: %s, again in %.1f s", self.operation.name, self._outcome, delay)
+            return delay
+        if typed is error:
+            raise error
+        raise typed from error
+
+    def _typed(self, error: Exception, closed: bool) -> ApiError:
+        """Our error for whatever an attempt raised; what is not the server's doing is raised."""
+        if isinstance(error, ApiError):
+            return error
+        if isinstance(error, httpx.TransportError | TimeoutError):
+            self._may_have_executed |= not isinstance(error, _NEVER_SENT)
+            return self._no_response(error)
+        if closed and isinstance(error, RuntimeError):
+            return self.error(ApiConnectionError, "the client was closed meanwhile")
+        if self.requests == 0:
+            if isinstance(error, httpx.InvalidURL):
+                raise InvalidRequest(f"{self.operation.name}: {error}") from None
+            raise error
+        self._may_have_executed = True
+        reason = str(error) if isinstance(error, ValueError) else repr(error)
+        if not self.succeeded:
+            # httpx looks at a Location before we do.
+            return self.error(ApiConnectionError, f"the answer makes no sense: {reason}")
+        return self.error(
+            UnexpectedResponse,
+            f"its content ({self.content_type or 'of no type'}) cannot be understood: {reason}",
+            status_code=self.status_code,
+            body=self.content,
+        )
+
+    def _no_response(self, error: Exception) -> ApiConnectionError:
+        nothing = f"no response from {self.host}"
+        remaining = self.remaining()
+        if isinstance(error, TimeoutError) or (remaining is not None and remaining <= 0):
+            deadline = f"the deadline of {self.settings.deadline:g} s has passed"
+            return self.error(ApiTimeoutError, f"{nothing}: {deadline}")
+        name = type(error).__name__
+        if isinstance(error, httpx.TimeoutException):
+            return self.error(
+                ApiTimeoutError, f"{nothing}: {name} after {self.settings.timeout:g} s"
+            )
+        return self.error(ApiConnectionError, f"{nothing}: {name}: {error}".removesuffix(": "))
+
+    def status_error(self, response: httpx.Response, received: float) -> ApiStatusError:
+        """The error for an answer that is no success."""
+        code = self.status_code
+        self._may_have_executed |= not (400 <= code <= 499 or code in (307, 308))
+        body = read_error_body(self.content)
+        # A time to come back at is by the server's clock, which may not be ours.
+        now = http_date(response.headers.get("Date")) or received
+        error = self.error(
+            error_class(code),
+            body.message,
+            status_code=code,
+            error_code=body.error_code,
+            reference=body.reference,
+            retry_after=retry_after_seconds(response.headers.get("Retry-After"), now),
+        )
+        if 300 <= code <= 399 and code not in (307, 308) and "Location" in response.headers:
+            error.message = f"a redirect to {response.headers['Location']!r} is not followed"
+        return error
+
+    def error(self, kind: type[E], message: str, **facts: Any) -> E:
+        """An error with the circumstances of this call."""
+        return kind(
+            message,
+            operation=self.operation.name,
+            method=self.method,
+            path=self.path,
+            attempts=self.requests,
+            may_have_executed=self._may_have_executed,
+            **facts,
+        )
+
+    def begin_request(self) -> None:
+        """Note that a request is about to leave."""
+        self.requests += 1
+        self.status_code = 0
+        self._outcome = "cancelled"
+
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """Write one line about the call when it is over, in place of httpx's one per request."""
+        token = _quiet.set(True)
+        try:
+            yield
+        finally:
+            _quiet.reset(token)
+            _logger.info(
+                "%s: %s after %d request%s in %.0f ms",
+                self.operation.name,
+                self._outcome,
+                self.requests,
+                "" if self.requests == 1 else "s",
+                (self.timing.monotonic() - self._started) * 1000,
+            )
+
+
+def _summary(error: ApiError) -> str:
+    """What happened, without ids, names and numbers."""
+    if not isinstance(error, ApiStatusError):
+        return type(error).__name__
+    code = "" if error.error_code is None else f", code {error.error_code}"
+    return f"{type(error).__name__} (HTTP {error.status_code}{code})"
+
+
+# httpx logs the URL of every request at INFO, and with it phone numbers.
+_quiet: ContextVar[bool] = ContextVar("sinchvoice_quiet", default=False)
+logging.getLogger("httpx").addFilter(lambda record: not _quiet.get())
+
+
+class _TooLong(ValueError):
+    pass
+
+
+class _Passage(httpx.Auth, Generic[T]):
+    """Stands where the generated code expects its client, and is the auth of what it sends."""
 
     raise_on_unexpected_status = False  # the generated code asks its client
 
-    def __init__(
-        self,
-        operation: Operation[T],
-        settings: Settings,
-        http: Any,
-        timing: Timing,
-        learned: _Learned,
-    ) -> None:
-        self._operation = operation
-        self._settings = settings
+    def __init__(self, account: _Account[T], http: Any, learned: _Learned) -> None:
+        self.account = account
         self._http = http
-        self._timing = timing
         self._learned = learned
-        self._started = timing.monotonic()
-        self._attempts = 0
-        self._requests = 0
-        self._may_have_executed = False
-        self._succeeded = False
-        self._method = self._path = self._host = self._content_type = ""
-        self._status_code = 0
-        self._content = b""
-        self._raw: Mapping[str, Any] = {}
-        self._outcome = "cancelled"
 
     # as the client of the generated code
 
@@ -378,25 +538,24 @@ class _Passage(httpx.Auth, Generic[T]):
 
     get_async_httpx_client = get_httpx_client
 
-    def request(self, method: str, url: str, **options: Any) -> Any:
+    def request(
+        self, method: str, url: str, params: Mapping[str, str] | None = None, **options: Any
+    ) -> Any:
         """Start an attempt; with an async httpx client the result is an awaitable."""
-        self._attempts += 1
-        self._succeeded = False
-        self._method, self._path = method.upper(), url.partition("?")[0]
-        timeout, remaining = self._settings.timeout, self.remaining()
-        if remaining is not None:
-            if remaining <= 0:
-                raise httpx.ConnectTimeout("the deadline has passed")
-            timeout = min(timeout, remaining)
+        account = self.account
+        account.attempts += 1
+        account.method, account.path = method.upper(), url
         # The generated code escapes what need not be: these travel as they are, and are signed so.
         for escape, character in (("%2B", "+"), ("%40", "@"), ("%3A", ":"), ("%2C", ",")):
             url = url.replace(escape, character)
+        if params:
+            url = f"{url}?{urlencode(params, safe=':@,')}"
         return self._http.request(
-            method, self._base_url() + url, auth=self, timeout=timeout, **options
+            method, self._base_url() + url, auth=self, timeout=account.patience(), **options
         )
 
     def _base_url(self) -> str:
-        operation, settings = self._operation, self._settings
+        operation, settings = self.account.operation, self.account.settings
         base = settings.calling_url if operation.api == "calling" else settings.reporting_url
         if operation.origin is None or operation.origin == _origin(httpx.URL(base)):
             return base
@@ -416,13 +575,13 @@ class _Passage(httpx.Auth, Generic[T]):
         request = next(flow)
         while True:
             response = yield request
-            self._succeeded, self._status_code = response.is_success, response.status_code
+            self.account.status_code = response.status_code
             stream, content = cast("httpx.SyncByteStream", response.stream), bytearray()
             try:
                 for chunk in stream:
                     self._take(content, chunk)
             except (httpx.TransportError, _TooLong):
-                if self._needs_content(response):
+                if self._needs_content():
                     raise
             finally:
                 stream.close()
@@ -439,13 +598,13 @@ class _Passage(httpx.Auth, Generic[T]):
         request = next(flow)
         while True:
             response = yield request
-            self._succeeded, self._status_code = response.is_success, response.status_code
+            self.account.status_code = response.status_code
             stream, content = cast("httpx.AsyncByteStream", response.stream), bytearray()
             try:
                 async for chunk in stream:
                     self._take(content, chunk)
             except (httpx.TransportError, _TooLong):
-                if self._needs_content(response):
+                if self._needs_content():
                     raise
             finally:
                 await stream.aclose()
@@ -457,48 +616,78 @@ class _Passage(httpx.Auth, Generic[T]):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Authorize and send until there is a success; raise our error for anything else."""
-        target, forms = self._forms(request)
-        redirects, clock_corrected, ambiguous = 0, False, len(forms) > 1
+        account, clock = self.account, self.account.timing.clock
+        signs = account.settings.auth == Auth.SIGNED
+        origin, target, forms = self._aim(request)
+        skew = self._learned.skew(origin)
+        ambiguous, corrected, redirects = len(forms) > 1, False, 0
         while True:
-            sent = self._timing.clock()
-            self._authorize(request, target, forms[0], sent)
-            self._requests += 1
+            sent = clock()
+            self._authorize(request, target, forms[0], sent + skew)
+            account.begin_request()
             response = yield request
-            if response.is_success:
+            if account.succeeded:
                 if ambiguous:
-                    self._learned.learn_form(_origin(request.url), forms[0])
-                self._accepted(response)
+                    self._learned.learn_form(origin, forms[0])
+                if corrected:
+                    self._learned.learn_skew(origin, skew)
+                self._accept(response)
                 return
-            received = self._timing.clock()
-            error = self._status_error(response, received)
-            if response.has_redirect_location and response.status_code not in (307, 308):
-                error.message = f"a redirect to {response.headers['Location']!r} is not followed"
-            if response.status_code in (307, 308):
+            received = clock()
+            error = account.status_error(response, received)
+            if account.status_code in (307, 308):
                 redirects += 1
                 request = self._redirected(request, response, error, redirects)
-                target, forms = self._forms(request)
-                ambiguous = len(forms) > 1
-            elif response.status_code != 401 or self._settings.auth == Auth.BASIC:
+                origin, target, forms = self._aim(request)
+                skew = self._learned.skew(origin)
+                ambiguous, corrected = len(forms) > 1, False
+            elif account.status_code != 401 or not signs:
                 raise error
             elif error.error_code == 40102 and len(forms) > 1:
                 forms = forms[1:]
-            elif error.error_code in (40101, 40105) and not clock_corrected:
-                self._correct_clock(request, response, (sent + received) / 2, error)
-                clock_corrected = True
+            elif error.error_code in (40101, 40105) and not corrected:
+                measured = _skew(response, (sent + received) / 2)
+                if measured is None or abs(measured - skew) < 2.0:
+                    raise error
+                skew, corrected = measured, True
+                _logger.warning(
+                    "this machine's clock is %.0f s %s that of %s: signing with the server's time",
+                    abs(skew),
+                    "behind" if skew > 0 else "ahead of",
+                    request.url.host,
+                )
             else:
                 raise error
+            # What follows belongs to the same call: it gets only the time that is left.
+            request.extensions = {
+                **request.extensions,
+                "timeout": httpx.Timeout(account.patience()).as_dict(),
+            }
+
+    def _aim(self, request: httpx.Request) -> tuple[str, str, list[CanonicalResource]]:
+        """Origin and target of a request, and what to sign of it: forms that differ, best first."""
+        account = self.account
+        target = request.url.raw_path.decode("ascii")
+        account.path, account.host = target.partition("?")[0], request.url.netloc.decode("ascii")
+        origin = f"{request.url.scheme}://{account.host}"
+        if account.settings.canonical_resource is not None:
+            return origin, target, [account.settings.canonical_resource]
+        if account.settings.auth == Auth.BASIC or ("?" not in target and "%" not in target):
+            return origin, target, [CanonicalResource.PATH]
+        distinct: dict[str, CanonicalResource] = {}
+        for form in self._learned.form(origin).and_its_neighbours():
+            distinct.setdefault(signing.canonical_resource(target, form), form)
+        return origin, target, list(distinct.values())[:_MAX_FORMS]
 
     def _authorize(
         self, request: httpx.Request, target: str, form: CanonicalResource, now: float
     ) -> None:
-        credentials = self._settings.credentials
-        if self._settings.auth == Auth.BASIC:
-            request.headers["Authorization"] = credentials.basic_authorization()
+        settings = self.account.settings
+        if settings.auth == Auth.BASIC:
+            request.headers["Authorization"] = settings.credentials.basic_authorization()
             return
-        if self._learned.skewed:
-            now += self._learned.skew(_origin(request.url))
         for name, value in signing.signed_headers(
-            credentials,
+            settings.credentials,
             method=request.method,
             resource=signing.canonical_resource(target, form),
             timestamp=signing.format_timestamp(now),
@@ -507,235 +696,72 @@ class _Passage(httpx.Auth, Generic[T]):
         ).items():
             request.headers[name] = value
 
-    def _forms(self, request: httpx.Request) -> tuple[str, list[CanonicalResource]]:
-        """The target of a request, and what to sign of it: the forms that differ, best first."""
-        target = request.url.raw_path.decode("ascii")
-        self._path, self._host = target.partition("?")[0], request.url.netloc.decode("ascii")
-        fixed = self._settings.canonical_resource
-        if fixed is not None:
-            return target, [fixed]
-        if self._settings.auth == Auth.BASIC or ("?" not in target and "%" not in target):
-            return target, [CanonicalResource.PATH]
-        preferred = self._learned.form(_origin(request.url)) or CanonicalResource.PATH
-        distinct: dict[str, CanonicalResource] = {}
-        for form in (preferred, *CanonicalResource):
-            distinct.setdefault(signing.canonical_resource(target, form), form)
-        return target, list(distinct.values())[:_MAX_FORMS]
-
-    def _correct_clock(
-        self, request: httpx.Request, response: httpx.Response, now: float, error: ApiStatusError
-    ) -> None:
-        """Learn how far the server's clock is from ours, or give up with `error`."""
-        origin = _origin(request.url)
-        theirs = http_date(response.headers.get("Date"))
-        if theirs is None or abs(theirs - now - self._learned.skew(origin)) < 2.0:
-            raise error
-        self._learned.learn_skew(origin, theirs - now)
-        _logger.warning(
-            "this machine's clock is %.0f s %s that of %s: signing with the server's time",
-            abs(theirs - now),
-            "behind" if theirs > now else "ahead of",
-            request.url.host,
-        )
-
     def _redirected(
         self, request: httpx.Request, response: httpx.Response, error: ApiStatusError, count: int
     ) -> httpx.Request:
         """The request to the place the server names, if the credentials may go there."""
         location = response.headers.get("Location", "")
-        # httpx has parsed the location by now, and raised if it could not.
-        url = request.url.join(location)
-        if count > _MAX_REDIRECTS:
-            error.message = f"more than {_MAX_REDIRECTS} redirects, the last one to {location!r}"
-            raise error
         if not location:
             error.message = "a redirect that does not say where to"
             raise error
+        if count > _MAX_REDIRECTS:
+            error.message = f"more than {_MAX_REDIRECTS} redirects, the last one to {location!r}"
+            raise error
+        url = request.url.join(location)
         if not (_is_vendor(url) or _is_local(url, request.url)):
             error.message = (
                 f"a redirect to {location!r} is not followed: credentials go to https hosts under "
                 ".sinch.com only, or from loopback to loopback"
             )
             raise error
-        headers = httpx.Headers(
-            [
-                (name, value)
-                for name, value in request.headers.multi_items()
-                if name not in ("host", "authorization", "x-timestamp", "content-length")
-            ]
-        )
+        # Host, Content-Length and what authorizes are made anew.
+        kept = ("accept", "accept-encoding", "content-type", "user-agent")
         return httpx.Request(
             request.method,
             url,
-            headers=headers,
+            headers={name: value for name, value in request.headers.items() if name in kept},
             content=request.content,
             extensions=request.extensions,
         )
 
-    def _accepted(self, response: httpx.Response) -> None:
-        if self._operation.has_content:
-            self._content_type = response.headers.get("Content-Type", "")
-            self._raw = json_object(self._content)
+    def _accept(self, response: httpx.Response) -> None:
+        account = self.account
+        if account.operation.has_content:
+            account.content_type = response.headers.get("Content-Type", "")
+            account.raw = json_object(account.content)
         # The generated code looks the status up in http.HTTPStatus, which knows not every 2xx.
         response.status_code = 200
-        self._outcome = f"HTTP {self._status_code}"
 
     # the content of a response
 
-    def _needs_content(self, response: httpx.Response) -> bool:
+    def _needs_content(self) -> bool:
         """Only a success with content must be read to its end."""
-        return self._operation.has_content and response.is_success
+        return self.account.succeeded and not self.account.is_done
 
     def _take(self, content: bytearray, chunk: bytes) -> None:
         content += chunk
         if len(content) > _MAX_CONTENT:
             raise _TooLong(f"it is longer than {_MAX_CONTENT} bytes")
-        remaining = self.remaining()
+        remaining = self.account.remaining()
         if remaining is not None and remaining <= 0:
             raise httpx.ReadTimeout("the deadline passed while the content arrived")
 
     def _settle(self, response: httpx.Response, content: bytearray) -> None:
         """Put the content, read and decoded, where httpx and the generated code find it."""
-        self._content = bytes(content)
+        plain = bytes(content)
         if "Content-Encoding" in response.headers:
             encoding = response.headers.pop("Content-Encoding")
             try:
-                self._content = _decompressed(self._content, encoding)
+                plain = _decompressed(plain, encoding.strip().lower())
             except ValueError:
-                if self._needs_content(response):
+                self.account.content = plain
+                if self._needs_content():
                     raise
-        response.stream = httpx.ByteStream(self._content)
-
-    # the outcome
-
-    def result(self, response: Any) -> T:
-        """The operation's result, from the generated response of a success."""
-        return self._operation.convert(Reply(response.parsed, self._raw))
-
-    def delay_after(self, error: Exception) -> float:
-        """Seconds to wait before another attempt; raises what is to be raised if there is none."""
-        typed = self._typed(error)
-        policy, remaining = self._settings.retries, self.remaining()
-        delay = None
-        if not isinstance(typed, UnexpectedResponse):
-            delay = policy.delay(
-                self._attempts,
-                Failure(
-                    replayable=self._operation.replayable,
-                    may_have_executed=self._may_have_executed,
-                    status_code=getattr(typed, "status_code", None),
-                    retry_after=getattr(typed, "retry_after", None),
-                ),
-                remaining,
-                self._timing.random,
-            )
-        self._outcome = _summary(typed)
-        if delay is not None:
-            _logger.debug("%s: %s, again in %.1f s", self._operation.name, self._outcome, delay)
-            return delay
-        if typed is error:
-            raise error
-        raise typed from error
-
-    def _typed(self, error: Exception) -> ApiError:
-        """Our error for whatever an attempt raised; what is not the server's doing is raised."""
-        if isinstance(error, ApiError):
-            return error
-        if isinstance(error, httpx.TransportError | TimeoutError):
-            self._may_have_executed |= not isinstance(error, _NEVER_SENT)
-            return self._no_response(error)
-        if isinstance(error, RuntimeError) and self._http.is_closed:
-            return self._error(ApiConnectionError, "the client was closed meanwhile")
-        if isinstance(error, httpx.InvalidURL):
-            raise InvalidRequest(f"{self._operation.name}: {error}") from None
-        if not self._succeeded:
-            raise error
-        self._may_have_executed = True
-        reason = str(error) if isinstance(error, ValueError) else repr(error)
-        return self._error(
-            UnexpectedResponse,
-            f"its content ({self._content_type or 'of no type'}) cannot be understood: {reason}",
-            status_code=self._status_code,
-            body=self._content,
-        )
-
-    def _no_response(self, error: Exception) -> ApiConnectionError:
-        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-        remaining = self.remaining()
-        if isinstance(error, TimeoutError) or (remaining is not None and remaining <= 0):
-            reason = f"the deadline of {self._settings.deadline:g} s has passed"
-        elif isinstance(error, httpx.TimeoutException):
-            reason = f"{type(error).__name__} after {self._settings.timeout:g} s"
-        else:
-            return self._error(ApiConnectionError, f"no response from {self._host}: {reason}")
-        return self._error(ApiTimeoutError, f"no response from {self._host}: {reason}")
-
-    def _status_error(self, response: httpx.Response, now: float) -> ApiStatusError:
-        code = response.status_code
-        self._may_have_executed |= not (400 <= code <= 499 or code in (307, 308))
-        body = read_error_body(self._content)
-        return self._error(
-            error_class(code),
-            body.message,
-            status_code=code,
-            error_code=body.error_code,
-            reference=body.reference,
-            retry_after=retry_after_seconds(response.headers.get("Retry-After"), now),
-        )
-
-    def _error(self, kind: type[A], message: str, **facts: Any) -> A:
-        return kind(
-            message,
-            operation=self._operation.name,
-            method=self._method,
-            path=self._path,
-            attempts=self._requests,
-            may_have_executed=self._may_have_executed,
-            **facts,
-        )
-
-    def remaining(self) -> float | None:
-        """Seconds until the deadline; None without one."""
-        if self._settings.deadline is None:
-            return None
-        return self._started + self._settings.deadline - self._timing.monotonic()
-
-    @contextmanager
-    def logged(self) -> Iterator[None]:
-        """Write one line about the call when it is over, in place of httpx's one per request."""
-        token = _quiet.set(True)
-        try:
-            yield
-        finally:
-            _quiet.reset(token)
-            _logger.info(
-                "%s: %s after %d request%s in %.0f ms",
-                self._operation.name,
-                self._outcome,
-                self._requests,
-                "" if self._requests == 1 else "s",
-                (self._timing.monotonic() - self._started) * 1000,
-            )
+        self.account.content = plain
+        response.stream = httpx.ByteStream(plain)
 
 
-def _summary(error: ApiError) -> str:
-    """What happened, without ids, names and numbers."""
-    if not isinstance(error, ApiStatusError):
-        return type(error).__name__
-    code = f", code {error.error_code}" if error.error_code is not None else ""
-    return f"{type(error).__name__} (HTTP {error.status_code}{code})"
-
-
-class _TooLong(ValueError):
-    pass
-
-
-# httpx logs the URL of every request at INFO, and with it phone numbers.
-_quiet: ContextVar[bool] = ContextVar("sinchvoice_quiet", default=False)
-logging.getLogger("httpx").addFilter(lambda record: not _quiet.get())
-
-
-# --- URLs and content ---------------------------------------------------------------------------
+# --- URLs, clocks and content -------------------------------------------------------------------
 
 
 def _origin(url: httpx.URL) -> str:
@@ -757,9 +783,14 @@ def _is_local(url: httpx.URL, origin: httpx.URL) -> bool:
     return url.scheme in ("http", "https") and is_loopback(url.host) and is_loopback(origin.host)
 
 
+def _skew(response: httpx.Response, now: float) -> float | None:
+    """Seconds by which the server's clock is ahead of ours; None if it tells no sane time."""
+    theirs = http_date(response.headers.get("Date"))
+    return theirs - now if theirs is not None and 0 <= theirs < _LATEST else None
+
+
 def _decompressed(content: bytes, encoding: str) -> bytes:
     """Undo a Content-Encoding that was not asked for, without being bombed."""
-    encoding = encoding.strip().lower()
     if encoding == "identity" or not content:
         return content
     if encoding not in ("gzip", "x-gzip", "deflate"):

@@ -7,14 +7,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
 from . import decoding
 from .endpoints import MxpEndpoint, PstnEndpoint, check_e164
 from .errors import InvalidRequest
-from .exchange import AsyncExchange, Exchange, Operation, Reply, path_segment
+from .exchange import AsyncExchange, Exchange, Operation, path_segment
+
+if TYPE_CHECKING:
+    from sinchvoice_reporting.models import Counter as CounterModel
+    from sinchvoice_reporting.models import ServiceStatus as StatusModel
+    from sinchvoice_reporting.models import UserCallReport as ReportModel
 
 __all__ = [
     "AsyncReports",
@@ -162,8 +167,8 @@ class Reports:
     ) -> Iterator[ReportWindow]:
         """Report on a stretch of any length, window by window.
 
-        The windows are not summed: nobody says whether the end of one is inclusive, so a call on
-        the border may be counted in both.
+        The windows are not summed: nobody says whether the end of one is inclusive. If it is, the
+        calls on a border are counted in both windows, and the border of days is a whole day.
 
         Args:
             endpoint: the user: a phone number or an app user.
@@ -286,7 +291,7 @@ def _user_calls(
         endpoint=report_get_user_call_report,
         arguments=arguments,
         replayable=True,
-        convert=lambda reply: _user_call_report(reply, start),
+        convert=lambda parsed, raw: _user_call_report(parsed, raw, start),
     )
 
 
@@ -381,13 +386,15 @@ def _moment(day: Day) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _user_call_report(reply: Reply, start: Day | None) -> UserCallReport:
+def _user_call_report(
+    parsed: ReportModel, raw: Mapping[str, Any], start: Day | None
+) -> UserCallReport:
     report = UserCallReport(
-        success=_count(reply, "success", reply.parsed.success),
-        failed=_count(reply, "failed", reply.parsed.failed),
-        duration=_count(reply, "duration", reply.parsed.duration),
-        start=decoding.timestamp(reply.parsed.start),
-        raw=reply.raw,
+        success=_count("success", parsed.success),
+        failed=_count("failed", parsed.failed),
+        duration=_count("duration", parsed.duration),
+        start=decoding.timestamp(parsed.start),
+        raw=raw,
     )
     if start is not None and report.start is not None and report.start < _moment(start):
         _logger.warning(
@@ -398,24 +405,24 @@ def _user_call_report(reply: Reply, start: Day | None) -> UserCallReport:
     return report
 
 
-def _read_counter(reply: Reply) -> Counter:
-    value = decoding.number(reply.raw.get("value"))
+def _read_counter(parsed: CounterModel, raw: Mapping[str, Any]) -> Counter:
+    value = decoding.number(raw.get("value"))
     if value is None:
-        raise ValueError(f"the counter's value is {reply.raw.get('value')!r}, not a number")
-    return Counter(value=value, modified=decoding.timestamp(reply.parsed.modified), raw=reply.raw)
+        raise ValueError(f"the counter's value is {raw.get('value')!r}, not a number")
+    return Counter(value=value, modified=decoding.timestamp(parsed.modified), raw=raw)
 
 
-def _read_service_status(reply: Reply) -> ServiceStatus:
-    status = decoding.text(reply.parsed.status)
+def _read_service_status(parsed: StatusModel, raw: Mapping[str, Any]) -> ServiceStatus:
+    status = decoding.text(parsed.status)
     if status is None:
-        raise ValueError(f"the service's status is {reply.raw.get('status')!r}, not a text")
+        raise ValueError(f"the service's status is {raw.get('status')!r}, not a text")
     folded = status.lower()
-    return ServiceStatus(status=folded if folded in ("up", "down") else status, raw=reply.raw)
+    return ServiceStatus(status=folded if folded in ("up", "down") else status, raw=raw)
 
 
-def _count(reply: Reply, name: str, value: object) -> int:
+def _count(name: str, value: object) -> int:
     """A number that makes the report: there is no safe guess where it is missing."""
     count = decoding.whole_number(value)
     if count is None:
-        raise ValueError(f"the report's {name} is {reply.raw.get(name)!r}, not a whole number")
+        raise ValueError(f"the report's {name} is missing, or no whole number")
     return count

@@ -146,8 +146,10 @@ def _checked(
 
 
 _seconds = _checked(
-    "seconds, more than 0",
-    lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
+    "seconds, more than 0 and at most ten million",
+    lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e7
+    ),
 )
 
 
@@ -169,7 +171,13 @@ class Settings:
     )
     retries: RetryPolicy = attrs.field(factory=RetryPolicy)
     proxy: str | None = attrs.field(default=None, repr=False)
-    ssl_context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    ssl_context: ssl.SSLContext | None = attrs.field(
+        default=None,
+        repr=False,
+        validator=_checked(
+            "an ssl.SSLContext", lambda value: value is None or isinstance(value, ssl.SSLContext)
+        ),
+    )
     max_connections: int = attrs.field(
         default=100,
         validator=_checked(

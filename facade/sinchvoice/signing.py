@@ -64,6 +64,11 @@ class CanonicalResource(StrEnum):
     DECODED_PATH = "decoded-path"
     DECODED_PATH_AND_QUERY = "decoded-path-and-query"
 
+    def and_its_neighbours(self) -> list[CanonicalResource]:
+        """All forms, this one first and the one that differs from it in both respects last."""
+        forms = list(CanonicalResource)  # bit 0: with the query, bit 1: decoded
+        return sorted(forms, key=lambda form: forms.index(self) ^ forms.index(form))
+
 
 def canonical_resource(target: str, form: CanonicalResource) -> str:
     """Derive what is signed from the request target.

@@ -18,6 +18,7 @@ import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from copy import deepcopy
 from typing import Any, ClassVar, Literal, Self, TypeAlias, cast, get_args
 
@@ -100,7 +101,7 @@ class _Node:
 
     @classmethod
     def from_wire(cls, wire: object) -> Self:
-        """Read the JSON that the API takes.
+        """Read the JSON that the API takes, without warnings: somebody else wrote it.
 
         Raises:
             InvalidRequest: a field is unknown, missing, or has a value that is refused.
@@ -125,7 +126,14 @@ class _Node:
         for key, field in fields.items():
             if field.default is attrs.NOTHING and field.name not in given:
                 raise InvalidRequest(f"{label} lacks {key!r}, which is required")
-        return cls(**given)
+        token = _reading.set(True)
+        try:
+            return cls(**given)
+        finally:
+            _reading.reset(token)
+
+
+_reading: ContextVar[bool] = ContextVar("sinchvoice_reading", default=False)
 
 
 _FIELDS: dict[type[_Node], dict[str, attrs.Attribute[Any]]] = {}
@@ -186,7 +194,9 @@ _OURS = (__file__.removesuffix("svaml.py"), "<attrs generated")
 
 
 def _warn(problem: str) -> None:
-    """Warn at the line that constructs the object, or has it read from JSON."""
+    """Warn at the line that constructs the object, outside of this package."""
+    if _reading.get():
+        return
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_code.co_filename.startswith(_OURS):
         level, frame = level + 1, frame.f_back
@@ -740,8 +750,10 @@ class ConnectPstn(_Node):
     )
 
     def __attrs_post_init__(self) -> None:
-        if any(len(tag.key) > 32 or len(tag.value) > 32 for tag in self.tags or ()):
-            _warn("ConnectPstn.tags has one longer than 32 characters")
+        for text in (text for tag in self.tags or () for text in (tag.key, tag.value)):
+            if len(text) > 32 or not text.isascii():
+                _warn(f"ConnectPstn.tags has {text!r}: an older page allows 32 ASCII characters")
+                break
 
 
 @attrs.frozen(kw_only=True)
@@ -882,6 +894,9 @@ class WebsocketEndpoint(_Node):
     def from_wire(cls, wire: object) -> Self:
         """Read the JSON that the API takes."""
         if isinstance(wire, Mapping):
+            kind = wire.get("type", "Websocket")
+            if not isinstance(kind, str) or kind.casefold() != "websocket":
+                raise InvalidRequest(f"destination is of type {_shown(kind)}: give 'Websocket'")
             wire = {key: value for key, value in wire.items() if key != "type"}
         return super().from_wire(wire)
 

@@ -15,7 +15,7 @@ try:
     from .server import Sandbox, running
     from .world import Heard, SandboxCall
 except ModuleNotFoundError as error:
-    if error.name not in ("starlette", "uvicorn"):
+    if error.name not in ("jsonschema_rs", "starlette", "uvicorn"):
         raise
     raise ModuleNotFoundError(
         f"the sandbox needs {error.name}: pip install 'sinchvoice[sandbox]'", name=error.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import decoding, signing
 from ..calls import CallLeg
@@ -21,7 +22,7 @@ from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest
 from ..reports import ReportDomain
 from ..signing import Credentials, Refusal
-from ..svaml import Raw, Svaml
+from .schema import find_problem
 from .world import Refused, World
 
 __all__ = ["create_app"]
@@ -74,7 +75,7 @@ class _Gate:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request, send = Request(scope, receive), self._dated(send)
         try:
             scope["sandbox.body"] = body = await _read(request)
             self._authenticate(scope, body)
@@ -84,6 +85,17 @@ class _Gate:
             return
         # An escaped slash is part of an id: segments are decoded after routing.
         await self._app({**scope, "path": scope["raw_path"].decode("ascii")}, receive, send)
+
+    def _dated(self, send: Send) -> Send:
+        """The Date header is by the clock of the world: clients measure theirs by it."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self._routes.world.clock(), usegmt=True).encode("ascii")
+                message = {**message, "headers": [*message["headers"], (b"date", date)]}
+            await send(message)
+
+        return dated
 
     def _authenticate(self, scope: Scope, body: bytes) -> None:
         authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
@@ -120,19 +132,19 @@ class _Routes:
     async def update_leg(self, request: Request) -> Response:
         leg = _segment(request, "leg")
         if leg not in list(CallLeg):
-            raise Refused(40001, f"Illegal parameter callLeg: {leg}")
+            raise Refused(40003, f"Invalid request: no leg is named {leg!r}")
         self._update(request, CallLeg(leg))
         return JSONResponse({"content": "200 Successful response"})
 
     def _update(self, request: Request, leg: CallLeg) -> None:
         try:
-            svaml = Svaml.from_wire(json.loads(request.scope["sandbox.body"] or b"null"))
-        except (InvalidRequest, ValueError, RecursionError) as error:
+            body = json.loads(request.scope["sandbox.body"] or b"null")
+        except (ValueError, RecursionError) as error:
             raise Refused(40003, f"Invalid request: {error}") from None
-        for item in (*(svaml.instructions or ()), svaml.action):
-            if isinstance(item, Raw):
-                raise Refused(40003, f"Invalid request: no SVAML is named {item.value['name']!r}")
-        self.world.update_call(_segment(request, "call_id"), svaml, leg)
+        problem = find_problem(body)
+        if problem is not None:
+            raise Refused(40003, f"Invalid request: {problem}")
+        self.world.update_call(_segment(request, "call_id"), body, leg)
 
     async def user_report(self, request: Request) -> Response:
         domain = _segment(request, "domain")

@@ -146,6 +146,7 @@ def running(
             uvicorn.Config(
                 middleware(app) if middleware else app,
                 access_log=False,
+                date_header=False,
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
@@ -159,8 +160,10 @@ def running(
             target=server.run, args=([listener],), name="sinchvoice-sandbox", daemon=True
         )
         thread.start()
-        _wait_until(lambda: server.started or not thread.is_alive())
         try:
+            _wait_until(lambda: server.started or not thread.is_alive())
+            if not thread.is_alive():
+                raise RuntimeError("the sandbox stopped as it started; its log says why")
             yield Sandbox(
                 calling_url=url,
                 reporting_url=f"{url}/v1",

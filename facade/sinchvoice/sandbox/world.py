@@ -16,7 +16,7 @@ from ..calls import CallLeg, CallReason, CallResult, CallStatus
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint
 from ..errors import InvalidRequest
 from ..reports import ReportDomain
-from ..svaml import Action, Hangup, Instruction, PlayFiles, Say, Svaml
+from ..svaml import Action, Hangup, Instruction, PlayFiles, Raw, Say, Svaml
 
 __all__ = ["Heard", "Refused", "SandboxCall", "World"]
 
@@ -159,11 +159,13 @@ class World:
         with self._lock:
             return self._call(call_id).to_wire(self.now())
 
-    def update_call(self, call_id: str, svaml: Svaml, leg: CallLeg) -> None:
-        """Carry out SVAML on an ongoing call.
+    def update_call(self, call_id: str, body: dict[str, Any], leg: CallLeg) -> None:
+        """Carry out SVAML, which has been checked, on an ongoing call.
 
         Source: "Update a call in progress" and "Manage call with callLeg", Calling API 1.0.0.
         """
+        instructions = [_typed(part) for part in body.get("instructions", ())]
+        actions = [_typed(body["action"], is_action=True)] if "action" in body else []
         with self._lock:
             call = self._call(call_id)
             if call.ended is not None:
@@ -172,13 +174,12 @@ class World:
                 call.to, PstnEndpoint | SipEndpoint
             ):
                 raise Refused(40003, "Invalid request: no side of the call is PSTN or SIP")
-            for instruction in svaml.instructions or ():
-                call.instructions.append(instruction)
-                if isinstance(instruction, Say | PlayFiles):
-                    call.heard.append(Heard(leg, instruction))
-            if svaml.action is not None:
-                call.actions.append(svaml.action)
-            if isinstance(svaml.action, Hangup):
+            call.instructions += instructions
+            call.heard += [
+                Heard(leg, part) for part in instructions if isinstance(part, Say | PlayFiles)
+            ]
+            call.actions += actions
+            if Hangup() in actions:
                 call.ended, call.reason = self.now(), CallReason.MANAGER_HANGUP
 
     def user_report(
@@ -269,3 +270,13 @@ class World:
 
 def _domain(to: Endpoint) -> ReportDomain:
     return ReportDomain.DATA if isinstance(to, MxpEndpoint) else ReportDomain.PSTN
+
+
+def _typed(part: dict[str, Any], *, is_action: bool = False) -> Any:
+    """A part of SVAML as a test would write it; raw if it is good by the API but not for us."""
+    key = "action" if is_action else "instructions"
+    try:
+        svaml = Svaml.from_wire({key: part if is_action else [part]})
+    except InvalidRequest:
+        return Raw(part)
+    return svaml.action if is_action else (svaml.instructions or (None,))[0]
