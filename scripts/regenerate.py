@@ -89,13 +89,14 @@ def svaml_schema() -> dict[str, Any]:
     """Compile what the sandbox accepts as SVAML into one JSON Schema that needs no other file.
 
     Returns:
-        The schema of a request body; `$defs` has that of each instruction, action and part.
+        The schema of a request body; `$defs` has that of each instruction, action and part, and
+        `svamlLegRequest`, the schema of a body for one leg.
 
     Raises:
         RegenerationError: As `strict`.
     """
     schemas = strict("calling")["components"]["schemas"]
-    wanted, reached = ["svamlRequest"], {}
+    wanted, reached = ["svamlRequest", "svamlLegRequest"], {}
     while wanted:
         name = wanted.pop()
         if name not in reached:

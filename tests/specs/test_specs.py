@@ -67,6 +67,7 @@ PUBLISHED = VARIANTS["published calling"]
 TOLERANT = VARIANTS["tolerant calling"]
 STRICT = VARIANTS["strict calling"]
 REPORTS = VARIANTS["tolerant reporting"]
+STRICT_REPORTS = VARIANTS["strict reporting"]
 EXAMPLES = [
     pytest.param(document, schema, value, id=f"{variant} {name}")
     for variant, document in VARIANTS.items()
@@ -342,15 +343,50 @@ def test_what_no_page_allows_is_refused(svaml: dict[str, Any], why: str):
     assert not is_valid(STRICT, "svamlRequest", svaml), why
 
 
-def test_a_body_is_mandatory():
-    assert STRICT["components"]["requestBodies"]["Svaml"]["required"] is True
+@pytest.mark.parametrize(
+    "svaml",
+    [say("x"), {"instructions": [{"name": "playFiles", "ids": ["welcome"]}]}],
+    ids=["say", "playFiles"],
+)
+def test_a_leg_may_hear_something_and_an_action_may_follow(svaml: dict[str, Any]):
+    assert is_valid(STRICT, "svamlLegRequest", svaml)
+    assert is_valid(STRICT, "svamlLegRequest", svaml | {"action": {"name": "hangup"}})
+
+
+@pytest.mark.parametrize(
+    ("svaml", "why"),
+    [
+        ({}, "an empty body"),
+        ({"action": {"name": "hangup"}}, "nothing to hear"),
+        ({"instructions": []}, "no instruction"),
+        ({"instructions": [{"name": "sendDtmf", "value": "1"}]}, "nothing that a leg can hear"),
+        (say("x") | {"action": {"name": "explode"}}, "an unknown action"),
+        (say("x") | {"actions": []}, "an unknown field"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_anything_else_on_a_leg_is_refused(svaml: dict[str, Any], why: str):
+    assert not is_valid(STRICT, "svamlLegRequest", svaml), why
+
+
+@pytest.mark.parametrize(
+    ("operation", "schema"),
+    [("Calling_UpdateCall", "svamlRequest"), ("Calling_ManageCallWithCallLeg", "svamlLegRequest")],
+)
+def test_a_body_is_mandatory(operation: str, schema: str):
+    (found,) = (op for op in operations(STRICT) if op["operationId"] == operation)
+    body = STRICT["components"]["requestBodies"][found["requestBody"]["$ref"].rpartition("/")[2]]
+    assert body["required"] is True
+    reference = body["content"]["application/json"]["schema"]["$ref"]
+    assert reference == f"#/components/schemas/{schema}"
 
 
 def test_every_object_that_a_request_can_hold_is_closed():
     schemas = STRICT["components"]["schemas"]
     open_ones = [
         name
-        for name in reachable(schemas, "svamlRequest")
+        for request in ("svamlRequest", "svamlLegRequest")
+        for name in reachable(schemas, request)
         if schemas[name].get("type") == "object"
         and schemas[name].get("additionalProperties") is not False
     ]
@@ -384,13 +420,47 @@ def test_every_operation_lists_its_failures(spec: str):
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("code", [40400, "40400"])
 def test_error_codes_are_numbers_or_digits(spec: str, code: int | str):
-    assert is_valid(VARIANTS[f"strict {spec}"], "Error", {"errorCode": code})
+    assert is_valid(VARIANTS[f"strict {spec}"], "Error", {"errorCode": code, "message": "x"})
 
 
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("code", [None, 404, "404", "not found", 40400.5])
 def test_other_error_codes_are_refused(spec: str, code: Any):
-    assert not is_valid(VARIANTS[f"strict {spec}"], "Error", {"errorCode": code})
+    assert not is_valid(VARIANTS[f"strict {spec}"], "Error", {"errorCode": code, "message": "x"})
+
+
+@pytest.mark.parametrize(
+    ("spec", "schema"),
+    [
+        ("calling", "Error"),
+        ("calling", "callResult"),
+        ("reporting", "Error"),
+        ("reporting", "userCallReport"),
+        ("reporting", "counter"),
+        ("reporting", "serviceStatus"),
+    ],
+)
+def test_the_sandbox_may_not_answer_with_an_empty_object(spec: str, schema: str):
+    assert is_valid(VARIANTS[f"published {spec}"], schema, {})
+    assert not is_valid(VARIANTS[f"strict {spec}"], schema, {})
+
+
+@pytest.mark.parametrize("name", ["_start", "_stop"])
+@pytest.mark.parametrize(
+    ("moment", "good"),
+    [
+        ("2014-04-28", True),
+        ("2014-04-28T12:00:00Z", True),
+        ("2014-04-31", False),
+        ("yesterday", False),
+        ("", False),
+    ],
+)
+def test_the_window_of_a_report_is_a_date_or_a_time(name: str, moment: str, good: bool):
+    path = STRICT_REPORTS["paths"]["/users/{type}/{endpoint}/calls/{domain}"]
+    (schema,) = (p["schema"] for p in path["get"]["parameters"] if p["name"] == name)
+    validator = Draft202012Validator(schema, format_checker=FormatChecker())
+    assert validator.is_valid(moment) is good
 
 
 def test_calls_are_answered_in_the_shapes_that_the_vendor_sends():
