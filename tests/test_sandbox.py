@@ -257,6 +257,44 @@ def test_svaml_that_is_wrong_is_40003_with_the_reason(box: Sandbox, body: bytes,
     assert call.instructions == []
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{}", "nothing to play or say"),
+        (b"[]", '[] is not of type "object"'),
+        (b'{"action":{"name":"hangup"}}', "nothing to play or say"),
+        (b'{"instructions":[]}', "nothing to play or say"),
+        (b'{"instructions":{"name":"say"}}', 'is not of type "array"'),
+        (
+            b'{"instructions":[{"name":"say","text":"x"},{"name":"sendDtmf","value":"1"}]}',
+            "sendDtmf is no instruction for one leg",
+        ),
+        (b'{"instructions":[{"name":"say","txet":"x"}]}', "say: Additional properties are not"),
+        (b'{"instructions":[{"name":"shout"}]}', "no instruction is named 'shout'"),
+        (
+            b'{"instructions":[{"name":"say","text":"x"}],"action":{"name":"explode"}}',
+            "no action is named 'explode'",
+        ),
+    ],
+)
+def test_a_leg_can_only_be_played_and_said_something(box: Sandbox, body: bytes, reason: str):
+    call = box.add_call(to=PHONE)
+    path = f"/calling/v1/calls/id/{call.call_id}/leg/callee"
+    code, answer = request(box, "PATCH", path, content=body)
+    assert code == 40003
+    assert reason in answer["message"]
+    assert call.heard == []
+
+
+def test_an_action_may_follow_what_a_leg_hears(box: Sandbox):
+    call = box.add_call(to=PHONE)
+    path = f"/calling/v1/calls/id/{call.call_id}/leg/callee"
+    body = b'{"instructions":[{"name":"say","text":"Goodbye"}],"action":{"name":"hangup"}}'
+    assert request(box, "PATCH", path, content=body)[0] == 200
+    assert [heard.leg for heard in call.heard] == ["callee"]
+    assert call.ended is not None
+
+
 def test_svaml_that_only_the_specification_allows_is_kept_as_it_came(box: Sandbox):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}"

@@ -133,15 +133,15 @@ class _Routes:
         leg = _segment(request, "leg")
         if leg not in list(CallLeg):
             raise Refused(40003, f"Invalid request: no leg is named {leg!r}")
-        self._update(request, CallLeg(leg))
+        self._update(request, CallLeg(leg), one_leg=True)
         return JSONResponse({"content": "200 Successful response"})
 
-    def _update(self, request: Request, leg: CallLeg) -> None:
+    def _update(self, request: Request, leg: CallLeg, *, one_leg: bool = False) -> None:
         try:
             body = json.loads(request.scope["sandbox.body"] or b"null")
         except (ValueError, RecursionError) as error:
             raise Refused(40003, f"Invalid request: {error}") from None
-        problem = find_problem(body)
+        problem = find_problem(body, leg=one_leg)
         if problem is not None:
             raise Refused(40003, f"Invalid request: {problem}")
         self.world.update_call(_segment(request, "call_id"), body, leg)

@@ -12,13 +12,17 @@ import jsonschema_rs
 __all__ = ["find_problem"]
 
 
-def find_problem(body: object) -> str | None:
+def find_problem(body: object, *, leg: bool = False) -> str | None:
     """Say what is wrong with a request body, in one line; None if it is good.
 
     The schema is compiled from openapi/calling.yaml and its strict overlay by `nox -s regenerate`,
     so that the sandbox does not judge the client by the client's own classes.
+
+    Args:
+        body: the parsed JSON.
+        leg: whether it is for one leg, which can only play and say.
     """
-    whole = next(_validator("svamlRequest").iter_errors(body), None)
+    whole = next(_validator("svamlLegRequest" if leg else "svamlRequest").iter_errors(body), None)
     if whole is None or not isinstance(body, dict):
         return whole and _told(whole)
     instructions = body.get("instructions")
@@ -26,21 +30,26 @@ def find_problem(body: object) -> str | None:
     if "action" in body:
         parts.append(("action", body["action"]))
     for kind, part in parts:
-        problem = _part_problem(kind, part)
+        problem = _part_problem(kind, part, leg)
         if problem is not None:
             return problem
+    if leg and not instructions:
+        return "nothing to play or say"
     return _told(whole) if parts or instructions else "neither an instruction nor an action"
 
 
-def _part_problem(kind: str, part: object) -> str | None:
+def _part_problem(kind: str, part: object, leg: bool) -> str | None:
     """A union only says that nothing fits; the name says what was meant."""
-    if next(_validator(f"svaml.{kind}").iter_errors(part), None) is None:
+    union = "svaml.legInstruction" if leg and kind == "instruction" else f"svaml.{kind}"
+    if next(_validator(union).iter_errors(part), None) is None:
         return None
     name = part.get("name") if isinstance(part, dict) else None
     if not isinstance(name, str) or f"svaml.{kind}.{name}" not in _schema()["$defs"]:
         return f"no {kind} is named {name!r}"
     error = next(_validator(f"svaml.{kind}.{name}").iter_errors(part), None)
-    return f"{name}: {_told(error)}" if error else f"{name} is no {kind} of a request"
+    if error:
+        return f"{name}: {_told(error)}"
+    return f"{name} is no {kind} {'for one leg' if leg else 'of a request'}"
 
 
 def _told(error: Any) -> str:
