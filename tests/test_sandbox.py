@@ -341,6 +341,16 @@ def asker(quiet_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield client
 
 
+def test_a_user_of_any_name_gets_a_report(quiet_box: Sandbox):
+    # Schemathesis found that a name with a control character was refused.
+    answer = httpx.get(
+        quiet_box.reporting_url + "/users/username/a%C2%91b/calls/data",
+        auth=(quiet_box.application_key, quiet_box.application_secret),
+        trust_env=False,
+    )
+    assert answer.json() == {"success": 0, "duration": 0, "failed": 0}
+
+
 def test_a_report_adds_up_the_calls_of_a_user(quiet_box: Sandbox, asker: VoiceClient):
     user, minute = MxpEndpoint("u"), timedelta(seconds=60)
     day = datetime(2026, 11, 3, 9, tzinfo=UTC)
