@@ -1,5 +1,6 @@
 """What can be run on this project; `nox -l` lists it, `scripts/bootstrap.py` needs no nox."""
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -11,6 +12,7 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["facade", "scripts", "tests", "noxfile.py"]
+PRISM = "@stoplight/prism-cli@5.14.2"  # the last one for Node.js 20
 
 
 @nox.session
@@ -30,6 +32,41 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """Test the built wheel on every supported Python that is here."""
     run_tests(session)
+
+
+@nox.session
+def schemathesis(session: nox.Session) -> None:
+    """Make up requests, good and bad, and judge the sandbox by the strict specifications."""
+    run_judge(session, "schemathesis")
+
+
+@nox.session
+def prism(session: nox.Session) -> None:
+    """Let Prism judge the client, and in between client and sandbox."""
+    npm = shutil.which("npm")
+    if npm is None:
+        session.skip("Prism needs Node.js and npm, and there is no npm")
+    folder = Path(session.create_tmp(), "prism")
+    command = folder / "node_modules" / ".bin" / "prism"
+    if not command.exists():
+        session.run(
+            *(npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), PRISM),
+            external=True,
+            silent=True,
+        )
+    run_judge(session, "prism", group="judge", env={"PRISM": str(command)})
+
+
+@nox.session
+def vendor_sdk(session: nox.Session) -> None:
+    """Use the vendor's last SDK for Python with Voice v1 as a client of the sandbox."""
+    run_judge(session, "vendor-sdk")
+
+
+@nox.session
+def openapi_core(session: nox.Session) -> None:
+    """Let openapi-core judge what client and sandbox say to each other."""
+    run_judge(session, "openapi-core")
 
 
 @nox.session
@@ -87,6 +124,16 @@ def run_tests(session: nox.Session) -> None:
     install_wheel(session, "sandbox")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
+
+
+def run_judge(
+    session: nox.Session, name: str, *, group: str = "", env: dict[str, str] | None = None
+) -> None:
+    install_groups(session, group or f"judge-{name}")
+    install_wheel(session, "sandbox")
+    # Not named test_…: whoever runs all tests has none of these packages.
+    judge = f"tests/judges/judge_{name.replace('-', '_')}.py"
+    session.run("pytest", judge, *session.posargs, env=env)
 
 
 def install_groups(session: nox.Session, *names: str) -> None:

@@ -1,0 +1,9 @@
+"""What the judges share: modules that are found beside them and among the scripts."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "scripts")]

@@ -1,0 +1,267 @@
+"""Recorded talk of client and sandbox, judged by openapi-core: what is sent has to be as published,
+and what is answered as strict as the sandbox promises.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from types import CodeType
+from typing import Any
+from urllib.parse import parse_qsl
+
+import attrs
+import pytest
+import regenerate
+from openapi_core import OpenAPI
+from openapi_core.datatypes import RequestParameters
+from operations import FAILURES, REFUSED, SUCCESSES, Operation, add_call
+from recorder import Exchange, Recorder
+from sinchvoice import ApiStatusError, AuthenticationError, VoiceClient
+from sinchvoice.calls import Calls
+from sinchvoice.reports import Reports
+from sinchvoice.sandbox import running
+from werkzeug.datastructures import Headers, ImmutableMultiDict
+
+# A server of each specification, and what its URL adds to the paths.
+SERVERS = {
+    "calling": ("https://calling.api.sinch.com", ""),
+    "reporting": ("https://reportingapi.sinch.com", "/v1"),
+}
+
+SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # of another application
+
+
+@attrs.define
+class Request:
+    """An exchange, as openapi-core wants to see a request."""
+
+    exchange: Exchange
+    parameters: RequestParameters = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.parameters = RequestParameters(
+            query=ImmutableMultiDict(parse_qsl(self.exchange.query.decode("ascii"))),
+            header=Headers(self.exchange.headers),
+            cookie=ImmutableMultiDict(),
+        )
+
+    @property
+    def spec(self) -> str:
+        return "calling" if self.exchange.path.startswith("/calling/") else "reporting"
+
+    @property
+    def host_url(self) -> str:
+        return SERVERS[self.spec][0]
+
+    @property
+    def path(self) -> str:
+        return self.exchange.path
+
+    @property
+    def method(self) -> str:
+        return self.exchange.method.lower()
+
+    @property
+    def body(self) -> bytes | None:
+        return self.exchange.body or None
+
+    @property
+    def content_type(self) -> str:
+        return self.parameters.header.get("Content-Type", "")
+
+
+@attrs.define
+class Response:
+    """An exchange, as openapi-core wants to see a response."""
+
+    exchange: Exchange
+
+    @property
+    def status_code(self) -> int:
+        return self.exchange.status
+
+    @property
+    def headers(self) -> Headers:
+        return Headers(self.exchange.answer_headers)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "")
+
+    @property
+    def data(self) -> bytes | None:
+        return self.exchange.answer or None
+
+
+@cache
+def oracle(variant: str, spec: str) -> OpenAPI:
+    return OpenAPI.from_dict(getattr(regenerate, variant)(spec))
+
+
+def problems(error: BaseException) -> Iterator[str]:
+    """The innermost reasons, as openapi-core and jsonschema tell them."""
+    details = getattr(error, "schema_errors", None)
+    if details:
+        yield from (f"{'.'.join(map(str, detail.path))}: {detail.message}" for detail in details)
+    elif error.__cause__ is not None:
+        yield from problems(error.__cause__)
+    else:
+        yield f"{type(error).__name__}: {error}"
+
+
+def wrong_request(variant: str, exchange: Exchange) -> list[str]:
+    request = Request(exchange)
+    errors = oracle(variant, request.spec).iter_request_errors(request)
+    return [problem for error in errors for problem in problems(error)]
+
+
+def wrong_answer(variant: str, exchange: Exchange) -> list[str]:
+    request = Request(exchange)
+    errors = oracle(variant, request.spec).iter_response_errors(request, Response(exchange))
+    return [problem for error in errors for problem in problems(error)]
+
+
+@pytest.fixture(scope="module")
+def talk() -> dict[str, list[Exchange]]:
+    """What went over the wire for each operation, by its name."""
+    recorder, talk = Recorder(), {}
+    with running(middleware=recorder) as box, VoiceClient.from_env(box.environ) as voice:
+        for operation in [*SUCCESSES, *FAILURES, *REFUSED]:
+            call_id = add_call(operation, box)
+            before = len(recorder.exchanges)
+            assert code_of(operation, voice, call_id) == operation.code
+            talk[operation.name] = recorder.exchanges[before:]
+        with (
+            VoiceClient(box.application_key, SECRET, calling_url=box.calling_url) as stranger,
+            pytest.raises(AuthenticationError),
+        ):
+            stranger.calls.get("x")
+        talk["wrong secret"] = recorder.exchanges[-1:]
+    return talk
+
+
+def code_of(operation: Operation, voice: VoiceClient, call_id: str) -> int | None:
+    try:
+        operation.run(voice, call_id)
+    except ApiStatusError as error:
+        return error.error_code
+    return None
+
+
+def names(*operations: Operation) -> Any:
+    return pytest.mark.parametrize("name", [operation.name for operation in operations])
+
+
+@names(*SUCCESSES, *FAILURES)
+def test_a_request_is_as_published(name: str, talk: dict[str, list[Exchange]]):
+    assert talk[name] != []
+    for exchange in talk[name]:
+        assert wrong_request("published", exchange) == []
+
+
+@names(*SUCCESSES, *FAILURES)
+def test_a_request_is_as_strict_as_the_sandbox_wants_it(name: str, talk: dict[str, list[Exchange]]):
+    for exchange in talk[name]:
+        assert wrong_request("strict", exchange) == []
+
+
+@names(*REFUSED)
+def test_a_request_that_is_not_as_published_is_noticed(name: str, talk: dict[str, list[Exchange]]):
+    (exchange,) = talk[name]
+    assert wrong_request("published", exchange) != []
+
+
+@names(*SUCCESSES, *FAILURES, *REFUSED)
+def test_an_answer_is_as_strict_as_the_sandbox_promises(name: str, talk: dict[str, list[Exchange]]):
+    for exchange in talk[name]:
+        assert wrong_answer("strict", exchange) == []
+
+
+def test_the_answer_to_a_wrong_secret_is_as_promised(talk: dict[str, list[Exchange]]):
+    (exchange,) = talk["wrong secret"]
+    assert exchange.status == 401
+    assert wrong_answer("strict", exchange) == []
+
+
+def test_a_good_answer_is_as_published_but_for_what_the_vendor_contradicts(
+    talk: dict[str, list[Exchange]],
+):
+    found = Counter(
+        problem.partition(":")[0]
+        for operation in SUCCESSES
+        for exchange in talk[operation.name]
+        for problem in wrong_answer("published", exchange)
+    )
+    # Times without a zone, and the domain of a call to an app user: openapi/README.md has both.
+    assert set(found) == {"timestamp", "domain"}
+
+
+@names(*SUCCESSES)
+def test_a_good_answer_is_one_that_the_client_forgives(name: str, talk: dict[str, list[Exchange]]):
+    for exchange in talk[name]:
+        assert wrong_answer("tolerant", exchange) == []
+
+
+def test_an_answer_that_lacks_something_is_noticed(talk: dict[str, list[Exchange]]):
+    (exchange,) = talk["counter"]
+    assert wrong_answer("strict", attrs.evolve(exchange, answer=b"{}")) != []
+    assert wrong_answer("strict", attrs.evolve(exchange, status=299)) != []
+
+
+# --- whether that is all --------------------------------------------------------------------------
+
+
+def test_every_published_operation_was_asked_for(talk: dict[str, list[Exchange]]):
+    expected = {
+        (method, SERVERS[spec][1] + path)
+        for spec in SERVERS
+        for path, item in regenerate.published(spec)["paths"].items()
+        for method in item.keys() & {"get", "patch"}
+    }
+    asked = [exchange for exchanges in talk.values() for exchange in exchanges]
+    assert {
+        (method, path)
+        for method, path in expected
+        if any(
+            exchange.method.lower() == method
+            and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), exchange.path)
+            for exchange in asked
+        )
+    } == expected
+
+
+def test_every_published_field_of_svaml_was_sent(talk: dict[str, list[Exchange]]):
+    schemas = regenerate.published("calling")["components"]["schemas"]
+    expected = {
+        (name, field)
+        for kind in ("svaml.instruction", "svaml.action")
+        for name, reference in schemas[kind]["discriminator"]["mapping"].items()
+        for field in schemas[reference.rpartition("/")[2]]["properties"]
+    }
+    sent = set()
+    for operation in SUCCESSES:
+        for exchange in talk[operation.name]:
+            body = json.loads(exchange.body or b"{}")
+            for part in [*body.get("instructions", []), body.get("action")]:
+                if part is not None:
+                    sent |= {(part["name"], field) for field in part}
+    assert sent == expected
+
+
+def test_every_public_method_was_called():
+    methods = {
+        name for surface in (Calls, Reports) for name in vars(surface) if not name.startswith("_")
+    }
+    used = {name for operation in SUCCESSES for name in _names_in(operation.run.__code__)}
+    assert methods <= used
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)

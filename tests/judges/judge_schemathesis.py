@@ -1,0 +1,115 @@
+"""The sandbox against the strict specifications, as schemathesis sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import regenerate
+from recorder import forgetful
+from sinchvoice import PstnEndpoint, SipEndpoint
+from sinchvoice.sandbox import Sandbox, running
+
+# The first is the id in the examples of the specification.
+CALLS = ["4398599d1ba84ef3bde0a82dfb61abed", "4398599d1ba84ef3bde0a82dfb61abee"]
+
+# Every phase, good and bad data, and every check that schemathesis has.
+CONFIGURATION = f"""
+seed = 1
+# A run that reaches nothing proves nothing.
+warnings = {{ fail-on = true }}
+
+[generation]
+max-examples = 100
+database = "none"
+
+[checks]
+enabled = true
+
+[dictionaries]
+calls = {{ values = {json.dumps(CALLS)} }}
+
+[parameters]
+"path.callId" = {{ dictionary = "calls", probability = 0.8 }}
+"""
+
+
+def sandbox_with_calls(middleware: Any) -> Any:
+    """A sandbox whose calls are taken up again after each hangup: schemathesis thinks of many."""
+
+    def reviving(app: Any) -> Any:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+            for call in calls:
+                call.ended = None
+
+        return middleware(answer)
+
+    calls = []
+    with running(middleware=reviving) as box:
+        for call_id, end in zip(
+            CALLS, [PstnEndpoint("+12125550123"), SipEndpoint("a@b")], strict=True
+        ):
+            calls.append(box.add_call(call_id=call_id, to=end, from_=PstnEndpoint("+46730170101")))
+        yield box
+
+
+@pytest.fixture
+def box(request: pytest.FixtureRequest) -> Any:
+    yield from sandbox_with_calls(getattr(request, "param", lambda app: app))
+
+
+Judge = Callable[[str, Sandbox], tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Judge:
+    def run(spec: str, box: Sandbox) -> tuple[int, dict[str, Any]]:
+        """Exit code and report of schemathesis."""
+        document, report = tmp_path / f"{spec}.json", tmp_path / "report.json"
+        document.write_text(json.dumps(regenerate.strict(spec)), encoding="utf-8")
+        configuration = tmp_path / "schemathesis.toml"
+        configuration.write_text(CONFIGURATION, encoding="utf-8")
+        url = {"calling": box.calling_url, "reporting": box.reporting_url}[spec]
+        hooks = {
+            "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
+            "PYTHONPATH": str(Path(__file__).parent),
+        }
+        command = [
+            *(sys.executable, "-m", "schemathesis.cli", f"--config-file={configuration}"),
+            *("run", str(document), f"--url={url}", f"--report-json-path={report}"),
+        ]
+        done = subprocess.run(
+            command, env={**os.environ, **box.environ, **hooks}, cwd=tmp_path, check=False
+        )
+        return done.returncode, json.loads(report.read_text(encoding="utf-8"))
+
+    return run
+
+
+@pytest.mark.parametrize("spec", ["calling", "reporting"])
+def test_the_sandbox_keeps_to_its_strict_specification(spec: str, box: Sandbox, judge: Judge):
+    code, report = judge(spec, box)
+    assert (code, report["failures"], report["errors"]) == (0, [], [])
+    phases = {name for name, phase in report["phases"].items() if phase["status"] == "success"}
+    # No operation of reporting leads to another.
+    assert phases >= {"examples", "coverage", "fuzzing"}
+    assert spec == "reporting" or "stateful" in phases
+    # Good requests mostly succeed, or the run has not seen much.
+    assert len(report["valid_rates"]) == 3
+    for operation, rates in report["valid_rates"].items():
+        for phase, count in rates.items():
+            assert count["accepted"] > sum(count.values()) / 2, f"{operation}, {phase}: {count}"
+
+
+@pytest.mark.parametrize("box", [forgetful], indirect=True)
+def test_an_answer_that_lacks_something_is_noticed(box: Sandbox, judge: Judge):
+    code, report = judge("reporting", box)
+    assert code == 1
+    assert report["failures"] != []

@@ -1,0 +1,233 @@
+"""Everything that the client can ask for: each operation, endpoint, instruction and action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import attrs
+from sinchvoice import MxpEndpoint, PstnEndpoint, SipEndpoint, VoiceClient, svaml
+from sinchvoice.sandbox import Sandbox
+
+PHONE, OTHER_PHONE = PstnEndpoint("+12125550123"), PstnEndpoint("+46730170101")
+USER = MxpEndpoint("myUserName")
+SIP = SipEndpoint("+19876543210@example.sip.sinch.com")
+
+_RECORDING: dict[str, Any] = {
+    "destination_url": "s3://my-bucket/",
+    "credentials": "key:secret:eu-central-1",
+    "format": "mp3",
+    "notification_events": True,
+}
+
+# ReportCallStatus is left out: it answers a callback, and no request to a call can carry it.
+INSTRUCTIONS: list[svaml.Instruction] = [
+    svaml.Answer(),
+    svaml.PlayFiles(["welcome", "#tts[Welcome]"], locale="en-US"),
+    svaml.Say("Välkommen!", locale="sv-SE"),
+    svaml.SendDtmf("ww1234#w#"),
+    svaml.SetCookie("cookie_name", "cookie_value"),
+    svaml.StartRecording(),
+    svaml.StartRecording(
+        svaml.RecordingOptions(
+            **_RECORDING,
+            transcription_options=svaml.TranscriptionOptions(enabled=True, locale="en-US"),
+        )
+    ),
+    svaml.StopRecording(),
+]
+ACTIONS: list[svaml.Action] = [
+    svaml.Hangup(),
+    svaml.Continue(),
+    svaml.Continue(record=True, recording_options=svaml.RecordingOptions(**_RECORDING)),
+    svaml.ConnectPstn(),
+    svaml.ConnectPstn(
+        number=PHONE,
+        locale="en-US",
+        max_duration=14400,
+        dial_timeout=10,
+        cli="private",
+        suppress_callbacks=False,
+        dtmf="ww1234#w#",
+        indications="no",
+        amd=svaml.AnsweringMachineDetection(enabled=True, async_=False),
+        tags={"team": "blue"},
+    ),
+    svaml.ConnectMxp(),
+    svaml.ConnectMxp(destination=USER, call_headers={"foo": "bar", "baz": "qux"}),
+    svaml.ConnectConf(
+        "myConference",
+        conference_dtmf_options=svaml.ConferenceDtmfOptions(
+            mode="detect", max_digits=1, timeout_mills=3000
+        ),
+        moh="ring",
+        record=True,
+        recording_options=svaml.RecordingOptions(**_RECORDING),
+    ),
+    svaml.ConnectSip(
+        SIP,
+        max_duration=3000,
+        cli="+12125550123",
+        transport="TLS",
+        suppress_callbacks=True,
+        call_headers=[("foo", "bar")],
+        moh="music3",
+    ),
+    svaml.ConnectStream(
+        svaml.WebsocketEndpoint("wss://yourcompany.com/websocket-server"),
+        streaming_options=svaml.StreamingOptions(version=1, sample_rate=44100),
+        max_duration=3600,
+        call_headers={"foo": "bar"},
+    ),
+    svaml.RunMenu(
+        [
+            svaml.Menu(
+                "main",
+                main_prompt="#tts[Welcome]",
+                repeat_prompt="#tts[Again]",
+                repeats=3,
+                max_digits=1,
+                timeout_mills=5000,
+                max_timeout_mills=20000,
+                options=[
+                    svaml.MenuOption("1", "return(support)"),
+                    svaml.MenuOption("*", "menu(sub)"),
+                ],
+            ),
+            svaml.Menu("sub"),
+        ],
+        main_menu="main",
+        barge=True,
+        locale="en-US",
+        enable_voice=True,
+    ),
+    svaml.Park(
+        locale="en-US", intro_prompt="#tts[Welcome]", hold_prompt="#tts[Wait]", max_duration=180
+    ),
+]
+
+
+@attrs.frozen
+class Operation:
+    """Something that is asked of a server.
+
+    Attributes:
+        name: what it is called in a report.
+        run: does it, with a client and the id of a call.
+        code: the error that it ends with; None if it succeeds.
+        call: what the call is like, as for `Sandbox.add_call`.
+        call_id: the call's id; without it, a fresh one.
+    """
+
+    name: str
+    run: Callable[[VoiceClient, str], object]
+    code: int | None = None
+    call: Mapping[str, Any] = {"from_": OTHER_PHONE, "to": PHONE}
+    call_id: str | None = None
+
+
+def _update(name: str, what: svaml.Svaml, **more: Any) -> Operation:
+    return Operation(name, lambda voice, call: voice.calls.update(call, what), **more)
+
+
+def _leg(name: str, leg: Any, what: svaml.Svaml, **more: Any) -> Operation:
+    return Operation(
+        name, lambda voice, call: voice.calls.manage_with_call_leg(call, leg, what), **more
+    )
+
+
+def _report(name: str, *arguments: Any, **options: Any) -> Operation:
+    return Operation(name, lambda voice, _: voice.reports.user_calls(*arguments, **options))
+
+
+def _kind(part: object) -> str:
+    return type(part).__name__
+
+
+_NOON = datetime(2026, 11, 3, 12, 0, 0, 123456, tzinfo=UTC)
+_ENDS = [("app user", USER), ("phone", PHONE), ("SIP", SIP)]
+
+SUCCESSES: list[Operation] = [
+    *(
+        Operation(f"get a call from {caller} to {callee}", _get, call={"from_": from_, "to": to})
+        for _get in [lambda voice, call: voice.calls.get(call)]
+        for caller, from_ in [("nobody", None), *_ENDS]
+        for callee, to in _ENDS
+    ),
+    *(
+        Operation(f"get call {call_id}", lambda voice, call: voice.calls.get(call), call_id=call_id)
+        # No comma: Prism takes one in a path for a list, of any schema.
+        for call_id in ("a b", "a+b@c:d", "ü", "100%25", "~!$&'()*;=")
+    ),
+    *(
+        _update(f"instruction {number}, {_kind(part)}", svaml.Svaml([part]))
+        for number, part in enumerate(INSTRUCTIONS, start=1)
+    ),
+    *(
+        _update(f"action {number}, {_kind(part)}", svaml.Svaml(action=part))
+        for number, part in enumerate(ACTIONS, start=1)
+    ),
+    _update("all instructions, then an action", svaml.Svaml(INSTRUCTIONS, svaml.Continue())),
+    *(
+        _leg(f"{_kind(part)} on leg {leg}, {_kind(action)}", leg, svaml.Svaml([part], action))
+        for leg in ("caller", "callee", "both")
+        for part in INSTRUCTIONS
+        if isinstance(part, svaml.PlayFiles | svaml.Say)
+        for action in (svaml.Continue(), svaml.Hangup())
+    ),
+    Operation("hang up", lambda voice, call: voice.calls.hangup(call)),
+    Operation("say", lambda voice, call: voice.calls.say(call, "Hello")),
+    Operation("say to both", lambda voice, call: voice.calls.say(call, "Hello", leg="both")),
+    Operation("play", lambda voice, call: voice.calls.play(call, "welcome")),
+    Operation("play to callee", lambda voice, call: voice.calls.play(call, "a", leg="callee")),
+    *(
+        _report(f"report on {user}, {domain}, from {start} to {stop}", user, **window)
+        for user in (USER, PHONE, MxpEndpoint("a b"), MxpEndpoint("ü@x"))
+        for domain in ("data", "pstn")
+        for start, stop in [
+            (None, None),
+            (date(2026, 11, 1), None),
+            (None, _NOON),
+            (date(2026, 11, 1), date(2026, 11, 8)),
+            (_NOON, _NOON + timedelta(days=30)),
+        ]
+        for window in [{"domain": domain, "start": start, "stop": stop}]
+    ),
+    Operation(
+        "reports by day",
+        lambda voice, _: list(
+            voice.reports.user_calls_by_window(USER, date(2026, 11, 1), date(2026, 11, 4))
+        ),
+    ),
+    Operation("counter", lambda voice, _: voice.reports.counter("currentcalls")),
+    Operation("counter, newer name", lambda voice, _: voice.reports.counter("currentCalls")),
+    Operation("service", lambda voice, _: voice.reports.service_status("rtpproxy")),
+]
+
+_APPS = {"from_": USER, "to": MxpEndpoint("b")}
+_OVER = {"to": PHONE, "started": _NOON, "ended": _NOON + timedelta(seconds=90)}
+
+FAILURES: list[Operation] = [
+    Operation("get an unknown call", lambda voice, _: voice.calls.get("unknown"), 40400),
+    Operation("hang up an unknown call", lambda voice, _: voice.calls.hangup("unknown"), 40400),
+    Operation("hang up again", lambda voice, call: voice.calls.hangup(call), 40400, _OVER),
+    Operation("say too late", lambda v, call: v.calls.say(call, "x", leg="both"), 40400, _OVER),
+    Operation("manage apps", lambda voice, call: voice.calls.hangup(call), 40003, _APPS),
+    Operation("unknown counter", lambda voice, _: voice.reports.counter("unknown"), 40400),
+    Operation("unknown service", lambda voice, _: voice.reports.service_status("x"), 40400),
+]
+
+
+# What the client sends only when it is told to, and a server refuses.
+REFUSED: list[Operation] = [
+    _update("unknown instruction", svaml.Svaml([svaml.Raw({"name": "shout"})]), code=40003),
+    _update("unknown action", svaml.Svaml(action=svaml.Raw({"name": "explode"})), code=40003),
+    _update("wrong type", svaml.Svaml([svaml.Raw({"name": "say", "text": 3})]), code=40003),
+    _leg("unknown on a leg", "both", svaml.Svaml([svaml.Raw({"name": "x"})]), code=40003),
+]
+
+
+def add_call(operation: Operation, box: Sandbox) -> str:
+    """Make the call that an operation is about, and return its id."""
+    return box.add_call(call_id=operation.call_id, **operation.call).call_id

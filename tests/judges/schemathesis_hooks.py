@@ -1,0 +1,56 @@
+"""What schemathesis loads: how requests are signed, and what a specification cannot say."""
+
+from __future__ import annotations
+
+import os
+import time
+from urllib.parse import urlsplit
+
+import requests
+import schemathesis
+from requests.auth import AuthBase
+from schemathesis.core.parameters import ParameterLocation
+from sinchvoice import Credentials, signing
+
+
+class Signed(AuthBase):
+    """Signs a request as it will travel."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = request.body or b""
+        signed = signing.signed_headers(
+            self._credentials,
+            method=request.method or "",
+            resource=urlsplit(request.url).path,
+            timestamp=signing.format_timestamp(time.time()),
+            content_type=request.headers.get("Content-Type", ""),
+            body=body.encode() if isinstance(body, str) else body,
+        )
+        request.headers.update(signed)
+        return request
+
+
+schemathesis.auth.set_from_requests(
+    Signed(Credentials(os.environ["SINCH_APPLICATION_KEY"], os.environ["SINCH_APPLICATION_SECRET"]))
+)
+
+
+@schemathesis.hook
+def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+    """Make good what is only bad because of a rule that OpenAPI cannot state."""
+    path, query = case.path_parameters or {}, case.query or {}
+    # The endpoint of a number is a number.
+    if path.get("type") == "number" and is_good(case, "path"):
+        path["endpoint"] = "+46730170101"
+    # A window ends after it begins, and within 30 days.
+    if {"_start", "_stop"} <= query.keys() and is_good(case, "query"):
+        query["_start"], query["_stop"] = "2014-04-28", "2014-05-28"
+    return case
+
+
+def is_good(case: schemathesis.Case, location: str) -> bool:
+    """Whether a part of a request was made to be accepted."""
+    return case.meta is None or not case.meta.is_negative_at(ParameterLocation(location))
