@@ -33,6 +33,15 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session
+def endurance(session: nox.Session) -> None:
+    """Faults by the thousand, forged callbacks by the hundred thousand, crowds of threads."""
+    install_groups(session, "test")
+    install_wheel(session, "sandbox")
+    files = sorted(str(file) for file in Path("tests/endurance").glob("*.py"))
+    session.run("pytest", "--capture=no", *files, *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     install_groups(session, "lint")
@@ -70,7 +79,7 @@ def bench(session: nox.Session) -> None:
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
     install_wheel(session, "sandbox")
-    session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls"]))
+    session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls", "load"]))
 
 
 @nox.session(reuse_venv=False)

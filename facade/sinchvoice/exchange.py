@@ -46,7 +46,15 @@ from .retry import Failure, retry_after_seconds
 from .settings import Auth, Settings, is_loopback
 from .signing import CanonicalResource
 
-__all__ = ["AsyncExchange", "Exchange", "Operation", "Timing", "path_segment", "split_url"]
+__all__ = [
+    "AsyncExchange",
+    "Exchange",
+    "Operation",
+    "Timing",
+    "path_segment",
+    "split_url",
+    "unpooled_transport",
+]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=ApiError)
@@ -302,6 +310,11 @@ class AsyncExchange(_Exchange):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def unpooled_transport() -> httpx.AsyncBaseTransport:
+    """A transport that keeps no connection open between requests, so that none is left to close."""
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _http_options(settings: Settings) -> dict[str, Any]:

@@ -142,6 +142,7 @@ class Sandbox(SandboxApplication):
 
     regional_url: str
     _injections: list[Injection] = attrs.field(repr=False, alias="injections")
+    _transports: Transports = attrs.field(repr=False, alias="transports")
 
     @property
     def clock(self) -> SandboxClock:
@@ -167,6 +168,11 @@ class Sandbox(SandboxApplication):
     def requests(self) -> list[SandboxRequest]:
         """The requests that reached it, in order; the last 10,000."""
         return list(self._world.requests)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open to it."""
+        return len(self._transports)
 
     def add_application(self) -> SandboxApplication:
         """Add an application, with a key and a secret of its own."""
@@ -267,6 +273,7 @@ def running(
             application_secret=credentials.application_secret,
             world=world,
             injections=injections,
+            transports=transports,
         )
         if populated:
             box.populate()
