@@ -357,7 +357,9 @@ def test_windows_fit_a_terminal_of_80_columns_and_no_color_means_no_escapes(
 
 def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
     assert "Common options" in on_a_terminal(box.environ, tmp_path, "call", "play", "--help")
-    assert "\x1b[1mpath, " in on_a_terminal(box.environ, tmp_path, "sign", "explain", "GET", "/")
+    assert "\x1b[1mevery form " in on_a_terminal(
+        box.environ, tmp_path, "sign", "explain", "GET", "/"
+    )
 
 
 @pytest.mark.parametrize("arguments", [["call", "get", "CALL"], ["sign", "explain", "GET", "/"]])
@@ -369,7 +371,7 @@ def test_a_terminal_that_wants_no_colour_gets_the_same_words(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     shown = run(*arguments).out
     assert "\x1b" not in shown
-    assert "number:+12125550123" in shown or "path, path-and-query, " in shown
+    assert "number:+12125550123" in shown or "every form of the URL" in shown
 
 
 def test_help_in_a_pipe_is_plain(run: Run):
@@ -514,6 +516,7 @@ def test_a_number_without_its_plus_is_refused(run: Run, text: str, remedy: str):
         (["u", "--start", "2026-11-01T10:00"], "no time zone: write 2026-11-01T10:00Z if it is"),
         (["u", "--start", "2026-13-01"], "--start is '2026-13-01': give a day like"),
         (["u", "--stop", "yesterday"], "--stop is 'yesterday': give a day like"),
+        (["u", "--start", "0001-01-01T00:00+23:00"], "give a day like"),
         (["u", "--by-day"], "need a beginning and an end"),
         (["u", "--step", "1w"], "--step is '1w': give a length like 7d, 6h or 30m\n"),
         (["u", "--step", "1d", "--by-day"], "not both"),
@@ -838,6 +841,7 @@ def test_a_system_without_owners_is_not_checked(
             "regoin = 'x'",
             "unknown key 'regoin': known are application_key, application_secret, reg",
         ),
+        ("regoin = 'x'", "calling_url, reporting_url, auth, canonical_resource, timeout"),
         ("[profiles.a]\nx = 1", "unknown key 'x'"),
         ("profiles = 1", "write [profiles.NAME]"),
         ("[profiles]\na = 1", "write [profiles.NAME]"),
@@ -1031,12 +1035,12 @@ def test_a_person_sees_every_line_with_its_end(run: Run):
     assert ran.out == (
         "POST /v1/sms/+46700000000, a body of 25 bytes\n"
         "\n"
-        "path, path-and-query, decoded-path, decoded-path-and-query: a client tries it first\n"
+        "every form of the URL: a client tries it first\n"
         '  1  "POST\\n"\n'
         '  2  "jANzQ+rgAHyf1MWQFSwvYw==\\n"\n'
         '  3  "application/json\\n"\n'
         '  4  "x-timestamp:2014-06-04T13:41:58Z\\n"\n'
-        '  5  "/v1/sms/+46700000000"   (no line feed at the end)\n'
+        '  5  "/v1/sms/+46700000000"   (no line feed)\n'
         "  signature  qDXMwzfaxCRS849c/2R0hg0nphgdHciTo7OdM6MsdnM=   (yours)\n"
         "  Authorization: Application 5F5C418A0F914BBC8234A9BF5EDDAD97:"
         "qDXMwzfaxCRS849c/2R0hg0nphgdHciTo7OdM6MsdnM=\n"
@@ -1049,7 +1053,7 @@ def test_empty_lines_are_said_to_be_empty(run: Run):
     ran = run("sign", "explain", "GET", 'https://x.example/a"%0A?b')
     assert '  2  "\\n"   (empty: no body)\n' in ran.out
     assert '  3  "\\n"   (empty: no Content-Type)\n' in ran.out
-    assert '  5  "/a\\"\\n"   (no line feed at the end)\n' in ran.out
+    assert '  5  "/a\\"\\n"   (no line feed)\n' in ran.out
     assert "decoded-path-and-query: a client does not try it" in ran.out
 
 

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
@@ -280,14 +280,14 @@ def _moment(name: str, text: str | None) -> date | datetime | None:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             return date.fromisoformat(text)
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidRequest(
             f"{name} is {text!r}: give a day like 2026-11-01, or a time like 2026-11-01T09:00Z "
             f"({error})"
         ) from None
-    if moment.tzinfo is None:
-        raise InvalidRequest(f"{name} {text!r} has no time zone: write {text}Z if it is UTC")
-    return moment
+    raise InvalidRequest(f"{name} {text!r} has no time zone: write {text}Z if it is UTC")
 
 
 def _length(step: str | None, *, by_day: bool) -> timedelta | None:
@@ -356,7 +356,7 @@ def play(
     call: _CallId,
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Ids of stored files, URLs, or #tts[…] prompts."),
+        typer.Argument(metavar="FILE", help="Ids of stored files, URLs, or #tts[…] prompts."),
     ],
     locale: _Locale = None,
     leg: _Leg = None,
@@ -510,12 +510,11 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
     write(f"{request.method} {request.target}, {f'a body of {size} bytes' if size else 'no body'}")
     for candidate in request.candidates():
         write("")
-        forms = ", ".join(form.value for form in candidate.forms)
-        options.output.heading(f"{forms}: {candidate.describe()}")
+        options.output.heading(candidate.describe())
         remarks = ["", "no body" * (size == 0), "no Content-Type" * (not request.content_type)]
         for number, line in enumerate(candidate.lines, 1):
             remark = "empty: " + remarks[number - 1] if not line else ""
-            remark = "no line feed at the end" if number == len(candidate.lines) else remark
+            remark = "no line feed" if number == len(candidate.lines) else remark
             shown = visible(line, last=number == len(candidate.lines))
             write(f"  {number}  {shown}" + (f"   ({remark})" if remark else ""))
         write(

@@ -43,10 +43,12 @@ class Candidate:
     signature: str
 
     def describe(self) -> str:
-        """Its place in the order in which a client tries."""
+        """Its forms, and its place in the order in which a client tries."""
+        every = len(self.forms) == len(CanonicalResource)
+        forms = "every form of the URL" if every else ", ".join(form.value for form in self.forms)
         if self.tried is None:
-            return "a client does not try it"
-        return f"a client tries it {('first', 'second', 'third')[self.tried - 1]}"
+            return f"{forms}: a client does not try it"
+        return f"{forms}: a client tries it {('first', 'second', 'third')[self.tried - 1]}"
 
 
 @attrs.frozen(kw_only=True)

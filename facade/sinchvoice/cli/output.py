@@ -90,12 +90,10 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
 
 # Messages of the library name its methods and settings; here they are commands and options.
 _WORDS = (
-    ("user_calls_by_window", "--by-day or --step"),
-    ("calls.update", "'sinchvoice call update'"),
+    ("use user_calls_by_window", "use --by-day or --step"),
+    ("use calls.update", "use 'sinchvoice call update'"),
     ("auth='basic'", "--auth basic"),
-    ("canonical_resource", "--canonical-resource"),
-    ("calling_url", "--calling-url"),
-    ("reporting_url", "--reporting-url"),
+    ("set canonical_resource", "set --canonical-resource"),
 )
 
 
