@@ -29,7 +29,6 @@ from ..calls import CallLeg
 from ..endpoints import MxpEndpoint, PstnEndpoint, check_e164
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
 from ..reports import ReportDomain
-from ..settings import is_loopback
 from .explain import SignedRequest, read_signature, read_target, visible
 from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded
 from .output import (
@@ -554,8 +553,6 @@ def sandbox(
     }
     try:
         with running(host=host, port=port, seed=seed) as box:
-            if not is_loopback(host):
-                write(f"warning: {host} is not loopback: others can reach it", sys.stderr)
             if options.as_json:
                 options.output.record(box.environ)
             else:
@@ -605,6 +602,7 @@ def _warnings_in_one_line() -> Iterator[None]:
         write(f"warning: {printable(str(message))}", sys.stderr)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("always", kind)
         warnings.showwarning = show
         yield
