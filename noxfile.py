@@ -53,7 +53,8 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """Check types with two checkers; tests/typing/api.py is how users would write."""
     session.install(*PROJECT["project"]["dependencies"])
-    session.install(*PROJECT["project"]["optional-dependencies"]["sandbox"])
+    for extra in ("cli", "sandbox"):
+        session.install(*PROJECT["project"]["optional-dependencies"][extra])
     install_groups(session, "typecheck")
     session.run("mypy")
     session.run("pyright")
@@ -93,7 +94,7 @@ def build(session: nox.Session) -> None:
 
 def run_tests(session: nox.Session) -> None:
     install_groups(session, "test")
-    install_wheel(session, "sandbox")
+    install_wheel(session, "cli", "sandbox")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
 

@@ -60,6 +60,9 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ApiError)
 
 _logger = logging.getLogger("sinchvoice")
+# URLs have phone numbers in them: this one is silent until its own level is set.
+_request_logger = logging.getLogger("sinchvoice.requests")
+_request_logger.setLevel(logging.CRITICAL)
 _MAX_CONTENT = 2**20  # bytes; the answers of these APIs are a few hundred
 _MAX_REDIRECTS = 3
 _MAX_FORMS = 3  # of the canonical resource, tried per request
@@ -638,6 +641,7 @@ class _Passage(httpx.Auth, Generic[T]):
             sent = clock()
             self._authorize(request, target, forms[0], sent + skew)
             account.begin_request()
+            _request_logger.info("%s %s", request.method, request.url)
             response = yield request
             if account.succeeded:
                 if ambiguous:
