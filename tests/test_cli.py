@@ -30,6 +30,7 @@ from sinchvoice import (
     ApiError,
     Call,
     Credentials,
+    InvalidRequest,
     MxpEndpoint,
     OtherEndpoint,
     Price,
@@ -41,6 +42,7 @@ from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main
 from sinchvoice.cli.output import EXIT_CODES, Output, call_record
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
+from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTATION = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -1234,6 +1236,34 @@ def test_the_sandbox_stops_at_ctrl_c(run: Run):
     ran = run("sandbox", "--seed", "2")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.count("export SINCH_") == 4
+
+
+def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
+    arguments = ("--fault", "unavailable=60 on /v1/counters/*", "--fault", "latency=0 50%")
+    with spawn("sandbox", *arguments, environ={}, home=tmp_path) as sandbox:
+        exports = dict(
+            re.fullmatch(r"export (\w+)=(\S+)\n", read_line(sandbox)).groups()  # type: ignore[union-attr]
+            for _ in range(4)
+        )
+        counter = spawn("report", "counter", "currentcalls", environ=exports, home=tmp_path)
+        _, err = counter.communicate(timeout=20)
+        sandbox.send_signal(signal.SIGTERM)
+    assert counter.returncode == 7
+    assert "HTTP 503, code 50300, Temporary down" in err
+
+
+def test_a_fault_that_there_is_not_is_told_with_those_there_are(run: Run):
+    ran = run("sandbox", "--fault", "explode")
+    assert ran.code == 2
+    assert "no fault is named 'explode': give one of latency, latency-after, reset" in ran.err
+
+
+def test_every_fault_is_documented():
+    paragraph = DOCUMENTATION[DOCUMENTATION.index("`sandbox --fault`") :].partition("\n\n")[0]
+    listed = re.findall(r"`([a-z-]+)[^`]*`", paragraph.partition("There are")[2])
+    with pytest.raises(InvalidRequest) as caught:
+        Injection.parse("x")
+    assert listed == str(caught.value).partition("give one of ")[2].split(", ")
 
 
 @pytest.mark.usefixtures("interrupted_soon")

@@ -538,14 +538,25 @@ def sandbox(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Makes ids and calls the same in every run.")
     ] = 1,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="FAULT",
+            help="What goes wrong: NAME[=VALUE] [PERCENT%] [on ROUTE], like 'latency=0.2 10% on "
+            "GET'; again for more.",
+        ),
+    ] = None,
 ) -> None:
     """Run a local Sinch Voice until it is interrupted; prints what a shell has to export."""
     try:
         from ..sandbox import running
+        from ..sandbox.faults import Injection
     except ModuleNotFoundError as error:
         if "sinchvoice[sandbox]" not in str(error):
             raise
         raise ConfigurationError(str(error)) from None
+    injections = [Injection.parse(text) for text in fault or ()]
     stop = threading.Event()
     handlers = {
         number: signal.signal(number, lambda *_: stop.set())
@@ -553,6 +564,8 @@ def sandbox(
     }
     try:
         with running(host=host, port=port, seed=seed) as box:
+            for injection in injections:
+                box.inject(injection)
             if options.as_json:
                 options.output.record(box.environ)
             else:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, cast
 import attrs
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from ..calls import CallReason, CallResult
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
@@ -186,13 +187,18 @@ class Sandbox(SandboxApplication):
         )
 
     def inject(
-        self, fault: Fault | Iterable[Fault | None], *, on: str = "*", probability: float = 1.0
+        self,
+        fault: Fault | Iterable[Fault | None] | Injection,
+        *,
+        on: str = "*",
+        probability: float = 1.0,
     ) -> Injection:
         """Let something go wrong, until the injection is stopped or the sandbox is reset.
 
         Args:
             fault: a fault that strikes again and again; or several, which strike one request each,
-                in order, and then no more. None among them lets a request pass.
+                in order, and then no more. None among them lets a request pass. Or a whole
+                Injection, which says the rest itself.
             on: the requests that it may strike: a method, a path or both, with wildcards, like
                 `PATCH /calling/*`.
             probability: of striking such a request, from 0 to 1. The dice are seeded.
@@ -200,7 +206,11 @@ class Sandbox(SandboxApplication):
         Raises:
             InvalidRequest: something is no fault, no route, or no probability.
         """
-        injection = Injection(fault, on=on, probability=probability)
+        injection = (
+            fault
+            if isinstance(fault, Injection)
+            else Injection(fault, on=on, probability=probability)
+        )
         self._injections.append(injection)
         return injection
 
@@ -294,7 +304,10 @@ def _protocol(transports: Transports) -> Any:
     class Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.addresses = (self.client, self.server)
+            self.addresses: tuple[Any, Any] = (
+                get_remote_addr(transport),
+                get_local_addr(transport),
+            )
             transports[self.addresses] = transport
 
         def connection_lost(self, exc: Exception | None) -> None:
