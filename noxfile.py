@@ -70,6 +70,15 @@ def openapi_core(session: nox.Session) -> None:
 
 
 @nox.session
+def endurance(session: nox.Session) -> None:
+    """Faults by the thousand, forged callbacks by the hundred thousand, crowds of threads."""
+    install_groups(session, "test")
+    install_wheel(session, "sandbox")
+    files = sorted(str(file) for file in Path("tests/endurance").glob("*.py"))
+    session.run("pytest", "--capture=no", *files, *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     install_groups(session, "lint")
@@ -81,7 +90,8 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """Check types with two checkers; tests/typing/api.py is how users would write."""
     session.install(*PROJECT["project"]["dependencies"])
-    session.install(*PROJECT["project"]["optional-dependencies"]["sandbox"])
+    for extra in ("cli", "sandbox"):
+        session.install(*PROJECT["project"]["optional-dependencies"][extra])
     install_groups(session, "typecheck")
     session.run("mypy")
     session.run("pyright")
@@ -107,7 +117,7 @@ def bench(session: nox.Session) -> None:
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
     install_wheel(session, "sandbox")
-    session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls"]))
+    session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls", "load"]))
 
 
 @nox.session(reuse_venv=False)
@@ -121,7 +131,7 @@ def build(session: nox.Session) -> None:
 
 def run_tests(session: nox.Session) -> None:
     install_groups(session, "test")
-    install_wheel(session, "sandbox")
+    install_wheel(session, "cli", "sandbox")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
 

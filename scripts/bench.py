@@ -4,6 +4,8 @@
     signing     signed requests per second on one core
     calls       a GET through the client against the same GET by hand, with httpx and `signing`:
                 once against the sandbox and once against a bare server, each in its own process
+    load        signed requests, GET and PATCH in turn, that the sandbox serves on one core, against
+                a bare server; and how its memory grows
 
 The two sides of a comparison take turns, so that a machine that speeds up or slows down does so for
 both; what is printed are medians. A limit that is missed makes the exit code 1.
@@ -11,11 +13,15 @@ both; what is printed are medians. A limit that is missed makes the exit code 1.
 
 import asyncio
 import json
+import os
+import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -73,6 +79,85 @@ def calls() -> bool:
                 print(f"{name:18} {median(facade) * 1e6:8.0f} µs through the client")
                 good &= _ratio(name, facade, hand, limit)
     return good
+
+
+def load() -> bool:
+    """The sandbox serves 1,000 signed requests per second, and its memory stays where it is."""
+    rates: dict[str, list[float]] = {}
+    sizes: list[int] = []
+    for server, rounds in (("bare", 2), ("sandbox", 10)):
+        with _serving(server, one_core=True) as environ:
+            rates[server] = []
+            for _ in range(rounds):
+                rates[server].append(_rate(environ, 10_000))
+                if server == "sandbox":
+                    sizes.append(_resident(int(environ["PID"])))
+    rate, ceiling = median(rates["sandbox"]), median(rates["bare"])
+    print(f"load, bare server  {ceiling:8,.0f} /s")
+    print(f"load, sandbox      {rate:8,.0f} /s (limit 1,000)")
+    # Its history of requests is full, and so is that of the call, after 20,000 of them.
+    early, late = sizes[2], sizes[-1]
+    print(f"load, memory       {early / 1024:8.1f} MiB after 30,000 requests")
+    print(f"load, memory       {late / 1024:8.1f} MiB after 100,000 requests")
+    print(f"load, memory       {late / early if early else 1:8.2f} x (limit 1.05)")
+    return rate >= 1000 and late <= 1.05 * early
+
+
+def _rate(environ: dict[str, str], count: int, connections: int = 8) -> float:
+    """Requests per second over a few connections, each with one request under way."""
+    import httpx
+    from sinchvoice.signing import Credentials, format_timestamp, signed_headers
+
+    credentials = Credentials(environ["SINCH_APPLICATION_KEY"], environ["SINCH_APPLICATION_SECRET"])
+    url = httpx.URL(environ["SINCH_VOICE_CALLING_URL"])
+    path = f"/calling/v1/calls/id/{environ['CALL']}"
+    say = b'{"instructions":[{"name":"say","text":"One moment, please."}]}'
+
+    def request(method: str, body: bytes) -> bytes:
+        headers = signed_headers(
+            credentials,
+            method=method,
+            resource=path,
+            timestamp=format_timestamp(time.time()),
+            content_type="application/json" if body else "",
+            body=body,
+        )
+        if body:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        lines = [f"{method} {path} HTTP/1.1", "Host: x", *map(": ".join, headers.items()), "", ""]
+        return "\r\n".join(lines).encode() + body
+
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_connection((url.host, url.port or 80)))
+            for _ in range(connections)
+        ]
+        begin = time.perf_counter()
+        for number in range(0, count, connections):
+            patches = number // connections % 2
+            for connection in sockets:
+                connection.sendall(request("PATCH", say) if patches else request("GET", b""))
+            for connection in sockets:
+                _read_answer(connection)
+        return count / (time.perf_counter() - begin)
+
+
+def _read_answer(connection: socket.socket) -> None:
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 204")), answer
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
+
+
+def _resident(pid: int) -> int:
+    """Memory of a process in KiB; 0 where that cannot be read."""
+    status = Path(f"/proc/{pid}/status")
+    size = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(size[1]) if size else 0
 
 
 def _sync_sides(environ: dict[str, str]) -> tuple[list[float], list[float]]:
@@ -179,14 +264,16 @@ def _ratio(name: str, ours: list[float], baseline: list[float], limit: float | N
 
 
 @contextmanager
-def _serving(server: str) -> Iterator[dict[str, str]]:
+def _serving(server: str, *, one_core: bool = False) -> Iterator[dict[str, str]]:
     with subprocess.Popen(
         [*ME, f"serve-{server}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
+        if one_core and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
         try:
-            yield json.loads(process.stdout.readline())
+            yield {**json.loads(process.stdout.readline()), "PID": str(process.pid)}
         finally:
             process.stdin.close()
 
@@ -199,7 +286,8 @@ def _serve_sandbox() -> None:
 
 
 def _serve_bare() -> None:
-    """The cheapest HTTP server that will do: it reads to the blank line and writes fixed bytes."""
+    """The cheapest HTTP server that will do: it reads to the blank line, or the
+    end of an object, and writes fixed bytes."""
     content = json.dumps(
         {
             "from": {"type": "Username", "endpoint": "myUserName"},
@@ -226,7 +314,7 @@ def _serve_bare() -> None:
 
         def data_received(self, data: bytes) -> None:
             self.received += data
-            if self.received.endswith(b"\r\n\r\n"):
+            if self.received.endswith((b"\r\n\r\n", b"}")):
                 self.received = b""
                 self.transport.write(answer)
 
@@ -253,7 +341,12 @@ def _announce(environ: dict[str, Any]) -> None:
     sys.stdin.read()
 
 
-COMMANDS: dict[str, Callable[[], bool]] = {"imports": imports, "signing": signing, "calls": calls}
+COMMANDS: dict[str, Callable[[], bool]] = {
+    "imports": imports,
+    "signing": signing,
+    "calls": calls,
+    "load": load,
+}
 
 if __name__ == "__main__":
     match sys.argv[1:]:

@@ -897,6 +897,20 @@ def test_each_call_writes_one_line_and_httpx_none(scripted: Any, caplog: pytest.
     ]
 
 
+def test_urls_are_logged_only_to_those_who_ask_for_them(
+    scripted: Any, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "sinchvoice")
+    client = scripted(httpx.Response(200, json={"callId": ID}))
+    client.calls.get(ID)
+    assert [record.name for record in caplog.records] == ["sinchvoice"]
+    caplog.clear()
+    caplog.set_level(logging.INFO, "sinchvoice.requests")
+    client.calls.get(ID)
+    assert caplog.messages[0] == f"GET https://calling.api.sinch.com/calling/v1/calls/id/{ID}"
+
+
 def test_a_retry_is_seen_at_debug(scripted: Any, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG, "sinchvoice")
     scripted(error(503), OK).calls.get(ID)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -26,7 +28,14 @@ from sinchvoice import (
     signing,
     svaml,
 )
-from sinchvoice.sandbox import Sandbox, running
+from sinchvoice.sandbox import (
+    CallState,
+    Sandbox,
+    SandboxCall,
+    SandboxRequest,
+    faults,
+    running,
+)
 
 PHONE = PstnEndpoint("+12125550123")
 NOW = datetime(2026, 11, 20, 12, 1, tzinfo=UTC)
@@ -247,6 +256,10 @@ def test_an_unknown_call_is_40400(voice: VoiceClient):
         (b'{"instructions":{"name":"say"}}', 'is not of type "array"'),
         (b'{"action":{"name":"connectPstn","maxDuration":14401}}', "maxDuration: 14401 is greater"),
         (b'{"x":1,"action":{"name":"hangup"}}', "('x' was unexpected)"),
+        (b'{"action":{"name":"park"},"action":{"name":"hangup"}}', "action is there twice"),
+        (b'{"action":[{"name":"park"},{"name":"hangup"}]}', "no action is named None"),
+        (b'{"action":{"name":"connectMxp"}}', "connectMxp is for parked calls"),
+        (b'{"action":{"name":"runMenu"}}', "runMenu is for parked calls"),
     ],
 )
 def test_svaml_that_is_wrong_is_40003_with_the_reason(box: Sandbox, body: bytes, reason: str):
@@ -318,26 +331,184 @@ def test_a_leg_that_there_is_not_is_40003(box: Sandbox):
     assert request(box, "PATCH", path, content=b"{}")[0] == 40003
 
 
+# --- the life of a call -------------------------------------------------------------------------
+
+
+def seen(voice: VoiceClient, call: SandboxCall) -> tuple[str | None, ...]:
+    """What the API says of a call."""
+    shown = voice.calls.get(call.call_id)
+    return shown.status, shown.result, shown.reason
+
+
+def test_a_call_rings_is_answered_and_ends_by_itself(quiet_box: Sandbox, asker: VoiceClient):
+    call = quiet_box.add_call(to=PHONE, ring=5, duration=60)
+    assert call.state == CallState.RINGING
+    assert seen(asker, call) == ("ONGOING", "N/A", "N/A")
+    assert (call.answered, call.ended, call.duration) == (None, None, 0)
+
+    quiet_box.clock.advance(timedelta(seconds=5))
+    assert call.state == CallState.ANSWERED
+    assert seen(asker, call) == ("ONGOING", "ANSWERED", "N/A")
+    assert call.answered == NOW + timedelta(seconds=5)
+
+    quiet_box.clock.advance(59)
+    assert asker.calls.get(call.call_id).duration == 59
+    quiet_box.clock.advance(3600)
+    assert call.state == CallState.ENDED
+    assert seen(asker, call) == ("FINAL", "ANSWERED", "CALLERHANGUP")
+    assert call.ended == NOW + timedelta(seconds=65)
+    price = asker.calls.get(call.call_id).debit
+    assert price is not None
+    assert (call.duration, price.amount) == (60, call.rate)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason", "told"),
+    [
+        (CallResult.BUSY, None, ("FINAL", "BUSY", "N/A")),
+        (CallResult.NO_ANSWER, None, ("FINAL", "NOANSWER", "TIMEOUT")),
+        (CallResult.FAILED, CallReason.BLOCKED, ("FINAL", "FAILED", "BLOCKED")),
+    ],
+)
+def test_a_call_that_nobody_answers_has_no_duration(
+    quiet_box: Sandbox,
+    asker: VoiceClient,
+    result: CallResult,
+    reason: CallReason | None,
+    told: tuple[str, ...],
+):
+    call = quiet_box.add_call(to=PHONE, ring=20, result=result, reason=reason)
+    assert seen(asker, call) == ("ONGOING", "N/A", "N/A")
+    quiet_box.clock.advance(20)
+    assert seen(asker, call) == told
+    assert (call.answered, call.duration) == (None, 0)
+    assert "state='ended'" in repr(call)
+
+
+def test_a_call_that_rings_can_be_hung_up_or_answered(quiet_box: Sandbox, asker: VoiceClient):
+    one, two, three = (
+        quiet_box.add_call(to=PHONE, ring=20),
+        quiet_box.add_call(to=PHONE, ring=20, result=CallResult.NO_ANSWER),
+        quiet_box.add_call(to=PHONE, ring=20, duration=5),
+    )
+    asker.calls.hangup(one.call_id)
+    asker.calls.update(two.call_id, svaml.Svaml([svaml.Answer()]))
+    asker.calls.update(three.call_id, svaml.Svaml([svaml.Answer()]))
+    assert seen(asker, one) == ("FINAL", "NOANSWER", "MANAGERHANGUP")
+    assert [two.state, three.state] == [CallState.ANSWERED, CallState.ANSWERED]
+    quiet_box.clock.advance(60)
+    assert (two.state, two.duration) == (CallState.ANSWERED, 60)
+    assert (three.state, three.duration) == (CallState.ENDED, 25)
+
+
+def test_a_parked_call_can_be_taken_up_again(quiet_box: Sandbox, asker: VoiceClient):
+    call = quiet_box.add_call(to=PHONE)
+    asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park(max_duration=60)))
+    assert call.state == CallState.PARKED
+    asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Continue()))
+    assert call.state == CallState.ANSWERED
+    quiet_box.clock.advance(61)
+    assert call.state == CallState.ANSWERED
+
+
+def test_a_call_that_is_parked_for_too_long_ends(quiet_box: Sandbox, asker: VoiceClient):
+    call = quiet_box.add_call(to=PHONE)
+    asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park(max_duration=60)))
+    quiet_box.clock.advance(60)
+    assert seen(asker, call) == ("FINAL", "ANSWERED", "TIMEOUT")
+
+
+def test_a_parked_call_can_be_connected_and_its_length_limited(
+    quiet_box: Sandbox, asker: VoiceClient
+):
+    call = quiet_box.add_call(to=PHONE)
+    onwards = svaml.ConnectPstn(number="+46730170101", max_duration=30)
+    with pytest.raises(BadRequestError, match="connectPstn is for parked calls, and this one is"):
+        asker.calls.update(call.call_id, svaml.Svaml(action=onwards))
+    assert call.actions == []
+    asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park()))
+    asker.calls.update(call.call_id, svaml.Svaml(action=onwards))
+    assert call.state == CallState.ANSWERED
+    quiet_box.clock.advance(30)
+    assert seen(asker, call) == ("FINAL", "ANSWERED", "TIMEOUT")
+
+
+def test_a_call_in_a_conference_takes_a_menu(quiet_box: Sandbox, asker: VoiceClient):
+    call = quiet_box.add_call(to=PHONE)
+    menu = svaml.Svaml(action=svaml.RunMenu(menus=[svaml.Menu("main", main_prompt="#tts[Hi]")]))
+    for action in (svaml.Park(), svaml.ConnectConf("room")):
+        asker.calls.update(call.call_id, svaml.Svaml(action=action))
+    assert call.conference_id == "room"
+    asker.calls.update(call.call_id, menu)
+    assert call.actions[-1] == menu.action
+
+
+def test_what_instructions_leave_behind_can_be_seen(quiet_box: Sandbox, asker: VoiceClient):
+    call = quiet_box.add_call(to=PHONE)
+    recording = svaml.StartRecording(svaml.RecordingOptions(destination_url="s3://bucket"))
+    asker.calls.update(
+        call.call_id,
+        svaml.Svaml(
+            [svaml.SendDtmf("12"), svaml.SetCookie("k", "v"), svaml.SendDtmf("3#"), recording]
+        ),
+    )
+    assert (call.dtmf, call.cookies, call.recording) == ("123#", {"k": "v"}, recording)
+    asker.calls.update(call.call_id, svaml.Svaml([svaml.StopRecording()]))
+    assert call.recording is None
+
+
+def test_time_only_passes_forwards(quiet_box: Sandbox):
+    for by in (-1, float("nan"), timedelta(seconds=-1)):
+        with pytest.raises(InvalidRequest, match="only passes forwards"):
+            quiet_box.clock.advance(by)
+    assert quiet_box.clock.advance(0) == NOW
+
+
+def test_a_clock_that_follows_real_time_can_be_advanced_and_signatures_stay_good(box: Sandbox):
+    with running(populated=False) as ahead, VoiceClient.from_env(ahead.environ) as voice:
+        call = ahead.add_call(to=PHONE, duration=3600)
+        ahead.clock.advance(timedelta(days=2))
+        assert voice.calls.get(call.call_id).status == CallStatus.FINAL
+        assert [request.status for request in ahead.requests] == [200]
+
+
+# --- applications -------------------------------------------------------------------------------
+
+
+def test_an_application_does_not_see_the_calls_of_another(quiet_box: Sandbox, asker: VoiceClient):
+    other = quiet_box.add_application()
+    mine, theirs = quiet_box.add_call(to=PHONE), other.add_call(to=PHONE)
+    assert (list(quiet_box.calls), list(other.calls)) == ([mine.call_id], [theirs.call_id])
+    for auth in ("signed", "basic"):
+        with VoiceClient.from_env(other.environ, auth=auth) as voice:  # type: ignore[arg-type]
+            assert voice.calls.get(theirs.call_id).call_id == theirs.call_id
+            with pytest.raises(NotFoundError):
+                voice.calls.hangup(mine.call_id)
+    with pytest.raises(NotFoundError):
+        asker.calls.get(theirs.call_id)
+    with (
+        VoiceClient(
+            other.application_key, quiet_box.application_secret, calling_url=other.calling_url
+        ) as mixed,
+        pytest.raises(AuthenticationError),
+    ):
+        mixed.calls.get(theirs.call_id)
+    assert other.application_secret not in repr(other)
+
+
 # --- reports ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def quiet_box() -> Any:
     """A sandbox with no calls, in which it is noon."""
-    with running(populated=False, clock=NOW.timestamp) as sandbox:
+    with running(populated=False, now=NOW) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def asker(quiet_box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client that lives at the same noon, by basic auth: no clocks need to agree."""
-    with VoiceClient(
-        quiet_box.application_key,
-        quiet_box.application_secret,
-        auth="basic",
-        calling_url=quiet_box.calling_url,
-        reporting_url=quiet_box.reporting_url,
-    ) as client:
+def asker(quiet_box: Sandbox) -> Any:
+    with VoiceClient.from_env(quiet_box.environ) as client:
         yield client
 
 
@@ -352,17 +523,23 @@ def test_a_user_of_any_name_gets_a_report(quiet_box: Sandbox):
 
 
 def test_a_report_adds_up_the_calls_of_a_user(quiet_box: Sandbox, asker: VoiceClient):
-    user, minute = MxpEndpoint("u"), timedelta(seconds=60)
+    user = MxpEndpoint("u")
     day = datetime(2026, 11, 3, 9, tzinfo=UTC)
     outcomes = [CallResult.ANSWERED, CallResult.BUSY, CallResult.ANSWERED, CallResult.FAILED]
     for number, result in enumerate(outcomes):
         started = day + timedelta(days=number)
         quiet_box.add_call(
-            from_=user, to=PHONE, started=started, ended=started + minute, result=result
+            from_=user,
+            to=PHONE,
+            started=started,
+            ring=5,
+            duration=60 if result == CallResult.ANSWERED else None,
+            result=result,
         )
-    quiet_box.add_call(from_=PHONE, to=user, started=day, ended=day + minute)
+    quiet_box.add_call(from_=PHONE, to=user, started=day, duration=60)
     quiet_box.add_call(from_=user, to=PHONE, started=day)
-    quiet_box.add_call(from_=MxpEndpoint("v"), to=PHONE, started=day, ended=day + minute)
+    quiet_box.add_call(from_=MxpEndpoint("v"), to=PHONE, started=day, duration=60)
+    quiet_box.add_application().add_call(from_=user, to=PHONE, started=day, duration=60)
 
     everything = asker.reports.user_calls(user, domain="pstn")
     assert (everything.success, everything.failed, everything.duration) == (2, 2, 120)
@@ -406,10 +583,16 @@ def test_the_counter_counts_what_went_on_when_it_was_last_refreshed(
 ):
     refreshed = NOW.replace(minute=0)
     quiet_box.add_call(to=PHONE, started=refreshed - timedelta(minutes=1))
-    quiet_box.add_call(to=PHONE, started=refreshed - timedelta(minutes=9), ended=refreshed)
+    quiet_box.add_call(to=PHONE, started=refreshed - timedelta(minutes=9), duration=540)
     quiet_box.add_call(to=PHONE, started=refreshed + timedelta(seconds=1))
+    quiet_box.add_application().add_call(to=PHONE, started=refreshed - timedelta(minutes=1))
     counter = asker.reports.counter("currentCalls")
     assert (counter.value, counter.modified) == (1, refreshed)
+    quiet_box.clock.advance(59)
+    assert asker.reports.counter("currentcalls") == counter
+    quiet_box.clock.advance(1)
+    later = asker.reports.counter("currentcalls")
+    assert (later.value, later.modified) == (2, refreshed + timedelta(minutes=2))
 
 
 def test_an_unknown_counter_or_service_is_40400(voice: VoiceClient):
@@ -421,22 +604,6 @@ def test_an_unknown_counter_or_service_is_40400(voice: VoiceClient):
 def test_a_service_can_be_set_down(quiet_box: Sandbox, asker: VoiceClient):
     quiet_box.services["rtpproxy"] = "down"
     assert asker.reports.service_status("rtpproxy").is_up is False
-
-
-# --- time ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("skew", [-3600, 86400])
-def test_a_client_finds_its_way_to_a_sandbox_in_another_time(
-    skew: int, caplog: pytest.LogCaptureFixture
-):
-    with (
-        running(clock=lambda: time.time() + skew) as box,
-        VoiceClient.from_env(box.environ) as voice,
-    ):
-        assert voice.reports.service_status("rtpproxy").is_up
-        assert voice.reports.service_status("rtpproxy").is_up
-    assert caplog.text.count("signing with the server's time") == 1
 
 
 # --- the sandbox itself -------------------------------------------------------------------------
@@ -490,6 +657,100 @@ def test_a_sandbox_can_listen_on_ipv6_loopback():
         pytest.skip("this machine has no IPv6 loopback")
 
 
+def test_every_request_is_kept_with_what_became_of_it(quiet_box: Sandbox, asker: VoiceClient):
+    call = quiet_box.add_call(to=PHONE, call_id="a b")
+    asker.calls.hangup(call.call_id)
+    with pytest.raises(NotFoundError):
+        asker.calls.get("unknown")
+    done, failed = quiet_box.requests
+    assert done == SandboxRequest(
+        at=NOW,
+        method="PATCH",
+        target="/calling/v1/calls/id/a%20b",
+        body=b'{"action":{"name":"hangup"}}',
+        status=204,
+        acted=True,
+    )
+    assert (failed.status, failed.error_code, failed.acted) == (404, 40400, False)
+
+
+def test_a_reset_begins_anew(quiet_box: Sandbox, asker: VoiceClient):
+    first = quiet_box.add_call(to=PHONE).call_id
+    other = quiet_box.add_application()
+    quiet_box.inject(faults.unavailable())
+    quiet_box.services.clear()
+    quiet_box.clock.advance(1)
+    quiet_box.reset()
+    assert (quiet_box.calls, quiet_box.requests, quiet_box.clock.now) == ({}, [], NOW)
+    assert asker.reports.service_status("rtpproxy").is_up
+    assert quiet_box.add_call(to=PHONE).call_id == first
+    with VoiceClient.from_env(other.environ) as gone, pytest.raises(AuthenticationError):
+        gone.reports.service_status("rtpproxy")
+
+
+def test_listening_beyond_loopback_gives_a_warning_and_urls_that_work_here():
+    with (
+        pytest.warns(RuntimeWarning, match="others can reach it") as given,
+        running(host="0.0.0.0") as box,  # noqa: S104
+        VoiceClient.from_env(box.environ) as voice,
+    ):
+        assert voice.reports.service_status("rtpproxy").is_up
+    assert [warning.filename for warning in given] == [__file__]
+
+
+def test_the_seeded_world_has_calls_among_users_and_numbers(box: Sandbox):
+    ends = {end for call in box.calls.values() for end in (call.from_, call.to)}
+    assert {*box.users, *box.numbers} <= ends
+
+
+# --- what is not HTTP, or too slow --------------------------------------------------------------
+
+
+def test_slow_silent_and_malformed_clients_do_not_keep_others_waiting(
+    box: Sandbox, voice: VoiceClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sinchvoice.sandbox.app._READ_TIMEOUT", 0.3)
+    port = int(box.calling_url.rpartition(":")[2])
+    head = b"PATCH /calling/v1/calls/id/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    openings = [
+        b"",
+        b"GET /v1/coun",
+        b"\x16\x03\x01 not HTTP at all\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000,
+        b"PATCH / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"PATCH / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        head + b"{",
+    ]
+    with ExitStack() as stack:
+        strangers = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            for _ in range(len(openings) * 10)
+        ]
+        for number, stranger in enumerate(strangers):
+            with suppress(OSError):  # the server may have hung up on it
+                stranger.sendall(openings[number % len(openings)])
+        for _ in range(20):
+            assert voice.with_options(timeout=2, retries=0).reports.counter("currentcalls")
+        answer = b"".join(strangers[len(openings) - 1].makefile("rb"))
+        assert b"the body took more than 0.3 s" in answer
+    assert voice.reports.counter("currentcalls").value >= 0
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_trace(
+    box: Sandbox, caplog: pytest.LogCaptureFixture
+):
+    port = int(box.calling_url.rpartition(":")[2])
+    before = len(box.requests)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"PATCH /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        deadline = time.monotonic() + 5
+        while len(box.requests) == before and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert box.requests[before].target == "/x"
+    assert request(box)[0] == 200
+    assert caplog.text == ""
+
+
 def test_a_call_needs_endpoints_and_an_id_of_its_own(box: Sandbox):
     with pytest.raises(InvalidRequest, match="give an endpoint"):
         box.add_call(to="+12125550123")  # type: ignore[arg-type]
@@ -503,3 +764,23 @@ def test_a_call_needs_endpoints_and_an_id_of_its_own(box: Sandbox):
 def test_a_call_needs_times_with_a_zone(box: Sandbox):
     with pytest.raises(InvalidRequest, match="time zone"):
         box.add_call(to=PHONE, started=datetime(2026, 1, 1))  # noqa: DTZ001
+    with (
+        pytest.raises(InvalidRequest, match="time zone"),
+        running(now=datetime(2026, 1, 1)),  # noqa: DTZ001
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("details", "problem"),
+    [
+        ({"started": datetime(2126, 1, 1, tzinfo=UTC)}, "in the future"),
+        ({"ring": -1}, "ring is -1"),
+        ({"ring": float("inf")}, "ring is inf"),
+        ({"duration": float("nan")}, "duration is nan"),
+        ({"duration": 5, "result": CallResult.BUSY}, "duration is 5 for a call that is BUSY"),
+    ],
+)
+def test_a_call_cannot_be_what_no_call_is(box: Sandbox, details: dict[str, Any], problem: str):
+    with pytest.raises(InvalidRequest, match=problem):
+        box.add_call(to=PHONE, **details)

@@ -47,7 +47,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 
     root = logging.getLogger()
     handler, level = Everything(stream), root.level
-    names = ["httpx", "httpcore", "sinchvoice", "uvicorn.error", "asyncio"]
+    names = ["httpx", "httpcore", "sinchvoice", "sinchvoice.requests", "uvicorn.error", "asyncio"]
     levels = {name: logging.getLogger(name).level for name in names}
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)

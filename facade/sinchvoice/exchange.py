@@ -46,12 +46,23 @@ from .retry import Failure, retry_after_seconds
 from .settings import Auth, Settings, is_loopback
 from .signing import CanonicalResource
 
-__all__ = ["AsyncExchange", "Exchange", "Operation", "Timing", "path_segment", "split_url"]
+__all__ = [
+    "AsyncExchange",
+    "Exchange",
+    "Operation",
+    "Timing",
+    "path_segment",
+    "split_url",
+    "unpooled_transport",
+]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=ApiError)
 
 _logger = logging.getLogger("sinchvoice")
+# URLs have phone numbers in them: this one is silent until its own level is set.
+_request_logger = logging.getLogger("sinchvoice.requests")
+_request_logger.setLevel(logging.CRITICAL)
 _MAX_CONTENT = 2**20  # bytes; the answers of these APIs are a few hundred
 _MAX_REDIRECTS = 3
 _MAX_FORMS = 3  # of the canonical resource, tried per request
@@ -302,6 +313,11 @@ class AsyncExchange(_Exchange):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def unpooled_transport() -> httpx.AsyncBaseTransport:
+    """A transport that keeps no connection open between requests, so that none is left to close."""
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _http_options(settings: Settings) -> dict[str, Any]:
@@ -625,6 +641,7 @@ class _Passage(httpx.Auth, Generic[T]):
             sent = clock()
             self._authorize(request, target, forms[0], sent + skew)
             account.begin_request()
+            _request_logger.info("%s %s", request.method, request.url)
             response = yield request
             if account.succeeded:
                 if ambiguous:

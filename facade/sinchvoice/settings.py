@@ -179,7 +179,7 @@ class Settings:
         ),
     )
     max_connections: int = attrs.field(
-        default=100,
+        default=20,
         validator=_checked(
             "a whole number, 1 or more", lambda value: type(value) is int and value > 0
         ),

@@ -6,14 +6,15 @@
     with running() as box, VoiceClient.from_env(box.environ) as voice:
         voice.reports.counter("currentcalls").value
 
-Needs the extra: `pip install 'sinchvoice[sandbox]'`.
+`faults` has what can go wrong on the way. Needs the extra: `pip install 'sinchvoice[sandbox]'`.
 """
 
 from __future__ import annotations
 
 try:
-    from .server import Sandbox, running
-    from .world import Heard, SandboxCall
+    from . import faults
+    from .server import Sandbox, SandboxApplication, running
+    from .world import CallState, Heard, SandboxCall, SandboxClock, SandboxRequest
 except ModuleNotFoundError as error:
     if error.name not in ("jsonschema_rs", "starlette", "uvicorn"):
         raise
@@ -21,4 +22,14 @@ except ModuleNotFoundError as error:
         f"the sandbox needs {error.name}: pip install 'sinchvoice[sandbox]'", name=error.name
     ) from None
 
-__all__ = ["Heard", "Sandbox", "SandboxCall", "running"]
+__all__ = [
+    "CallState",
+    "Heard",
+    "Sandbox",
+    "SandboxApplication",
+    "SandboxCall",
+    "SandboxClock",
+    "SandboxRequest",
+    "faults",
+    "running",
+]

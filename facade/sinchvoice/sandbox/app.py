@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 from typing import Any
@@ -21,13 +23,14 @@ from ..calls import CallLeg
 from ..endpoints import Endpoint, check_e164
 from ..errors import InvalidRequest
 from ..reports import ReportDomain
-from ..signing import Credentials, Refusal
+from ..signing import CanonicalResource, Refusal
 from .schema import find_problem
 from .world import Refused, World
 
 __all__ = ["create_app"]
 
 _MAX_BODY = 64 * 1024  # bytes
+_READ_TIMEOUT = 10.0  # seconds
 _MAX_REPORT = timedelta(days=30)
 
 _REFUSALS = {
@@ -41,11 +44,10 @@ _REFUSALS = {
 }
 
 
-def create_app(world: World, credentials: Credentials) -> ASGIApp:
+def create_app(world: World) -> ASGIApp:
     """An ASGI application that answers as the two APIs do.
 
-    It is `_Gate(routes)`: the gate lets nobody in who does not prove who they are. What wraps the
-    gate may delay, cut or replace requests and answers, before or after the world has acted.
+    It is `_Gate(routes)`: the gate lets nobody in who does not prove who they are.
     """
     routes = _Routes(world)
     call = "/calling/v1/calls/id/{call_id}"
@@ -61,7 +63,6 @@ def create_app(world: World, credentials: Credentials) -> ASGIApp:
             ],
             exception_handlers={Refused: routes.refused, HTTPException: routes.no_route},
         ),
-        credentials,
         routes,
     )
 
@@ -69,51 +70,54 @@ def create_app(world: World, credentials: Credentials) -> ASGIApp:
 class _Gate:
     """Reads and authenticates a request before it is routed, by its path as it travelled."""
 
-    def __init__(self, app: ASGIApp, credentials: Credentials, routes: _Routes) -> None:
+    def __init__(self, app: ASGIApp, routes: _Routes) -> None:
         self._app = app
-        self._credentials = credentials
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, send = Request(scope, receive), self._dated(send)
+        request, send = Request(scope, receive), _dated(send, _now(scope))
+        is_read = False
         try:
             scope["sandbox.body"] = body = await _read(request)
-            self._authenticate(scope, body)
+            is_read = True
+            scope["sandbox.application"] = self._authenticate(scope, body)
         except Refused as refused:
             response = await self._routes.refused(request, refused)
+            if not is_read:
+                response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
         # An escaped slash is part of an id: segments are decoded after routing.
         await self._app({**scope, "path": scope["raw_path"].decode("ascii")}, receive, send)
 
-    def _dated(self, send: Send) -> Send:
-        """The Date header is by the clock of the world: clients measure theirs by it."""
-
-        async def dated(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                date = formatdate(self._routes.world.clock(), usegmt=True).encode("ascii")
-                message = {**message, "headers": [*message["headers"], (b"date", date)]}
-            await send(message)
-
-        return dated
-
-    def _authenticate(self, scope: Scope, body: bytes) -> None:
+    def _authenticate(self, scope: Scope, body: bytes) -> str:
+        """Find out which application asks; its key."""
         authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        applications = self._routes.world.applications
         if authorization[:6].lower() == "basic ":
-            expected = self._credentials.basic_authorization()[6:]
-            if not hmac.compare_digest(authorization[6:].strip().encode(), expected.encode()):
-                raise Refused(40108, "Invalid credentials")
-            return
+            given = authorization[6:].strip().encode()
+            for credentials in list(applications.values()):
+                if hmac.compare_digest(given, credentials.basic_authorization()[6:].encode()):
+                    return credentials.application_key
+            raise Refused(40108, "Invalid credentials")
+        claimed = authorization.partition(" ")[2].strip().partition(":")[0]
+        credentials = applications.get(claimed) or next(iter(applications.values()))
+        target = scope["raw_path"].decode("ascii")
+        if scope["query_string"]:
+            target += "?" + scope["query_string"].decode("ascii")
         refusal = signing.find_refusal(
-            self._credentials,
+            credentials,
             method=scope["method"],
-            path=scope["raw_path"].decode("ascii"),
+            path=signing.canonical_resource(
+                target, scope.get("sandbox.canonical", CanonicalResource.PATH)
+            ),
             headers=scope["headers"],
             body=body,
-            now=self._routes.world.clock(),
+            now=_now(scope),
         )
         if refusal is not None:
             raise Refused(*_REFUSALS[refusal])
+        return credentials.application_key
 
 
 class _Routes:
@@ -123,7 +127,9 @@ class _Routes:
         self.world = world
 
     async def get_call(self, request: Request) -> Response:
-        return JSONResponse(self.world.get_call(_segment(request, "call_id")))
+        return JSONResponse(
+            self.world.get_call(_application(request), _segment(request, "call_id"))
+        )
 
     async def update_call(self, request: Request) -> Response:
         self._update(request, CallLeg.CALLER)
@@ -138,13 +144,15 @@ class _Routes:
 
     def _update(self, request: Request, leg: CallLeg, *, one_leg: bool = False) -> None:
         try:
-            body = json.loads(request.scope["sandbox.body"] or b"null")
+            body = json.loads(
+                request.scope["sandbox.body"] or b"null", object_pairs_hook=_without_repeats
+            )
         except (ValueError, RecursionError) as error:
             raise Refused(40003, f"Invalid request: {error}") from None
         problem = find_problem(body, leg=one_leg)
         if problem is not None:
             raise Refused(40003, f"Invalid request: {problem}")
-        self.world.update_call(_segment(request, "call_id"), body, leg)
+        self.world.update_call(_application(request), _segment(request, "call_id"), body, leg)
 
     async def user_report(self, request: Request) -> Response:
         domain = _segment(request, "domain")
@@ -155,10 +163,14 @@ class _Routes:
             raise Refused(
                 40001, "Illegal parameters _start and _stop: more than 0 and at most 30 days"
             )
-        return JSONResponse(self.world.user_report(_user(request), domain, start, stop))
+        return JSONResponse(
+            self.world.user_report(_application(request), _user(request), domain, start, stop)
+        )
 
     async def counter(self, request: Request) -> Response:
-        return JSONResponse(self.world.counter(_segment(request, "counter_id")))
+        return JSONResponse(
+            self.world.counter(_application(request), _segment(request, "counter_id"))
+        )
 
     async def service_status(self, request: Request) -> Response:
         return JSONResponse(self.world.service_status(_segment(request, "service_id")))
@@ -178,11 +190,48 @@ class _Routes:
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise Refused(40003, f"Invalid request: the body has more than {_MAX_BODY} bytes")
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _MAX_BODY:
+                    raise Refused(
+                        40003, f"Invalid request: the body has more than {_MAX_BODY} bytes"
+                    )
+    except TimeoutError:
+        raise Refused(
+            40003, f"Invalid request: the body took more than {_READ_TIMEOUT:g} s"
+        ) from None
     return bytes(body)
+
+
+def _now(scope: Scope) -> float:
+    """The time by which signatures are judged: clients measure the server's clock by it."""
+    return time.time() + float(scope.get("sandbox.skew", 0))
+
+
+def _dated(send: Send, now: float) -> Send:
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            date = formatdate(now, usegmt=True).encode("ascii")
+            message = {**message, "headers": [*message["headers"], (b"date", date)]}
+        await send(message)
+
+    return dated
+
+
+def _application(request: Request) -> str:
+    return str(request.scope["sandbox.application"])
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two actions are two members of one name, of which `json` would only see the last."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice} is there twice")
+    return members
 
 
 def _segment(request: Request, name: str) -> str:

@@ -1,43 +1,47 @@
-"""Runs a sandbox in a thread of its own."""
+"""Runs a sandbox in a thread of its own, and shows tests what is in it."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeAlias
+from math import isfinite
+from typing import Any, TypeAlias, cast
 
 import attrs
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from ..calls import CallReason, CallResult
-from ..endpoints import Endpoint
+from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest
-from ..signing import Credentials
 from .app import create_app
-from .world import SandboxCall, World
+from .faults import Fault, Injection
+from .wire import Transports, Wire
+from .world import NUMBERS, USERS, SandboxCall, SandboxClock, SandboxRequest, World
 
-__all__ = ["Sandbox", "running"]
+__all__ = ["Sandbox", "SandboxApplication", "running"]
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
-# The example application of the vendor's "Using REST" page.
-_CREDENTIALS = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
 _START_TIMEOUT = 10.0  # seconds
 
 
-@attrs.frozen
-class Sandbox:
-    """A sandbox that runs.
+@attrs.frozen(kw_only=True)
+class SandboxApplication:
+    """An application of a sandbox, with calls of its own.
 
     Attributes:
-        calling_url: base URL of its calling API.
-        reporting_url: base URL of its reporting API.
-        application_key: key of its only application.
-        application_secret: secret of its only application.
+        calling_url: base URL of the calling API.
+        reporting_url: base URL of the reporting API.
+        application_key: its key.
+        application_secret: its secret.
     """
 
     calling_url: str
@@ -48,7 +52,7 @@ class Sandbox:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What `VoiceClient.from_env` needs to find it; fit for `os.environ` as well."""
+        """What `VoiceClient.from_env` needs to be this application; fit for `os.environ`, too."""
         return {
             "SINCH_APPLICATION_KEY": self.application_key,
             "SINCH_APPLICATION_SECRET": self.application_secret,
@@ -58,13 +62,13 @@ class Sandbox:
 
     @property
     def calls(self) -> Mapping[str, SandboxCall]:
-        """Its calls by their ids, the oldest first."""
-        return dict(self._world.calls)
-
-    @property
-    def services(self) -> dict[str, str]:
-        """Its services and their status, `up` or `down`; change it to change them."""
-        return self._world.services
+        """Its calls by their ids, in the order in which they were added."""
+        with self._world.lock:
+            return {
+                call_id: call
+                for call_id, call in self._world.calls.items()
+                if call.application_key == self.application_key
+            }
 
     def add_call(
         self,
@@ -73,45 +77,147 @@ class Sandbox:
         from_: Endpoint | None = None,
         call_id: str | None = None,
         started: datetime | None = None,
-        ended: datetime | None = None,
+        ring: float = 0,
+        duration: float | None = None,
         result: CallResult = CallResult.ANSWERED,
-        reason: CallReason = CallReason.NOT_AVAILABLE,
+        reason: CallReason | None = None,
         custom: str = "{}",
     ) -> SandboxCall:
-        """Add a call.
+        """Add a call, which then goes its way by the sandbox's clock.
 
         Args:
             to: who is called.
             from_: who calls; without it, the API leaves the caller out.
             call_id: its id; without it, a fresh one.
-            started: when it began, with a time zone; without it, now.
-            ended: when it ended, with a time zone; without it, it goes on.
-            result: what became of it.
-            reason: why it ended.
+            started: when it began, with a time zone, and not in the future; without it, now.
+            ring: seconds from its start until it is answered, or given up.
+            duration: seconds from the answer until it ends by itself; without it, it goes on until
+                it is hung up. Only answered calls have one.
+            result: what becomes of it after ringing.
+            reason: why it ends by itself; without it, CALLERHANGUP if it was answered, TIMEOUT if
+                nobody answered.
             custom: what the application attached.
 
         Raises:
-            InvalidRequest: an end is no endpoint, a time has no time zone, or the id is taken.
+            InvalidRequest: an end is no endpoint, a time has no time zone or cannot be, or the id
+                is taken.
         """
         for name, end in (("to", to), ("from_", from_)):
             if not isinstance(end, Endpoint) and (end is not None or name == "to"):
                 raise InvalidRequest(f"{name} is {end!r}: give an endpoint, like PstnEndpoint(…)")
-        for name, moment in (("started", started), ("ended", ended)):
-            if moment is not None and moment.tzinfo is None:
-                raise InvalidRequest(f"{name} {moment!r} has no time zone: give it one, like UTC")
-        world = self._world
-        return world.add(
-            SandboxCall(
-                call_id=call_id or world.new_id(),
-                from_=from_,
-                to=to,
-                started=started or world.now(),
-                ended=ended,
-                result=result,
-                reason=reason,
-                custom=custom,
-            )
+        now = self._world.clock.now
+        if started is not None and started.tzinfo is None:
+            raise InvalidRequest(f"started {started!r} has no time zone: give it one, like UTC")
+        if started is not None and started > now:
+            raise InvalidRequest(f"started {started!r} is in the future: it is {now} in there")
+        for name, seconds in (("ring", ring), ("duration", duration)):
+            if seconds is not None and not (isfinite(seconds) and seconds >= 0):
+                raise InvalidRequest(f"{name} is {seconds!r}: give seconds from 0 on")
+        if duration is not None and result != CallResult.ANSWERED:
+            raise InvalidRequest(f"duration is {duration!r} for a call that is {result}: leave out")
+        return self._world.add(
+            call_id,
+            application_key=self.application_key,
+            from_=from_,
+            to=to,
+            started=started or now,
+            ring=ring,
+            duration=duration,
+            result=result,
+            reason=reason,
+            custom=custom,
         )
+
+    def populate(self) -> None:
+        """Add a week of calls between users and numbers, and an ongoing call of each kind."""
+        self._world.populate(self.application_key)
+
+
+@attrs.frozen(kw_only=True)
+class Sandbox(SandboxApplication):
+    """A sandbox that runs, seen as its first application; `add_application` makes others.
+
+    Attributes:
+        regional_url: base URL of its other region, where `faults.Redirect` sends clients.
+    """
+
+    regional_url: str
+    _injections: list[Injection] = attrs.field(repr=False, alias="injections")
+    _transports: Transports = attrs.field(repr=False, alias="transports")
+
+    @property
+    def clock(self) -> SandboxClock:
+        """The time in which its calls live."""
+        return self._world.clock
+
+    @property
+    def users(self) -> tuple[MxpEndpoint, ...]:
+        """The app users between whom `populate` makes calls."""
+        return USERS
+
+    @property
+    def numbers(self) -> tuple[PstnEndpoint, ...]:
+        """The phone numbers to and from which `populate` makes calls."""
+        return NUMBERS
+
+    @property
+    def services(self) -> dict[str, str]:
+        """Its services and their status, `up` or `down`; change it to change them."""
+        return self._world.services
+
+    @property
+    def requests(self) -> list[SandboxRequest]:
+        """The requests that reached it, in order; the last 10,000."""
+        return list(self._world.requests)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open to it."""
+        return len(self._transports)
+
+    def add_application(self) -> SandboxApplication:
+        """Add an application, with a key and a secret of its own."""
+        credentials = self._world.add_application()
+        return SandboxApplication(
+            calling_url=self.calling_url,
+            reporting_url=self.reporting_url,
+            application_key=credentials.application_key,
+            application_secret=credentials.application_secret,
+            world=self._world,
+        )
+
+    def inject(
+        self,
+        fault: Fault | Iterable[Fault | None] | Injection,
+        *,
+        on: str = "*",
+        probability: float = 1.0,
+    ) -> Injection:
+        """Let something go wrong, until the injection is stopped or the sandbox is reset.
+
+        Args:
+            fault: a fault that strikes again and again; or several, which strike one request each,
+                in order, and then no more. None among them lets a request pass. Or a whole
+                Injection, which says the rest itself.
+            on: the requests that it may strike: a method, a path or both, with wildcards, like
+                `PATCH /calling/*`.
+            probability: of striking such a request, from 0 to 1. The dice are seeded.
+
+        Raises:
+            InvalidRequest: something is no fault, no route, or no probability.
+        """
+        injection = (
+            fault
+            if isinstance(fault, Injection)
+            else Injection(fault, on=on, probability=probability)
+        )
+        self._injections.append(injection)
+        return injection
+
+    def reset(self) -> None:
+        """Begin anew: one application, no calls, no faults, no memory of requests."""
+        self._injections.clear()
+        self._world.reset()
 
 
 @contextmanager
@@ -121,32 +227,38 @@ def running(
     port: int = 0,
     seed: int = 1,
     populated: bool = True,
-    clock: Callable[[], float] = time.time,
+    now: datetime | None = None,
     middleware: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox until the block ends.
 
     Args:
-        host: address to listen on.
+        host: address to listen on. Another one than loopback lets strangers in: a warning is given.
         port: port to listen on; 0 takes a free one.
-        seed: makes ids and calls the same in every run.
-        populated: begin with a week of calls of the app user `myUserName` and one ongoing call of
-            each endpoint kind; otherwise with none.
-        clock: gives the time, in seconds since 1970.
-        middleware: wraps the ASGI application, for faults that the sandbox does not know.
+        seed: makes ids, calls and faults the same in every run.
+        populated: begin with a week of calls between users and numbers and an ongoing call of each
+            kind of endpoint; otherwise with none.
+        now: where its time stands still until `box.clock.advance`, with a time zone; without it,
+            time passes as it does. Signatures are judged by real time in both cases.
+        middleware: wraps the ASGI application, for what the faults cannot do.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        InvalidRequest: `now` has no time zone.
     """
-    world = World(seed=seed, clock=clock)
-    if populated:
-        world.populate("myUserName")
-    app = create_app(world, _CREDENTIALS)
-    with _listen(host, port) as listener:
-        name = f"[{host}]" if listener.family == socket.AF_INET6 else host
-        url = f"http://{name}:{listener.getsockname()[1]}"
+    world = World(seed=seed, now=now)
+    injections: list[Injection] = []
+    transports: Transports = {}
+    with _listen(host, port) as listener, _listen(host, 0) as regional:
+        _warn_of_strangers(host, listener)
+        url = _url(listener)
+        app = Wire(create_app(world), world, injections, transports, _url(regional))
         server = uvicorn.Server(
             uvicorn.Config(
-                middleware(app) if middleware else app,
+                cast("Any", middleware(app) if middleware else app),
                 access_log=False,
                 date_header=False,
+                http=_protocol(transports),
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
@@ -157,23 +269,52 @@ def running(
             )
         )
         thread = threading.Thread(
-            target=server.run, args=([listener],), name="sinchvoice-sandbox", daemon=True
+            target=server.run,
+            args=([listener, regional],),
+            name="sinchvoice-sandbox",
+            daemon=True,
         )
+        (credentials,) = world.applications.values()
+        box = Sandbox(
+            calling_url=url,
+            reporting_url=f"{url}/v1",
+            regional_url=_url(regional),
+            application_key=credentials.application_key,
+            application_secret=credentials.application_secret,
+            world=world,
+            injections=injections,
+            transports=transports,
+        )
+        if populated:
+            box.populate()
         thread.start()
         try:
             _wait_until(lambda: server.started or not thread.is_alive())
             if not thread.is_alive():
                 raise RuntimeError("the sandbox stopped as it started; its log says why")
-            yield Sandbox(
-                calling_url=url,
-                reporting_url=f"{url}/v1",
-                application_key=_CREDENTIALS.application_key,
-                application_secret=_CREDENTIALS.application_secret,
-                world=world,
-            )
+            yield box
         finally:
             server.should_exit = True
             thread.join(_START_TIMEOUT)
+
+
+def _protocol(transports: Transports) -> Any:
+    """The server's HTTP protocol, which also keeps the open connections, for faults to cut."""
+
+    class Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.addresses: tuple[Any, Any] = (
+                get_remote_addr(transport),
+                get_local_addr(transport),
+            )
+            transports[self.addresses] = transport
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            transports.pop(self.addresses, None)
+            super().connection_lost(exc)
+
+    return Protocol
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -193,6 +334,24 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:  # every address of this machine: clients here take loopback
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
+
+
+def _warn_of_strangers(host: str, listener: socket.socket) -> None:
+    if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        warnings.warn(
+            f"the sandbox listens on {host}, where others can reach it; its secret is published, "
+            "and it speaks plain HTTP",
+            RuntimeWarning,
+            stacklevel=4,  # running's caller, past the context manager
+        )
 
 
 def _wait_until(condition: Callable[[], Any]) -> None:

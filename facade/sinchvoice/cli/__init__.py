@@ -1,0 +1,32 @@
+"""The command `sinchvoice`: reports, calls, signatures and a sandbox from a terminal.
+
+Needs the extra: `pip install 'sinchvoice[cli]'`. Commands, JSON and exit codes are documented in
+docs/cli.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: without the name of the command; None takes those of the process.
+
+    Returns:
+        The exit code.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        from .app import run
+    except ModuleNotFoundError as error:
+        if error.name not in ("rich", "typer"):
+            raise
+        sys.stderr.write(f"the command line needs {error.name}: pip install 'sinchvoice[cli]'\n")
+        return 3
+    return run(given)

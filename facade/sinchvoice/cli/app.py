@@ -1,0 +1,621 @@
+"""The commands, and what is said about one that is not understood."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from itertools import takewhile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import signing
+from .._version import __version__
+from ..calls import CallLeg
+from ..endpoints import MxpEndpoint, PstnEndpoint, check_e164
+from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
+from ..reports import ReportDomain
+from .explain import SignedRequest, read_signature, read_target, visible
+from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded
+from .output import (
+    EXIT_CODES,
+    OutputClosed,
+    SignatureMismatch,
+    call_record,
+    counter_record,
+    exit_code,
+    report_record,
+    service_record,
+    show_error,
+    write,
+)
+
+__all__ = ["app", "run"]
+
+_NAME = "sinchvoice"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; returns the exit code."""
+    app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
+    root, code = typer.main.get_command(app), 0
+    as_json = "--json" in takewhile(lambda argument: argument != "--", arguments)
+    try:
+        with _warnings_in_one_line():
+            code = root.main(list(arguments), prog_name=_NAME, standalone_mode=False) or 0
+            sys.stdout.flush()
+    except (OutputClosed, BrokenPipeError) as error:
+        # Nobody reads any more: the interpreter's last flush goes nowhere.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = exit_code(error)
+    except KeyboardInterrupt as error:
+        code = exit_code(error)
+    except typer.TyperException as error:
+        _add_hints(error, root)
+        show_error(error, as_json=as_json)
+        code = exit_code(error)
+    except (SinchVoiceError, SignatureMismatch, OSError) as error:
+        show_error(error, as_json=as_json)
+        code = exit_code(error)
+    return code
+
+
+class _Group(TyperGroup):
+    """Says of a command that it does not have where there is one of that name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help())
+            raise typer.Exit(EXIT_CODES[typer.TyperException])
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            error = InvalidRequest(
+                f"{ctx.command_path} has no command {args[0]!r}: "
+                f"it has {', '.join(sorted(self.commands))}"
+            )
+            paths = [path for path, _ in _commands(ctx.find_root().command)]
+            last = {path.rpartition(" ")[2]: path for path in paths}
+            here = [last[name] for name in get_close_matches(args[0], self.commands)]
+            there = [last[name] for name in get_close_matches(args[0], last)]
+            found = [last[args[0]]] if args[0] in last else here or there
+            if found:
+                error.add_note(f"did you mean: {' or '.join(dict.fromkeys(found))}")
+            raise error
+        return super().resolve_command(ctx, args)
+
+
+def _commands(group: Any, path: str = _NAME) -> Iterator[tuple[str, Any]]:
+    """Every command, and group of commands, below a group, by how it is typed."""
+    for name, member in group.commands.items():
+        yield f"{path} {name}", member
+        if isinstance(member, TyperGroup):
+            yield from _commands(member, f"{path} {name}")
+
+
+def _add_hints(error: typer.TyperException, root: Any) -> None:
+    possible = getattr(error, "possibilities", None)
+    if hasattr(error, "possibilities"):  # there is no such option
+        option = getattr(error, "option_name", "")
+        owners = [
+            path
+            for path, member in _commands(root)
+            if any(option in parameter.opts for parameter in member.params)
+        ]
+        error.message = f"there is no option {option} here"
+        vars(error)["possibilities"] = None  # typer would list them in the message
+        if re.search("key|secret|credential", option):
+            error.add_note(
+                "credentials are never arguments, as others can see these: set "
+                "SINCH_APPLICATION_KEY and SINCH_APPLICATION_SECRET, or write the configuration "
+                "file"
+            )
+        elif owners:
+            error.add_note(f"{option} belongs to {', '.join(owners)}")
+        elif possible:
+            error.add_note(f"did you mean: {' or '.join(sorted(possible))}")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        error.add_note(f"see {context.command_path} --help")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        write(f"{_NAME} {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=_Group, pretty_exceptions_enable=False)
+report_group, call_group, sign_group = (typer.Typer(cls=_Group) for _ in range(3))
+app.add_typer(report_group, name="report")
+app.add_typer(call_group, name="call")
+app.add_typer(sign_group, name="sign")
+
+
+def _root(
+    options: ClientOptions,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Unofficial command line for Sinch Voice: call reports, call control, signed requests."""
+
+
+def _report(options: ClientOptions) -> None:
+    """Ask what calls came to, and how the platform is."""
+
+
+def _call(options: ClientOptions) -> None:
+    """Look calls up, and tell them what to do."""
+
+
+def _sign(options: AccountOptions) -> None:
+    """Find out why a signature is refused."""
+
+
+app.callback()(expanded(_root))
+report_group.callback()(expanded(_report))
+call_group.callback()(expanded(_call))
+sign_group.callback()(expanded(_sign))
+
+
+# --- report -------------------------------------------------------------------------------------
+
+
+@command(report_group)
+def user(
+    options: ClientOptions,
+    endpoint: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENDPOINT",
+            help="A number with its plus, or an app user; number:… and username:… say which.",
+        ),
+    ],
+    domain: Annotated[
+        ReportDomain, typer.Option("--domain", help="Where the calls ended.")
+    ] = ReportDomain.DATA,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="TIME", help="A day, or a time with its zone.")
+    ] = None,
+    stop: Annotated[
+        str | None,
+        typer.Option("--stop", metavar="TIME", help="The same kind; at most 30 days later."),
+    ] = None,
+    by_day: Annotated[bool, typer.Option("--by-day", help="Report on each day.")] = False,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            "--step", metavar="LENGTH", help="Report on each stretch of this length: 7d, 6h, 30m."
+        ),
+    ] = None,
+) -> None:
+    """Report on the calls of an app user or a number."""
+    who = _reportable(endpoint)
+    begin = _moment("--start", start)
+    end = _moment("--stop", stop)
+    length = _length(step, by_day=by_day)
+    if length is None:
+        with _logging(options), options.client() as voice:
+            report = voice.reports.user_calls(who, domain=domain, start=begin, stop=end)
+        options.output.record(report_record(who, domain, begin, end, report))
+        return
+    if begin is None or end is None:
+        raise InvalidRequest(
+            "--by-day and --step need a beginning and an end: give --start, --stop"
+        )
+    if isinstance(begin, datetime) is not isinstance(end, datetime):
+        raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
+    with _logging(options), options.client() as voice:
+        windows = voice.reports.user_calls_by_window(who, begin, end, length, domain=domain)
+        options.output.rows(
+            (
+                report_record(who, domain, window.start, window.stop, window.report)
+                for window in windows
+            ),
+            ("start", "stop", "success", "failed", "duration"),
+        )
+
+
+@command(report_group)
+def counter(
+    options: ClientOptions,
+    counter_id: Annotated[str, typer.Argument(metavar="COUNTER", help="For example currentcalls.")],
+) -> None:
+    """Read a counter of the platform, which refreshes it every two minutes."""
+    with _logging(options), options.client() as voice:
+        found = voice.reports.counter(counter_id)
+    options.output.record(counter_record(counter_id, found))
+
+
+@command(report_group)
+def service(
+    options: ClientOptions,
+    service_id: Annotated[str, typer.Argument(metavar="SERVICE", help="For example rtpproxy.")],
+) -> None:
+    """Ask whether a service is up; the exit code does not depend on the answer."""
+    with _logging(options), options.client() as voice:
+        found = voice.reports.service_status(service_id)
+    options.output.record(service_record(service_id, found))
+
+
+def _reportable(text: str) -> PstnEndpoint | MxpEndpoint:
+    kind, colon, value = text.partition(":")
+    if colon and kind.casefold() in ("number", "username"):
+        return PstnEndpoint(value) if kind.casefold() == "number" else MxpEndpoint(value)
+    if colon and kind.casefold() in ("sip", "sips"):
+        raise InvalidRequest(f"there are no reports on SIP addresses, as {text!r} is one")
+    if re.fullmatch(r"\+.*|\(?[0-9][0-9 ().\-/]*", text):
+        try:
+            check_e164("number", text)
+        except InvalidRequest as error:
+            error.add_note(f"if it is the name of an app user, write 'username:{text}'")
+            raise
+        return PstnEndpoint(text)
+    return MxpEndpoint(text)
+
+
+def _moment(name: str, text: str | None) -> date | datetime | None:
+    if text is None:
+        return None
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return date.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(
+            f"{name} is {text!r}: give a day like 2026-11-01, or a time like 2026-11-01T09:00Z "
+            f"({error})"
+        ) from None
+    raise InvalidRequest(f"{name} {text!r} has no time zone: write {text}Z if it is UTC")
+
+
+def _length(step: str | None, *, by_day: bool) -> timedelta | None:
+    if step is None:
+        return timedelta(days=1) if by_day else None
+    found = re.fullmatch(r"([0-9]{1,6})([dhm])", step)
+    if found is None or by_day:
+        raise InvalidRequest(
+            f"--step is {step!r}: give a length like 7d, 6h or 30m"
+            + (", or --by-day, not both" if by_day else "")
+        )
+    unit = {"d": "days", "h": "hours", "m": "minutes"}[found[2]]
+    length = timedelta(**{unit: int(found[1])})
+    if not timedelta(0) < length <= timedelta(days=30):
+        raise InvalidRequest(f"--step is {step!r}: give more than nothing, and at most 30d")
+    return length
+
+
+# --- call ---------------------------------------------------------------------------------------
+
+_CallId = Annotated[
+    str, typer.Argument(metavar="CALL", help="Its id, or the callResourceUrl of a callback.")
+]
+_Leg = Annotated[
+    CallLeg | None, typer.Option("--leg", help="Who hears it; the caller if nothing is said.")
+]
+_Locale = Annotated[
+    str | None,
+    typer.Option("--locale", metavar="LOCALE", help="Language or voice, for example en-US."),
+]
+
+
+@command(call_group)
+def get(options: ClientOptions, call: _CallId) -> None:
+    """Look up a call."""
+    with _logging(options), options.client() as voice:
+        found = voice.calls.get(call)
+    options.output.record(call_record(found))
+
+
+@command(call_group)
+def hangup(options: ClientOptions, call: _CallId) -> None:
+    """End a call that goes on."""
+    with _logging(options), options.client() as voice:
+        voice.calls.hangup(call)
+    _done(options, "hangup", call)
+
+
+@command(call_group)
+def say(
+    options: ClientOptions,
+    call: _CallId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say.")],
+    locale: _Locale = None,
+    leg: _Leg = None,
+) -> None:
+    """Say a text in a call that goes on."""
+    with _logging(options), options.client() as voice:
+        voice.calls.say(call, text, locale=locale, leg=leg)
+    _done(options, "say", call)
+
+
+@command(call_group)
+def play(
+    options: ClientOptions,
+    call: _CallId,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Ids of stored files, URLs, or #tts[…] prompts."),
+    ],
+    locale: _Locale = None,
+    leg: _Leg = None,
+) -> None:
+    """Play files in a call that goes on."""
+    with _logging(options), options.client() as voice:
+        voice.calls.play(call, *files, locale=locale, leg=leg)
+    _done(options, "play", call)
+
+
+@command(call_group)
+def update(
+    options: ClientOptions,
+    call: _CallId,
+    file: Annotated[
+        str, typer.Argument(metavar="SVAML", help="A file with JSON, or - for standard input.")
+    ],
+    leg: _Leg = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Send instructions and action as they are, unchecked.")
+    ] = False,
+) -> None:
+    """Tell a call that goes on what to do, in SVAML."""
+    svaml = _read_svaml(file, raw=raw)
+    with _logging(options), options.client() as voice:
+        if leg is None:
+            voice.calls.update(call, svaml)
+        else:
+            voice.calls.manage_with_call_leg(call, leg, svaml)
+    _done(options, "update", call)
+
+
+def _done(options: OutputOptions, what: str, call: str) -> None:
+    options.output.record({"done": what, "call": call})
+
+
+def _read_svaml(file: str, *, raw: bool) -> Any:
+    from .. import svaml
+
+    name, content = "standard input" if file == "-" else file, _read(file)
+    try:
+        wire = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"{name}, line {error.lineno}, column {error.colno}: it is not JSON: {error.msg}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"{name} is not JSON: {error}") from None
+    try:
+        if raw and isinstance(wire, dict):
+            wire = dict(wire)
+            instructions, action = wire.pop("instructions", None), wire.pop("action", None)
+            if not wire and isinstance(instructions, list | None):
+                return svaml.Svaml(
+                    instructions=[svaml.Raw(instruction) for instruction in instructions or ()],
+                    action=None if action is None else svaml.Raw(action),
+                )
+            wire = {"instructions": instructions, "action": action, **wire}
+        return svaml.Svaml.from_wire(wire)
+    except InvalidRequest as error:
+        named = InvalidRequest(f"{name}: {error}")
+        if not raw:
+            named.add_note("--raw sends it unchecked")
+        raise named from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"{file!r} cannot be read: {reason}") from error
+
+
+# --- sign ---------------------------------------------------------------------------------------
+
+
+@command(sign_group)
+def explain(
+    options: AccountOptions,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="HTTP method.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="URL or path, escaped as it travels.")],
+    body: Annotated[
+        str | None,
+        typer.Option(
+            "--body", metavar="FILE", help="File with the bytes of the body; - for standard input."
+        ),
+    ] = None,
+    content_type: Annotated[
+        str | None,
+        typer.Option(
+            "--content-type",
+            metavar="TYPE",
+            help="As it is sent; with a body application/json if unset.",
+        ),
+    ] = None,
+    timestamp: Annotated[
+        str | None,
+        typer.Option(
+            "--timestamp", metavar="TIME", help="x-timestamp as it is sent; now if unset."
+        ),
+    ] = None,
+    signature: Annotated[
+        str | None,
+        typer.Option(
+            "--signature",
+            metavar="SIGNATURE",
+            help="One that you computed: which form does it fit?",
+        ),
+    ] = None,
+) -> None:
+    """Show what is signed of a request, line by line, and each signature. Nothing is sent."""
+    if not re.fullmatch(r"[A-Za-z]+", method):
+        raise InvalidRequest(f"method is {method!r}: give one like GET or PATCH")
+    target, content = read_target(url), b"" if body is None else _read(body)
+    for name, value in (("--content-type", content_type), ("--timestamp", timestamp)):
+        if value is not None and not re.fullmatch(r"[ -~]*", value):
+            raise InvalidRequest(f"{name} is {value!r}: headers are printable ASCII")
+    request = SignedRequest(
+        credentials=options.credentials(),
+        method=method.upper(),
+        target=target,
+        content_type=("application/json" if content else "")
+        if content_type is None
+        else content_type,
+        timestamp=signing.format_timestamp(time.time()) if timestamp is None else timestamp,
+        body=content,
+    )
+    wanted = None if signature is None else read_signature(signature)
+    if options.as_json:
+        options.output.record(request.record(wanted))
+    else:
+        _show_request(options, request, wanted)
+    if wanted is not None and all(found.signature != wanted for found in request.candidates()):
+        mismatch = SignatureMismatch("the signature fits no form of this request")
+        mistake = request.find_mistake(wanted)
+        mismatch.add_note(
+            f"it is the signature of this mistake: {mistake}"
+            if mistake
+            else "compare the lines above with yours, byte by byte, and the secret as well"
+        )
+        raise mismatch
+
+
+def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | None) -> None:
+    size = len(request.body)
+    write(f"{request.method} {request.target}, {f'a body of {size} bytes' if size else 'no body'}")
+    for candidate in request.candidates():
+        write("")
+        options.output.heading(candidate.describe())
+        remarks = ["", "no body" * (size == 0), "no Content-Type" * (not request.content_type)]
+        for number, line in enumerate(candidate.lines, 1):
+            remark = "empty: " + remarks[number - 1] if not line else ""
+            remark = "no line feed" if number == len(candidate.lines) else remark
+            shown = visible(line, last=number == len(candidate.lines))
+            write(f"  {number}  {shown}" + (f"   ({remark})" if remark else ""))
+        write(
+            f"  signature  {candidate.signature}" + "   (yours)" * (candidate.signature == wanted)
+        )
+        for name, value in request.headers(candidate).items():
+            write(f"  {name}: {value}")
+
+
+# --- sandbox ------------------------------------------------------------------------------------
+
+
+@command(app)
+def sandbox(
+    options: OutputOptions,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="0 takes a free one.")
+    ] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Makes ids and calls the same in every run.")
+    ] = 1,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="FAULT",
+            help="What goes wrong: NAME[=VALUE] [PERCENT%] [on ROUTE], like 'latency=0.2 10% on "
+            "GET'; again for more.",
+        ),
+    ] = None,
+) -> None:
+    """Run a local Sinch Voice until it is interrupted; prints what a shell has to export."""
+    try:
+        from ..sandbox import running
+        from ..sandbox.faults import Injection
+    except ModuleNotFoundError as error:
+        if "sinchvoice[sandbox]" not in str(error):
+            raise
+        raise ConfigurationError(str(error)) from None
+    injections = [Injection.parse(text) for text in fault or ()]
+    stop = threading.Event()
+    handlers = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with running(host=host, port=port, seed=seed) as box:
+            for injection in injections:
+                box.inject(injection)
+            if options.as_json:
+                options.output.record(box.environ)
+            else:
+                for name, value in box.environ.items():
+                    write(f"export {name}={shlex.quote(value)}")
+            sys.stdout.flush()
+            while not stop.wait(0.5):  # a wait without an end is not interrupted everywhere
+                pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise InvalidRequest(f"cannot listen on {host}, port {port}: {reason}") from error
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+# --- what is said on the side -------------------------------------------------------------------
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}"
+
+
+@contextmanager
+def _logging(options: OutputOptions) -> Iterator[None]:
+    """Say on standard error what the library logs: warnings always, the rest if it is wanted."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    loggers = [logging.getLogger(name) for name in ("sinchvoice", "sinchvoice.requests")]
+    levels = [logger.level for logger in loggers]
+    loggers[0].addHandler(handler)
+    for logger in loggers:
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        loggers[0].removeHandler(handler)
+        for logger, old in zip(loggers, levels, strict=True):
+            logger.setLevel(old)
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        write(f"warning: {printable(str(message))}", sys.stderr)
+
+    with warnings.catch_warnings():
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("always", kind)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,301 @@
+"""Faults that a sandbox can be told to have: what goes wrong between a client and Sinch.
+
+    from sinchvoice.sandbox import faults, running
+
+    with running() as box:
+        box.inject(faults.Latency(0.2), on="GET", probability=0.5)
+        box.inject([faults.Reset(after=True), None, faults.Reply(503)], on="PATCH /calling/*")
+
+`after` says whether the request is carried out first: the client cannot tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from fnmatch import fnmatchcase
+from inspect import signature
+from math import isfinite
+from random import Random
+from time import time
+from typing import Self, TypeAlias
+
+import attrs
+
+from ..errors import InvalidRequest
+from ..signing import CanonicalResource
+
+__all__ = [
+    "Canonical",
+    "ClockSkew",
+    "ContentType",
+    "Fault",
+    "Injection",
+    "Latency",
+    "Redirect",
+    "Reply",
+    "Reset",
+    "Truncate",
+    "bad_gateway",
+    "too_many_requests",
+    "unavailable",
+]
+
+
+def _is_duration(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (isinstance(value, int | float) and isfinite(value) and value >= 0):
+        raise InvalidRequest(f"{attribute.name} is {value!r}: give a number of seconds from 0 on")
+
+
+@attrs.frozen
+class Latency:
+    """The answer takes its time.
+
+    Attributes:
+        seconds: how long.
+        after: wait after the request was carried out, not before.
+    """
+
+    seconds: float = attrs.field(validator=_is_duration)
+    after: bool = False
+
+
+@attrs.frozen
+class Reset:
+    """The connection is reset, without an answer.
+
+    Attributes:
+        after: the request is carried out first.
+    """
+
+    after: bool = False
+
+
+@attrs.frozen
+class Truncate:
+    """The connection is closed in the middle of the answer's body.
+
+    The request was carried out. An answer without a body has nothing to lose and arrives whole.
+    """
+
+
+@attrs.frozen
+class Reply:
+    """Another answer than the API's.
+
+    Attributes:
+        status: HTTP status.
+        body: what the answer holds.
+        content_type: its Content-Type header.
+        retry_after: seconds for the Retry-After header; None leaves it out.
+        as_date: Retry-After is a date instead of a number.
+        after: the request is carried out first, as when a gateway loses the answer.
+    """
+
+    status: int
+    body: bytes = b""
+    content_type: str = "text/html"
+    retry_after: int | None = None
+    as_date: bool = False
+    after: bool = False
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the answer, in the form of ASGI."""
+        headers = {"content-type": self.content_type, "content-length": str(len(self.body))}
+        if self.retry_after is not None:
+            headers["retry-after"] = (
+                formatdate(time() + self.retry_after, usegmt=True)
+                if self.as_date
+                else str(self.retry_after)
+            )
+        return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def bad_gateway(*, after: bool = False) -> Reply:
+    """HTTP 502 with a page of HTML, as load balancers send it."""
+    return Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", after=after)
+
+
+def too_many_requests(retry_after: int | None = None, *, as_date: bool = False) -> Reply:
+    """HTTP 429 with the vendor's code 42900; the request is not carried out.
+
+    Args:
+        retry_after: seconds for the Retry-After header.
+        as_date: write it as a date.
+    """
+    body = b'{"errorCode":42900,"message":"Capacity exceeded"}'
+    return Reply(429, body, "application/json", retry_after, as_date)
+
+
+def unavailable(retry_after: int | None = None, *, after: bool = False) -> Reply:
+    """HTTP 503 with the vendor's code 50300.
+
+    Args:
+        retry_after: seconds for the Retry-After header.
+        after: the request is carried out first.
+    """
+    body = b'{"errorCode":50300,"message":"Temporary down"}'
+    return Reply(503, body, "application/json", retry_after, after=after)
+
+
+@attrs.frozen
+class ContentType:
+    """The answer's Content-Type header says something else.
+
+    Attributes:
+        value: what it says.
+    """
+
+    value: str = "text/html"
+
+
+@attrs.frozen
+class ClockSkew:
+    """The server's clock is wrong: it judges signatures, and sends the Date header, by it.
+
+    Attributes:
+        seconds: how far it is ahead; negative if it is behind.
+    """
+
+    seconds: float
+
+
+@attrs.frozen
+class Canonical:
+    """The server only accepts signatures of this form of the URL.
+
+    Attributes:
+        form: which one.
+    """
+
+    form: CanonicalResource = attrs.field(converter=CanonicalResource)
+
+
+@attrs.frozen
+class Redirect:
+    """The server sends clients to its other region: HTTP 307 to the sandbox's second port."""
+
+
+Fault: TypeAlias = (
+    Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect
+)
+
+
+class Injection:
+    """A fault that is in force, or a script of them; in a `with` block, until its end.
+
+    Args:
+        fault: a fault that strikes again and again; or several, which strike one request each, in
+            order, and then no more. None among them lets a request pass.
+        on: method, path or both of the requests that it strikes, with wildcards.
+        probability: of striking such a request, from 0 to 1.
+
+    Attributes:
+        hits: how many requests it has struck.
+
+    Raises:
+        InvalidRequest: something is no fault, no route, or no probability.
+    """
+
+    def __init__(
+        self, fault: Fault | Iterable[Fault | None], *, on: str = "*", probability: float = 1.0
+    ) -> None:
+        self._repeats = isinstance(fault, Fault)
+        self._script = deque((fault,) if isinstance(fault, Fault) else fault)
+        for part in self._script:
+            if part is not None and not isinstance(part, Fault):
+                raise InvalidRequest(f"{part!r} is no fault: sinchvoice.sandbox.faults has them")
+        if not 0 <= probability <= 1:
+            raise InvalidRequest(f"probability is {probability!r}: give a number from 0 to 1")
+        route = re.fullmatch(r"([A-Z]+|\*)?\s*(/\S*)?", on.strip())
+        if route is None or not on.strip():
+            raise InvalidRequest(
+                f"on is {on!r}: give a method, a path or both, like 'PATCH /calling/*'"
+            )
+        self._method, self._path = route[1] or "*", route[2] or "*"
+        self._on, self._probability = on, probability
+        self.hits = 0
+
+    def __repr__(self) -> str:
+        what = self._script[0] if self._repeats and self._script else list(self._script)
+        return f"Injection({what!r}, on={self._on!r}, probability={self._probability})"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read one as it is written on the command line: `NAME[=VALUE] [PERCENT%] [on ROUTE]`.
+
+        For example `latency=0.2 10% on GET`, or `reset-after 5% on PATCH /calling/*`.
+
+        Raises:
+            InvalidRequest: there is no such fault, or its value or its route is wrong.
+        """
+        parts = re.fullmatch(
+            r"([a-z-]+)(?:=(\S+))?(?:\s+(\d+(?:\.\d+)?)%)?(?:\s+on\s+(.+))?", text.strip()
+        )
+        if parts is None:
+            raise InvalidRequest(
+                f"fault {text!r} is not of the form NAME[=VALUE] [PERCENT%] [on ROUTE], like "
+                "'latency=0.2 10% on GET'"
+            )
+        name, value, percent, on = parts.groups()
+        make = _BY_NAME.get(name)
+        if make is None:
+            raise InvalidRequest(f"no fault is named {name!r}: give one of {', '.join(_BY_NAME)}")
+        takes = signature(make).parameters.values()
+        if value is not None and not takes:
+            raise InvalidRequest(f"fault {text!r}: {name} takes no value")
+        if value is None and any(parameter.default is parameter.empty for parameter in takes):
+            raise InvalidRequest(f"fault {text!r}: {name} needs a value, as in {name}=…")
+        try:
+            fault = make() if value is None else make(value)
+        except ValueError as error:
+            raise InvalidRequest(f"fault {text!r}: {error}") from None
+        return cls(fault, on=on or "*", probability=float(percent or 100) / 100)
+
+    def stop(self) -> None:
+        """Strike no more."""
+        self._script.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def strike(
+        self, method: str, path: str, random: Random, *, is_regional: bool = False
+    ) -> Fault | None:
+        """Say what strikes this request, if anything does."""
+        if not (
+            self._script
+            # Who was sent to the other region stays there.
+            and not (is_regional and isinstance(self._script[0], Redirect))
+            and fnmatchcase(method, self._method)
+            and fnmatchcase(path, self._path)
+            and (self._probability == 1 or random.random() < self._probability)
+        ):
+            return None
+        fault = self._script[0] if self._repeats else self._script.popleft()
+        self.hits += fault is not None
+        return fault
+
+
+#: Faults by their names on the command line, each made of the text of its value.
+_BY_NAME: dict[str, Callable[..., Fault]] = {
+    "latency": lambda seconds: Latency(float(seconds)),
+    "latency-after": lambda seconds: Latency(float(seconds), after=True),
+    "reset": lambda: Reset(),
+    "reset-after": lambda: Reset(after=True),
+    "truncate": lambda: Truncate(),
+    "bad-gateway": lambda: bad_gateway(),
+    "bad-gateway-after": lambda: bad_gateway(after=True),
+    "too-many-requests": lambda seconds="1": too_many_requests(int(seconds)),
+    "too-many-requests-date": lambda seconds="1": too_many_requests(int(seconds), as_date=True),
+    "unavailable": lambda seconds="1": unavailable(int(seconds)),
+    "content-type": lambda value="text/html": ContentType(value),
+    "clock-skew": lambda seconds: ClockSkew(float(seconds)),
+    "canonical": lambda form: Canonical(form),
+    "redirect": lambda: Redirect(),
+}

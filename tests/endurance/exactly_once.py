@@ -1,0 +1,101 @@
+"""Thousands of calls while a fifth of the answers is lost, late, cut or wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sinchvoice import ApiError, PstnEndpoint, RetryPolicy, VoiceClient
+from sinchvoice.sandbox import Sandbox, faults, running
+
+PHONE = PstnEndpoint("+12125550123")
+THREADS = 8
+FAULTS = [
+    faults.Reset(),
+    faults.Reset(after=True),
+    faults.Truncate(),
+    faults.ContentType(),
+    faults.bad_gateway(),
+    faults.bad_gateway(after=True),
+    faults.unavailable(0),
+    faults.unavailable(after=True),
+    faults.too_many_requests(0),
+    faults.Latency(0.15),
+    faults.Latency(0.15, after=True),
+    faults.Redirect(),
+]
+# Retries without long waits, and a timeout that the latency exceeds.
+PATIENCE = {"timeout": 0.1, "retries": RetryPolicy(retries=3, first_delay=0.001)}
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    """A sandbox in which a fifth of the requests meets a fault."""
+    with running(populated=False) as sandbox:
+        for fault in FAULTS:
+            sandbox.inject(fault, probability=0.2 / len(FAULTS))
+        yield sandbox
+
+
+def outcomes(
+    box: Sandbox, ask: Callable[[VoiceClient, int], object], count: int
+) -> list[ApiError | None]:
+    """Ask that often, from several threads; the errors, and None for each success."""
+    with (
+        VoiceClient.from_env(box.environ, **PATIENCE) as voice,  # type: ignore[arg-type]
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
+
+        def attempt(number: int) -> ApiError | None:
+            try:
+                ask(voice, number)
+            except ApiError as error:
+                return error
+            return None
+
+        return list(pool.map(attempt, range(count)))
+
+
+def report(outcome: list[ApiError | None], box: Sandbox) -> None:
+    """Show what happened; nox prints it."""
+    kinds = Counter(type(error).__name__ if error else "success" for error in outcome)
+    struck = sum(bool(request.faults) for request in box.requests)
+    print(f"\n{dict(kinds)}; {struck} of the last {len(box.requests)} requests met a fault")
+
+
+def test_a_thousand_gets_succeed_or_raise_a_typed_error(box: Sandbox):
+    calls = [box.add_call(to=PHONE).call_id for _ in range(50)]
+
+    def ask(voice: VoiceClient, number: int) -> None:
+        call_id = calls[number % len(calls)]
+        assert voice.calls.get(call_id).call_id == call_id
+
+    outcome = outcomes(box, ask, 1000)
+    report(outcome, box)
+    struck = sum(bool(request.faults) for request in box.requests)
+    assert 0.1 < struck / len(box.requests) < 0.3
+    # Four attempts in a row meet a fault that is worth another attempt once in a thousand times.
+    assert sum(error is not None for error in outcome) < 20
+
+
+def test_of_ten_thousand_patches_none_is_executed_twice(box: Sandbox):
+    calls = [box.add_call(to=PHONE) for _ in range(50)]
+
+    def ask(voice: VoiceClient, number: int) -> None:
+        voice.calls.say(calls[number % len(calls)].call_id, f"message {number}", leg="both")
+
+    outcome = outcomes(box, ask, 10_000)
+    report(outcome, box)
+    said = Counter(heard.what.text for call in calls for heard in call.heard)  # type: ignore[union-attr]
+    assert set(said.values()) == {1}
+    for number, error in enumerate(outcome):
+        was_said = said[f"message {number}"] == 1
+        if error is None:
+            assert was_said
+        elif was_said:
+            assert error.may_have_executed
+    raised = [error for error in outcome if error is not None]
+    assert {error.may_have_executed for error in raised} >= {True}
+    assert all(error.attempts >= 1 for error in raised)

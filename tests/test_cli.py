@@ -1,0 +1,1364 @@
+"""cli: the command `sinchvoice`, against a sandbox; what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+import typer
+from sinchvoice import (
+    ApiError,
+    Call,
+    Credentials,
+    InvalidRequest,
+    MxpEndpoint,
+    OtherEndpoint,
+    Price,
+    PstnEndpoint,
+    signing,
+    svaml,
+)
+from sinchvoice.cli import app as cli_app
+from sinchvoice.cli import main
+from sinchvoice.cli.output import EXIT_CODES, Output, call_record
+from sinchvoice.sandbox import Sandbox, SandboxCall, running
+from sinchvoice.sandbox.faults import Injection
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTATION = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+VECTORS = json.loads((Path(__file__).parent / "data" / "signing_vectors.json").read_text("utf-8"))
+PUBLISHED = VECTORS["published"]["a request of an application"]
+KEY, SECRET = PUBLISHED["application_key"], PUBLISHED["application_secret"]
+TRACES = [
+    SECRET,
+    SECRET.rstrip("="),
+    base64.b64encode(f"{KEY}:{SECRET}".encode()).decode(),
+    base64.b64decode(SECRET).hex(),
+]
+TODAY = datetime.now(UTC).date()
+THREE_DAYS = ["--start", str(TODAY - timedelta(days=3)), "--stop", str(TODAY)]
+
+
+@attrs.frozen
+class Ran:
+    """What a run came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> Any:
+        return json.loads(self.err.splitlines()[-1])["error"]
+
+
+Run = Callable[..., Ran]
+
+
+def isolated(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """An environment in which only these credentials are to be found."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SINCH")}
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        kept.pop(name, None)
+    return {**kept, "HOME": str(home), "XDG_CONFIG_HOME": str(home), **environ}
+
+
+@pytest.fixture
+def run(
+    box: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run the command in this process; standard output is no terminal."""
+    environ = isolated(box.environ, tmp_path)
+    for name in set(os.environ) - set(environ):
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsys.readouterr()
+        code = main(arguments)
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def call(box: Sandbox) -> SandboxCall:
+    return box.add_call(to=PstnEndpoint("+12125550123"), from_=MxpEndpoint("myUserName"))
+
+
+def spawn(
+    *arguments: str, environ: Mapping[str, str], home: Path, **options: Any
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sinchvoice", *arguments],
+        env=isolated(environ, home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str) -> str:
+    """What the real command prints on a terminal of 80 columns."""
+    master, slave = pty.openpty()
+    variables = isolated({**environ, "COLUMNS": "80", "TERM": "xterm-256color"}, home)
+    variables.update(environ)
+    with subprocess.Popen(
+        [sys.executable, "-m", "sinchvoice", *arguments], env=variables, stdout=slave, stderr=slave
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while select.select([master], [], [], 20)[0]:
+            try:
+                shown += os.read(master, 4096)
+            except OSError:  # that is how a terminal ends on Linux
+                break
+    os.close(master)
+    assert process.returncode == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+# Results
+
+
+def keys_documented_for(command: str) -> list[str]:
+    """The keys in the table that docs/cli.md has for a command."""
+    (section,) = [
+        text
+        for title, text in re.findall(r"^### JSON of (.*)\n([^#]*)", DOCUMENTATION, re.MULTILINE)
+        if f"`{command}`" in title or title == command
+    ]
+    return keys_of_table(section[section.index("| key |") :])
+
+
+def keys_of_table(text: str) -> list[str]:
+    rows = text.partition("\n\n")[0].splitlines()[2:]
+    return [key for row in rows for key in re.findall("`(.*?)`", row.split("|")[1])]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "user", "myUserName"],
+        ["report", "user", "myUserName", "--by-day", *THREE_DAYS],
+        ["report", "counter", "currentcalls"],
+        ["report", "service", "rtpproxy"],
+        ["call", "get", "CALL"],
+        ["call", "say", "CALL", "Hello"],
+        ["call", "play", "CALL", "welcome"],
+        ["call", "update", "CALL", "-"],
+        ["call", "hangup", "CALL"],
+        ["sign", "explain", "GET", "/v1/counters/currentcalls"],
+    ],
+    ids=" ".join,
+)
+def test_json_has_the_documented_keys(run: Run, call: SandboxCall, arguments: list[str]):
+    arguments = [call.call_id if argument == "CALL" else argument for argument in arguments]
+    ran = run(*arguments, "--json", stdin=b'{"action": {"name": "continue"}}')
+    assert (ran.code, ran.err) == (0, "")
+    for line in ran.out.splitlines():
+        assert keys_documented_for(" ".join(arguments[:2])) == list(json.loads(line))
+
+
+def test_json_of_errors_has_the_documented_keys(run: Run):
+    ran = run("call", "get", "nonsense", "--json")
+    assert ran.out == ""
+    assert keys_documented_for("errors") == list(ran.error)
+
+
+def test_json_of_a_candidate_has_the_documented_keys(run: Run):
+    keys = keys_of_table(DOCUMENTATION[DOCUMENTATION.index("| key of a candidate") :])
+    ran = run("sign", "explain", "GET", "/", "--json")
+    assert keys == list(ran.json["candidates"][0])
+
+
+def test_every_documented_command_exists_and_the_other_way_round():
+    documented = re.findall(
+        r"^\| `([a-z]+(?: [a-z]+)?)", DOCUMENTATION.split("## Credentials")[0], re.MULTILINE
+    )
+    root: Any = typer.main.get_command(cli_app.app)
+    paths = [path.removeprefix("sinchvoice ") for path, _ in cli_app._commands(root)]
+    assert sorted(documented) == sorted(set(paths) - {"report", "call", "sign"})
+
+
+def test_options_are_written_in_lower_case():
+    # typer 0.27 takes a metavar that repeats the name of the parameter for the name of the option.
+    root: Any = typer.main.get_command(cli_app.app)
+    names = {
+        name
+        for _, member in [("", root), *cli_app._commands(root)]
+        for parameter in member.params
+        if parameter.param_type_name == "option"
+        for name in parameter.opts
+    }
+    assert names >= {"--json", "--port", "--signature", "-v"}
+    assert {name for name in names if name != name.lower()} == set()
+
+
+def test_a_report_says_what_was_asked_and_what_came_of_it(run: Run):
+    ran = run("report", "user", "myUserName", "--domain", "pstn", *THREE_DAYS, "--json")
+    assert ran.json["endpoint"] == {"type": "username", "endpoint": "myUserName"}
+    assert (ran.json["domain"], ran.json["start"], ran.json["stop"]) == (
+        "pstn",
+        str(TODAY - timedelta(days=3)),
+        str(TODAY),
+    )
+    assert ran.json["success"] > 0
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", ran.json["first_call"])
+
+
+@pytest.mark.parametrize(("option", "count"), [(["--by-day"], 3), (["--step", "2d"], 2)])
+def test_windows_are_a_line_each(run: Run, option: list[str], count: int):
+    arguments = ["report", "user", "myUserName", "--domain", "pstn", *THREE_DAYS, *option]
+    lines = run(*arguments, "--json").out.splitlines()
+    assert len(lines) == count
+    plain = run(*arguments).out.splitlines()
+    assert plain[0].split("\t") == list(json.loads(lines[0]))
+    assert len(plain) == count + 1
+    assert plain[1].startswith("username:myUserName\tpstn\t")
+
+
+def test_windows_may_be_hours_between_times(run: Run):
+    ran = run(
+        *("report", "user", "number:+46730170101", "--step", "90m", "--json"),
+        *("--start", f"{TODAY}T02:00+02:00", "--stop", f"{TODAY}T03:00Z"),
+    )
+    windows = [json.loads(line) for line in ran.out.splitlines()]
+    assert [(window["start"], window["stop"]) for window in windows] == [
+        (f"{TODAY}T00:00:00Z", f"{TODAY}T01:30:00Z"),
+        (f"{TODAY}T01:30:00Z", f"{TODAY}T03:00:00Z"),
+    ]
+
+
+def test_a_call_is_shown_in_a_pipe_as_keys_and_values(run: Run, call: SandboxCall):
+    ran = run("call", "get", call.call_id)
+    assert ran.out.startswith(
+        f"call_id\t{call.call_id}\nfrom\tusername:myUserName\nto\tnumber:+12125550123\n"
+    )
+    assert ran.err == ""
+    assert run("report", "service", "rtpproxy").out.endswith("\nis_up\tyes\n")
+
+
+def a_call(**changes: Any) -> Call:
+    return attrs.evolve(
+        Call(
+            call_id="x",
+            from_=None,
+            to=OtherEndpoint(None, "anonymous"),
+            domain="lunar",
+            duration=None,
+            status=None,
+            result=None,
+            reason=None,
+            timestamp=None,
+            custom=None,
+            user_rate=None,
+            debit=Price(Decimal("1E-7"), "EUR"),
+            raw={},
+        ),
+        **changes,
+    )
+
+
+def test_what_is_unknown_is_null_and_amounts_keep_all_digits():
+    record = call_record(a_call(user_rate=Price(None, None)))
+    assert record["from"] is None
+    assert record["to"] == {"type": None, "endpoint": "anonymous"}
+    assert record["domain"] == "lunar"
+    assert record["debit"] == {"amount": "0.0000001", "currency": "EUR"}
+    assert record["user_rate"] == {"amount": None, "currency": None}
+
+
+def test_decimals_that_others_wrote_are_numbers_where_that_is_exact(
+    capsys: pytest.CaptureFixture[str],
+):
+    custom = {"short": Decimal("1.5"), "long": Decimal("0.1234567890123456789")}
+    Output(as_json=True).record(call_record(a_call(custom=custom)))
+    assert json.loads(capsys.readouterr().out)["custom"] == {
+        "short": 1.5,
+        "long": "0.1234567890123456789",
+    }
+
+
+def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]):
+    Output().record({"custom": {"a": ["\x9b2J"]}})
+    assert capsys.readouterr().out == 'custom\t{"a": ["\\x9b2J"]}\n'
+    Output().record(call_record(a_call(custom="\x1b[2J\tbell\x07\n", domain="a\u202eb")))
+    shown = capsys.readouterr().out
+    assert "custom\t\\x1b[2J\\tbell\\x07\\n\n" in shown
+    assert "domain\ta\\u202eb\n" in shown
+    assert "debit\t0.0000001 EUR\n" in shown
+    assert "to\tanonymous\n" in shown
+
+
+def test_an_encoding_that_lacks_a_character_is_no_error(monkeypatch: pytest.MonkeyPatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    Output().record({"name": "Åsa"})
+    assert out.buffer.getvalue() == b"name\t\\xc5sa\n"  # type: ignore[attr-defined]
+
+
+# Terminals
+
+
+def test_a_terminal_gets_tables_in_which_nothing_is_cut(
+    box: Sandbox, call: SandboxCall, tmp_path: Path
+):
+    shown = on_a_terminal(box.environ, tmp_path, "call", "get", call.call_id)
+    assert "\x1b[1m" in shown
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert lines[0].split() == ["call", "id", call.call_id]
+    assert "duration (s)" in shown
+    assert max(map(len, lines)) <= 80
+
+
+def test_windows_fit_a_terminal_of_80_columns_and_no_color_means_no_escapes(
+    box: Sandbox, tmp_path: Path
+):
+    shown = on_a_terminal(
+        {**box.environ, "NO_COLOR": "1"},
+        tmp_path,
+        *("report", "user", "myUserName", "--domain", "pstn", "--step", "12h"),
+        *("--start", f"{TODAY - timedelta(days=1)}T00:00Z", "--stop", f"{TODAY}T00:00Z"),
+    )
+    assert "\x1b" not in shown
+    assert f"{TODAY - timedelta(days=1)}T12:00:00Z" in shown
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
+
+
+def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
+    assert "Common options" in on_a_terminal(box.environ, tmp_path, "call", "play", "--help")
+    assert "\x1b[1mevery form " in on_a_terminal(
+        box.environ, tmp_path, "sign", "explain", "GET", "/"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["call", "get", "CALL"], ["sign", "explain", "GET", "/"]])
+def test_a_terminal_that_wants_no_colour_gets_the_same_words(
+    run: Run, call: SandboxCall, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+):
+    arguments = [call.call_id if argument == "CALL" else argument for argument in arguments]
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shown = run(*arguments).out
+    assert "\x1b" not in shown
+    assert "number:+12125550123" in shown or "every form of the URL" in shown
+
+
+def test_help_in_a_pipe_is_plain(run: Run):
+    ran = run("call", "play", "--help")
+    assert ran.code == 0
+    assert "#tts[…]" in ran.out
+    assert "╭" not in ran.out
+
+
+def test_a_table_shows_what_came_before_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    def records() -> Iterator[Mapping[str, Any]]:
+        yield {"start": "2026-11-01", "success": 1, "other": 2}
+        raise ApiError("late")
+
+    with pytest.raises(ApiError):
+        Output().rows(records(), ["start", "success"])
+    assert "2026-11-01" in capsys.readouterr().out
+    Output().rows([], ["start"])
+    assert capsys.readouterr().out == ""
+
+
+# Calls
+
+
+def test_what_is_said_and_played_is_heard(run: Run, call: SandboxCall):
+    assert run("call", "say", call.call_id, "Hello", "--locale", "en-US").code == 0
+    assert run("call", "play", call.call_id, "one", "two", "--leg", "both").code == 0
+    assert [(heard.leg, heard.what) for heard in call.heard] == [
+        ("caller", svaml.Say("Hello", locale="en-US")),
+        ("both", svaml.PlayFiles(["one", "two"])),
+    ]
+
+
+def test_a_call_is_hung_up(run: Run, call: SandboxCall):
+    ran = run("call", "hangup", call.call_id)
+    assert ran == Ran(0, f"done\thangup\ncall\t{call.call_id}\n", "")
+    assert run("call", "get", call.call_id, "--json").json["status"] == "FINAL"
+
+
+def test_svaml_comes_from_a_file_or_from_standard_input(
+    run: Run, call: SandboxCall, tmp_path: Path
+):
+    file = tmp_path / "svaml.json"
+    # Editors on Windows begin a file with a mark.
+    file.write_text('{"instructions": [{"name": "Say", "text": "Hi"}]}', encoding="utf-8-sig")
+    assert run("call", "update", call.call_id, str(file), "--leg", "callee").code == 0
+    body = b'{"instructions": [{"name": "say", "text": "Bye"}], "action": {"name": "hangup"}}'
+    assert run("call", "update", call.call_id, "-", "--raw", stdin=body).code == 0
+    assert [(heard.leg, heard.what) for heard in call.heard] == [
+        ("callee", svaml.Say("Hi")),
+        ("caller", svaml.Say("Bye")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"action":\n {"name": }}', "line 2, column 11: it is not JSON: Expecting value"),
+        (b'{"action": NaN}', "standard input is not JSON: NaN is not JSON"),
+        (b"\xff", "standard input is not JSON: 'utf-8' codec can't decode"),
+        (b"[" * 100_000, "standard input is not JSON: "),
+        (b"[]", "standard input: Svaml is [...]: give a JSON object"),
+        (b"{}", "standard input: Svaml is empty"),
+        (b'{"instructions": [{"name": "say", "txt": ""}]}', "standard input: say has no field"),
+    ],
+)
+def test_svaml_that_is_wrong_is_refused_by_its_name(run: Run, content: bytes, message: str):
+    ran = run("call", "update", "x", "-", stdin=content)
+    assert (ran.code, ran.out) == (2, "")
+    assert message.replace("[...]", "") in ran.err.replace("[]", "")
+
+
+def test_what_is_sent_raw_is_judged_by_the_server(run: Run, call: SandboxCall):
+    body = b'{"action": {"name": "somethingNew", "x": 1}}'
+    ran = run("call", "update", call.call_id, "-", "--raw", stdin=body)
+    assert ran.code == 10
+    assert "no action is named 'somethingNew'" in ran.err
+    for content in (b'{"actoin": {}}', b'{"instructions": 1}', b"[]", b'{"action": {}}'):
+        ran = run("call", "update", call.call_id, "-", "--raw", stdin=content)
+        assert ran.code == 2
+        assert "hint" not in ran.err
+
+
+@pytest.mark.parametrize("name", ["/no/such/file", "/", "a\0b"])
+def test_a_file_that_cannot_be_read_is_refused(run: Run, name: str):
+    ran = run("call", "update", "x", name)
+    assert ran.code == 2
+    assert ran.err.startswith(f"error: {name!r} cannot be read: ".replace("\\", "\\"))
+
+
+def test_a_limit_that_may_be_too_low_is_a_line_of_warning(run: Run, call: SandboxCall):
+    ran = run("call", "say", call.call_id, "a" * 700)
+    assert ran.err.startswith("warning: Say.text is longer than 600 characters\n")
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "endpoint"),
+    [
+        ("+46730170101", "number", "+46730170101"),
+        ("number:+46730170101", "number", "+46730170101"),
+        ("Username:46730170101", "username", "46730170101"),
+        ("alice@example.com", "username", "alice@example.com"),
+        ("4alice", "username", "4alice"),
+        ("team:alice", "username", "team:alice"),
+    ],
+)
+def test_an_endpoint_is_a_number_with_its_plus_or_a_user(
+    run: Run, text: str, kind: str, endpoint: str
+):
+    ran = run("report", "user", text, "--json")
+    assert ran.json["endpoint"] == {"type": kind, "endpoint": endpoint}
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("46730170101", "it has no leading plus: write '+46730170101'"),
+        ("0046730170101", "write '+' in place of the leading 00"),
+        ("(0)46-730", "is not an E.164 phone number"),
+        ("+46 73", "leave out spaces"),
+    ],
+)
+def test_a_number_without_its_plus_is_refused(run: Run, text: str, remedy: str):
+    ran = run("report", "user", text)
+    assert ran.code == 2
+    assert remedy in ran.err
+    assert f"if it is the name of an app user, write 'username:{text}'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sip:a@b"], "there are no reports on SIP addresses"),
+        (["number:1"], "number '1' is not"),
+        (["u", "--start", "2026-11-01T10:00"], "no time zone: write 2026-11-01T10:00Z if it is"),
+        (["u", "--start", "2026-13-01"], "--start is '2026-13-01': give a day like"),
+        (["u", "--stop", "yesterday"], "--stop is 'yesterday': give a day like"),
+        (["u", "--start", "0001-01-01T00:00+23:00"], "give a day like"),
+        (["u", "--by-day"], "need a beginning and an end"),
+        (["u", "--step", "1w"], "--step is '1w': give a length like 7d, 6h or 30m\n"),
+        (["u", "--step", "1d", "--by-day"], "not both"),
+        (["u", "--step", "31d"], "at most 30d"),
+        (["u", "--step", "0d"], "more than nothing"),
+        (["u", "--step", "1h", *THREE_DAYS], "whole days"),
+        (
+            ["u", "--by-day", "--start", "2026-11-01", "--stop", "2026-11-02T00:00Z"],
+            "give two days or two times",
+        ),
+        (
+            ["u", "--start", "2026-01-01", "--stop", "2026-11-01"],
+            "is more than 30 days: use --by-day or --step",
+        ),
+        (["u", "--domain", "mobile"], "error: Invalid value for '--domain': 'mobile' is not one"),
+        (["u", "--domain", "mobile"], "'data', 'pstn'"),
+    ],
+)
+def test_an_argument_that_is_wrong_is_refused_with_the_remedy(
+    run: Run, arguments: list[str], message: str
+):
+    ran = run("report", "user", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+    assert run("--json", "report", "user", *arguments).error["may_have_executed"] is False
+
+
+def test_an_unknown_region_is_refused_with_the_known_ones(run: Run):
+    ran = run("report", "counter", "x", "--region", "mars")
+    assert ran.code == 3
+    assert "south-america (sae1), south-east-asia-1" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["counter", "currentcalls"], "did you mean: sinchvoice report counter"),
+        (["report", "conter", "x"], "did you mean: sinchvoice report counter"),
+        (["hangap", "x"], "did you mean: sinchvoice call hangup"),
+        (["report", "hangup", "x"], "did you mean: sinchvoice call hangup"),
+        (["call", "get", "x", "--jsn"], "did you mean: --json; see sinchvoice call get --help"),
+        (
+            ["call", "get", "x", "--leg", "caller"],
+            "--leg belongs to sinchvoice call say, sinchvoice call play, sinchvoice call update",
+        ),
+        (["sandbox", "--region=x"], "--region belongs to sinchvoice report"),
+        (["call", "get"], "see sinchvoice call get --help"),
+        (["call", "get", "x", "--application-secret", "y"], "credentials are never arguments"),
+        (["call", "get", "x", "--timeout", "soon"], "see sinchvoice call get --help"),
+    ],
+)
+def test_a_slip_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    error, said = ran.err.splitlines()
+    assert error.startswith("error: ")
+    assert said.startswith(f"hint: {hint}")
+
+
+def test_nothing_like_it_gets_no_suggestion(run: Run):
+    ran = run("xyzzy")
+    assert (
+        ran.err == "error: sinchvoice has no command 'xyzzy': it has call, report, sandbox, sign\n"
+    )
+    assert run("call", "get", "x", "--xyzzy").err.count("hint: see") == 1
+    assert run("--xyzzy").code == 2
+    ran = run("call", "get", "x", "--timeout")
+    assert ran.err == "error: Option '--timeout' requires an argument.\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["report"]])
+def test_a_group_alone_shows_its_help(run: Run, arguments: list[str]):
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert "Commands:" in ran.out
+
+
+def test_shared_options_stand_before_or_after_and_the_last_one_counts(run: Run):
+    plain = run("report", "counter", "currentcalls").out
+    assert "value" in plain
+    for arguments in (
+        ["--json", "report", "counter", "currentcalls"],
+        ["report", "--json", "counter", "currentcalls"],
+        ["report", "counter", "currentcalls", "--json"],
+        ["--region", "mars", "report", "counter", "currentcalls", "--json", "--region", "euc1"],
+    ):
+        assert run(*arguments).json["counter"] == "currentcalls"
+    assert run("--region", "mars", "report", "counter", "currentcalls").code == 3
+
+
+def test_what_follows_two_dashes_is_no_option(run: Run):
+    assert run("call", "say", "nonsense", "--", "--json").err.startswith("error: PATCH")
+
+
+def test_the_version_is_shown(run: Run):
+    ran = run("--version")
+    assert ran.code == 0
+    assert re.fullmatch(r"sinchvoice \d+\.\d+\.\d+\S*\n", ran.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("sinchvoice rep", "report"),
+        ("sinchvoice report user x --dom", "--domain"),
+        ("sinchvoice report user x --domain p", "pstn"),
+        ("sinchvoice call get x --region eu", "europe"),
+        ("sinchvoice call get x --canonical-resource au", "auto"),
+    ],
+)
+def test_shells_complete(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    expected: str,
+):
+    monkeypatch.setenv("_SINCHVOICE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert expected in capsys.readouterr().out.split()
+
+
+# Errors
+
+
+def test_the_documented_exit_codes_are_the_real_ones():
+    documented = {}
+    for row in re.findall(r"^\| (\d+) \|.*?\|(.*)\|$", DOCUMENTATION, re.MULTILINE):
+        for name in re.findall("`(.*?)`", row[1]):
+            documented[name] = int(row[0])
+    assert {kind.__name__: code for kind, code in EXIT_CODES.items()} == documented
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[Sandbox]:
+    """A sandbox whose calls answer with the status that is their id, and with HTML."""
+
+    def middleware(app: Any) -> Any:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            code = int(scope["path"].rpartition("/")[2])
+            headers = [(b"retry-after", b"3600")] if code == 429 else []
+            await send({"type": "http.response.start", "status": code or 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"<html>"})
+
+        return answer
+
+    with running(middleware=middleware) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, 10, "BadRequestError"),
+        (401, 4, "AuthenticationError"),
+        (402, 10, "InsufficientCreditError"),
+        (403, 4, "PermissionDeniedError"),
+        (404, 5, "NotFoundError"),
+        (409, 10, "ConflictError"),
+        (418, 10, "ApiStatusError"),
+        (422, 10, "UnprocessableError"),
+        (429, 6, "RateLimitError"),
+        (503, 7, "ServerError"),
+        (0, 9, "UnexpectedResponse"),
+    ],
+)
+def test_the_exit_code_tells_what_went_wrong(
+    run: Run, faulty: Sandbox, status: int, code: int, kind: str
+):
+    url = ["--calling-url", faulty.calling_url, "--retries", "0"]
+    ran = run("call", "get", str(status), "--json", *url)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.error["type"] == kind
+    assert ran.error["status_code"] == (status or 200)
+    assert ran.error["retry_after"] == (3600 if status == 429 else None)
+    assert "Hint" not in ran.error["message"]
+    text = run("call", "get", str(status), *url)
+    assert text.err.startswith(f"error: {ran.error['message']}\n")
+    assert text.err.count("\n") == 1 + bool(ran.error["hint"])
+
+
+def test_an_error_says_whether_the_server_may_have_acted(run: Run, faulty: Sandbox):
+    url = ["--calling-url", faulty.calling_url, "--retries", "0"]
+    ran = run("call", "hangup", "503", *url)
+    assert ran.code == 7
+    assert "the server may have acted on it" in ran.err
+    assert "hint: look at the call with 'sinchvoice call get' before you try again" in ran.err
+    ran = run("call", "hangup", "404", "--json", *url)
+    assert ran.error["may_have_executed"] is False
+    assert "before you try again" not in (ran.error["hint"] or "")
+
+
+def test_no_answer_is_an_error_of_its_own(run: Run):
+    ran = run("call", "get", "x", "--calling-url", "http://127.0.0.1:9", "--retries", "0")
+    assert ran.code == 8
+    assert "hint: check the network" in ran.err
+
+
+def test_hints_speak_of_options(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SINCH_APPLICATION_SECRET", "BeIukql3pTKJ8RGL5zo0DA==")
+    ran = run("report", "counter", "currentcalls")
+    assert ran.code == 4
+    assert "set --canonical-resource, or use --auth basic" in ran.err
+
+
+def test_other_trouble_is_a_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys.stdout, "write", full)
+    ran = run("--version", "--json")
+    assert ran.code == 1
+    assert ran.error["type"] == "OSError"
+    assert "No space left" in ran.error["message"]
+
+
+def test_verbose_shows_the_request_and_how_long_it_took(run: Run, faulty: Sandbox):
+    ran = run("-v", "report", "user", "+46730170101", "--domain", "pstn")
+    first, second = ran.err.splitlines()
+    assert re.fullmatch(r"info: GET http://\S+/v1/users/number/\+46730170101/calls/pstn", first)
+    assert re.fullmatch(r"info: reports.user_calls: HTTP 200 after 1 request in \d+ ms", second)
+    patience = ["--calling-url", faulty.calling_url, "--retries", "1", "--deadline", "0.9"]
+    ran = run("call", "get", "503", "-vv", *patience)
+    assert "debug: calls.get: ServerError (HTTP 503), again in 0." in ran.err
+    assert run("report", "counter", "currentcalls").err == ""
+
+
+def test_warnings_of_the_library_are_shown_without_being_asked_for(run: Run):
+    def middleware(app: Any) -> Any:
+        async def answer(scope: Any, receive: Any, send: Any) -> None:
+            body = b'{"success": 1, "failed": 0, "duration": 1, "start": "2000-01-01T00:00:00Z"}'
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": body})
+
+        return answer
+
+    with running(middleware=middleware) as box:
+        ran = run("report", "user", "u", *THREE_DAYS, "--reporting-url", box.reporting_url)
+    assert ran.code == 0
+    assert ran.err.startswith("warning: a report from ")
+    assert ran.err.count("\n") == 1
+
+
+# Configuration
+
+
+@pytest.fixture
+def configured(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run with a configuration file of this text and without credentials in the environment."""
+    for name in ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET"):
+        monkeypatch.delenv(name)
+
+    def configured(text: str | bytes, *arguments: str, mode: int = 0o600) -> Ran:
+        folder = tmp_path / "sinchvoice"
+        folder.mkdir(exist_ok=True)
+        file = folder / "config.toml"
+        file.write_bytes(text.encode() if isinstance(text, str) else text)
+        file.chmod(mode)
+        return run(*(arguments or ("report", "counter", "currentcalls")))
+
+    return configured
+
+
+GOOD = f'application_key = "{KEY}"\napplication_secret = "{SECRET}"\n'
+OTHER = GOOD.replace(SECRET, "BeIukql3pTKJ8RGL5zo0DA==")
+
+
+def test_credentials_may_come_from_a_file(configured: Callable[..., Ran]):
+    assert configured(GOOD).code == 0
+    assert configured(GOOD + "timeout = 5\nauth = 'basic'\nretries = 0").code == 0
+
+
+def test_the_example_of_the_documentation_is_a_good_file(
+    configured: Callable[..., Ran], box: Sandbox
+):
+    (example,) = re.findall(r"^```toml\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)
+    assert configured(example).code == 0
+    ran = configured(example, "report", "counter", "currentcalls", "--profile", "staging", "--json")
+    assert ran.error["error_code"] == 40107
+
+
+def test_missing_credentials_are_told_with_the_file_that_may_have_them(
+    configured: Callable[..., Ran], run: Run, tmp_path: Path
+):
+    ran = run("report", "counter", "currentcalls")
+    assert ran.code == 3
+    assert "the environment variable SINCH_APPLICATION_KEY is not set" in ran.err
+    assert f"{tmp_path}/sinchvoice/config.toml and chmod 600 it" in ran.err
+    assert run("sign", "explain", "GET", "/").err == ran.err
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_a_file_that_others_can_open_is_refused(
+    configured: Callable[..., Ran], tmp_path: Path, mode: int
+):
+    ran = configured(GOOD, mode=mode)
+    assert ran.code == 3
+    path = tmp_path / "sinchvoice" / "config.toml"
+    assert f"(mode {mode:o}): chmod 600 {path}" in ran.err
+
+
+def test_a_file_of_somebody_else_is_refused(
+    configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    ran = configured(GOOD)
+    assert ran.code == 3
+    assert "belongs to another user" in ran.err
+
+
+def test_a_system_without_owners_is_not_checked(
+    configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delattr(os, "geteuid")
+    assert configured(GOOD, mode=0o644).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("application_key = ", "is not TOML: Invalid value (at end of document)"),
+        (b"\xff", "is not TOML: it is not UTF-8"),
+        (
+            "regoin = 'x'",
+            "unknown key 'regoin': known are application_key, application_secret, reg",
+        ),
+        ("regoin = 'x'", "calling_url, reporting_url, auth, canonical_resource, timeout"),
+        ("[profiles.a]\nx = 1", "unknown key 'x'"),
+        ("profiles = 1", "write [profiles.NAME]"),
+        ("[profiles]\na = 1", "write [profiles.NAME]"),
+        ("application_secret = 1", "application_secret is not a text: write it in quotes"),
+        ("region = ''", "region is not a text"),
+        ("timeout = '5'", "timeout is not a number"),
+        ("timeout = true", "timeout is not a number"),
+        (GOOD + "timeout = -1", "timeout is -1: give seconds"),
+        (GOOD + "region = 'mars'", "region is 'mars': give one of"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused(
+    configured: Callable[..., Ran], text: str | bytes, message: str
+):
+    ran = configured(text)
+    assert ran.code == 3
+    assert message in ran.err
+
+
+def test_a_file_that_is_named_has_to_be_there_and_a_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SINCHVOICE_CONFIG", str(tmp_path / "nowhere"))
+    assert "there is no configuration file" in run("report", "counter", "currentcalls").err
+    monkeypatch.setenv("SINCHVOICE_CONFIG", str(tmp_path))
+    assert "cannot be read: Is a directory" in run("report", "counter", "currentcalls").err
+    monkeypatch.setenv("SINCHVOICE_CONFIG", os.devnull)
+    assert "is not a regular file" in run("report", "counter", "currentcalls").err
+
+
+def test_without_a_home_there_is_no_file(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    assert run("report", "counter", "currentcalls").code == 0
+    assert run("report", "counter", "currentcalls", "--profile", "x").code == 3
+
+
+def test_a_home_has_a_folder_for_files(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    ran = run("report", "counter", "currentcalls", "--profile", "x")
+    assert f"there is no configuration file {tmp_path}/.config/sinchvoice/config.toml" in ran.err
+
+
+def test_the_environment_counts_more_than_the_file(
+    configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+):
+    assert configured(OTHER).code == 4
+    monkeypatch.setenv("SINCH_APPLICATION_KEY", KEY)
+    monkeypatch.setenv("SINCH_APPLICATION_SECRET", SECRET)
+    assert configured(OTHER).code == 0
+
+
+def test_a_profile_that_is_asked_for_counts_more_than_the_environment(
+    configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SINCH_APPLICATION_KEY", KEY)
+    monkeypatch.setenv("SINCH_APPLICATION_SECRET", SECRET)
+    file = f"[profiles.other]\n{OTHER}[profiles.here]\nregion = 'europe'"
+    counter = ("report", "counter", "currentcalls", "--profile")
+    assert configured(file, *counter, "other").code == 4
+    assert configured(file, *counter, "here").code == 0
+    ran = configured(file, *counter, "nobody")
+    assert ran.code == 3
+    assert "has no profile 'nobody': known are here, other" in ran.err
+
+
+def test_key_and_secret_come_from_one_place(
+    configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SINCH_APPLICATION_KEY", KEY)
+    ran = configured(GOOD)
+    assert ran.code == 3
+    assert "SINCH_APPLICATION_SECRET is not set" in ran.err
+
+
+def test_an_option_counts_more_than_the_file(configured: Callable[..., Ran]):
+    file = GOOD + "region = 'mars'"
+    assert configured(file).code == 3
+    assert configured(file, "report", "counter", "currentcalls", "--region", "euc1").code == 0
+
+
+# Secrets
+
+
+SLIPS: list[list[str]] = [
+    ["call", "get", "nonsense"],
+    ["call", "get", "https://example.com/calling/v1/calls/id/x"],
+    ["call", "hangup", "nonsense", "--auth", "basic"],
+    ["call", "say", "nonsense", "Hello", "--leg", "nobody"],
+    ["call", "play", "nonsense", "x"],
+    ["call", "update", "nonsense", "/no/such"],
+    ["report", "user", "46"],
+    ["report", "user", "myUserName", "--canonical-resource", "x"],
+    ["report", "user", "my user", "--auth", "basic"],
+    ["report", "counter", "currentcalls", "--timeout", "-1"],
+    ["report", "service", "rtpproxy", "--calling-url", "ftp://x"],
+    [
+        "report",
+        "counter",
+        "currentcalls",
+        "--reporting-url",
+        "http://127.0.0.1:9",
+        "--retries",
+        "0",
+    ],
+    ["report", "counter", "currentcalls", "--profile", "x"],
+    ["sign", "explain", "GET", "nonsense"],
+    ["--help"],
+    ["--version"],
+]
+
+
+@pytest.mark.parametrize("mode", [["-vv"], ["-vv", "--json"]], ids=["text", "json"])
+@pytest.mark.parametrize("arguments", SLIPS, ids=" ".join)
+def test_no_command_shows_the_secret_or_a_signature(
+    run: Run, arguments: list[str], mode: list[str]
+):
+    ran = run(*mode, *arguments)
+    assert [trace for trace in TRACES if trace in ran.out + ran.err] == []
+    assert "Application " not in ran.out + ran.err
+    assert "Authorization" not in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_explaining_a_signature_does_not_show_the_secret(run: Run):
+    for mode in ([], ["--json"]):
+        for signature in ([], ["--signature", "x"]):
+            ran = run("sign", "explain", "GET", "/v1/x%20?y", *mode, *signature)
+            assert [trace for trace in TRACES if trace in ran.out + ran.err] == []
+
+
+def test_a_file_that_is_refused_does_not_show_the_secret(configured: Callable[..., Ran]):
+    for text, mode in (
+        (GOOD, 0o644),
+        (GOOD + "x = 1", 0o600),
+        (GOOD.replace('=="', "=="), 0o600),
+        (GOOD.encode() + b"\xff", 0o600),
+        (GOOD.replace("application_key", "region"), 0o600),
+        (GOOD.replace(SECRET, SECRET + "!"), 0o600),
+        (f'application_key = "{SECRET}"\napplication_secret = "{KEY}"\n', 0o600),
+    ):
+        ran = configured(text, mode=mode)
+        assert ran.code == 3
+        assert [trace for trace in TRACES if trace in ran.out + ran.err] == []
+
+
+# sign explain
+
+
+def explained(run: Run, vector: Mapping[str, str], *more: str) -> Ran:
+    return run(
+        *("sign", "explain", vector["method"].lower(), vector["path"], "--body", "-"),
+        *("--content-type", vector["content_type"], "--timestamp", vector["timestamp"], *more),
+        stdin=vector["body"].encode(),
+    )
+
+
+@pytest.mark.parametrize("name", list(VECTORS["published"]))
+def test_published_vectors_are_explained(run: Run, monkeypatch: pytest.MonkeyPatch, name: str):
+    vector = VECTORS["published"][name]
+    monkeypatch.setenv("SINCH_APPLICATION_KEY", vector["application_key"])
+    monkeypatch.setenv("SINCH_APPLICATION_SECRET", vector["application_secret"])
+    ran = explained(run, vector, "--json", "--signature", vector["signature"])
+    assert ran.code == 0
+    assert ran.json["content_md5"] == vector["content_md5"]
+    (candidate,) = ran.json["candidates"]
+    assert candidate["lines"] == [
+        vector["method"],
+        vector["content_md5"],
+        vector["content_type"],
+        f"x-timestamp:{vector['timestamp']}",
+        vector["path"],
+    ]
+    assert candidate["string_to_sign"] == "\n".join(candidate["lines"])
+    assert candidate["signature"] == vector["signature"]
+    assert candidate["matches"] is True
+    assert candidate["tried"] == 1
+    assert len(candidate["forms"]) == 4
+    assert candidate["headers"] == {
+        "Authorization": f"Application {vector['application_key']}:{vector['signature']}",
+        "x-timestamp": vector["timestamp"],
+        "Content-Type": vector["content_type"],
+    }
+
+
+def test_a_person_sees_every_line_with_its_end(run: Run):
+    ran = explained(run, PUBLISHED, "--signature", PUBLISHED["signature"])
+    assert ran.out == (
+        "POST /v1/sms/+46700000000, a body of 25 bytes\n"
+        "\n"
+        "every form of the URL: a client tries it first\n"
+        '  1  "POST\\n"\n'
+        '  2  "jANzQ+rgAHyf1MWQFSwvYw==\\n"\n'
+        '  3  "application/json\\n"\n'
+        '  4  "x-timestamp:2014-06-04T13:41:58Z\\n"\n'
+        '  5  "/v1/sms/+46700000000"   (no line feed)\n'
+        "  signature  qDXMwzfaxCRS849c/2R0hg0nphgdHciTo7OdM6MsdnM=   (yours)\n"
+        "  Authorization: Application 5F5C418A0F914BBC8234A9BF5EDDAD97:"
+        "qDXMwzfaxCRS849c/2R0hg0nphgdHciTo7OdM6MsdnM=\n"
+        "  x-timestamp: 2014-06-04T13:41:58Z\n"
+        "  Content-Type: application/json\n"
+    )
+
+
+def test_empty_lines_are_said_to_be_empty(run: Run):
+    ran = run("sign", "explain", "GET", 'https://x.example/a"%0A?b')
+    assert '  2  "\\n"   (empty: no body)\n' in ran.out
+    assert '  3  "\\n"   (empty: no Content-Type)\n' in ran.out
+    assert '  5  "/a\\"\\n"   (no line feed)\n' in ran.out
+    assert "decoded-path-and-query: a client does not try it" in ran.out
+
+
+def test_the_order_is_the_one_in_which_a_client_tries(run: Run, scripted: Any):
+    refusal = httpx.Response(401, json={"errorCode": 40102})
+    client = scripted(refusal)
+    with pytest.raises(ApiError):
+        client.reports.user_calls(MxpEndpoint("my user"), start=TODAY)
+    sent = [request.headers["authorization"] for request in client.requests]
+    timestamp = client.requests[0].headers["x-timestamp"]
+    url = str(client.requests[0].url)
+    ran = run("sign", "explain", "GET", url, "--timestamp", timestamp, "--json")
+    candidates = ran.json["candidates"]
+    assert sent == [c["headers"]["Authorization"] for c in candidates if c["tried"]]
+    assert [candidate["tried"] for candidate in candidates] == [1, 2, 3, None]
+
+
+@pytest.mark.parametrize(
+    ("mode", "form"),
+    [
+        ("", "path"),
+        ("Application KEY:", "path-and-query"),
+        ("authorization: application KEY:", "path"),
+    ],
+)
+def test_a_signature_tells_its_form(run: Run, mode: str, form: str):
+    arguments = ["sign", "explain", "GET", "/a?b", "--timestamp", "2014-06-04T13:41:58Z", "--json"]
+    by_form = {c["forms"][0]: c["signature"] for c in run(*arguments).json["candidates"]}
+    ran = run(*arguments, "--signature", mode + by_form[form])
+    assert {c["forms"][0]: c["matches"] for c in ran.json["candidates"]} == {
+        name: name == form for name in by_form
+    }
+
+
+def wrongly_signed() -> Iterator[tuple[str, str]]:
+    """Signatures of the published request with a mistake, each with a word of what is said."""
+    key, body = base64.b64decode(SECRET), PUBLISHED["body"].encode()
+    right = [
+        "POST",
+        PUBLISHED["content_md5"],
+        "application/json",
+        f"x-timestamp:{PUBLISHED['timestamp']}",
+        PUBLISHED["path"],
+    ]
+
+    def sign(text: str, key: bytes = key) -> str:
+        return base64.b64encode(hmac.digest(key, text.encode(), "sha256")).decode()
+
+    yield sign("\n".join(right), SECRET.encode()), "decode it from base64 first"
+    yield sign("\n".join(right) + "\n"), "ends in a line feed"
+    yield sign("\r\n".join(right)), "CR LF"
+    for number, line, word in (
+        (0, "post", "lower case"),
+        (1, md5(body, usedforsecurity=False).hexdigest(), "hexadecimal"),
+        (1, "", "line 2 is empty"),
+        (2, "", "line 3 is empty"),
+        (2, "application/json; charset=utf-8", "charset"),
+        (3, PUBLISHED["timestamp"], "the time alone"),
+        (4, PUBLISHED["path"][1:], "no slash"),
+    ):
+        yield sign("\n".join([*right[:number], line, *right[number + 1 :]])), word
+
+
+@pytest.mark.parametrize(("signature", "word"), list(wrongly_signed()))
+def test_a_known_mistake_is_named(run: Run, signature: str, word: str):
+    ran = explained(run, PUBLISHED, "--signature", signature)
+    assert ran.code == 11
+    assert "error: the signature fits no form of this request\n" in ran.err
+    assert "hint: it is the signature of this mistake: " in ran.err
+    assert word in ran.err
+
+
+def test_the_md5_of_nothing_is_a_known_mistake(run: Run):
+    text = "GET\n1B2M2Y8AsgTpgAmY7PhCfg==\n\nx-timestamp:2014-06-04T13:41:58Z\n/"
+    wrong = Credentials(KEY, SECRET).signature(text)
+    arguments = ["sign", "explain", "GET", "/", "--timestamp", "2014-06-04T13:41:58Z"]
+    assert "MD5 of nothing" in run(*arguments, "--signature", wrong).err
+    ran = run(*arguments, "--signature", "é", "--json")
+    assert ran.code == 11
+    assert ran.json["candidates"][0]["matches"] is False
+    assert "byte by byte" in ran.error["hint"]
+
+
+def test_the_present_is_signed_and_a_body_is_json_unless_something_else_is_said(
+    run: Run, tmp_path: Path
+):
+    body = tmp_path / "body"
+    body.write_bytes(b"{}")
+    ran = run("sign", "explain", "PATCH", "/x", "--body", str(body), "--json")
+    assert ran.json["content_type"] == "application/json"
+    assert ran.json["body_length"] == 2
+    age = datetime.now(UTC) - datetime.fromisoformat(ran.json["timestamp"])
+    assert abs(age) < timedelta(minutes=1)
+    ran = run("sign", "explain", "PATCH", "/x", "--content-type", "", "--body", str(body), "--json")
+    assert ran.json["content_type"] == ""
+    assert (
+        signing.string_to_sign(
+            method="PATCH", resource="/x", timestamp=ran.json["timestamp"], body=b"{}"
+        )
+        == ran.json["candidates"][0]["string_to_sign"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://x.example", "/"),
+        ("https://x.example?", "/?"),
+        ("HTTP://x.example/a/?b=c", "/a/?b=c"),
+        ("/a?b", "/a?b"),
+        ("//a", "//a"),
+    ],
+)
+def test_the_target_is_what_travels_of_a_url(run: Run, url: str, target: str):
+    assert run("sign", "explain", "GET", url, "--json").json["target"] == target
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["GET", "/my user"], "(number 4): write it escaped"),
+        (["GET", "/å"], "(number 2): write it escaped"),
+        (["GET", "/a#b"], "has a #"),
+        (["GET", "v1/x"], "give all of it, or a path"),
+        (["GET", "https:///x"], "give all of it, or a path"),
+        (["GE T", "/"], "method is 'GE T'"),
+        (["GET", "/", "--timestamp", "a\nb"], r"--timestamp is 'a\nb': headers are printable"),
+        (["GET", "/", "--content-type", "é"], "--content-type is 'é'"),
+        (["GET", "/", "--body", "/no/such"], "cannot be read"),
+    ],
+)
+def test_a_request_that_cannot_travel_is_refused(run: Run, arguments: list[str], message: str):
+    ran = run("sign", "explain", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+# sandbox
+
+
+@pytest.fixture
+def interrupted_soon() -> Iterator[None]:
+    """Ctrl-C in half a second, unless the test is over by then."""
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    yield
+    timer.cancel()
+
+
+def read_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def test_the_sandbox_runs_until_it_is_stopped(tmp_path: Path):
+    with spawn("sandbox", environ={}, home=tmp_path) as sandbox:
+        exports = dict(
+            re.fullmatch(r"export (\w+)=(\S+)\n", read_line(sandbox)).groups()  # type: ignore[union-attr]
+            for _ in range(4)
+        )
+        counter = spawn(
+            "report", "counter", "currentcalls", "--json", environ=exports, home=tmp_path
+        )
+        out, err = counter.communicate(timeout=20)
+        sandbox.send_signal(signal.SIGTERM)
+        assert sandbox.wait(20) == 0
+        assert sandbox.stderr is not None
+        assert sandbox.stderr.read() == ""
+    assert (json.loads(out)["value"], err, counter.returncode) == (3, "", 0)
+
+
+@pytest.mark.usefixtures("interrupted_soon")
+def test_the_sandbox_stops_at_ctrl_c(run: Run):
+    ran = run("sandbox", "--seed", "2")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.count("export SINCH_") == 4
+
+
+def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
+    arguments = ("--fault", "unavailable=60 on /v1/counters/*", "--fault", "latency=0 50%")
+    with spawn("sandbox", *arguments, environ={}, home=tmp_path) as sandbox:
+        exports = dict(
+            re.fullmatch(r"export (\w+)=(\S+)\n", read_line(sandbox)).groups()  # type: ignore[union-attr]
+            for _ in range(4)
+        )
+        counter = spawn("report", "counter", "currentcalls", environ=exports, home=tmp_path)
+        _, err = counter.communicate(timeout=20)
+        sandbox.send_signal(signal.SIGTERM)
+    assert counter.returncode == 7
+    assert "HTTP 503, code 50300, Temporary down" in err
+
+
+def test_a_fault_that_there_is_not_is_told_with_those_there_are(run: Run):
+    ran = run("sandbox", "--fault", "explode")
+    assert ran.code == 2
+    assert "no fault is named 'explode': give one of latency, latency-after, reset" in ran.err
+
+
+def test_every_fault_is_documented():
+    paragraph = DOCUMENTATION[DOCUMENTATION.index("`sandbox --fault`") :].partition("\n\n")[0]
+    listed = re.findall(r"`([a-z-]+)[^`]*`", paragraph.partition("There are")[2])
+    with pytest.raises(InvalidRequest) as caught:
+        Injection.parse("x")
+    assert listed == str(caught.value).partition("give one of ")[2].split(", ")
+
+
+@pytest.mark.usefixtures("interrupted_soon")
+def test_the_sandbox_warns_of_open_doors(run: Run):
+    before = signal.getsignal(signal.SIGINT)
+    ran = run("sandbox", "--host", "0.0.0.0", "--json")  # noqa: S104
+    assert ran.code == 0
+    assert keys_documented_for("sandbox") == list(ran.json)
+    assert re.fullmatch("warning: the sandbox listens on 0.0.0.0, where others can .*\n", ran.err)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_address_that_is_taken_is_told_in_a_line(run: Run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ran = run("sandbox", "--port", port)
+    assert ran.code == 2
+    assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in ran.err
+
+
+def test_a_sandbox_whose_reader_goes_away_stops(run: Run, monkeypatch: pytest.MonkeyPatch):
+    def closed(*_: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(sys.stdout, "write", closed)
+    ran = run("sandbox")
+    assert (ran.code, ran.err) == (141, "")
+
+
+# Processes
+
+
+def in_python(code: str, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=isolated({}, home),
+    )
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_a_missing_extra_is_one_line(tmp_path: Path, missing: str):
+    ran = in_python(
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from sinchvoice.cli import main; sys.exit(main([]))",
+        tmp_path,
+    )
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr == f"the command line needs {missing}: pip install 'sinchvoice[cli]'\n"
+
+
+def test_another_missing_module_is_not_hidden(tmp_path: Path):
+    code = "import sys; sys.modules['tomllib'] = None\nfrom sinchvoice.cli import main; main([])"
+    assert "ModuleNotFoundError" in in_python(code, tmp_path).stderr
+
+
+def test_a_sandbox_without_its_extra_is_one_line(tmp_path: Path):
+    code = "import sys; sys.modules['uvicorn'] = None\nfrom sinchvoice.cli import main"
+    ran = in_python(f"{code}; sys.exit(main(['sandbox']))", tmp_path)
+    assert ran.returncode == 3
+    assert ran.stderr == "error: the sandbox needs uvicorn: pip install 'sinchvoice[sandbox]'\n"
+    broken = code.replace("uvicorn", "sinchvoice.sandbox")
+    assert "Traceback" in in_python(f"{broken}; main(['sandbox'])", tmp_path).stderr
+
+
+def test_the_library_does_not_import_the_command_line(tmp_path: Path):
+    code = "import sys, sinchvoice, sinchvoice.cli; print(*sys.modules)"
+    modules = in_python(code, tmp_path).stdout.split()
+    # Not rich: where click is installed too, httpx imports it for a command line of its own.
+    assert not {"typer", "sinchvoice.cli.app"} & set(modules)
+
+
+def test_a_reader_that_goes_away_is_no_error(box: Sandbox, tmp_path: Path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    ran = subprocess.run(
+        [sys.executable, "-m", "sinchvoice", "report", "counter", "currentcalls"],
+        env=isolated(box.environ, tmp_path),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
+def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        arguments = ["call", "get", "x", "--calling-url", url]
+        with spawn(*arguments, environ=box.environ, home=tmp_path) as process:
+            connection, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20) == ("", "")
+        connection.close()
+        assert process.returncode == 130

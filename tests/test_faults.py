@@ -1,0 +1,339 @@
+"""sandbox/faults.py and wire.py: what goes wrong on request, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import date
+from email.utils import parsedate_to_datetime
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from sinchvoice import (
+    ApiConnectionError,
+    ApiError,
+    ApiTimeoutError,
+    AsyncVoiceClient,
+    InvalidRequest,
+    MxpEndpoint,
+    PstnEndpoint,
+    RateLimitError,
+    RetryPolicy,
+    ServerError,
+    UnexpectedResponse,
+    VoiceClient,
+)
+from sinchvoice.sandbox import Sandbox, running
+from sinchvoice.sandbox.faults import (
+    Canonical,
+    ClockSkew,
+    ContentType,
+    Fault,
+    Injection,
+    Latency,
+    Redirect,
+    Reply,
+    Reset,
+    Truncate,
+    bad_gateway,
+    too_many_requests,
+    unavailable,
+)
+
+PHONE = PstnEndpoint("+12125550123")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Any:
+    with running(populated=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def faulty(shared: Sandbox) -> Sandbox:
+    """A sandbox whose faults nobody else sees."""
+    shared.reset()
+    return shared
+
+
+@pytest.fixture
+def voice(faulty: Sandbox) -> Any:
+    with VoiceClient.from_env(faulty.environ) as client:
+        yield client
+
+
+@pytest.fixture
+def hasty(voice: VoiceClient) -> VoiceClient:
+    """A client that does not try again."""
+    return voice.with_options(retries=0)
+
+
+# --- what strikes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "acted", "may_have"),
+    [
+        (Reset(), ApiConnectionError, False, True),
+        (Reset(after=True), ApiConnectionError, True, True),
+        (bad_gateway(), ServerError, False, True),
+        (bad_gateway(after=True), ServerError, True, True),
+        (unavailable(), ServerError, False, True),
+        (too_many_requests(), RateLimitError, False, False),
+    ],
+    ids=repr,
+)
+def test_a_hangup_that_fails_says_whether_the_server_may_have_acted(
+    faulty: Sandbox,
+    hasty: VoiceClient,
+    fault: Fault,
+    error: type[ApiError],
+    acted: bool,
+    may_have: bool,
+):
+    call = faulty.add_call(to=PHONE)
+    injection = faulty.inject(fault, on="PATCH")
+    with pytest.raises(error) as caught:
+        hasty.calls.hangup(call.call_id)
+    assert (caught.value.may_have_executed, bool(call.actions)) == (may_have, acted)
+    assert (injection.hits, faulty.requests[-1].acted) == (1, acted)
+    assert faulty.requests[-1].faults == (fault,)
+
+
+def test_a_get_survives_what_passes(faulty: Sandbox, voice: VoiceClient):
+    faulty.inject([Reset(), unavailable(0), None, bad_gateway()], on="GET")
+    assert voice.reports.counter("currentcalls").value == 0
+    assert voice.reports.service_status("rtpproxy").is_up
+    assert [request.status for request in faulty.requests] == [None, 503, 200, 502, 200]
+
+
+def test_latency_is_waited_for_or_times_out_before_or_after_acting(
+    faulty: Sandbox, hasty: VoiceClient
+):
+    one, two = faulty.add_call(to=PHONE), faulty.add_call(to=PHONE)
+    with faulty.inject(Latency(0.15)):
+        begun = time.monotonic()
+        hasty.calls.get(one.call_id)
+        assert time.monotonic() - begun >= 0.15
+    with faulty.inject(Latency(0.5, after=True)), pytest.raises(ApiTimeoutError) as caught:
+        hasty.with_options(timeout=0.1).calls.hangup(two.call_id)
+    assert caught.value.may_have_executed
+    assert two.ended is not None
+
+
+def test_others_are_served_while_somebody_waits(faulty: Sandbox):
+    faulty.inject(Latency(0.4), on="/v1/services/*")
+
+    async def main() -> tuple[float, float]:
+        async with AsyncVoiceClient.from_env(faulty.environ) as voice:
+            begun = time.monotonic()
+            slow = [
+                asyncio.create_task(voice.reports.service_status("rtpproxy")) for _ in range(20)
+            ]
+            await voice.reports.counter("currentcalls")
+            quick = time.monotonic() - begun
+            await asyncio.gather(*slow)
+            return quick, time.monotonic() - begun
+
+    quick, slow = asyncio.run(main())
+    assert quick < 0.4 <= slow < 4
+
+
+def test_half_an_answer_to_a_get_is_no_answer(faulty: Sandbox, hasty: VoiceClient):
+    call = faulty.add_call(to=PHONE)
+    faulty.inject(Truncate())
+    with pytest.raises(ApiConnectionError):
+        hasty.calls.get(call.call_id)
+    assert faulty.requests[-1].acted
+
+
+def test_an_answer_without_a_body_cannot_be_cut_and_half_of_another_is_a_success(
+    faulty: Sandbox, hasty: VoiceClient
+):
+    call = faulty.add_call(to=PHONE)
+    faulty.inject(Truncate())
+    hasty.calls.play(call.call_id, "welcome")
+    hasty.calls.hangup(call.call_id)
+    assert len(call.heard) == len(call.actions) == 1
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_retry_after_comes_in_both_forms(faulty: Sandbox, hasty: VoiceClient, as_date: bool):
+    faulty.inject(too_many_requests(40, as_date=as_date))
+    with pytest.raises(RateLimitError) as caught:
+        hasty.reports.counter("currentcalls")
+    assert caught.value.error_code == 42900
+    assert caught.value.retry_after == pytest.approx(40, abs=2)
+    raw = httpx.get(faulty.reporting_url + "/counters/x", trust_env=False).headers["Retry-After"]
+    if as_date:
+        assert parsedate_to_datetime(raw).timestamp() == pytest.approx(time.time() + 40, abs=2)
+    else:
+        assert raw == "40"
+
+
+def test_a_body_that_was_not_read_does_not_spoil_the_connection(faulty: Sandbox, voice: Any):
+    call = faulty.add_call(to=PHONE)
+    faulty.inject([too_many_requests(0)] * 3, on="PATCH")
+    patient = voice.with_options(retries=RetryPolicy(retries=3))
+    patient.calls.say(call.call_id, "x" * 500)
+    assert len(call.heard) == 1
+    assert [request.status for request in faulty.requests] == [429, 429, 429, 204]
+
+
+def test_a_wrong_content_type_does_not_matter_if_the_content_is_right(
+    faulty: Sandbox, hasty: VoiceClient
+):
+    faulty.inject(ContentType("text/plain"))
+    assert hasty.reports.counter("currentcalls").value == 0
+    answer = httpx.get(faulty.reporting_url + "/counters/x", trust_env=False)
+    assert answer.headers["Content-Type"] == "text/plain"
+
+
+def test_a_page_instead_of_json_is_an_unexpected_response(faulty: Sandbox, hasty: VoiceClient):
+    faulty.inject(Reply(200, b"<html>Hello</html>"))
+    with pytest.raises(UnexpectedResponse):
+        hasty.reports.counter("currentcalls")
+
+
+@pytest.mark.parametrize("skew", [-3600, 86400])
+def test_a_client_finds_its_way_to_a_server_in_another_time(
+    faulty: Sandbox, voice: VoiceClient, skew: int, caplog: pytest.LogCaptureFixture
+):
+    faulty.inject(ClockSkew(skew))
+    assert voice.reports.service_status("rtpproxy").is_up
+    assert voice.reports.service_status("rtpproxy").is_up
+    assert [request.error_code for request in faulty.requests] == [40105, None, None]
+    assert caplog.text.count("signing with the server's time") == 1
+
+
+@pytest.mark.parametrize(
+    "form", ["path", "path-and-query", "decoded-path", "decoded-path-and-query"]
+)
+def test_a_client_finds_the_form_that_a_server_wants_signed(
+    faulty: Sandbox, voice: VoiceClient, form: Any
+):
+    faulty.inject(Canonical(form))
+    for name in ("a", "a ü/b", "a ü/b"):
+        voice.reports.user_calls(MxpEndpoint(name), start=date(2026, 11, 1), stop=date(2026, 11, 2))
+    codes = [request.error_code for request in faulty.requests]
+    assert set(codes) <= {None, 40102}
+    assert (codes.count(None), codes[-2:]) == (3, [None, None])
+
+
+def test_a_client_follows_to_the_other_region(faulty: Sandbox, hasty: VoiceClient):
+    call = faulty.add_call(to=PHONE)
+    injection = faulty.inject(Redirect(), on="/calling/*")
+    hasty.calls.hangup(call.call_id)
+    assert call.ended is not None
+    assert [request.status for request in faulty.requests] == [307, 204]
+    assert injection.hits == 1
+    assert faulty.regional_url != faulty.calling_url
+
+
+# --- whom it strikes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("on", "struck"),
+    [
+        ("*", {("GET", "/a/b"), ("PATCH", "/a/b"), ("GET", "/c")}),
+        ("GET", {("GET", "/a/b"), ("GET", "/c")}),
+        ("/a/*", {("GET", "/a/b"), ("PATCH", "/a/b")}),
+        ("PATCH /a/*", {("PATCH", "/a/b")}),
+        ("* /c", {("GET", "/c")}),
+        ("GET /nowhere", set()),
+    ],
+)
+def test_a_fault_strikes_where_it_was_told_to(on: str, struck: set[tuple[str, str]]):
+    requests = [("GET", "/a/b"), ("PATCH", "/a/b"), ("GET", "/c")]
+    injection = Injection(Reset(), on=on)
+    assert {to for to in requests if injection.strike(*to, Random(1))} == struck
+    assert injection.hits == len(struck)
+
+
+def test_chance_is_seeded():
+    def struck(seed: int) -> list[bool]:
+        dice, injection = Random(seed), Injection(Reset(), probability=0.2)
+        return [injection.strike("GET", "/", dice) is not None for _ in range(1000)]
+
+    assert struck(1) == struck(1) != struck(2)
+    assert 150 < sum(struck(1)) < 250
+
+
+def test_a_script_strikes_in_order_and_ends():
+    script = [Reset(), None, Truncate()]
+    injection = Injection(script)
+    assert [injection.strike("GET", "/", Random(1)) for _ in range(4)] == [*script, None]
+    assert injection.hits == 2
+
+
+def test_a_fault_ends_with_its_block(faulty: Sandbox, hasty: VoiceClient):
+    with faulty.inject(unavailable()) as injection, pytest.raises(ServerError):
+        hasty.reports.counter("currentcalls")
+    assert hasty.reports.counter("currentcalls").value == 0
+    assert injection.hits == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda: Injection("reset"), "'r' is no fault"),
+        (lambda: Injection([Reset]), "is no fault"),
+        (lambda: Injection(Reset(), on=""), "on is ''"),
+        (lambda: Injection(Reset(), on="calls"), "on is 'calls'"),
+        (lambda: Injection(Reset(), probability=1.5), "probability is 1.5"),
+        (lambda: Latency(-1), "seconds is -1"),
+        (lambda: Latency(float("nan")), "seconds is nan"),
+    ],
+)
+def test_what_is_no_fault_is_refused(make: Any, problem: str):
+    with pytest.raises(InvalidRequest, match=problem):
+        make()
+
+
+# --- as text ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("latency=0.2 10% on GET", "Injection(Latency(seconds=0.2, after=False), on='GET', prob"),
+        ("latency-after=1", "Latency(seconds=1.0, after=True), on='*', probability=1.0"),
+        ("reset-after 2.5% on PATCH /calling/*", "on='PATCH /calling/*', probability=0.025"),
+        ("reset", "Reset(after=False)"),
+        ("truncate", "Truncate()"),
+        ("bad-gateway", "Reply(status=502"),
+        ("bad-gateway-after", "after=True"),
+        ("too-many-requests=7", "retry_after=7, as_date=False"),
+        ("too-many-requests-date", "retry_after=1, as_date=True"),
+        ("unavailable", "Reply(status=503"),
+        ("content-type", "ContentType(value='text/html')"),
+        ("clock-skew=-3600", "ClockSkew(seconds=-3600.0)"),
+        ("canonical=decoded-path", "CanonicalResource.DECODED_PATH"),
+        ("redirect", "Redirect()"),
+    ],
+)
+def test_a_fault_can_be_written_down(text: str, shown: str):
+    assert shown in repr(Injection.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is not of the form NAME"),
+        ("reset 5", "is not of the form NAME"),
+        ("rest", "no fault is named 'rest': give one of latency, .*reset"),
+        ("latency", "latency needs a value"),
+        ("latency=soon", "could not convert"),
+        ("reset=1", "reset takes no value"),
+        ("reset 200%", "probability is 2.0"),
+        ("reset on calls", "on is 'calls'"),
+        ("canonical=x", "'x' is not a valid CanonicalResource"),
+        ("latency=-1", "seconds is -1"),
+    ],
+)
+def test_a_fault_that_is_written_wrongly_says_what_is_wrong(text: str, problem: str):
+    with pytest.raises(InvalidRequest, match=problem):
+        Injection.parse(text)

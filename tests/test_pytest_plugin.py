@@ -1,0 +1,121 @@
+"""pytest_sinchvoice.py: in test runs of their own, as users have them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parent.parent / "README.md"
+
+TESTS = """
+import asyncio
+import gc
+
+import pytest
+from sinchvoice import NotFoundError, PstnEndpoint, svaml
+from sinchvoice.sandbox import faults
+
+PHONE = PstnEndpoint("+12125550123")
+
+
+def test_a_call_is_hung_up(sinch_sandbox, voice_client):
+    call = sinch_sandbox.add_call(to=PHONE)
+    sinch_sandbox.inject(faults.unavailable(60), on="GET")
+    voice_client.calls.hangup(call.call_id)
+    assert call.actions == [svaml.Hangup()]
+
+
+def test_nothing_is_left_of_another_test(sinch_sandbox, voice_client):
+    assert (sinch_sandbox.calls, sinch_sandbox.requests) == ({}, [])
+    assert voice_client.reports.counter("currentcalls").value == 0
+
+
+def test_it_can_be_awaited_in_a_loop_that_is_closed_before_the_client(
+    sinch_sandbox, async_voice_client
+):
+    call = sinch_sandbox.add_call(to=PHONE)
+
+    async def main():
+        await asyncio.gather(*(async_voice_client.calls.get(call.call_id) for _ in range(5)))
+        with pytest.raises(NotFoundError):
+            await async_voice_client.calls.get("unknown")
+
+    asyncio.run(main())
+    gc.collect()
+
+
+def test_it_can_be_closed_by_the_test(async_voice_client):
+    async def main():
+        async with async_voice_client as voice:
+            assert (await voice.reports.service_status("rtpproxy")).is_up
+
+    asyncio.run(main())
+"""
+
+
+def run(folder: Path, tests: str, *options: str, prelude: str = "") -> str:
+    """Run pytest on these tests with warnings as errors; what it prints."""
+    (folder / "test_mine.py").write_text(tests, encoding="utf-8")
+    command = f"{prelude}\nimport sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))"
+    arguments = ["-p", "no:cacheprovider", "-W", "error", *options]
+    return subprocess.run(
+        [sys.executable, "-c", command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    ).stdout
+
+
+def test_the_fixtures_work_for_whoever_installs_the_extra(tmp_path: Path):
+    assert "4 passed" in run(tmp_path, TESTS)
+
+
+def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path):
+    shown = run(tmp_path, "", "--fixtures")
+    for name in ("sinch_sandbox", "voice_client", "async_voice_client"):
+        assert re.search(rf"^{name} .*pytest_sinchvoice.*\n    An? ", shown, re.MULTILINE)
+
+
+def test_the_example_of_the_readme_passes(tmp_path: Path):
+    (example,) = re.findall(
+        r"^```python\n((?:(?!```).*\n)*def test_(?:(?!```).*\n)*)```",
+        README.read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert "failed" not in (shown := run(tmp_path, example))
+    assert re.search(r"[1-9] passed", shown)
+
+
+def test_without_the_extra_the_fixtures_say_what_to_install(tmp_path: Path):
+    hidden = "import sys; sys.modules['uvicorn'] = None"
+    shown = run(tmp_path, "def test_it(voice_client): pass", prelude=hidden)
+    assert "pip install 'sinchvoice[sandbox]'" in shown
+    assert "1 error" in shown
+
+
+def test_loading_the_plugin_imports_nothing_but_pytest():
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import sys, pytest; before = set(sys.modules); import pytest_sinchvoice; "
+                "print(*sorted(set(sys.modules) - before))"
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.split() == ["pytest_sinchvoice"]
+
+
+@pytest.mark.parametrize("name", ["sinch_sandbox", "voice_client", "async_voice_client"])
+def test_the_fixtures_are_here_too(name: str, request: pytest.FixtureRequest):
+    assert request.getfixturevalue(name) is not None
