@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import regenerate
 from recorder import forgetful
-from sinchvoice import PstnEndpoint, SipEndpoint
+from sinchvoice import CallLeg, PstnEndpoint, SipEndpoint, svaml
 from sinchvoice.sandbox import Sandbox, running
 
 # The first is the id in the examples of the specification.
@@ -41,23 +41,27 @@ calls = {{ values = {json.dumps(CALLS)} }}
 
 
 def sandbox_with_calls(middleware: Any) -> Any:
-    """A sandbox whose calls are taken up again after each hangup: schemathesis thinks of many."""
+    """A sandbox that begins anew after each change, with calls that take every action."""
 
-    def reviving(app: Any) -> Any:
+    def renewed(app: Any) -> Any:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)
-            for call in calls:
-                call.ended = None
+            if scope["method"] == "PATCH":
+                box.reset()
+                add_calls(box)
 
         return middleware(answer)
 
-    calls = []
-    with running(middleware=reviving) as box:
-        for call_id, end in zip(
-            CALLS, [PstnEndpoint("+12125550123"), SipEndpoint("a@b")], strict=True
-        ):
-            calls.append(box.add_call(call_id=call_id, to=end, from_=PstnEndpoint("+46730170101")))
+    with running(middleware=renewed) as box:
+        add_calls(box)
         yield box
+
+
+def add_calls(box: Sandbox) -> None:
+    """Add calls that are parked: others refuse good requests for their state alone."""
+    for call_id, end in zip(CALLS, [PstnEndpoint("+12125550123"), SipEndpoint("a@b")], strict=True):
+        call = box.add_call(call_id=call_id, to=end, from_=PstnEndpoint("+46730170101"))
+        call.carry_out([], [svaml.Park()], CallLeg.CALLER)
 
 
 @pytest.fixture

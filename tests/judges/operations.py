@@ -131,6 +131,16 @@ def _update(name: str, what: svaml.Svaml, **more: Any) -> Operation:
     return Operation(name, lambda voice, call: voice.calls.update(call, what), **more)
 
 
+def _act(name: str, action: svaml.Action) -> Operation:
+    """Only a parked call takes every action."""
+
+    def run(voice: VoiceClient, call: str) -> None:
+        voice.calls.update(call, svaml.Svaml(action=svaml.Park()))
+        voice.calls.update(call, svaml.Svaml(action=action))
+
+    return Operation(name, run)
+
+
 def _leg(name: str, leg: Any, what: svaml.Svaml, **more: Any) -> Operation:
     return Operation(
         name, lambda voice, call: voice.calls.manage_with_call_leg(call, leg, what), **more
@@ -164,10 +174,7 @@ SUCCESSES: list[Operation] = [
         _update(f"instruction {number}, {_kind(part)}", svaml.Svaml([part]))
         for number, part in enumerate(INSTRUCTIONS, start=1)
     ),
-    *(
-        _update(f"action {number}, {_kind(part)}", svaml.Svaml(action=part))
-        for number, part in enumerate(ACTIONS, start=1)
-    ),
+    *(_act(f"action {n}, {_kind(part)}", part) for n, part in enumerate(ACTIONS, start=1)),
     _update("all instructions, then an action", svaml.Svaml(INSTRUCTIONS, svaml.Continue())),
     *(
         _leg(f"{_kind(part)} on leg {leg}, {_kind(action)}", leg, svaml.Svaml([part], action))
@@ -206,7 +213,7 @@ SUCCESSES: list[Operation] = [
 ]
 
 _APPS = {"from_": USER, "to": MxpEndpoint("b")}
-_OVER = {"to": PHONE, "started": _NOON, "ended": _NOON + timedelta(seconds=90)}
+_OVER = {"to": PHONE, "started": _NOON, "duration": 90}
 
 FAILURES: list[Operation] = [
     Operation("get an unknown call", lambda voice, _: voice.calls.get("unknown"), 40400),
