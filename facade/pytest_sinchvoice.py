@@ -7,6 +7,7 @@ outside the package: loading it imports nothing but pytest, until a fixture is a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +21,14 @@ __all__ = ["async_voice_client", "sinch_sandbox", "voice_client"]
 
 @pytest.fixture(scope="session")
 def _sinch_sandbox() -> Iterator[Sandbox]:
+    missing = None
     try:
         from sinchvoice.sandbox import running
     except ModuleNotFoundError as error:
-        pytest.fail(str(error), pytrace=False)
-    with running(populated=False) as box:
+        missing = str(error)
+    if missing:
+        pytest.fail(missing, pytrace=False)
+    with running(populated=False, now=datetime.now(UTC)) as box:
         yield box
 
 
@@ -32,8 +36,8 @@ def _sinch_sandbox() -> Iterator[Sandbox]:
 def sinch_sandbox(_sinch_sandbox: Sandbox) -> Sandbox:
     """A local Sinch Voice without calls, faults or memory of other tests.
 
-    One server serves the whole test run; each test gets it as new. `sinch_sandbox.populate()` adds
-    calls.
+    One server serves the whole test run; each test gets it as new. Its time stands still until
+    `sinch_sandbox.clock.advance()`. `sinch_sandbox.populate()` adds calls.
     """
     _sinch_sandbox.reset()
     return _sinch_sandbox

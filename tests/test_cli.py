@@ -358,7 +358,7 @@ def test_windows_fit_a_terminal_of_80_columns_and_no_color_means_no_escapes(
 
 def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
     assert "Common options" in on_a_terminal(box.environ, tmp_path, "call", "play", "--help")
-    assert "\x1b[1mevery form " in on_a_terminal(
+    assert "\x1b[1mall forms " in on_a_terminal(
         box.environ, tmp_path, "sign", "explain", "GET", "/"
     )
 
@@ -372,7 +372,7 @@ def test_a_terminal_that_wants_no_colour_gets_the_same_words(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     shown = run(*arguments).out
     assert "\x1b" not in shown
-    assert "number:+12125550123" in shown or "every form of the URL" in shown
+    assert "number:+12125550123" in shown or "all forms of the URL" in shown
 
 
 def test_help_in_a_pipe_is_plain(run: Run):
@@ -523,7 +523,7 @@ def test_a_number_without_its_plus_is_refused(run: Run, text: str, remedy: str):
         (["u", "--step", "1d", "--by-day"], "not both"),
         (["u", "--step", "31d"], "at most 30d"),
         (["u", "--step", "0d"], "more than nothing"),
-        (["u", "--step", "1h", *THREE_DAYS], "whole days"),
+        (["u", "--step", "1h", *THREE_DAYS], "--step is '1h' between days: give times"),
         (
             ["u", "--by-day", "--start", "2026-11-01", "--stop", "2026-11-02T00:00Z"],
             "give two days or two times",
@@ -564,6 +564,8 @@ def test_an_unknown_region_is_refused_with_the_known_ones(run: Run):
             "--leg belongs to sinchvoice call say, sinchvoice call play, sinchvoice call update",
         ),
         (["sandbox", "--region=x"], "--region belongs to sinchvoice report"),
+        (["call", "--version"], "--version belongs to sinchvoice"),
+        (["call", "say", "x", "-hallo"], "write -- before a text that begins with a dash"),
         (["call", "get"], "see sinchvoice call get --help"),
         (["call", "get", "x", "--application-secret", "y"], "credentials are never arguments"),
         (["call", "get", "x", "--timeout", "soon"], "see sinchvoice call get --help"),
@@ -808,7 +810,7 @@ def test_missing_credentials_are_told_with_the_file_that_may_have_them(
     ran = run("report", "counter", "currentcalls")
     assert ran.code == 3
     assert "the environment variable SINCH_APPLICATION_KEY is not set" in ran.err
-    assert f"{tmp_path}/sinchvoice/config.toml and chmod 600 it" in ran.err
+    assert f"{tmp_path}/sinchvoice/config.toml and make it readable for you alone" in ran.err
     assert run("sign", "explain", "GET", "/").err == ran.err
 
 
@@ -1041,7 +1043,7 @@ def test_a_person_sees_every_line_with_its_end(run: Run):
     assert ran.out == (
         "POST /v1/sms/+46700000000, a body of 25 bytes\n"
         "\n"
-        "every form of the URL: a client tries it first\n"
+        "all forms of the URL are one: a client tries it first\n"
         '  1  "POST\\n"\n'
         '  2  "jANzQ+rgAHyf1MWQFSwvYw==\\n"\n'
         '  3  "application/json\\n"\n'

@@ -320,7 +320,6 @@ def test_only_the_first_bytes_of_content_are_kept():
         (40105, "clock"),
         (40107, "the application key is not known here"),
         (40108, "dashboard"),
-        (40400, "region"),
         (42900, "fewer requests"),
     ],
 )
@@ -328,6 +327,21 @@ def test_a_code_with_a_known_remedy_has_a_hint(code: int, hint: str):
     error = error_class(code // 100)("why", status_code=code // 100, error_code=code)
     assert hint in (error.hint or "")
     assert f"Hint: {error.hint}" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "hint"),
+    [
+        ("GET", "/calling/v1/calls/id/x", "check the id; a call is known in its region only"),
+        ("PATCH", "/calling/v1/calls/id/x/leg/both", "the call may be over: look with calls.get"),
+        ("GET", "/v1/counters/x", "check the name"),
+        ("GET", "/v1/services/x", "check the name"),
+    ],
+)
+def test_what_is_not_found_decides_the_hint(method: str, path: str, hint: str):
+    error = NotFoundError("", status_code=404, error_code=40400, method=method, path=path)
+    assert hint in (error.hint or "")
+    assert NotFoundError("", status_code=404, error_code=40400, path="/v1/users/x").hint is None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from email.utils import parsedate_to_datetime
 from random import Random
@@ -68,6 +71,13 @@ def voice(faulty: Sandbox) -> Any:
 def hasty(voice: VoiceClient) -> VoiceClient:
     """A client that does not try again."""
     return voice.with_options(retries=0)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # --- what strikes -------------------------------------------------------------------------------
@@ -139,6 +149,62 @@ def test_others_are_served_while_somebody_waits(faulty: Sandbox):
 
     quick, slow = asyncio.run(main())
     assert quick < 0.4 <= slow < 4
+
+
+def test_what_is_delayed_is_done_although_nobody_waits_any_more(
+    faulty: Sandbox, hasty: VoiceClient
+):
+    call = faulty.add_call(to=PHONE)
+    faulty.inject(Latency(0.4), on="PATCH")
+    with pytest.raises(ApiTimeoutError) as caught:
+        hasty.with_options(timeout=0.1).calls.hangup(call.call_id)
+    assert caught.value.may_have_executed
+    assert call.ended is None
+    wait_until(lambda: call.ended is not None)
+    assert faulty.requests[-1].acted
+
+
+def test_what_is_under_way_at_a_reset_does_not_reach_the_new_world(
+    faulty: Sandbox, hasty: VoiceClient
+):
+    old = faulty.add_call(to=PHONE)
+    faulty.inject(Latency(0.3), on="PATCH")
+    with pytest.raises(ApiTimeoutError):
+        hasty.with_options(timeout=0.1).calls.hangup(old.call_id)
+    faulty.reset()
+    new = faulty.add_call(to=PHONE)
+    assert new.call_id == old.call_id
+    wait_until(lambda: faulty.connections == 0)
+    assert (old.ended, new.ended, faulty.requests) == (None, None, [])
+
+
+def test_a_sandbox_that_stops_keeps_nobody_waiting(caplog: pytest.LogCaptureFixture):
+    with (
+        ThreadPoolExecutor() as pool,
+        running(faults=[Injection(Latency(30), on="/calling/*")]) as box,
+        VoiceClient.from_env(box.environ, retries=0) as voice,
+    ):
+        waiting = pool.submit(voice.calls.get, next(iter(box.calls)))
+        stalled = socket.create_connection(("127.0.0.1", int(box.calling_url.rpartition(":")[2])))
+        stalled.sendall(b"PATCH /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
+        wait_until(lambda: len(box.requests) == 2)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 0.9
+    assert isinstance(waiting.exception(), ApiConnectionError)
+    stalled.close()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("fault", [Reset(), Reset(after=True), Truncate()], ids=repr)
+def test_connections_of_clients_behind_a_proxy_are_cut_as_well(faulty: Sandbox, fault: Fault):
+    faulty.inject(fault)
+    with pytest.raises(httpx.TransportError):
+        httpx.get(
+            faulty.reporting_url + "/counters/x",
+            headers={"X-Forwarded-For": "192.0.2.1"},
+            timeout=3,
+            trust_env=False,
+        )
 
 
 def test_half_an_answer_to_a_get_is_no_answer(faulty: Sandbox, hasty: VoiceClient):
@@ -262,6 +328,14 @@ def test_chance_is_seeded():
     assert 150 < sum(struck(1)) < 250
 
 
+def test_what_a_reset_forestalls_does_not_strike(faulty: Sandbox, hasty: VoiceClient):
+    first = faulty.inject(unavailable(60))
+    later = faulty.inject([Truncate()])
+    with pytest.raises(ServerError):
+        hasty.reports.counter("currentcalls")
+    assert (first.hits, later.hits) == (1, 0)
+
+
 def test_a_script_strikes_in_order_and_ends():
     script = [Reset(), None, Truncate()]
     injection = Injection(script)
@@ -279,7 +353,20 @@ def test_a_fault_ends_with_its_block(faulty: Sandbox, hasty: VoiceClient):
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Injection("reset"), "'r' is no fault"),
+        (lambda: Injection("reset"), "'reset' is no fault"),
+        (lambda: Injection(None), "None is no fault"),
+        (lambda: Injection(Reset), "Reset'> is no fault"),
+        (lambda: Injection(Reset(), on="PATHC /calls"), "one of the methods"),
+        (lambda: Injection(Reset(), probability="0.5"), "probability is '0.5'"),
+        (lambda: ClockSkew(float("inf")), "seconds is inf"),
+        (lambda: ClockSkew("x"), "seconds is 'x'"),
+        (lambda: ContentType("→"), "headers are printable ASCII"),
+        (lambda: ContentType("a\r\nb: c"), "headers are printable ASCII"),
+        (lambda: Reply(99), "status is 99"),
+        (lambda: Reply(204, b"x"), "status is 204"),
+        (lambda: Reply(500, "x"), "body is str"),
+        (lambda: too_many_requests(-5), "retry_after is -5"),
+        (lambda: too_many_requests(10**15, as_date=True), "retry_after is 10"),
         (lambda: Injection([Reset]), "is no fault"),
         (lambda: Injection(Reset(), on=""), "on is ''"),
         (lambda: Injection(Reset(), on="calls"), "on is 'calls'"),
@@ -326,11 +413,11 @@ def test_a_fault_can_be_written_down(text: str, shown: str):
         ("reset 5", "is not of the form NAME"),
         ("rest", "no fault is named 'rest': give one of latency, .*reset"),
         ("latency", "latency needs a value"),
-        ("latency=soon", "could not convert"),
+        ("latency=soon", "'soon' is not a number of seconds"),
         ("reset=1", "reset takes no value"),
-        ("reset 200%", "probability is 2.0"),
+        ("reset 200%", "probability is 2.0: give .* 0 to 100 %"),
         ("reset on calls", "on is 'calls'"),
-        ("canonical=x", "'x' is not a valid CanonicalResource"),
+        ("canonical=x", "'x' is not one of path, path-and-query"),
         ("latency=-1", "seconds is -1"),
     ],
 )

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -22,6 +22,7 @@ from sinchvoice import (
     InvalidRequest,
     MxpEndpoint,
     NotFoundError,
+    OtherEndpoint,
     PstnEndpoint,
     SipEndpoint,
     VoiceClient,
@@ -398,7 +399,7 @@ def test_a_call_that_rings_can_be_hung_up_or_answered(quiet_box: Sandbox, asker:
     assert [two.state, three.state] == [CallState.ANSWERED, CallState.ANSWERED]
     quiet_box.clock.advance(60)
     assert (two.state, two.duration) == (CallState.ANSWERED, 60)
-    assert (three.state, three.duration) == (CallState.ENDED, 25)
+    assert (three.state, three.duration) == (CallState.ENDED, 5)
 
 
 def test_a_parked_call_can_be_taken_up_again(quiet_box: Sandbox, asker: VoiceClient):
@@ -458,8 +459,8 @@ def test_what_instructions_leave_behind_can_be_seen(quiet_box: Sandbox, asker: V
 
 
 def test_time_only_passes_forwards(quiet_box: Sandbox):
-    for by in (-1, float("nan"), timedelta(seconds=-1)):
-        with pytest.raises(InvalidRequest, match="only passes forwards"):
+    for by in (-1, float("nan"), timedelta(seconds=-1), "3", 1e15, timedelta.max):
+        with pytest.raises(InvalidRequest, match="by is"):
             quiet_box.clock.advance(by)
     assert quiet_box.clock.advance(0) == NOW
 
@@ -470,6 +471,90 @@ def test_a_clock_that_follows_real_time_can_be_advanced_and_signatures_stay_good
         ahead.clock.advance(timedelta(days=2))
         assert voice.calls.get(call.call_id).status == CallStatus.FINAL
         assert [request.status for request in ahead.requests] == [200]
+
+
+def test_times_of_other_zones_are_told_in_utc(quiet_box: Sandbox, asker: VoiceClient):
+    east = timezone(timedelta(hours=5))
+    user, begun = MxpEndpoint("u"), datetime(2026, 6, 1, 10, tzinfo=east)
+    call = quiet_box.add_call(from_=user, to=PHONE, started=begun, duration=timedelta(minutes=1))
+    assert call.started.tzinfo is UTC
+    assert asker.calls.get(call.call_id).timestamp == begun
+    assert asker.reports.user_calls(user, domain="pstn").start == begun
+
+
+def test_a_call_that_is_parked_while_it_rings_is_not_answered_by_that(
+    quiet_box: Sandbox, asker: VoiceClient
+):
+    call = quiet_box.add_call(to=PHONE, ring=100)
+    asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park(max_duration=10)))
+    quiet_box.clock.advance(20)
+    assert seen(asker, call) == ("FINAL", "NOANSWER", "TIMEOUT")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"instructions":[{"name":"say","text":"\ud800"}]}',
+        rb'{"action":{"name":"\ud800"}}',
+        rb'{"\ud800":1,"action":{"name":"hangup"}}',
+        b'{"instructions":[{"name":"say","text":"a"}],"action":{"name":"park","maxDuration":%d}}'
+        % 10**12,
+        b'{"action":{"name":"park","maxDuration":%d}}' % 10**30,
+        b'{"action":{"name":"park","maxDuration":NaN}}',
+    ],
+)
+def test_what_json_can_say_and_no_call_can_do_is_40003(box: Sandbox, body: bytes):
+    call = box.add_call(to=PHONE)
+    assert request(box, "PATCH", f"/calling/v1/calls/id/{call.call_id}", content=body)[0] == 40003
+    assert (call.heard, call.actions, call.state) == ([], [], CallState.ANSWERED)
+    kept = box.requests[-1]
+    assert (kept.status, kept.error_code, kept.acted, kept.body) == (400, 40003, False, body)
+
+
+def test_a_report_that_only_begins_ends_now_and_may_not_be_longer_than_30_days(
+    quiet_box: Sandbox, asker: VoiceClient
+):
+    asker.reports.user_calls(MxpEndpoint("u"), start=(NOW - timedelta(days=30)))
+    with pytest.raises(BadRequestError, match="30 days"):
+        asker.reports.user_calls(MxpEndpoint("u"), start=NOW - timedelta(days=31))
+
+
+def test_other_ends_than_numbers_users_and_addresses_are_shown_as_they_are(
+    box: Sandbox, voice: VoiceClient
+):
+    for end in (OtherEndpoint(None, "zz"), OtherEndpoint("did", "+12125550123")):
+        call = box.add_call(to=end, from_=PHONE)
+        assert voice.calls.get(call.call_id).to == end
+
+
+def test_a_failure_of_the_sandbox_is_a_500_that_its_log_explains(
+    box: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("sinchvoice.sandbox.world.World.counter", broken)
+    assert request(box) == (
+        50000,
+        {"errorCode": 50000, "message": "the sandbox failed; its log says why"},
+    )
+    assert "a defect" in caplog.text
+
+
+def test_what_a_proxy_adds_does_not_matter_and_a_slash_too_many_does(box: Sandbox):
+    path = "/v1/counters/currentcalls"
+    assert request(box, X_Forwarded_For="192.0.2.1")[0] == 200
+    assert request(box, path=path + "/")[0] == 40400
+
+
+def test_two_authorization_headers_are_refused(box: Sandbox):
+    basic = Credentials(box.application_key, box.application_secret).basic_authorization()
+    answer = httpx.get(
+        f"{box.reporting_url}/counters/currentcalls",
+        headers=[("Authorization", basic), ("Authorization", basic)],
+        trust_env=False,
+    )
+    assert answer.json()["errorCode"] == 40100
 
 
 # --- applications -------------------------------------------------------------------------------
@@ -642,6 +727,29 @@ def test_a_sandbox_stops_at_the_end_of_its_block():
         voice.with_options(retries=0).reports.counter("currentcalls")
 
 
+def test_what_is_no_port_and_no_time_is_refused():
+    for options in ({"port": 70_000}, {"port": -1}, {"now": "x"}, {"now": 5}):
+        with pytest.raises(InvalidRequest), running(**options):
+            pass
+    with (
+        pytest.raises(InvalidRequest, match="between 1970 and 9000"),
+        running(now=datetime(1, 1, 2, tzinfo=UTC)),
+    ):
+        pass
+
+
+def test_old_bodies_are_forgotten_and_those_of_strangers_are_not_kept(
+    quiet_box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sinchvoice.sandbox.world.BODIES", 2500)
+    call = quiet_box.add_call(to=PHONE)
+    path = f"/calling/v1/calls/id/{call.call_id}"
+    for _ in range(3):
+        request(quiet_box, "PATCH", path, content=b"x" * 1000)
+    request(quiet_box, "PATCH", path, content=b"x" * 1000, key="another")
+    assert [len(kept.body) for kept in quiet_box.requests] == [0, 1000, 1000, 0]
+
+
 def test_a_port_that_is_taken_is_an_os_error_and_not_a_hang(box: Sandbox):
     port = int(box.calling_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"), running(port=port):
@@ -684,6 +792,8 @@ def test_a_reset_begins_anew(quiet_box: Sandbox, asker: VoiceClient):
     assert (quiet_box.calls, quiet_box.requests, quiet_box.clock.now) == ({}, [], NOW)
     assert asker.reports.service_status("rtpproxy").is_up
     assert quiet_box.add_call(to=PHONE).call_id == first
+    with pytest.raises(InvalidRequest, match="gone with a reset"):
+        other.add_call(to=PHONE)
     with VoiceClient.from_env(other.environ) as gone, pytest.raises(AuthenticationError):
         gone.reports.service_status("rtpproxy")
 
@@ -709,7 +819,7 @@ def test_the_seeded_world_has_calls_among_users_and_numbers(box: Sandbox):
 def test_slow_silent_and_malformed_clients_do_not_keep_others_waiting(
     box: Sandbox, voice: VoiceClient, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("sinchvoice.sandbox.app._READ_TIMEOUT", 0.3)
+    monkeypatch.setattr("sinchvoice.sandbox.wire._READ_TIMEOUT", 0.3)
     port = int(box.calling_url.rpartition(":")[2])
     head = b"PATCH /calling/v1/calls/id/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
     openings = [
@@ -774,7 +884,17 @@ def test_a_call_needs_times_with_a_zone(box: Sandbox):
 @pytest.mark.parametrize(
     ("details", "problem"),
     [
-        ({"started": datetime(2126, 1, 1, tzinfo=UTC)}, "in the future"),
+        ({"started": datetime(2126, 1, 1, tzinfo=UTC)}, "give a time from 1971 until"),
+        ({"started": datetime(1, 1, 1, tzinfo=UTC)}, "give a time from 1971 until"),
+        ({"started": "now"}, "started is 'now'"),
+        ({"ring": "3"}, "ring is '3'"),
+        ({"ring": True}, "ring is True"),
+        ({"duration": 1e18}, "duration is 1e"),
+        ({"duration": 4e8}, "at most ten years"),
+        ({"call_id": ".."}, "call_id is '..'"),
+        ({"call_id": 5}, "call_id is 5"),
+        ({"custom": {"a": 1}}, "custom is {'a': 1}"),
+        ({"result": "BUZY"}, "'BUZY' is not a valid CallResult: give"),
         ({"ring": -1}, "ring is -1"),
         ({"ring": float("inf")}, "ring is inf"),
         ({"duration": float("nan")}, "duration is nan"),

@@ -124,6 +124,8 @@ class ApiStatusError(ApiError):
     @property
     def hint(self) -> str | None:
         """What to do about this error, where that is known."""
+        if self.error_code == 40400:
+            return _not_found_hint(self.method, self.path)
         return _CODE_HINTS.get(self.error_code or 0) or _STATUS_HINTS.get(self.status_code)
 
     def _summary(self) -> str:
@@ -217,13 +219,22 @@ _CODE_HINTS: Mapping[int, str] = {
     40105: "the signature is too old when it arrives: check this machine's clock.",
     40107: "the application key is not known here: check the key and the region.",
     40108: "key and secret do not belong together: copy both again from the dashboard.",
-    40400: "check the id; a call is known in its region only, which its callResourceUrl names.",
     42900: "the capacity of the account is used up: send fewer requests at a time.",
 }
 _STATUS_HINTS: Mapping[int, str] = {
     401: "check key, secret and region.",
     429: "send fewer requests; retry_after says how long to wait, if the server said so.",
 }
+
+
+def _not_found_hint(method: str, path: str) -> str | None:
+    region = "a call is known in its region only, which its callResourceUrl names."
+    if "/calls/id/" in path:
+        over = "the call may be over: look with calls.get; " if method == "PATCH" else ""
+        return f"check the id; {over}{region}"
+    if "/counters/" in path or "/services/" in path:
+        return "check the name; Sinch's support sets up which ones there are."
+    return None
 
 
 @attrs.frozen

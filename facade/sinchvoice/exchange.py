@@ -130,7 +130,9 @@ def path_segment(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise InvalidRequest(f"{name} is of type {type(value).__name__}: give a text")
-    if not value or re.search(r"[\x00-\x1f\x7f]", value):
+    if not value:
+        raise InvalidRequest(f"{name} is empty: give a text")
+    if re.search(r"[\x00-\x1f\x7f]", value):
         raise InvalidRequest(f"{name} is {value!r}: give a text without control characters")
     if value in (".", ".."):
         raise InvalidRequest(

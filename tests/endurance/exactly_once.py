@@ -98,4 +98,3 @@ def test_of_ten_thousand_patches_none_is_executed_twice(box: Sandbox):
             assert error.may_have_executed
     raised = [error for error in outcome if error is not None]
     assert {error.may_have_executed for error in raised} >= {True}
-    assert all(error.attempts >= 1 for error in raised)

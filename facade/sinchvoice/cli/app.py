@@ -13,13 +13,14 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
+import attrs
 import typer
 from typer.core import TyperGroup
 
@@ -109,15 +110,17 @@ def _commands(group: Any, path: str = _NAME) -> Iterator[tuple[str, Any]]:
             yield from _commands(member, f"{path} {name}")
 
 
+def _has(member: Any, option: str) -> bool:
+    return any(option in parameter.opts for parameter in member.params)
+
+
 def _add_hints(error: typer.TyperException, root: Any) -> None:
     possible = getattr(error, "possibilities", None)
     if hasattr(error, "possibilities"):  # there is no such option
         option = getattr(error, "option_name", "")
-        owners = [
-            path
-            for path, member in _commands(root)
-            if any(option in parameter.opts for parameter in member.params)
-        ]
+        owners = [path for path, member in _commands(root) if _has(member, option)]
+        if not owners and _has(root, option):
+            owners = [_NAME]
         error.message = f"there is no option {option} here"
         vars(error)["possibilities"] = None  # typer would list them in the message
         if re.search("key|secret|credential", option):
@@ -126,8 +129,13 @@ def _add_hints(error: typer.TyperException, root: Any) -> None:
                 "SINCH_APPLICATION_KEY and SINCH_APPLICATION_SECRET, or write the configuration "
                 "file"
             )
+        elif len(owners) > 3:
+            groups = dict.fromkeys(" ".join(owner.split()[:2]) for owner in owners)
+            error.add_note(f"{option} belongs to {', '.join(groups)}")
         elif owners:
             error.add_note(f"{option} belongs to {', '.join(owners)}")
+        elif re.match("-[^-]", option):
+            error.add_note("write -- before a text that begins with a dash")
         elif possible:
             error.add_note(f"did you mean: {' or '.join(sorted(possible))}")
     context = getattr(error, "ctx", None)
@@ -212,6 +220,8 @@ def user(
     begin = _moment("--start", start)
     end = _moment("--stop", stop)
     length = _length(step, by_day=by_day)
+    if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
+        raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
     if length is None:
         with _logging(options), options.client() as voice:
             report = voice.reports.user_calls(who, domain=domain, start=begin, stop=end)
@@ -221,8 +231,10 @@ def user(
         raise InvalidRequest(
             "--by-day and --step need a beginning and an end: give --start, --stop"
         )
-    if isinstance(begin, datetime) is not isinstance(end, datetime):
-        raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
+    if not isinstance(begin, datetime) and length % timedelta(days=1):
+        raise InvalidRequest(
+            f"--step is {step!r} between days: give times, like --start {start}T00:00Z"
+        )
     with _logging(options), options.client() as voice:
         windows = voice.reports.user_calls_by_window(who, begin, end, length, domain=domain)
         options.output.rows(
@@ -405,21 +417,41 @@ def _read_svaml(file: str, *, raw: bool) -> Any:
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{name} is not JSON: {error}") from None
     try:
-        if raw and isinstance(wire, dict):
-            wire = dict(wire)
-            instructions, action = wire.pop("instructions", None), wire.pop("action", None)
-            if not wire and isinstance(instructions, list | None):
-                return svaml.Svaml(
-                    instructions=[svaml.Raw(instruction) for instruction in instructions or ()],
-                    action=None if action is None else svaml.Raw(action),
-                )
-            wire = {"instructions": instructions, "action": action, **wire}
-        return svaml.Svaml.from_wire(wire)
+        if raw:
+            return _raw_svaml(wire)
+        whole = svaml.Svaml.from_wire(wire)
+        for kind, part in _parts(whole):
+            if isinstance(part, svaml.Raw):
+                raise InvalidRequest(f"no {kind} is named {part.to_wire().get('name')!r}")
+            attrs.evolve(part)  # reading gives no warnings: whoever wrote the file should see them
+        return whole
     except InvalidRequest as error:
         named = InvalidRequest(f"{name}: {error}")
-        if not raw:
-            named.add_note("--raw sends it unchecked")
+        with suppress(InvalidRequest):
+            if not raw and _raw_svaml(wire):
+                named.add_note("--raw sends it unchecked")
         raise named from None
+
+
+def _raw_svaml(wire: Any) -> Any:
+    """Instructions and action as they are; what is around them has to be right."""
+    from .. import svaml
+
+    if not isinstance(wire, dict) or not wire.keys() <= {"instructions", "action"}:
+        raise InvalidRequest("SVAML is an object with instructions, an action, or both")
+    instructions, action = wire.get("instructions"), wire.get("action")
+    if not isinstance(instructions, list | None):
+        raise InvalidRequest("instructions are no list")
+    return svaml.Svaml(
+        instructions=[svaml.Raw(instruction) for instruction in instructions or ()],
+        action=None if action is None else svaml.Raw(action),
+    )
+
+
+def _parts(whole: Any) -> Iterator[tuple[str, Any]]:
+    yield from (("instruction", part) for part in whole.instructions or ())
+    if whole.action is not None:
+        yield "action", whole.action
 
 
 def _refuse_constant(name: str) -> None:
@@ -478,6 +510,10 @@ def explain(
     for name, value in (("--content-type", content_type), ("--timestamp", timestamp)):
         if value is not None and not re.fullmatch(r"[ -~]*", value):
             raise InvalidRequest(f"{name} is {value!r}: headers are printable ASCII")
+    if timestamp is not None and not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", timestamp):
+        raise InvalidRequest(
+            f"--timestamp is {timestamp!r}: it is ISO 8601 in UTC, like 2014-06-04T13:41:58Z"
+        )
     request = SignedRequest(
         credentials=options.credentials(),
         method=method.upper(),
@@ -488,7 +524,9 @@ def explain(
         timestamp=signing.format_timestamp(time.time()) if timestamp is None else timestamp,
         body=content,
     )
-    wanted = None if signature is None else read_signature(signature)
+    if signature is not None and timestamp is None:
+        raise InvalidRequest("--signature is of one moment: give its --timestamp, too")
+    claimed, wanted = (None, None) if signature is None else read_signature(signature)
     if options.as_json:
         options.output.record(request.record(wanted))
     else:
@@ -496,6 +534,8 @@ def explain(
     if wanted is not None and all(found.signature != wanted for found in request.candidates()):
         mismatch = SignatureMismatch("the signature fits no form of this request")
         mistake = request.find_mistake(wanted)
+        if claimed and claimed != request.credentials.application_key:
+            mistake = f"the application key is {claimed}, and not the one that is configured here"
         mismatch.add_note(
             f"it is the signature of this mistake: {mistake}"
             if mistake
@@ -543,8 +583,8 @@ def sandbox(
         typer.Option(
             "--fault",
             metavar="FAULT",
-            help="What goes wrong: NAME[=VALUE] [PERCENT%] [on ROUTE], like 'latency=0.2 10% on "
-            "GET'; again for more.",
+            help="What goes wrong, for example 'reset-after', or 'latency=0.2 10% on GET'; again "
+            "for more. docs/cli.md lists them.",
         ),
     ] = None,
 ) -> None:
@@ -563,23 +603,41 @@ def sandbox(
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        with running(host=host, port=port, seed=seed) as box:
-            for injection in injections:
-                box.inject(injection)
+        with ExitStack() as stack:
+            stack.enter_context(_logging(options, "sinchvoice.sandbox"))
+            try:
+                box = stack.enter_context(
+                    running(host=host, port=port, seed=seed, faults=injections)
+                )
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise InvalidRequest(f"cannot listen on {host}, port {port}: {reason}") from error
             if options.as_json:
                 options.output.record(box.environ)
             else:
                 for name, value in box.environ.items():
                     write(f"export {name}={shlex.quote(value)}")
-            sys.stdout.flush()
+                for line in _inventory(box):
+                    write(f"# {line}")
             while not stop.wait(0.5):  # a wait without an end is not interrupted everywhere
                 pass
-    except OSError as error:
-        reason = error.strerror or error
-        raise InvalidRequest(f"cannot listen on {host}, port {port}: {reason}") from error
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _inventory(box: Any) -> Iterator[str]:
+    """What there is to ask for; comments to a shell."""
+    yield "ongoing calls:"
+    for call in box.calls.values():
+        if call.ended is None:
+            ends = [
+                str((end and end.to_wire()["endpoint"]) or "?") for end in (call.from_, call.to)
+            ]
+            yield f"  {call.call_id}  {' -> '.join(ends)}"
+    yield f"users: {', '.join(user.username for user in box.users)}"
+    yield f"numbers: {', '.join(number.number for number in box.numbers)}"
+    yield "Ctrl-C ends it"
 
 
 # --- what is said on the side -------------------------------------------------------------------
@@ -591,12 +649,12 @@ class _Line(logging.Formatter):
 
 
 @contextmanager
-def _logging(options: OutputOptions) -> Iterator[None]:
+def _logging(options: OutputOptions, requests: str = "sinchvoice.requests") -> Iterator[None]:
     """Say on standard error what the library logs: warnings always, the rest if it is wanted."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line())
-    loggers = [logging.getLogger(name) for name in ("sinchvoice", "sinchvoice.requests")]
+    loggers = [logging.getLogger(name) for name in ("sinchvoice", requests)]
     levels = [logger.level for logger in loggers]
     loggers[0].addHandler(handler)
     for logger in loggers:

@@ -6,6 +6,7 @@ They are never arguments, which every user of the machine can see.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -111,7 +112,9 @@ def _read(path: Path | None, *, must_exist: bool) -> dict[str, Any]:
 
 def _read_private(path: Path) -> bytes:
     """Read a file; what is looked at is what is read, whatever happens to the name meanwhile."""
-    with path.open("rb") as file:
+    # Not blocking: a pipe that nobody writes to is looked at, and refused.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ConfigurationError(f"{path} is not a regular file: write one")
@@ -123,7 +126,7 @@ def _read_private(path: Path) -> bytes:
             if status.st_mode & 0o077:
                 raise ConfigurationError(
                     f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):03o}): "
-                    f"chmod 600 {path}"
+                    f"chmod 600 {shlex.quote(str(path))}"
                 )
         return file.read()
 

@@ -45,7 +45,7 @@ class Candidate:
     def describe(self) -> str:
         """Its forms, and its place in the order in which a client tries."""
         every = len(self.forms) == len(CanonicalResource)
-        forms = "every form of the URL" if every else ", ".join(form.value for form in self.forms)
+        forms = "all forms of the URL are one" if every else ", ".join(self.forms)
         if self.tried is None:
             return f"{forms}: a client does not try it"
         return f"{forms}: a client tries it {('first', 'second', 'third')[self.tried - 1]}"
@@ -195,13 +195,17 @@ def read_target(text: str) -> str:
         return text
     if not re.match(r"https?://[^/?]", text, re.IGNORECASE):
         raise InvalidRequest("the URL is none: give all of it, or a path that begins with /")
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise InvalidRequest(f"the URL is none: {error}") from None
     return (parts.path or "/") + (f"?{parts.query}" if "?" in text else "")
 
 
-def read_signature(text: str) -> str:
-    """A signature, from itself or from a whole Authorization header."""
-    return re.sub(r"(?i)^(authorization:)?\s*application\s+[^:]*:", "", text.strip())
+def read_signature(text: str) -> tuple[str | None, str]:
+    """Key, if there is one, and signature; from the signature alone or an Authorization header."""
+    header = re.match(r"(?i)(?:authorization:)?\s*application\s+([^:]*):", text.strip())
+    return (header[1], text.strip()[header.end() :]) if header else (None, text.strip())
 
 
 def visible(line: str, *, last: bool) -> str:

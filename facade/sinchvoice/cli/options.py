@@ -26,6 +26,8 @@ from .output import Output
 
 __all__ = ["AccountOptions", "ClientOptions", "OutputOptions", "command", "expanded"]
 
+_CALLING_URL = "SINCH_VOICE_CALLING_URL"
+
 P = ParamSpec("P")
 O = TypeVar("O", bound="OutputOptions")  # noqa: E741 - of options
 
@@ -142,6 +144,9 @@ class ClientOptions(AccountOptions):
     def client(self) -> VoiceClient:
         """A client that is set up as the options, the environment and the file say."""
         variables, configured = self._settings()
+        if self.region is not None and self.calling_url is None:
+            # What is typed counts more than what is set, and a URL would outdo the region.
+            variables = {key: url for key, url in variables.items() if key != _CALLING_URL}
         given = {name: getattr(self, name, None) for name in Options.__annotations__}
         given = {name: value for name, value in given.items() if value is not None}
         return _client(variables, {**configured, **given})
@@ -154,7 +159,7 @@ def _client(variables: Mapping[str, str], options: Mapping[str, Any]) -> VoiceCl
         if "environment variable" in str(error):
             error.add_note(
                 "or write application_key and application_secret into "
-                f"{config_path(os.environ)} and chmod 600 it"
+                f"{config_path(os.environ)} and make it readable for you alone (chmod 600)"
             )
         raise
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import time
@@ -29,8 +28,6 @@ from .world import Refused, World
 
 __all__ = ["create_app"]
 
-_MAX_BODY = 64 * 1024  # bytes
-_READ_TIMEOUT = 10.0  # seconds
 _MAX_REPORT = timedelta(days=30)
 
 _REFUSALS = {
@@ -51,39 +48,38 @@ def create_app(world: World) -> ASGIApp:
     """
     routes = _Routes(world)
     call = "/calling/v1/calls/id/{call_id}"
-    return _Gate(
-        Starlette(
-            routes=[
-                Route(call, routes.get_call, methods=["GET"]),
-                Route(call, routes.update_call, methods=["PATCH"]),
-                Route(call + "/leg/{leg}", routes.update_leg, methods=["PATCH"]),
-                Route("/v1/users/{type}/{endpoint}/calls/{domain}", routes.user_report),
-                Route("/v1/counters/{counter_id}", routes.counter),
-                Route("/v1/services/{service_id}", routes.service_status),
-            ],
-            exception_handlers={Refused: routes.refused, HTTPException: routes.no_route},
-        ),
-        routes,
+    app = Starlette(
+        routes=[
+            Route(call, routes.get_call, methods=["GET"]),
+            Route(call, routes.update_call, methods=["PATCH"]),
+            Route(call + "/leg/{leg}", routes.update_leg, methods=["PATCH"]),
+            Route("/v1/users/{type}/{endpoint}/calls/{domain}", routes.user_report),
+            Route("/v1/counters/{counter_id}", routes.counter),
+            Route("/v1/services/{service_id}", routes.service_status),
+        ],
+        exception_handlers={Refused: routes.refused, HTTPException: routes.no_route},
     )
+    app.router.redirect_slashes = False
+    return _Gate(app, routes)
 
 
 class _Gate:
-    """Reads and authenticates a request before it is routed, by its path as it travelled."""
+    """Authenticates a request before it is routed, by its path as it travelled."""
 
     def __init__(self, app: ASGIApp, routes: _Routes) -> None:
         self._app = app
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, send = Request(scope, receive), _dated(send, _now(scope))
-        is_read = False
+        send = _dated(send, _now(scope))
+        unreadable: Refused | None = scope.get("sandbox.refused")
         try:
-            scope["sandbox.body"] = body = await _read(request)
-            is_read = True
-            scope["sandbox.application"] = self._authenticate(scope, body)
+            if unreadable is not None:
+                raise unreadable
+            scope["sandbox.application"] = self._authenticate(scope, scope["sandbox.body"])
         except Refused as refused:
-            response = await self._routes.refused(request, refused)
-            if not is_read:
+            response = await self._routes.refused(Request(scope), refused)
+            if unreadable is not None:
                 response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
@@ -92,12 +88,15 @@ class _Gate:
 
     def _authenticate(self, scope: Scope, body: bytes) -> str:
         """Find out which application asks; its key."""
-        authorization = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(given) > 1:
+            raise Refused(*_REFUSALS[Refusal.AMBIGUOUS_HEADERS])
+        authorization = b"".join(given).decode("latin-1")
         applications = self._routes.world.applications
         if authorization[:6].lower() == "basic ":
-            given = authorization[6:].strip().encode()
-            for credentials in list(applications.values()):
-                if hmac.compare_digest(given, credentials.basic_authorization()[6:].encode()):
+            pair = authorization[6:].strip().encode()
+            for credentials in applications.values():
+                if hmac.compare_digest(pair, credentials.basic_authorization()[6:].encode()):
                     return credentials.application_key
             raise Refused(40108, "Invalid credentials")
         claimed = authorization.partition(" ")[2].strip().partition(":")[0]
@@ -145,8 +144,11 @@ class _Routes:
     def _update(self, request: Request, leg: CallLeg, *, one_leg: bool = False) -> None:
         try:
             body = json.loads(
-                request.scope["sandbox.body"] or b"null", object_pairs_hook=_without_repeats
+                request.scope["sandbox.body"] or b"null",
+                object_pairs_hook=_without_repeats,
+                parse_constant=_refuse_constant,
             )
+            json.dumps(body, ensure_ascii=False).encode("utf-8")  # half of a character is no text
         except (ValueError, RecursionError) as error:
             raise Refused(40003, f"Invalid request: {error}") from None
         problem = find_problem(body, leg=one_leg)
@@ -159,10 +161,9 @@ class _Routes:
         if domain not in list(ReportDomain):
             raise Refused(40001, f"Illegal parameter domain: {domain}")
         start, stop = _filter(request, "_start"), _filter(request, "_stop")
-        if start and stop and not timedelta(0) < stop - start <= _MAX_REPORT:
-            raise Refused(
-                40001, "Illegal parameters _start and _stop: more than 0 and at most 30 days"
-            )
+        end = stop or self.world.clock.now
+        if start and not timedelta(0) < end - start <= _MAX_REPORT:
+            raise Refused(40001, "Illegal parameters _start and _stop: from more than 0 to 30 days")
         return JSONResponse(
             self.world.user_report(_application(request), _user(request), domain, start, stop)
         )
@@ -188,23 +189,6 @@ class _Routes:
         return await self.refused(request, Refused(40400, "Not found"))
 
 
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_READ_TIMEOUT):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _MAX_BODY:
-                    raise Refused(
-                        40003, f"Invalid request: the body has more than {_MAX_BODY} bytes"
-                    )
-    except TimeoutError:
-        raise Refused(
-            40003, f"Invalid request: the body took more than {_READ_TIMEOUT:g} s"
-        ) from None
-    return bytes(body)
-
-
 def _now(scope: Scope) -> float:
     """The time by which signatures are judged: clients measure the server's clock by it."""
     return time.time() + float(scope.get("sandbox.skew", 0))
@@ -222,6 +206,10 @@ def _dated(send: Send, now: float) -> Send:
 
 def _application(request: Request) -> str:
     return str(request.scope["sandbox.application"])
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

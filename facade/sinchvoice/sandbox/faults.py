@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from inspect import signature
 from math import isfinite
 from random import Random
 from time import time
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import attrs
 
@@ -44,9 +45,39 @@ __all__ = [
 ]
 
 
+_METHODS = ("*", "GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
+
+
 def _is_duration(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
     if not (isinstance(value, int | float) and isfinite(value) and value >= 0):
         raise InvalidRequest(f"{attribute.name} is {value!r}: give a number of seconds from 0 on")
+
+
+def _is_skew(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not (isinstance(value, int | float) and abs(value) <= 10**9):
+        raise InvalidRequest(f"seconds is {value!r}: give a number, at most 10**9 either way")
+
+
+def _is_header(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not (isinstance(value, str) and re.fullmatch(r"[!-~]([ -~]*[!-~])?", value)):
+        raise InvalidRequest(f"{attribute.name} is {value!r}: headers are printable ASCII")
+
+
+def _is_status(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if value not in range(200, 600) or value in (204, 304):
+        raise InvalidRequest(f"status is {value!r}: give one from 200 to 599 that has a body")
+
+
+def _is_bytes(instance: object, attribute: attrs.Attribute[bytes], value: bytes) -> None:
+    if not isinstance(value, bytes):
+        raise InvalidRequest(f"body is {type(value).__name__}: give bytes")
+
+
+def _is_retry_after(
+    instance: object, attribute: attrs.Attribute[int | None], value: int | None
+) -> None:
+    if value is not None and not (type(value) is int and 0 <= value <= 10**9):
+        raise InvalidRequest(f"retry_after is {value!r}: give whole seconds from 0 to 10**9")
 
 
 @attrs.frozen
@@ -94,10 +125,10 @@ class Reply:
         after: the request is carried out first, as when a gateway loses the answer.
     """
 
-    status: int
-    body: bytes = b""
-    content_type: str = "text/html"
-    retry_after: int | None = None
+    status: int = attrs.field(validator=_is_status)
+    body: bytes = attrs.field(default=b"", validator=_is_bytes)
+    content_type: str = attrs.field(default="text/html", validator=_is_header)
+    retry_after: int | None = attrs.field(default=None, validator=_is_retry_after)
     as_date: bool = False
     after: bool = False
 
@@ -148,7 +179,7 @@ class ContentType:
         value: what it says.
     """
 
-    value: str = "text/html"
+    value: str = attrs.field(default="text/html", validator=_is_header)
 
 
 @attrs.frozen
@@ -159,7 +190,7 @@ class ClockSkew:
         seconds: how far it is ahead; negative if it is behind.
     """
 
-    seconds: float
+    seconds: float = attrs.field(validator=_is_skew)
 
 
 @attrs.frozen
@@ -203,24 +234,34 @@ class Injection:
         self, fault: Fault | Iterable[Fault | None], *, on: str = "*", probability: float = 1.0
     ) -> None:
         self._repeats = isinstance(fault, Fault)
-        self._script = deque((fault,) if isinstance(fault, Fault) else fault)
+        several = isinstance(fault, Iterable) and not isinstance(fault, str | type)
+        self._script: deque[Any] = deque(fault if several else (fault,))  # type: ignore[arg-type]
         for part in self._script:
-            if part is not None and not isinstance(part, Fault):
+            if (part is not None or not several) and not isinstance(part, Fault):
                 raise InvalidRequest(f"{part!r} is no fault: sinchvoice.sandbox.faults has them")
-        if not 0 <= probability <= 1:
-            raise InvalidRequest(f"probability is {probability!r}: give a number from 0 to 1")
+        if not (isinstance(probability, int | float) and 0 <= probability <= 1):
+            raise InvalidRequest(
+                f"probability is {probability!r}: give a number from 0 to 1, or 0 to 100 %"
+            )
         route = re.fullmatch(r"([A-Z]+|\*)?\s*(/\S*)?", on.strip())
         if route is None or not on.strip():
             raise InvalidRequest(
                 f"on is {on!r}: give a method, a path or both, like 'PATCH /calling/*'"
             )
         self._method, self._path = route[1] or "*", route[2] or "*"
-        self._on, self._probability = on, probability
+        if self._method not in _METHODS:
+            raise InvalidRequest(f"on is {on!r}: give one of the methods {', '.join(_METHODS)}")
+        self._on, self._probability, self._is_stopped = on, probability, False
         self.hits = 0
 
     def __repr__(self) -> str:
         what = self._script[0] if self._repeats and self._script else list(self._script)
         return f"Injection({what!r}, on={self._on!r}, probability={self._probability})"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it strikes no more."""
+        return self._is_stopped or not self._script
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -242,7 +283,10 @@ class Injection:
         name, value, percent, on = parts.groups()
         make = _BY_NAME.get(name)
         if make is None:
-            raise InvalidRequest(f"no fault is named {name!r}: give one of {', '.join(_BY_NAME)}")
+            error = InvalidRequest(f"no fault is named {name!r}: give one of {', '.join(_BY_NAME)}")
+            if close := get_close_matches(name, _BY_NAME):
+                error.add_note(f"did you mean: {' or '.join(close)}")
+            raise error
         takes = signature(make).parameters.values()
         if value is not None and not takes:
             raise InvalidRequest(f"fault {text!r}: {name} takes no value")
@@ -250,13 +294,20 @@ class Injection:
             raise InvalidRequest(f"fault {text!r}: {name} needs a value, as in {name}=…")
         try:
             fault = make() if value is None else make(value)
-        except ValueError as error:
+        except InvalidRequest as error:
             raise InvalidRequest(f"fault {text!r}: {error}") from None
+        except ValueError:
+            wanted = (
+                "one of " + ", ".join(CanonicalResource)
+                if name == "canonical"
+                else "a number of seconds"
+            )
+            raise InvalidRequest(f"fault {text!r}: {value!r} is not {wanted}") from None
         return cls(fault, on=on or "*", probability=float(percent or 100) / 100)
 
     def stop(self) -> None:
         """Strike no more."""
-        self._script.clear()
+        self._is_stopped = True
 
     def __enter__(self) -> Self:
         return self
@@ -268,16 +319,15 @@ class Injection:
         self, method: str, path: str, random: Random, *, is_regional: bool = False
     ) -> Fault | None:
         """Say what strikes this request, if anything does."""
-        if not (
-            self._script
+        if self.is_over or not (
             # Who was sent to the other region stays there.
-            and not (is_regional and isinstance(self._script[0], Redirect))
+            not (is_regional and isinstance(self._script[0], Redirect))
             and fnmatchcase(method, self._method)
             and fnmatchcase(path, self._path)
             and (self._probability == 1 or random.random() < self._probability)
         ):
             return None
-        fault = self._script[0] if self._repeats else self._script.popleft()
+        fault: Fault | None = self._script[0] if self._repeats else self._script.popleft()
         self.hits += fault is not None
         return fault
 

@@ -11,6 +11,8 @@ import jsonschema_rs
 
 __all__ = ["find_problem"]
 
+_LONGEST = 200  # characters of a reason
+
 
 def find_problem(body: object, *, leg: bool = False) -> str | None:
     """Say what is wrong with a request body, in one line; None if it is good.
@@ -54,7 +56,10 @@ def _part_problem(kind: str, part: object, leg: bool) -> str | None:
 
 def _told(error: Any) -> str:
     place = ".".join(str(step) for step in error.instance_path)
-    return f"{place}: {error.message}" if place else str(error.message)
+    message = str(error.message)
+    if len(message) > _LONGEST:  # it quotes what was sent: what it wants stands at its end
+        message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
+    return f"{place}: {message}" if place else message
 
 
 def _as_list(value: object) -> list[object]:

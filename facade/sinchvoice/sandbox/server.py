@@ -9,8 +9,7 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from math import isfinite
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -23,17 +22,26 @@ from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest
 from .app import create_app
 from .faults import Fault, Injection
-from .wire import Transports, Wire
-from .world import NUMBERS, USERS, SandboxCall, SandboxClock, SandboxRequest, World
+from .wire import Connections, Wire
+from .world import (
+    NUMBERS,
+    USERS,
+    SandboxCall,
+    SandboxClock,
+    SandboxRequest,
+    World,
+    length_of,
+)
 
 __all__ = ["Sandbox", "SandboxApplication", "running"]
 
 AsgiApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 _START_TIMEOUT = 10.0  # seconds
+_TEN_YEARS = 10 * 366 * 86_400  # seconds
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class SandboxApplication:
     """An application of a sandbox, with calls of its own.
 
@@ -77,8 +85,8 @@ class SandboxApplication:
         from_: Endpoint | None = None,
         call_id: str | None = None,
         started: datetime | None = None,
-        ring: float = 0,
-        duration: float | None = None,
+        ring: float | timedelta = 0,
+        duration: float | timedelta | None = None,
         result: CallResult = CallResult.ANSWERED,
         reason: CallReason | None = None,
         custom: str = "{}",
@@ -90,29 +98,47 @@ class SandboxApplication:
             from_: who calls; without it, the API leaves the caller out.
             call_id: its id; without it, a fresh one.
             started: when it began, with a time zone, and not in the future; without it, now.
-            ring: seconds from its start until it is answered, or given up.
-            duration: seconds from the answer until it ends by itself; without it, it goes on until
-                it is hung up. Only answered calls have one.
+            ring: seconds, or a timedelta, from its start until it is answered, or given up.
+            duration: seconds, or a timedelta, from the answer until it ends by itself; without it,
+                it goes on until it is hung up. Only answered calls have one.
             result: what becomes of it after ringing.
             reason: why it ends by itself; without it, CALLERHANGUP if it was answered, TIMEOUT if
                 nobody answered.
             custom: what the application attached.
 
         Raises:
-            InvalidRequest: an end is no endpoint, a time has no time zone or cannot be, or the id
-                is taken.
+            InvalidRequest: an end is no endpoint, a time has no time zone or cannot be, the id is
+                taken or no id, or the application is gone with a reset.
         """
         for name, end in (("to", to), ("from_", from_)):
             if not isinstance(end, Endpoint) and (end is not None or name == "to"):
                 raise InvalidRequest(f"{name} is {end!r}: give an endpoint, like PstnEndpoint(…)")
+        if not isinstance(custom, str):
+            raise InvalidRequest(f"custom is {custom!r}: give text, for example JSON")
+        try:
+            result, reason = CallResult(result), None if reason is None else CallReason(reason)
+        except ValueError as error:
+            raise InvalidRequest(
+                f"{error}: give a CallResult ({', '.join(CallResult)}) and a CallReason"
+            ) from None
         now = self._world.clock.now
-        if started is not None and started.tzinfo is None:
-            raise InvalidRequest(f"started {started!r} has no time zone: give it one, like UTC")
-        if started is not None and started > now:
-            raise InvalidRequest(f"started {started!r} is in the future: it is {now} in there")
-        for name, seconds in (("ring", ring), ("duration", duration)):
-            if seconds is not None and not (isfinite(seconds) and seconds >= 0):
-                raise InvalidRequest(f"{name} is {seconds!r}: give seconds from 0 on")
+        if started is not None and (not isinstance(started, datetime) or started.tzinfo is None):
+            raise InvalidRequest(
+                f"started is {started!r}: give a datetime with a time zone, like UTC"
+            )
+        if started is not None and not (started.year > 1970 and started <= now):
+            raise InvalidRequest(
+                f"started is {started!r}: give a time from 1971 until {now}, which it is in there"
+            )
+        if call_id is not None and not (
+            isinstance(call_id, str) and call_id.isprintable() and call_id.strip(".")
+        ):
+            raise InvalidRequest(f"call_id is {call_id!r}: give text that is not empty, . or ..")
+        seconds = [length_of("ring", ring)]
+        if duration is not None:
+            seconds.append(length_of("duration", duration))
+        if sum(seconds) > _TEN_YEARS:
+            raise InvalidRequest(f"the call lasts {sum(seconds):.0f} s: at most ten years")
         if duration is not None and result != CallResult.ANSWERED:
             raise InvalidRequest(f"duration is {duration!r} for a call that is {result}: leave out")
         return self._world.add(
@@ -120,9 +146,9 @@ class SandboxApplication:
             application_key=self.application_key,
             from_=from_,
             to=to,
-            started=started or now,
-            ring=ring,
-            duration=duration,
+            started=now if started is None else started.astimezone(UTC),
+            ring=seconds[0],
+            duration=seconds[1] if duration is not None else None,
             result=result,
             reason=reason,
             custom=custom,
@@ -133,7 +159,7 @@ class SandboxApplication:
         self._world.populate(self.application_key)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Sandbox(SandboxApplication):
     """A sandbox that runs, seen as its first application; `add_application` makes others.
 
@@ -143,7 +169,7 @@ class Sandbox(SandboxApplication):
 
     regional_url: str
     _injections: list[Injection] = attrs.field(repr=False, alias="injections")
-    _transports: Transports = attrs.field(repr=False, alias="transports")
+    _connections: Connections = attrs.field(repr=False, alias="connections")
 
     @property
     def clock(self) -> SandboxClock:
@@ -173,7 +199,7 @@ class Sandbox(SandboxApplication):
     @property
     def connections(self) -> int:
         """How many connections are open to it."""
-        return len(self._transports)
+        return len(self._connections)
 
     def add_application(self) -> SandboxApplication:
         """Add an application, with a key and a secret of its own."""
@@ -188,7 +214,7 @@ class Sandbox(SandboxApplication):
 
     def inject(
         self,
-        fault: Fault | Iterable[Fault | None] | Injection,
+        fault: Fault | Iterable[Fault | None],
         *,
         on: str = "*",
         probability: float = 1.0,
@@ -197,8 +223,7 @@ class Sandbox(SandboxApplication):
 
         Args:
             fault: a fault that strikes again and again; or several, which strike one request each,
-                in order, and then no more. None among them lets a request pass. Or a whole
-                Injection, which says the rest itself.
+                in order, and then no more. None among them lets a request pass.
             on: the requests that it may strike: a method, a path or both, with wildcards, like
                 `PATCH /calling/*`.
             probability: of striking such a request, from 0 to 1. The dice are seeded.
@@ -206,18 +231,19 @@ class Sandbox(SandboxApplication):
         Raises:
             InvalidRequest: something is no fault, no route, or no probability.
         """
-        injection = (
-            fault
-            if isinstance(fault, Injection)
-            else Injection(fault, on=on, probability=probability)
-        )
-        self._injections.append(injection)
+        injection = Injection(fault, on=on, probability=probability)
+        with self._world.lock:
+            self._injections.append(injection)
         return injection
 
     def reset(self) -> None:
-        """Begin anew: one application, no calls, no faults, no memory of requests."""
-        self._injections.clear()
-        self._world.reset()
+        """Begin anew: one application, no calls, no faults, no memory of requests.
+
+        Requests that are under way are not carried out any more, and get no answer.
+        """
+        with self._world.lock:
+            self._injections.clear()
+            self._world.reset()
 
 
 @contextmanager
@@ -228,6 +254,7 @@ def running(
     seed: int = 1,
     populated: bool = True,
     now: datetime | None = None,
+    faults: Iterable[Injection] = (),
     middleware: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox until the block ends.
@@ -240,28 +267,32 @@ def running(
             kind of endpoint; otherwise with none.
         now: where its time stands still until `box.clock.advance`, with a time zone; without it,
             time passes as it does. Signatures are judged by real time in both cases.
+        faults: what goes wrong from the start.
         middleware: wraps the ASGI application, for what the faults cannot do.
 
     Raises:
         OSError: the address cannot be listened on.
-        InvalidRequest: `now` has no time zone.
+        InvalidRequest: `now` has no time zone, or the port is none.
     """
+    if port not in range(65_536):
+        raise InvalidRequest(f"port is {port!r}: give one from 0 to 65535")
     world = World(seed=seed, now=now)
-    injections: list[Injection] = []
-    transports: Transports = {}
+    injections = list(faults)
+    connections = Connections()
     with _listen(host, port) as listener, _listen(host, 0) as regional:
         _warn_of_strangers(host, listener)
         url = _url(listener)
-        app = Wire(create_app(world), world, injections, transports, _url(regional))
+        app = Wire(create_app(world), world, injections, connections, _url(regional))
         server = uvicorn.Server(
             uvicorn.Config(
                 cast("Any", middleware(app) if middleware else app),
                 access_log=False,
                 date_header=False,
-                http=_protocol(transports),
+                http=_protocol(connections),
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
+                proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=1,
                 timeout_keep_alive=60,
@@ -283,7 +314,7 @@ def running(
             application_secret=credentials.application_secret,
             world=world,
             injections=injections,
-            transports=transports,
+            connections=connections,
         )
         if populated:
             box.populate()
@@ -294,12 +325,13 @@ def running(
                 raise RuntimeError("the sandbox stopped as it started; its log says why")
             yield box
         finally:
+            connections.close()
             server.should_exit = True
             thread.join(_START_TIMEOUT)
 
 
-def _protocol(transports: Transports) -> Any:
-    """The server's HTTP protocol, which also keeps the open connections, for faults to cut."""
+def _protocol(connections: Connections) -> Any:
+    """The server's HTTP protocol, which also notes the open connections."""
 
     class Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         def connection_made(self, transport: Any) -> None:
@@ -308,10 +340,10 @@ def _protocol(transports: Transports) -> Any:
                 get_remote_addr(transport),
                 get_local_addr(transport),
             )
-            transports[self.addresses] = transport
+            connections.add(self.addresses, transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            transports.pop(self.addresses, None)
+            connections.remove(self.addresses)
             super().connection_lost(exc)
 
     return Protocol
@@ -347,8 +379,9 @@ def _url(listener: socket.socket) -> str:
 def _warn_of_strangers(host: str, listener: socket.socket) -> None:
     if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
         warnings.warn(
-            f"the sandbox listens on {host}, where others can reach it; its secret is published, "
-            "and it speaks plain HTTP",
+            f"the sandbox listens on {host}, where others can reach it: its secret is published. "
+            "It speaks plain HTTP, which VoiceClient only does on loopback: clients elsewhere need "
+            "a proxy with TLS in front of it",
             RuntimeWarning,
             stacklevel=4,  # running's caller, past the context manager
         )

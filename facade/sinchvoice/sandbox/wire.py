@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import struct
-from typing import Any, TypeAlias
+import time
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,14 +25,57 @@ from .faults import (
     Reset,
     Truncate,
 )
-from .world import SandboxRequest, World
+from .world import Refused, SandboxRequest, World
 
-__all__ = ["Transports", "Wire"]
+__all__ = ["Connections", "Wire"]
 
-#: The open connections, by their two addresses.
-Transports: TypeAlias = dict[tuple[Any, Any], asyncio.Transport]
-
+_MAX_BODY = 64 * 1024  # bytes
+_READ_TIMEOUT = 10.0  # seconds
+_FAILED = b'{"errorCode":50000,"message":"the sandbox failed; its log says why"}'
 _NO_LINGER = struct.pack("ii", 1, 0)  # close with a reset
+_logger = logging.getLogger("sinchvoice.sandbox")
+# Targets have phone numbers in them: silent until its own level is set.
+_logger.setLevel(logging.CRITICAL)
+_server_logger = logging.getLogger("uvicorn.error")
+
+
+class Connections:
+    """The open connections of a server, to cut them.
+
+    Attributes:
+        are_closing: the server stops: nobody waits for anything any more.
+    """
+
+    def __init__(self) -> None:
+        self.are_closing = False
+        self._open: dict[tuple[Any, Any], asyncio.Transport] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, addresses: tuple[Any, Any], transport: asyncio.Transport) -> None:
+        """Note a connection by its two addresses."""
+        self._loop = asyncio.get_running_loop()
+        self._open[addresses] = transport
+
+    def remove(self, addresses: tuple[Any, Any]) -> None:
+        """Forget a connection that is closed."""
+        self._open.pop(addresses, None)
+
+    def of(self, scope: Scope) -> asyncio.Transport | None:
+        """The connection that a request came over; None if it is closed."""
+        return self._open.get((scope["client"], scope["server"]))
+
+    def close(self) -> None:
+        """Cut them all, from any thread: what is under way ends without an answer."""
+        self.are_closing = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        for transport in list(self._open.values()):
+            transport.abort()
 
 
 class Wire:
@@ -40,7 +85,7 @@ class Wire:
         app: the API.
         world: keeps the requests, and has the dice.
         injections: the faults that are in force.
-        transports: the open connections, to cut them.
+        connections: the open ones.
         regional_url: where `Redirect` sends clients.
     """
 
@@ -49,13 +94,13 @@ class Wire:
         app: ASGIApp,
         world: World,
         injections: list[Injection],
-        transports: Transports,
+        connections: Connections,
         regional_url: str,
     ) -> None:
         self._app = app
         self._world = world
         self._injections = injections
-        self._transports = transports
+        self._connections = connections
         self._regional_url = regional_url
         self._regional_port = int(regional_url.rpartition(":")[2])
 
@@ -63,22 +108,27 @@ class Wire:
         request = SandboxRequest(
             at=self._world.clock.now, method=scope["method"], target=_target(scope)
         )
-        self._world.requests.append(request)
+        # What is under way when the sandbox is reset must not reach into the new world.
+        epoch = self._world.keep(request)
+        try:
+            scope["sandbox.body"] = await _read(receive)
+        except ClientDisconnect:
+            return
+        except Refused as refused:
+            scope["sandbox.refused"] = refused
         faults = self._strike(request, scope)
         for fault in faults:
             match fault:
                 case Latency(seconds, after=False):
-                    await asyncio.sleep(seconds)
+                    await self._sleep(seconds)
                 case ClockSkew(seconds):
                     scope["sandbox.skew"] = seconds
                 case Canonical(form):
                     scope["sandbox.canonical"] = form
-        answer = self._instead(faults, request)
+        answer = [] if self._connections.are_closing else self._instead(faults, request)
         if answer is None:
-            answer = await self._carry_out(request, scope, receive)
-        elif answer:
-            await _drain(receive)
-        answer = await self._after(faults, request, answer)
+            answer = await self._carry_out(request, epoch, scope, receive)
+        answer = await self._after(faults, answer)
         if answer:
             request.status = answer[0]["status"]
             request.error_code = _error_code(answer)
@@ -89,16 +139,29 @@ class Wire:
                     await send(message)
         else:
             await self._reset(scope, receive)
+        _logger.info(
+            "%s %s: %s%s%s",
+            request.method,
+            request.target,
+            request.status or "no answer",
+            f", code {request.error_code}" if request.error_code else "",
+            f", {', '.join(map(repr, faults))}" if faults else "",
+        )
 
     def _strike(self, request: SandboxRequest, scope: Scope) -> list[Fault]:
         path = request.target.partition("?")[0]
         is_regional = scope["server"][1] == self._regional_port
+        faults = []
         with self._world.lock:
-            struck = [
-                injection.strike(request.method, path, self._world.random, is_regional=is_regional)
-                for injection in self._injections
-            ]
-        faults = [fault for fault in struck if fault is not None]
+            self._injections[:] = [part for part in self._injections if not part.is_over]
+            for injection in self._injections:
+                fault = injection.strike(
+                    request.method, path, self._world.random, is_regional=is_regional
+                )
+                if fault is not None:
+                    faults.append(fault)
+                    if _is_instead(fault):
+                        break  # what would come after it does not come to pass
         request.faults = tuple(faults)
         return faults
 
@@ -112,32 +175,36 @@ class Wire:
                     return _messages(fault.status, fault.headers(), fault.body)
                 case Redirect():
                     location = (self._regional_url + request.target).encode("ascii")
-                    return _messages(307, [(b"location", location), (b"content-length", b"0")], b"")
+                    return _messages(307, [(b"location", location)], b"")
         return None
 
     async def _carry_out(
-        self, request: SandboxRequest, scope: Scope, receive: Receive
+        self, request: SandboxRequest, epoch: int, scope: Scope, receive: Receive
     ) -> list[Message]:
         answer: list[Message] = []
 
         async def keep(message: Message) -> None:
             answer.append(message)
 
-        try:
-            await self._app(scope, receive, keep)
-        except ClientDisconnect:
-            return []
-        request.body = scope.get("sandbox.body", b"")
-        request.acted = answer[0]["status"] < 400
+        # Nothing in the API waits, so this is one step for the threads of tests.
+        with self._world.lock:
+            if self._world.epoch != epoch:
+                return []
+            try:
+                await self._app(scope, receive, keep)
+            except Exception:
+                _server_logger.exception("the sandbox failed at %s", request.target)
+                answer = _messages(500, [(b"content-type", b"application/json")], _FAILED)
+            request.acted = answer[0]["status"] < 400
+            if "sandbox.application" in scope:
+                self._world.keep_body(request, scope["sandbox.body"])
         return answer
 
-    async def _after(
-        self, faults: list[Fault], request: SandboxRequest, answer: list[Message]
-    ) -> list[Message]:
+    async def _after(self, faults: list[Fault], answer: list[Message]) -> list[Message]:
         for fault in faults:
             match fault:
                 case Latency(seconds, after=True):
-                    await asyncio.sleep(seconds)
+                    await self._sleep(seconds)
                 case Reset(after=True):
                     answer = []
                 case Reply(after=True):
@@ -152,22 +219,54 @@ class Wire:
                     answer = [{**answer[0], "headers": kept}, *answer[1:]]
         return answer
 
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the server."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._connections.are_closing:
+            await asyncio.sleep(min(left, 0.05))
+
     async def _reset(self, scope: Scope, receive: Receive) -> None:
-        transport = self._transports.get((scope["client"], scope["server"]))
+        transport = self._connections.of(scope)
         if transport is not None:
             connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             transport.abort()
-        await _disconnected(receive)
+            await _disconnected(receive)
 
     async def _cut(self, answer: list[Message], scope: Scope, receive: Receive, send: Send) -> None:
         body = answer[-1]["body"]
         await send(answer[0])
         await send({**answer[-1], "body": body[: len(body) // 2], "more_body": True})
-        transport = self._transports.get((scope["client"], scope["server"]))
+        transport = self._connections.of(scope)
         if transport is not None:
             transport.close()
-        await _disconnected(receive)
+            await _disconnected(receive)
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_READ_TIMEOUT):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                if len(body) > _MAX_BODY:
+                    raise Refused(
+                        40003, f"Invalid request: the body has more than {_MAX_BODY} bytes"
+                    )
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refused(
+            40003, f"Invalid request: the body took more than {_READ_TIMEOUT:g} s"
+        ) from None
+
+
+def _is_instead(fault: Fault) -> bool:
+    """Whether it strikes in the place of the request."""
+    return isinstance(fault, Redirect) or (isinstance(fault, Reset | Reply) and not fault.after)
 
 
 def _target(scope: Scope) -> str:
@@ -177,6 +276,8 @@ def _target(scope: Scope) -> str:
 
 
 def _messages(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> list[Message]:
+    if not any(name == b"content-length" for name, _ in headers):
+        headers = [*headers, (b"content-length", str(len(body)).encode("ascii"))]
     return [
         {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body},
@@ -191,12 +292,6 @@ def _error_code(answer: list[Message]) -> int | None:
     except (ValueError, TypeError, KeyError):
         return None
     return int(code)
-
-
-async def _drain(receive: Receive) -> None:
-    """Read the request, so that the connection can serve another one."""
-    while (await receive()).get("more_body"):
-        pass
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -9,7 +9,6 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from math import isfinite
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -54,15 +53,20 @@ __all__ = [
     "World",
 ]
 
-#: How many requests a sandbox remembers, and how many instructions each of its calls.
-HISTORY = 10_000
+#: How many requests a sandbox remembers, how many bytes of their bodies, and how many
+#: instructions each of its calls.
+REQUESTS, BODIES, INSTRUCTIONS = 10_000, 32 * 2**20, 1_000
 
 _REFRESH = 120  # seconds between two refreshes of a counter
+_LAST_YEAR = 9000
+_END = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
 # The example application of the vendor's "Using REST" page.
 _APPLICATION = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
 USERS = tuple(MxpEndpoint(name) for name in ("myUserName", "abc123def"))
 NUMBERS = tuple(PstnEndpoint(number) for number in ("+12125550123", "+12125550145", "+46730170101"))
+#: The call of the examples in documentation, the vendor's and ours: an ongoing one to a number.
+EXAMPLE_CALL_ID = "4398599d1ba84ef3bde0a82dfb61abed"
 _SIP = SipEndpoint("+19876543210@example.sip.sinch.com")
 
 
@@ -88,13 +92,20 @@ class SandboxClock:
     Args:
         start: where the clock stands still until it is advanced; None follows real time, and what
             it is advanced by is added.
+        lock: held while it is advanced, so that no answer has two times in it.
+
+    Raises:
+        InvalidRequest: the start has no time zone, or is not between 1970 and 9000.
     """
 
-    def __init__(self, start: datetime | None = None) -> None:
-        if start is not None and start.tzinfo is None:
-            raise InvalidRequest(f"now {start!r} has no time zone: give it one, like UTC")
+    def __init__(self, start: datetime | None, lock: threading.RLock) -> None:
+        if start is not None and (not isinstance(start, datetime) or start.tzinfo is None):
+            raise InvalidRequest(f"now is {start!r}: give a datetime with a time zone, like UTC")
+        if start is not None and not 1970 < start.year < _LAST_YEAR:
+            raise InvalidRequest(f"now is {start!r}: give a time between 1970 and {_LAST_YEAR}")
         self._start = None if start is None else start.timestamp()
         self._advanced = 0.0
+        self._lock = lock
 
     @property
     def now(self) -> datetime:
@@ -106,16 +117,32 @@ class SandboxClock:
         """Let time pass: what was to happen meanwhile has happened then.
 
         Args:
-            by: seconds, or a timedelta; not negative.
+            by: seconds, or a timedelta; not negative, and not beyond the year 9000.
 
         Returns:
             The time afterwards.
+
+        Raises:
+            InvalidRequest: it is no such length of time.
         """
-        seconds = by.total_seconds() if isinstance(by, timedelta) else by
-        if not (isfinite(seconds) and seconds >= 0):
-            raise InvalidRequest(f"by is {by!r}: time only passes forwards")
-        self._advanced += seconds
-        return self.now
+        seconds = length_of("by", by)
+        with self._lock:
+            if self.now.timestamp() + seconds > _END:
+                raise InvalidRequest(f"by is {by!r}: that is beyond the year {_LAST_YEAR}")
+            self._advanced += seconds
+            return self.now
+
+
+def length_of(name: str, value: float | timedelta) -> float:
+    """A length of time, in seconds.
+
+    Raises:
+        InvalidRequest: it is none, or is negative, or endless.
+    """
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _END:
+        raise InvalidRequest(f"{name} is {value!r}: give seconds, or a timedelta, from 0 on")
+    return seconds
 
 
 class CallState(StrEnum):
@@ -148,7 +175,7 @@ class SandboxRequest:
         at: when, in the sandbox's time.
         method: HTTP method.
         target: path and query, as they travelled.
-        body: the body, as received; empty if the request was not read.
+        body: the body, as received; empty if it was not let in, or a fault came before.
         status: HTTP status of the answer; None if a fault left it without one.
         error_code: the vendor's code, if the answer was an error of the API.
         acted: whether the API has carried the request out.
@@ -168,8 +195,8 @@ class SandboxRequest:
 @attrs.frozen
 class _Ending:
     at: datetime
-    result: CallResult
     reason: CallReason
+    result: CallResult | None = None  # it depends on whether the call was answered by then
 
 
 class SandboxCall:
@@ -217,9 +244,9 @@ class SandboxCall:
         self.recording: StartRecording | None = None
         self.conference_id: str | None = None
         self._clock = clock
-        self._heard: deque[Heard] = deque(maxlen=HISTORY)
-        self._instructions: deque[Instruction] = deque(maxlen=HISTORY)
-        self._actions: deque[Action] = deque(maxlen=HISTORY)
+        self._heard: deque[Heard] = deque(maxlen=INSTRUCTIONS)
+        self._instructions: deque[Instruction] = deque(maxlen=INSTRUCTIONS)
+        self._actions: deque[Action] = deque(maxlen=INSTRUCTIONS)
         self._is_parked = False
         # The call ends as planned, or at the limit that its last action set, if that is earlier.
         self._plan: _Ending | None = None
@@ -230,11 +257,11 @@ class SandboxCall:
             self._answered = picked_up
             if duration is not None:
                 ended = picked_up + timedelta(seconds=duration)
-                self._plan = _Ending(ended, result, reason or CallReason.CALLER_HANGUP)
+                self._plan = _Ending(ended, reason or CallReason.CALLER_HANGUP)
         else:
             if reason is None and result == CallResult.NO_ANSWER:
                 reason = CallReason.TIMEOUT
-            self._plan = _Ending(picked_up, result, reason or CallReason.NOT_AVAILABLE)
+            self._plan = _Ending(picked_up, reason or CallReason.NOT_AVAILABLE, result)
 
     def __repr__(self) -> str:
         return (
@@ -273,9 +300,11 @@ class SandboxCall:
     def result(self) -> CallResult:
         """What became of it; `N/A` while it rings."""
         ending = self._ending()
-        if ending and ending.at <= self._clock.now:
-            return ending.result
-        return CallResult.NOT_AVAILABLE if self.answered is None else CallResult.ANSWERED
+        if self.answered is not None:
+            return CallResult.ANSWERED
+        if ending is None or ending.at > self._clock.now:
+            return CallResult.NOT_AVAILABLE
+        return ending.result or CallResult.NO_ANSWER
 
     @property
     def reason(self) -> CallReason:
@@ -295,17 +324,17 @@ class SandboxCall:
 
     @property
     def heard(self) -> list[Heard]:
-        """What was played or said, in order; the last 10,000."""
+        """What was played or said, in order; the last 1,000."""
         return list(self._heard)
 
     @property
     def instructions(self) -> list[Instruction]:
-        """Every instruction that was carried out, in order; the last 10,000."""
+        """Every instruction that was carried out, in order; the last 1,000."""
         return list(self._instructions)
 
     @property
     def actions(self) -> list[Action]:
-        """Every action that was carried out, in order; the last 10,000."""
+        """Every action that was carried out, in order; the last 1,000."""
         return list(self._actions)
 
     def was_ongoing(self, moment: datetime) -> bool:
@@ -315,12 +344,13 @@ class SandboxCall:
 
     def to_wire(self) -> dict[str, Any]:
         """What the API says of it, in the spellings that the vendor's server is known for."""
-        minutes = Decimal(-(-self.duration // 60))
+        duration = self.duration
+        minutes = Decimal(-(-duration // 60))
         wire: dict[str, Any] = {
             "to": _identity(self.to),
             "domain": "mxp" if isinstance(self.to, MxpEndpoint) else "pstn",
             "callId": self.call_id,
-            "duration": self.duration,
+            "duration": duration,
             "status": self.status,
             "result": self.result,
             "reason": self.reason,
@@ -340,6 +370,10 @@ class SandboxCall:
         in a conference a menu (1.0.1, "runMenu").
         """
         for action in actions:
+            try:
+                self._limit_of(action)
+            except OverflowError:
+                return "maxDuration is beyond every calendar"
             allowed: tuple[type[Any], ...] = (Hangup, Continue, Park, Raw)
             if self.conference_id is not None:
                 allowed = (*allowed, RunMenu)
@@ -360,7 +394,7 @@ class SandboxCall:
                     self._heard.append(Heard(leg, instruction))
                 case SendDtmf(digits):
                     # As bounded as what was heard.
-                    self.dtmf = (self.dtmf + (digits or ""))[-HISTORY:]
+                    self.dtmf = (self.dtmf + (digits or ""))[-INSTRUCTIONS:]
                 case SetCookie(key, value):
                     self.cookies[key or ""] = value or ""
                 case StartRecording():
@@ -375,21 +409,28 @@ class SandboxCall:
     def _act(self, action: Action) -> None:
         if isinstance(action, Raw):
             return
-        now, self._limit, self._is_parked = self._clock.now, None, isinstance(action, Park)
+        self._limit, self._is_parked = self._limit_of(action), isinstance(action, Park)
         match action:
             case Hangup():
-                result = CallResult.ANSWERED if self.answered else CallResult.NO_ANSWER
-                self._plan = _Ending(now, result, CallReason.MANAGER_HANGUP)
+                self._plan = _Ending(self._clock.now, CallReason.MANAGER_HANGUP)
             case ConnectConf(conference_id):
                 self.conference_id = conference_id
+
+    def _limit_of(self, action: Action) -> _Ending | None:
+        match action:
             case Park() | ConnectPstn() | ConnectSip() | ConnectStream() if action.max_duration:
-                until = now + timedelta(seconds=action.max_duration)
-                self._limit = _Ending(until, CallResult.ANSWERED, CallReason.TIMEOUT)
+                until = self._clock.now + timedelta(seconds=action.max_duration)
+                return _Ending(until, CallReason.TIMEOUT)
+        return None
 
     def _answer(self) -> None:
-        self._answered = self._clock.now
-        if self._plan and self._plan.result != CallResult.ANSWERED:
+        """It is answered now: it lasts as long as was planned, or if it was not, without an end."""
+        now, planned = self._clock.now, self._answered
+        if self._plan and planned:
+            self._plan = attrs.evolve(self._plan, at=now + (self._plan.at - planned))
+        else:
             self._plan = None
+        self._answered = now
 
     def _ending(self) -> _Ending | None:
         endings = [ending for ending in (self._plan, self._limit) if ending]
@@ -399,7 +440,9 @@ class SandboxCall:
 def _identity(endpoint: Endpoint) -> dict[str, Any]:
     """An endpoint with its type capitalised, as the server writes numbers and usernames."""
     wire = endpoint.to_wire()
-    return wire if wire.get("type") == "sip" else {**wire, "type": str(wire["type"]).title()}
+    if isinstance(endpoint, PstnEndpoint | MxpEndpoint):
+        wire["type"] = wire["type"].title()
+    return wire
 
 
 class World:
@@ -414,17 +457,38 @@ class World:
         self._seed = seed
         self._start = now
         self.lock = threading.RLock()
+        self.epoch = 0
         self.reset()
 
     def reset(self) -> None:
         """Begin anew, with one application and no calls."""
         with self.lock:
+            self.epoch += 1
             self.random = Random(self._seed)  # noqa: S311 - ids of a test double
-            self.clock = SandboxClock(self._start)
+            self.clock = SandboxClock(self._start, self.lock)
             self.applications = {_APPLICATION.application_key: _APPLICATION}
             self.calls: dict[str, SandboxCall] = {}
             self.services = {"rtpproxy": "up"}
-            self.requests: deque[SandboxRequest] = deque(maxlen=HISTORY)
+            self.requests: deque[SandboxRequest] = deque(maxlen=REQUESTS)
+            self._bodies: deque[SandboxRequest] = deque()
+            self._bytes = 0
+
+    def keep(self, request: SandboxRequest) -> int:
+        """Remember a request; says which world it came to, by a number that `reset` changes."""
+        with self.lock:
+            self.requests.append(request)
+            return self.epoch
+
+    def keep_body(self, request: SandboxRequest, body: bytes) -> None:
+        """Remember a request's body, and forget the oldest ones for it."""
+        request.body = body
+        if body:
+            self._bodies.append(request)
+            self._bytes += len(body)
+        while self._bytes > BODIES or len(self._bodies) > REQUESTS:
+            oldest = self._bodies.popleft()
+            self._bytes -= len(oldest.body)
+            oldest.body = b""
 
     def new_id(self) -> str:
         """A fresh id."""
@@ -443,6 +507,8 @@ class World:
     def add(self, call_id: str | None, **details: Any) -> SandboxCall:
         """Put a call into the world; the details are those of a `SandboxCall`."""
         with self.lock:
+            if details["application_key"] not in self.applications:
+                raise InvalidRequest("the application is gone with a reset: add another one")
             call = SandboxCall(clock=self.clock, call_id=call_id or self.new_id(), **details)
             if call.call_id in self.calls:
                 raise InvalidRequest(f"there is a call {call.call_id!r} already: give another id")
@@ -566,9 +632,14 @@ class World:
                         result=result,
                         reason=reason,
                     )
-        for caller_, callee in ((USERS[0], NUMBERS[0]), (None, _SIP), (NUMBERS[-1], USERS[0])):
+        call_id = None if EXAMPLE_CALL_ID in self.calls else EXAMPLE_CALL_ID
+        for id_, caller_, callee in (
+            (call_id, USERS[0], NUMBERS[0]),
+            (None, None, _SIP),
+            (None, NUMBERS[-1], USERS[0]),
+        ):
             self.add(
-                None,
+                id_,
                 application_key=application_key,
                 from_=caller_,
                 to=callee,
