@@ -21,13 +21,10 @@ __all__ = ["async_voice_client", "sinch_sandbox", "voice_client"]
 
 @pytest.fixture(scope="session")
 def _sinch_sandbox() -> Iterator[Sandbox]:
-    missing = None
     try:
         from sinchvoice.sandbox import running
     except ModuleNotFoundError as error:
-        missing = str(error)
-    if missing:
-        pytest.fail(missing, pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
     with running(populated=False, now=datetime.now(UTC)) as box:
         yield box
 
