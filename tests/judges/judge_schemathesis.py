@@ -52,7 +52,7 @@ def sandbox_with_calls(middleware: Any) -> Any:
 
         return middleware(answer)
 
-    with running(middleware=renewed) as box:
+    with running(populated=False, middleware=renewed) as box:
         add_calls(box)
         yield box
 
