@@ -52,7 +52,16 @@ def prism(session: nox.Session) -> None:
     if not command.exists():
         try:
             session.run(
-                *(npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), PRISM),
+                *(
+                    npm,
+                    "install",
+                    "--no-audit",
+                    "--no-fund",
+                    "--fetch-retries=1",
+                    "--prefix",
+                    str(folder),
+                    PRISM,
+                ),
                 external=True,
                 silent=True,
             )

@@ -511,14 +511,6 @@ def test_what_json_can_say_and_no_call_can_do_is_40003(box: Sandbox, body: bytes
     assert (kept.status, kept.error_code, kept.acted, kept.body) == (400, 40003, False, body)
 
 
-def test_a_report_that_only_begins_ends_now_and_may_not_be_longer_than_30_days(
-    quiet_box: Sandbox, asker: VoiceClient
-):
-    asker.reports.user_calls(MxpEndpoint("u"), start=(NOW - timedelta(days=30)))
-    with pytest.raises(BadRequestError, match="30 days"):
-        asker.reports.user_calls(MxpEndpoint("u"), start=NOW - timedelta(days=31))
-
-
 def test_other_ends_than_numbers_users_and_addresses_are_shown_as_they_are(
     box: Sandbox, voice: VoiceClient
 ):

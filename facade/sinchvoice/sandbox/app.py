@@ -161,8 +161,7 @@ class _Routes:
         if domain not in list(ReportDomain):
             raise Refused(40001, f"Illegal parameter domain: {domain}")
         start, stop = _filter(request, "_start"), _filter(request, "_stop")
-        end = stop or self.world.clock.now
-        if start and not timedelta(0) < end - start <= _MAX_REPORT:
+        if start and stop and not timedelta(0) < stop - start <= _MAX_REPORT:
             raise Refused(40001, "Illegal parameters _start and _stop: from more than 0 to 30 days")
         return JSONResponse(
             self.world.user_report(_application(request), _user(request), domain, start, stop)
