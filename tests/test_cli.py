@@ -441,6 +441,8 @@ def test_svaml_comes_from_a_file_or_from_standard_input(
         (b"[]", "standard input: Svaml is [...]: give a JSON object"),
         (b"{}", "standard input: Svaml is empty"),
         (b'{"instructions": [{"name": "say", "txt": ""}]}', "standard input: say has no field"),
+        (b'{"action": {"name": "hangpu"}}', "no action is named 'hangpu': did you mean hangup?"),
+        (b'{"instructions": [{"name": "x"}]}', "no instruction is named 'x'\nhint: --raw sends"),
     ],
 )
 def test_svaml_that_is_wrong_is_refused_by_its_name(run: Run, content: bytes, message: str):
@@ -465,6 +467,30 @@ def test_a_file_that_cannot_be_read_is_refused(run: Run, name: str):
     ran = run("call", "update", "x", name)
     assert ran.code == 2
     assert ran.err.startswith(f"error: {name!r} cannot be read: ".replace("\\", "\\"))
+
+
+def test_the_hint_to_send_raw_is_given_only_where_that_helps(run: Run):
+    for content in (b'{"actoin": {}}', b"{}", b"[]"):
+        assert "--raw" not in run("call", "update", "x", "-", stdin=content).err
+
+
+def test_limits_of_older_pages_are_warned_of_in_files_as_well(run: Run, call: SandboxCall):
+    body = b'{"action": {"name": "park", "maxDuration": 700}}'
+    ran = run("call", "update", call.call_id, "-", stdin=body)
+    assert (ran.code, ran.err) == (
+        0,
+        "warning: Park.max_duration is not from 1 to 600\n",
+    )
+
+
+def test_a_region_that_is_typed_counts_more_than_an_address_that_is_set(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    # The sandbox's address is set; the way to the region's ends at a port where nobody listens.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    ran = run("call", "get", "x", "--region", "europe", "-v", "--retries=0", "--timeout=0.5")
+    assert ran.code == 8
+    assert "GET https://calling-euc1.api.sinch.com/calling/v1/calls/id/x" in ran.err
 
 
 def test_a_limit_that_may_be_too_low_is_a_line_of_warning(run: Run, call: SandboxCall):

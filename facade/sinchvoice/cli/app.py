@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import attrs
 import typer
@@ -422,7 +422,14 @@ def _read_svaml(file: str, *, raw: bool) -> Any:
         whole = svaml.Svaml.from_wire(wire)
         for kind, part in _parts(whole):
             if isinstance(part, svaml.Raw):
-                raise InvalidRequest(f"no {kind} is named {part.to_wire().get('name')!r}")
+                wanted = part.to_wire().get("name")
+                union = svaml.Action if kind == "action" else svaml.Instruction
+                names = [getattr(member, "wire_name", None) or "" for member in get_args(union)]
+                close = get_close_matches(str(wanted), names)
+                raise InvalidRequest(
+                    f"no {kind} is named {wanted!r}"
+                    + (f": did you mean {' or '.join(close)}?" if close else "")
+                )
             attrs.evolve(part)  # reading gives no warnings: whoever wrote the file should see them
         return whole
     except InvalidRequest as error:

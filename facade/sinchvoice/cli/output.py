@@ -92,6 +92,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
 _WORDS = (
     ("use user_calls_by_window", "use --by-day or --step"),
     ("use calls.update", "use 'sinchvoice call update'"),
+    ("look with calls.get", "look with 'sinchvoice call get'"),
     ("auth='basic'", "--auth basic"),
     ("set canonical_resource", "set --canonical-resource"),
 )
