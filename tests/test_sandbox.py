@@ -142,7 +142,7 @@ def test_a_body_that_is_too_long_is_refused(box: Sandbox):
     [
         "/",
         "/v1",
-        "/v1/users/number/+12125550123/calls",
+        "/v1/users/number/+12125550123",
         "/calling/v1/calls/id/",
         "/v1/counters/a/b",
     ],
@@ -630,6 +630,13 @@ def test_a_report_adds_up_the_calls_of_a_user(quiet_box: Sandbox, asker: VoiceCl
     assert some.start == day + timedelta(days=1)
     none = asker.reports.user_calls(PstnEndpoint("+46730170101"))
     assert (none.success, none.failed, none.duration, none.start) == (0, 0, 0, None)
+
+
+def test_a_report_that_names_no_domain_is_on_data(quiet_box: Sandbox):
+    user = MxpEndpoint("u")
+    quiet_box.add_call(from_=PHONE, to=user, duration=0)
+    code, report = request(quiet_box, path="/v1/users/username/u/calls")
+    assert (code, report["success"]) == (200, 1)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def create_app(world: World) -> ASGIApp:
             Route(call, routes.update_call, methods=["PATCH"]),
             Route(call + "/leg/{leg}", routes.update_leg, methods=["PATCH"]),
             Route("/v1/users/{type}/{endpoint}/calls/{domain}", routes.user_report),
+            # The old page has a default, and does not show how the URL looks then.
+            Route("/v1/users/{type}/{endpoint}/calls", routes.user_report),
             Route("/v1/counters/{counter_id}", routes.counter),
             Route("/v1/services/{service_id}", routes.service_status),
         ],
@@ -157,7 +159,8 @@ class _Routes:
         self.world.update_call(_application(request), _segment(request, "call_id"), body, leg)
 
     async def user_report(self, request: Request) -> Response:
-        domain = _segment(request, "domain")
+        given = "domain" in request.path_params
+        domain = _segment(request, "domain") if given else ReportDomain.DATA
         if domain not in list(ReportDomain):
             raise Refused(40001, f"Illegal parameter domain: {domain}")
         start, stop = _filter(request, "_start"), _filter(request, "_stop")
