@@ -3,6 +3,7 @@
     SinchVoiceError
     ├── ConfigurationError            a setting of the client is wrong (also a ValueError)
     ├── InvalidRequest                refused before anything was sent (also a ValueError)
+    ├── CdrError                      a call detail record, or a file of them, cannot be read
     └── ApiError                      a request that was sent, or tried, went wrong
         ├── ApiConnectionError        no response
         │   └── ApiTimeoutError       … within the timeout or the deadline
@@ -25,9 +26,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from .cdr import Reject
 
 __all__ = [
     "ApiConnectionError",
@@ -36,6 +40,7 @@ __all__ = [
     "ApiTimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "CdrError",
     "ConfigurationError",
     "ConflictError",
     "InsufficientCreditError",
@@ -60,6 +65,29 @@ class ConfigurationError(SinchVoiceError, ValueError):
 
 class InvalidRequest(SinchVoiceError, ValueError):
     """An argument was refused before anything was sent; the message names it and the remedy."""
+
+
+@attrs.define(eq=False, slots=False)
+class CdrError(SinchVoiceError):
+    """A file of call detail records that cannot be read, or a record that was rejected.
+
+    Attributes:
+        message: what is wrong and what to do about it.
+        file: which file, as it was named; empty if there is none.
+        line: where in the file, counted from 1; None if it is not about a line.
+        reject: the record that was rejected; None if it is the whole file.
+    """
+
+    message: str
+    file: str = ""
+    line: int | None = None
+    reject: Reject | None = None
+
+    def __str__(self) -> str:
+        places = [printable(self.file, 300)] if self.file else []
+        if self.line is not None:
+            places.append(f"line {self.line}")
+        return f"{', '.join(places)}: {self.message}" if places else self.message
 
 
 @attrs.define(eq=False, slots=False)
