@@ -41,7 +41,8 @@ _BLOCK = 1 << 16  # with more, the garbage collector goes through each batch sev
 _SHOWN = 60
 _Read: TypeAlias = Callable[[str], Any]
 
-_apply: Callable[[_Read, str], Any] = call
+_apply: Any = call  # typed as it is, pyright takes it for something else
+_HEAD = 64
 _KEPT = 4096
 _DOUBT = "; the lines after it are read as records of their own"
 _MARK = "\ufeff"
@@ -233,11 +234,13 @@ class _File:
 
     def __init__(self, reader: Reader, stream: ByteStream) -> None:
         self.counted = 0  # records in the last batch
+        self._failure: CdrError | None = None  # what comes after the batch, and ends the file
         self._reject: Reject | None = None  # what stands after the last batch
         self._reader = reader
         self._stream = stream
         self._block_size = reader._block_size
         self._max_record = reader._max_record
+        self._kept = min(_KEPT, self._max_record)  # bytes of a record that is too large
         self._reads = reader._read_as
         self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
         self._number = 0  # records so far
@@ -256,6 +259,8 @@ class _File:
     def batch(self) -> list[CdrRecord] | None:
         """The records before the end of the block or a reject; None at the end of the file."""
         self.counted = 0
+        if self._failure is not None:
+            raise self._failure
         if self._next == len(self._lines):
             if self._lines:
                 self._leave_block(self._end, self._line + len(self._lines))
@@ -271,7 +276,11 @@ class _File:
             self._take_plain(batch)
             self.counted += self._next - before
             self._number += self._next - before
-            if self._next < len(self._lines) and not self._take_careful(batch):
+            try:
+                if self._next < len(self._lines) and not self._take_careful(batch):
+                    break
+            except CdrError as error:  # the records before it come first
+                self._failure = error
                 break
         return batch
 
@@ -283,17 +292,17 @@ class _File:
     # --- bytes ---
 
     def _begin(self) -> None:
-        self._more()
-        head = self._data[:64]
+        self._more(_HEAD)
+        head = self._data[:_HEAD]
         if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) * 3 > len(head):
             raise self._error("this is UTF-16 or UTF-32, or no text: convert it to UTF-8")
         if head.startswith(_MARK_BYTES):
             self._at = len(_MARK_BYTES)
 
-    def _more(self) -> None:
+    def _more(self, least: int = 0) -> None:
         """Read on: as much as is there already, so that looking far ahead is not looking often."""
         left = self._data[self._at :]
-        size = max(self._block_size, min(len(left), self._max_record))
+        size = max(least, self._block_size, min(len(left), self._max_record))
         read = self._stream.read(size)
         self._ended = len(read) < size
         self._base += self._at
@@ -331,7 +340,7 @@ class _File:
     def _skip_line(self) -> None:
         """Reject a line that is too large to be held."""
         place = self._base + self._at
-        raw = self._data[self._at : self._at + _KEPT]
+        raw = self._data[self._at : self._at + self._kept]
         size = 0
         while True:
             end = self._data.find(b"\n", self._at)
@@ -409,7 +418,7 @@ class _File:
         after = data.find(b"\n", start) + 1 or len(data)
         raw = data[start:after].removesuffix(b"\n").removesuffix(b"\r")
         if len(raw) > self._max_record:
-            self._refuse(place, line, raw[:_KEPT], len(raw), _too_large(self._max_record))
+            self._refuse(place, line, raw[: self._kept], len(raw), _too_large(self._max_record))
             return after
         if raw.startswith(b'"') or b';"' in raw:
             framed = self._frame(start, line)
@@ -420,9 +429,8 @@ class _File:
                 return after
             raw = data[start:framed]
             after = data.find(b"\n", framed) + 1 or len(data)
-        try:
-            self._take(raw, line, batch)
-        except BadValue as problem:
+        problem = self._take(raw, line, batch)
+        if problem is not None:
             self._refuse(place, line, raw, len(raw), problem)
         return after
 
@@ -435,6 +443,7 @@ class _File:
         """
         data = self._data
         columns = MAX_COLUMNS if self._plan is None else self._plan.width
+        limits = f"within {self._max_record} bytes and {columns} columns"
         field, at = 1, start
         while True:
             if data[at : at + 1] == b'"':
@@ -442,9 +451,9 @@ class _File:
                 end = len(data) if match is None else match.end()
                 many = data.find(b"\n", start, end) >= 0
                 if many and end - start > self._max_record:
-                    return _unclosed(field, f"within {self._max_record} bytes")
+                    return _unclosed(field, limits)
                 if field > columns and data.find(b"\n", at, end) >= 0:
-                    return _unclosed(field, f"on its line, and there are only {columns} columns")
+                    return _unclosed(field, limits)
                 if end >= len(data) - 1 and not self._ended:
                     return None
                 if match is None:
@@ -465,8 +474,9 @@ class _File:
                 end = data.find(b"\n", at)
                 stop = len(data) if end < 0 else end
                 quoted = data.find(b';"', at, stop)
-                if (quoted if quoted >= 0 else stop) - start > self._max_record:
-                    return _unclosed(field, f"within {self._max_record} bytes")
+                size = (stop if quoted < 0 else quoted) - start
+                if size > self._max_record and data.find(b"\n", start, at) >= 0:
+                    return _unclosed(field, limits)
                 if quoted < 0:
                     if end < 0 and not self._ended:
                         return None
@@ -476,51 +486,46 @@ class _File:
             at += 1
             field += 1
 
-    def _take(self, raw: bytes, line: int, batch: list[CdrRecord]) -> None:
-        """Take a whole record, header or blank line.
-
-        Raises:
-            BadValue: it is a record that cannot be read.
-        """
+    def _take(self, raw: bytes, line: int, batch: list[CdrRecord]) -> BadValue | None:
+        """Take a whole record, header or blank line; or say why the record cannot be read."""
         if b"\0" in raw:
-            raise BadValue(RejectCause.NUL, "the record has NUL bytes: a part of it was lost")
+            return BadValue(RejectCause.NUL, "the record has NUL bytes: a part of it was lost")
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
-            raise BadValue(
+            return BadValue(
                 RejectCause.ENCODING,
                 f"byte {error.start + 1} of the record, 0x{raw[error.start]:02x}, is not UTF-8",
-            ) from None
+            )
         if not text.strip(" \t"):
             self._reader.blank_lines += 1
-            return
+            return None
+        if "\r" in text and _has_bare_return(text):
+            return BadValue(
+                RejectCause.CARRIAGE_RETURN,
+                "a carriage return is neither quoted nor the end of a line",
+            )
         cells = _cells(text.removeprefix(_MARK))
-        problem: BadValue | None = None
+        problem = BadValue(RejectCause.COLUMNS, "there is no header row before it")
         if text.startswith(_MARK):
             problem = BadValue(
                 RejectCause.BYTE_ORDER_MARK, "a byte order mark is in the middle of the file"
             )
-        elif "\r" in text and _has_bare_return(text):
-            problem = BadValue(
-                RejectCause.CARRIAGE_RETURN,
-                "a carriage return is neither quoted nor the end of a line",
-            )
-        else:
-            plan = self._plan = self._plan and self._plan.for_width(len(cells))
-            if plan is not None:
-                try:
-                    record = plan.read(cells)
-                except BadValue as error:
-                    problem = error
-                else:
-                    self._number += 1
-                    self.counted += 1
-                    batch.append(record)
-                    return
+        elif self._plan is not None:
+            self._plan = self._plan.for_width(len(cells))
+            try:
+                record = self._plan.read(cells)
+            except BadValue as error:
+                problem = error
+            else:
+                self._number += 1
+                self.counted += 1
+                batch.append(record)
+                return None
         if _is_header(cells, first=self._number == 0):
             self._header(cells, line)
-            return
-        raise problem or BadValue(RejectCause.COLUMNS, "there is no header row before it")
+            return None
+        return problem
 
     def _refuse(self, place: int, line: int, raw: bytes, size: int, problem: BadValue) -> None:
         if self._number == 0:
@@ -599,7 +604,7 @@ class _File:
         for separator, name in ((",", "commas"), ("\t", "tabs"), ("|", "bars"), ("\r", "CR")):
             cells = text.replace('"', "").split(separator)
             if separator == "\r":
-                if _is_header(_cells(cells[0]), first=True):
+                if len(cells) > 1 and _is_header(_cells(cells[0]), first=True):
                     raise self._error("lines end in CR alone: convert them to LF", line)
             elif _is_header(cells, first=True) or (";" not in text and len(cells) in widths):
                 raise self._error(

@@ -38,7 +38,7 @@ _MAGIC = {
     "zip": b"PK\x03\x04",
 }
 # A CallId may begin with BZh: without a name that says so, more has to fit.
-_UNNAMED = {**_MAGIC, "bz2": b"BZh91AY&SY"}
+_BZ2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _HEAD = 16
 _READ_SIZE = 1 << 16
 _SPOOLED = 1 << 25
@@ -153,7 +153,7 @@ def _paths(location: str) -> list[Path]:
 
 
 def _given(file: Any) -> Generator[ByteStream, None, None]:
-    if isinstance(file, io.TextIOBase) or isinstance(file.read(0), str):
+    if isinstance(file, io.TextIOBase):
         raise InvalidRequest("source is a file of text: open it in binary mode, 'rb'")
     name = getattr(file, "name", None)
     yield from _unpacked(name if isinstance(name, str) else "<file>", file)
@@ -257,7 +257,10 @@ def _kind(name: str, head: bytes) -> str | None:
         if not head.startswith(magic) and not (suffix == "zst" and head[1:4] == b"\x2a\x4d\x18"):
             raise CdrError(f"the name ends in .{suffix}, but this is no such file", name)
         return suffix
-    return next((kind for kind, start in _UNNAMED.items() if head.startswith(start)), None)
+    for kind, start in _MAGIC.items():
+        if head.startswith(start) and (kind != "bz2" or _BZ2.match(head)):
+            return kind
+    return None
 
 
 def _members(name: str, content: _Peekable) -> Generator[ByteStream, None, None]:

@@ -19,7 +19,7 @@ import attrs
 from ..cdr import LAYOUTS, LayoutName, RejectCause
 from ..errors import InvalidRequest
 
-__all__ = ["DEFECTS", "Defect", "Planted", "Written", "write"]
+__all__ = ["DEFECTS", "Defect", "Planted", "Written", "damaged", "write"]
 
 Defect: TypeAlias = Literal[
     "columns",
@@ -68,6 +68,20 @@ _TEXTS = (
     '{"order": 4712, "tags": ["vip", "fr"]}',
     'two lines,\nand "quotes"',
 )
+
+
+_SPECIAL = [
+    b'"',
+    b";",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b'""',
+    b'";"',
+    b"\r\n",
+]
 
 
 @attrs.frozen
@@ -179,6 +193,30 @@ def write(
         offset += file.write(row)
         line += row.count(b"\n")
     return Written(records, duration, tuple(planted))
+
+
+def damaged(content: bytes, random: Random) -> bytes:
+    """A copy of a file in which a few bytes were changed, cut out or doubled.
+
+    Args:
+        content: of the file.
+        random: decides where and how.
+    """
+    spoiled = bytearray(content)
+    for _ in range(random.randint(1, 6)):
+        at, until = sorted(random.randrange(len(spoiled) + 1) for _ in range(2))
+        match random.randrange(5):
+            case 0:
+                spoiled[at:at] = random.choice(_SPECIAL)
+            case 1:
+                spoiled[at : at + 1] = random.choice(_SPECIAL)
+            case 2:
+                del spoiled[at : min(until, at + 50)]
+            case 3:
+                spoiled[at:at] = spoiled[at:until]
+            case _:
+                spoiled[at : at + 1] = random.randbytes(1)
+    return bytes(spoiled)
 
 
 class _Calls:
