@@ -6,6 +6,8 @@ import csv
 import io
 import pickle
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -91,6 +93,14 @@ def only_reject(content: bytes, layout: Any = None, **sizes: int) -> cdr.Reject:
 
 def ids(records: list[Any]) -> list[str]:
     return [record.call_id for record in records]
+
+
+# The package
+
+
+def test_importing_sinchvoice_does_not_import_it():
+    code = "import sinchvoice, sys; assert 'sinchvoice.cdr' not in sys.modules; sinchvoice.cdr.read"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # The table of layouts
@@ -500,6 +510,9 @@ def test_line_ends_may_be_mixed():
     content = file(row(), row(), end="\r\n") + file(row(), row()) + row().encode() + b"\r"
     records, reader = read_all(content)
     assert len(records) == 5
+    assert ids(read_all(content + b"\n" + row(CallId="a", ToCountryId='"SE"').encode() + b"\r")[0])[
+        5:
+    ] == ["a"]
     assert {record.to_country_id for record in records} == {"SE"}
     assert reader.header_rows == 2
 

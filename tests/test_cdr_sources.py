@@ -159,7 +159,8 @@ def test_what_cannot_be_read_is_refused(source: Any):
 class Dribbling(io.RawIOBase):
     """Gives a few bytes at a time, as a pipe may, then what it is told."""
 
-    def __init__(self, content: bytes, then: Any = b"") -> None:
+    def __init__(self, content: bytes, then: Any = b"", step: int = 77) -> None:
+        self._step = step
         self._content = io.BytesIO(content)
         self._then = then
 
@@ -167,7 +168,7 @@ class Dribbling(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> Any:
-        if content := self._content.read(min(size, 77)):
+        if content := self._content.read(min(size, self._step)):
             return content
         if isinstance(self._then, Exception):
             raise self._then
@@ -218,6 +219,7 @@ def test_a_compressed_file_may_have_several_parts(kind: str):
     if kind in ("gz", "xz"):
         assert count(b"".join(parts) + bytes(4096)) == RECORDS
     assert count(Dribbling(b"".join(parts))) == RECORDS
+    assert count(Dribbling(b"".join(parts), step=1)) == RECORDS
 
 
 @pytest.mark.parametrize("kind", PACKED)

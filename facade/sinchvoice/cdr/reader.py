@@ -151,16 +151,22 @@ class Reader(Iterator[CdrRecord]):
         block_size: int = _BLOCK,
         max_record: int = MAX_RECORD,
     ) -> None:
-        if on_reject not in ("raise", "collect") and not callable(on_reject):
+        self.rejects: list[Reject] = []
+        self._hand_on: Callable[[Reject], object]
+        if on_reject == "raise":
+            self._hand_on = _raise
+        elif on_reject == "collect":
+            self._hand_on = self.rejects.append
+        elif not isinstance(on_reject, str) and callable(on_reject):
+            self._hand_on = on_reject
+        else:
             raise InvalidRequest(
                 f"on_reject is {on_reject!r}: give 'raise', 'collect' or a function"
             )
         self.files = 0
         self.rejected = 0
-        self.rejects: list[Reject] = []
         self.blank_lines = 0
         self.header_rows = 0
-        self._on_reject = on_reject
         self._layout = None if layout is None else layouts.find(layout)
         self._block_size = block_size
         self._max_record = max_record
@@ -214,16 +220,12 @@ class Reader(Iterator[CdrRecord]):
                     reject = file.take_reject()
                     if reject is not None:
                         self._counted += 1
-                        self._refuse(reject)
+                        self.rejected += 1
+                        self._hand_on(reject)
 
-    def _refuse(self, reject: Reject) -> None:
-        self.rejected += 1
-        if self._on_reject == "raise":
-            raise CdrError(reject.message, reject.file, reject.line, reject)
-        if self._on_reject == "collect":
-            self.rejects.append(reject)
-        elif not isinstance(self._on_reject, str):
-            self._on_reject(reject)
+
+def _raise(reject: Reject) -> None:
+    raise CdrError(reject.message, reject.file, reject.line, reject)
 
 
 class _File:
@@ -459,11 +461,10 @@ class _File:
                 if match is None:
                     return _unclosed(field, "before the file ends")
                 at = end
-                if at == len(data) or data[at : at + 1] == b"\n" or data[at : at + 2] == b"\r\n":
+                following = data[at : at + 2]
+                if following in (b"", b"\r", b"\r\n") or following[:1] == b"\n":
                     return at
-                if data[at:] == b"\r":
-                    return at
-                if data[at : at + 1] != b";":
+                if following[:1] != b";":
                     closed = line + data.count(b"\n", start, at)
                     return BadValue(
                         RejectCause.QUOTE,

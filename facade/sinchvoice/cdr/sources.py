@@ -57,6 +57,10 @@ _DAMAGED = (
 )
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class ByteStream:
     """A file as a reader needs it.
 
@@ -182,11 +186,14 @@ def _remote(url: str) -> Generator[ByteStream, None, None]:
             with _foreign(name):
                 file = stack.enter_context(system.open(each, "rb"))
             whole = getattr(file, "size", None)
-            yield from _unpacked(name, _Remote(name, file, whole))  # type: ignore[arg-type]
+            yield from _unpacked(name, _Remote(name, file, whole))
 
 
-class _Remote(io.RawIOBase):
-    """A file of somebody else's library: whatever it raises names the file."""
+class _Remote:
+    """A file of somebody else's library: whatever it raises names the file.
+
+    It cannot go back: an archive is fetched once, from its beginning to its end.
+    """
 
     def __init__(self, name: str, file: Any, whole: int | None) -> None:
         self._name = name
@@ -194,17 +201,11 @@ class _Remote(io.RawIOBase):
         self._whole = whole
         self._at = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False  # an archive is fetched once, from its beginning to its end
-
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         with _foreign(self._name):
             content: bytes = self._file.read(size)
         self._at += len(content)
-        if not content and size and self._whole is not None and self._at < self._whole:
+        if not content and self._whole is not None and self._at < self._whole:
             raise CdrError(
                 f"the connection ended after {self._at} of {self._whole} bytes: fetch it again",
                 self._name,
@@ -216,8 +217,6 @@ class _Remote(io.RawIOBase):
 def _foreign(name: str) -> Iterator[None]:
     try:
         yield
-    except CdrError:
-        raise
     except ImportError as error:
         raise CdrError(f"another package is needed: {printable(str(error))}", name) from error
     except Exception as error:  # each of the file systems has exceptions of its own
@@ -228,7 +227,7 @@ def _foreign(name: str) -> Iterator[None]:
 
 
 def _unpacked(
-    name: str, file: IO[bytes], *, inside: bool = False
+    name: str, file: _Readable, *, inside: bool = False
 ) -> Generator[ByteStream, None, None]:
     """The file, or what is in it."""
     content = _Peekable(name, file)
@@ -290,7 +289,7 @@ def _members(name: str, content: _Peekable) -> Generator[ByteStream, None, None]
 class _Peekable:
     """A file whose first bytes have been looked at."""
 
-    def __init__(self, name: str, file: IO[bytes]) -> None:
+    def __init__(self, name: str, file: _Readable) -> None:
         self._file = file
         self._start = _position(file)
         self._read = _checked(name, file.read)
@@ -303,8 +302,9 @@ class _Peekable:
         """The file, at its beginning again; None if it has no way back."""
         if self._start != 0:
             return None
-        self._file.seek(0)
-        return self._file
+        file = cast("IO[bytes]", self._file)
+        file.seek(0)
+        return file
 
     def read(self, size: int) -> bytes:
         if self._left:
@@ -313,7 +313,7 @@ class _Peekable:
         return self._read(size)
 
 
-def _position(file: IO[bytes]) -> int | None:
+def _position(file: Any) -> int | None:
     try:
         return file.tell() if file.seekable() else None
     except (OSError, ValueError, AttributeError):

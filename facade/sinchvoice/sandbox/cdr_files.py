@@ -306,7 +306,7 @@ def _spoiled(cells: list[str], names: list[str], kind: Defect) -> tuple[bytes, s
             column, value = "Duration", "12.6"
         case "decimal":
             column, value = "Amount", "0,53"
-        case "time":
+        case _:
             column, value = "CallTime", "2026-11-02 08:15:30"
     cells[names.index(column)] = value
     return ";".join(cells).encode(), column
