@@ -14,9 +14,9 @@ Compressed files other than .zst are read as they are; .zst before Python 3.14 a
 
 from __future__ import annotations
 
-from ..errors import CdrError
+from ..errors import CdrError, Reject, RejectCause
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
-from .reader import Reader, Reject, read
+from .reader import Reader, read
 from .records import (
     AppToApp,
     CallDetailRecord,
@@ -27,7 +27,6 @@ from .records import (
     SipTerminated,
 )
 from .sources import Source
-from .values import RejectCause
 
 __all__ = [
     "LAYOUTS",
