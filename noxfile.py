@@ -84,7 +84,7 @@ def openapi_core(session: nox.Session) -> None:
 
 @nox.session
 def endurance(session: nox.Session) -> None:
-    """Faults by the thousand, forged callbacks by the hundred thousand, crowds of threads."""
+    """Faults, forged callbacks and damaged files by the thousand, crowds of threads."""
     install_groups(session, "test")
     install_wheel(session, "sandbox")
     files = sorted(str(file) for file in Path("tests/endurance").glob("*.py"))
@@ -103,7 +103,7 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """Check types with two checkers; tests/typing/api.py is how users would write."""
     session.install(*PROJECT["project"]["dependencies"])
-    for extra in ("cli", "sandbox"):
+    for extra in ("cdr", "cli", "sandbox"):
         session.install(*PROJECT["project"]["optional-dependencies"][extra])
     install_groups(session, "typecheck")
     session.run("mypy")
@@ -130,7 +130,9 @@ def bench(session: nox.Session) -> None:
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
     install_wheel(session, "sandbox")
-    session.run("python", "scripts/bench.py", *(session.posargs or ["signing", "calls", "load"]))
+    session.run(
+        "python", "scripts/bench.py", *(session.posargs or ["signing", "calls", "load", "cdr"])
+    )
 
 
 @nox.session(reuse_venv=False)
@@ -144,7 +146,7 @@ def build(session: nox.Session) -> None:
 
 def run_tests(session: nox.Session) -> None:
     install_groups(session, "test")
-    install_wheel(session, "cli", "sandbox")
+    install_wheel(session, "cdr", "cli", "sandbox")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
 

@@ -6,7 +6,8 @@ Each `assert_type` is a promise; each `type: ignore` marks a mistake that has to
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, assert_never, assert_type
+from pathlib import Path
+from typing import Any, Literal, assert_never, assert_type
 
 from sinchvoice import (
     ApiStatusError,
@@ -30,6 +31,7 @@ from sinchvoice import (
     SipEndpoint,
     UserCallReport,
     VoiceClient,
+    cdr,
     signing,
     svaml,
 )
@@ -156,3 +158,35 @@ def callbacks(headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> N
         genuine = signing.verify(credentials, method="POST", path="/", headers=given, body=b"")
         assert_type(genuine, bool)
     signing.verify(credentials, method="POST", path="/", headers=headers, body="text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def call_detail_records() -> None:
+    with cdr.read("cdr/*.csv", "app-to-app", on_reject="collect") as calls:
+        assert_type(calls, cdr.Reader)
+        for record in calls:
+            assert_type(record.from_, Endpoint | MxpEndpoint | None)
+            match record:
+                case cdr.PhoneTerminated():
+                    assert_type(record.answer_time, datetime | None)
+                    assert_type(record.layout, Literal["phone-terminated"])
+                case cdr.PhoneOriginated():
+                    assert_type(record.amount, Decimal | None)
+                case cdr.AppToApp():
+                    assert_type(record.to, MxpEndpoint | None)
+                case cdr.SipTerminated():
+                    assert_type(record.reason, CallReason | str | None)
+                case _:
+                    assert_never(record)
+            core(record)
+        assert_type(calls.rejects, list[cdr.Reject])
+        assert_type(next(calls), cdr.CdrRecord)
+    cdr.read(["-", b"", Path("a"), open("b", "rb")], on_reject=print)  # noqa: SIM115, PTH123
+    cdr.read("a", on_reject="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cdr.read("a", "sip")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cdr.read("a", None, "raise")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def core(record: cdr.CallDetailRecord) -> None:
+    assert_type(record.call_time, datetime)
+    assert_type(record.extras, Mapping[str, str])
+    record.duration = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,782 @@
+"""The exact reader: every record of a file becomes a typed record or a reject, never neither.
+
+How a file is divided into records, and where it gives up:
+
+- A line ends in LF or CRLF. A field that begins with `"` is quoted as in RFC 4180, and may hold
+  line ends; a `"` anywhere else is text, so JSON may stand unquoted.
+- A quote that is not closed, or has text after it, costs the line it is on: reading goes on with
+  the next. How far a closing quote is looked for has a limit, in bytes and in fields, so that no
+  file takes longer than in proportion to its size.
+- The fast path takes whole lines that are plainly right. Everything else goes to one careful
+  function, which alone decides what is rejected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from itertools import accumulate, islice
+from operator import call, itemgetter, length_hint
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
+from . import layouts
+from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
+from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
+from .sources import ByteStream, Source, streams
+from .values import NEEDED, BadValue, conversions
+
+__all__ = ["MAX_COLUMNS", "MAX_RECORD", "Reader", "read"]
+
+MAX_RECORD = 1 << 24
+"""Bytes that a record can have: 16 MiB."""
+MAX_COLUMNS = 100
+"""Columns that a header can name."""
+
+_BLOCK = 1 << 16  # with more, the garbage collector goes through each batch several times
+_SHOWN = 60
+_Read: TypeAlias = Callable[[str], Any]
+
+_apply: Any = call  # typed as it is, pyright takes it for something else
+_HEAD = 64
+_KEPT = 4096
+_DOUBT = "; the lines after it are read as records of their own"
+_MARK = "\ufeff"
+_MARK_BYTES = _MARK.encode()
+_ODD = re.compile(f"[\0\r]|^{_MARK}").search
+_QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"').match
+_QUOTED_BYTES = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"').match
+_FIELD = re.compile(r'"[^"]*+(?:""[^"]*+)*+"|[^;]*+')
+
+
+OnReject: TypeAlias = Literal["raise", "collect"] | Callable[[Reject], object]
+
+
+def read(
+    source: Source, layout: LayoutName | Layout | None = None, *, on_reject: OnReject = "raise"
+) -> Reader:
+    """Read call detail records, file after file, each as a typed record.
+
+    Memory does not grow with the file. Files are opened when their turn comes.
+
+    Args:
+        source: a path, a glob, a folder (its .csv, .txt and .zip files, compressed or not, by
+            name), a binary file, bytes, `-` for standard input, a URL such as `s3://…` (extra
+            `cdr`), or an iterable of these.
+        layout: of the records before the first header row. Needed if there is none; a header row,
+            wherever it comes, says by itself which columns follow.
+        on_reject: what happens to a record that cannot be read: `raise` stops at the first with a
+            CdrError that has it; `collect` keeps all in `rejects`; a function is called with it.
+
+    Returns:
+        An iterator over the records, with counts. It closes its files when it comes to its end,
+        when it is closed, and at the end of a `with`.
+
+    Raises:
+        InvalidRequest: there is no such layout, or on_reject is none of these.
+        CdrError: while it is iterated: a file cannot be opened or is damaged, or its header says
+            nothing, twice the same or too little; it ends the iteration.
+
+    Source: facts on files are the vendor's page "Call Detail Records", which describes neither
+    header nor quoting, so that each form that is not ambiguous is read.
+    """
+    return Reader(source, layout, on_reject=on_reject)
+
+
+class Reader(Iterator[CdrRecord]):
+    """The records of one or more files, in their order; made by `read`.
+
+    At any time, `records == yielded + rejected`: records are counted where lines are, and the
+    other two where they go.
+
+    Attributes:
+        files: files that were opened, each member of an archive for itself.
+        rejected: records that were rejected.
+        rejects: these, if they are collected.
+        blank_lines: lines with nothing, or only spaces and tabs.
+        header_rows: rows that name the columns.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        layout: LayoutName | Layout | None = None,
+        *,
+        on_reject: OnReject = "raise",
+        block_size: int = _BLOCK,
+        max_record: int = MAX_RECORD,
+    ) -> None:
+        self.rejects: list[Reject] = []
+        self._hand_on: Callable[[Reject], object]
+        if on_reject == "raise":
+            self._hand_on = _raise
+        elif on_reject == "collect":
+            self._hand_on = self.rejects.append
+        elif not isinstance(on_reject, str) and callable(on_reject):
+            self._hand_on = on_reject
+        else:
+            raise InvalidRequest(
+                f"on_reject is {on_reject!r}: give 'raise', 'collect' or a function"
+            )
+        self.files = 0
+        self.rejected = 0
+        self.blank_lines = 0
+        self.header_rows = 0
+        self._layout = None if layout is None else layouts.find(layout)
+        self._block_size = block_size
+        self._max_record = max_record
+        self._read_as = conversions()
+        self._counted = 0
+        self._handed_over = 0
+        self._batch: Iterator[CdrRecord] = iter(())
+        self._all = self._iterate(source)
+
+    @property
+    def yielded(self) -> int:
+        """Records that were given so far."""
+        return self._handed_over - length_hint(self._batch)
+
+    @property
+    def records(self) -> int:
+        """Records that were come across so far."""
+        return self._counted - length_hint(self._batch)
+
+    def __iter__(self) -> Iterator[CdrRecord]:  # noqa: PYI034 - see below
+        return self._all  # and not self: a call of __next__ for each record costs time
+
+    def __next__(self) -> CdrRecord:
+        return next(self._all)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; nothing more is read."""
+        self._all.close()
+
+    def _iterate(self, source: Source) -> Generator[CdrRecord, None, None]:
+        with closing(streams(source)) as opened:
+            for stream in opened:
+                self.files += 1
+                file = _File(self, stream)
+                while (batch := file.batch()) is not None:
+                    self._counted += file.counted
+                    self._handed_over += len(batch)
+                    self._batch = iter(batch)
+                    yield from self._batch
+                    reject = file.take_reject()
+                    if reject is not None:
+                        self._counted += 1
+                        self.rejected += 1
+                        self._hand_on(reject)
+
+
+def _raise(reject: Reject) -> None:
+    raise CdrError(reject.message, reject.file, reject.line, reject)
+
+
+class _File:
+    """One file, block by block.
+
+    A block is whole lines. What a call of `batch` leaves of it is there for the next one.
+    """
+
+    def __init__(self, reader: Reader, stream: ByteStream) -> None:
+        self.counted = 0  # records in the last batch
+        self._failure: CdrError | None = None  # what comes after the batch, and ends the file
+        self._reject: Reject | None = None  # what stands after the last batch
+        self._reader = reader
+        self._stream = stream
+        self._block_size = reader._block_size
+        self._max_record = reader._max_record
+        self._kept = min(_KEPT, self._max_record)  # bytes of a record that is too large
+        self._reads = reader._read_as
+        self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
+        self._number = 0  # records so far
+        self._data = b""
+        self._base = 0  # bytes of the file before _data
+        self._at = 0  # where in _data the block begins
+        self._end = 0  # and where it ends
+        self._line = 1  # the number of its first line
+        self._lines: list[str] = []
+        self._remaining = iter(self._lines)
+        self._next = 0  # which line comes next
+        self._offsets: list[int] = []  # where they begin, once somebody asks
+        self._ended = False
+        self._begin()
+
+    def batch(self) -> list[CdrRecord] | None:
+        """The records before the end of the block or a reject; None at the end of the file."""
+        self.counted = 0
+        if self._failure is not None:
+            raise self._failure
+        if self._next == len(self._lines):
+            if self._lines:
+                self._leave_block(self._end, self._line + len(self._lines))
+            while not self._take_block():
+                if self._reject is not None:
+                    return []
+                if self._ended and self._at == len(self._data):
+                    return None
+                self._more()
+        batch: list[CdrRecord] = []
+        while self._next < len(self._lines):
+            before = self._next
+            self._take_plain(batch)
+            self.counted += self._next - before
+            self._number += self._next - before
+            try:
+                if self._next < len(self._lines) and not self._take_careful(batch):
+                    break
+            except CdrError as error:  # the records before it come first
+                self._failure = error
+                break
+        return batch
+
+    def take_reject(self) -> Reject | None:
+        """The reject after the last batch, if there is one."""
+        reject, self._reject = self._reject, None
+        return reject
+
+    # --- bytes ---
+
+    def _begin(self) -> None:
+        self._more(_HEAD)
+        head = self._data[:_HEAD]
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) * 3 > len(head):
+            raise self._error("this is UTF-16 or UTF-32, or no text: convert it to UTF-8")
+        if head.startswith(_MARK_BYTES):
+            self._at = len(_MARK_BYTES)
+
+    def _more(self, least: int = 0) -> None:
+        """Read on: as much as is there already, so that looking far ahead is not looking often."""
+        left = self._data[self._at :]
+        size = max(least, self._block_size, min(len(left), self._max_record))
+        read = self._stream.read(size)
+        self._ended = len(read) < size
+        self._base += self._at
+        self._at = 0
+        self._data = left + read
+
+    def _take_block(self) -> bool:
+        """Whole lines from what was read; False if there are none, or there is a reject."""
+        data, at = self._data, self._at
+        end = data.rfind(b"\n", at, at + self._block_size) + 1
+        if not end:
+            end = data.find(b"\n", at + self._block_size) + 1
+        if not end:
+            if not self._ended:
+                if len(data) - at > self._max_record + 2:
+                    self._skip_line()
+                return False
+            end = len(data)
+        if end == at:
+            return False
+        self._end = end
+        self._lines = _lines(data[at:end], self._max_record)
+        self._remaining = iter(self._lines)
+        self._next = 0
+        self._offsets = []
+        return True
+
+    def _leave_block(self, at: int, line: int) -> None:
+        """Go on with a new block."""
+        self._at = at
+        self._line = line
+        self._lines = []
+        self._next = 0
+
+    def _skip_line(self) -> None:
+        """Reject a line that is too large to be held."""
+        place = self._base + self._at
+        raw = self._data[self._at : self._at + self._kept]
+        size = 0
+        while True:
+            end = self._data.find(b"\n", self._at)
+            if end >= 0 or self._ended:
+                break
+            size += len(self._data) - self._at - 1
+            self._at = len(self._data) - 1  # the last byte may be the CR of a CRLF
+            self._more()
+        stop = len(self._data) if end < 0 else end
+        size += len(self._data[self._at : stop].removesuffix(b"\r"))
+        line = self._line
+        self._leave_block(stop if end < 0 else end + 1, line + 1)
+        self._refuse(place, line, raw, size, _too_large(self._max_record))
+
+    # --- lines ---
+
+    def _take_plain(self, batch: list[CdrRecord]) -> None:
+        """Take lines as long as they are plainly right: one record each, without a doubt.
+
+        Of those that remain, the line that is not is gone as well; it is the one at `_next`.
+        """
+        plan = self._plan
+        if plan is None:
+            next(self._remaining)
+            return
+        width, reads, tail, kind, record = plan.width, plan.reads, plan.tail, plan.kind, plan.record
+        append, new = batch.append, tuple.__new__
+        before = len(batch)
+        try:
+            for line in self._remaining:
+                if '"' in line and (line[0] == '"' or ';"' in line):
+                    cells = _cells(line)
+                else:
+                    cells = line.split(";")
+                if len(cells) != width:
+                    break
+                if record is None:
+                    append(new(kind, (*map(_apply, reads, cells), *tail)))
+                else:
+                    append(record(cells))
+            else:
+                self._next = len(self._lines)
+                return
+        except BadValue:
+            pass
+        self._next += len(batch) - before
+
+    def _take_careful(self, batch: list[CdrRecord]) -> bool:
+        """Take what begins on the next line, whatever it is; False to end the batch."""
+        if not self._offsets:
+            lengths = map(len, self._data[self._at : self._end].split(b"\n"))
+            self._offsets = list(accumulate(lengths, initial=self._at))
+        start, line = self._offsets[self._next] + self._next, self._line + self._next
+        after = self._careful(start, line, batch)
+        if after is None:
+            self._leave_block(start, line)
+            self._more()
+            return False
+        if after < self._end:
+            lines = self._data.count(b"\n", start, after)
+            self._next += lines
+            next(islice(self._remaining, lines - 1, lines - 1), None)
+        else:
+            self._leave_block(after, line + self._data.count(b"\n", start, after))
+        return self._reject is None
+
+    def _careful(self, start: int, line: int, batch: list[CdrRecord]) -> int | None:
+        """Take the record, header or blank line at `start`, as a record, a reject or nothing.
+
+        Returns:
+            Where the next one begins; None if it cannot be known without reading on.
+        """
+        data = self._data
+        place = self._base + start
+        after = data.find(b"\n", start) + 1 or len(data)
+        raw = data[start:after].removesuffix(b"\n").removesuffix(b"\r")
+        if len(raw) > self._max_record:
+            self._refuse(place, line, raw[: self._kept], len(raw), _too_large(self._max_record))
+            return after
+        if raw.startswith(b'"') or b';"' in raw:
+            framed = self._frame(start, line)
+            if framed is None:
+                return None
+            if isinstance(framed, BadValue):
+                self._refuse(place, line, raw, len(raw), framed)
+                return after
+            raw = data[start:framed]
+            after = data.find(b"\n", framed) + 1 or len(data)
+        problem = self._take(raw, line, batch)
+        if problem is not None:
+            self._refuse(place, line, raw, len(raw), problem)
+        return after
+
+    def _frame(self, start: int, line: int) -> int | BadValue | None:
+        """Where the record with quoted fields that begins at `start` ends.
+
+        Looking ahead is limited. A line that leaves a quoted field open has an odd number of `"`
+        in a row; to a field that is open already the same row is its end. So with each such line
+        that is passed, a field ends, and there can be no more of them than the record has columns.
+        """
+        data = self._data
+        columns = MAX_COLUMNS if self._plan is None else self._plan.width
+        limits = f"within {self._max_record} bytes and {columns} columns"
+        field, at = 1, start
+        while True:
+            if data[at : at + 1] == b'"':
+                match = _QUOTED_BYTES(data, at)
+                end = len(data) if match is None else match.end()
+                many = data.find(b"\n", start, end) >= 0
+                if many and end - start > self._max_record:
+                    return _unclosed(field, limits)
+                if field > columns and data.find(b"\n", at, end) >= 0:
+                    return _unclosed(field, limits)
+                if end >= len(data) - 1 and not self._ended:
+                    return None
+                if match is None:
+                    return _unclosed(field, "before the file ends")
+                at = end
+                following = data[at : at + 2]
+                if following in (b"", b"\r", b"\r\n") or following[:1] == b"\n":
+                    return at
+                if following[:1] != b";":
+                    closed = line + data.count(b"\n", start, at)
+                    return BadValue(
+                        RejectCause.QUOTE,
+                        f"the quote that opens in column {field} closes on line {closed} in the "
+                        "middle of text" + (_DOUBT if many else ""),
+                    )
+            else:
+                end = data.find(b"\n", at)
+                stop = len(data) if end < 0 else end
+                quoted = data.find(b';"', at, stop)
+                size = (stop if quoted < 0 else quoted) - start
+                if size > self._max_record and data.find(b"\n", start, at) >= 0:
+                    return _unclosed(field, limits)
+                if quoted < 0:
+                    if end < 0 and not self._ended:
+                        return None
+                    return stop - 1 if data.endswith(b"\r", start, stop) else stop
+                field += data.count(b";", at, quoted)
+                at = quoted
+            at += 1
+            field += 1
+
+    def _take(self, raw: bytes, line: int, batch: list[CdrRecord]) -> BadValue | None:
+        """Take a whole record, header or blank line; or say why the record cannot be read."""
+        if b"\0" in raw:
+            return BadValue(RejectCause.NUL, "the record has NUL bytes: a part of it was lost")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            return BadValue(
+                RejectCause.ENCODING,
+                f"byte {error.start + 1} of the record, 0x{raw[error.start]:02x}, is not UTF-8",
+            )
+        if not text.strip(" \t"):
+            self._reader.blank_lines += 1
+            return None
+        if "\r" in text and _has_bare_return(text):
+            return BadValue(
+                RejectCause.CARRIAGE_RETURN,
+                "a carriage return is neither quoted nor the end of a line",
+            )
+        cells = _cells(text.removeprefix(_MARK))
+        problem = BadValue(RejectCause.COLUMNS, "there is no header row before it")
+        if text.startswith(_MARK):
+            problem = BadValue(
+                RejectCause.BYTE_ORDER_MARK, "a byte order mark is in the middle of the file"
+            )
+        elif self._plan is not None:
+            self._plan = self._plan.for_width(len(cells))
+            try:
+                record = self._plan.read(cells)
+            except BadValue as error:
+                problem = error
+            else:
+                self._number += 1
+                self.counted += 1
+                batch.append(record)
+                return None
+        if _is_header(cells, first=self._number == 0):
+            self._header(cells, line)
+            return None
+        return problem
+
+    def _refuse(self, place: int, line: int, raw: bytes, size: int, problem: BadValue) -> None:
+        if self._number == 0:
+            self._check_separator(raw.decode("utf-8", "replace"), line)
+        plan = self._plan
+        if plan is None:
+            raise self._no_header(raw, line)
+        self._number += 1
+        column, value, message = None, None, str(problem)
+        if isinstance(problem, _BadCell):
+            column, value = problem.column, problem.value
+        self._reject = Reject(
+            file=self._stream.name,
+            line=line,
+            offset=place,
+            record=self._number,
+            layout=plan.layout.name,
+            column=column,
+            value=value,
+            cause=problem.cause,
+            message=message,
+            raw=raw,
+            size=size,
+            header=plan.header,
+        )
+
+    # --- header rows ---
+
+    def _header(self, cells: list[str], line: int) -> None:
+        names = [cell.strip() for cell in cells]
+        folded = [name.lower() for name in names]
+        if folded[-1] == "":
+            folded.pop()  # each line ends in a semicolon
+        if len(folded) > MAX_COLUMNS:
+            raise self._error(f"the header has more than {MAX_COLUMNS} columns", line)
+        for number, name in enumerate(folded):
+            if not name:
+                raise self._error(f"the header has no name for column {number + 1}", line)
+            if name in folded[:number]:
+                raise self._error(
+                    f"the header has {printable(names[number], _SHOWN)!r} twice: "
+                    "remove or rename one of the two columns",
+                    line,
+                )
+        for needed in ("CallId", "CallTime"):
+            if needed.lower() not in folded:
+                raise self._error(f"the header has no {needed}: no record could be told", line)
+        self._plan = _Plan(self._layout_of(folded, line), tuple(names), self._reads)
+        self._reader.header_rows += 1
+
+    def _layout_of(self, folded: list[str], line: int) -> Layout:
+        given = set(folded)
+        for each in LAYOUTS.values():
+            if [column.name.lower() for column in each.columns] == folded:
+                return each
+        inferred = layouts.infer(given)
+        now = None if self._plan is None else self._plan.layout
+        for layout in (self._reader._layout, inferred, now):
+            if layout is not None and not (given & _NAMES) - _names(layout):
+                return layout
+        if inferred is not None:
+            return inferred
+        raise self._error("the header does not tell which layout this is: give it as layout=", line)
+
+    def _no_header(self, raw: bytes, line: int) -> CdrError:
+        shown = printable(raw[:_SHOWN].decode("utf-8", "backslashreplace"))
+        return self._error(
+            f"there is no header row, this is {shown!r}: give layout=, which cannot be guessed "
+            "(app-to-app and sip-terminated have the same ten columns)",
+            line,
+        )
+
+    def _check_separator(self, text: str, line: int) -> None:
+        """Refuse a file whose first line is right but for what stands between its columns."""
+        widths = self._plan.layout.widths if self._plan else ()
+        for separator, name in ((",", "commas"), ("\t", "tabs"), ("|", "bars"), ("\r", "CR")):
+            cells = text.replace('"', "").split(separator)
+            if separator == "\r":
+                if len(cells) > 1 and _is_header(_cells(cells[0]), first=True):
+                    raise self._error("lines end in CR alone: convert them to LF", line)
+            elif _is_header(cells, first=True) or (";" not in text and len(cells) in widths):
+                raise self._error(
+                    f"the columns are separated by {name}: semicolons are expected", line
+                )
+
+    def _error(self, message: str, line: int | None = None) -> CdrError:
+        return CdrError(message, self._stream.name, line)
+
+
+class _BadCell(BadValue):
+    """A BadValue, and where in the record it is."""
+
+    def __init__(self, problem: BadValue, column: str, value: str) -> None:
+        shown = f" {printable(value, _SHOWN)!r}" if value else ""
+        super().__init__(problem.cause, f"{column}{shown} {problem}")
+        self.column = column
+        self.value = value
+
+
+class _Plan:
+    """How the cells of a line become a record of a layout.
+
+    Attributes:
+        layout: of the record.
+        header: names of the columns, in the order of the file.
+        width: cells on a line.
+        reads: how each cell is read, if they are in the order of the record.
+        tail: the values that follow.
+        kind: the type of the record.
+        record: reads cells that are in another order, or more; None if they are not.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        header: tuple[str, ...],
+        reads: Mapping[ColumnType, _Read],
+        by_position: bool = False,
+    ) -> None:
+        self.layout = layout
+        self.header = header
+        self.width = len(header)
+        self.kind: type[CdrRecord] = RECORD_TYPES[layout.name]
+        self._all_reads = reads
+        self._by_position = by_position
+        columns = {column.name.lower(): column for column in layout.columns}
+        order = [columns.pop(name.lower(), None) for name in header]
+        self._in_file = [_reading(column, reads) for column in order]
+        known = [column for column in order if column is not None]
+        if known == order and known == list(layout.columns[: len(known)]):
+            self.reads = self._in_file
+            self.tail = (None,) * (len(layout.columns) - len(known)) + (NO_EXTRAS,)
+            self.record: Callable[[list[str]], CdrRecord] | None = None
+            return
+        self.record = self._record
+        self.reads, self.tail = [], ()
+        places = [order.index(c) if c in known else len(order) for c in layout.columns]
+        self._pick = itemgetter(*places)
+        self._picked = [_reading(column, reads) for column in layout.columns]
+        self._unknown = [
+            (name, place)
+            for place, (name, column) in enumerate(zip(header, order, strict=True))
+            if column is None and name
+        ]
+        self._nameless = header[-1] == ""
+
+    def for_width(self, width: int) -> _Plan:
+        """The plan for a line of so many cells: without a header, older files have fewer."""
+        if self._by_position and width != self.width and width in self.layout.widths:
+            return _by_position(self.layout, self._all_reads, width)
+        return self
+
+    def read(self, cells: list[str]) -> CdrRecord:
+        """The record of these cells.
+
+        Raises:
+            BadValue: there are too many or too few, or one of them is wrong.
+        """
+        if len(cells) != self.width:
+            raise BadValue(
+                RejectCause.COLUMNS, f"the record has {len(cells)} columns, not {self.width}"
+            )
+        try:
+            if self.record is None:
+                return tuple.__new__(self.kind, (*map(_apply, self.reads, cells), *self.tail))
+            return self.record(cells)
+        except BadValue as problem:
+            for name, reading, cell in zip(self.header, self._in_file, cells, strict=True):
+                try:
+                    reading(cell)
+                except BadValue as found:
+                    raise _BadCell(found, name, cell) from None
+            raise problem from None
+
+    def _record(self, cells: list[str]) -> CdrRecord:
+        if self._nameless and cells[-1]:
+            raise BadValue(
+                RejectCause.COLUMNS, "the record has text in the last column, which has no name"
+            )
+        extras = NO_EXTRAS
+        if self._unknown:
+            extras = Extras({name: cells[place] for name, place in self._unknown})
+        values = map(_apply, self._picked, self._pick([*cells, ""]))
+        return tuple.__new__(self.kind, (*values, extras))
+
+
+def _reading(column: Column | None, reads: Mapping[ColumnType, _Read]) -> _Read:
+    if column is None:
+        return str
+    return NEEDED[column.type] if column.required else reads[column.type]
+
+
+def _by_position(
+    layout: Layout, reads: Mapping[ColumnType, _Read], width: int | None = None
+) -> _Plan:
+    names = tuple(column.name for column in layout.columns)
+    return _Plan(layout, names[:width], reads, by_position=True)
+
+
+def _names(layout: Layout) -> set[str]:
+    return {column.name.lower() for column in layout.columns}
+
+
+_NAMES = set().union(*map(_names, LAYOUTS.values()))
+
+
+def _is_header(cells: list[str], *, first: bool) -> bool:
+    """Whether these are names of columns.
+
+    Callers choose the text of a few columns. In the middle of a file most cells have to be names,
+    so that a record cannot pass for a header.
+    """
+    names = [cell.strip().lower() for cell in cells]
+    known = len(_NAMES.intersection(names))
+    if first and {"callid", "calltime"} <= set(names):
+        return True
+    return known > 2 and known * 2 > len(names)
+
+
+def _lines(block: bytes, max_record: int) -> list[str]:
+    """The lines of a block, without their ends; an odd one is empty, which is not plainly right."""
+    if len(block) > max_record:
+        return _odd_lines(block, max_record)
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        return _odd_lines(block, max_record)
+    odd = "\0" in text or _MARK in text
+    lines = text.split("\n")
+    if "\r" in text:
+        odd = odd or text.count("\r") != text.count("\r\n")
+        lines = [line.removesuffix("\r") for line in lines]
+    if not lines[-1] and text.endswith("\n"):
+        lines.pop()
+    if odd:
+        return ["" if _ODD(line) else line for line in lines]
+    return lines
+
+
+def _odd_lines(block: bytes, max_record: int) -> list[str]:
+    lines = []
+    for raw in block.removesuffix(b"\n").split(b"\n"):
+        try:
+            line = "" if len(raw) > max_record else raw.decode().removesuffix("\r")
+        except UnicodeDecodeError:
+            line = ""
+        lines.append("" if _ODD(line) else line)
+    return lines
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a record; of one whose quotes are wrong, none."""
+    cells: list[str] = []
+    at = 0
+    while True:
+        if line.startswith('"', at):
+            match = _QUOTED(line, at)
+            if match is None:
+                return []
+            cell = match[0][1:-1]
+            cells.append(cell.replace('""', '"') if '"' in cell else cell)
+            at = match.end()
+            if at == len(line):
+                return cells
+            if line[at] != ";":
+                return []
+        else:
+            end = line.find(';"', at)
+            if end < 0:
+                cells += line[at:].split(";")
+                return cells
+            cells += line[at:end].split(";")
+            at = end
+        at += 1
+
+
+def _has_bare_return(text: str) -> bool:
+    """Whether there is a carriage return outside quotes."""
+    at = 0
+    while at <= len(text):
+        match = _FIELD.match(text, at)
+        assert match is not None  # it matches nothing as well  # noqa: S101
+        if "\r" in match[0] and not text.startswith('"', at):
+            return True
+        at = match.end() + 1
+    return False
+
+
+def _too_large(limit: int) -> BadValue:
+    return BadValue(RejectCause.SIZE, f"the record has more than {limit} bytes")
+
+
+def _unclosed(field: int, where: str) -> BadValue:
+    return BadValue(
+        RejectCause.QUOTE, f"the quote that opens in column {field} is not closed {where}{_DOUBT}"
+    )

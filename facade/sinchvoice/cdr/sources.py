@@ -1,0 +1,417 @@
+"""Where call detail records come from: paths, folders, archives and URLs, as streams of bytes.
+
+Nothing here writes a file by a name that it was given. A stream that ends too early is an error.
+"""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import io
+import lzma
+import os
+import re
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Protocol, TypeAlias, cast
+
+from ..errors import CdrError, InvalidRequest, printable
+
+__all__ = ["ByteStream", "Source", "streams"]
+
+Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Iterable[Source]"
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z0-9+.:\-]+)?://")
+_CDR_NAME = re.compile(r"[^.].*(?:\.(?:csv|txt)(?:\.(?:gz|bz2|xz|zst|zip))?|\.zip)", re.IGNORECASE)
+_MAGIC = {
+    "gz": b"\x1f\x8b\x08",
+    "bz2": b"BZh",
+    "xz": b"\xfd7zXZ\x00",
+    "zst": b"\x28\xb5\x2f\xfd",
+    "zip": b"PK\x03\x04",
+}
+# A CallId may begin with BZh: without a name that says so, more has to fit.
+_BZ2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_HEAD = 16
+_READ_SIZE = 1 << 16
+_SPOOLED = 1 << 25
+_XZ_MEMORY = 1 << 27  # xz -9 needs half of it
+_DAMAGED = (
+    OSError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class ByteStream:
+    """A file as a reader needs it.
+
+    Attributes:
+        name: what to call the file in messages and rejects.
+    """
+
+    def __init__(self, name: str, read: Callable[[int], bytes]) -> None:
+        self.name = name
+        self._read = read
+
+    def read(self, size: int) -> bytes:
+        """Exactly `size` bytes, or all that are left.
+
+        Raises:
+            CdrError: they cannot be read, or the file ends before its end.
+        """
+        parts = []
+        while size > 0:
+            part = self._read(size)
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def streams(source: Source) -> Generator[ByteStream, None, None]:
+    """Open one file after the other, each closed when the next is asked for.
+
+    Args:
+        source: a path, glob text, folder, URL, binary file, bytes, `-` for standard input, or
+            an iterable of these.
+
+    Raises:
+        CdrError: there is no such file, or it cannot be opened.
+        InvalidRequest: it is nothing that can be read.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield from _unpacked("<bytes>", io.BytesIO(source))
+    elif isinstance(source, str | os.PathLike):
+        location = os.fspath(source)
+        if not isinstance(location, str) or not location or "\0" in location:
+            raise InvalidRequest(f"source {location!r} is not the name of a file")
+        if location == "-":
+            yield from _unpacked("<stdin>", sys.stdin.buffer)
+        elif isinstance(source, str) and _URL.match(location):
+            yield from _remote(location)
+        else:
+            yield from _local(location)
+    elif callable(getattr(source, "read", None)):
+        yield from _given(source)
+    elif isinstance(source, Iterable):
+        for each in source:
+            yield from streams(each)
+    else:
+        raise InvalidRequest(
+            f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
+            "a binary file, bytes, '-' or a list of these"
+        )
+
+
+# --- where the bytes are ------------------------------------------------------------------------
+
+
+def _local(location: str) -> Generator[ByteStream, None, None]:
+    for path in _paths(location):
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(path.open("rb"))
+            except (OSError, ValueError) as error:
+                raise _unreadable(str(path), error) from error
+            yield from _unpacked(str(path), file)
+
+
+def _paths(location: str) -> list[Path]:
+    path = Path(location)
+    try:
+        if path.is_dir():
+            files = [each for each in path.iterdir() if _CDR_NAME.fullmatch(each.name)]
+            found = sorted(each for each in files if each.is_file())
+            if not found:
+                raise CdrError("the folder has no .csv, .txt or .zip files", location)
+            return found
+        if glob.has_magic(location) and not path.exists():
+            names = sorted(glob.glob(location, recursive=True))  # noqa: PTH207
+            found = [Path(name) for name in names if Path(name).is_file()]
+            if not found:
+                raise CdrError("no file has a name like this", location)
+            return found
+    except (OSError, ValueError) as error:
+        raise _unreadable(location, error) from error
+    return [path]
+
+
+def _given(file: Any) -> Generator[ByteStream, None, None]:
+    if isinstance(file, io.TextIOBase):
+        raise InvalidRequest("source is a file of text: open it in binary mode, 'rb'")
+    name = getattr(file, "name", None)
+    yield from _unpacked(name if isinstance(name, str) else "<file>", file)
+
+
+def _remote(url: str) -> Generator[ByteStream, None, None]:
+    shown = _without_secrets(url)
+    try:
+        import fsspec
+    except ImportError as error:
+        raise CdrError("URLs need fsspec: pip install 'sinchvoice[cdr]'", shown) from error
+    with _foreign(shown):
+        system, location = fsspec.core.url_to_fs(url)
+        if location.endswith("/") or url.endswith("/"):
+            listed = system.ls(location, detail=False)
+            found = [each for each in listed if _CDR_NAME.fullmatch(each.rpartition("/")[2])]
+        elif glob.has_magic(location) and "?" not in url:
+            found = system.glob(location)
+        else:
+            found = [location]
+    if not found:
+        raise CdrError("there are no files here", shown)
+    for each in sorted(found):
+        name = shown if each == location else _without_secrets(system.unstrip_protocol(each))
+        with ExitStack() as stack:
+            with _foreign(name):
+                file = stack.enter_context(system.open(each, "rb"))
+            whole = getattr(file, "size", None)
+            yield from _unpacked(name, _Remote(name, file, whole))
+
+
+class _Remote:
+    """A file of somebody else's library: whatever it raises names the file.
+
+    It cannot go back: an archive is fetched once, from its beginning to its end.
+    """
+
+    def __init__(self, name: str, file: Any, whole: int | None) -> None:
+        self._name = name
+        self._file = file
+        self._whole = whole
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        with _foreign(self._name):
+            content: bytes = self._file.read(size)
+        self._at += len(content)
+        if not content and self._whole is not None and self._at < self._whole:
+            raise CdrError(
+                f"the connection ended after {self._at} of {self._whole} bytes: fetch it again",
+                self._name,
+            )
+        return content
+
+
+@contextmanager
+def _foreign(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise CdrError(f"another package is needed: {printable(str(error))}", name) from error
+    except Exception as error:  # each of the file systems has exceptions of its own
+        raise _unreadable(name, error) from error
+
+
+# --- what the bytes are wrapped in --------------------------------------------------------------
+
+
+def _unpacked(
+    name: str, file: _Readable, *, inside: bool = False
+) -> Generator[ByteStream, None, None]:
+    """The file, or what is in it."""
+    content = _Peekable(name, file)
+    kind = _kind(name, content.head)
+    if kind == "zip":
+        if inside:
+            raise CdrError("this is an archive inside an archive: take it out first", name)
+        yield from _members(name, content)
+        return
+    failure: type[Exception] = OSError
+    with ExitStack() as stack:
+        opened: Any = content
+        if kind == "gz":
+            # It wants a seek method in the types, and never seeks when it reads forward.
+            opened = stack.enter_context(gzip.GzipFile(fileobj=cast("IO[bytes]", content)))
+        elif kind is not None:
+            make, failure = _decompressor(kind, name)
+            opened = _Decompressed(content, make)
+        yield ByteStream(name, _checked(name, opened.read, failure))
+
+
+def _kind(name: str, head: bytes) -> str | None:
+    suffix = name.lower().rpartition(".")[2]
+    magic = _MAGIC.get(suffix)
+    if magic is not None:
+        if not head.startswith(magic) and not (suffix == "zst" and head[1:4] == b"\x2a\x4d\x18"):
+            raise CdrError(f"the name ends in .{suffix}, but this is no such file", name)
+        return suffix
+    for kind, start in _MAGIC.items():
+        if head.startswith(start) and (kind != "bz2" or _BZ2.match(head)):
+            return kind
+    return None
+
+
+def _members(name: str, content: _Peekable) -> Generator[ByteStream, None, None]:
+    with ExitStack() as stack:
+        try:
+            file = content.rewound()
+            if file is None:
+                file = stack.enter_context(tempfile.SpooledTemporaryFile(_SPOOLED))
+                while part := content.read(_READ_SIZE):
+                    file.write(part)
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            members = [member for member in archive.infolist() if not member.is_dir()]
+        except _DAMAGED as error:
+            raise _unreadable(name, error) from error
+        if not members:
+            raise CdrError("the archive is empty", name)
+        for member in members:
+            inner = f"{name}!{member.filename}"
+            with ExitStack() as opened:
+                try:
+                    stream = opened.enter_context(archive.open(member))
+                except _DAMAGED as error:
+                    raise _unreadable(inner, error) from error
+                yield from _unpacked(inner, stream, inside=True)
+
+
+class _Peekable:
+    """A file whose first bytes have been looked at."""
+
+    def __init__(self, name: str, file: _Readable) -> None:
+        self._file = file
+        self._start = _position(file)
+        self._read = _checked(name, file.read)
+        self.head = b""
+        while len(self.head) < _HEAD and (part := self._read(_HEAD - len(self.head))):
+            self.head += part
+        self._left = self.head
+
+    def rewound(self) -> IO[bytes] | None:
+        """The file, at its beginning again; None if it has no way back."""
+        if self._start != 0:
+            return None
+        file = cast("IO[bytes]", self._file)
+        file.seek(0)
+        return file
+
+    def read(self, size: int) -> bytes:
+        if self._left:
+            part, self._left = self._left[:size], self._left[size:]
+            return part
+        return self._read(size)
+
+
+def _position(file: Any) -> int | None:
+    try:
+        return file.tell() if file.seekable() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Decompressed:
+    """What is in a compressed file of one part or several.
+
+    The classes of the standard library overlook a second part that is damaged, and its rows.
+    """
+
+    def __init__(self, file: _Peekable, make: Callable[[], _Decompressor]) -> None:
+        self._file = file
+        self._make = make
+        self._part = make()
+        self._ahead = b""
+
+    def read(self, size: int) -> bytes:
+        while True:
+            if self._part.eof and not self._begin_part():
+                return b""
+            if self._part.needs_input and not self._ahead:
+                self._ahead = self._file.read(_READ_SIZE)
+                if not self._ahead:
+                    raise EOFError("it ends in the middle")
+            content = self._part.decompress(self._ahead, size)
+            self._ahead = b""
+            if content:
+                return content
+
+    def _begin_part(self) -> bool:
+        # Parts may be filled up with zeros, as xz does; none begins with one.
+        ahead = self._part.unused_data.lstrip(b"\0")
+        while not ahead:
+            read = self._file.read(_READ_SIZE)
+            if not read:
+                return False
+            ahead = read.lstrip(b"\0")
+        self._ahead = ahead
+        self._part = self._make()
+        return True
+
+
+def _decompressor(kind: str, name: str) -> tuple[Callable[[], _Decompressor], type[Exception]]:
+    if kind == "bz2":
+        return bz2.BZ2Decompressor, OSError
+    if kind == "xz":
+        return partial(lzma.LZMADecompressor, memlimit=_XZ_MEMORY), lzma.LZMAError
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError as error:
+        raise CdrError(
+            ".zst needs Python 3.14 or backports.zstd: pip install 'sinchvoice[cdr]'", name
+        ) from error
+    return zstd.ZstdDecompressor, zstd.ZstdError
+
+
+def _checked(
+    name: str, read: Callable[[int], bytes], failure: type[Exception] = OSError
+) -> Callable[[int], bytes]:
+    """The same, with every failure of a damaged file as a CdrError."""
+
+    def checked(size: int) -> bytes:
+        try:
+            content = read(size)
+        except CdrError:
+            raise
+        except (failure, *_DAMAGED) as error:
+            raise _unreadable(name, error) from error
+        if not isinstance(content, bytes):  # None says "not yet", which must not look like the end
+            raise CdrError(f"reading gives {type(content).__name__}, not bytes", name)
+        return content
+
+    return checked
+
+
+def _unreadable(name: str, error: Exception) -> CdrError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return CdrError(f"cannot be read to its end: {printable(str(reason))}", name)
+
+
+def _without_secrets(url: str) -> str:
+    """A URL without its user and its query, which may hold a signature."""
+    scheme, separator, rest = url.partition("://")
+    place, _, _ = rest.partition("?")
+    host, slash, path = place.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

@@ -1,0 +1,428 @@
+"""Where call detail records come from: every kind of source, and none that ends too early."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sinchvoice import CdrError, InvalidRequest, cdr
+from sinchvoice.cdr import sources
+from sinchvoice.sandbox import cdr_files
+
+fsspec = pytest.importorskip("fsspec")
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+RECORDS = 400
+
+
+def made(seed: int = 0, records: int = RECORDS, **options: Any) -> bytes:
+    target = io.BytesIO()
+    cdr_files.write(target, records, seed=seed, **options)
+    return target.getvalue()
+
+
+CONTENT = made()
+
+
+def zipped(**members: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("_", "."), content)
+    return target.getvalue()
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstd.compress,
+    "zip": lambda content: zipped(cdr_csv=content),
+}
+
+
+def count(source: Any, **arguments: Any) -> int:
+    return sum(1 for _ in cdr.read(source, **arguments))
+
+
+def refused(source: Any, **arguments: Any) -> CdrError:
+    with pytest.raises(CdrError) as caught:
+        count(source, **arguments)
+    return caught.value
+
+
+# Files and folders
+
+
+def test_a_path_is_read_as_text_or_path(tmp_path: Path):
+    path = tmp_path / "cdr.csv"
+    path.write_bytes(CONTENT)
+    assert count(path) == count(str(path)) == RECORDS
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path):
+    error = refused(tmp_path / "missing.csv")
+    assert error.file == str(tmp_path / "missing.csv")
+    assert str(error).endswith("missing.csv: cannot be read to its end: No such file or directory")
+
+
+def test_a_folder_gives_its_files_in_the_order_of_their_names(tmp_path: Path):
+    for name in ("2.csv.gz", "1.CSV", "3.txt.zst", "4.zip"):
+        kind = name.rpartition(".")[2]
+        (tmp_path / name).write_bytes(PACKED.get(kind, bytes)(made(int(name[0]), 2)))
+    for name in (".1.csv", "notes.md", "1.csv.bak"):
+        (tmp_path / name).write_bytes(b"no call detail records")
+    (tmp_path / "5.csv").mkdir()
+    reader = cdr.read(tmp_path)
+    expected = [record.call_id for n in range(1, 5) for record in cdr.read(made(n, 2))]
+    assert [record.call_id for record in reader] == expected
+    assert reader.files == 4
+
+
+def test_a_folder_without_files_is_refused(tmp_path: Path):
+    assert "no .csv, .txt or .zip files" in refused(tmp_path).message
+
+
+def test_a_glob_gives_its_files_in_order(tmp_path: Path):
+    for name in ("b.csv", "a.csv", "c.txt"):
+        (tmp_path / name).write_bytes(made(ord(name[0]), 2))
+    (tmp_path / "d.csv").mkdir()
+    reader = cdr.read(f"{tmp_path}/*.csv")
+    names = []
+    for stream in sources.streams(f"{tmp_path}/*.csv"):
+        names.append(Path(stream.name).name)
+    assert names == ["a.csv", "b.csv"]
+    assert len(list(reader)) == 4
+    assert "no file has a name like this" in refused(f"{tmp_path}/*.xml").message
+
+
+def test_a_file_with_the_name_of_a_glob_is_that_file(tmp_path: Path):
+    (tmp_path / "cdr[1].csv").write_bytes(CONTENT)
+    assert count(f"{tmp_path}/cdr[1].csv") == RECORDS
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", b"\xff"])
+def test_what_is_no_name_is_refused(name: Any):
+    class Odd:
+        def __fspath__(self) -> Any:
+            return name
+
+    with pytest.raises(InvalidRequest, match="is not the name of a file"):
+        count(Odd())
+
+
+def test_a_name_that_is_too_long_is_refused():
+    assert "cannot be read" in refused("x" * 5000).message
+
+
+def test_files_and_bytes_and_lists_are_read():
+    assert count(io.BytesIO(CONTENT)) == RECORDS
+    assert count(bytearray(CONTENT)) == RECORDS
+    assert count([CONTENT, [io.BytesIO(CONTENT)], (memoryview(CONTENT),)]) == 3 * RECORDS
+    assert count(iter([])) == 0
+
+
+def test_an_open_file_stays_open_and_gives_its_name(tmp_path: Path):
+    path = tmp_path / "cdr.csv"
+    path.write_bytes(b"CallId;CallTime;From\n;;\n")
+    with path.open("rb") as file:
+        assert refused(file).file == str(path)
+        assert not file.closed
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CONTENT)))
+    assert count("-") == RECORDS
+
+
+@pytest.mark.parametrize("source", [None, 5, io.StringIO("CallId")])
+def test_what_cannot_be_read_is_refused(source: Any):
+    with pytest.raises(InvalidRequest, match="source is"):
+        count(source)
+
+
+class Dribbling(io.RawIOBase):
+    """Gives a few bytes at a time, as a pipe may, then what it is told."""
+
+    def __init__(self, content: bytes, then: Any = b"", step: int = 77) -> None:
+        self._step = step
+        self._content = io.BytesIO(content)
+        self._then = then
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> Any:
+        if content := self._content.read(min(size, self._step)):
+            return content
+        if isinstance(self._then, Exception):
+            raise self._then
+        return self._then
+
+
+@pytest.mark.parametrize("pack", [bytes, *PACKED.values()], ids=["plain", *PACKED])
+def test_a_pipe_gives_what_it_has(pack: Callable[[bytes], bytes]):
+    assert count(Dribbling(pack(CONTENT))) == RECORDS
+
+
+def test_a_pipe_that_has_nothing_yet_is_not_at_its_end():
+    assert "reading gives NoneType, not bytes" in refused(Dribbling(CONTENT, None)).message
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_an_error():
+    error = refused(Dribbling(CONTENT, OSError(5, "Input/output error")))
+    assert str(error) == "<file>: cannot be read to its end: Input/output error"
+
+
+def test_files_are_closed(tmp_path: Path):
+    path = tmp_path / "cdr.csv.gz"
+    path.write_bytes(gzip.compress(CONTENT))
+    with cdr.read([path, path]) as reader:
+        next(reader)
+    assert list(reader) == []
+    assert reader.yielded == 1
+
+
+# Compressed files
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_compressed_file_is_read_whatever_its_name(kind: str, tmp_path: Path):
+    path = tmp_path / f"cdr.csv.{kind}"
+    path.write_bytes(PACKED[kind](CONTENT))
+    assert count(path) == RECORDS
+    assert count(path.rename(tmp_path / "cdr.csv")) == RECORDS
+    assert count(PACKED[kind](b"")) == 0
+    assert count(bz2.compress(CONTENT, 1)) == RECORDS
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PACKED if kind != "zip"])
+def test_a_compressed_file_may_have_several_parts(kind: str):
+    pack, half = PACKED[kind], len(CONTENT) // 2
+    parts = [pack(CONTENT[:half]), pack(b""), pack(CONTENT[half:])]
+    assert count(b"".join(parts)) == RECORDS
+    if kind in ("gz", "xz"):
+        assert count(b"".join(parts) + bytes(4096)) == RECORDS
+    assert count(Dribbling(b"".join(parts))) == RECORDS
+    assert count(Dribbling(b"".join(parts), step=1)) == RECORDS
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_truncated_archive_is_an_error_and_not_a_shorter_file(kind: str, tmp_path: Path):
+    packed = PACKED[kind](CONTENT)
+    path = tmp_path / f"cdr.csv.{kind}"
+    for length in [*range(0, 40, 3), *range(40, len(packed), 997), len(packed) - 1]:
+        path.write_bytes(packed[:length])
+        assert refused(path).file.startswith(str(path))
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_damaged_second_part_is_an_error(kind: str):
+    packed = PACKED[kind](CONTENT)
+    if kind != "zip":
+        assert "cannot be read to its end" in refused(packed + packed[:-9]).message
+        assert "cannot be read to its end" in refused(packed + b"garbage" * 9).message
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_damaged_archive_raises_nothing_else(kind: str):
+    packed = PACKED[kind](made(records=20))
+    dice = random.Random(kind)
+    for _ in range(300):
+        try:
+            count(cdr_files.damaged(packed, dice), on_reject="collect", layout="app-to-app")
+        except CdrError:
+            continue
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_name_that_promises_an_archive_is_held_to_it(kind: str, tmp_path: Path):
+    path = tmp_path / f"cdr.csv.{kind}"
+    path.write_bytes(CONTENT)
+    assert f"the name ends in .{kind}, but this is no such file" in refused(path).message
+
+
+def test_every_member_of_an_archive_is_read_and_named():
+    content = zipped(a_csv=made(1, 2), b_csv_gz=gzip.compress(b"CallId;CallTime;To\n;;\n"))
+    reader = cdr.read(content, on_reject="collect")
+    assert len(list(reader)) == 2
+    assert reader.rejects[0].file == "<bytes>!b.csv.gz"
+    assert reader.files == 2
+
+
+def test_names_in_an_archive_are_only_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.mkdir("folder")
+        archive.writestr("../../outside.csv", made(1, 2))
+        archive.writestr("/x; rm -rf.csv", made(2, 2))
+    reader = cdr.read(target.getvalue())
+    assert len(list(reader)) == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_archives_that_are_empty_encrypted_or_nested_are_refused():
+    nested = refused(zipped(inner_zip=zipped(a_csv=CONTENT)))
+    assert "archive inside an archive" in nested.message
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.mkdir("folder")
+    assert "the archive is empty" in refused(target.getvalue()).message
+    locked = bytearray(zipped(a_csv=CONTENT))
+    locked[6] |= 1
+    locked[locked.rindex(b"PK\x01\x02") + 8] |= 1
+    error = refused(bytes(locked))
+    assert "password required" in error.message
+    assert error.file == "<bytes>!a.csv"
+
+
+def test_a_file_that_was_read_from_before_goes_on_there():
+    for content in (CONTENT, zipped(a_csv=CONTENT)):
+        file = io.BytesIO(b"before" + content)
+        file.seek(6)
+        assert count(file) == RECORDS
+
+
+def test_a_call_id_that_begins_like_an_archive_is_text():
+    content = b"BZh9;1;2026-11-02T08:15:30Z;;;;;;;\n"
+    (record,) = cdr.read(content, "app-to-app")
+    assert record.call_id == "BZh9"
+
+
+def test_zstandard_frames_that_are_skipped_are_no_damage(tmp_path: Path):
+    path = tmp_path / "cdr.csv.zst"
+    path.write_bytes(b"\x50\x2a\x4d\x18\x04\0\0\0abcd" + zstd.compress(CONTENT))
+    assert count(path) == RECORDS
+
+
+def test_without_zstandard_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, zstd.__name__, None)
+    monkeypatch.delattr(sys.modules[zstd.__name__.partition(".")[0]], "zstd", raising=False)
+    assert "pip install 'sinchvoice[cdr]'" in refused(PACKED["zst"](CONTENT)).message
+
+
+# URLs
+
+
+class Files(BaseHTTPRequestHandler):
+    """`/cdr.csv` is there, `/cut.csv` ends in the middle, `/denied.csv` is denied."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def do_GET(self) -> None:
+        self.answer(CONTENT)
+
+    def answer(self, content: bytes) -> None:
+        path = self.path.partition("?")[0]
+        status = {"/cdr.csv": 200, "/cut.csv": 200, "/denied.csv": 403}.get(path, 404)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(CONTENT) if status == 200 else 0))
+        self.end_headers()
+        if path == "/cut.csv":
+            self.wfile.write(content[: len(content) // 2])
+            self.close_connection = True
+        elif status == 200:
+            self.wfile.write(content)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[str]:
+    with serving() as url:
+        yield url
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_url_is_read(web: str):
+    assert count(f"{web}/cdr.csv") == RECORDS
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "denied.csv", "cut.csv"])
+def test_a_url_that_cannot_be_read_to_its_end_is_an_error(web: str, name: str):
+    error = refused(f"{web}/{name}?signature=secret")
+    assert error.file == f"{web}/{name}"
+    assert "secret" not in error.file
+    assert "cannot be read to its end" in error.message
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    system = fsspec.filesystem("memory")
+    for name in ("a.csv", "b.csv.gz", "notes.md"):
+        content = made(ord(name[0]), 2)
+        system.pipe(f"/bucket/{name}", gzip.compress(content) if "gz" in name else content)
+    yield "memory://bucket"
+    system.rm("/bucket", recursive=True)
+
+
+def test_a_bucket_is_read_by_name_by_glob_and_by_folder(bucket: str):
+    assert count(f"{bucket}/b.csv.gz") == 2
+    assert count(f"{bucket}/*.csv*") == count(f"{bucket}/") == 4
+    names = []
+    for stream in sources.streams(f"{bucket}/"):
+        names.append(stream.name)
+    assert names == ["memory:///bucket/a.csv", "memory:///bucket/b.csv.gz"]
+    assert "there are no files here" in refused(f"{bucket}/*.xml").message
+
+
+def test_an_archive_in_a_bucket_is_read(bucket: str):
+    fsspec.filesystem("memory").pipe("/bucket/c.zip", zipped(a_csv=CONTENT))
+    assert count(f"{bucket}/c.zip") == RECORDS
+
+
+def test_a_connection_that_ends_too_early_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    class Short(io.BytesIO):
+        size = 10_000_000
+
+    system = fsspec.filesystem("memory")
+    monkeypatch.setattr(type(system), "open", lambda *arguments: Short(CONTENT))
+    error = refused("memory://bucket/short.csv")
+    assert f"ended after {len(CONTENT)} of 10000000 bytes" in error.message
+
+
+def test_a_url_of_another_kind_says_which_package_is_needed():
+    assert "unknown" in refused("nonsense://a/b.csv").message.lower() or "Protocol" in str(
+        refused("nonsense://a/b.csv")
+    )
+
+
+def test_without_fsspec_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    error = refused("s3://key:secret@bucket/cdr.csv?signature=secret")
+    assert str(error) == ("s3://bucket/cdr.csv: URLs need fsspec: pip install 'sinchvoice[cdr]'")
+
+
+def test_a_package_that_a_url_needs_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    assert "another package is needed: Install s3fs" in refused("s3://bucket/cdr.csv").message
