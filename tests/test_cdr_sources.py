@@ -78,7 +78,7 @@ def test_a_path_is_read_as_text_or_path(tmp_path: Path):
 def test_a_path_that_is_not_there_is_named(tmp_path: Path):
     error = refused(tmp_path / "missing.csv")
     assert error.file == str(tmp_path / "missing.csv")
-    assert str(error).endswith("missing.csv: cannot be read to its end: No such file or directory")
+    assert str(error).endswith("missing.csv: cannot be read: No such file or directory")
 
 
 def test_a_folder_gives_its_files_in_the_order_of_their_names(tmp_path: Path):
@@ -186,7 +186,7 @@ def test_a_pipe_that_has_nothing_yet_is_not_at_its_end():
 
 def test_a_file_that_cannot_be_read_to_its_end_is_an_error():
     error = refused(Dribbling(CONTENT, OSError(5, "Input/output error")))
-    assert str(error) == "<file>: cannot be read to its end: Input/output error"
+    assert str(error) == "<file>: cannot be read: Input/output error"
 
 
 def test_files_are_closed(tmp_path: Path):
@@ -235,8 +235,8 @@ def test_a_truncated_archive_is_an_error_and_not_a_shorter_file(kind: str, tmp_p
 def test_a_damaged_second_part_is_an_error(kind: str):
     packed = PACKED[kind](CONTENT)
     if kind != "zip":
-        assert "cannot be read to its end" in refused(packed + packed[:-9]).message
-        assert "cannot be read to its end" in refused(packed + b"garbage" * 9).message
+        assert "cannot be read" in refused(packed + packed[:-9]).message
+        assert "cannot be read" in refused(packed + b"garbage" * 9).message
 
 
 @pytest.mark.parametrize("kind", PACKED)
@@ -372,8 +372,8 @@ def test_a_url_is_read(web: str):
 def test_a_url_that_cannot_be_read_to_its_end_is_an_error(web: str, name: str):
     error = refused(f"{web}/{name}?signature=secret")
     assert error.file == f"{web}/{name}"
-    assert "secret" not in error.file
-    assert "cannot be read to its end" in error.message
+    assert "secret" not in str(error)
+    assert "cannot be read" in error.message
 
 
 @pytest.fixture

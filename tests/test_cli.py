@@ -208,7 +208,7 @@ def test_every_documented_command_exists_and_the_other_way_round():
     )
     root: Any = typer.main.get_command(cli_app.app)
     paths = [path.removeprefix("sinchvoice ") for path, _ in cli_app._commands(root)]
-    assert sorted(documented) == sorted(set(paths) - {"report", "call", "sign"})
+    assert sorted(documented) == sorted(set(paths) - {"report", "call", "sign", "cdr"})
 
 
 def test_options_are_written_in_lower_case():
@@ -608,7 +608,8 @@ def test_a_slip_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
 def test_nothing_like_it_gets_no_suggestion(run: Run):
     ran = run("xyzzy")
     assert (
-        ran.err == "error: sinchvoice has no command 'xyzzy': it has call, report, sandbox, sign\n"
+        ran.err
+        == "error: sinchvoice has no command 'xyzzy': it has call, cdr, report, sandbox, sign\n"
     )
     assert run("call", "get", "x", "--xyzzy").err.count("hint: see") == 1
     assert run("--xyzzy").code == 2
@@ -1223,6 +1224,66 @@ def test_a_request_that_cannot_travel_is_refused(run: Run, arguments: list[str],
     ran = run("sign", "explain", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+# cdr
+
+ROWS = b"""CallId;UserSpaceId;CallTime;Result;Reason;Duration;From;To;Custom;ApplicationKey
+a;1;2026-11-01T00:00:00Z;ANSWERED;N/A;12;+12125550123;a@b;;K
+
+b;1;2026-11-01T00:00:00;ANSWERED;N/A;12;+12125550123;a@b;;K
+c;1;2026-11-01T00:00:00Z;ANSWERED;N/A;12.6;+12125550123;a@b;;K
+"""
+
+
+def test_files_without_a_fault_pass(run: Run, tmp_path: Path):
+    (tmp_path / "a.csv").write_bytes(ROWS.split(b"\n\n")[0])
+    (tmp_path / "b.csv").write_bytes(b"d;1;2026-11-01T00:00:00Z;ANSWERED;N/A;1;u;v;;K\n")
+    ran = run("cdr", "check", str(tmp_path), "--layout", "app-to-app")
+    assert (ran.code, ran.err) == (0, "")
+    header, *files = ran.out.splitlines()
+    assert header.split("\t")[:4] == ["file", "layout", "records", "rejected"]
+    assert [line.split("\t")[1:] for line in files] == [
+        ["sip-terminated", "1", "0", "0", "1"],
+        ["app-to-app", "1", "0", "0", "0"],
+    ]
+
+
+def test_every_record_that_cannot_be_read_is_told_with_its_line_and_cause(run: Run):
+    ran = run("cdr", "check", "-", stdin=ROWS)
+    assert ran.code == 1
+    assert ran.out.splitlines()[1] == "<stdin>\tsip-terminated\t3\t2\t1\t1"
+    first, second, summary = ran.err.splitlines()
+    assert first.startswith("reject: <stdin>, line 4: CallTime '2026-11-01T00:00:00' has no zone")
+    assert second.startswith("reject: <stdin>, line 5: Duration '12.6' is not a whole number")
+    assert summary == "error: 2 records cannot be read: correct them, and check again"
+
+
+def test_json_of_a_check_has_the_documented_keys(run: Run):
+    ran = run("cdr", "check", "-", "--json", stdin=ROWS)
+    assert ran.code == 1
+    assert list(ran.json) == keys_documented_for("cdr check")
+    keys = keys_of_table(DOCUMENTATION[DOCUMENTATION.index("| key of a reject") :])
+    assert [list(reject) for reject in ran.json["rejects"]] == [keys, keys]
+    assert ran.error["type"] == "RejectsFound"
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked(
+    run: Run, tmp_path: Path
+):
+    (tmp_path / "good.csv").write_bytes(ROWS.split(b"\n\n")[0])
+    (tmp_path / "bad.csv").write_bytes(b"a,b,c\n")
+    missing, good, bad = (str(tmp_path / name) for name in ("no.csv", "good.csv", "bad.csv"))
+    ran = run("cdr", "check", missing, good, bad)
+    assert ran.code == 1
+    assert good in ran.out
+    assert [missing in line or bad in line for line in ran.err.splitlines()] == [True, True]
+
+
+def test_a_layout_that_there_is_not_is_told_with_those_there_are(run: Run):
+    ran = run("cdr", "check", "-", "--layout", "sip", stdin=b"")
+    assert ran.code == 2
+    assert "give one of 'phone-terminated', 'phone-originated'" in ran.err
 
 
 # sandbox

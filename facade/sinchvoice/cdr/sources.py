@@ -406,7 +406,9 @@ def _checked(
 
 def _unreadable(name: str, error: Exception) -> CdrError:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return CdrError(f"cannot be read to its end: {printable(str(reason))}", name)
+    # Libraries quote the URL, signature and all.
+    shown = re.sub(r"\w+://\S+", lambda url: _without_secrets(url[0]), str(reason))
+    return CdrError(f"cannot be read: {printable(shown)}", name)
 
 
 def _without_secrets(url: str) -> str:

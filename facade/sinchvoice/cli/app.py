@@ -30,11 +30,13 @@ from ..calls import CallLeg
 from ..endpoints import MxpEndpoint, PstnEndpoint, check_e164
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
 from ..reports import ReportDomain
+from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
 from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded
 from .output import (
     EXIT_CODES,
     OutputClosed,
+    RejectsFound,
     SignatureMismatch,
     call_record,
     counter_record,
@@ -70,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         _add_hints(error, root)
         show_error(error, as_json=as_json)
         code = exit_code(error)
-    except (SinchVoiceError, SignatureMismatch, OSError) as error:
+    except (SinchVoiceError, SignatureMismatch, RejectsFound, OSError) as error:
         show_error(error, as_json=as_json)
         code = exit_code(error)
     return code
@@ -150,10 +152,11 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=_Group, pretty_exceptions_enable=False)
-report_group, call_group, sign_group = (typer.Typer(cls=_Group) for _ in range(3))
+report_group, call_group, sign_group, cdr_group = (typer.Typer(cls=_Group) for _ in range(4))
 app.add_typer(report_group, name="report")
 app.add_typer(call_group, name="call")
 app.add_typer(sign_group, name="sign")
+app.add_typer(cdr_group, name="cdr")
 
 
 def _root(
@@ -178,10 +181,16 @@ def _sign(options: AccountOptions) -> None:
     """Find out why a signature is refused."""
 
 
+def _cdr(options: OutputOptions) -> None:
+    """Read files of call detail records."""
+
+
 app.callback()(expanded(_root))
 report_group.callback()(expanded(_report))
 call_group.callback()(expanded(_call))
 sign_group.callback()(expanded(_sign))
+cdr_group.callback()(expanded(_cdr))
+add_commands(cdr_group)
 
 
 # --- report -------------------------------------------------------------------------------------

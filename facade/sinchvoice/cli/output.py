@@ -45,6 +45,7 @@ __all__ = [
     "Output",
     "OutputClosed",
     "Record",
+    "RejectsFound",
     "SignatureMismatch",
     "call_record",
     "counter_record",
@@ -63,6 +64,10 @@ class OutputClosed(Exception):
     """Nobody reads the output any more."""
 
 
+class RejectsFound(Exception):
+    """There are records that cannot be read."""
+
+
 class SignatureMismatch(Exception):
     """A signature that somebody computed fits no form of the request."""
 
@@ -71,6 +76,7 @@ class SignatureMismatch(Exception):
 EXIT_CODES: Mapping[type[BaseException], int] = {
     SinchVoiceError: 1,
     OSError: 1,
+    RejectsFound: 1,
     typer.TyperException: 2,
     InvalidRequest: 2,
     ConfigurationError: 3,
