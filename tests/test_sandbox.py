@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +27,7 @@ from sinchvoice import (
     PstnEndpoint,
     SipEndpoint,
     VoiceClient,
+    cdr,
     signing,
     svaml,
 )
@@ -547,6 +549,50 @@ def test_two_authorization_headers_are_refused(box: Sandbox):
         trust_env=False,
     )
     assert answer.json()["errorCode"] == 40100
+
+
+# --- call detail records ------------------------------------------------------------------------
+
+
+def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
+    quiet_box: Sandbox, tmp_path: Path
+):
+    user, phone = MxpEndpoint("u"), PstnEndpoint("+46730170101")
+    ends = [(user, phone), (phone, user), (user, MxpEndpoint("v")), (phone, SipEndpoint("a@b"))]
+    late = NOW.replace(hour=0) - timedelta(minutes=4)
+    calls = [
+        quiet_box.add_call(from_=from_, to=to, started=late, ring=3, duration=61, custom='{"a;":1}')
+        for from_, to in ends
+    ]
+    over_midnight = quiet_box.add_call(to=phone, started=late, duration=200)
+    unanswered = quiet_box.add_call(to=phone, started=late, ring=9, result=CallResult.NO_ANSWER)
+    quiet_box.add_call(to=phone)
+
+    files = quiet_box.write_cdr_files(tmp_path / "cdr")
+    assert [file.name for file in files] == [
+        f"{layout}-2026-11-19.csv"
+        for layout in ("app-to-app", "phone-originated", "phone-terminated", "sip-terminated")
+    ]
+    with cdr.read(tmp_path / "cdr") as reader:
+        records = {record.call_id: record for record in reader}
+    assert set(records) == {call.call_id for call in [*calls, unanswered]}
+    for call, kind in zip(
+        calls,
+        (cdr.PhoneTerminated, cdr.PhoneOriginated, cdr.AppToApp, cdr.SipTerminated),
+        strict=True,
+    ):
+        record = records[call.call_id]
+        assert isinstance(record, kind)
+        assert (record.from_, record.to, record.duration) == (call.from_, call.to, 61)
+        assert record.custom_json() == {"a;": 1}
+    charged = records[calls[0].call_id]
+    assert isinstance(charged, cdr.PhoneTerminated)
+    assert (charged.amount, charged.to_country_id) == (2 * calls[0].rate, "SE")
+    assert charged.answer_time == late + timedelta(seconds=3)
+    assert records[unanswered.call_id].reason == CallReason.TIMEOUT
+
+    with cdr.read(quiet_box.write_cdr_files(tmp_path, NOW.date())) as reader:
+        assert [record.call_id for record in reader] == [over_midnight.call_id]
 
 
 # --- applications -------------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import threading
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -235,6 +237,25 @@ class Sandbox(SandboxApplication):
         with self._world.lock:
             self._injections.append(injection)
         return injection
+
+    def write_cdr_files(
+        self, folder: str | os.PathLike[str], day: date | None = None
+    ) -> list[Path]:
+        """Write the call detail records of a day, as `sinchvoice.cdr` reads them.
+
+        Args:
+            folder: where the files go; it is made if it is not there.
+            day: in UTC; records belong to the day on which their calls ended. Without it,
+                yesterday by the sandbox's clock.
+
+        Returns:
+            A file for each layout that has records, named `LAYOUT-YYYY-MM-DD.csv`.
+        """
+        from .cdr_files import write_calls
+
+        with self._world.lock:
+            wanted = day or (self.clock.now - timedelta(days=1)).date()
+            return write_calls(Path(folder), self._world.calls.values(), wanted)
 
     def reset(self) -> None:
         """Begin anew: one application, no calls, no faults, no memory of requests.
