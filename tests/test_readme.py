@@ -20,6 +20,7 @@ EXPECTED = [
     ["3 True"],
     [r"\[Heard\(leg=<CallLeg.BOTH: 'both'>, what=PlayFiles\(ids=\('welcome',\), locale=None\)\)\]"],
     [],  # run by pytest: test_pytest_plugin.py
+    [r"[1-9]\d+ calls, [1-9]\d* answered, 0 rejects"],
     [],
     [],
 ]

@@ -583,11 +583,16 @@ def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
     ):
         record = records[call.call_id]
         assert isinstance(record, kind)
-        assert (record.from_, record.to, record.duration) == (call.from_, call.to, 61)
+        # The column has a number; what is no number is kept without a type.
+        called = OtherEndpoint(None, "u") if kind is cdr.PhoneOriginated else call.to
+        assert (record.to, record.duration) == (called, 61)
+        # A callee in the telephone network is shown a number, which an app user has not.
+        assert record.from_ == (None if kind is cdr.PhoneTerminated else call.from_)
         assert record.custom_json() == {"a;": 1}
     charged = records[calls[0].call_id]
     assert isinstance(charged, cdr.PhoneTerminated)
     assert (charged.amount, charged.to_country_id) == (2 * calls[0].rate, "SE")
+    assert charged.user_id == "u"
     assert charged.answer_time == late + timedelta(seconds=3)
     assert records[unanswered.call_id].reason == CallReason.TIMEOUT
 

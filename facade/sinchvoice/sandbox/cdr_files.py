@@ -254,7 +254,8 @@ def _row(call: SandboxCall) -> dict[str, str]:
         "Reason": reason,
         "Duration": str(call.duration),
         "AnswerTime": "" if call.answered is None else _time(call.answered),
-        "From": caller,
+        # The number shown to the callee: an app user has none.
+        "From": "" if isinstance(call.from_, MxpEndpoint) else caller,
         "To": callee,
         "FromUserId": caller,
         "ToUserId": callee,
