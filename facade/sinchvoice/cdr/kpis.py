@@ -441,7 +441,7 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
 
 
 def on_spark(session: SparkSession) -> Run:
-    """Run the query on a Spark session (4.0 or later) that has the table or view `records`.
+    """Run the query on a Spark session (tested with 4.3) that has the table or view `records`.
 
     The session's time zone makes no difference, if the times of the records have none
     (TIMESTAMP_NTZ), as in the Parquet files of an archive.
@@ -457,7 +457,7 @@ def on_spark(session: SparkSession) -> Run:
 @cache
 def sql() -> str:
     """The query, which is `kpis.sql` as it is; parameters are written `:name`."""
-    return files(__package__).joinpath("kpis.sql").read_text("utf-8")
+    return files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
 
 
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")  # DuckDB writes $name
@@ -608,7 +608,10 @@ def _time(name: str, value: Any) -> str | None:
         raise InvalidRequest(
             f"where[{name!r}] is {_shown(value)}: give a datetime with a time zone"
         )
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    except OverflowError:
+        raise InvalidRequest(f"where[{name!r}] is {_shown(value)}: UTC has no such time") from None
 
 
 def _day(name: str, value: Any) -> str:

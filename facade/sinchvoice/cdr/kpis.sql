@@ -1,5 +1,5 @@
 -- KPIs of call detail records: the only definition of each, in SQL that means the same on DuckDB
--- (2.0 and later) and on Spark (4.0 and later).
+-- (2.0 or later) and on Spark (tested with 4.3).
 --
 -- It reads the table or view `records`: one row per call, in UTC without a zone, result and reason
 -- in capitals as `sinchvoice.cdr.read` gives them. Parameters:
