@@ -46,8 +46,8 @@ def endurance(session: nox.Session) -> None:
 @nox.session
 def spark(session: nox.Session) -> None:
     """Compare the KPIs on Spark with DuckDB and with plain Python; needs Java 17 or later."""
-    java = shutil.which("java") or shutil.which("java", path=f"{os.environ.get('JAVA_HOME')}/bin")
-    if java is None:
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which(Path(home, "bin", "java") if home else "java") is None:
         session.skip("no Java: install a JDK, 17 or later, or set JAVA_HOME")
     install_groups(session, "test", "spark")
     install_wheel(session, "cdr", "sandbox")
