@@ -1,5 +1,6 @@
 """What can be run on this project; `nox -l` lists it, `scripts/bootstrap.py` needs no nox."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -89,6 +90,17 @@ def endurance(session: nox.Session) -> None:
     install_wheel(session, "sandbox")
     files = sorted(str(file) for file in Path("tests/endurance").glob("*.py"))
     session.run("pytest", "--capture=no", *files, *session.posargs)
+
+
+@nox.session
+def spark(session: nox.Session) -> None:
+    """Compare the KPIs on Spark with DuckDB and with plain Python; needs Java 17 or later."""
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which(Path(home, "bin", "java") if home else "java") is None:
+        session.skip("no Java: install a JDK, 17 or later, or set JAVA_HOME")
+    install_groups(session, "test", "spark")
+    install_wheel(session, "cdr", "sandbox")
+    session.run("pytest", "tests/kpis/on_spark.py", *session.posargs)
 
 
 @nox.session

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, assert_never, assert_type
 
+import duckdb
 from sinchvoice import (
     ApiStatusError,
     AsyncVoiceClient,
@@ -184,6 +185,24 @@ def call_detail_records() -> None:
     cdr.read("a", on_reject="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cdr.read("a", "sip")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cdr.read("a", None, "raise")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def kpis_of_calls() -> None:
+    run = cdr.kpis.on_duckdb(duckdb.connect())
+    assert_type(run, cdr.kpis.Run)
+    rows = cdr.kpis.compute(run, ("day", "country"), {"hour": [8, 9], "country": None})
+    assert_type(rows, list[cdr.KpiRow])
+    assert_type(rows[0].asr, cdr.Ratio)
+    assert_type(rows[0].asr.value, float | None)
+    assert_type(rows[0].costs, tuple[cdr.KpiCost, ...])
+    assert_type(rows[0].costs[0].amount, Decimal)
+    assert_type(rows[0].by, Mapping[cdr.Dimension, date | int | str | None])
+    where: cdr.KpiFilter = {"start": datetime.now(UTC), "layout": "app-to-app"}
+    cdr.kpis.compute(run, "weekday", where, min_attempts=30)
+    cdr.kpis.compute(run, "countries")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cdr.kpis.compute(run, where={"weekday": "monday"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cdr.kpis.compute(run, where={"callid": "1"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    rows[0].attempts = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def core(record: cdr.CallDetailRecord) -> None:

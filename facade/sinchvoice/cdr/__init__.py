@@ -15,6 +15,8 @@ Compressed files other than .zst are read as they are; .zst before Python 3.14 a
 from __future__ import annotations
 
 from ..errors import CdrError, Reject, RejectCause
+from . import kpis
+from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, Ratio
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .reader import Reader, read
 from .records import (
@@ -36,15 +38,21 @@ __all__ = [
     "CdrRecord",
     "Column",
     "ColumnType",
+    "Dimension",
     "Extras",
+    "KpiCost",
+    "KpiFilter",
+    "KpiRow",
     "Layout",
     "LayoutName",
     "PhoneOriginated",
     "PhoneTerminated",
+    "Ratio",
     "Reader",
     "Reject",
     "RejectCause",
     "SipTerminated",
     "Source",
+    "kpis",
     "read",
 ]

@@ -1,0 +1,679 @@
+"""KPIs of call detail records, in the field's terms: each one defined once, in `kpis.sql`.
+
+    from sinchvoice.cdr import kpis
+
+    for row in kpis.compute(kpis.on_spark(session), by=("day", "country"), min_attempts=30):
+        print(row.by["country"], row.asr.value, row.asr.numerator, row.asr.denominator)
+
+The same SQL runs wherever the records are: in an archive (`Archive.kpis`), in DuckDB, on Spark.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args
+
+import attrs
+
+from .. import decoding
+from ..calls import CallReason, CallResult
+from ..errors import InvalidRequest, printable
+from .layouts import LAYOUTS, LayoutName
+
+__all__ = [
+    "DEFINITIONS",
+    "DIMENSIONS",
+    "WEEKDAYS",
+    "Definition",
+    "Dimension",
+    "KpiCost",
+    "KpiFilter",
+    "KpiRow",
+    "Ratio",
+    "Run",
+    "Weekday",
+    "compute",
+    "on_duckdb",
+    "on_spark",
+    "sql",
+]
+
+Dimension: TypeAlias = Literal[
+    "day",
+    "hour",
+    "weekday",
+    "country",
+    "layout",
+    "application",
+    "user",
+    "result",
+    "reason",
+    "currency",
+]
+DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+
+Weekday: TypeAlias = Literal[
+    "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"
+]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+
+Run: TypeAlias = Callable[[str, dict[str, Any]], Iterable[Sequence[Any]]]
+"""Runs a query with named parameters and gives its rows; `on_duckdb` and `on_spark` make one."""
+
+
+class KpiFilter(TypedDict, total=False):
+    """Which calls are counted: those that have one of the values in every dimension given.
+
+    A text stands for itself, None for calls that do not have any; of an empty collection no call
+    has one. All times are in UTC.
+
+    Keys:
+        start: calls made at this time or later; it has a time zone.
+        until: calls made before this time; it has a time zone.
+        day: on which they were made.
+        hour: of the day, 0 to 23.
+        weekday: from `Monday` to `Sunday`.
+        country: of the number that was called.
+        layout: of the record.
+        application: its key.
+        user: the app user who made the call.
+        result: what became of it.
+        reason: why it ended.
+        currency: of the amount.
+    """
+
+    start: datetime | None
+    until: datetime | None
+    day: date | Collection[date]
+    hour: int | Collection[int]
+    weekday: Weekday | Collection[Weekday]
+    country: str | Collection[str | None] | None
+    layout: LayoutName | Collection[LayoutName]
+    application: str | Collection[str | None] | None
+    user: str | Collection[str | None] | None
+    result: str | Collection[str | None] | None
+    reason: str | Collection[str | None] | None
+    currency: str | Collection[str | None] | None
+
+
+@attrs.frozen
+class Definition:
+    """What a KPI is.
+
+    Attributes:
+        field: the attribute of `KpiRow`, or with `costs.` before it of `KpiCost`.
+        name: in the field's terms.
+        formula: how it is made of other fields; for a count, which calls are counted.
+        meaning: one sentence about it.
+        unit: what its numbers count.
+    """
+
+    field: str
+    name: str
+    formula: str
+    meaning: str
+    unit: str = "calls"
+
+
+DEFINITIONS: tuple[Definition, ...] = (
+    Definition("attempts", "Attempts", "all", "Calls that were tried, whatever became of them."),
+    Definition("answered", "Answered", "Result is ANSWERED", "Calls that somebody answered."),
+    Definition(
+        "blocked",
+        "Blocked",
+        "not answered, Reason is BLOCKED",
+        "Refused by the platform: no network was asked.",
+    ),
+    Definition(
+        "no_credit",
+        "No credit",
+        "not answered, Reason is NOCREDITPARTNER",
+        "Refused for lack of credit: no network was asked.",
+    ),
+    Definition(
+        "abandoned",
+        "Abandoned",
+        "none of these, Reason is CANCEL",
+        "The caller gave up before an answer.",
+    ),
+    Definition("busy", "Busy", "none of these, Result is BUSY", "The callee was busy."),
+    Definition(
+        "no_answer", "No answer", "none of these, Result is NOANSWER", "Nobody answered in time."
+    ),
+    Definition(
+        "hung_up",
+        "Hung up before answer",
+        "none of these, Result is FAILED, "
+        "Reason is CALLERHANGUP, CALLEEHANGUP, HANGUP or MANAGERHANGUP",
+        "Somebody ended the call, or turned it down; the network did not fail.",
+    ),
+    Definition(
+        "network_failures",
+        "Network failures",
+        "none of these, Result is FAILED, Reason is not INVALIDSVAMLACTION",
+        "The call did not get through.",
+    ),
+    Definition(
+        "undecided",
+        "Undecided",
+        "none of these",
+        "No result, one that is not known, or a mistake of the application.",
+    ),
+    Definition(
+        "delivered",
+        "Delivered",
+        "answered + busy + no_answer + abandoned + hung_up",
+        "The network did its part, whatever people then did.",
+    ),
+    Definition(
+        "timed",
+        "Timed",
+        "answered, Duration is 0 or more",
+        "Answered calls whose length is known.",
+    ),
+    Definition(
+        "short", "Short", "timed, Duration is at most 6", "Often voice mail, or a wrong number."
+    ),
+    Definition(
+        "talk_seconds", "Talk time", "sum of Duration over timed", "Time that was talked.", "s"
+    ),
+    Definition(
+        "minutes_of_use", "Minutes of use", "talk_seconds / 60", "The same in minutes.", "min"
+    ),
+    Definition(
+        "connected",
+        "Connected",
+        "AnswerTime is not before CallTime",
+        "Calls whose setup time is known: phone-terminated ones that were answered.",
+    ),
+    Definition(
+        "setup_seconds",
+        "Time to answer",
+        "sum of AnswerTime - CallTime over connected",
+        "Setup and ringing together.",
+        "s",
+    ),
+    Definition(
+        "asr",
+        "ASR, answer-seizure ratio",
+        "answered / attempts",
+        "Share of attempts that were answered.",
+        "share",
+    ),
+    Definition(
+        "ner",
+        "NER, network effectiveness ratio",
+        "delivered / (delivered + network_failures)",
+        "Share of calls that the network delivered, of those it was asked to; an approximation.",
+        "share",
+    ),
+    Definition(
+        "acd",
+        "ACD, average call duration",
+        "talk_seconds / timed",
+        "Mean length of an answered call.",
+        "s",
+    ),
+    Definition(
+        "setup_time",
+        "Setup time",
+        "setup_seconds / connected",
+        "Mean time from the call to the answer.",
+        "s",
+    ),
+    Definition(
+        "short_calls",
+        "Short calls",
+        "short / timed",
+        "Share of answered calls of at most 6 s.",
+        "share",
+    ),
+    Definition("costs.priced", "Priced", "Amount is there", "Calls with an amount."),
+    Definition(
+        "costs.amount",
+        "Cost",
+        "sum of Amount over priced",
+        "What the calls cost; never added across currencies.",
+        "currency",
+    ),
+    Definition(
+        "costs.priced_seconds",
+        "Priced talk time",
+        "sum of Duration over timed and priced",
+        "Talk time that the cost is for.",
+        "s",
+    ),
+    Definition(
+        "costs.started_minutes",
+        "Started minutes",
+        "sum of Duration / 60 over timed and priced, each rounded up",
+        "Minutes as many price lists count them.",
+        "min",
+    ),
+    Definition(
+        "costs.per_talk_minute",
+        "Cost per talk minute",
+        "amount / (priced_seconds / 60)",
+        "Price of a minute that was talked.",
+        "currency/min",
+    ),
+    Definition(
+        "costs.per_started_minute",
+        "Cost per started minute",
+        "amount / started_minutes",
+        "Price of a minute that was begun.",
+        "currency/min",
+    ),
+)
+"""Every KPI; docs/cdr.md has the same table."""
+
+_FORMULAS = {each.field: each.formula for each in DEFINITIONS}
+
+
+@attrs.frozen
+class Ratio:
+    """A ratio and what it was made of.
+
+    Attributes:
+        numerator: exact.
+        denominator: what it is divided by.
+        value: None if there are fewer attempts than `min_attempts`, or the denominator is 0.
+        formula: in terms of the fields beside it.
+    """
+
+    numerator: int | Decimal
+    denominator: int | float
+    value: float | None
+    formula: str
+
+
+@attrs.frozen
+class KpiCost:
+    """What calls cost in one currency.
+
+    Attributes:
+        currency: as in the records; None if they have an amount and no currency.
+        priced: calls with an amount.
+        amount: the sum of the amounts, exact.
+        priced_seconds: talk time of these calls.
+        started_minutes: the same in minutes, each call rounded up.
+        per_talk_minute: amount per minute of talk time.
+        per_started_minute: amount per started minute.
+    """
+
+    currency: str | None
+    priced: int
+    amount: Decimal
+    priced_seconds: int
+    started_minutes: int
+    per_talk_minute: Ratio
+    per_started_minute: Ratio
+
+
+@attrs.frozen
+class KpiRow:
+    """The KPIs of one group of calls; `DEFINITIONS` says what each one is.
+
+    Every attempt is exactly one of answered, busy, no_answer, abandoned, hung_up, blocked,
+    no_credit, network_failures and undecided.
+
+    Attributes:
+        by: the group: a value for each dimension that was asked for, None if the calls have none.
+        attempts: all calls.
+        answered: calls that were answered.
+        busy: the callee was busy.
+        no_answer: nobody answered in time.
+        abandoned: the caller gave up before an answer (CANCEL).
+        hung_up: ended or turned down before an answer.
+        blocked: refused by the platform (BLOCKED).
+        no_credit: refused for lack of credit (NOCREDITPARTNER).
+        network_failures: all other calls that failed.
+        undecided: no result, or one that is not known.
+        delivered: calls that the network brought to the other end.
+        timed: answered calls whose length is known.
+        short: those of at most 6 s.
+        talk_seconds: seconds that were talked.
+        minutes_of_use: the same in minutes.
+        connected: calls whose setup time is known.
+        setup_seconds: the sum of their setup times, in seconds, exact to the microsecond.
+        asr: answer-seizure ratio.
+        ner: network effectiveness ratio, approximated.
+        acd: average call duration, in seconds.
+        setup_time: mean time from the call to its answer, in seconds.
+        short_calls: share of answered calls of at most 6 s.
+        costs: one for each currency, by its name.
+    """
+
+    by: Mapping[Dimension, date | int | str | None] = attrs.field(hash=False)
+    attempts: int
+    answered: int
+    busy: int
+    no_answer: int
+    abandoned: int
+    hung_up: int
+    blocked: int
+    no_credit: int
+    network_failures: int
+    undecided: int
+    delivered: int
+    timed: int
+    short: int
+    talk_seconds: int
+    minutes_of_use: float
+    connected: int
+    setup_seconds: Decimal
+    asr: Ratio
+    ner: Ratio
+    acd: Ratio
+    setup_time: Ratio
+    short_calls: Ratio
+    costs: tuple[KpiCost, ...]
+
+
+class DuckDBConnection(Protocol):
+    """What is used of a DuckDB connection or cursor."""
+
+    def execute(self, query: str, parameters: Any, /) -> Any: ...
+
+
+class SparkSession(Protocol):
+    """What is used of a Spark session."""
+
+    def sql(self, sqlQuery: str, args: Any = None) -> Any: ...  # noqa: N803 - Spark's name
+
+
+def compute(
+    run: Run,
+    by: Dimension | Sequence[Dimension] = (),
+    where: KpiFilter | None = None,
+    *,
+    min_attempts: int = 1,
+) -> list[KpiRow]:
+    """Compute the KPIs of the calls in the table or view `records`, group by group.
+
+    Nothing of the arguments becomes SQL: dimensions and values are bound as parameters.
+
+    Args:
+        run: where they are: `on_duckdb(connection)`, `on_spark(session)` or your own function.
+        by: what the calls are grouped by: `DIMENSIONS`. None of them: all calls together, which is
+            one row even if there are no calls.
+        where: which calls are counted; without it all.
+        min_attempts: ratios of a group with fewer attempts have no value, 1 or more.
+
+    Returns:
+        A row for each group that has calls, in the order of the dimensions as given; calls that do
+        not have a value come last.
+
+    Raises:
+        InvalidRequest: there is no such dimension or value, or min_attempts is out of range.
+    """
+    if isinstance(min_attempts, bool) or not isinstance(min_attempts, int) or min_attempts < 1:
+        raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number from 1 on")
+    dimensions = _dimensions(by)
+    parameters = {"by": list(dimensions), **_parameters({} if where is None else where)}
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in run(sql(), parameters):
+        values = dict(zip(_COLUMNS, row, strict=True))
+        groups.setdefault(tuple(values[f"by_{name}"] for name in dimensions), []).append(values)
+    if not groups and not dimensions:
+        groups[()] = [dict.fromkeys(_COLUMNS, 0)]
+    return [
+        _row(dict(zip(dimensions, group, strict=True)), groups[group], min_attempts)
+        for group in sorted(groups, key=lambda group: [_place(value) for value in group])
+    ]
+
+
+def on_duckdb(connection: DuckDBConnection) -> Run:
+    """Run the query on a DuckDB connection (2.0 or later) that has the table `records`."""
+
+    def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+        rows: Iterable[Sequence[Any]] = connection.execute(
+            _PARAMETER.sub(r"$\1", query), parameters
+        ).fetchall()
+        return rows
+
+    return run
+
+
+def on_spark(session: SparkSession) -> Run:
+    """Run the query on a Spark session (tested with 4.3) that has the table or view `records`.
+
+    The session's time zone makes no difference, if the times of the records have none
+    (TIMESTAMP_NTZ), as in the Parquet files of an archive.
+    """
+
+    def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+        rows: Iterable[Sequence[Any]] = session.sql(query, args=parameters).collect()
+        return rows
+
+    return run
+
+
+@cache
+def sql() -> str:
+    """The query, which is `kpis.sql` as it is; parameters are written `:name`."""
+    return files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
+
+
+_PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")  # DuckDB writes $name
+
+_COUNTS = (
+    "attempts",
+    "answered",
+    "busy",
+    "no_answer",
+    "abandoned",
+    "hung_up",
+    "blocked",
+    "no_credit",
+    "network_failures",
+    "undecided",
+    "delivered",
+    "timed",
+    "short",
+    "talk_seconds",
+    "connected",
+)
+_COLUMNS = (
+    *(f"by_{name}" for name in DIMENSIONS),
+    *_COUNTS,
+    "setup_seconds",
+    "minutes_of_use",
+    "asr",
+    "ner",
+    "acd",
+    "setup_time",
+    "short_calls",
+    "currency",
+    "priced",
+    "cost",
+    "priced_seconds",
+    "started_seconds",
+    "cost_per_talk_minute",
+    "cost_per_started_minute",
+)
+
+
+def _row(
+    group: dict[Dimension, Any], by_currency: list[dict[str, Any]], min_attempts: int
+) -> KpiRow:
+    values = by_currency[0]
+    counts = {name: int(values[name]) for name in _COUNTS}
+    enough = counts["attempts"] >= min_attempts
+    setup_seconds = _exact(values["setup_seconds"])
+
+    def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
+        value = values[field] if enough and denominator else None
+        return Ratio(numerator, denominator, value, _FORMULAS[field])
+
+    if group.get("weekday") is not None:
+        group["weekday"] = WEEKDAYS[group["weekday"] - 1]
+    return KpiRow(
+        by=group,
+        minutes_of_use=float(values["minutes_of_use"]),
+        setup_seconds=setup_seconds,
+        asr=ratio("asr", counts["answered"], counts["attempts"]),
+        ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
+        acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
+        setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
+        short_calls=ratio("short_calls", counts["short"], counts["timed"]),
+        costs=tuple(
+            _cost(each, enough)
+            for each in sorted(by_currency, key=lambda each: _place(each["currency"]))
+            if each["priced"]
+        ),
+        **counts,
+    )
+
+
+def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
+    amount = _exact(values["cost"])
+    seconds, minutes = int(values["priced_seconds"]), int(values["started_seconds"]) // 60
+
+    def ratio(field: str, denominator: int | float) -> Ratio:
+        value = values[f"cost_{field}"] if enough and denominator else None
+        return Ratio(amount, denominator, value, _FORMULAS[f"costs.{field}"])
+
+    return KpiCost(
+        currency=values["currency"],
+        priced=int(values["priced"]),
+        amount=amount,
+        priced_seconds=seconds,
+        started_minutes=minutes,
+        per_talk_minute=ratio("per_talk_minute", seconds / 60),
+        per_started_minute=ratio("per_started_minute", minutes),
+    )
+
+
+def _exact(value: Decimal | int) -> Decimal:
+    """The same number without the zeros that the type of its column adds at its end."""
+    sign, digits, exponent = Decimal(value).as_tuple()
+    assert isinstance(exponent, int)  # it is finite  # noqa: S101
+    while exponent < 0 and digits[-1] == 0:
+        digits, exponent = digits[:-1] or (0,), exponent + 1
+    return Decimal((sign, digits, exponent))
+
+
+def _place(value: Any) -> tuple[bool, Any]:
+    """Where a value comes in an order in which None is the last."""
+    return (value is None, "" if value is None else value)
+
+
+# What was asked for
+
+
+def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
+    dimensions: tuple[Dimension, ...] = (by,) if isinstance(by, str) else tuple(by)
+    for place, name in enumerate(dimensions):
+        if name not in DIMENSIONS:
+            raise _unknown("by", name, DIMENSIONS)
+        if name in dimensions[:place]:
+            raise InvalidRequest(f"by has {name!r} twice: give each dimension once")
+    return dimensions
+
+
+def _parameters(where: KpiFilter) -> dict[str, Any]:
+    """The parameters of the query that say which calls are counted."""
+    filtered: list[str] = []
+    wanted: list[str] = []
+    times: dict[str, str | None] = {"start": None, "until": None}
+    for name, value in where.items():
+        if name in times:
+            times[name] = _time(name, value)
+        elif name in _READS:
+            filtered.append(name)
+            for each in _several(value):
+                text = _READS[name](name, each)
+                wanted.append(f"{name}={text}")
+        else:
+            raise _unknown("where", name, ("start", "until", *DIMENSIONS))
+    return {"filtered": filtered, "wanted": wanted, **times}
+
+
+def _several(value: Any) -> Iterable[Any]:
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return value
+    return (value,)
+
+
+def _time(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise InvalidRequest(
+            f"where[{name!r}] is {_shown(value)}: give a datetime with a time zone"
+        )
+    try:
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+    except OverflowError:
+        raise InvalidRequest(f"where[{name!r}] is {_shown(value)}: UTC has no such time") from None
+
+
+def _day(name: str, value: Any) -> str:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise InvalidRequest(f"where[{name!r}] has {_shown(value)}: give a date")
+    return value.isoformat()
+
+
+def _hour(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 23:
+        raise InvalidRequest(f"where[{name!r}] has {_shown(value)}: give an hour from 0 to 23")
+    return str(value)
+
+
+def _weekday(name: str, value: Any) -> str:
+    if value not in WEEKDAYS:
+        raise _unknown(f"where[{name!r}]", value, WEEKDAYS)
+    return str(WEEKDAYS.index(value) + 1)
+
+
+def _layout(name: str, value: Any) -> str:
+    if value not in tuple(LAYOUTS):
+        raise _unknown(f"where[{name!r}]", value, LAYOUTS)
+    return str(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(
+            f"where[{name!r}] has {_shown(value)}: give text, or None for calls that have none"
+        )
+    return value
+
+
+def _result(name: str, value: Any) -> str:
+    return decoding.open_enum(CallResult, _text(name, value)) or ""
+
+
+def _reason(name: str, value: Any) -> str:
+    return decoding.open_enum(CallReason, _text(name, value)) or ""
+
+
+_READS: Mapping[str, Callable[[str, Any], str]] = {
+    "day": _day,
+    "hour": _hour,
+    "weekday": _weekday,
+    "country": _text,
+    "layout": _layout,
+    "application": _text,
+    "user": _text,
+    "result": _result,
+    "reason": _reason,
+    "currency": _text,
+}
+
+
+def _unknown(what: str, value: Any, known: Iterable[str]) -> InvalidRequest:
+    names = ", ".join(repr(name) for name in known)
+    return InvalidRequest(f"{what} has {_shown(value)}: there are {names}")
+
+
+def _shown(value: Any) -> str:
+    return printable(repr(value), 60)

@@ -1,0 +1,6 @@
+"""Makes the oracle importable for the tests beside it, on DuckDB and on Spark."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))

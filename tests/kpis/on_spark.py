@@ -1,0 +1,96 @@
+"""The same SQL on Spark, over the Parquet files of DuckDB: `nox -s spark` runs this file.
+
+The session lives in New York, so that a time that is taken for a local one shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import duckdb
+import kpi_oracle as oracle
+import pytest
+from pyspark.sql import SparkSession
+from sinchvoice.cdr import kpis
+
+MANY = oracle.generated(2000, seed=2026)
+
+
+@pytest.fixture(scope="module")
+def duck() -> Iterator[Any]:
+    with duckdb.connect() as connection:
+        oracle.fill(connection, MANY)
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def spark(duck: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("parquet")
+    duck.execute(f"COPY records TO '{folder}/records.parquet' (FORMAT parquet)")
+    settings = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.session.timeZone": "America/New_York",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.ui.enabled": "false",
+    }
+    session = SparkSession.Builder().master("local[2]").config(map=settings).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    session.read.parquet(f"{folder}/records.parquet").createOrReplaceTempView("records")
+    yield session
+    session.stop()
+
+
+def test_times_have_no_zone_on_spark(spark: Any):
+    types = dict(spark.table("records").dtypes)
+    assert (types["call_time"], types["answer_time"]) == ("timestamp_ntz", "timestamp_ntz")
+    assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        (),
+        ("day",),
+        ("hour", "weekday"),
+        ("currency", "country"),
+        ("layout", "user"),
+        ("result", "reason"),
+        kpis.DIMENSIONS,
+    ],
+    ids=lambda by: " ".join(by) or "all",
+)
+def test_spark_duckdb_and_plain_python_agree(spark: Any, duck: Any, by: Any):
+    wanted = oracle.expected(MANY, by)
+    oracle.assert_same(kpis.compute(kpis.on_spark(spark), by), wanted)
+    oracle.assert_same(kpis.compute(kpis.on_duckdb(duck), by), wanted)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"day": [date(2026, 11, 1), date(1, 1, 1)], "hour": [0, 5, 6, 23]},
+        {"weekday": "Sunday", "country": ["SE", None]},
+        {"layout": "app-to-app", "user": ["Åsa", None], "application": oracle.KEYS[0]},
+        {"result": ["ANSWERED", None], "reason": ["408 = wanted", "CANCEL"], "currency": "EUR"},
+        {
+            "start": datetime(2026, 11, 1, 5, 59, 59, 999999, UTC),
+            "until": datetime(2026, 11, 2, tzinfo=UTC),
+        },
+        {"reason": "'; DROP TABLE records; --"},
+        {"country": []},
+    ],
+    ids=" ".join,
+)
+def test_spark_filters_as_plain_python_does(spark: Any, where: Any):
+    wanted = oracle.expected(MANY, ("day",), where)
+    oracle.assert_same(kpis.compute(kpis.on_spark(spark), "day", where), wanted)
+
+
+def test_no_calls_are_one_row_of_zeros(spark: Any):
+    until = datetime(1, 1, 1, tzinfo=UTC)
+    (row,) = kpis.compute(kpis.on_spark(spark), where={"until": until})
+    assert (row.attempts, row.asr.value, row.costs) == (0, None, ())
