@@ -14,6 +14,8 @@ Compressed files other than .zst are read as they are; .zst before Python 3.14 a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..errors import CdrError
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .reader import Reader, Reject, read
@@ -29,19 +31,28 @@ from .records import (
 from .sources import Source
 from .values import RejectCause
 
+if TYPE_CHECKING:
+    from .archive import Archive, DayCompleteness, FileReport, LoadProgress, LoadReport, QueryResult
+
 __all__ = [
     "LAYOUTS",
     "AppToApp",
+    "Archive",
     "CallDetailRecord",
     "CdrError",
     "CdrRecord",
     "Column",
     "ColumnType",
+    "DayCompleteness",
     "Extras",
+    "FileReport",
     "Layout",
     "LayoutName",
+    "LoadProgress",
+    "LoadReport",
     "PhoneOriginated",
     "PhoneTerminated",
+    "QueryResult",
     "Reader",
     "Reject",
     "RejectCause",
@@ -49,3 +60,18 @@ __all__ = [
     "Source",
     "read",
 ]
+
+
+_ARCHIVE = {"Archive", "DayCompleteness", "FileReport", "LoadProgress", "LoadReport", "QueryResult"}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ARCHIVE:
+        from . import archive
+
+        return getattr(archive, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

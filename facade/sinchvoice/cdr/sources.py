@@ -24,7 +24,7 @@ from typing import IO, Any, Protocol, TypeAlias, cast
 
 from ..errors import CdrError, InvalidRequest, printable
 
-__all__ = ["ByteStream", "Source", "streams"]
+__all__ = ["ByteStream", "Source", "one_by_one", "streams"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Iterable[Source]"
 
@@ -121,6 +121,26 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
             f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
             "a binary file, bytes, '-' or a list of these"
         )
+
+
+def one_by_one(source: Source) -> Iterator[Source]:
+    """The same files, with folders and globs as the paths of what is in them."""
+    if isinstance(source, str | os.PathLike):
+        location = os.fspath(source)
+        is_url = isinstance(source, str) and _URL.match(source)
+        if not isinstance(location, str) or not location or "\0" in location or is_url:
+            yield source
+        elif location == "-":
+            yield source
+        else:
+            yield from _paths(location)
+    elif isinstance(source, bytes | bytearray | memoryview) or not isinstance(source, Iterable):
+        yield source
+    elif callable(getattr(source, "read", None)):
+        yield source
+    else:
+        for each in source:
+            yield from one_by_one(each)
 
 
 # --- where the bytes are ------------------------------------------------------------------------
