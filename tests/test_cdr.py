@@ -8,7 +8,6 @@ import pickle
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -657,12 +656,8 @@ def test_quoted_text_that_is_too_long_costs_its_first_line():
     ids=lambda lines: repr(lines[-1][:8]),
 )
 def test_no_text_takes_longer_than_its_size_allows(lines: list[str]):
-    """A reader that looked for the end of each quote up to the end of the file took minutes."""
-    content = file(*lines)
-    begin = time.process_time()
-    _, reader = read_all(content)
-    # A hundred times what it takes; a quadratic one takes a thousand times as long.
-    assert time.process_time() - begin < 30
+    """Looking for the end of each quote up to the end of the file would take hours here."""
+    _, reader = read_all(file(*lines))
     assert reader.records + reader.blank_lines > 0
 
 

@@ -26,12 +26,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import Any
 
 import attrs
-
-if TYPE_CHECKING:
-    from .cdr import Reject
 
 __all__ = [
     "ApiConnectionError",
@@ -65,6 +63,63 @@ class ConfigurationError(SinchVoiceError, ValueError):
 
 class InvalidRequest(SinchVoiceError, ValueError):
     """An argument was refused before anything was sent; the message names it and the remedy."""
+
+
+class RejectCause(StrEnum):
+    """Why a record was rejected. Later versions may know more causes."""
+
+    QUOTE = "quote"
+    COLUMNS = "columns"
+    SIZE = "size"
+    ENCODING = "encoding"
+    NUL = "nul"
+    CARRIAGE_RETURN = "carriage-return"
+    BYTE_ORDER_MARK = "byte-order-mark"
+    EMPTY = "empty"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    TIME = "time"
+
+
+@attrs.frozen(kw_only=True)
+class Reject:
+    """A record that could not be read, where it is, and why.
+
+    Attributes:
+        file: as it was named; a member of an archive is `archive.zip!member`.
+        line: on which it begins, counted from 1 as an editor does.
+        offset: bytes before it, in the file as it is when unpacked: `seek(offset)` goes to it.
+        record: which record of the file it is, from 1; headers and blank lines do not count.
+        layout: the layout that was expected.
+        column: the column that is wrong, as the header names it; None if it is the whole record.
+        value: the text in that column, whole; None if it is the whole record.
+        cause: why, to decide by.
+        message: why, to read.
+        raw: the bytes of the record as they are in the file, without the end of its last line.
+        size: how many bytes it has: more than `raw` only if it is too large to be kept.
+        header: the names of the columns, in the order of the file.
+    """
+
+    file: str
+    line: int
+    offset: int
+    record: int
+    layout: str
+    column: str | None = None
+    value: str | None = attrs.field(default=None, repr=False)
+    cause: RejectCause
+    message: str
+    raw: bytes = attrs.field(repr=False)
+    size: int
+    header: tuple[str, ...] = attrs.field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """`raw` as text; bytes that are not UTF-8 are written as `\\xe9`."""
+        return self.raw.decode("utf-8", "backslashreplace")
+
+    def __str__(self) -> str:
+        return f"{printable(self.file, 300)}, line {self.line}: {self.message}"
 
 
 @attrs.define(eq=False, slots=False)

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CdrError
+from ..errors import CdrError, Reject, RejectCause
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
-from .reader import Reader, Reject, read
+from .reader import Reader, read
 from .records import (
     AppToApp,
     CallDetailRecord,
@@ -29,7 +29,6 @@ from .records import (
     SipTerminated,
 )
 from .sources import Source
-from .values import RejectCause
 
 if TYPE_CHECKING:
     from .archive import Archive, DayCompleteness, FileReport, LoadProgress, LoadReport, QueryResult

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import attrs
 
-from ..errors import CdrError, InvalidRequest
+from ..errors import CdrError
 from . import layouts, loading
 from .layouts import Layout, LayoutName
 from .loading import COLUMNS, Spooled
@@ -394,7 +394,7 @@ class Archive:
             if proven != [(plain.records, plain.records)]:
                 raise _Mismatch
             file_id = self._next("file_id", "files")
-            self._do(f"INSERT INTO records {plain.select}", file_id, path)  # noqa: S608
+            self._do(f"INSERT INTO records {plain.select}", file_id, path)
             asked = None if layout is None else layout.name
             return self._settle(
                 attrs.evolve(empty, records=plain.records, read_by="fast"),
@@ -412,7 +412,7 @@ class Archive:
         try:
             with self._transaction():
                 file_id = self._next("file_id", "files")
-                self._do(f"INSERT INTO records {rows.select}", file_id, str(rows.path))  # noqa: S608
+                self._do(f"INSERT INTO records {rows.select}", file_id, str(rows.path))
                 self._do(
                     "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
                     f"FROM ({rows.select_rejects})",
@@ -446,7 +446,8 @@ class Archive:
     ) -> FileReport:
         """Take out what was known, and put the file on record, if every record is accounted for."""
         day = self._one(
-            "SELECT mode(CAST(call_time AS DATE) ORDER BY call_time) FROM records WHERE file_id = ?",
+            "SELECT mode(CAST(call_time AS DATE) ORDER BY call_time) FROM records "
+            "WHERE file_id = ?",
             file_id,
         )
         came = self._one("SELECT count(*) FROM records WHERE file_id = ?", file_id)
@@ -469,7 +470,8 @@ class Archive:
         ):
             raise _Mismatch(f"{report.records} records, and {report}")
         self._do(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO files "
+            "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
             file_id,
             report.sha256,
             asked,
@@ -664,7 +666,7 @@ class Archive:
             written = aside / "new"
             written.mkdir()
             self._do(
-                "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "
+                "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "  # noqa: S608
                 f"TO {_literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
             )
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -700,7 +702,9 @@ class Archive:
         if threads is not None:
             config["threads"] = str(threads)
         try:
-            connection = self._duckdb.connect(str(self.path), config=config)
+            connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
+                str(self.path), config=config
+            )
         except self._duckdb.IOException as error:
             raise self._unusable(error) from error
         except self._duckdb.Error as error:

@@ -20,10 +20,10 @@ from typing import IO, Any
 import attrs
 
 from ..calls import CallReason, CallResult
-from ..errors import CdrError
+from ..errors import CdrError, Reject
 from . import values
-from .layouts import LAYOUTS, Column, ColumnType, Layout
-from .reader import Reader, Reject, _cells, _File, _Plan
+from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
+from .reader import Reader, _cells, _File, _Plan
 from .records import CdrRecord
 from .sources import ByteStream
 
@@ -400,7 +400,7 @@ def exact_rows(spooled: Spooled, layout: Layout | None, folder: Path) -> Rows:
     return rows
 
 
-_Batch = tuple[str, int, list[int], list[CdrRecord], Reject | None]
+_Batch = tuple[LayoutName, int, list[int], list[CdrRecord], Reject | None]
 
 
 def _batches(stream: ByteStream, layout: Layout | None) -> Iterator[_Batch]:

@@ -21,16 +21,14 @@ from operator import call, itemgetter, length_hint
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-import attrs
-
-from ..errors import CdrError, InvalidRequest, printable
+from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
 from . import layouts
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
 from .sources import ByteStream, Source, streams
-from .values import NEEDED, BadValue, RejectCause, conversions
+from .values import NEEDED, BadValue, conversions
 
-__all__ = ["MAX_COLUMNS", "MAX_RECORD", "Reader", "Reject", "read"]
+__all__ = ["MAX_COLUMNS", "MAX_RECORD", "Reader", "read"]
 
 MAX_RECORD = 1 << 24
 """Bytes that a record can have: 16 MiB."""
@@ -51,47 +49,6 @@ _ODD = re.compile(f"[\0\r]|^{_MARK}").search
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_BYTES = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"').match
 _FIELD = re.compile(r'"[^"]*+(?:""[^"]*+)*+"|[^;]*+')
-
-
-@attrs.frozen(kw_only=True)
-class Reject:
-    """A record that could not be read, where it is, and why.
-
-    Attributes:
-        file: as it was named; a member of an archive is `archive.zip!member`.
-        line: on which it begins, counted from 1 as an editor does.
-        offset: bytes before it, in the file as it is when unpacked: `seek(offset)` goes to it.
-        record: which record of the file it is, from 1; headers and blank lines do not count.
-        layout: the layout that was expected.
-        column: the column that is wrong, as the header names it; None if it is the whole record.
-        value: the text in that column, whole; None if it is the whole record.
-        cause: why, to decide by.
-        message: why, to read.
-        raw: the bytes of the record as they are in the file, without the end of its last line.
-        size: how many bytes it has: more than `raw` only if it is too large to be kept.
-        header: the names of the columns, in the order of the file.
-    """
-
-    file: str
-    line: int
-    offset: int
-    record: int
-    layout: LayoutName
-    column: str | None = None
-    value: str | None = attrs.field(default=None, repr=False)
-    cause: RejectCause
-    message: str
-    raw: bytes = attrs.field(repr=False)
-    size: int
-    header: tuple[str, ...] = attrs.field(repr=False)
-
-    @property
-    def text(self) -> str:
-        """`raw` as text; bytes that are not UTF-8 are written as `\\xe9`."""
-        return self.raw.decode("utf-8", "backslashreplace")
-
-    def __str__(self) -> str:
-        return f"{printable(self.file, 300)}, line {self.line}: {self.message}"
 
 
 OnReject: TypeAlias = Literal["raise", "collect"] | Callable[[Reject], object]

@@ -126,21 +126,22 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
 def one_by_one(source: Source) -> Iterator[Source]:
     """The same files, with folders and globs as the paths of what is in them."""
     if isinstance(source, str | os.PathLike):
-        location = os.fspath(source)
-        is_url = isinstance(source, str) and _URL.match(source)
-        if not isinstance(location, str) or not location or "\0" in location or is_url:
-            yield source
-        elif location == "-":
-            yield source
+        if isinstance(source, Path) or (source and source != "-" and _is_local(source)):
+            yield from _paths(os.fspath(source))
         else:
-            yield from _paths(location)
-    elif isinstance(source, bytes | bytearray | memoryview) or not isinstance(source, Iterable):
+            yield source
+    elif isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
         yield source
-    elif callable(getattr(source, "read", None)):
-        yield source
-    else:
+    elif isinstance(source, Iterable):
         for each in source:
             yield from one_by_one(each)
+    else:
+        yield source
+
+
+def _is_local(source: str | os.PathLike[str]) -> bool:
+    location = os.fspath(source)
+    return isinstance(location, str) and "\0" not in location and not _URL.match(location)
 
 
 # --- where the bytes are ------------------------------------------------------------------------

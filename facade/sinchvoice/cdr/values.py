@@ -10,31 +10,15 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from .. import decoding, endpoints
 from ..calls import CallReason, CallResult
 from ..endpoints import Endpoint
+from ..errors import RejectCause
 from .layouts import ColumnType
 
-__all__ = ["NEEDED", "BadValue", "RejectCause", "conversions"]
-
-
-class RejectCause(StrEnum):
-    """Why a record was rejected. Later versions may know more causes."""
-
-    QUOTE = "quote"
-    COLUMNS = "columns"
-    SIZE = "size"
-    ENCODING = "encoding"
-    NUL = "nul"
-    CARRIAGE_RETURN = "carriage-return"
-    BYTE_ORDER_MARK = "byte-order-mark"
-    EMPTY = "empty"
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    TIME = "time"
+__all__ = ["NEEDED", "BadValue", "conversions"]
 
 
 class BadValue(ValueError):
