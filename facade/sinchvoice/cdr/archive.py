@@ -276,6 +276,8 @@ class Archive:
     ) -> None:
         self._duckdb = _import_duckdb()
         self.path = Path(path).absolute()
+        if "?" in str(self.path):
+            raise CdrError("DuckDB takes no `?` in a path: choose another", str(self.path))
         self._wal = self.path.with_name(self.path.name + ".wal")
         self._closed = False
         self._workspace = _workspace(self.path)
@@ -714,7 +716,7 @@ class Archive:
                 if orphan != self._workspace:  # of a process that was killed: we have the lock
                     shutil.rmtree(orphan, ignore_errors=True)
             allowed = _literal(f"{self._workspace}{os.sep}")
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
             connection.execute(f"SET allowed_directories = [{allowed}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -726,7 +728,11 @@ class Archive:
             ) from error
         if version != [(VERSION,)]:
             connection.close()
-            raise CdrError(f"the archive has version {version}, not {VERSION}", str(self.path))
+            raise CdrError(
+                f"the archive has version {version[0][0]}, not {VERSION}: use the sinchvoice that "
+                "made it",
+                str(self.path),
+            )
         return connection
 
     def _create(self) -> None:

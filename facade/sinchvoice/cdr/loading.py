@@ -22,7 +22,7 @@ import attrs
 from ..calls import CallReason, CallResult
 from ..errors import CdrError, Reject
 from . import values
-from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
+from .layouts import LAYOUTS, Column, ColumnType, Layout
 from .reader import Reader, _cells, _File, _Plan
 from .records import CdrRecord
 from .sources import ByteStream
@@ -400,7 +400,7 @@ def exact_rows(spooled: Spooled, layout: Layout | None, folder: Path) -> Rows:
     return rows
 
 
-_Batch = tuple[LayoutName, int, list[int], list[CdrRecord], Reject | None]
+_Batch = tuple[str, int, list[int], list[CdrRecord], Reject | None]
 
 
 def _batches(stream: ByteStream, layout: Layout | None) -> Iterator[_Batch]:
@@ -474,7 +474,9 @@ def _picker(layout: Layout) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
     return pick
 
 
-_PICK = {name: _picker(layout) for name, layout in LAYOUTS.items()}
+_PICK: Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
+    name: _picker(layout) for name, layout in LAYOUTS.items()
+}
 
 
 def _extras(record: CdrRecord) -> str:

@@ -132,11 +132,15 @@ def one_by_one(source: Source) -> Iterator[Source]:
             yield source
     elif isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
         yield source
-    elif isinstance(source, Iterable):
-        for each in source:
-            yield from one_by_one(each)
     else:
-        yield source
+        each_of: Any = source
+        try:
+            sources = iter(each_of)
+        except TypeError:
+            yield source  # opening it says why not
+            return
+        for each in sources:
+            yield from one_by_one(each)
 
 
 def _is_local(source: str | os.PathLike[str]) -> bool:
