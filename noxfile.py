@@ -87,7 +87,7 @@ def openapi_core(session: nox.Session) -> None:
 def endurance(session: nox.Session) -> None:
     """Faults, forged callbacks and damaged files by the thousand, crowds of threads."""
     install_groups(session, "test")
-    install_wheel(session, "sandbox")
+    install_wheel(session, "cdr", "sandbox")
     files = sorted(str(file) for file in Path("tests/endurance").glob("*.py"))
     session.run("pytest", "--capture=no", *files, *session.posargs)
 

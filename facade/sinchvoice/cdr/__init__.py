@@ -14,6 +14,8 @@ Compressed files other than .zst are read as they are; .zst before Python 3.14 a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..errors import CdrError, Reject, RejectCause
 from . import kpis
 from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, Ratio
@@ -30,23 +32,32 @@ from .records import (
 )
 from .sources import Source
 
+if TYPE_CHECKING:
+    from .archive import Archive, DayCompleteness, FileReport, LoadProgress, LoadReport, QueryResult
+
 __all__ = [
     "LAYOUTS",
     "AppToApp",
+    "Archive",
     "CallDetailRecord",
     "CdrError",
     "CdrRecord",
     "Column",
     "ColumnType",
+    "DayCompleteness",
     "Dimension",
     "Extras",
+    "FileReport",
     "KpiCost",
     "KpiFilter",
     "KpiRow",
     "Layout",
     "LayoutName",
+    "LoadProgress",
+    "LoadReport",
     "PhoneOriginated",
     "PhoneTerminated",
+    "QueryResult",
     "Ratio",
     "Reader",
     "Reject",
@@ -56,3 +67,18 @@ __all__ = [
     "kpis",
     "read",
 ]
+
+
+_ARCHIVE = {"Archive", "DayCompleteness", "FileReport", "LoadProgress", "LoadReport", "QueryResult"}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ARCHIVE:
+        from . import archive
+
+        return getattr(archive, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

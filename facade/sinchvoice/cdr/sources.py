@@ -24,7 +24,7 @@ from typing import IO, Any, Protocol, TypeAlias, cast
 
 from ..errors import CdrError, InvalidRequest, printable
 
-__all__ = ["ByteStream", "Source", "streams"]
+__all__ = ["ByteStream", "Source", "one_by_one", "streams"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Iterable[Source]"
 
@@ -121,6 +121,31 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
             f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
             "a binary file, bytes, '-' or a list of these"
         )
+
+
+def one_by_one(source: Source) -> Iterator[Source]:
+    """The same files, with folders and globs as the paths of what is in them."""
+    if isinstance(source, str | os.PathLike):
+        if isinstance(source, Path) or (source and source != "-" and _is_local(source)):
+            yield from _paths(os.fspath(source))
+        else:
+            yield source
+    elif isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
+        yield source
+    else:
+        each_of: Any = source
+        try:
+            sources = iter(each_of)
+        except TypeError:
+            yield source  # opening it says why not
+            return
+        for each in sources:
+            yield from one_by_one(each)
+
+
+def _is_local(source: str | os.PathLike[str]) -> bool:
+    location = os.fspath(source)
+    return isinstance(location, str) and "\0" not in location and not _URL.match(location)
 
 
 # --- where the bytes are ------------------------------------------------------------------------

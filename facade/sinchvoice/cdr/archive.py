@@ -1,0 +1,936 @@
+"""The archive: an embedded DuckDB file that has every record once, and accounts for every other.
+
+    with cdr.Archive("calls.duckdb") as archive:
+        report = archive.load("cdr/2026-11-*.csv.gz")
+        print(report)
+        print(archive.sql("SELECT result, count(*) FROM records GROUP BY ALL").rows)
+
+It needs the extra: `pip install 'sinchvoice[cdr]'`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import attrs
+
+from ..errors import CdrError
+from . import kpis, layouts, loading
+from .kpis import Dimension, KpiFilter, KpiRow
+from .layouts import Layout, LayoutName
+from .loading import COLUMNS, Spooled
+from .sources import Source, one_by_one, streams
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = [
+    "Archive",
+    "ArchivedReject",
+    "DayCompleteness",
+    "FileReport",
+    "LoadProgress",
+    "LoadReport",
+    "QueryResult",
+]
+
+VERSION = 1
+"""Of the tables."""
+
+_COMPARED = [name for name in COLUMNS if name not in ("file_id", "record", "line")]
+_RECORDS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_TABLES = f"""
+CREATE TABLE sinchvoice_archive (version INTEGER);
+INSERT INTO sinchvoice_archive VALUES ({VERSION});
+CREATE TABLE files (
+    file_id INTEGER, sha256 VARCHAR, layout VARCHAR, name VARCHAR, size BIGINT, layouts VARCHAR[],
+    loaded_at TIMESTAMP, day DATE, read_by VARCHAR, records BIGINT, loaded BIGINT,
+    duplicates BIGINT, conflicts BIGINT, rejected BIGINT
+);
+CREATE TABLE records ({_RECORDS});
+CREATE TABLE conflicts ({_RECORDS});
+CREATE TABLE rejects (
+    reject_id BIGINT, file_id INTEGER, line BIGINT, "offset" BIGINT, record BIGINT, layout VARCHAR,
+    column_name VARCHAR, value VARCHAR, cause VARCHAR, message VARCHAR, raw BLOB, size BIGINT,
+    header VARCHAR, call_id VARCHAR, resolved_by INTEGER
+);
+"""  # noqa: S608 - constants of this module
+
+ReadBy: TypeAlias = Literal["fast", "exact"]
+
+
+@attrs.frozen(kw_only=True)
+class FileReport:
+    """What became of one file: `records == loaded + duplicates + conflicts + rejected`.
+
+    Attributes:
+        name: of the file; a member of an archive is `archive.zip!member`.
+        sha256: of its bytes, unpacked.
+        size: how many there are.
+        records: in the file; 0 if it was skipped.
+        loaded: that are in the table `records` now, and were not before.
+        duplicates: that were known, with the same content.
+        conflicts: with a call id that was known, and other content; they are in `conflicts`.
+        rejected: that could not be read; they are in `rejects`.
+        resolved: rejects of any file that are resolved now, as their call is in `records`.
+        skipped: whether the same bytes had been loaded before, so that there was nothing to do.
+        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader.
+        seconds: that it took.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    records: int = 0
+    loaded: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    rejected: int = 0
+    resolved: int = 0
+    skipped: bool = False
+    read_by: ReadBy | None = None
+    seconds: float = 0.0
+
+
+@attrs.frozen
+class LoadReport:
+    """What became of several files; the numbers are sums over those that were not skipped.
+
+    Attributes:
+        details: file by file.
+        seconds: that all took.
+    """
+
+    details: tuple[FileReport, ...]
+    seconds: float
+
+    @property
+    def files(self) -> int:
+        """Files that were looked at."""
+        return len(self.details)
+
+    @property
+    def skipped(self) -> int:
+        """Files whose bytes had been loaded before."""
+        return sum(each.skipped for each in self.details)
+
+    @property
+    def records(self) -> int:
+        """Records: always loaded + duplicates + conflicts + rejected."""
+        return sum(each.records for each in self.details)
+
+    @property
+    def loaded(self) -> int:
+        """Records that are new in the archive."""
+        return sum(each.loaded for each in self.details)
+
+    @property
+    def duplicates(self) -> int:
+        """Records that were known, with the same content."""
+        return sum(each.duplicates for each in self.details)
+
+    @property
+    def conflicts(self) -> int:
+        """Records with a known call id and other content."""
+        return sum(each.conflicts for each in self.details)
+
+    @property
+    def rejected(self) -> int:
+        """Records that could not be read."""
+        return sum(each.rejected for each in self.details)
+
+    @property
+    def resolved(self) -> int:
+        """Rejects whose call is in the archive now."""
+        return sum(each.resolved for each in self.details)
+
+    def __str__(self) -> str:
+        skipped = f" ({self.skipped} known already)" if self.skipped else ""
+        return (
+            f"{self.files} files{skipped}: {self.records} records = {self.loaded} loaded "
+            f"+ {self.duplicates} duplicates + {self.conflicts} conflicts "
+            f"+ {self.rejected} rejected, in {self.seconds:.1f} s"
+        )
+
+
+@attrs.frozen
+class LoadProgress:
+    """How far loading is.
+
+    Attributes:
+        file: which one.
+        stage: `reading` while its bytes are read, then `loading`, then `done`.
+        bytes: of this file that were read, unpacked.
+    """
+
+    file: str
+    stage: Literal["reading", "loading", "done"]
+    bytes: int
+
+
+@attrs.frozen(kw_only=True)
+class ArchivedReject:
+    """A reject as the archive keeps it; see `Reject` for what it has in common.
+
+    Attributes:
+        reject_id: its number in the archive.
+        file_id: of its file, in the table `files`.
+        file: the name of that.
+        header: the names of the columns, with semicolons between them.
+        call_id: the call that its raw text names; None if it cannot be told.
+        resolved_by: file_id of the file that has this call's record; None if there is none.
+    """
+
+    reject_id: int
+    file_id: int
+    file: str
+    line: int
+    offset: int
+    record: int
+    layout: LayoutName
+    column: str | None
+    value: str | None = attrs.field(repr=False)
+    cause: str
+    message: str
+    raw: bytes = attrs.field(repr=False)
+    size: int
+    header: str = attrs.field(repr=False)
+    call_id: str | None
+    resolved_by: int | None
+
+
+@attrs.frozen(kw_only=True)
+class DayCompleteness:
+    """What the archive has of one UTC day and layout.
+
+    Attributes:
+        day: on which the calls were made, in UTC.
+        layout: of the records.
+        files: that have records of this day, or only rejects and others of the day.
+        records: of this day; 0 is a gap, as there are records of days before and after it.
+        first_call: when the first was made, in UTC.
+        last_call: when the last was made, in UTC.
+        late: records that came in a file of a later day. The day of a file is the one that most of
+            its records have.
+        rejects: unresolved ones in files of this day.
+    """
+
+    day: date
+    layout: LayoutName
+    files: int
+    records: int
+    first_call: datetime | None
+    last_call: datetime | None
+    late: int
+    rejects: int
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether a day is missing between others."""
+        return self.records == 0
+
+
+@attrs.frozen
+class QueryResult:
+    """The answer to a query.
+
+    Attributes:
+        columns: their names.
+        rows: a tuple for each; times are in UTC, without a zone.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Archive:
+    """Call detail records in a DuckDB file: each once, and every other one accounted for.
+
+    One process at a time has it open, and one thread at a time uses it.
+
+    Args:
+        path: of the file; it is made if it is not there, for its owner alone.
+        memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
+        threads: of DuckDB; None for one per core.
+
+    Raises:
+        CdrError: the file is in use by another process, or is no archive.
+        ImportError: the extra is not installed.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._duckdb = _import_duckdb()
+        self.path = Path(path).absolute()
+        if "?" in str(self.path):
+            raise CdrError("DuckDB takes no `?` in a path: choose another", str(self.path))
+        self._wal = self.path.with_name(self.path.name + ".wal")
+        self._closed = False
+        self._workspace = _workspace(self.path)
+        try:
+            self._connection = self._connect(memory_limit, threads)
+        except BaseException:
+            shutil.rmtree(self._workspace, ignore_errors=True)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Archive({str(self.path)!r})"
+
+    def close(self) -> None:
+        """Let others use the file; nothing can be asked any more."""
+        if not self._closed:
+            self._closed = True
+            self._private_wal()
+            self._connection.close()
+            if self._wal.exists() and not self._wal.stat().st_size:
+                self._wal.unlink()
+            shutil.rmtree(self._workspace, ignore_errors=True)
+
+    # --- loading ---
+
+    def load(
+        self,
+        *sources: Source,
+        layout: LayoutName | Layout | None = None,
+        progress: Callable[[LoadProgress], object] | None = None,
+    ) -> LoadReport:
+        """Load files, each in a transaction of its own.
+
+        A file with bytes that were loaded before is skipped. A record whose layout and call id are
+        known is a duplicate if it says the same, or else a conflict, which is kept aside: what is
+        in `records` is never changed. Rejects are resolved once a record of their call is there.
+
+        Args:
+            sources: as in `cdr.read`.
+            layout: of the records before the first header row; needed if there is none.
+            progress: is called as the work goes on.
+
+        Raises:
+            CdrError: a file cannot be read, is refused or changed meanwhile; nothing of it is in
+                the archive, while the files before it are.
+            InvalidRequest: there is no such layout.
+        """
+        known = None if layout is None else layouts.find(layout)
+        tell = progress or (lambda _: None)
+        begin = time.monotonic()
+        details = [
+            self._load(spooled, known, seen, tell)
+            for source in one_by_one(list(sources))
+            for spooled, seen in self._spooled(source, tell)
+        ]
+        return LoadReport(tuple(details), time.monotonic() - begin)
+
+    def _spooled(
+        self, source: Source, tell: Callable[[LoadProgress], object]
+    ) -> Iterator[tuple[Spooled, _Seen | None]]:
+        path = source if isinstance(source, Path) else None
+        before = None if path is None else _Seen.of(path)
+        for stream in streams(source):
+            name = stream.name
+
+            def reading(size: int, name: str = name) -> None:
+                tell(LoadProgress(name, "reading", size))
+
+            copy = self._workspace / "copy"
+            try:
+                yield loading.spool(stream, copy, reading), before
+            finally:
+                copy.unlink(missing_ok=True)
+
+    def _load(
+        self,
+        spooled: Spooled,
+        layout: Layout | None,
+        seen: _Seen | None,
+        tell: Callable[[LoadProgress], object],
+    ) -> FileReport:
+        begin = time.monotonic()
+        tell(LoadProgress(spooled.name, "loading", spooled.size))
+        asked = None if layout is None else layout.name
+        empty = FileReport(name=spooled.name, sha256=spooled.sha256, size=spooled.size)
+        same = "SELECT count(*) FROM files WHERE sha256 = ? AND layout IS NOT DISTINCT FROM ?"
+        if self._one(same, spooled.sha256, asked):
+            report = attrs.evolve(empty, skipped=True)
+        else:
+            report = self._load_fast(spooled, layout, seen, empty) or self._load_exact(
+                spooled, layout, seen, empty
+            )
+        tell(LoadProgress(spooled.name, "done", spooled.size))
+        return attrs.evolve(report, seconds=time.monotonic() - begin)
+
+    def _load_fast(
+        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, empty: FileReport
+    ) -> FileReport | None:
+        """Load a plain file; None, and nothing is done, if it is not."""
+        plain = loading.plain(spooled, layout)
+        if plain is None:
+            return None
+        path = str(spooled.path)
+        with suppress(self._duckdb.Error, _Mismatch), self._transaction():
+            proven = self._rows(plain.proof, plain.pattern, path)
+            if proven != [(plain.records, plain.records)]:
+                raise _Mismatch
+            file_id = self._next("file_id", "files")
+            self._do(f"INSERT INTO records {plain.select}", file_id, path)
+            asked = None if layout is None else layout.name
+            return self._settle(
+                attrs.evolve(empty, records=plain.records, read_by="fast"),
+                file_id,
+                asked,
+                [plain.layout.name],
+                seen,
+            )
+        return None
+
+    def _load_exact(
+        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, empty: FileReport
+    ) -> FileReport:
+        rows = loading.exact_rows(spooled, layout, self._workspace)
+        try:
+            with self._transaction():
+                file_id = self._next("file_id", "files")
+                self._do(f"INSERT INTO records {rows.select}", file_id, str(rows.path))
+                self._do(
+                    "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
+                    f"FROM ({rows.select_rejects})",
+                    self._next("reject_id", "rejects") - 1,
+                    file_id,
+                    str(rows.reject_path),
+                )
+                asked = None if layout is None else layout.name
+                return self._settle(
+                    attrs.evolve(empty, records=rows.records, read_by="exact"),
+                    file_id,
+                    asked,
+                    sorted(rows.layouts),
+                    seen,
+                )
+        except _Mismatch as error:
+            raise CdrError(
+                f"nothing was loaded, as it does not add up: {error}", empty.name
+            ) from error
+        finally:
+            rows.path.unlink(missing_ok=True)
+            rows.reject_path.unlink(missing_ok=True)
+
+    def _settle(
+        self,
+        report: FileReport,
+        file_id: int,
+        asked: str | None,
+        kinds: Sequence[str],
+        seen: _Seen | None,
+    ) -> FileReport:
+        """Take out what was known, and put the file on record, if every record is accounted for."""
+        day = self._one(
+            "SELECT mode(CAST(call_time AS DATE) ORDER BY call_time) FROM records "
+            "WHERE file_id = ?",
+            file_id,
+        )
+        came = self._one("SELECT count(*) FROM records WHERE file_id = ?", file_id)
+        duplicates = self._take_out_known(file_id)
+        count = "SELECT count(*) FROM {} WHERE file_id = ?"
+        loaded, conflicts, rejected = (
+            self._one(count.format(table), file_id) for table in ("records", "conflicts", "rejects")
+        )
+        report = attrs.evolve(
+            report,
+            loaded=loaded,
+            duplicates=duplicates,
+            conflicts=conflicts,
+            rejected=rejected,
+            resolved=self._resolve(file_id),
+        )
+        if (
+            report.records != came + rejected
+            or report.records != loaded + duplicates + conflicts + rejected
+        ):
+            raise _Mismatch(f"{report.records} records, and {report}")
+        self._do(
+            "INSERT INTO files "
+            "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
+            file_id,
+            report.sha256,
+            asked,
+            report.name,
+            report.size,
+            list(kinds),
+            day,
+            report.read_by,
+            report.records,
+            loaded,
+            duplicates,
+            conflicts,
+            rejected,
+        )
+        if seen is not None:
+            seen.check(report)
+        return report
+
+    def _take_out_known(self, file_id: int) -> int:
+        """Remove the file's rows whose call is known; conflicts are kept. Returns duplicates."""
+        # Hashes find what may be known; whether it is, is decided by the texts.
+        self._do(
+            "CREATE OR REPLACE TEMP TABLE suspects AS "
+            "SELECT h FROM (SELECT hash(layout, call_id) AS h FROM records WHERE file_id = $1) "
+            "GROUP BY h HAVING count(*) > 1",
+            file_id,
+        )
+        if self._one("SELECT count(*) FROM files"):
+            self._do(
+                "INSERT INTO suspects SELECT DISTINCT hash(layout, call_id) FROM records "
+                "WHERE file_id <> $1 AND hash(layout, call_id) IN "
+                "(SELECT hash(layout, call_id) FROM records WHERE file_id = $1)",
+                file_id,
+            )
+        if not self._one("SELECT count(*) FROM suspects"):
+            return 0
+        columns = ", ".join(_COMPARED)
+        wide = ", ".join(COLUMNS)
+        suspected = "hash(layout, call_id) IN (FROM suspects)"
+        self._do(
+            f"""
+            CREATE OR REPLACE TEMP TABLE known AS
+            SELECT record, nth_content > 1 AS duplicate FROM (
+                SELECT source, record,
+                    row_number() OVER (PARTITION BY layout, call_id ORDER BY source, record)
+                        AS nth_call,
+                    row_number() OVER (PARTITION BY {columns} ORDER BY source, record)
+                        AS nth_content
+                FROM (
+                    SELECT 0 AS source, {wide} FROM records WHERE file_id <> $1 AND {suspected}
+                    UNION ALL
+                    SELECT 1, {wide} FROM conflicts WHERE {suspected}
+                    UNION ALL
+                    SELECT 2, {wide} FROM records WHERE file_id = $1 AND {suspected}
+                )
+            ) WHERE source = 2 AND nth_call > 1
+            """,  # noqa: S608
+            file_id,
+        )
+        self._do(
+            f"INSERT INTO conflicts SELECT {wide} FROM records WHERE file_id = $1 "  # noqa: S608
+            "AND record IN (SELECT record FROM known WHERE NOT duplicate)",
+            file_id,
+        )
+        self._do(
+            "DELETE FROM records WHERE file_id = $1 AND record IN (SELECT record FROM known)",
+            file_id,
+        )
+        duplicates: int = self._one("SELECT count(*) FROM known WHERE duplicate")
+        return duplicates
+
+    def _resolve(self, file_id: int) -> int:
+        """Mark rejects whose call is in `records`: this file's, or any with this file's records."""
+        is_open = "resolved_by IS NULL AND rejects.call_id IS NOT NULL"
+        if not self._one(f"SELECT count(*) FROM rejects WHERE {is_open}"):  # noqa: S608
+            return 0
+        done: int = self._one(
+            "UPDATE rejects SET resolved_by = found.file_id FROM records AS found "  # noqa: S608
+            f"WHERE {is_open} AND (rejects.file_id = $1 OR found.file_id = $1) "
+            "AND found.call_id = rejects.call_id AND found.layout = rejects.layout",
+            file_id,
+        )
+        return done
+
+    # --- questions ---
+
+    def rejects(self, *, resolved: bool = False) -> list[ArchivedReject]:
+        """Records that could not be read, in the order in which they came.
+
+        Args:
+            resolved: True for those too whose call is in `records` by now.
+        """
+        rows = self._rows(
+            'SELECT reject_id, r.file_id, name, line, "offset", record, r.layout, column_name, '
+            "value, cause, message, raw, r.size, header, call_id, resolved_by "
+            "FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id "
+            "WHERE ? OR resolved_by IS NULL ORDER BY reject_id",
+            resolved,
+        )
+        names = [field.name for field in attrs.fields(ArchivedReject)]
+        return [ArchivedReject(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def completeness(self) -> list[DayCompleteness]:
+        """What there is of each UTC day and layout, and which days between others are missing."""
+        rows = self._rows(
+            """
+            WITH days AS (
+                SELECT CAST(call_time AS DATE) AS day, r.layout, count(DISTINCT r.file_id) AS files,
+                    count(*) AS records, min(call_time) AS first_call, max(call_time) AS last_call,
+                    count(*) FILTER (CAST(call_time AS DATE) < f.day) AS late
+                FROM records AS r JOIN files AS f ON f.file_id = r.file_id GROUP BY 1, 2
+            ),
+            spans AS (
+                SELECT layout, unnest(generate_series(min(day), max(day), INTERVAL 1 DAY)) AS day
+                FROM days GROUP BY layout
+            ),
+            bad AS (
+                SELECT f.day, r.layout, count(*) AS rejects, count(DISTINCT r.file_id) AS files
+                FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id
+                WHERE resolved_by IS NULL AND f.day IS NOT NULL GROUP BY 1, 2
+            ),
+            every AS (
+                SELECT CAST(day AS DATE) AS day, layout FROM spans
+                UNION SELECT day, layout FROM bad
+            )
+            SELECT e.day, e.layout, coalesce(d.files, b.files, 0), coalesce(records, 0), first_call,
+                last_call, coalesce(late, 0), coalesce(rejects, 0)
+            FROM every AS e
+            LEFT JOIN days AS d ON d.day = e.day AND d.layout = e.layout
+            LEFT JOIN bad AS b ON b.day = e.day AND b.layout = e.layout
+            ORDER BY e.day, e.layout
+            """
+        )
+        names = [field.name for field in attrs.fields(DayCompleteness)]
+        return [DayCompleteness(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def kpis(
+        self,
+        by: Dimension | Sequence[Dimension] = (),
+        where: KpiFilter | None = None,
+        *,
+        min_attempts: int = 1,
+    ) -> list[KpiRow]:
+        """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
+
+        Args:
+            by: what to group by: one of `kpis.DIMENSIONS`, or several.
+            where: which calls are counted.
+            min_attempts: a group with fewer has no ratios.
+
+        Raises:
+            InvalidRequest: there is no such dimension, or no such value of it.
+        """
+        return kpis.compute(kpis.on_duckdb(self._connection), by, where, min_attempts=min_attempts)
+
+    def sql(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> QueryResult:
+        """Ask in SQL, and change nothing.
+
+        One SELECT or EXPLAIN is taken, in a read-only transaction, by a connection that can open no
+        file but the archive and whose settings are locked.
+
+        Args:
+            query: in the SQL of DuckDB.
+            parameters: for each `?`, or by name for each `$name`.
+
+        Raises:
+            CdrError: it is wrong, or it is not only a question.
+        """
+        with self._asking(query, parameters) as cursor:
+            columns = tuple(column[0] for column in cursor.description or ())
+            return QueryResult(columns, cursor.fetchall())
+
+    def to_arrow(
+        self,
+        query: str = "SELECT * FROM records",
+        parameters: Sequence[object] | Mapping[str, object] = (),
+    ) -> ArrowStream:
+        """The rows of a query for whatever reads the Arrow C stream interface.
+
+        `pyarrow.table(…)`, `polars.DataFrame(…)`, `pandas.DataFrame.from_arrow(…)`; the query runs
+        when the stream is asked for, and as often.
+
+        Args:
+            query: as in `sql`.
+            parameters: as in `sql`.
+        """
+        return ArrowStream(self, query, parameters)
+
+    def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write `records` as Parquet files, a folder `day=…` for each UTC day.
+
+        All of it is written aside and then renamed: at any time there is all of the old or all of
+        the new export, or, for a moment, none.
+
+        Args:
+            folder: where to; one that is there is replaced, if it is empty or such an export.
+
+        Returns:
+            The files, by name.
+
+        Raises:
+            CdrError: the folder is there and has something else, or cannot be written.
+        """
+        target = Path(folder).absolute()
+        if target.exists() and not _is_export(target):
+            raise CdrError("this is there and no export: give a new folder", str(target))
+        aside = Path(tempfile.mkdtemp(prefix="export-", dir=self._workspace))
+        try:
+            written = aside / "new"
+            written.mkdir()
+            self._do(
+                "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "  # noqa: S608
+                f"TO {_literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
+            )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            near = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+            try:
+                shutil.move(written, near / "new")
+                if target.exists():
+                    target.rename(near / "old")
+                (near / "new").rename(target)
+            finally:
+                shutil.rmtree(near, ignore_errors=True)
+        except OSError as error:
+            raise CdrError(f"cannot be written: {error.strerror or error}", str(target)) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return sorted(target.rglob("*.parquet"))
+
+    # --- the connection ---
+
+    def _connect(self, memory_limit: str | None, threads: int | None) -> duckdb.DuckDBPyConnection:
+        if not self.path.exists():
+            self._create()
+        self._private_wal()
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "allow_community_extensions": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "python_enable_replacements": "false",
+            "temp_directory": str(self._workspace / "spill"),
+        }
+        if memory_limit is not None:
+            config["memory_limit"] = memory_limit
+        if threads is not None:
+            config["threads"] = str(threads)
+        try:
+            connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
+                str(self.path), config=config
+            )
+        except self._duckdb.IOException as error:
+            raise self._unusable(error) from error
+        except self._duckdb.Error as error:
+            raise CdrError(f"cannot be opened: {error}", str(self.path)) from error
+        try:
+            for orphan in self.path.parent.glob(f"{_prefix(self.path)}*"):
+                if orphan != self._workspace:  # of a process that was killed: we have the lock
+                    shutil.rmtree(orphan, ignore_errors=True)
+            allowed = _literal(f"{self._workspace}{os.sep}")
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
+            connection.execute(f"SET allowed_directories = [{allowed}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            version = connection.execute("SELECT version FROM sinchvoice_archive").fetchall()
+        except self._duckdb.Error as error:
+            connection.close()
+            raise CdrError(
+                f"this is no archive of call detail records: {error}", str(self.path)
+            ) from error
+        if version != [(VERSION,)]:
+            connection.close()
+            raise CdrError(
+                f"the archive has version {version[0][0]}, not {VERSION}: use the sinchvoice that "
+                "made it",
+                str(self.path),
+            )
+        return connection
+
+    def _create(self) -> None:
+        """Make an archive in a folder of our own, and put it into its place when it is whole."""
+        new = self._workspace / "new"
+        with self._duckdb.connect(str(new)) as connection:
+            connection.execute(_TABLES)
+        new.chmod(0o600)
+        try:
+            new.rename(self.path)
+        except OSError as error:
+            raise CdrError(f"cannot be made: {error.strerror}", str(self.path)) from error
+
+    def _unusable(self, error: Exception) -> CdrError:
+        if "lock" in str(error):
+            return CdrError(
+                f"another process has the archive open: close it there, or wait ({error})",
+                str(self.path),
+            )
+        return CdrError(f"cannot be opened: {error}", str(self.path))
+
+    def _private_wal(self) -> None:
+        """DuckDB makes this file for everybody to read, unless it is there."""
+        with suppress(FileExistsError):
+            os.close(os.open(self._wal, os.O_CREAT | os.O_EXCL, 0o600))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._do("BEGIN TRANSACTION")
+        try:
+            yield
+            self._private_wal()
+            self._do("COMMIT")
+        except BaseException:
+            with suppress(self._duckdb.Error):  # it may be undone already
+                self._do("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _asking(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection.cursor()
+        try:
+            statement = self._question(cursor, query)
+            cursor.execute(
+                statement, parameters if isinstance(parameters, Mapping) else list(parameters)
+            )
+            yield cursor
+        except self._duckdb.Error as error:
+            raise CdrError(f"the query fails: {error}") from error
+        finally:
+            cursor.close()  # undoes the transaction
+
+    def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+        """The one statement of a query, in a transaction that can change nothing."""
+        kinds = (self._duckdb.StatementType.SELECT, self._duckdb.StatementType.EXPLAIN)
+        statements = cursor.extract_statements(query)
+        if len(statements) != 1 or statements[0].type not in kinds:
+            raise CdrError("one SELECT is expected: an archive is changed by load() alone")
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        return statements[0]
+
+    def _do(self, statement: str, *parameters: object) -> None:
+        self._connection.execute(statement, list(parameters))
+
+    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, list(parameters)).fetchall()
+
+    def _one(self, query: str, *parameters: object) -> Any:
+        return self._rows(query, *parameters)[0][0]
+
+    def _next(self, column: str, table: str) -> int:
+        number: int = self._one(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")  # noqa: S608
+        return number
+
+
+@attrs.frozen
+class ArrowStream:
+    """Rows of an archive as an Arrow C stream, from a query that runs when it is asked for."""
+
+    _archive: Archive
+    _query: str
+    _parameters: Sequence[object] | Mapping[str, object]
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+
+        Raises:
+            CdrError: the query is wrong, or it is not only a question.
+        """
+        archive = self._archive
+        cursor = archive._connection.cursor()  # the stream keeps it, and its transaction
+        try:
+            statement = archive._question(cursor, self._query)
+            return cursor.sql(statement, params=self._parameters or None).__arrow_c_stream__(
+                requested_schema
+            )
+        except archive._duckdb.Error as error:
+            cursor.close()
+            raise CdrError(f"the query fails: {error}") from error
+
+
+class _Mismatch(Exception):
+    """A file is not plain, or its records do not add up."""
+
+
+@attrs.frozen
+class _Seen:
+    """What a file was before it was read."""
+
+    path: Path
+    stat: tuple[int, ...]
+    plain: bool
+
+    @classmethod
+    def of(cls, path: Path) -> _Seen | None:
+        try:
+            stat = path.stat()
+        except (OSError, ValueError):
+            return None  # opening it says why
+        with path.open("rb") as file:
+            head = file.read(16)
+        from .sources import _kind
+
+        return cls(path, _identity(stat), _kind(str(path), head) is None)
+
+    def check(self, report: FileReport) -> None:
+        """Refuse the file if it is not what it was.
+
+        Raises:
+            CdrError: it has changed.
+        """
+        changed = CdrError(
+            "the file changed while it was loaded, and nothing of it was: load it again when it is "
+            "complete",
+            report.name,
+        )
+        try:
+            if _identity(self.path.stat()) != self.stat:
+                raise changed
+            if self.plain:
+                with self.path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256")
+                if digest.hexdigest() != report.sha256:
+                    raise changed
+        except OSError as error:
+            raise changed from error
+
+
+def _identity(stat: os.stat_result) -> tuple[int, ...]:
+    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def _import_duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise ImportError("the archive needs DuckDB: pip install 'sinchvoice[cdr]'") from error
+    return duckdb
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name}-work-"
+
+
+def _workspace(path: Path) -> Path:
+    """A folder for its owner alone, on the file system of the archive."""
+    try:
+        return Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
+    except OSError as error:
+        raise CdrError(f"cannot be made: {error.strerror}", str(path)) from error
+
+
+def _is_export(folder: Path) -> bool:
+    return folder.is_dir() and all(each.name.startswith("day=") for each in folder.iterdir())
+
+
+def _literal(text: object) -> str:
+    """A text in SQL; only for statements that take no parameters."""
+    return "'" + str(text).replace("'", "''") + "'"

@@ -1,0 +1,730 @@
+"""The archive has every record once, accounts for every other, and loses or changes none."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import random
+import re
+import stat
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sinchvoice import CdrError, InvalidRequest, MxpEndpoint, PstnEndpoint, SipEndpoint, cdr
+from sinchvoice.cdr import LAYOUTS, Archive
+from sinchvoice.sandbox import cdr_files
+
+duckdb = pytest.importorskip("duckdb")
+
+NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
+PHONE = NAMES["phone-terminated"]
+VALUES = {
+    "CallId": "4398599d1ba84ef3bde0a82dfb61abed",
+    "UserSpaceId": "1137",
+    "CallTime": "2026-11-02T08:15:30.1234567Z",
+    "Result": "ANSWERED",
+    "Reason": "CALLEEHANGUP",
+    "Duration": "138",
+    "AnswerTime": "2026-11-02T08:15:42.0000000Z",
+    "From": "+12125550101",
+    "To": "+46730170101",
+    "FromUserId": "alice",
+    "ToUserId": "bob",
+    "Amount": "0.1758",
+    "Currency": "EUR",
+    "Custom": "campaign 7",
+    "ApplicationKey": "5F5C418A0F914BBC8234A9BF5EDDAD97",
+    "UserId": "alice",
+    "ToCountryId": "SE",
+}
+CONTENT = (
+    "layout, call_id, user_space_id, call_time, result, reason, duration, answer_time, from_, to_, "
+    "amount, currency, custom, application_key, user_id, to_country_id, extras"
+)
+KILLED = """
+import os, random, signal, sys, threading
+from sinchvoice import cdr
+
+with cdr.Archive(sys.argv[1]) as archive:
+    threading.Timer(float(sys.argv[2]), os.kill, (os.getpid(), signal.SIGKILL)).start()
+    archive.load(*sys.argv[3:])
+os._exit(0)
+"""
+
+
+def row(names: list[str] = PHONE, **changes: str) -> str:
+    return ";".join({**VALUES, **changes}[name] for name in names)
+
+
+def file(*rows: str, names: list[str] = PHONE, end: str = "\n") -> bytes:
+    return end.join([";".join(names), *rows, ""]).encode()
+
+
+def generated(records: int, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    cdr_files.write(buffer, records, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Any:
+    with Archive(tmp_path / "calls.duckdb") as opened:
+        yield opened
+
+
+def load(archive: Archive, *sources: Any, **options: Any) -> cdr.FileReport:
+    (report,) = archive.load(*sources, **options).details
+    assert report.records == (
+        report.loaded + report.duplicates + report.conflicts + report.rejected
+    )
+    return report
+
+
+def rows(archive: Archive, columns: str = CONTENT, table: str = "records") -> list[Any]:
+    return archive.sql(f"SELECT {columns} FROM {table} ORDER BY ALL").rows  # noqa: S608
+
+
+def state(archive: Archive) -> dict[str, list[Any]]:
+    """What the archive says, whichever file said it first."""
+    return {
+        "records": rows(archive),
+        "conflicts": rows(archive, CONTENT, "conflicts"),
+        "rejects": rows(archive, "line, record, cause, message, raw, resolved_by > 0", "rejects"),
+        "files": rows(archive, "sha256, records, rejected", "files"),
+    }
+
+
+def stored(record: cdr.CdrRecord) -> tuple[Any, ...]:
+    """A record of the exact reader as a row of the archive."""
+
+    def value(name: str) -> Any:
+        match getattr(record, name, None):
+            case MxpEndpoint(text) | PstnEndpoint(text) | SipEndpoint(text):
+                return text
+            case cdr_time if isinstance(cdr_time, datetime):
+                return cdr_time.astimezone(UTC).replace(tzinfo=None)
+            case other:
+                return getattr(other, "endpoint", other)
+
+    fields = CONTENT.replace("from_, to_", "from_, to").split(", ")
+    return (*map(value, fields[:-1]), None)
+
+
+def check_like_the_exact_reader(
+    archive: Archive, content: bytes, layout: Any = None
+) -> cdr.FileReport:
+    """The archive has the records and rejects of the exact reader, row by row."""
+    exact = cdr.read(content, layout, on_reject="collect")
+    records = list(exact)
+    report = load(archive, content, layout=layout)
+    assert report.records == exact.records
+    assert report.rejected == exact.rejected
+    first = dict[tuple[str, str], tuple[Any, ...]]()
+    contents = set()
+    for each in records:
+        first.setdefault((each.layout, each.call_id), stored(each))
+        contents.add(stored(each))
+    found = archive.sql(f"SELECT {CONTENT} FROM records ORDER BY record").rows  # noqa: S608
+    assert found == list(first.values())
+    kept = set(found) | set(rows(archive, CONTENT, "conflicts"))
+    assert kept == contents
+    rejects = archive.sql(
+        'SELECT line, "offset", record, layout, column_name, value, cause, message, raw, size '
+        "FROM rejects ORDER BY record"
+    ).rows
+    assert rejects == [
+        (r.line, r.offset, r.record, r.layout, r.column, r.value, r.cause, r.message, r.raw, r.size)
+        for r in exact.rejects
+    ] or any(r.value == "" for r in exact.rejects)
+    return report
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("header", [True, False])
+def test_a_plain_file_is_read_fast_and_as_the_exact_reader_does(
+    archive: Archive, layout: Any, header: bool
+):
+    content = generated(500, layout=layout, quoted=0, header=header)
+    report = check_like_the_exact_reader(archive, content, None if header else layout)
+    assert report.read_by == "fast"
+    assert report.loaded == 500
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_with_defects_is_read_exactly(archive: Archive, layout: Any):
+    content = generated(500, layout=layout, defects=cdr_files.DEFECTS, defective=0.1)
+    report = check_like_the_exact_reader(archive, content)
+    assert report.read_by == "exact"
+    assert report.rejected
+
+
+def test_both_paths_give_the_same_rows(archive: Archive, tmp_path: Path):
+    content = generated(500).replace(b"two lines,\nand", b"one line, and")
+    with Archive(tmp_path / "other.duckdb") as other:
+        assert load(archive, content).read_by == "fast"
+        assert load(other, content.replace(b"\n", b"\r\n")).read_by == "exact"
+        positions = f"{CONTENT}, file_id, record, line"
+        assert rows(archive, positions) == rows(other, positions)
+
+
+CELLS = {
+    "CallId": ["a", "b", '"c"', '"a;b"', '""', "", " a ", "NULL", '"x""y"', "é"],
+    "UserSpaceId": ["", "007", "-1", '"12"', "1e3", "9" * 18, "9" * 19, " 1", "+1", "1_0"],
+    "CallTime": [
+        "2026-11-02T08:15:30.1234567Z",
+        "2026-11-02 08:15:30Z",
+        "2026-11-02T08:15:30.999999999Z",
+        '"2026-11-02T08:15:30.5Z"',
+        "2026-02-30T00:00:00Z",
+        "2026-11-02T24:00:00Z",
+        "2026-11-02T08:15:30+02:00",
+        "2026-11-02T08:15:30",
+        "1000-01-01T00:00:00Z",
+        "2999-12-31T23:59:59.9999999Z",
+        "0001-01-01T00:00:00+14:00",
+    ],
+    "Result": ["answered", "Busy", "NEW", "", "BU\u017fY", '"FAILED"', "N/A"],
+    "Reason": ["hangup", "cancel", "some; text", '"some; text"', "BLOC\u212aED", "straße"],
+    "Duration": ["0", "", "12.6", "-0", "00"],
+    "AnswerTime": ["", '""', "2026-13-01T00:00:00Z"],
+    "From": ["", "anonymous", "+1 (212) 555", '"+1"', "'; DROP TABLE records; --"],
+    "Amount": ["0.1", "0.10", "", "-1.5", "9" * 20 + "." + "9" * 18, "1e2", "0,5", ".5", "5."],
+    "Custom": [
+        '"a;b"',
+        '{"a": 1}',
+        '"two\nlines"',
+        '"not closed',
+        'x"y;"open',
+        '5" pipe',
+        '"""quoted"""',
+        "\\n",
+        "\\b\\",
+        "\u2028",
+        "\x1f",
+        "\x01",
+        "\ufeff",
+        "=cmd()",
+        ' "x"',
+        '"x" ',
+    ],
+}
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {},
+            optional={name: st.sampled_from(values) for name, values in CELLS.items()},
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=150)
+def test_whatever_is_in_the_cells_both_readers_agree(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[dict[str, str]], numbered: bool
+):
+    lines = [
+        row(**({"CallId": f"call-{number}"} if numbered else {}) | change)
+        for number, change in enumerate(changes)
+    ]
+    with Archive(tmp_path_factory.mktemp("archive") / "a.duckdb") as archive:
+        check_like_the_exact_reader(archive, file(*lines))
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in CELLS.items() for v in vs])
+def test_each_odd_cell_is_read_as_the_exact_reader_does(archive: Archive, name: str, value: str):
+    check_like_the_exact_reader(archive, file(row(**{name: value})))
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [
+        (file(), None),
+        (b"", "app-to-app"),
+        (b"\xef\xbb\xbf" + file(row()), None),
+        (b"\xef\xbb\xbf" + row().encode(), "phone-terminated"),
+        (file(row(), "", row(CallId="b")), None),
+        (file(row()) + b"\n\n", None),
+        (file(row()).removesuffix(b"\n"), None),
+        (file(row()) + file(row(NAMES["app-to-app"]), names=NAMES["app-to-app"]), None),
+        (file(row(PHONE[::-1]), names=PHONE[::-1]), None),
+        (file(row(PHONE[:14]), names=PHONE[:14]), None),
+        (row(PHONE[:14]).encode(), "phone-terminated"),
+        (file(row(Custom="x" * 3_000_000)), None),
+        (file(row(Custom='"' + "x\n" * 1_000_000 + '"')), None),
+        (file(row()).replace(b"campaign", b"caf\xe9"), None),
+        (file(row()).replace(b"campaign", b"\0"), None),
+        (file(row(), row(CallId="b")).replace(b"\n", b"\r\n", 2), None),
+        (file(row()).replace(b"campaign", b"a\rb"), None),
+        (file(row(), names=[f'"{name}"' for name in PHONE]), None),
+        (file(*[row(CallId=f"c{n}", Custom=f"{'é' * n}") for n in range(50)]), None),
+    ],
+)
+def test_files_of_other_forms_are_read_as_the_exact_reader_does(
+    archive: Archive, content: bytes, layout: Any
+):
+    check_like_the_exact_reader(archive, content, layout)
+
+
+def test_unknown_columns_are_kept_as_json(archive: Archive):
+    content = file(row() + ";new\\n", names=[*PHONE, "Leg"])
+    assert load(archive, content).read_by == "exact"
+    assert rows(archive, "extras") == [('{"Leg": "new\\\\n"}',)]
+
+
+def test_quoted_lines_that_look_like_records_stay_text(archive: Archive):
+    forged = '"' + "\n".join(row(CallId=f"forged-{n}") for n in range(3000)) + '"'
+    report = load(archive, file(row(Custom=forged), row(CallId="b")))
+    assert (report.records, report.loaded) == (2, 2)
+    assert rows(archive, "call_id, line") == [(VALUES["CallId"], 2), ("b", 3002)]
+
+
+def test_the_largest_amount_is_kept_exactly(archive: Archive):
+    amount = "9" * 20 + "." + "9" * 18
+    load(archive, file(row(Amount=amount), row(CallId="b", Amount=f"-{amount}")))
+    assert rows(archive, "amount") == [(Decimal(f"-{amount}"),), (Decimal(amount),)]
+
+
+def test_damaged_files_are_accounted_for_to_the_last_record(tmp_path: Path):
+    dice = random.Random(7)
+    contents = [
+        generated(20, layout=dice.choice(list(LAYOUTS)), seed=seed, quoted=0.1) for seed in range(8)
+    ]
+    with Archive(tmp_path / "calls.duckdb") as archive:
+        for _ in range(200):
+            check_damaged(archive, cdr_files.damaged(dice.choice(contents), dice))
+
+
+def check_damaged(archive: Archive, content: bytes) -> None:
+    """The archive counts as the exact reader does, or refuses the file as that does."""
+    exact = cdr.read(content, on_reject="collect")
+    refusal = None
+    try:
+        records = list(exact)
+    except CdrError as error:
+        refusal = re.escape(str(error))
+    if refusal is not None:
+        with pytest.raises(CdrError, match=refusal):
+            archive.load(content)
+        return
+    (report,) = archive.load(content).details
+    if report.skipped:
+        return
+    assert report.records == exact.records
+    assert report.rejected == exact.rejected
+    assert report.loaded + report.duplicates + report.conflicts == len(records)
+    known = rows(archive, "layout, call_id", "(FROM records UNION ALL BY NAME FROM conflicts)")
+    assert {(each.layout, each.call_id) for each in records} <= set(known)
+
+
+# --- once, and only once ------------------------------------------------------------------------
+
+
+def test_bytes_that_were_loaded_are_skipped_whatever_they_are_called(
+    archive: Archive, tmp_path: Path
+):
+    content = generated(100)
+    load(archive, content)
+    before = state(archive)
+    packed = tmp_path / "same.csv.gz"
+    packed.write_bytes(gzip.compress(content))
+    report = archive.load(content, packed)
+    assert (report.files, report.skipped, report.records) == (2, 2, 0)
+    assert state(archive) == before
+    assert "2 known already" in str(report)
+
+
+def test_the_same_bytes_in_another_layout_are_other_records(archive: Archive):
+    content = row(NAMES["app-to-app"]).encode()
+    assert load(archive, content, layout="app-to-app").loaded == 1
+    assert load(archive, content, layout="sip-terminated").loaded == 1
+    assert load(archive, content, layout="sip-terminated").skipped
+
+
+def test_a_record_that_says_the_same_is_a_duplicate(archive: Archive):
+    again = row(Amount="0.17580", Result="answered")
+    assert load(archive, file(row(), again)).duplicates == 1
+    assert load(archive, file(again, row(CallId="new"))).duplicates == 1
+    assert rows(archive, "call_id, file_id") == [(VALUES["CallId"], 1), ("new", 2)]
+
+
+def test_a_record_that_says_something_else_is_kept_aside_and_changes_nothing(archive: Archive):
+    load(archive, file(row()))
+    before = rows(archive)
+    other = file(row(Duration="139"), row(Duration="139"), row(Duration="140"))
+    report = load(archive, other)
+    assert (report.loaded, report.duplicates, report.conflicts) == (0, 1, 2)
+    assert rows(archive) == before
+    assert rows(archive, "duration, file_id", "conflicts") == [(139, 2), (140, 2)]
+    assert load(archive, file(row(Duration="140"), row(Duration="138"))).duplicates == 2
+
+
+def test_the_same_call_id_in_another_layout_is_another_record(archive: Archive):
+    load(archive, file(row()))
+    names = NAMES["app-to-app"]
+    assert load(archive, file(row(names), names=names)).loaded == 1
+
+
+def test_the_order_of_files_makes_no_difference(tmp_path: Path):
+    contents = [generated(200, seed=seed, quoted=seed % 2 / 5) for seed in range(4)]
+    contents.append(b"".join([contents[0], contents[1]]))
+    contents.append(generated(200, seed=2, quoted=0, defects=cdr_files.DEFECTS, defective=0.2))
+    states = []
+    for number in range(4):
+        order = contents * 2
+        random.Random(number).shuffle(order)
+        with Archive(tmp_path / f"{number}.duckdb") as archive:
+            archive.load(*order)
+            found = state(archive)
+            found["kept"] = sorted(set(map(str, found.pop("records") + found.pop("conflicts"))))
+            states.append(found)
+    assert all(found == states[0] for found in states)
+
+
+def test_a_load_that_is_killed_and_done_again_gives_the_same_tables(tmp_path: Path):
+    check_kills(tmp_path, 3, random.Random(1))
+
+
+def check_kills(folder: Path, kills: int, dice: random.Random) -> None:
+    """Kill a load at random moments, and compare what there is after the last one."""
+    paths = []
+    for seed in range(6):
+        path = folder / f"{seed}.csv"
+        path.write_bytes(generated(4000, seed=seed % 5, quoted=seed % 2 / 5, header=True))
+        paths.append(str(path))
+    paths.append(str(folder / "both.csv"))
+    (folder / "both.csv").write_bytes(b"".join(Path(path).read_bytes() for path in paths[:2]))
+    with Archive(folder / "whole.duckdb") as whole:
+        whole.load(*paths)
+        expected = state(whole)
+    calls = folder / "calls.duckdb"
+    died = 0
+    while died < kills:
+        if died % 10 == 0:
+            for old in folder.glob("calls.duckdb*"):
+                old.unlink()
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, calls, str(dice.uniform(0, 0.8)), *paths], check=False
+        )
+        died += 1
+        assert done.returncode in (0, -9)
+        with Archive(calls) as archive:
+            for name, records, loaded, duplicates, conflicts, rejected in archive.sql(
+                "SELECT name, records, loaded, duplicates, conflicts, rejected FROM files"
+            ).rows:
+                assert records == loaded + duplicates + conflicts + rejected, name
+            if died % 5 == 0 or died == kills:
+                archive.load(*paths)
+                assert state(archive) == expected
+    assert not list(folder.glob(".calls*"))
+
+
+# --- files that change, and files that are refused ----------------------------------------------
+
+
+def grow(path: Path) -> None:
+    with path.open("ab") as opened:
+        opened.write(b"x")
+
+
+def replace(path: Path) -> None:
+    content = path.read_bytes()
+    path.rename(path.with_suffix(".old"))
+    path.write_bytes(content)
+
+
+def change_in_place(path: Path) -> None:
+    was = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"campaign 7", b"campaign 8"))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [grow, replace, change_in_place, Path.unlink])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
+    archive: Archive, tmp_path: Path, change: Any, end: str
+):
+    path = tmp_path / "calls.csv"
+    path.write_bytes(file(row(), end=end))
+    os.utime(path, (0, 0))
+
+    def spoil(progress: cdr.LoadProgress) -> None:
+        if progress.stage == "loading":
+            change(path)
+
+    with pytest.raises(CdrError, match=r"calls\.csv: the file changed while it was loaded"):
+        archive.load(path, progress=spoil)
+    assert state(archive) == {"records": [], "conflicts": [], "rejects": [], "files": []}
+
+
+def test_a_refused_file_leaves_those_before_it(archive: Archive, tmp_path: Path):
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"a;b\n1;2\n")
+    with pytest.raises(CdrError, match=r"bad\.csv, line 1: there is no header row"):
+        archive.load(file(row()), bad)
+    assert rows(archive, "call_id") == [(VALUES["CallId"],)]
+    with pytest.raises(CdrError, match="cannot be read"):
+        archive.load(tmp_path / "missing.csv")
+    with pytest.raises(InvalidRequest, match="layout is 'other'"):
+        archive.load(file(row()), layout="other")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match="source is int"):
+        archive.load(7)  # type: ignore[arg-type]
+
+
+def test_an_interrupt_leaves_the_archive_as_before_the_file(archive: Archive):
+    def interrupt(progress: cdr.LoadProgress) -> None:
+        if progress.stage == "loading":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        archive.load(file(row()), progress=interrupt)
+    assert rows(archive) == []
+    assert load(archive, file(row())).loaded == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["'; DROP TABLE records; --.csv", "a[1]*.csv", 'x"y$1.csv', "{a,b}.csv", "é\n.csv", "s3:.csv"],
+)
+def test_file_names_are_only_names(tmp_path: Path, name: str):
+    folder = tmp_path / "it's [a] *folder"
+    folder.mkdir()
+    path = folder / name
+    path.write_bytes(generated(50, quoted=0))
+    with Archive(folder / f"{name}.duckdb") as archive:
+        report = load(archive, path)
+        assert (report.loaded, report.read_by) == (50, "fast")
+        assert archive.sql("SELECT name FROM files").rows == [(str(path),)]
+        assert archive.to_parquet(folder / f"{name}.d")
+    assert {each.name for each in folder.iterdir()} == {name, f"{name}.duckdb", f"{name}.d"}
+
+
+def test_folders_globs_archives_and_files_are_loaded_one_by_one(archive: Archive, tmp_path: Path):
+    folder = tmp_path / "cdr"
+    folder.mkdir()
+    for seed in range(3):
+        (folder / f"{seed}.csv").write_bytes(generated(10, seed=seed))
+    with zipfile.ZipFile(folder / "more.zip", "w") as packed:
+        packed.writestr("a.csv", generated(10, seed=3))
+        packed.writestr("b.csv", generated(10, seed=4))
+    seen: list[cdr.LoadProgress] = []
+    report = archive.load(folder, progress=seen.append)
+    assert (report.files, report.loaded) == (5, 50)
+    assert [each.stage for each in seen[:3]] == ["reading", "loading", "done"]
+    assert archive.load(str(folder / "*.csv"), io.BytesIO(generated(10, seed=0))).skipped == 4
+
+
+# --- rejects ------------------------------------------------------------------------------------
+
+
+def test_a_reject_is_kept_with_where_and_why_and_resolved_by_a_corrected_file(archive: Archive):
+    load(archive, file(row(), row(CallId="b", Duration="12.6"), row(CallId="")))
+    wrong, nameless = archive.rejects()
+    assert (wrong.line, wrong.record, wrong.column, wrong.value) == (3, 2, "Duration", "12.6")
+    assert (wrong.cause, wrong.call_id, wrong.file) == ("integer", "b", "<bytes>")
+    assert wrong.raw.startswith(b"b;1137;")
+    assert nameless.call_id is None
+    report = load(archive, file(row(CallId="b", Duration="13")))
+    assert (report.loaded, report.resolved) == (1, 1)
+    assert archive.rejects() == [nameless]
+    assert [each.resolved_by for each in archive.rejects(resolved=True)] == [2, None]
+
+
+def test_a_reject_is_resolved_as_well_if_the_correction_came_first(archive: Archive):
+    load(archive, file(row(CallId="b")))
+    report = load(archive, file(row(CallId="b", Duration="x")))
+    assert (report.rejected, report.resolved) == (1, 1)
+    assert archive.rejects() == []
+
+
+# --- questions ----------------------------------------------------------------------------------
+
+
+def test_completeness_shows_days_gaps_late_records_and_rejects(archive: Archive):
+    day = "2026-11-{}T12:00:00Z".format
+    load(archive, file(*[row(CallId=f"a{n}", CallTime=day("02")) for n in range(3)]))
+    load(
+        archive,
+        file(
+            *[row(CallId=f"b{n}", CallTime=day("04")) for n in range(3)],
+            row(CallId="late", CallTime="2026-11-02T23:59:59.9999999Z"),
+            row(CallId="bad", CallTime=day("04"), Duration="x"),
+        ),
+    )
+    second, third, fourth = archive.completeness()
+    assert (second.day, second.records, second.files, second.late) == (date(2026, 11, 2), 4, 2, 1)
+    assert str(second.last_call) == "2026-11-02 23:59:59.999999"
+    assert (third.day, third.is_gap, third.first_call) == (date(2026, 11, 3), True, None)
+    assert (fourth.records, fourth.rejects, fourth.is_gap) == (3, 1, False)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE records",
+        "DELETE FROM records",
+        "SELECT 1; SELECT 2",
+        "",
+        "SELECT",
+        "WITH gone AS (DELETE FROM records RETURNING *) SELECT * FROM gone",
+        "EXPLAIN ANALYZE DELETE FROM records",
+        "COPY records TO '/tmp/stolen.csv'",
+        "ATTACH '/tmp/other.duckdb'",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SELECT * FROM read_csv('calls.csv')",
+        "SELECT * FROM '/etc/hostname'",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM duckdb",
+        "SET threads = 1",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "PRAGMA enable_logging",
+        "CALL enable_logging()",
+        "COMMIT",
+        "EXPORT DATABASE '/tmp/stolen'",
+        "SELECT * FROM query('DROP TABLE records')",
+        "SELECT * FROM records WHERE call_id = ?",
+    ],
+)
+def test_a_query_that_is_not_only_a_question_is_refused(archive: Archive, query: str):
+    load(archive, file(row()))
+    with pytest.raises(CdrError):
+        archive.sql(query)
+    with pytest.raises((CdrError, duckdb.Error)):
+        duckdb.from_arrow(archive.to_arrow(query)).fetchall()
+    assert len(rows(archive)) == 1
+
+
+def test_a_query_takes_parameters(archive: Archive):
+    load(archive, file(row()))
+    found = archive.sql("SELECT call_id, 1 AS one FROM records WHERE to_ = ?", ["+46730170101"])
+    assert found == cdr.QueryResult(("call_id", "one"), [(VALUES["CallId"], 1)])
+    assert archive.sql("SELECT $x + 1", {"x": 1}).rows == [(2,)]
+
+
+def test_times_are_in_utc(archive: Archive):
+    assert archive.sql("SELECT current_setting('TimeZone')").rows == [("UTC",)]
+    load(archive, file(row(CallTime="2026-11-02T00:30:00+02:00")))
+    assert [str(each.day) for each in archive.completeness()] == ["2026-11-01"]
+
+
+def test_arrow_streams_can_be_read_again_and_while_more_is_loaded(archive: Archive):
+    def count(stream: Any) -> Any:
+        return duckdb.from_arrow(stream).aggregate("count(*)").fetchall()
+
+    load(archive, generated(100))
+    calls = archive.to_arrow()
+    assert count(calls) == count(calls) == [(100,)]
+    load(archive, generated(100, seed=1))
+    assert count(calls) == [(200,)]
+    assert duckdb.from_arrow(archive.to_arrow("SELECT 7 WHERE ? = 1", [1])).fetchall() == [(7,)]
+
+
+def test_parquet_is_written_by_day_and_replaced_as_a_whole(archive: Archive, tmp_path: Path):
+    folder = tmp_path / "out" / "calls"
+    archive.load(generated(30), generated(20, day=date(2026, 11, 4)))
+    files = archive.to_parquet(folder)
+    assert [path.parent.name for path in files] == ["day=2026-11-02", "day=2026-11-04"]
+    found = duckdb.read_parquet(f"{folder}/*/*.parquet").aggregate("day, count(*)").order("day")
+    assert found.fetchall() == [(date(2026, 11, 2), 30), (date(2026, 11, 4), 20)]
+    (folder / "day=2025-01-01").mkdir()
+    assert archive.to_parquet(folder) == files
+    assert sorted(each.name for each in folder.parent.iterdir()) == ["calls"]
+
+
+def test_parquet_overwrites_nothing_else(archive: Archive, tmp_path: Path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(CdrError, match="no export: give a new folder"):
+        archive.to_parquet(tmp_path)
+    with pytest.raises(CdrError, match="no export"):
+        archive.to_parquet(tmp_path / "mine.txt")
+    with pytest.raises(CdrError, match="cannot be written"):
+        archive.to_parquet(tmp_path / "mine.txt" / "below")
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def test_only_the_owner_can_read_the_archive_and_what_belongs_to_it(tmp_path: Path):
+    path = tmp_path / "calls.duckdb"
+    before = os.umask(0)
+    try:
+        with Archive(path) as archive:
+            archive.load(generated(10))
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes.pop("calls.duckdb") == modes.pop("calls.duckdb.wal") == 0o600
+    assert list(modes.values()) == [0o700]
+    assert [each.name for each in tmp_path.iterdir()] == ["calls.duckdb"]
+    with Archive(path) as archive:
+        assert len(rows(archive)) == 10
+        archive.close()
+    assert repr(archive) == f"Archive({str(path)!r})"
+
+
+def test_an_archive_in_use_names_who_uses_it_and_what_to_do(tmp_path: Path):
+    path = tmp_path / "calls.duckdb"
+    code = "import sys; from sinchvoice import cdr; cdr.Archive(sys.argv[1])"
+    with Archive(path) as archive:
+        found = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, check=False
+        )
+        assert "another process has the archive open: close it there, or wait" in found.stderr
+        assert f"PID {os.getpid()}" in found.stderr
+        assert load(archive, file(row())).loaded == 1
+
+
+def test_what_is_no_archive_is_left_alone(tmp_path: Path):
+    text = tmp_path / "text"
+    text.write_text("something")
+    with pytest.raises(CdrError, match="cannot be opened"):
+        Archive(text)
+    assert text.read_text() == "something"
+    with duckdb.connect(str(tmp_path / "other")) as other:
+        other.execute("CREATE TABLE records (a INTEGER)")
+    with pytest.raises(CdrError, match="no archive of call detail records"):
+        Archive(tmp_path / "other")
+    with duckdb.connect(str(tmp_path / "newer")) as other:
+        other.execute("CREATE TABLE sinchvoice_archive AS SELECT 99 AS version")
+    with pytest.raises(CdrError, match="has version 99"):
+        Archive(tmp_path / "newer")
+    with pytest.raises(CdrError, match="cannot be made: No such file"):
+        Archive(tmp_path / "missing" / "calls.duckdb")
+    with pytest.raises(CdrError, match="DuckDB takes no `.` in a path"):
+        Archive(tmp_path / "what?")
+    with pytest.raises(CdrError, match="cannot be opened"):
+        Archive(tmp_path / "limited", memory_limit="much")
+
+
+def test_limits_of_memory_and_threads_are_passed_on(tmp_path: Path):
+    with Archive(tmp_path / "calls.duckdb", memory_limit="100MB", threads=1) as archive:
+        found = archive.sql("SELECT current_setting('threads'), current_setting('memory_limit')")
+        assert found.rows == [(1, "95.3 MiB")]
+
+
+def test_reading_needs_no_duckdb_and_the_archive_says_that_it_does():
+    code = (
+        "import sys; sys.modules['duckdb'] = None\n"
+        "from sinchvoice import cdr\n"
+        "assert 'Archive' in dir(cdr)\n"
+        "try: cdr.Archive('x.duckdb')\n"
+        "except ImportError as error: print(error)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "the archive needs DuckDB: pip install 'sinchvoice[cdr]'\n"
+    assert not Path("x.duckdb").exists()
