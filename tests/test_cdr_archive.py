@@ -639,7 +639,8 @@ def test_parquet_is_written_by_day_and_replaced_as_a_whole(archive: Archive, tmp
     archive.load(generated(30), generated(20, day=date(2026, 11, 4)))
     files = archive.to_parquet(folder)
     assert [path.parent.name for path in files] == ["day=2026-11-02", "day=2026-11-04"]
-    found = duckdb.read_parquet(f"{folder}/*/*.parquet").aggregate("day, count(*)").order("day")
+    found = duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
+    found = found.aggregate("day, count(*)").order("day")
     assert found.fetchall() == [(date(2026, 11, 2), 30), (date(2026, 11, 4), 20)]
     (folder / "day=2025-01-01").mkdir()
     assert archive.to_parquet(folder) == files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hmac
 import io
 import json
@@ -41,7 +42,7 @@ from sinchvoice import (
 from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main
 from sinchvoice.cli.output import EXIT_CODES, Output, call_record
-from sinchvoice.sandbox import Sandbox, SandboxCall, running
+from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_files, running
 from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
@@ -1284,6 +1285,115 @@ def test_a_layout_that_there_is_not_is_told_with_those_there_are(run: Run):
     ran = run("cdr", "check", "-", "--layout", "sip", stdin=b"")
     assert ran.code == 2
     assert "give one of 'phone-terminated', 'phone-originated'" in ran.err
+
+
+@pytest.fixture
+def archive(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An archive of a day of made-up calls, three rejects and a formula, where commands look."""
+    monkeypatch.chdir(tmp_path)
+    with (tmp_path / "day.csv").open("wb") as file:
+        cdr_files.write(file, 200, seed=1)
+        file.write(b'=1+1;1;2026-11-02T00:00:00Z;"=x";"=1+1";1;;+1;+1;1;EUR;;=K;u;SE\n')
+    (tmp_path / "bad.csv").write_bytes(ROWS)
+    ran = run("cdr", "load", "day.csv", "bad.csv")
+    assert (ran.code, ran.err) == (0, "warning: 2 rejected: see sinchvoice cdr rejects\n")
+    assert [line.split("\t")[1:3] for line in ran.out.splitlines()[1:]] == [
+        ["201", "201"],
+        ["3", "1"],
+    ]
+    return tmp_path / "calls.duckdb"
+
+
+def test_what_was_loaded_is_skipped_when_it_comes_again(run: Run, archive: Path):
+    again = run("cdr", "load", "day.csv", "--json").json
+    assert (again["skipped"], again["records"]) == (True, 0)
+    assert archive.stat().st_mode & 0o077 == 0
+
+
+def test_the_kpis_of_an_archive_are_printed(run: Run, archive: Path):
+    whole = run("cdr", "stats", "--json", "--archive", str(archive)).json
+    assert whole["attempts"] == 202
+    assert 0 < whole["asr"] < 1
+    assert [cost["currency"] for cost in whole["cost"]] == [None, "EUR"][-len(whole["cost"]) :]
+    rows = run("cdr", "stats", "--by", "country", "--where", "layout=phone-terminated").out
+    assert rows.startswith("country\tattempts\tanswered")
+    some = run("cdr", "stats", "--json", "--where", "hour=8", "--where", "day=2026-11-02").json
+    assert 0 < some["attempts"] < 202
+    assert run("cdr", "stats", "--json", "--min-attempts", "1000").json["asr"] is None
+
+
+def test_csv_is_no_formula_for_a_spreadsheet(run: Run, archive: Path):
+    ran = run("cdr", "stats", "--by", "reason", "--by", "application", "--csv")
+    rows = list(csv.DictReader(ran.out.splitlines()))
+    assert sum(int(row["attempts"]) for row in rows) == 202
+    assert {row["reason"] for row in rows} >= {"'=1+1"}
+    assert {row["application"] for row in rows} >= {"'=K"}
+    assert not [cell for row in rows for cell in row.values() if cell.startswith("=")]
+    assert "cost EUR" in rows[0]
+
+
+@pytest.mark.parametrize("command", ["stats", "completeness", "load"])
+def test_json_of_an_archive_has_the_documented_keys(run: Run, archive: Path, command: str):
+    arguments = ["day.csv"] if command == "load" else []
+    ran = run("cdr", command, "--json", *arguments)
+    assert list(json.loads(ran.out.splitlines()[0])) == keys_documented_for(f"cdr {command}")
+
+
+def test_completeness_and_rejects_of_an_archive_are_printed(run: Run, archive: Path):
+    days = run("cdr", "completeness").out.splitlines()
+    assert days[0].split("\t")[:2] == ["day", "layout"]
+    assert days[1].split("\t")[:4] == ["2026-11-01", "sip-terminated", "1", "1"]
+    rejects = [json.loads(line) for line in run("cdr", "rejects", "--json").out.splitlines()]
+    assert [(reject["line"], reject["cause"]) for reject in rejects] == [
+        (4, "time"),
+        (5, "integer"),
+    ]
+
+
+def test_rejects_can_be_corrected_and_loaded(archive: Path, tmp_path: Path):
+    environ = {"SINCH_APPLICATION_KEY": "x", "SINCH_APPLICATION_SECRET": "y"}
+    raw = spawn("cdr", "rejects", "--raw", environ=environ, home=tmp_path, cwd=tmp_path)
+    text, _ = raw.communicate(timeout=30)
+    corrected = text.replace("00:00:00;", "00:00:00Z;").replace("12.6", "13")
+    (tmp_path / "corrected.csv").write_text(corrected, encoding="utf-8")
+    for command in (("load", "corrected.csv", "--json"), ("rejects", "--json")):
+        process = spawn("cdr", *command, environ=environ, home=tmp_path, cwd=tmp_path)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (0, "")
+        if out:
+            assert (json.loads(out)["loaded"], json.loads(out)["resolved"]) == (2, 2)
+    assert out == ""
+
+
+def test_an_archive_can_be_asked_in_sql_and_not_changed(run: Run, archive: Path):
+    ran = run("cdr", "sql", "SELECT count(*) AS n, max(call_time) AS last FROM records", "--json")
+    assert list(ran.json) == ["n", "last"]
+    assert ran.json["n"] == 202
+    for query in ("DELETE FROM records", "SELECT * FROM read_text('/etc/hostname')", "SELEC"):
+        assert run("cdr", "sql", query).code == 1
+
+
+def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
+    files = run("cdr", "export", "parquet").out.splitlines()[1:]
+    assert [Path(file).parent.name for file in files] == ["day=2026-11-01", "day=2026-11-02"]
+    assert all(Path(file).exists() for file in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["stats", "--archive", "none"], "there is no archive 'none'"),
+        (["stats", "--by", "planet"], "planet"),
+        (["stats", "--where", "country"], "give DIMENSION=VALUE"),
+        (["stats", "--where", "hour=noon"], "'noon' is no hour"),
+        (["stats", "--where", "planet=Earth"], "planet"),
+    ],
+)
+@pytest.mark.usefixtures("archive")
+def test_a_question_that_makes_no_sense_is_refused(run: Run, arguments: list[str], message: str):
+    ran = run("cdr", *arguments)
+    assert ran.code == 2
+    assert message in ran.err
 
 
 # sandbox

@@ -25,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from .app import run
     except ModuleNotFoundError as error:
-        if error.name not in ("rich", "typer"):
+        needed = (error.name or "").partition(".")[0]
+        if needed not in ("rich", "typer"):
             raise
-        sys.stderr.write(f"the command line needs {error.name}: pip install 'sinchvoice[cli]'\n")
+        sys.stderr.write(f"the command line needs {needed}: pip install 'sinchvoice[cli]'\n")
         return 3
     return run(given)

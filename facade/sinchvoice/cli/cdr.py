@@ -1,19 +1,29 @@
-"""Commands on files of call detail records."""
+"""Commands on call detail records: files of them, and an archive."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, cast
 
+import attrs
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import DownloadColumn, Progress, TimeElapsedColumn, TransferSpeedColumn
 
 from .. import cdr
+from ..cdr.kpis import DIMENSIONS, Dimension, Ratio
 from ..cdr.layouts import LAYOUTS, find
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
-from ..errors import CdrError, Reject
+from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write
 
@@ -22,28 +32,42 @@ __all__ = ["add_commands"]
 _NAMES = {kind: name for name, kind in RECORD_TYPES.items()}
 
 
+_Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE", help="Files, folders, globs in quotes, URLs; - for standard input."
+    ),
+]
+_Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="LAYOUT",
+        autocompletion=lambda: list(LAYOUTS),
+        help=f"Of records without a header row: {', '.join(LAYOUTS)}.",
+    ),
+]
+_Archive = Annotated[
+    Path, typer.Option("--archive", metavar="ARCHIVE", help="The DuckDB file of the archive.")
+]
+_ARCHIVE = Path("calls.duckdb")
+
+
 def add_commands(group: typer.Typer) -> None:
     """Add the commands to the group `sinchvoice cdr`."""
     command(group)(check)
+    command(group)(load)
+    command(group)(stats)
+    command(group)(completeness)
+    command(group)(rejects)
+    command(group)(export)
+    command(group)(sql)
 
 
 def check(
     options: OutputOptions,
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE", help="Files, folders, globs in quotes, URLs; - for standard input."
-        ),
-    ],
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            "--layout",
-            metavar="LAYOUT",
-            autocompletion=lambda: list(LAYOUTS),
-            help=f"Of records without a header row: {', '.join(LAYOUTS)}.",
-        ),
-    ] = None,
+    files: _Files,
+    layout: _Layout = None,
 ) -> None:
     """Read files of call detail records, and say of every record that cannot be read why not."""
     wanted = None if layout is None else find(layout)
@@ -89,7 +113,7 @@ def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
     def tell(reject: Reject) -> None:
         layouts[reject.layout] += 1
         if as_json:
-            rejects.append(_reject_record(reject))
+            rejects.append({**_reject_record(reject), "text": reject.text})
         else:
             write(f"reject: {reject}", sys.stderr)
 
@@ -107,7 +131,7 @@ def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
     return {**found, "rejects": rejects} if as_json else found
 
 
-def _reject_record(reject: Reject) -> Record:
+def _reject_record(reject: Any) -> Record:
     return {
         "line": reject.line,
         "offset": reject.offset,
@@ -116,5 +140,275 @@ def _reject_record(reject: Reject) -> Record:
         "value": reject.value,
         "cause": reject.cause,
         "message": reject.message,
-        "text": reject.text,
     }
+
+
+# --- archive ------------------------------------------------------------------------------------
+
+
+def load(
+    options: OutputOptions,
+    files: _Files,
+    archive: _Archive = _ARCHIVE,
+    layout: _Layout = None,
+) -> None:
+    """Load files into an archive: each record once, and what cannot be read kept aside."""
+    wanted = None if layout is None else find(layout)
+    with _opened(archive, must_exist=False) as opened, _progress() as progress:
+        report = opened.load(*files, layout=wanted, progress=progress)
+    options.output.rows(
+        (
+            {
+                "file": file.name,
+                "records": file.records,
+                "loaded": file.loaded,
+                "duplicates": file.duplicates,
+                "conflicts": file.conflicts,
+                "rejected": file.rejected,
+                "resolved": file.resolved,
+                "skipped": file.skipped,
+                "read_by": file.read_by,
+                "seconds": round(file.seconds, 3),
+            }
+            for file in report.details
+        ),
+        ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
+    )
+    if report.rejected and not options.as_json:
+        write(f"warning: {report.rejected} rejected: see sinchvoice cdr rejects", sys.stderr)
+
+
+def stats(
+    options: OutputOptions,
+    archive: _Archive = _ARCHIVE,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by",
+            metavar="DIMENSION",
+            autocompletion=lambda: list(DIMENSIONS),
+            help=f"Group by: {', '.join(DIMENSIONS)}; again for more.",
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="DIMENSION=VALUE",
+            help="Count only these calls; again for more values or dimensions.",
+        ),
+    ] = None,
+    min_attempts: Annotated[
+        int, typer.Option("--min-attempts", metavar="N", help="No ratios of fewer attempts.")
+    ] = 1,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV that no spreadsheet takes for formulas.")
+    ] = False,
+) -> None:
+    """Print the KPIs of an archive: attempts, ASR, NER, ACD, minutes, cost per currency."""
+    with _opened(archive) as opened:
+        groups = cast("list[Dimension]", by or [])  # which judges them
+        found = opened.kpis(groups, _filter(where or []), min_attempts=min_attempts)
+    records = [_kpi_record(row) for row in found]
+    if as_csv:
+        _write_csv(records)
+        return
+    shown = ("attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost")
+    options.output.rows(records, (*(by or ()), *shown))
+
+
+def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
+    """Print what an archive has of each day and layout, and which days are missing."""
+    with _opened(archive) as opened:
+        days = opened.completeness()
+    options.output.rows(
+        (
+            {
+                "day": day.day.isoformat(),
+                "layout": day.layout,
+                "files": day.files,
+                "records": day.records,
+                "first_call": _utc(day.first_call),
+                "last_call": _utc(day.last_call),
+                "late": day.late,
+                "rejects": day.rejects,
+                "is_gap": day.is_gap,
+            }
+            for day in days
+        ),
+        ("day", "layout", "files", "records", "late", "rejects", "is_gap"),
+    )
+
+
+def rejects(
+    options: OutputOptions,
+    archive: _Archive = _ARCHIVE,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Also those whose call was loaded since.")
+    ] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Print them as a file that can be corrected and loaded."),
+    ] = False,
+) -> None:
+    """Print the records of an archive that could not be read."""
+    with _opened(archive) as opened:
+        found = opened.rejects(resolved=resolved)
+    if raw:
+        header = None
+        for reject in found:
+            if reject.header != header:
+                header = reject.header
+                sys.stdout.buffer.write(header.encode() + b"\n")
+            sys.stdout.buffer.write(reject.raw + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    options.output.rows(
+        (
+            {
+                "file": reject.file,
+                **_reject_record(reject),
+                "text": reject.raw.decode("utf-8", "backslashreplace"),
+                "call_id": reject.call_id,
+                "is_resolved": reject.resolved_by is not None,
+            }
+            for reject in found
+        ),
+        ("file", "line", "column", "cause", "message"),
+    )
+
+
+def export(
+    options: OutputOptions,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")],
+    archive: _Archive = _ARCHIVE,
+) -> None:
+    """Write the records of an archive as Parquet files, a folder for each UTC day."""
+    with _opened(archive) as opened:
+        files = opened.to_parquet(folder)
+    options.output.rows(({"file": str(file)} for file in files), ("file",))
+
+
+def sql(
+    options: OutputOptions,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
+    archive: _Archive = _ARCHIVE,
+) -> None:
+    """Ask an archive in SQL; nothing can be changed."""
+    with _opened(archive) as opened:
+        found = opened.sql(query)
+    options.output.rows(
+        (
+            {name: _cell(value) for name, value in zip(found.columns, row, strict=True)}
+            for row in found.rows
+        ),
+        found.columns,
+    )
+
+
+def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
+    if must_exist and not path.exists():
+        error = InvalidRequest(f"there is no archive {str(path)!r}")
+        error.add_note("name it with --archive, or make it with sinchvoice cdr load")
+        raise error
+    try:
+        return cdr.Archive(path)
+    except ImportError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Any], None] | None]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = ("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(progress: Any) -> None:
+            if progress.file not in tasks:
+                tasks[progress.file] = bars.add_task(escape(Path(progress.file).name), total=None)
+            bars.update(tasks[progress.file], completed=progress.bytes)
+            if progress.stage == "done":
+                bars.remove_task(tasks.pop(progress.file))
+
+        yield tell
+
+
+def _filter(conditions: list[str]) -> Any:
+    """Conditions as the KPIs take them; they judge names and values."""
+    found: dict[str, list[Any]] = {}
+    for condition in conditions:
+        name, equals, text = condition.partition("=")
+        if not equals:
+            raise InvalidRequest(f"--where is {condition!r}: give DIMENSION=VALUE")
+        value: Any = text or None
+        try:
+            if name == "day":
+                value = date.fromisoformat(text)
+            elif name == "hour":
+                value = int(text)
+        except ValueError:
+            raise InvalidRequest(f"--where is {condition!r}: {text!r} is no {name}") from None
+        found.setdefault(name, []).append(value)
+    return found or None
+
+
+def _kpi_record(row: Any) -> Record:
+    counts = {
+        field.name: getattr(row, field.name)
+        for field in attrs.fields(type(row))
+        if field.name not in ("by", "costs")
+    }
+    return {
+        **{name: _cell(value) for name, value in row.by.items()},
+        **{
+            name: value.value if isinstance(value, Ratio) else _cell(value)
+            for name, value in counts.items()
+        },
+        "cost": [
+            {
+                "currency": cost.currency,
+                "amount": f"{cost.amount:f}",
+                "per_talk_minute": cost.per_talk_minute.value,
+                "per_started_minute": cost.per_started_minute.value,
+            }
+            for cost in row.costs
+        ],
+    }
+
+
+def _write_csv(records: list[Record]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    currencies = list(
+        dict.fromkeys(cost["currency"] for record in records for cost in record["cost"])
+    )
+    names = [name for name in (records[0] if records else ()) if name != "cost"]
+    writer.writerow([*names, *(f"cost {currency}" for currency in currencies)])
+    for record in records:
+        amounts = {cost["currency"]: cost["amount"] for cost in record["cost"]}
+        cells = [record[name] for name in names]
+        writer.writerow(
+            [*map(_harmless, cells), *(amounts.get(currency) for currency in currencies)]
+        )
+
+
+def _harmless(cell: object) -> object:
+    """Text that a spreadsheet would take for a formula, marked as text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(tuple("=+-@\t\r")) else cell
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return _utc(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.isoformat()}Z"
