@@ -141,10 +141,9 @@ def bench(session: nox.Session) -> None:
     """Measure speed, each figure against a baseline of the same run."""
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
-    install_wheel(session, "sandbox")
-    session.run(
-        "python", "scripts/bench.py", *(session.posargs or ["signing", "calls", "load", "cdr"])
-    )
+    install_wheel(session, "cdr", "sandbox")
+    names = ["signing", "calls", "load", "cdr", "cdr-archive"]
+    session.run("python", "scripts/bench.py", *(session.posargs or names))
 
 
 @nox.session(reuse_venv=False)

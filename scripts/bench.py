@@ -8,6 +8,8 @@
                 a bare server; and how its memory grows
     cdr         call detail records read per second, against csv.reader with the same conversions
                 and the same record type; and memory for ten times the records
+    cdr-archive a file loaded into a new archive, checks and all, against a plain insert of the same
+                rows by DuckDB into the same table; and memory for ten times the records
 
 The two sides of a comparison take turns, so that a machine that speeds up or slows down does so for
 both; what is printed are medians. A limit that is missed makes the exit code 1.
@@ -15,6 +17,7 @@ both; what is printed are medians. A limit that is missed makes the exit code 1.
 
 import asyncio
 import csv
+import io
 import json
 import os
 import re
@@ -35,6 +38,8 @@ ROUNDS = 15
 GETS_PER_ROUND = 200
 CDR_ROUNDS = 7
 CDR_RECORDS = 200_000
+ARCHIVE_ROUNDS = 5
+ARCHIVE_MEMORY = "512MB"
 ME = [sys.executable, __file__]
 
 
@@ -137,6 +142,85 @@ def cdr() -> bool:
     return ratio >= 0.9 and growth <= 1.05
 
 
+def cdr_archive() -> bool:
+    """Loading takes at most 2.0 times as long as a plain insert, and memory does not grow."""
+    with TemporaryDirectory() as folder:
+        path, long, odd = (Path(folder) / name for name in ("cdr.csv", "long.csv", "odd.csv"))
+        _write_plain(path, 5)
+        _write_plain(long, 50)
+        odd.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        plain, ours, exact, peaks, long_peaks = [], [], [], [], []
+        for _ in range(ARCHIVE_ROUNDS):
+            plain.append(_child("insert-cdr", path)[0])
+            seconds, peak = _child("load-cdr", path)
+            ours.append(seconds)
+            peaks.append(peak)
+        for _ in range(3):
+            exact.append(_child("load-cdr", odd)[0])
+            long_peaks.append(_child("load-cdr", long)[1])
+    growth = median(long_peaks) / median(peaks)
+    print(f"archive, insert    {median(plain):8.2f} s for {CDR_RECORDS * 5:,} records")
+    print(f"archive, load      {median(ours):8.2f} s")
+    print(f"archive, exact     {median(exact):8.2f} s, if it cannot be read fast")
+    good = _ratio("archive, load", ours, plain, 2.0)
+    print(f"archive, memory    {median(peaks) / 1024:8.1f} MiB for {CDR_RECORDS * 5:,} records")
+    print(
+        f"archive, memory    {median(long_peaks) / 1024:8.1f} MiB for {CDR_RECORDS * 50:,} records"
+    )
+    print(f"archive, memory    {growth:8.2f} x (limit 1.2)")
+    return good and growth <= 1.2
+
+
+def _write_plain(path: Path, times: int) -> None:
+    """Write many records quickly: the same ones, each time with other call ids."""
+    from sinchvoice.sandbox import cdr_files
+
+    content = io.BytesIO()
+    cdr_files.write(content, CDR_RECORDS)
+    header, _, body = content.getvalue().partition(b"\n")
+    body = body.replace(b"two lines,\nand", b"one line, and").removesuffix(b"\n")
+    with path.open("wb") as file:
+        file.write(header)
+        for number in range(times):
+            file.write((b"\n" + body).replace(b"\n", b"\n%d-" % number))
+        file.write(b"\n")
+
+
+def _load_archive(path: str) -> None:
+    from sinchvoice.cdr import Archive
+
+    with TemporaryDirectory(dir=Path(path).parent) as folder:
+        begin = time.perf_counter()
+        with Archive(Path(folder) / "calls.duckdb", memory_limit=ARCHIVE_MEMORY) as archive:
+            report = archive.load(path)
+        seconds = time.perf_counter() - begin
+    assert report.loaded == report.records
+    _tell(seconds)
+
+
+def _insert_plainly(path: str) -> None:
+    import duckdb
+    from sinchvoice.cdr import LAYOUTS, loading
+
+    columns = [column.name for column in LAYOUTS["phone-terminated"].columns]
+    types = [kind for name, kind in loading.COLUMNS.items() if name != "layout"][: len(columns)]
+    table = ", ".join(f"{name} {kind}" for name, kind in loading.COLUMNS.items())
+    with TemporaryDirectory(dir=Path(path).parent) as folder:
+        begin = time.perf_counter()
+        with duckdb.connect(
+            str(Path(folder) / "calls.duckdb"), config={"memory_limit": ARCHIVE_MEMORY}
+        ) as database:
+            database.execute(f"CREATE TABLE records ({table})")
+            database.execute(
+                "INSERT INTO records SELECT 'phone-terminated', *, NULL, 1, "
+                "row_number() OVER () AS record, record + 1 FROM read_csv(?, columns=?, delim=';', "
+                "header=true, quote='\"', escape='\"', auto_detect=false)",
+                [path, dict(zip(columns, types, strict=True))],
+            )
+        seconds = time.perf_counter() - begin
+    _tell(seconds)
+
+
 def _child(command: str, path: Path) -> tuple[float, float]:
     """Seconds and peak memory (KiB) of a reading in a fresh process."""
     seconds, memory = subprocess.check_output([*ME, command, str(path)], text=True).split()
@@ -144,11 +228,16 @@ def _child(command: str, path: Path) -> tuple[float, float]:
 
 
 def _read(records: Callable[[str], Iterator[Any]], path: str) -> None:
-    import resource
-
     begin = time.perf_counter()
     deque(records(path), maxlen=0)
     seconds = time.perf_counter() - begin
+    _tell(seconds)
+
+
+def _tell(seconds: float) -> None:
+    """For `_child`: how long it took, and the largest amount of memory so far, in KiB."""
+    import resource
+
     print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
@@ -420,6 +509,7 @@ COMMANDS: dict[str, Callable[[], bool]] = {
     "calls": calls,
     "load": load,
     "cdr": cdr,
+    "cdr-archive": cdr_archive,
 }
 
 if __name__ == "__main__":
@@ -432,6 +522,10 @@ if __name__ == "__main__":
             _read(_by_reader, path)
         case ["read-csv", path]:
             _read(_by_csv, path)
+        case ["load-cdr", path]:
+            _load_archive(path)
+        case ["insert-cdr", path]:
+            _insert_plainly(path)
         case names if names and set(names) <= set(COMMANDS):
             good = [COMMANDS[name]() for name in names]
             sys.exit(0 if all(good) else 1)

@@ -61,6 +61,23 @@ os._exit(0)
 """
 
 
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from sinchvoice import cdr
+
+def interrupt(progress):
+    if progress.stage == "loading":
+        threading.Timer(float(sys.argv[3]), os.kill, (os.getpid(), signal.SIGINT)).start()
+
+with cdr.Archive(sys.argv[1]) as archive:
+    try:
+        archive.load(sys.argv[2], progress=interrupt)
+        time.sleep(10)
+    except KeyboardInterrupt:
+        print(archive.sql("SELECT count(*) FROM records").rows[0][0])
+"""
+
+
 def row(names: list[str] = PHONE, **changes: str) -> str:
     return ";".join({**VALUES, **changes}[name] for name in names)
 
@@ -340,6 +357,7 @@ def test_bytes_that_were_loaded_are_skipped_whatever_they_are_called(
     content = generated(100)
     load(archive, content)
     before = state(archive)
+    assert archive.load(content).resolved == 0
     packed = tmp_path / "same.csv.gz"
     packed.write_bytes(gzip.compress(content))
     report = archive.load(content, packed)
@@ -496,6 +514,19 @@ def test_an_interrupt_leaves_the_archive_as_before_the_file(archive: Archive):
     assert load(archive, file(row())).loaded == 1
 
 
+@pytest.mark.parametrize("seconds", ["0.02", "0.1"])
+def test_after_control_c_there_is_all_of_the_file_or_nothing(tmp_path: Path, seconds: str):
+    path = tmp_path / "calls.csv"
+    path.write_bytes(generated(20_000, quoted=0))
+    found = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, tmp_path / "calls.duckdb", path, seconds],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(found.stdout) in (0, 20_000)
+
+
 @pytest.mark.parametrize(
     "name",
     ["'; DROP TABLE records; --.csv", "a[1]*.csv", 'x"y$1.csv', "{a,b}.csv", "é\n.csv", "s3:.csv"],
@@ -639,8 +670,11 @@ def test_parquet_is_written_by_day_and_replaced_as_a_whole(archive: Archive, tmp
     archive.load(generated(30), generated(20, day=date(2026, 11, 4)))
     files = archive.to_parquet(folder)
     assert [path.parent.name for path in files] == ["day=2026-11-02", "day=2026-11-04"]
-    found = duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
-    found = found.aggregate("day, count(*)").order("day")
+    found = (
+        duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
+        .aggregate("day, count(*)")
+        .order("day")
+    )
     assert found.fetchall() == [(date(2026, 11, 2), 30), (date(2026, 11, 4), 20)]
     (folder / "day=2025-01-01").mkdir()
     assert archive.to_parquet(folder) == files
@@ -690,6 +724,20 @@ def test_an_archive_in_use_names_who_uses_it_and_what_to_do(tmp_path: Path):
         assert load(archive, file(row())).loaded == 1
 
 
+def test_a_process_opens_an_archive_once(archive: Archive):
+    with pytest.raises(CdrError, match="this process has the archive open already"):
+        Archive(archive.path)
+    assert load(archive, file(row())).loaded == 1
+
+
+def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path):
+    left = tmp_path / ".calls.duckdb-work-left"
+    left.mkdir()
+    (left / "copy").touch()
+    with Archive(tmp_path / "calls.duckdb"):
+        assert not left.exists()
+
+
 def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     text = tmp_path / "text"
     text.write_text("something")
@@ -710,6 +758,9 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
         Archive(tmp_path / "what?")
     with pytest.raises(CdrError, match="cannot be opened"):
         Archive(tmp_path / "limited", memory_limit="much")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CdrError, match="cannot be opened"):
+        Archive(tmp_path / "folder")
 
 
 def test_limits_of_memory_and_threads_are_passed_on(tmp_path: Path):

@@ -435,6 +435,8 @@ class Archive:
             raise CdrError(
                 f"nothing was loaded, as it does not add up: {error}", empty.name
             ) from error
+        except self._duckdb.Error as error:
+            raise CdrError(f"nothing was loaded: {error}", empty.name) from error
         finally:
             rows.path.unlink(missing_ok=True)
             rows.reject_path.unlink(missing_ok=True)
@@ -700,8 +702,8 @@ class Archive:
                 (near / "new").rename(target)
             finally:
                 shutil.rmtree(near, ignore_errors=True)
-        except OSError as error:
-            raise CdrError(f"cannot be written: {error.strerror or error}", str(target)) from error
+        except (OSError, self._duckdb.Error) as error:
+            raise CdrError(f"cannot be written: {error}", str(target)) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return sorted(target.rglob("*.parquet"))
@@ -727,14 +729,14 @@ class Archive:
             connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
                 str(self.path), config=config
             )
-        except self._duckdb.IOException as error:
-            raise self._unusable(error) from error
         except self._duckdb.Error as error:
-            raise CdrError(f"cannot be opened: {error}", str(self.path)) from error
+            raise self._unusable(error) from error
         try:
-            for orphan in self.path.parent.glob(f"{_prefix(self.path)}*"):
-                if orphan != self._workspace:  # of a process that was killed: we have the lock
-                    shutil.rmtree(orphan, ignore_errors=True)
+            self._workspace.mkdir(mode=0o700, exist_ok=True)
+            for other in self.path.parent.iterdir():
+                if other.name.startswith(_prefix(self.path)) and other != self._workspace:
+                    # Of a process that was killed: the lock is ours.
+                    shutil.rmtree(other, ignore_errors=True)
             allowed = _literal(f"{self._workspace}{os.sep}")
             connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
             connection.execute(f"SET allowed_directories = [{allowed}]")
@@ -762,17 +764,19 @@ class Archive:
             connection.execute(_TABLES)
         new.chmod(0o600)
         try:
-            new.rename(self.path)
-        except OSError as error:
-            raise CdrError(f"cannot be made: {error.strerror}", str(self.path)) from error
+            os.link(new, self.path)
+        except FileExistsError:
+            pass  # another process made one meanwhile
+        except OSError:
+            new.rename(self.path)  # a file system without links
 
     def _unusable(self, error: Exception) -> CdrError:
-        if "lock" in str(error):
-            return CdrError(
-                f"another process has the archive open: close it there, or wait ({error})",
-                str(self.path),
-            )
-        return CdrError(f"cannot be opened: {error}", str(self.path))
+        problem = "cannot be opened"
+        if "Could not set lock" in str(error):
+            problem = "another process has the archive open: close it there, or wait"
+        elif "different configuration" in str(error):
+            problem = "this process has the archive open already: use that one, or close it"
+        return CdrError(f"{problem} ({error})", str(self.path))
 
     def _private_wal(self) -> None:
         """DuckDB makes this file for everybody to read, unless it is there."""
@@ -786,9 +790,11 @@ class Archive:
             yield
             self._private_wal()
             self._do("COMMIT")
-        except BaseException:
+        except BaseException as error:
             with suppress(self._duckdb.Error):  # it may be undone already
                 self._do("ROLLBACK")
+            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
+                raise KeyboardInterrupt from error
             raise
 
     @contextmanager
