@@ -20,7 +20,7 @@ PRISM = "@stoplight/prism-cli@5.14.2"  # the last one for Node.js 20
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the main job on the embedded sandbox."""
-    install_wheel(session, "sandbox")
+    install_wheel(session, "cdr", "sandbox")
     session.run("python", "scripts/demo.py")
 
 

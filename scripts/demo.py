@@ -4,9 +4,19 @@ Uses nothing but the public API of the installed package; the requests are signe
 loopback to a server that checks every signature.
 """
 
+import tempfile
 from datetime import UTC, datetime, timedelta
 
-from sinchvoice import ApiError, Call, Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint, VoiceClient
+from sinchvoice import (
+    ApiError,
+    Call,
+    Endpoint,
+    MxpEndpoint,
+    PstnEndpoint,
+    SipEndpoint,
+    VoiceClient,
+    cdr,
+)
 from sinchvoice.sandbox import running
 
 WRONG_SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # noqa: S105 - published, and of another application
@@ -44,6 +54,19 @@ def main() -> None:
         voice.calls.hangup(call_id)
         print(f"  {line(voice.calls.get(call_id))}")
 
+        with tempfile.TemporaryDirectory() as folder:
+            print("\nCall detail records of yesterday")
+            box.write_cdr_files(folder)
+            with cdr.Archive(f"{folder}/calls.duckdb") as archive:
+                print(f"  {archive.load(folder)}")
+                for row in archive.kpis(by="layout"):
+                    print(
+                        f"  {row.by['layout']:16} {row.attempts:3} attempts, "
+                        f"ASR {ratio(row.asr)}, NER {ratio(row.ner)}, ACD {ratio(row.acd)} s, "
+                        f"{row.minutes_of_use:5.1f} minutes, "
+                        + ", ".join(f"{cost.amount} {cost.currency}" for cost in row.costs)
+                    )
+
         print("\nWith the secret of another application")
         with VoiceClient(
             box.application_key, WRONG_SECRET, calling_url=box.calling_url
@@ -60,6 +83,10 @@ def line(call: Call) -> str:
         f"{describe(call.from_)} -> {describe(call.to)}: {call.status}, {call.result}, "
         f"{call.reason}, {call.duration} s, {price}"
     )
+
+
+def ratio(found: cdr.Ratio) -> str:
+    return "-" if found.value is None else f"{found.value:.2f}"
 
 
 def describe(endpoint: Endpoint | None) -> str:
