@@ -250,7 +250,7 @@ def _bytes(name: str, content: bytes) -> ByteStream:
 # --- the exact path -----------------------------------------------------------------------------
 
 _ESCAPES = {"\\": "\\b", "\n": "\\n", "\r": "\\r", _SEPARATOR: "\\s"}
-_NEEDS_ESCAPE = re.compile("[\\\\\n\r\x1f]")
+_NEEDS_ESCAPE = re.compile(r"[\\\n\r]")
 _escape = str.maketrans(_ESCAPES)
 _UNESCAPE = (
     "replace(replace(replace(replace({0}, '\\n', chr(10)), '\\r', chr(13)), '\\s', chr(31)), "
@@ -298,11 +298,11 @@ def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
 
     return {
         ColumnType.TEXT: text,
-        ColumnType.INTEGER: integer,
-        ColumnType.DECIMAL: decimal,
+        ColumnType.INTEGER: values._memo(integer),
+        ColumnType.DECIMAL: values._memo(decimal),
         ColumnType.TIME: moment,
-        ColumnType.RESULT: result,
-        ColumnType.REASON: reason,
+        ColumnType.RESULT: values._memo(result),
+        ColumnType.REASON: values._memo(reason),
         ColumnType.PHONE: text,
         ColumnType.USER: text,
         ColumnType.ADDRESS: text,
@@ -441,9 +441,7 @@ class _RowFile:
 
     def write(self, cells: list[Any]) -> None:
         row = _SEPARATOR.join(map(str, cells))
-        if _NEEDS_ESCAPE.search(row) and (
-            row.count(_SEPARATOR) >= len(cells) or "\\" in row or "\n" in row or "\r" in row
-        ):
+        if row.count(_SEPARATOR) >= len(cells) or _NEEDS_ESCAPE.search(row):
             self._escaped = True
             row = _SEPARATOR.join(str(cell).translate(_escape) for cell in cells)
         if len(row) > self._longest:
