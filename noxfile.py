@@ -85,11 +85,14 @@ def openapi_core(session: nox.Session) -> None:
 
 @nox.session
 def endurance(session: nox.Session) -> None:
-    """Faults, forged callbacks and damaged files by the thousand, crowds of threads."""
-    install_groups(session, "test")
-    install_wheel(session, "cdr", "sandbox")
-    files = sorted(str(file) for file in Path("tests/endurance").glob("*.py"))
-    session.run("pytest", "--capture=no", *files, *session.posargs)
+    """Faults by the thousand, forged callbacks by the hundred thousand, crowds of threads."""
+    run_files(session, "tests/endurance")
+
+
+@nox.session
+def endurance_cdr(session: nox.Session) -> None:
+    """Damaged files by the hundred thousand, an archive that is killed again and again."""
+    run_files(session, "tests/endurance_cdr")
 
 
 @nox.session
@@ -160,6 +163,14 @@ def run_tests(session: nox.Session) -> None:
     install_wheel(session, "cdr", "cli", "sandbox")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
+
+
+def run_files(session: nox.Session, folder: str) -> None:
+    """Run files that are not named test_…, as they take longer than a test may."""
+    install_groups(session, "test")
+    install_wheel(session, "cdr", "sandbox")
+    files = sorted(str(file) for file in Path(folder).glob("*.py"))
+    session.run("pytest", "--capture=no", *files, *session.posargs)
 
 
 def run_judge(
