@@ -16,14 +16,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, MxpEndpoint, PstnEndpoint, SipEndpoint, cdr
 from sinchvoice.cdr import LAYOUTS, Archive
 from sinchvoice.sandbox import cdr_files
-
-duckdb = pytest.importorskip("duckdb")
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
 PHONE = NAMES["phone-terminated"]

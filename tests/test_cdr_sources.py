@@ -16,12 +16,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from sinchvoice import CdrError, InvalidRequest, cdr
 from sinchvoice.cdr import sources
 from sinchvoice.sandbox import cdr_files
 
-fsspec = pytest.importorskip("fsspec")
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:

@@ -1310,6 +1310,13 @@ def test_what_was_loaded_is_skipped_when_it_comes_again(run: Run, archive: Path)
     assert archive.stat().st_mode & 0o077 == 0
 
 
+def test_what_was_loaded_before_an_error_is_told(run: Run, archive: Path):
+    ran = run("cdr", "load", "day.csv", "missing.csv")
+    assert ran.code == 1
+    assert ran.out.splitlines()[1].startswith("day.csv\t0\t")
+    assert "missing.csv: cannot be read" in ran.err
+
+
 def test_the_kpis_of_an_archive_are_printed(run: Run, archive: Path):
     whole = run("cdr", "stats", "--json", "--archive", str(archive)).json
     assert whole["attempts"] == 202

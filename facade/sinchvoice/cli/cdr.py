@@ -154,28 +154,38 @@ def load(
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
     wanted = None if layout is None else find(layout)
+    rejected = 0
+
+    def loaded() -> Iterator[Record]:
+        nonlocal rejected
+        for source in files:
+            for file in opened.load(source, layout=wanted, progress=progress).details:
+                rejected += file.rejected
+                yield _load_record(file)
+
+    # What was loaded before an error stays loaded, and is told.
     with _opened(archive, must_exist=False) as opened, _progress() as progress:
-        report = opened.load(*files, layout=wanted, progress=progress)
-    options.output.rows(
-        (
-            {
-                "file": file.name,
-                "records": file.records,
-                "loaded": file.loaded,
-                "duplicates": file.duplicates,
-                "conflicts": file.conflicts,
-                "rejected": file.rejected,
-                "resolved": file.resolved,
-                "skipped": file.skipped,
-                "read_by": file.read_by,
-                "seconds": round(file.seconds, 3),
-            }
-            for file in report.details
-        ),
-        ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
-    )
-    if report.rejected and not options.as_json:
-        write(f"warning: {report.rejected} rejected: see sinchvoice cdr rejects", sys.stderr)
+        options.output.rows(
+            loaded(),
+            ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
+        )
+    if rejected and not options.as_json:
+        write(f"warning: {rejected} rejected: see sinchvoice cdr rejects", sys.stderr)
+
+
+def _load_record(file: cdr.FileReport) -> Record:
+    return {
+        "file": file.name,
+        "records": file.records,
+        "loaded": file.loaded,
+        "duplicates": file.duplicates,
+        "conflicts": file.conflicts,
+        "rejected": file.rejected,
+        "resolved": file.resolved,
+        "skipped": file.skipped,
+        "read_by": file.read_by,
+        "seconds": round(file.seconds, 3),
+    }
 
 
 def stats(
