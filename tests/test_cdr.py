@@ -33,7 +33,7 @@ from sinchvoice.cdr import LAYOUTS, RejectCause, layouts
 from sinchvoice.cdr.layouts import ColumnType
 from sinchvoice.cdr.reader import MAX_COLUMNS, MAX_RECORD
 from sinchvoice.cdr.records import NO_EXTRAS, RECORD_TYPES
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import cdr_generator
 
 ROOT = Path(__file__).parent.parent
 
@@ -885,10 +885,10 @@ def test_nothing_else_is_raised_for_any_bytes(content: bytes, layout: Any, heade
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_damaged_files_are_accounted_for(layout: Any):
     made = io.BytesIO()
-    cdr_files.write(made, 12, layout=layout, quoted=0.6, byte_order_mark=True)
+    cdr_generator.write(made, 12, layout=layout, quoted=0.6, byte_order_mark=True)
     dice = random.Random(layout)
     for number in range(500):
-        content = cdr_files.damaged(made.getvalue(), dice)
+        content = cdr_generator.damaged(made.getvalue(), dice)
         outcome(content, layout if number % 2 else None)
 
 
@@ -899,7 +899,7 @@ def test_damaged_files_are_accounted_for(layout: Any):
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_what_was_planted_is_found(layout: Any, end: Any):
     made = io.BytesIO()
-    truth = cdr_files.write(
+    truth = cdr_generator.write(
         made,
         3000,
         layout=layout,
@@ -922,7 +922,7 @@ def test_what_was_planted_is_found(layout: Any, end: Any):
 def test_the_same_seed_makes_the_same_file():
     def made(seed: int) -> bytes:
         target = io.BytesIO()
-        cdr_files.write(target, 50, seed=seed)
+        cdr_generator.write(target, 50, seed=seed)
         return target.getvalue()
 
     assert made(1) == made(1) != made(2)
@@ -930,7 +930,7 @@ def test_the_same_seed_makes_the_same_file():
 
 def test_a_file_can_be_made_without_a_header():
     target = io.BytesIO()
-    cdr_files.write(target, 5, header=False)
+    cdr_generator.write(target, 5, header=False)
     assert len(list(cdr.read(target.getvalue(), "phone-terminated"))) == 5
 
 
@@ -945,7 +945,7 @@ def test_a_file_can_be_made_without_a_header():
 )
 def test_a_file_that_cannot_be_made_is_refused(arguments: dict[str, Any], part: str):
     with pytest.raises(InvalidRequest, match=part):
-        cdr_files.write(io.BytesIO(), **arguments)
+        cdr_generator.write(io.BytesIO(), **arguments)
 
 
 def test_every_type_of_a_column_has_a_reading():

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, MxpEndpoint, PstnEndpoint, SipEndpoint, cdr
 from sinchvoice.cdr import LAYOUTS, Archive
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import cdr_generator
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
 PHONE = NAMES["phone-terminated"]
@@ -87,7 +87,7 @@ def file(*rows: str, names: list[str] = PHONE, end: str = "\n") -> bytes:
 
 def generated(records: int, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    cdr_files.write(buffer, records, **options)
+    cdr_generator.write(buffer, records, **options)
     return buffer.getvalue()
 
 
@@ -322,7 +322,7 @@ def test_damaged_files_are_accounted_for_to_the_last_record(tmp_path: Path):
     ]
     with Archive(tmp_path / "calls.duckdb") as archive:
         for _ in range(200):
-            check_damaged(archive, cdr_files.damaged(dice.choice(contents), dice))
+            check_damaged(archive, cdr_generator.damaged(dice.choice(contents), dice))
 
 
 def check_damaged(archive: Archive, content: bytes) -> None:

@@ -42,7 +42,7 @@ from sinchvoice import (
 from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main
 from sinchvoice.cli.output import EXIT_CODES, Output, call_record
-from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_files, running
+from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, running
 from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
@@ -1292,7 +1292,7 @@ def archive(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An archive of a day of made-up calls, three rejects and a formula, where commands look."""
     monkeypatch.chdir(tmp_path)
     with (tmp_path / "day.csv").open("wb") as file:
-        cdr_files.write(file, 200, seed=1)
+        cdr_generator.write(file, 200, seed=1)
         file.write(b'=1+1;1;2026-11-02T00:00:00Z;"=x";"=1+1";1;;+1;+1;1;EUR;;=K;u;SE\n')
     (tmp_path / "bad.csv").write_bytes(ROWS)
     ran = run("cdr", "load", "day.csv", "bad.csv")

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CallReason, CallResult, InvalidRequest, cdr
 from sinchvoice.cdr import kpis
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import cdr_generator
 
 ROOT = Path(__file__).parent.parent.parent
 MANY = oracle.generated(600, seed=2026)
@@ -282,7 +282,7 @@ def test_any_records_give_what_plain_python_gives(
 @pytest.mark.parametrize("layout", cdr.LAYOUTS)
 def test_a_generated_day_has_the_sums_that_its_generator_knows(scratch: Any, layout: Any):
     made = io.BytesIO()
-    written = cdr_files.write(made, 300, layout=layout, defects=("time", "integer"))
+    written = cdr_generator.write(made, 300, layout=layout, defects=("time", "integer"))
     records = list(cdr.read(made.getvalue(), on_reject="collect"))
     oracle.fill(scratch, records)
     rows = kpis.compute(kpis.on_duckdb(scratch), "day")
