@@ -178,7 +178,7 @@ def _write_plain(path: Path, times: int) -> None:
     content = io.BytesIO()
     cdr_generator.write(content, CDR_RECORDS)
     header, _, body = content.getvalue().partition(b"\n")
-    body = body.replace(b"two lines,\nand", b"one line, and").removesuffix(b"\n")
+    body = body.removesuffix(b"\n")
     with path.open("wb") as file:
         file.write(header)
         for number in range(times):

@@ -120,9 +120,9 @@ class FileForm:
     """How a file is written; what its records say does not depend on it.
 
     Attributes:
-        header: names of the columns in the first row: the `usual` ones, these in `upper-case`,
-            `shuffled` together with the cells, without the newest one (`no-country`, if the layout
-            has it), or `none` at all.
+        header: names of the layout's columns in the first row: the `usual` ones, these in
+            `upper-case`, `shuffled` together with the cells, without the newest one (`no-country`,
+            if the layout has it), or `none` at all.
         line_end: of each row; if it is `mixed`, some have a CR and others have none.
         byte_order_mark: whether the file begins with one.
         extra_columns: how many columns follow that no layout has.
@@ -685,7 +685,7 @@ class _Writer:
         random = Random(f"{self._seed} {wanted.layout} {wanted.day}")  # noqa: S311
         calls = _Calls(random, wanted, self._quoted)
         names = _names(wanted, random)
-        header = [name.upper() for name in names] if form.header == "upper-case" else names
+        header = [n.upper() if n in _AT and form.header == "upper-case" else n for n in names]
         arranged = itemgetter(*map([*_WIDE, *_extra_names(form)].index, names))
         ends = {"lf": ("\n",), "crlf": ("\r\n",), "mixed": ("\n", "\r\n")}[form.line_end]
         slots, originals, kept = self._plan.slots, self._plan.originals, self._kept
@@ -777,10 +777,9 @@ def _names(wanted: _Wanted, random: Random) -> list[str]:
     names = [column.name for column in LAYOUTS[wanted.layout].columns]
     if wanted.form.header == "no-country" and "ToCountryId" in names:
         names.remove("ToCountryId")
-    names += _extra_names(wanted.form)
     if wanted.form.header == "shuffled":
         random.shuffle(names)
-    return names
+    return names + _extra_names(wanted.form)
 
 
 _Arrange: TypeAlias = Callable[[list[str]], tuple[str, ...]]
