@@ -25,7 +25,7 @@ from itertools import accumulate, product
 from operator import itemgetter
 from pathlib import Path
 from random import Random
-from typing import IO, Any, Literal, TypeAlias, cast
+from typing import IO, Any, Literal, TypeAlias, cast, get_args
 
 import attrs
 
@@ -138,9 +138,9 @@ class FileForm:
             ("header", self.header, Header),
             ("line_end", self.line_end, LineEnd),
         ):
-            if value not in known.__args__:
+            if value not in get_args(known):
                 raise InvalidRequest(
-                    f"{name} is {value!r}: give one of {', '.join(known.__args__)}"
+                    f"{name} is {value!r}: give one of {', '.join(get_args(known))}"
                 )
         if self.header == "none" and self.extra_columns:
             raise InvalidRequest("extra_columns need a header: nothing else names them")
@@ -270,10 +270,10 @@ class CdrTruth:
     @property
     def by_layout(self) -> dict[LayoutName, CdrCounts]:
         """Of the files of each layout."""
-        layouts = dict.fromkeys(file.layout for file in self.files)
         return {
-            layout: _sum([file.counts for file in self.files if file.layout == layout])
-            for layout in layouts
+            layout: _sum(files)
+            for layout in LAYOUTS
+            if (files := [file.counts for file in self.files if file.layout == layout])
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -348,7 +348,7 @@ def cdr_files(
         raise InvalidRequest(f"layouts has {unknown}: give some of {', '.join(LAYOUTS)}")
     if not forms:
         raise InvalidRequest("forms is empty: give at least one")
-    if compression not in (None, *Compression.__args__):
+    if compression not in (None, *get_args(Compression)):
         raise InvalidRequest(f"compression is {compression!r}: give gz, zst or None")
     try:
         dates = [first_day + timedelta(days=number) for number in range(days)]
@@ -520,7 +520,7 @@ class _Plan:
         several = [group for group in groups.values() if len(group) > 1]
         for cause, count in sorted(planted.rejects.items()):
             able = [n for n in every if cause in CAUSES[files[n].layout]]
-            self._plant(count, f"rejects of {cause!r}", able, _Slot("reject", cause))
+            self._plant(count, f"rejects of '{cause}'", able, _Slot("reject", cause))
         self._repeat(planted.duplicates, "duplicates", [[n] for n in every], "duplicate")
         self._repeat(
             planted.duplicates_across, "duplicates_across", several, "duplicate", across=True
@@ -531,10 +531,12 @@ class _Plan:
         self._plant(planted.forged, "forged", every, _Slot("forged"))
 
     def _plant(self, count: int, what: str, files: Sequence[int], slot: _Slot) -> None:
-        for _ in range(count):
+        def suits(places: Sequence[_Place]) -> bool:
             # At the very beginning, a byte order mark is none of the record.
-            least = 2 if slot.cause is RejectCause.BYTE_ORDER_MARK else 1
-            (place,) = self._free(what, [files], 1, lambda found, least=least: found[0][1] >= least)
+            return places[0][1] > 1 or slot.cause is not RejectCause.BYTE_ORDER_MARK
+
+        for _ in range(count):
+            (place,) = self._free(what, [files], 1, suits)
             self.slots[place] = slot
 
     def _repeat(
