@@ -216,7 +216,7 @@ def check_damaged(numbers: Sequence[int], folder: Path) -> Counter[str]:
                 if report is None:
                     seen["files refused"] += 1
                     continue
-                seen[f"files read by {report.read_by}"] += 1
+                seen[f"files read by {report.read_by}" if report.read_by else "files skipped"] += 1
                 for name in Counts._fields:
                     seen[name] += getattr(report, name)
             ledger.compare(archive)

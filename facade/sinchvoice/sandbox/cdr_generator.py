@@ -513,10 +513,10 @@ class _Plan:
         self.originals: set[_Place] = set()
         self._files = files
         self._random = random
+        every = [number for number, file in enumerate(files) if file.records]
         groups: dict[object, list[int]] = {}
-        for number, file in enumerate(files):
-            groups.setdefault(file.columns, []).append(number)
-        every = list(range(len(files)))
+        for number in every:
+            groups.setdefault(files[number].columns, []).append(number)
         several = [group for group in groups.values() if len(group) > 1]
         for cause, count in sorted(planted.rejects.items()):
             able = [n for n in every if cause in CAUSES[files[n].layout]]
@@ -564,11 +564,10 @@ class _Plan:
         suit: Callable[[list[_Place]], bool],
     ) -> list[_Place]:
         """Places in files of one group, in their order, where nothing is planted yet."""
-        groups = [[n for n in group if self._files[n].records] for group in groups]
         groups = [group for group in groups if group]
         for _ in range(self._TRIES if groups else 0):
             group = self._random.choice(groups)
-            numbers = sorted(self._random.choice(group) for _ in range(count))
+            numbers = [self._random.choice(group) for _ in range(count)]
             places = sorted((n, self._random.randint(1, self._files[n].records)) for n in numbers)
             if suit(places) and not any(p in self.slots or p in self.originals for p in places):
                 return places
