@@ -212,7 +212,11 @@ def check_damaged(numbers: Sequence[int], folder: Path) -> Counter[str]:
                 dice = Random(f"damaged {number}")
                 if number % 10 or not last[0]:
                     last = odd_file(dice)
-                report = ledger.load(archive, cdr_generator.damaged(last[0], dice), last[1])
+                try:
+                    report = ledger.load(archive, cdr_generator.damaged(last[0], dice), last[1])
+                except Exception as error:
+                    error.add_note(f"file {number}, from number {numbers[part]} on")
+                    raise
                 if report is None:
                     seen["files refused"] += 1
                     continue

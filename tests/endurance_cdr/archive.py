@@ -19,6 +19,7 @@ import pytest
 from cdr_kills import check_kills
 
 FILES = 100_000
+LIMIT = 3600.0  # seconds
 
 
 @pytest.fixture
@@ -46,7 +47,13 @@ def test_a_hundred_thousand_damaged_files_are_in_the_archive_as_the_exact_reader
         )
         for first, until in pairwise(bounds)
     ]
-    outputs = [child.communicate()[0] for child in children]
+    try:
+        outputs = [
+            child.communicate(timeout=begin + LIMIT - time.monotonic())[0] for child in children
+        ]
+    finally:
+        for child in children:
+            child.kill()
     assert [child.returncode for child in children] == [0] * processes
     seen: Counter[str] = Counter()
     for output in outputs:
