@@ -20,7 +20,7 @@ from sinchvoice.settings import Region, Settings
 from sinchvoice.signing import Credentials
 
 # Makes cdr_oracle importable, here and in the folders.
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.append(str(Path(__file__).resolve().parent))
 
 settings.register_profile("project", derandomize=True, deadline=None, database=None)
 settings.load_profile("project")
