@@ -140,18 +140,26 @@ def test_a_plain_file_is_read_fast_and_as_the_exact_reader_does(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_file_with_defects_is_read_exactly(archive: Archive, layout: Any):
+def test_the_defects_of_a_file_are_read_exactly_and_the_rest_fast(archive: Archive, layout: Any):
     content = generated(500, layout=layout, planted=some_of_each(layout, 5))
     report = check_like_the_exact_reader(archive, content)
-    assert report.read_by == "exact"
+    assert report.read_by == "mixed"
     assert report.rejected
 
 
-def test_both_paths_give_the_same_rows(archive: Archive, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("every", "read_by"), [(0, "fast"), (1, "exact"), (3, "mixed"), (7, "mixed"), (499, "mixed")]
+)
+def test_all_ways_of_reading_give_the_same_rows(
+    archive: Archive, tmp_path: Path, every: int, read_by: str
+):
     content = generated(500)
+    header, *lines = content.splitlines(keepends=True)
+    if every:
+        lines[::every] = [line.replace(b"Z;", b"+00:00;") for line in lines[::every]]
     with Archive(tmp_path / "other.duckdb") as other:
-        assert load(archive, content).read_by == "fast"
-        assert load(other, content.replace(b"\n", b"\r\n")).read_by == "exact"
+        assert load(other, content.replace(b"\n", b"\r\n")).read_by == "fast"
+        assert load(archive, header + b"".join(lines)).read_by == read_by
         positions = f"{CONTENT}, file_id, record, line"
         assert rows(archive, positions) == rows(other, positions)
 

@@ -6,16 +6,20 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import random
 import sys
 import threading
+import traceback
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import aiohttp
+import attrs
 import fsspec
 import pytest
 from sinchvoice import CdrError, InvalidRequest, cdr
@@ -320,28 +324,90 @@ def test_without_zstandard_one_line_says_what_to_install(monkeypatch: pytest.Mon
 # URLs
 
 
+PACKED_CONTENT = gzip.compress(CONTENT)
+
+
+@attrs.frozen
+class Page:
+    """What a server answers: headers, and the bytes that it really sends."""
+
+    sent: bytes = CONTENT
+    status: int = 200
+    length: int | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    chunked: bool = False
+    then: Literal["go on", "close", "stall"] = "go on"
+
+
+GZIP = {"Content-Encoding": "gzip"}
+HALF = len(CONTENT) // 2
+LARGE = made(5, 40_000)
+PAGES = {
+    "/cdr.csv": Page(),
+    "/chunked.csv": Page(chunked=True),
+    "/large.csv": Page(LARGE),
+    "/unpacked.csv": Page(PACKED_CONTENT, headers=GZIP),
+    "/unpacked.csv.gz": Page(PACKED_CONTENT, headers=GZIP),
+    "/packed.csv.gz": Page(PACKED_CONTENT),
+    "/denied.csv": Page(b"", 403),
+    "/unauthorized.csv": Page(b"", 401),
+    "/failing.csv": Page(b"", 500),
+    "/gone.csv": Page(b"", 410),
+    "/cut.csv": Page(CONTENT[:HALF], length=len(CONTENT), then="close"),
+    "/cut_chunked.csv": Page(CONTENT[:HALF], chunked=True, then="close"),
+    "/cut_unpacked.csv": Page(PACKED_CONTENT[: len(PACKED_CONTENT) // 2], headers=GZIP),
+    "/cut_unpacked_chunked.csv": Page(
+        PACKED_CONTENT[: len(PACKED_CONTENT) // 2], headers=GZIP, chunked=True
+    ),
+    "/stalled.csv": Page(CONTENT[:HALF], length=len(CONTENT), then="stall"),
+    "/changing.csv": Page(),
+}
+
+
 class Files(BaseHTTPRequestHandler):
-    """`/cdr.csv` is there, `/cut.csv` ends in the middle, `/denied.csv` is denied."""
+    """Answers with the pages; it knows no ranges, as many do not."""
 
     protocol_version = "HTTP/1.1"
+    released = threading.Event()
+    gets = 0
 
     def do_HEAD(self) -> None:
-        self.answer(b"")
+        self.answer()
 
     def do_GET(self) -> None:
-        self.answer(CONTENT)
+        type(self).gets += 1
+        self.answer()
 
-    def answer(self, content: bytes) -> None:
+    def answer(self) -> None:
         path = self.path.partition("?")[0]
-        status = {"/cdr.csv": 200, "/cut.csv": 200, "/denied.csv": 403}.get(path, 404)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(CONTENT) if status == 200 else 0))
+        page = PAGES.get(path, Page(b"", 404))
+        if path == "/private.csv":
+            page = Page() if self.headers["Authorization"] == "Bearer secret" else Page(b"", 401)
+        self.send_response(page.status)
+        for name, value in page.headers.items():
+            self.send_header(name, value)
+        if path == "/changing.csv":
+            self.send_header("ETag", f'"{self.gets}"')
+        if page.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(page.length or len(page.sent)))
         self.end_headers()
-        if path == "/cut.csv":
-            self.wfile.write(content[: len(content) // 2])
+        if self.command == "HEAD":
+            return
+        try:
+            if page.chunked:
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(page.sent), page.sent))
+                if page.then == "go on":
+                    self.wfile.write(b"0\r\n\r\n")
+            else:
+                self.wfile.write(page.sent)
+        except ConnectionError:
+            self.close_connection = True  # who only wanted to know the size is gone
+        if page.then == "stall":
+            self.released.wait(30)
+        if page.then != "go on":
             self.close_connection = True
-        elif status == 200:
-            self.wfile.write(content)
 
     def log_message(self, *arguments: Any) -> None:
         pass
@@ -359,21 +425,68 @@ def serving() -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    Files.released.set()
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def test_a_url_is_read(web: str):
-    assert count(f"{web}/cdr.csv") == RECORDS
+@pytest.mark.parametrize(
+    "name", ["cdr.csv", "chunked.csv", "unpacked.csv", "unpacked.csv.gz", "packed.csv.gz"]
+)
+def test_a_url_is_read_however_it_is_sent(web: str, name: str):
+    assert count(f"{web}/{name}") == RECORDS
 
 
-@pytest.mark.parametrize("name", ["missing.csv", "denied.csv", "cut.csv"])
-def test_a_url_that_cannot_be_read_to_its_end_is_an_error(web: str, name: str):
+def test_a_large_file_is_read_from_a_server_without_ranges(web: str):
+    assert len(LARGE) > 5 << 20  # which is a block of fsspec
+    assert count(f"{web}/large.csv") == 40_000
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("missing.csv", "there is no such file or folder: check the URL"),
+        ("gone.csv", "there is no such file or folder: check the URL"),
+        ("denied.csv", "access is denied (HTTP status 403): check the credentials, and what"),
+        ("unauthorized.csv", "access is denied (HTTP status 401): check the credentials, and"),
+        ("failing.csv", "cannot be read: HTTP status 500"),
+        ("cut.csv", "cannot be read: Response payload is not completed"),
+        ("cut_chunked.csv", "cannot be read: Response payload is not completed"),
+        ("cut_unpacked.csv", "cannot be read: Compressed file ended before"),
+        ("cut_unpacked_chunked.csv", "cannot be read: Compressed file ended before"),
+        ("changing.csv", "the file changed while it was read: read it again when it is complete"),
+    ],
+)
+def test_a_url_that_cannot_be_read_to_its_end_is_an_error(web: str, name: str, expected: str):
     error = refused(f"{web}/{name}?signature=secret")
     assert error.file == f"{web}/{name}"
-    assert "secret" not in str(error)
-    assert "cannot be read" in error.message
+    assert expected in error.message
+    assert "secret" not in "".join(traceback.format_exception_only(error))
+    assert error.__suppress_context__ or error.__context__ is None
+
+
+def test_a_server_that_stalls_or_is_not_there_is_an_error(web: str):
+    timeout = aiohttp.ClientTimeout(sock_read=0.2)
+    error = refused(fsspec.open(f"{web}/stalled.csv?signature=secret", timeout=timeout))
+    assert str(error) == f"{web}/stalled.csv: no answer came in time: try again later"
+    error = refused("http://127.0.0.1:9/cdr.csv?signature=secret")
+    assert "Connect call failed" in error.message
+
+
+def test_storage_options_go_to_fsspec(web: str):
+    url = f"{web}/private.csv"
+    assert "HTTP status 401" in refused(url).message
+    assert count(fsspec.open(url, headers={"Authorization": "Bearer secret"})) == RECORDS
+
+
+@pytest.mark.parametrize("name", ["cut.csv", "cut_chunked.csv", "cut_unpacked.csv", "changing.csv"])
+def test_nothing_is_loaded_of_a_url_that_fails(web: str, name: str, tmp_path: Path):
+    with cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        with pytest.raises(CdrError):
+            archive.load(f"{web}/{name}")
+        for table in ("records", "conflicts", "rejects", "files"):
+            assert archive.sql(f"FROM {table}").rows == []
 
 
 @pytest.fixture
@@ -393,7 +506,25 @@ def test_a_bucket_is_read_by_name_by_glob_and_by_folder(bucket: str):
     for stream in sources.streams(f"{bucket}/"):
         names.append(stream.name)
     assert names == ["memory:///bucket/a.csv", "memory:///bucket/b.csv.gz"]
-    assert "there are no files here" in refused(f"{bucket}/*.xml").message
+    assert "no file has a name like this" in refused(f"{bucket}/*.xml").message
+
+
+def test_a_folder_in_a_bucket_needs_no_stroke_at_its_end(bucket: str):
+    fsspec.filesystem("memory").pipe("/bucket/deeper.csv/c.csv", CONTENT)
+    assert count(bucket) == 4
+    assert count(f"{bucket}/*.csv") == 2
+    assert "there is no such file or folder" in refused(f"{bucket}/missing").message
+    fsspec.filesystem("memory").pipe("/bucket/empty/notes.md", b"")
+    assert "the folder has no .csv" in refused(f"{bucket}/empty").message
+
+
+def test_a_file_of_fsspec_is_read(bucket: str, tmp_path: Path):
+    assert count(fsspec.open(f"{bucket}/b.csv.gz")) == 2
+    assert count(fsspec.open_files(f"{bucket}/*.csv*")) == 4
+    (tmp_path / "a.csv").write_bytes(CONTENT)
+    assert count(fsspec.open(f"file://{tmp_path}/a.csv")) == RECORDS
+    with fsspec.open(f"{bucket}/a.csv") as file:
+        assert count(file) == 2
 
 
 def test_an_archive_in_a_bucket_is_read(bucket: str):
@@ -401,11 +532,12 @@ def test_an_archive_in_a_bucket_is_read(bucket: str):
     assert count(f"{bucket}/c.zip") == RECORDS
 
 
-def test_a_connection_that_ends_too_early_is_an_error(monkeypatch: pytest.MonkeyPatch):
+def test_a_connection_that_ends_too_early_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch):
     class Short(io.BytesIO):
         size = 10_000_000
 
     system = fsspec.filesystem("memory")
+    system.pipe("/bucket/short.csv", CONTENT)
     monkeypatch.setattr(type(system), "open", lambda *arguments: Short(CONTENT))
     error = refused("memory://bucket/short.csv")
     assert f"ended after {len(CONTENT)} of 10000000 bytes" in error.message
@@ -426,3 +558,96 @@ def test_without_fsspec_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 def test_a_package_that_a_url_needs_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     assert "another package is needed: Install s3fs" in refused("s3://bucket/cdr.csv").message
+
+
+# Files that change
+
+
+def test_a_file_is_the_same_when_it_was_read(tmp_path: Path):
+    path = tmp_path / "cdr.csv"
+    path.write_bytes(CONTENT)
+    with path.open("rb") as file:
+        for stream in sources.streams([path, f"file://{path}", CONTENT, file]):
+            assert stream.read(len(CONTENT) + 1) == CONTENT
+            stream.check_unchanged()
+
+
+def grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(CONTENT)
+
+
+def replace(path: Path) -> None:
+    path.with_suffix(".new").write_bytes(path.read_bytes())
+    path.with_suffix(".new").replace(path)
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, 1))
+
+
+@pytest.mark.parametrize("kind", ["csv", "gz", "zip"])
+@pytest.mark.parametrize("change", [grow, replace, touch, Path.unlink])
+def test_a_local_file_that_changes_while_it_is_read_is_noticed(
+    tmp_path: Path, kind: str, change: Callable[[Path], None]
+):
+    path = tmp_path / f"cdr.{kind}"
+    path.write_bytes(PACKED.get(kind, bytes)(CONTENT))
+    os.utime(path, ns=(0, 0))
+    opened = sources.streams(path)
+    stream = next(opened)
+    assert stream.read(len(CONTENT)) == CONTENT
+    change(path)
+    with pytest.raises(CdrError, match="the file changed while it was read"):
+        stream.read(2 * len(CONTENT))
+    with pytest.raises(CdrError, match="the file changed while it was read") as caught:
+        stream.check_unchanged()
+    assert caught.value.file == str(path)
+
+
+def test_a_remote_file_that_changes_while_it_is_read_is_noticed(bucket: str):
+    system = fsspec.filesystem("memory")
+    opened = sources.streams(f"{bucket}/a.csv")
+    stream = next(opened)
+    stream.read(10)
+    stream.check_unchanged()
+    system.pipe("/bucket/a.csv", CONTENT)
+    with pytest.raises(CdrError, match="the file changed while it was read") as caught:
+        stream.check_unchanged()
+    assert caught.value.file == f"{bucket}/a.csv"
+
+
+def test_only_what_tells_contents_apart_is_compared(bucket: str, monkeypatch: pytest.MonkeyPatch):
+    system = fsspec.filesystem("memory")
+    found = {"type": "file", "size": 5, "accessed": 1, "Last-Modified": "Mon", "ETag": "a"}
+    monkeypatch.setattr(system, "info", lambda path: found)
+    opened = sources.streams(f"{bucket}/a.csv")
+    stream = next(opened)
+    found.update(accessed=2, unknown="new")
+    stream.check_unchanged()
+    for name, value in {"size": 6, "Last-Modified": "Tue", "ETag": "b"}.items():
+        was = found[name]
+        found[name] = value
+        with pytest.raises(CdrError, match="the file changed"):
+            stream.check_unchanged()
+        found[name] = was
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+def test_a_pipe_cannot_change(tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[CONTENT])
+    writer.start()
+    assert count(pipe) == RECORDS
+    writer.join()
+
+
+def test_a_stream_knows_the_local_file_with_its_bytes(tmp_path: Path):
+    for kind in ("csv", "csv.gz", "zip"):
+        path = tmp_path / f"cdr.{kind}"
+        path.write_bytes(PACKED.get(kind.rpartition(".")[2], bytes)(CONTENT))
+        for stream in sources.streams(path):
+            assert stream.path == (path if kind == "csv" else None)
+    for stream in sources.streams([CONTENT, f"file://{path}"]):
+        assert stream.path is None

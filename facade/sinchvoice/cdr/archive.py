@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,8 @@ from ..errors import CdrError
 from . import kpis, layouts, loading
 from .kpis import Dimension, KpiFilter, KpiRow
 from .layouts import Layout, LayoutName
-from .loading import COLUMNS, Spooled
+from .loading import COLUMNS, PlainLines, Spooled
+from .sifting import NotPlain, Sifted, sift
 from .sources import Source, one_by_one, streams
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ CREATE TABLE rejects (
 );
 """  # noqa: S608 - constants of this module
 
-ReadBy: TypeAlias = Literal["fast", "exact"]
+ReadBy: TypeAlias = Literal["fast", "mixed", "exact"]
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +85,10 @@ class FileReport:
         rejected: that could not be read; they are in `rejects`.
         resolved: rejects of any file that are resolved now, as their call is in `records`.
         skipped: whether the same bytes had been loaded before, so that there was nothing to do.
-        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader.
+        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader, `mixed` if that read
+            only the lines that were not plainly good.
+        fallback: why the file was read a second time, exactly: what DuckDB had read did not add up,
+            and was undone. None if there was nothing of that kind.
         seconds: that it took.
     """
 
@@ -99,6 +103,7 @@ class FileReport:
     resolved: int = 0
     skipped: bool = False
     read_by: ReadBy | None = None
+    fallback: str | None = None
     seconds: float = 0.0
 
 
@@ -339,11 +344,16 @@ class Archive:
         known = None if layout is None else layouts.find(layout)
         tell = progress or (lambda _: None)
         begin = time.monotonic()
-        details = [
-            self._load(spooled, known, seen, tell)
-            for source in one_by_one(list(sources))
-            for spooled, seen in self._spooled(source, tell)
-        ]
+        try:
+            details = [
+                self._load(spooled, known, seen, tell)
+                for source in one_by_one(list(sources))
+                for spooled, seen in self._spooled(source, tell)
+            ]
+        except RuntimeError as error:
+            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         return LoadReport(tuple(details), time.monotonic() - begin)
 
     def _spooled(
@@ -359,7 +369,9 @@ class Archive:
 
             copy = self._workspace / "copy"
             try:
-                yield loading.spool(stream, copy, reading), before
+                with self._writing(name):
+                    spooled = loading.spool(stream, copy, reading)
+                yield spooled, before
             finally:
                 copy.unlink(missing_ok=True)
 
@@ -373,73 +385,75 @@ class Archive:
         begin = time.monotonic()
         tell(LoadProgress(spooled.name, "loading", spooled.size))
         asked = None if layout is None else layout.name
-        empty = FileReport(name=spooled.name, sha256=spooled.sha256, size=spooled.size)
+        report = FileReport(name=spooled.name, sha256=spooled.sha256, size=spooled.size)
         same = "SELECT count(*) FROM files WHERE sha256 = ? AND layout IS NOT DISTINCT FROM ?"
         if self._one(same, spooled.sha256, asked):
-            report = attrs.evolve(empty, skipped=True)
+            report = attrs.evolve(report, skipped=True)
         else:
-            report = self._load_fast(spooled, layout, seen, empty) or self._load_exact(
-                spooled, layout, seen, empty
-            )
+            try:
+                with self._writing(spooled.name):
+                    report = self._load_new(spooled, layout, seen, report)
+            finally:
+                for each in ("numbered", "plain", "rows", "rejects"):
+                    (self._workspace / each).unlink(missing_ok=True)
         tell(LoadProgress(spooled.name, "done", spooled.size))
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 
-    def _load_fast(
-        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, empty: FileReport
-    ) -> FileReport | None:
-        """Load a plain file; None, and nothing is done, if it is not."""
-        plain = loading.plain(spooled, layout)
+    def _load_new(
+        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, report: FileReport
+    ) -> FileReport:
+        try:
+            found = self._find_plain(spooled, layout)
+            if found is not None:
+                return self._insert(found, layout, seen, report)
+        except (self._duckdb.Error, _Mismatch) as error:
+            report = attrs.evolve(report, fallback=str(error).partition("\n")[0])
+        found = _Found.exactly(sift(spooled, layout, self._workspace))
+        try:
+            return self._insert(found, layout, seen, report)
+        except (self._duckdb.Error, _Mismatch) as error:
+            raise CdrError(f"nothing was loaded: {error}", spooled.name) from error
+
+    def _find_plain(self, spooled: Spooled, layout: Layout | None) -> _Found | None:
+        """What is in a file, by its plain lines; None if it is better read exactly."""
+        plain = loading.plain_lines(spooled, layout)
         if plain is None:
             return None
-        path = str(spooled.path)
-        with suppress(self._duckdb.Error, _Mismatch), self._transaction():
-            proven = self._rows(plain.proof, plain.pattern, path)
-            if proven != [(plain.records, plain.records)]:
-                raise _Mismatch
-            file_id = self._next("file_id", "files")
-            self._do(f"INSERT INTO records {plain.select}", file_id, path)
-            asked = None if layout is None else layout.name
-            return self._settle(
-                attrs.evolve(empty, records=plain.records, read_by="fast"),
-                file_id,
-                asked,
-                [plain.layout.name],
-                seen,
-            )
-        return None
+        copy = loading.numbered(spooled, self._workspace / "numbered")
+        ((lines, good),) = self._rows(plain.count, plain.pattern, str(copy.path))
+        if lines != copy.lines:
+            raise _Mismatch(f"{lines} lines were read of {copy.lines}")
+        if lines - good == plain.header_lines:
+            return _Found.plainly(plain, copy.path, good)
+        if good < lines / 2:
+            return None
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(plain.odd, [str(copy.path), plain.pattern])
+            try:
+                sifted = sift(spooled, layout, self._workspace, plain, _first_values(cursor))
+            except NotPlain:
+                return None
+        return _Found.sifted(plain, sifted)
 
-    def _load_exact(
-        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, empty: FileReport
+    def _insert(
+        self, found: _Found, layout: Layout | None, seen: _Seen | None, report: FileReport
     ) -> FileReport:
-        rows = loading.exact_rows(spooled, layout, self._workspace)
-        try:
-            with self._transaction():
-                file_id = self._next("file_id", "files")
-                self._do(f"INSERT INTO records {rows.select}", file_id, str(rows.path))
+        """Load what is in a file, if every record of it is accounted for."""
+        asked = None if layout is None else layout.name
+        with self._transaction(report.name):
+            file_id = self._next("file_id", "files")
+            for select, path in found.rows:
+                self._do(f"INSERT INTO records {select}", file_id, str(path))
+            for select, path in found.rejects:
                 self._do(
                     "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
-                    f"FROM ({rows.select_rejects})",
+                    f"FROM ({select})",
                     self._next("reject_id", "rejects") - 1,
                     file_id,
-                    str(rows.reject_path),
+                    str(path),
                 )
-                asked = None if layout is None else layout.name
-                return self._settle(
-                    attrs.evolve(empty, records=rows.records, read_by="exact"),
-                    file_id,
-                    asked,
-                    sorted(rows.layouts),
-                    seen,
-                )
-        except _Mismatch as error:
-            raise CdrError(
-                f"nothing was loaded, as it does not add up: {error}", empty.name
-            ) from error
-        except self._duckdb.Error as error:
-            raise CdrError(f"nothing was loaded: {error}", empty.name) from error
-        finally:
-            rows.path.unlink(missing_ok=True)
-            rows.reject_path.unlink(missing_ok=True)
+            report = attrs.evolve(report, records=found.records, read_by=found.read_by)
+            return self._settle(report, file_id, asked, found.layouts, seen)
 
     def _settle(
         self,
@@ -473,7 +487,10 @@ class Archive:
             report.records != came + rejected
             or report.records != loaded + duplicates + conflicts + rejected
         ):
-            raise _Mismatch(f"{report.records} records, and {report}")
+            raise _Mismatch(
+                f"{report.records} records are not {loaded} loaded + {duplicates} duplicates "
+                f"+ {conflicts} conflicts + {rejected} rejected, of {came} that came"
+            )
         self._do(
             "INSERT INTO files "
             "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
@@ -784,17 +801,30 @@ class Archive:
             os.close(os.open(self._wal, os.O_CREAT | os.O_EXCL, 0o600))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _writing(self, name: str) -> Iterator[None]:
+        """While copies are made: what goes wrong with them names the file that is loaded."""
+        try:
+            yield
+        except OSError as error:
+            raise CdrError(
+                f"nothing of it was loaded, as {self._workspace.parent} cannot be written: "
+                f"{error.strerror or error}",
+                name,
+            ) from error
+
+    @contextmanager
+    def _transaction(self, name: str) -> Iterator[None]:
         self._do("BEGIN TRANSACTION")
         try:
             yield
             self._private_wal()
-            self._do("COMMIT")
-        except BaseException as error:
+            try:
+                self._do("COMMIT")
+            except self._duckdb.Error as error:
+                raise CdrError(f"nothing was loaded: {error}", name) from error
+        except BaseException:
             with suppress(self._duckdb.Error):  # it may be undone already
                 self._do("ROLLBACK")
-            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
-                raise KeyboardInterrupt from error
             raise
 
     @contextmanager
@@ -864,6 +894,57 @@ class ArrowStream:
 
 class _Mismatch(Exception):
     """A file is not plain, or its records do not add up."""
+
+
+@attrs.frozen
+class _Found:
+    """What is in a file, as SQL that reads it from files of our own.
+
+    Attributes:
+        read_by: how it was found.
+        records: all of them.
+        layouts: of those that could be read.
+        rows: for these: SQL for rows in the order of COLUMNS, and its path.
+        rejects: likewise, for the others.
+    """
+
+    read_by: ReadBy
+    records: int
+    layouts: Sequence[str]
+    rows: Sequence[tuple[str, Path]]
+    rejects: Sequence[tuple[str, Path]] = ()
+
+    @classmethod
+    def plainly(cls, plain: PlainLines, path: Path, records: int) -> _Found:
+        rows = [(plain.select(skip=plain.header_lines), path)]
+        return cls("fast", records, [plain.layout.name], rows)
+
+    @classmethod
+    def sifted(cls, plain: PlainLines, sifted: Sifted) -> _Found:
+        exact = cls.exactly(sifted)
+        return cls(
+            "mixed",
+            sifted.records,
+            sorted({plain.layout.name, *exact.layouts}),
+            [(plain.select(sifted=True), sifted.plain_path), *exact.rows],
+            exact.rejects,
+        )
+
+    @classmethod
+    def exactly(cls, sifted: Sifted) -> _Found:
+        return cls(
+            "exact",
+            sifted.records,
+            sorted(sifted.layouts),
+            [(sifted.select, sifted.path)],
+            [(sifted.select_rejects, sifted.reject_path)],
+        )
+
+
+def _first_values(cursor: duckdb.DuckDBPyConnection) -> Iterator[Any]:
+    while rows := cursor.fetchmany(10_000):
+        for (value,) in rows:
+            yield value
 
 
 @attrs.frozen

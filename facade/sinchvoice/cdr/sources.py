@@ -1,6 +1,7 @@
 """Where call detail records come from: paths, folders, archives and URLs, as streams of bytes.
 
-Nothing here writes a file by a name that it was given. A stream that ends too early is an error.
+Nothing here writes a file by a name that it was given. A stream that ends too early is an error,
+and so is a file that is not the same any more when it has been read to its end.
 """
 
 from __future__ import annotations
@@ -12,23 +13,25 @@ import io
 import lzma
 import os
 import re
+import stat
 import sys
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeAlias, cast
+from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 
 from ..errors import CdrError, InvalidRequest, printable
 
-__all__ = ["ByteStream", "Source", "one_by_one", "streams"]
+__all__ = ["ByteStream", "RemoteFile", "Source", "one_by_one", "streams"]
 
-Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | Iterable[Source]"
+Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z0-9+.:\-]+)?://")
+_QUOTED_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s\"'<>]+")
 _CDR_NAME = re.compile(r"[^.].*(?:\.(?:csv|txt)(?:\.(?:gz|bz2|xz|zst|zip))?|\.zip)", re.IGNORECASE)
 _MAGIC = {
     "gz": b"\x1f\x8b\x08",
@@ -43,6 +46,14 @@ _HEAD = 16
 _READ_SIZE = 1 << 16
 _SPOOLED = 1 << 25
 _XZ_MEMORY = 1 << 27  # xz -9 needs half of it
+_CONNECT_WITHIN = 30.0
+_STALLED_AFTER = 60.0
+# By these, or whatever of them it has, a file system of fsspec tells one content from another. The
+# rest may change by itself: the time of the last access, or where a redirection leads to.
+_IDENTITY = frozenset(
+    "contentmd5 created digest etag generation ino lastmodified lastwritetime md5hash "
+    "modificationtime modified modify mtime sha size updated versionid".split()
+)
 _DAMAGED = (
     OSError,
     EOFError,
@@ -61,39 +72,77 @@ class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class RemoteFile(Protocol):
+    """A file of a file system of fsspec, as `fsspec.open(url, **storage_options)` gives it."""
+
+    @property
+    def fs(self) -> Any:
+        """The file system."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where the file is there."""
+        ...
+
+
 class ByteStream:
     """A file as a reader needs it.
 
     Attributes:
         name: what to call the file in messages and rejects.
+        path: of the local file that has these very bytes; None if they come from elsewhere, or
+            were packed.
     """
 
-    def __init__(self, name: str, read: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[int], bytes],
+        *,
+        origin: _Origin | None = None,
+        path: Path | None = None,
+    ) -> None:
         self.name = name
+        self.path = path
         self._read = read
+        self._origin = origin
 
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, or all that are left.
 
         Raises:
-            CdrError: they cannot be read, or the file ends before its end.
+            CdrError: they cannot be read, the file ends before its end, or it changed meanwhile.
         """
         parts = []
         while size > 0:
             part = self._read(size)
             if not part:
+                self.check_unchanged()
                 break
             parts.append(part)
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def check_unchanged(self) -> None:
+        """Ask where the file is whether it is what it was before it was read.
+
+        A local file has its place, size and time, a remote one what its file system tells, such as
+        the ETag. Bytes, pipes and files that were given open have nothing that could be asked for.
+
+        Raises:
+            CdrError: it is not, or it cannot be told.
+        """
+        if self._origin is not None:
+            self._origin.check_unchanged()
 
 
 def streams(source: Source) -> Generator[ByteStream, None, None]:
     """Open one file after the other, each closed when the next is asked for.
 
     Args:
-        source: a path, glob text, folder, URL, binary file, bytes, `-` for standard input, or
-            an iterable of these.
+        source: a path, glob text, folder, URL, binary file, bytes, `-` for standard input, a file
+            of fsspec, or an iterable of these.
 
     Raises:
         CdrError: there is no such file, or it cannot be opened.
@@ -101,6 +150,9 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
     """
     if isinstance(source, bytes | bytearray | memoryview):
         yield from _unpacked("<bytes>", io.BytesIO(source))
+    elif _is_of_fsspec(source):
+        name = _without_secrets(source.fs.unstrip_protocol(source.path))
+        yield from _remote(name, source.fs, source.path)
     elif isinstance(source, str | os.PathLike):
         location = os.fspath(source)
         if not isinstance(location, str) or not location or "\0" in location:
@@ -108,7 +160,7 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
         if location == "-":
             yield from _unpacked("<stdin>", sys.stdin.buffer)
         elif isinstance(source, str) and _URL.match(location):
-            yield from _remote(location)
+            yield from _remote(_without_secrets(location), *_located(location))
         else:
             yield from _local(location)
     elif callable(getattr(source, "read", None)):
@@ -119,13 +171,15 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
     else:
         raise InvalidRequest(
             f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
-            "a binary file, bytes, '-' or a list of these"
+            "a binary file, bytes, '-', a file of fsspec or a list of these"
         )
 
 
 def one_by_one(source: Source) -> Iterator[Source]:
     """The same files, with folders and globs as the paths of what is in them."""
-    if isinstance(source, str | os.PathLike):
+    if _is_of_fsspec(source):
+        yield source
+    elif isinstance(source, str | os.PathLike):
         if isinstance(source, Path) or (source and source != "-" and _is_local(source)):
             yield from _paths(os.fspath(source))
         else:
@@ -148,17 +202,22 @@ def _is_local(source: str | os.PathLike[str]) -> bool:
     return isinstance(location, str) and "\0" not in location and not _URL.match(location)
 
 
+def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
+    return hasattr(source, "fs") and hasattr(source, "path") and not hasattr(source, "read")
+
+
 # --- where the bytes are ------------------------------------------------------------------------
 
 
 def _local(location: str) -> Generator[ByteStream, None, None]:
     for path in _paths(location):
+        origin = _Origin(str(path), partial(_local_identity, path))
         with ExitStack() as stack:
             try:
                 file = stack.enter_context(path.open("rb"))
             except (OSError, ValueError) as error:
                 raise _unreadable(str(path), error) from error
-            yield from _unpacked(str(path), file)
+            yield from _unpacked(str(path), file, origin, path)
 
 
 def _paths(location: str) -> list[Path]:
@@ -188,7 +247,8 @@ def _given(file: Any) -> Generator[ByteStream, None, None]:
     yield from _unpacked(name if isinstance(name, str) else "<file>", file)
 
 
-def _remote(url: str) -> Generator[ByteStream, None, None]:
+def _located(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and where in it that is."""
     shown = _without_secrets(url)
     try:
         import fsspec
@@ -196,22 +256,67 @@ def _remote(url: str) -> Generator[ByteStream, None, None]:
         raise CdrError("URLs need fsspec: pip install 'sinchvoice[cdr]'", shown) from error
     with _foreign(shown):
         system, location = fsspec.core.url_to_fs(url)
-        if location.endswith("/") or url.endswith("/"):
-            listed = system.ls(location, detail=False)
-            found = [each for each in listed if _CDR_NAME.fullmatch(each.rpartition("/")[2])]
-        elif glob.has_magic(location) and "?" not in url:
-            found = system.glob(location)
-        else:
-            found = [location]
-    if not found:
-        raise CdrError("there are no files here", shown)
-    for each in sorted(found):
-        name = shown if each == location else _without_secrets(system.unstrip_protocol(each))
+        if url.endswith("/") and not location.endswith("/"):
+            location += "/"
+    return system, location
+
+
+def _remote(shown: str, system: Any, location: str) -> Generator[ByteStream, None, None]:
+    for path in _remote_paths(shown, system, location):
+        name = shown if path == location else _without_secrets(system.unstrip_protocol(path))
+        origin = _Origin(name, partial(_remote_identity, name, system, path))
         with ExitStack() as stack:
             with _foreign(name):
-                file = stack.enter_context(system.open(each, "rb"))
-            whole = getattr(file, "size", None)
-            yield from _unpacked(name, _Remote(name, file, whole))
+                file = stack.enter_context(_opened(system, path))
+            yield from _unpacked(name, _Remote(name, file, origin), origin)
+
+
+def _remote_paths(shown: str, system: Any, location: str) -> list[str]:
+    """As `_paths`: the files of a folder, those with a name like a glob, or the one file."""
+    with _foreign(shown):
+        # A process may run for days, and has to see today's files.
+        system.invalidate_cache()
+        if glob.has_magic(location) and "?" not in location:
+            found = system.glob(location, detail=True).values()
+            problem = "no file has a name like this: check the URL"
+        elif location.endswith("/") or system.info(location)["type"] == "directory":
+            listed = system.ls(location, detail=True)
+            found = [each for each in listed if _CDR_NAME.fullmatch(_last_part(each["name"]))]
+            problem = "the folder has no .csv, .txt or .zip files"
+        else:
+            return [location]
+        paths = sorted(each["name"] for each in found if each["type"] == "file")
+    if not paths:
+        raise CdrError(problem, shown)
+    return paths
+
+
+def _last_part(path: str) -> str:
+    return path.partition("?")[0].rpartition("/")[2]
+
+
+def _opened(system: Any, path: str) -> Any:
+    if not _is_http(system):
+        return system.open(path, "rb")
+    import aiohttp
+
+    # One request for the whole: parts that are asked for one by one may be of different files. And
+    # as it was sent: aiohttp overlooks that a file ends too early that it unpacks.
+    settings = system.storage_options
+    options = {
+        "headers": {**settings.get("headers", {}), "Accept-Encoding": "identity"},
+        "auto_decompress": False,
+    }
+    if "timeout" not in settings:
+        options["timeout"] = aiohttp.ClientTimeout(
+            total=None, sock_connect=_CONNECT_WITHIN, sock_read=_STALLED_AFTER
+        )
+    # No size makes it ask for that once more.
+    return system.open(path, "rb", block_size=0, size=-1, **options)
+
+
+def _is_http(system: Any) -> bool:
+    return "https" in system.protocol
 
 
 class _Remote:
@@ -220,15 +325,19 @@ class _Remote:
     It cannot go back: an archive is fetched once, from its beginning to its end.
     """
 
-    def __init__(self, name: str, file: Any, whole: int | None) -> None:
+    def __init__(self, name: str, file: Any, origin: _Origin) -> None:
         self._name = name
         self._file = file
-        self._whole = whole
+        self._origin = origin
+        self._whole: int | None = getattr(file, "size", None)
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        with _foreign(self._name):
-            content: bytes = self._file.read(size)
+        try:
+            with _foreign(self._name):
+                content: bytes = self._file.read(size)
+        except CdrError as error:
+            raise self._origin.explained(error) from None
         self._at += len(content)
         if not content and self._whole is not None and self._at < self._whole:
             raise CdrError(
@@ -244,15 +353,106 @@ def _foreign(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise CdrError(f"another package is needed: {printable(str(error))}", name) from error
-    except Exception as error:  # each of the file systems has exceptions of its own
-        raise _unreadable(name, error) from error
+    except Exception as error:  # noqa: BLE001 - each file system has exceptions of its own
+        # Not "from error": it has the whole URL, and a traceback would show the signature.
+        raise _unavailable(name, error) from None
+
+
+def _unavailable(name: str, error: Exception) -> CdrError:
+    cause = _cause(error)
+    status = getattr(cause, "status", None)
+    reason = f"HTTP status {status}" if status else _reason(cause)
+    is_denied = isinstance(cause, PermissionError) or status in (401, 403)
+    if is_denied or "credentials" in reason:
+        return CdrError(
+            f"access is denied ({reason}): check the credentials, and what they may read", name
+        )
+    if isinstance(cause, FileNotFoundError) or status in (404, 410):
+        return CdrError("there is no such file or folder: check the URL", name)
+    if isinstance(cause, TimeoutError):
+        return CdrError("no answer came in time: try again later", name)
+    return CdrError(f"cannot be read: {reason}", name)
+
+
+def _cause(error: Exception) -> BaseException:
+    """What really went wrong."""
+    if isinstance(error, FileNotFoundError):  # which fsspec makes of whatever HTTP answers
+        return error.__cause__ or error
+    if isinstance(error, LookupError):  # s3fs looks for the text of a timeout, which has none
+        return error.__context__ or error
+    return error
+
+
+# --- whether a file is still the same -----------------------------------------------------------
+
+
+class _Origin:
+    """Where a stream comes from, as it was before it was read.
+
+    Args:
+        name: of the file.
+        identify: tells one content of the file from another; None if nothing can be told.
+    """
+
+    def __init__(self, name: str, identify: Callable[[], object]) -> None:
+        self._name = name
+        self._identify = identify
+        self._before = identify()
+
+    def check_unchanged(self) -> None:
+        try:
+            changed = self._has_changed()
+        except CdrError as error:
+            raise CdrError(
+                f"whether the file changed while it was read cannot be told: {error.message}",
+                self._name,
+            ) from error
+        if changed:
+            raise self._changed()
+
+    def explained(self, error: CdrError) -> CdrError:
+        """The error, or that the file changed, which may be why."""
+        with suppress(CdrError):
+            if self._has_changed():
+                return self._changed()
+        return error
+
+    def _has_changed(self) -> bool:
+        return self._before is not None and self._identify() != self._before
+
+    def _changed(self) -> CdrError:
+        return CdrError(
+            "the file changed while it was read: read it again when it is complete", self._name
+        )
+
+
+def _local_identity(path: Path) -> object:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None  # a pipe has other times when it was read
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _remote_identity(name: str, system: Any, path: str) -> object:
+    with _foreign(name):
+        system.invalidate_cache(path)
+        known = {re.sub("[-_]", "", key).lower(): value for key, value in system.info(path).items()}
+    return {key: known[key] for key in known.keys() & _IDENTITY}
 
 
 # --- what the bytes are wrapped in --------------------------------------------------------------
 
 
 def _unpacked(
-    name: str, file: _Readable, *, inside: bool = False
+    name: str,
+    file: _Readable,
+    origin: _Origin | None = None,
+    path: Path | None = None,
+    *,
+    inside: bool = False,
 ) -> Generator[ByteStream, None, None]:
     """The file, or what is in it."""
     content = _Peekable(name, file)
@@ -260,7 +460,7 @@ def _unpacked(
     if kind == "zip":
         if inside:
             raise CdrError("this is an archive inside an archive: take it out first", name)
-        yield from _members(name, content)
+        yield from _members(name, content, origin)
         return
     failure: type[Exception] = OSError
     with ExitStack() as stack:
@@ -271,7 +471,12 @@ def _unpacked(
         elif kind is not None:
             make, failure = _decompressor(kind, name)
             opened = _Decompressed(content, make)
-        yield ByteStream(name, _checked(name, opened.read, failure))
+        yield ByteStream(
+            name,
+            _checked(name, opened.read, failure, origin),
+            origin=origin,
+            path=path if kind is None else None,
+        )
 
 
 def _kind(name: str, head: bytes) -> str | None:
@@ -287,7 +492,9 @@ def _kind(name: str, head: bytes) -> str | None:
     return None
 
 
-def _members(name: str, content: _Peekable) -> Generator[ByteStream, None, None]:
+def _members(
+    name: str, content: _Peekable, origin: _Origin | None
+) -> Generator[ByteStream, None, None]:
     with ExitStack() as stack:
         try:
             file = content.rewound()
@@ -308,7 +515,7 @@ def _members(name: str, content: _Peekable) -> Generator[ByteStream, None, None]
                     stream = opened.enter_context(archive.open(member))
                 except _DAMAGED as error:
                     raise _unreadable(inner, error) from error
-                yield from _unpacked(inner, stream, inside=True)
+                yield from _unpacked(inner, stream, origin, inside=True)
 
 
 class _Peekable:
@@ -411,7 +618,10 @@ def _decompressor(kind: str, name: str) -> tuple[Callable[[], _Decompressor], ty
 
 
 def _checked(
-    name: str, read: Callable[[int], bytes], failure: type[Exception] = OSError
+    name: str,
+    read: Callable[[int], bytes],
+    failure: type[Exception] = OSError,
+    origin: _Origin | None = None,
 ) -> Callable[[int], bytes]:
     """The same, with every failure of a damaged file as a CdrError."""
 
@@ -421,7 +631,8 @@ def _checked(
         except CdrError:
             raise
         except (failure, *_DAMAGED) as error:
-            raise _unreadable(name, error) from error
+            damaged = _unreadable(name, error)
+            raise (damaged if origin is None else origin.explained(damaged)) from error
         if not isinstance(content, bytes):  # None says "not yet", which must not look like the end
             raise CdrError(f"reading gives {type(content).__name__}, not bytes", name)
         return content
@@ -430,10 +641,13 @@ def _checked(
 
 
 def _unreadable(name: str, error: Exception) -> CdrError:
+    return CdrError(f"cannot be read: {_reason(error)}", name)
+
+
+def _reason(error: BaseException) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     # Libraries quote the URL, signature and all.
-    shown = re.sub(r"\w+://\S+", lambda url: _without_secrets(url[0]), str(reason))
-    return CdrError(f"cannot be read: {printable(shown)}", name)
+    return printable(_QUOTED_URL.sub(lambda url: _without_secrets(url[0]), str(reason)))
 
 
 def _without_secrets(url: str) -> str:
