@@ -392,7 +392,7 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
         if progress.stage == "loading":
             change(path)
 
-    with pytest.raises(CdrError, match=r"calls\.csv: the file changed while it was loaded"):
+    with pytest.raises(CdrError, match=r"calls\.csv: the file changed while it was read"):
         archive.load(path, progress=spoil)
     assert state(archive) == {"records": [], "conflicts": [], "rejects": [], "files": []}
 

@@ -16,6 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from .kpis import Dimension, KpiFilter, KpiRow
 from .layouts import Layout, LayoutName
 from .loading import COLUMNS, PlainLines, Spooled
 from .sifting import NotPlain, Sifted, sift
-from .sources import Source, one_by_one, streams
+from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
     import duckdb
@@ -345,72 +346,54 @@ class Archive:
         tell = progress or (lambda _: None)
         begin = time.monotonic()
         try:
-            details = [
-                self._load(spooled, known, seen, tell)
-                for source in one_by_one(list(sources))
-                for spooled, seen in self._spooled(source, tell)
-            ]
+            details = [self._load(stream, known, tell) for stream in streams(list(sources))]
         except RuntimeError as error:
             if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
                 raise KeyboardInterrupt from error
             raise
         return LoadReport(tuple(details), time.monotonic() - begin)
 
-    def _spooled(
-        self, source: Source, tell: Callable[[LoadProgress], object]
-    ) -> Iterator[tuple[Spooled, _Seen | None]]:
-        path = source if isinstance(source, Path) else None
-        before = None if path is None else _Seen.of(path)
-        for stream in streams(source):
-            name = stream.name
-
-            def reading(size: int, name: str = name) -> None:
-                tell(LoadProgress(name, "reading", size))
-
-            copy = self._workspace / "copy"
-            try:
-                with self._writing(name):
-                    spooled = loading.spool(stream, copy, reading)
-                yield spooled, before
-            finally:
-                copy.unlink(missing_ok=True)
-
     def _load(
         self,
-        spooled: Spooled,
+        stream: ByteStream,
         layout: Layout | None,
-        seen: _Seen | None,
         tell: Callable[[LoadProgress], object],
     ) -> FileReport:
         begin = time.monotonic()
-        tell(LoadProgress(spooled.name, "loading", spooled.size))
         asked = None if layout is None else layout.name
-        report = FileReport(name=spooled.name, sha256=spooled.sha256, size=spooled.size)
         same = "SELECT count(*) FROM files WHERE sha256 = ? AND layout IS NOT DISTINCT FROM ?"
-        if self._one(same, spooled.sha256, asked):
-            report = attrs.evolve(report, skipped=True)
-        else:
-            try:
-                with self._writing(spooled.name):
-                    report = self._load_new(spooled, layout, seen, report)
-            finally:
-                for each in ("numbered", "plain", "rows", "rejects"):
-                    (self._workspace / each).unlink(missing_ok=True)
-        tell(LoadProgress(spooled.name, "done", spooled.size))
+
+        def reading(size: int) -> None:
+            tell(LoadProgress(stream.name, "reading", size))
+
+        try:
+            with self._writing(stream.name):
+                spooled = loading.spool(stream, self._workspace / "copy", reading)
+                tell(LoadProgress(stream.name, "loading", spooled.size))
+                report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
+                if self._one(same, spooled.sha256, asked):
+                    report = attrs.evolve(report, skipped=True)
+                else:
+                    with _Unchanged(stream, spooled.sha256) as original:
+                        report = self._load_new(spooled, layout, original, report)
+        finally:
+            for each in ("copy", "numbered", "plain", "rows", "rejects"):
+                (self._workspace / each).unlink(missing_ok=True)
+        tell(LoadProgress(stream.name, "done", spooled.size))
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 
     def _load_new(
-        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, report: FileReport
+        self, spooled: Spooled, layout: Layout | None, original: _Unchanged, report: FileReport
     ) -> FileReport:
         try:
             found = self._find_plain(spooled, layout)
             if found is not None:
-                return self._insert(found, layout, seen, report)
+                return self._insert(found, layout, original, report)
         except (self._duckdb.Error, _Mismatch) as error:
             report = attrs.evolve(report, fallback=str(error).partition("\n")[0])
         found = _Found.exactly(sift(spooled, layout, self._workspace))
         try:
-            return self._insert(found, layout, seen, report)
+            return self._insert(found, layout, original, report)
         except (self._duckdb.Error, _Mismatch) as error:
             raise CdrError(f"nothing was loaded: {error}", spooled.name) from error
 
@@ -436,7 +419,7 @@ class Archive:
         return _Found.sifted(plain, sifted)
 
     def _insert(
-        self, found: _Found, layout: Layout | None, seen: _Seen | None, report: FileReport
+        self, found: _Found, layout: Layout | None, original: _Unchanged, report: FileReport
     ) -> FileReport:
         """Load what is in a file, if every record of it is accounted for."""
         asked = None if layout is None else layout.name
@@ -453,7 +436,7 @@ class Archive:
                     str(path),
                 )
             report = attrs.evolve(report, records=found.records, read_by=found.read_by)
-            return self._settle(report, file_id, asked, found.layouts, seen)
+            return self._settle(report, file_id, asked, found.layouts, original)
 
     def _settle(
         self,
@@ -461,7 +444,7 @@ class Archive:
         file_id: int,
         asked: str | None,
         kinds: Sequence[str],
-        seen: _Seen | None,
+        original: _Unchanged,
     ) -> FileReport:
         """Take out what was known, and put the file on record, if every record is accounted for."""
         day = self._one(
@@ -508,8 +491,7 @@ class Archive:
             conflicts,
             rejected,
         )
-        if seen is not None:
-            seen.check(report)
+        original.check()
         return report
 
     def _take_out_known(self, file_id: int) -> int:
@@ -947,51 +929,46 @@ def _first_values(cursor: duckdb.DuckDBPyConnection) -> Iterator[Any]:
             yield value
 
 
-@attrs.frozen
-class _Seen:
-    """What a file was before it was read."""
+class _Unchanged:
+    """Whether a file is still what it was when it was copied; it is read again meanwhile."""
 
-    path: Path
-    stat: tuple[int, ...]
-    plain: bool
+    def __init__(self, stream: ByteStream, sha256: str) -> None:
+        self._stream = stream
+        self._sha256 = sha256
+        self._aside = ThreadPoolExecutor(1)
+        self._digest = None if stream.path is None else self._aside.submit(_sha256, stream.path)
 
-    @classmethod
-    def of(cls, path: Path) -> _Seen | None:
-        try:
-            stat = path.stat()
-        except (OSError, ValueError):
-            return None  # opening it says why
-        with path.open("rb") as file:
-            head = file.read(16)
-        from .sources import _kind
+    def __enter__(self) -> Self:
+        return self
 
-        return cls(path, _identity(stat), _kind(str(path), head) is None)
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._aside.shutdown()
 
-    def check(self, report: FileReport) -> None:
+    def check(self) -> None:
         """Refuse the file if it is not what it was.
 
         Raises:
-            CdrError: it has changed.
+            CdrError: it has changed, or it cannot be told.
         """
-        changed = CdrError(
-            "the file changed while it was loaded, and nothing of it was: load it again when it is "
-            "complete",
-            report.name,
-        )
-        try:
-            if _identity(self.path.stat()) != self.stat:
-                raise changed
-            if self.plain:
-                with self.path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256")
-                if digest.hexdigest() != report.sha256:
-                    raise changed
-        except OSError as error:
-            raise changed from error
+        self._stream.check_unchanged()
+        if self._digest is not None and self._digest.result() != self._sha256:
+            raise CdrError(
+                "the file changed while it was read: load it again when it is complete",
+                self._stream.name,
+            )
 
 
-def _identity(stat: os.stat_result) -> tuple[int, ...]:
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _import_duckdb() -> Any:
