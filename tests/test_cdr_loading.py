@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sinchvoice import cdr
 from sinchvoice.cdr import Archive
+from sinchvoice.cdr.plain import number
 
 HEADER = b"CallId;CallTime;Duration;From;To;Custom"
 PLAIN = [
@@ -109,11 +110,11 @@ def test_any_mixture_is_read_as_the_exact_reader_does(tmp_path: Path, header: bo
     for turn in range(20):
         share = dice.choice([0.02, 0.1, 0.3, 0.6])
         lines = [HEADER if header else in_all_columns(PLAIN[0] % 0)]
-        for number in range(1, dice.choice([2, 30, 900])):
+        for place in range(1, dice.choice([2, 30, 900])):
             if dice.random() < share / 4:
                 lines.append(dice.choice(NO_RECORDS[: 5 if header else 3]))
-            line = dice.choice(odd if dice.random() < share else PLAIN) % number
-            line = line.replace(b"%d", b"%d" % number)
+            line = dice.choice(odd if dice.random() < share else PLAIN) % place
+            line = line.replace(b"%d", b"%d" % place)
             lines.append(line if header else in_all_columns(line))
         with Archive(tmp_path / f"{turn}.duckdb") as archive:
             report = check(archive, end.join(lines) + dice.choice([b"", end]))
@@ -129,3 +130,30 @@ def in_all_columns(line: bytes) -> bytes:
     return b";".join(
         [call_id, b"1", time, b"Busy", b"", duration, b"", caller, callee, b"", b"", custom, b";;"]
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"a", b"a\n", b"a\r", b"a\r\n\r", b"\r\n", b"a\n\n", b"\xff\n\0b\nc\1\n\xc3\xa9"]
+    + [
+        b"a\n" * n + b"x" * size + end
+        for n in (0, 1, 524_287)
+        for size in (1, 1 << 20, (1 << 21) + 9)
+        for end in (b"", b"\n", b"\nb", b"\r\nb\n")
+    ],
+)
+def test_every_line_has_its_number_and_none_is_lost(tmp_path: Path, content: bytes):
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    expected = content.split(b"\n")
+    if not expected[-1]:
+        expected.pop()
+    numbered = number(source, tmp_path / "numbered")
+    lines = numbered.path.read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    assert numbered.lines == len(lines) == len(expected)
+    for place, (line, original) in enumerate(zip(lines, expected, strict=True), 1):
+        first, _, rest = line.partition(b";")
+        assert int(first) == place
+        assert rest in (b"", original.removesuffix(b"\r"))
+        assert rest or not original.strip(b"\r").isalpha() or len(original) > 1 << 20

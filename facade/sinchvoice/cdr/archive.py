@@ -174,11 +174,13 @@ class LoadProgress:
         file: which one.
         stage: `reading` while its bytes are read, then `loading`, then `done`.
         bytes: of this file that were read, unpacked.
+        size: how many there are; None if that is not known before the end.
     """
 
     file: str
     stage: Literal["reading", "loading", "done"]
     bytes: int
+    size: int | None
 
 
 @attrs.frozen(kw_only=True)
@@ -315,16 +317,25 @@ class Archive(Database):
                 the archive, while the files before it are.
             InvalidRequest: there is no such layout.
         """
-        known = None if layout is None else layouts.find(layout)
-        tell = progress or (lambda _: None)
         begin = time.monotonic()
+        details = tuple(self.load_each(*sources, layout=layout, progress=progress))
+        return LoadReport(details, time.monotonic() - begin)
+
+    def load_each(
+        self,
+        *sources: Source,
+        layout: LayoutName | Layout | None = None,
+        progress: Callable[[LoadProgress], object] | None = None,
+    ) -> Iterator[FileReport]:
+        """As `load`, file by file: each is loaded when it is asked for, and told at once."""
+        known = None if layout is None else layouts.find(layout)
         try:
-            details = [self._load(stream, known, tell) for stream in streams(list(sources))]
+            for stream in streams(list(sources)):
+                yield self._load(stream, known, progress or (lambda _: None))
         except RuntimeError as error:
             if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
                 raise KeyboardInterrupt from error
             raise
-        return LoadReport(tuple(details), time.monotonic() - begin)
 
     def _load(
         self,
@@ -337,12 +348,12 @@ class Archive(Database):
         same = "SELECT count(*) FROM files WHERE sha256 = ? AND layout IS NOT DISTINCT FROM ?"
 
         def reading(size: int) -> None:
-            tell(LoadProgress(stream.name, "reading", size))
+            tell(LoadProgress(stream.name, "reading", size, stream.size))
 
         try:
             with self._writing(stream.name):
                 spooled = loading.spool(stream, self._workspace / "copy", reading)
-                tell(LoadProgress(stream.name, "loading", spooled.size))
+                tell(LoadProgress(stream.name, "loading", spooled.size, spooled.size))
                 report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
                 if self._one(same, spooled.sha256, asked):
                     report = attrs.evolve(report, skipped=True)
@@ -352,7 +363,7 @@ class Archive(Database):
         finally:
             for each in ("copy", "numbered", "plain", "rows", "rejects"):
                 (self._workspace / each).unlink(missing_ok=True)
-        tell(LoadProgress(stream.name, "done", spooled.size))
+        tell(LoadProgress(stream.name, "done", spooled.size, spooled.size))
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 
     def _load_new(

@@ -96,14 +96,14 @@ def number(source: Path, target: Path) -> Numbered:
         while block := file.read(_BLOCK):
             block += file.readline(_LINE - _BLOCK)
             whole = block.endswith(b"\n")
-            lines = _safe_lines(block)
+            lines = _safe_lines(block if whole else block + b"\n")
             if not whole and (rest := file.readline(_BLOCK)):
-                lines[-1] = b""
+                lines[-1] = b"\n"
                 while rest and not rest.endswith(b"\n"):
                     rest = file.readline(_BLOCK)
-            parts = [b"\n"] * (3 * len(lines))
-            parts[::3] = map(b"%d;".__mod__, range(count + 1, count + 1 + len(lines)))
-            parts[1::3] = lines
+            parts = [b""] * (2 * len(lines))
+            parts[::2] = map(b"%d;".__mod__, range(count + 1, count + 1 + len(lines)))
+            parts[1::2] = lines
             copy.write(b"".join(parts))
             count += len(lines)
     return Numbered(target, count)
@@ -114,17 +114,16 @@ _UNSAFE = re.compile(b"[\0\1\r]|^\xef\xbb\xbf").search
 
 
 def _safe_lines(block: bytes) -> list[bytes]:
+    """Whole lines, each with LF."""
     if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        block = block.replace(b"\r\n", b"\n")
     safe = not (b"\0" in block or b"\1" in block or b"\r" in block)
-    if not block.isascii():
-        safe = safe and b"\xef\xbb\xbf" not in block and _is_utf8(block)
-    lines = block.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
+    if safe and not block.isascii():
+        safe = b"\xef\xbb\xbf" not in block and _is_utf8(block)
     if safe:
-        return lines
-    return [b"" if _UNSAFE(line) or not _is_utf8(line) else line for line in lines]
+        return block.splitlines(keepends=True)  # of bytes, nothing else than CR and LF ends a line
+    lines = block.split(b"\n")[:-1]
+    return [b"\n" if _UNSAFE(line) or not _is_utf8(line) else line + b"\n" for line in lines]
 
 
 def has_returns(path: Path) -> bool:

@@ -108,6 +108,14 @@ class ByteStream:
         self._read = read
         self._origin = origin
 
+    @property
+    def size(self) -> int | None:
+        """How many bytes there are, as far as it is known before they are read."""
+        try:
+            return None if self.path is None else self.path.stat().st_size
+        except OSError:
+            return None
+
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, or all that are left.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +17,13 @@ import attrs
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import DownloadColumn, Progress, TimeElapsedColumn, TransferSpeedColumn
+from rich.progress import (
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from .. import cdr
 from ..cdr.kpis import DIMENSIONS, Dimension, Ratio
@@ -158,13 +165,14 @@ def load(
 
     def loaded() -> Iterator[Record]:
         nonlocal rejected
-        for source in files:
-            for file in opened.load(source, layout=wanted, progress=progress).details:
-                rejected += file.rejected
-                yield _load_record(file)
+        for file in opened.load_each(*files, layout=wanted, progress=bars.read if bars else None):
+            rejected += file.rejected
+            if bars:
+                bars.count(file)
+            yield _load_record(file)
 
     # What was loaded before an error stays loaded, and is told.
-    with _opened(archive, must_exist=False) as opened, _progress() as progress:
+    with _opened(archive, must_exist=False) as opened, _progress() as bars:
         options.output.rows(
             loaded(),
             ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
@@ -184,6 +192,7 @@ def _load_record(file: cdr.FileReport) -> Record:
         "resolved": file.resolved,
         "skipped": file.skipped,
         "read_by": file.read_by,
+        "fallback": file.fallback,
         "seconds": round(file.seconds, 3),
     }
 
@@ -327,24 +336,48 @@ def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
         raise ConfigurationError(str(error)) from None
 
 
+class _Bars:
+    """How far loading is: a line for all files, and one for the file at hand."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._begin = time.monotonic()
+        self._files = self._rows = 0
+        self._all = bars.add_task("", total=None)
+        self._file: TaskID | None = None
+        self._tell()
+
+    def read(self, progress: cdr.LoadProgress) -> None:
+        if self._file is None:
+            name = escape(Path(progress.file).name)
+            self._file = self._bars.add_task(name, total=progress.size)
+        self._bars.update(self._file, completed=progress.bytes)
+        if progress.stage == "done":
+            self._bars.remove_task(self._file)
+            self._file = None
+
+    def count(self, file: cdr.FileReport) -> None:
+        self._files += 1
+        self._rows += file.records
+        self._tell()
+
+    def _tell(self) -> None:
+        rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
+        self._bars.update(
+            self._all,
+            description=f"{self._files:,} files, {self._rows:,} rows, {rate:,.0f} rows/s",
+        )
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Any], None] | None]:
-    """A bar on a terminal; nothing elsewhere."""
+def _progress() -> Iterator[_Bars | None]:
+    """Bars on a terminal; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
-    columns = ("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = ("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def tell(progress: Any) -> None:
-            if progress.file not in tasks:
-                tasks[progress.file] = bars.add_task(escape(Path(progress.file).name), total=None)
-            bars.update(tasks[progress.file], completed=progress.bytes)
-            if progress.stage == "done":
-                bars.remove_task(tasks.pop(progress.file))
-
-        yield tell
+        yield _Bars(bars)
 
 
 def _filter(conditions: list[str]) -> Any:
