@@ -113,7 +113,7 @@ def arrow(session: nox.Session) -> None:
 
 @nox.session
 def spark(session: nox.Session) -> None:
-    """Compare the KPIs on Spark with DuckDB, an archive and plain Python; needs Java 17 or later."""
+    """Compare the KPIs on Spark with DuckDB and with plain Python; needs Java 17 or later."""
     home = os.environ.get("JAVA_HOME")
     if shutil.which(Path(home, "bin", "java") if home else "java") is None:
         session.skip("no Java: install a JDK, 17 or later, or set JAVA_HOME")
