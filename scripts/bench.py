@@ -118,14 +118,14 @@ def load() -> bool:
 
 def cdr() -> bool:
     """The exact reader has 0.9 times the rate of csv.reader, and memory does not grow."""
-    from sinchvoice.sandbox import cdr_files
+    from sinchvoice.sandbox import cdr_generator
 
     with TemporaryDirectory() as folder:
         path, long = Path(folder) / "cdr.csv", Path(folder) / "long.csv"
         with path.open("wb") as file:
-            cdr_files.write(file, CDR_RECORDS)
+            cdr_generator.write(file, CDR_RECORDS)
         with long.open("wb") as file:
-            cdr_files.write(file, CDR_RECORDS * 10)
+            cdr_generator.write(file, CDR_RECORDS * 10)
         hand, facade = [], []
         for _ in range(CDR_ROUNDS):
             hand.append(_child("read-csv", path)[0])
@@ -173,12 +173,12 @@ def cdr_archive() -> bool:
 
 def _write_plain(path: Path, times: int) -> None:
     """Write many records quickly: the same ones, each time with other call ids."""
-    from sinchvoice.sandbox import cdr_files
+    from sinchvoice.sandbox import cdr_generator
 
     content = io.BytesIO()
-    cdr_files.write(content, CDR_RECORDS)
+    cdr_generator.write(content, CDR_RECORDS)
     header, _, body = content.getvalue().partition(b"\n")
-    body = body.replace(b"two lines,\nand", b"one line, and").removesuffix(b"\n")
+    body = body.removesuffix(b"\n")
     with path.open("wb") as file:
         file.write(header)
         for number in range(times):
@@ -200,11 +200,11 @@ def _load_archive(path: str) -> None:
 
 def _insert_plainly(path: str) -> None:
     import duckdb
-    from sinchvoice.cdr import LAYOUTS, loading
+    from sinchvoice.cdr import LAYOUTS, plain
 
     columns = [column.name for column in LAYOUTS["phone-terminated"].columns]
-    types = [kind for name, kind in loading.COLUMNS.items() if name != "layout"][: len(columns)]
-    table = ", ".join(f"{name} {kind}" for name, kind in loading.COLUMNS.items())
+    types = [kind for name, kind in plain.COLUMNS.items() if name != "layout"][: len(columns)]
+    table = ", ".join(f"{name} {kind}" for name, kind in plain.COLUMNS.items())
     with TemporaryDirectory(dir=Path(path).parent) as folder:
         begin = time.perf_counter()
         with duckdb.connect(

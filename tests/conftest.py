@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -16,6 +18,9 @@ from sinchvoice.reports import AsyncReports, Reports
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.settings import Region, Settings
 from sinchvoice.signing import Credentials
+
+# Makes cdr_oracle importable, here and in the folders.
+sys.path.append(str(Path(__file__).resolve().parent))
 
 settings.register_profile("project", derandomize=True, deadline=None, database=None)
 settings.load_profile("project")

@@ -33,7 +33,7 @@ from sinchvoice.cdr import LAYOUTS, RejectCause, layouts
 from sinchvoice.cdr.layouts import ColumnType
 from sinchvoice.cdr.reader import MAX_COLUMNS, MAX_RECORD
 from sinchvoice.cdr.records import NO_EXTRAS, RECORD_TYPES
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 ROOT = Path(__file__).parent.parent
 
@@ -885,67 +885,15 @@ def test_nothing_else_is_raised_for_any_bytes(content: bytes, layout: Any, heade
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_damaged_files_are_accounted_for(layout: Any):
     made = io.BytesIO()
-    cdr_files.write(made, 12, layout=layout, quoted=0.6, byte_order_mark=True)
+    planted = Planted(multiline=3, forged=1)
+    cdr_generator.write(made, 12, layout=layout, planted=planted, form=FileForm(line_end="mixed"))
     dice = random.Random(layout)
     for number in range(500):
-        content = cdr_files.damaged(made.getvalue(), dice)
+        content = cdr_generator.damaged(made.getvalue(), dice)
         outcome(content, layout if number % 2 else None)
 
 
-# Files that were made
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_what_was_planted_is_found(layout: Any, end: Any):
-    made = io.BytesIO()
-    truth = cdr_files.write(
-        made,
-        3000,
-        layout=layout,
-        seed=7,
-        defects=cdr_files.DEFECTS,
-        defective=0.05,
-        line_end=end,
-        byte_order_mark=True,
-    )
-    records, reader = read_all(made.getvalue())
-    assert reader.records == truth.records == 3000
-    assert len(records) == truth.good
-    assert sum(record.duration for record in records) == truth.duration
-    assert [(r.record, r.line, r.offset, r.cause, r.column) for r in reader.rejects] == [
-        (p.record, p.line, p.offset, p.cause, p.column) for p in truth.planted
-    ]
-    assert len({planted.cause for planted in truth.planted}) >= 7
-
-
-def test_the_same_seed_makes_the_same_file():
-    def made(seed: int) -> bytes:
-        target = io.BytesIO()
-        cdr_files.write(target, 50, seed=seed)
-        return target.getvalue()
-
-    assert made(1) == made(1) != made(2)
-
-
-def test_a_file_can_be_made_without_a_header():
-    target = io.BytesIO()
-    cdr_files.write(target, 5, header=False)
-    assert len(list(cdr.read(target.getvalue(), "phone-terminated"))) == 5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "part"),
-    [
-        ({"records": -1}, "records is -1"),
-        ({"records": 1, "quoted": 2}, "quoted is 2"),
-        ({"records": 1, "defective": -0.1}, "defective is -0.1"),
-        ({"records": 1, "defects": ["typo"]}, "defects has 'typo'"),
-    ],
-)
-def test_a_file_that_cannot_be_made_is_refused(arguments: dict[str, Any], part: str):
-    with pytest.raises(InvalidRequest, match=part):
-        cdr_files.write(io.BytesIO(), **arguments)
+# What is behind it
 
 
 def test_every_type_of_a_column_has_a_reading():

@@ -24,7 +24,7 @@ import fsspec
 import pytest
 from sinchvoice import CdrError, InvalidRequest, cdr
 from sinchvoice.cdr import sources
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import cdr_generator
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -36,7 +36,7 @@ RECORDS = 400
 
 def made(seed: int = 0, records: int = RECORDS, **options: Any) -> bytes:
     target = io.BytesIO()
-    cdr_files.write(target, records, seed=seed, **options)
+    cdr_generator.write(target, records, seed=seed, **options)
     return target.getvalue()
 
 
@@ -249,7 +249,7 @@ def test_a_damaged_archive_raises_nothing_else(kind: str):
     dice = random.Random(kind)
     for _ in range(300):
         try:
-            count(cdr_files.damaged(packed, dice), on_reject="collect", layout="app-to-app")
+            count(cdr_generator.damaged(packed, dice), on_reject="collect", layout="app-to-app")
         except CdrError:
             continue
 

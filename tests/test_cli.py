@@ -40,9 +40,9 @@ from sinchvoice import (
     svaml,
 )
 from sinchvoice.cli import app as cli_app
-from sinchvoice.cli import main
+from sinchvoice.cli import main, sandbox_cdr
 from sinchvoice.cli.output import EXIT_CODES, Output, call_record
-from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_files, running
+from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, running
 from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
@@ -591,6 +591,8 @@ def test_an_unknown_region_is_refused_with_the_known_ones(run: Run):
             "--leg belongs to sinchvoice call say, sinchvoice call play, sinchvoice call update",
         ),
         (["sandbox", "--region=x"], "--region belongs to sinchvoice report"),
+        (["sandbox", "crd"], "did you mean: sinchvoice sandbox cdr"),
+        (["cdrr"], "did you mean: sinchvoice cdr"),
         (["call", "--version"], "--version belongs to sinchvoice"),
         (["call", "say", "x", "-hallo"], "write -- before a text that begins with a dash"),
         (["call", "get"], "see sinchvoice call get --help"),
@@ -1292,7 +1294,7 @@ def archive(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An archive of a day of made-up calls, three rejects and a formula, where commands look."""
     monkeypatch.chdir(tmp_path)
     with (tmp_path / "day.csv").open("wb") as file:
-        cdr_files.write(file, 200, seed=1)
+        cdr_generator.write(file, 200, seed=1)
         file.write(b'=1+1;1;2026-11-02T00:00:00Z;"=x";"=1+1";1;;+1;+1;1;EUR;;=K;u;SE\n')
     (tmp_path / "bad.csv").write_bytes(ROWS)
     ran = run("cdr", "load", "day.csv", "bad.csv")
@@ -1499,6 +1501,76 @@ def test_a_sandbox_whose_reader_goes_away_stops(run: Run, monkeypatch: pytest.Mo
     assert (ran.code, ran.err) == (141, "")
 
 
+# sandbox cdr
+
+
+def test_what_is_said_of_files_that_were_made_up_is_what_load_finds(run: Run, tmp_path: Path):
+    folder = tmp_path / "cdr"
+    ran = run(
+        *("sandbox", "cdr", str(folder), "--json", "--days", "2", "--records", "80"),
+        *("--plant", "time=3", "--plant", "duplicates-across=2", "--plant", "conflicts=4"),
+        *("--line-end", "mixed", "--header", "upper-case", "--compress", "gz"),
+    )
+    assert (ran.code, ran.err) == (0, "")
+    truth = [json.loads(line) for line in ran.out.splitlines()]
+    assert keys_documented_for("sandbox cdr") == list(truth[0])
+    loaded = run("cdr", "load", str(folder), "--json", "--archive", str(tmp_path / "a.duckdb"))
+    names = ("file", "records", "loaded", "duplicates", "conflicts", "rejected")
+    assert [[file[name] for name in names] for file in truth] == [
+        [json.loads(line)[name] for name in names] for line in loaded.out.splitlines()
+    ]
+    sums = json.loads((folder / "truth.json").read_text())["total"]
+    assert (sums["causes"], sums["duplicates"], sums["conflicts"]) == ({"time": 3}, 2, 4)
+    assert sums["records"] == 80 * 2 * 4
+
+
+def test_one_layout_and_day_may_be_made_up(run: Run, tmp_path: Path):
+    arguments = ["--layout", "sip-terminated", "--first-day", "2026-12-24", "--extra-columns", "1"]
+    ran = run("sandbox", "cdr", str(tmp_path / "cdr"), *arguments, "--byte-order-mark")
+    assert ran.out.splitlines()[1].startswith(
+        f"{tmp_path}/cdr/sip-terminated-2026-12-24.csv\tsip-terminated\t2026-12-24\t1000\t1000\t0"
+    )
+    (file,) = (tmp_path / "cdr").glob("*.csv")
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfCallId;")
+    assert b";Extra1\n" in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--plant", "typo=1"], "--plant is 'typo=1': give KIND=N, with one of quote, columns"),
+        (["--plant", "late"], "--plant is 'late'"),
+        (["--plant", "late=9999999"], "there is no room for so many late"),
+        (["--header", "none", "--extra-columns", "1"], "extra_columns need a header"),
+        (["--layout", "sip"], "layout is 'sip': give one of"),
+        (["--first-day", "today"], "--first-day is 'today': give a day like 2026-11-02"),
+        (["--compress", "rar"], "compression is 'rar'"),
+    ],
+)
+def test_files_that_cannot_be_made_up_are_refused(
+    run: Run, tmp_path: Path, arguments: list[str], part: str
+):
+    ran = run("sandbox", "cdr", str(tmp_path / "cdr"), *arguments)
+    assert ran.code == 2
+    assert part in ran.err
+    assert not (tmp_path / "cdr").exists()
+
+
+def test_options_of_the_server_are_not_ignored_before_another_command(run: Run, tmp_path: Path):
+    ran = run("sandbox", "--seed", "3", "cdr", str(tmp_path / "cdr"))
+    assert ran.code == 2
+    assert ran.err == (
+        "error: --seed belongs to sinchvoice sandbox alone: it cannot stand before cdr\n"
+    )
+    assert run("sandbox", "--json", "cdr", str(tmp_path / "cdr")).out.startswith('{"file"')
+
+
+def test_every_kind_that_can_be_planted_is_documented():
+    paragraph = DOCUMENTATION[DOCUMENTATION.index("\n`sandbox cdr`") :].partition("\n\n")[0]
+    listed = paragraph.partition("There are")[2].partition("`--header`")[0]
+    assert re.findall("`([a-z-]+)`", listed) == list(sandbox_cdr._KINDS)
+
+
 # Processes
 
 
@@ -1530,11 +1602,12 @@ def test_another_missing_module_is_not_hidden(tmp_path: Path):
 
 def test_a_sandbox_without_its_extra_is_one_line(tmp_path: Path):
     code = "import sys; sys.modules['uvicorn'] = None\nfrom sinchvoice.cli import main"
-    ran = in_python(f"{code}; sys.exit(main(['sandbox']))", tmp_path)
-    assert ran.returncode == 3
-    assert ran.stderr == "error: the sandbox needs uvicorn: pip install 'sinchvoice[sandbox]'\n"
-    broken = code.replace("uvicorn", "sinchvoice.sandbox")
-    assert "Traceback" in in_python(f"{broken}; main(['sandbox'])", tmp_path).stderr
+    for command in ("['sandbox']", "['sandbox', 'cdr', 'x']"):
+        ran = in_python(f"{code}; sys.exit(main({command}))", tmp_path)
+        assert ran.returncode == 3
+        assert ran.stderr == "error: the sandbox needs uvicorn: pip install 'sinchvoice[sandbox]'\n"
+        broken = code.replace("uvicorn", "sinchvoice.sandbox")
+        assert "Traceback" in in_python(f"{broken}; main({command})", tmp_path).stderr
 
 
 def test_the_library_does_not_import_the_command_line(tmp_path: Path):

@@ -1,42 +1,66 @@
-"""An archive after fifty kills, and after thousands of damaged files."""
+"""An archive after fifty kills, and after a hundred thousand damaged files."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
+import os
 import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from sinchvoice import cdr
-from sinchvoice.cdr import LAYOUTS
-from sinchvoice.sandbox import cdr_files
+import cdr_oracle as oracle
+import pytest
+from cdr_kills import check_kills
 
-DAMAGED = 10_000
-
-
-def checks() -> Any:
-    """The tests whose checks are used here, which are no package."""
-    path = Path(__file__).parent.parent / "test_cdr_archive.py"
-    spec = importlib.util.spec_from_file_location("archive_checks", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+FILES = 100_000
+LIMIT = 3600.0  # seconds
 
 
-def test_after_fifty_kills_the_tables_are_what_they_would_be_without(tmp_path: Path):
-    checks().check_kills(tmp_path, 50, random.Random(2))
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory, if the machine has such a place: each transaction would wait for the disk."""
+    memory = Path("/dev/shm")  # noqa: S108
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made:
+        yield Path(made)
 
 
-def test_of_damaged_files_every_record_is_accounted_for(tmp_path: Path):
-    check = checks()
-    dice = random.Random(3)
-    contents = [
-        check.generated(20, layout=dice.choice(list(LAYOUTS)), seed=seed, quoted=seed % 3 / 10)
-        for seed in range(40)
+def test_after_fifty_kills_in_the_middle_of_a_load_the_tables_are_what_they_would_be(folder: Path):
+    check_kills(folder, 50, 3000, random.Random(2))
+
+
+def test_a_hundred_thousand_damaged_files_are_in_the_archive_as_the_exact_reader_reads_them(
+    folder: Path,
+):
+    begin = time.monotonic()
+    processes = os.cpu_count() or 1
+    bounds = [FILES * number // processes for number in range(processes + 1)]
+    children = [
+        subprocess.Popen(
+            [sys.executable, oracle.__file__, str(first), str(until), str(folder)],
+            stdout=subprocess.PIPE,
+        )
+        for first, until in pairwise(bounds)
     ]
-    for part in range(10):
-        with cdr.Archive(tmp_path / f"{part}.duckdb") as archive:
-            for _ in range(DAMAGED // 10):
-                check.check_damaged(archive, cdr_files.damaged(dice.choice(contents), dice))
+    try:
+        outputs = [
+            child.communicate(timeout=begin + LIMIT - time.monotonic())[0] for child in children
+        ]
+    finally:
+        for child in children:
+            child.kill()
+    assert [child.returncode for child in children] == [0] * processes
+    seen: Counter[str] = Counter()
+    for output in outputs:
+        seen.update(json.loads(output))
+    assert sum(count for name, count in seen.items() if name.startswith("files")) == FILES
+    assert seen["records"] == sum(seen[name] for name in oracle.Counts._fields[1:])
+    assert min(seen["files read by fast"], seen["files refused"], seen["conflicts"]) > FILES / 100
+    print(f"\n{FILES:,} files in {time.monotonic() - begin:.0f} s, {processes} processes")
+    for name, count in sorted(seen.items()):
+        print(f"{name:32} {count:9,}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sinchvoice import CdrError, cdr
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 FILES = 100_000
 
@@ -20,11 +20,13 @@ def files() -> Iterator[tuple[bytes, Any]]:
     originals = []
     for layout in cdr.LAYOUTS:
         made = io.BytesIO()
-        cdr_files.write(made, 12, layout=layout, quoted=0.6, byte_order_mark=True)
+        form = FileForm(byte_order_mark=True)
+        planted = Planted(multiline=3, forged=1)
+        cdr_generator.write(made, 12, layout=layout, quoted=0.5, planted=planted, form=form)
         originals.append((made.getvalue(), layout))
     for number in range(FILES):
         content, layout = originals[number % 4]
-        yield cdr_files.damaged(content, dice), dice.choice([None, layout])
+        yield cdr_generator.damaged(content, dice), dice.choice([None, layout])
 
 
 def test_a_hundred_thousand_damaged_files_are_accounted_for():

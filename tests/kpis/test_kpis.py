@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CallReason, CallResult, InvalidRequest, cdr
 from sinchvoice.cdr import kpis
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import Planted, cdr_generator
 
 ROOT = Path(__file__).parent.parent.parent
 MANY = oracle.generated(600, seed=2026)
@@ -282,14 +282,17 @@ def test_any_records_give_what_plain_python_gives(
 @pytest.mark.parametrize("layout", cdr.LAYOUTS)
 def test_a_generated_day_has_the_sums_that_its_generator_knows(scratch: Any, layout: Any):
     made = io.BytesIO()
-    written = cdr_files.write(made, 300, layout=layout, defects=("time", "integer"))
+    planted = Planted(rejects={"time": 2, "integer": 1})
+    truth = cdr_generator.write(made, 300, layout=layout, planted=planted).counts
     records = list(cdr.read(made.getvalue(), on_reject="collect"))
     oracle.fill(scratch, records)
     rows = kpis.compute(kpis.on_duckdb(scratch), "day")
     oracle.assert_same(rows, oracle.expected(records, ["day"]))
     (row,) = rows
     assert row.by == {"day": date(2026, 11, 2)}
-    assert (row.attempts, row.talk_seconds) == (written.good, written.duration)
+    assert (row.attempts, row.answered) == (truth.loaded, truth.answered) == (297, row.timed)
+    assert row.talk_seconds == truth.talk_seconds
+    assert sum(cost.amount for cost in row.costs if cost.currency) == truth.cost
 
 
 def test_the_zone_of_the_session_and_of_the_machine_make_no_difference(

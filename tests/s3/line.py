@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import cdr_generator
 
 NAME = "bucket"
 
@@ -17,7 +17,7 @@ NAME = "bucket"
 def made(seed: int = 0, records: int = 300) -> bytes:
     """A file of call detail records."""
     target = io.BytesIO()
-    cdr_files.write(target, records, seed=seed)
+    cdr_generator.write(target, records, seed=seed)
     return target.getvalue()
 
 

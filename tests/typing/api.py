@@ -36,6 +36,7 @@ from sinchvoice import (
     signing,
     svaml,
 )
+from sinchvoice.sandbox import FileForm, Planted, cdr_files
 
 
 def clients() -> None:
@@ -203,6 +204,15 @@ def kpis_of_calls() -> None:
     cdr.kpis.compute(run, where={"weekday": "monday"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cdr.kpis.compute(run, where={"callid": "1"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     rows[0].attempts = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def made_up_files() -> None:
+    planted = Planted(rejects={"time": 3, cdr.RejectCause.QUOTE: 1}, late=2)
+    truth = cdr_files("cdr", layouts=["app-to-app"], planted=planted, forms=[FileForm()])
+    assert_type(truth.total.rejects, Mapping[cdr.RejectCause, int])
+    assert_type(truth.by_layout["app-to-app"].cost, Decimal)
+    cdr_files("cdr", compression="rar")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    FileForm(header="other")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def core(record: cdr.CallDetailRecord) -> None:

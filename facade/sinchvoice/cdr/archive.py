@@ -15,21 +15,23 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
 from ..errors import CdrError
-from . import kpis, layouts, loading
-from .kpis import Dimension, KpiFilter, KpiRow
+from . import layouts, loading
 from .layouts import Layout, LayoutName
-from .loading import COLUMNS, Spooled
-from .sources import Source, one_by_one, streams
+from .loading import Doubt, Found, ReadBy, Spooled
+from .plain import COLUMNS, literal
+from .queries import Database, import_duckdb, lock, settings
+from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +43,6 @@ __all__ = [
     "FileReport",
     "LoadProgress",
     "LoadReport",
-    "QueryResult",
 ]
 
 VERSION = 1
@@ -66,8 +67,6 @@ CREATE TABLE rejects (
 );
 """  # noqa: S608 - constants of this module
 
-ReadBy: TypeAlias = Literal["fast", "exact"]
-
 
 @attrs.frozen(kw_only=True)
 class FileReport:
@@ -84,7 +83,10 @@ class FileReport:
         rejected: that could not be read; they are in `rejects`.
         resolved: rejects of any file that are resolved now, as their call is in `records`.
         skipped: whether the same bytes had been loaded before, so that there was nothing to do.
-        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader.
+        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader, `mixed` if that read
+            only the lines that were not plainly good.
+        fallback: why the file was read a second time, exactly: what DuckDB had read did not add up,
+            and was undone. None if there was nothing of that kind.
         seconds: that it took.
     """
 
@@ -99,6 +101,7 @@ class FileReport:
     resolved: int = 0
     skipped: bool = False
     read_by: ReadBy | None = None
+    fallback: str | None = None
     seconds: float = 0.0
 
 
@@ -240,20 +243,7 @@ class DayCompleteness:
         return self.records == 0
 
 
-@attrs.frozen
-class QueryResult:
-    """The answer to a query.
-
-    Attributes:
-        columns: their names.
-        rows: a tuple for each; times are in UTC, without a zone.
-    """
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-
-class Archive:
+class Archive(Database):
     """Call detail records in a DuckDB file: each once, and every other one accounted for.
 
     One process at a time has it open, and one thread at a time uses it.
@@ -275,7 +265,7 @@ class Archive:
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
-        self._duckdb = _import_duckdb()
+        self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
         if "?" in str(self.path):
             raise CdrError("DuckDB takes no `?` in a path: choose another", str(self.path))
@@ -287,17 +277,6 @@ class Archive:
         except BaseException:
             shutil.rmtree(self._workspace, ignore_errors=True)
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Archive({str(self.path)!r})"
@@ -339,107 +318,76 @@ class Archive:
         known = None if layout is None else layouts.find(layout)
         tell = progress or (lambda _: None)
         begin = time.monotonic()
-        details = [
-            self._load(spooled, known, seen, tell)
-            for source in one_by_one(list(sources))
-            for spooled, seen in self._spooled(source, tell)
-        ]
+        try:
+            details = [self._load(stream, known, tell) for stream in streams(list(sources))]
+        except RuntimeError as error:
+            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
+                raise KeyboardInterrupt from error
+            raise
         return LoadReport(tuple(details), time.monotonic() - begin)
-
-    def _spooled(
-        self, source: Source, tell: Callable[[LoadProgress], object]
-    ) -> Iterator[tuple[Spooled, _Seen | None]]:
-        path = source if isinstance(source, Path) else None
-        before = None if path is None else _Seen.of(path)
-        for stream in streams(source):
-            name = stream.name
-
-            def reading(size: int, name: str = name) -> None:
-                tell(LoadProgress(name, "reading", size))
-
-            copy = self._workspace / "copy"
-            try:
-                yield loading.spool(stream, copy, reading), before
-            finally:
-                copy.unlink(missing_ok=True)
 
     def _load(
         self,
-        spooled: Spooled,
+        stream: ByteStream,
         layout: Layout | None,
-        seen: _Seen | None,
         tell: Callable[[LoadProgress], object],
     ) -> FileReport:
         begin = time.monotonic()
-        tell(LoadProgress(spooled.name, "loading", spooled.size))
         asked = None if layout is None else layout.name
-        empty = FileReport(name=spooled.name, sha256=spooled.sha256, size=spooled.size)
         same = "SELECT count(*) FROM files WHERE sha256 = ? AND layout IS NOT DISTINCT FROM ?"
-        if self._one(same, spooled.sha256, asked):
-            report = attrs.evolve(empty, skipped=True)
-        else:
-            report = self._load_fast(spooled, layout, seen, empty) or self._load_exact(
-                spooled, layout, seen, empty
-            )
-        tell(LoadProgress(spooled.name, "done", spooled.size))
+
+        def reading(size: int) -> None:
+            tell(LoadProgress(stream.name, "reading", size))
+
+        try:
+            with self._writing(stream.name):
+                spooled = loading.spool(stream, self._workspace / "copy", reading)
+                tell(LoadProgress(stream.name, "loading", spooled.size))
+                report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
+                if self._one(same, spooled.sha256, asked):
+                    report = attrs.evolve(report, skipped=True)
+                else:
+                    with _Unchanged(stream, spooled.sha256) as original:
+                        report = self._load_new(spooled, layout, original, report)
+        finally:
+            for each in ("copy", "numbered", "plain", "rows", "rejects"):
+                (self._workspace / each).unlink(missing_ok=True)
+        tell(LoadProgress(stream.name, "done", spooled.size))
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 
-    def _load_fast(
-        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, empty: FileReport
-    ) -> FileReport | None:
-        """Load a plain file; None, and nothing is done, if it is not."""
-        plain = loading.plain(spooled, layout)
-        if plain is None:
-            return None
-        path = str(spooled.path)
-        with suppress(self._duckdb.Error, _Mismatch), self._transaction():
-            proven = self._rows(plain.proof, plain.pattern, path)
-            if proven != [(plain.records, plain.records)]:
-                raise _Mismatch
-            file_id = self._next("file_id", "files")
-            self._do(f"INSERT INTO records {plain.select}", file_id, path)
-            asked = None if layout is None else layout.name
-            return self._settle(
-                attrs.evolve(empty, records=plain.records, read_by="fast"),
-                file_id,
-                asked,
-                [plain.layout.name],
-                seen,
-            )
-        return None
-
-    def _load_exact(
-        self, spooled: Spooled, layout: Layout | None, seen: _Seen | None, empty: FileReport
+    def _load_new(
+        self, spooled: Spooled, layout: Layout | None, original: _Unchanged, report: FileReport
     ) -> FileReport:
-        rows = loading.exact_rows(spooled, layout, self._workspace)
+        where = (spooled.name, spooled.path, layout, self._workspace)
         try:
-            with self._transaction():
-                file_id = self._next("file_id", "files")
-                self._do(f"INSERT INTO records {rows.select}", file_id, str(rows.path))
+            found = loading.find(self._connection, *where)
+            return self._insert(found, layout, original, report)
+        except (self._duckdb.Error, Doubt) as error:
+            report = attrs.evolve(report, fallback=str(error).partition("\n")[0])
+        found = loading.find_exactly(*where)
+        try:
+            return self._insert(found, layout, original, report)
+        except (self._duckdb.Error, Doubt) as error:
+            raise CdrError(f"nothing was loaded: {error}", spooled.name) from error
+
+    def _insert(
+        self, found: Found, layout: Layout | None, original: _Unchanged, report: FileReport
+    ) -> FileReport:
+        """Load what is in a file, if every record of it is accounted for."""
+        asked = None if layout is None else layout.name
+        with self._transaction(report.name):
+            file_id = self._next("file_id", "files")
+            for select in found.rows:
+                self._do(f"INSERT INTO records {select(file_id)}")
+            if found.rejects is not None:
                 self._do(
                     "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
-                    f"FROM ({rows.select_rejects})",
+                    f"FROM ({found.rejects})",
                     self._next("reject_id", "rejects") - 1,
                     file_id,
-                    str(rows.reject_path),
                 )
-                asked = None if layout is None else layout.name
-                return self._settle(
-                    attrs.evolve(empty, records=rows.records, read_by="exact"),
-                    file_id,
-                    asked,
-                    sorted(rows.layouts),
-                    seen,
-                )
-        except _Mismatch as error:
-            raise CdrError(
-                f"nothing was loaded, as it does not add up: {error}", empty.name
-            ) from error
-        except self._duckdb.Error as error:
-            raise CdrError(f"nothing was loaded: {error}", empty.name) from error
-        finally:
-            rows.path.unlink(missing_ok=True)
-            rows.reject_path.unlink(missing_ok=True)
+            report = attrs.evolve(report, records=found.records, read_by=found.read_by)
+            return self._settle(report, file_id, asked, found.layouts, original)
 
     def _settle(
         self,
@@ -447,7 +395,7 @@ class Archive:
         file_id: int,
         asked: str | None,
         kinds: Sequence[str],
-        seen: _Seen | None,
+        original: _Unchanged,
     ) -> FileReport:
         """Take out what was known, and put the file on record, if every record is accounted for."""
         day = self._one(
@@ -473,7 +421,10 @@ class Archive:
             report.records != came + rejected
             or report.records != loaded + duplicates + conflicts + rejected
         ):
-            raise _Mismatch(f"{report.records} records, and {report}")
+            raise Doubt(
+                f"{report.records} records are not {loaded} loaded + {duplicates} duplicates "
+                f"+ {conflicts} conflicts + {rejected} rejected, of {came} that came"
+            )
         self._do(
             "INSERT INTO files "
             "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
@@ -491,8 +442,7 @@ class Archive:
             conflicts,
             rejected,
         )
-        if seen is not None:
-            seen.check(report)
+        original.check()
         return report
 
     def _take_out_known(self, file_id: int) -> int:
@@ -613,60 +563,6 @@ class Archive:
         names = [field.name for field in attrs.fields(DayCompleteness)]
         return [DayCompleteness(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def kpis(
-        self,
-        by: Dimension | Sequence[Dimension] = (),
-        where: KpiFilter | None = None,
-        *,
-        min_attempts: int = 1,
-    ) -> list[KpiRow]:
-        """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
-
-        Args:
-            by: what to group by: one of `kpis.DIMENSIONS`, or several.
-            where: which calls are counted.
-            min_attempts: a group with fewer has no ratios.
-
-        Raises:
-            InvalidRequest: there is no such dimension, or no such value of it.
-        """
-        return kpis.compute(kpis.on_duckdb(self._connection), by, where, min_attempts=min_attempts)
-
-    def sql(
-        self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
-    ) -> QueryResult:
-        """Ask in SQL, and change nothing.
-
-        One SELECT or EXPLAIN is taken, in a read-only transaction, by a connection that can open no
-        file but the archive and whose settings are locked.
-
-        Args:
-            query: in the SQL of DuckDB.
-            parameters: for each `?`, or by name for each `$name`.
-
-        Raises:
-            CdrError: it is wrong, or it is not only a question.
-        """
-        with self._asking(query, parameters) as cursor:
-            columns = tuple(column[0] for column in cursor.description or ())
-            return QueryResult(columns, cursor.fetchall())
-
-    def to_arrow(
-        self,
-        query: str = "SELECT * FROM records",
-        parameters: Sequence[object] | Mapping[str, object] = (),
-    ) -> ArrowStream:
-        """The rows of a query for whatever reads the Arrow C stream interface.
-
-        `pyarrow.table(…)`, `polars.DataFrame(…)`, `pandas.DataFrame.from_arrow(…)`; the query runs
-        when the stream is asked for, and as often.
-
-        Args:
-            query: as in `sql`.
-            parameters: as in `sql`.
-        """
-        return ArrowStream(self, query, parameters)
-
     def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `records` as Parquet files, a folder `day=…` for each UTC day.
 
@@ -691,7 +587,7 @@ class Archive:
             written.mkdir()
             self._do(
                 "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "  # noqa: S608
-                f"TO {_literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
+                f"TO {literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
             )
             target.parent.mkdir(parents=True, exist_ok=True)
             near = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -714,17 +610,7 @@ class Archive:
         if not self.path.exists():
             self._create()
         self._private_wal()
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "allow_community_extensions": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-            "temp_directory": str(self._workspace / "spill"),
-        }
-        if memory_limit is not None:
-            config["memory_limit"] = memory_limit
-        if threads is not None:
-            config["threads"] = str(threads)
+        config = settings(self._workspace, memory_limit, threads)
         try:
             connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
                 str(self.path), config=config
@@ -737,11 +623,7 @@ class Archive:
                 if other.name.startswith(_prefix(self.path)) and other != self._workspace:
                     # Of a process that was killed: the lock is ours.
                     shutil.rmtree(other, ignore_errors=True)
-            allowed = _literal(f"{self._workspace}{os.sep}")
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
-            connection.execute(f"SET allowed_directories = [{allowed}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
+            lock(connection, self._workspace)
             version = connection.execute("SELECT version FROM sinchvoice_archive").fetchall()
         except self._duckdb.Error as error:
             connection.close()
@@ -784,141 +666,77 @@ class Archive:
             os.close(os.open(self._wal, os.O_CREAT | os.O_EXCL, 0o600))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _writing(self, name: str) -> Iterator[None]:
+        """While copies are made: what goes wrong with them names the file that is loaded."""
+        try:
+            yield
+        except OSError as error:
+            raise CdrError(
+                f"nothing of it was loaded, as {self._workspace.parent} cannot be written: "
+                f"{error.strerror or error}",
+                name,
+            ) from error
+
+    @contextmanager
+    def _transaction(self, name: str) -> Iterator[None]:
         self._do("BEGIN TRANSACTION")
         try:
             yield
             self._private_wal()
-            self._do("COMMIT")
-        except BaseException as error:
+            try:
+                self._do("COMMIT")
+            except self._duckdb.Error as error:
+                raise CdrError(f"nothing was loaded: {error}", name) from error
+        except BaseException:
             with suppress(self._duckdb.Error):  # it may be undone already
                 self._do("ROLLBACK")
-            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
-                raise KeyboardInterrupt from error
             raise
-
-    @contextmanager
-    def _asking(
-        self, query: str, parameters: Sequence[object] | Mapping[str, object]
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection.cursor()
-        try:
-            statement = self._question(cursor, query)
-            cursor.execute(
-                statement, parameters if isinstance(parameters, Mapping) else list(parameters)
-            )
-            yield cursor
-        except self._duckdb.Error as error:
-            raise CdrError(f"the query fails: {error}") from error
-        finally:
-            cursor.close()  # undoes the transaction
-
-    def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
-        """The one statement of a query, in a transaction that can change nothing."""
-        kinds = (self._duckdb.StatementType.SELECT, self._duckdb.StatementType.EXPLAIN)
-        statements = cursor.extract_statements(query)
-        if len(statements) != 1 or statements[0].type not in kinds:
-            raise CdrError("one SELECT is expected: an archive is changed by load() alone")
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
-        return statements[0]
-
-    def _do(self, statement: str, *parameters: object) -> None:
-        self._connection.execute(statement, list(parameters))
-
-    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, list(parameters)).fetchall()
-
-    def _one(self, query: str, *parameters: object) -> Any:
-        return self._rows(query, *parameters)[0][0]
 
     def _next(self, column: str, table: str) -> int:
         number: int = self._one(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")  # noqa: S608
         return number
 
 
-@attrs.frozen
-class ArrowStream:
-    """Rows of an archive as an Arrow C stream, from a query that runs when it is asked for."""
+class _Unchanged:
+    """Whether a file is still what it was when it was copied; it is read again meanwhile."""
 
-    _archive: Archive
-    _query: str
-    _parameters: Sequence[object] | Mapping[str, object]
+    def __init__(self, stream: ByteStream, sha256: str) -> None:
+        self._stream = stream
+        self._sha256 = sha256
+        self._aside = ThreadPoolExecutor(1)
+        self._digest = None if stream.path is None else self._aside.submit(_sha256, stream.path)
 
-    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+    def __enter__(self) -> Self:
+        return self
 
-        Raises:
-            CdrError: the query is wrong, or it is not only a question.
-        """
-        archive = self._archive
-        cursor = archive._connection.cursor()  # the stream keeps it, and its transaction
-        try:
-            statement = archive._question(cursor, self._query)
-            return cursor.sql(statement, params=self._parameters or None).__arrow_c_stream__(
-                requested_schema
-            )
-        except archive._duckdb.Error as error:
-            cursor.close()
-            raise CdrError(f"the query fails: {error}") from error
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._aside.shutdown()
 
-
-class _Mismatch(Exception):
-    """A file is not plain, or its records do not add up."""
-
-
-@attrs.frozen
-class _Seen:
-    """What a file was before it was read."""
-
-    path: Path
-    stat: tuple[int, ...]
-    plain: bool
-
-    @classmethod
-    def of(cls, path: Path) -> _Seen | None:
-        try:
-            stat = path.stat()
-        except (OSError, ValueError):
-            return None  # opening it says why
-        with path.open("rb") as file:
-            head = file.read(16)
-        from .sources import _kind
-
-        return cls(path, _identity(stat), _kind(str(path), head) is None)
-
-    def check(self, report: FileReport) -> None:
+    def check(self) -> None:
         """Refuse the file if it is not what it was.
 
         Raises:
-            CdrError: it has changed.
+            CdrError: it has changed, or it cannot be told.
         """
-        changed = CdrError(
-            "the file changed while it was loaded, and nothing of it was: load it again when it is "
-            "complete",
-            report.name,
-        )
-        try:
-            if _identity(self.path.stat()) != self.stat:
-                raise changed
-            if self.plain:
-                with self.path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256")
-                if digest.hexdigest() != report.sha256:
-                    raise changed
-        except OSError as error:
-            raise changed from error
+        self._stream.check_unchanged()
+        if self._digest is not None and self._digest.result() != self._sha256:
+            raise CdrError(
+                "the file changed while it was read: load it again when it is complete",
+                self._stream.name,
+            )
 
 
-def _identity(stat: os.stat_result) -> tuple[int, ...]:
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-
-
-def _import_duckdb() -> Any:
+def _sha256(path: Path) -> str | None:
     try:
-        import duckdb
-    except ImportError as error:
-        raise ImportError("the archive needs DuckDB: pip install 'sinchvoice[cdr]'") from error
-    return duckdb
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _prefix(path: Path) -> str:
@@ -935,8 +753,3 @@ def _workspace(path: Path) -> Path:
 
 def _is_export(folder: Path) -> bool:
     return folder.is_dir() and all(each.name.startswith("day=") for each in folder.iterdir())
-
-
-def _literal(text: object) -> str:
-    """A text in SQL; only for statements that take no parameters."""
-    return "'" + str(text).replace("'", "''") + "'"

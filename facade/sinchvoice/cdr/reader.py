@@ -28,7 +28,7 @@ from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
 from .sources import ByteStream, Source, streams
 from .values import NEEDED, BadValue, conversions
 
-__all__ = ["MAX_COLUMNS", "MAX_RECORD", "Reader", "read"]
+__all__ = ["MAX_COLUMNS", "MAX_RECORD", "Plan", "Reader", "RecordFile", "read", "split_cells"]
 
 MAX_RECORD = 1 << 24
 """Bytes that a record can have: 16 MiB."""
@@ -168,7 +168,7 @@ class Reader(Iterator[CdrRecord]):
         with closing(streams(source)) as opened:
             for stream in opened:
                 self.files += 1
-                file = _File(self, stream)
+                file = RecordFile(self, stream)
                 while (batch := file.batch()) is not None:
                     self._counted += file.counted
                     self._handed_over += len(batch)
@@ -185,13 +185,23 @@ def _raise(reject: Reject) -> None:
     raise CdrError(reject.message, reject.file, reject.line, reject)
 
 
-class _File:
+class RecordFile:
     """One file, block by block.
 
     A block is whole lines. What a call of `batch` leaves of it is there for the next one.
+
+    Args:
+        reader: has the settings and the counts.
+        stream: the file.
+        reads: how cells are read, if not as the reader does it.
     """
 
-    def __init__(self, reader: Reader, stream: ByteStream) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        stream: ByteStream,
+        reads: Mapping[ColumnType, _Read] | None = None,
+    ) -> None:
         self.counted = 0  # records in the last batch
         self._failure: CdrError | None = None  # what comes after the batch, and ends the file
         self._reject: Reject | None = None  # what stands after the last batch
@@ -200,7 +210,7 @@ class _File:
         self._block_size = reader._block_size
         self._max_record = reader._max_record
         self._kept = min(_KEPT, self._max_record)  # bytes of a record that is too large
-        self._reads = reader._read_as
+        self._reads = reads or reader._read_as
         self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
         self._number = 0  # records so far
         self._data = b""
@@ -242,6 +252,11 @@ class _File:
                 self._failure = error
                 break
         return batch
+
+    @property
+    def plan(self) -> Plan | None:
+        """How records are read now; None as long as a header row is needed."""
+        return self._plan
 
     def take_reject(self) -> Reject | None:
         """The reject after the last batch, if there is one."""
@@ -331,7 +346,7 @@ class _File:
         try:
             for line in self._remaining:
                 if '"' in line and (line[0] == '"' or ';"' in line):
-                    cells = _cells(line)
+                    cells = split_cells(line)
                 else:
                     cells = line.split(";")
                 if len(cells) != width:
@@ -340,9 +355,6 @@ class _File:
                     append(new(kind, (*map(_apply, reads, cells), *tail)))
                 else:
                     append(record(cells))
-            else:
-                self._next = len(self._lines)
-                return
         except BadValue:
             pass
         self._next += len(batch) - before
@@ -463,7 +475,7 @@ class _File:
                 RejectCause.CARRIAGE_RETURN,
                 "a carriage return is neither quoted nor the end of a line",
             )
-        cells = _cells(text.removeprefix(_MARK))
+        cells = split_cells(text.removeprefix(_MARK))
         problem = BadValue(RejectCause.COLUMNS, "there is no header row before it")
         if text.startswith(_MARK):
             problem = BadValue(
@@ -531,7 +543,7 @@ class _File:
         for needed in ("CallId", "CallTime"):
             if needed.lower() not in folded:
                 raise self._error(f"the header has no {needed}: no record could be told", line)
-        self._plan = _Plan(self._layout_of(folded, line), tuple(names), self._reads)
+        self._plan = Plan(self._layout_of(folded, line), tuple(names), self._reads)
         self._reader.header_rows += 1
 
     def _layout_of(self, folded: list[str], line: int) -> Layout:
@@ -562,7 +574,7 @@ class _File:
         for separator, name in ((",", "commas"), ("\t", "tabs"), ("|", "bars"), ("\r", "CR")):
             cells = text.replace('"', "").split(separator)
             if separator == "\r":
-                if len(cells) > 1 and _is_header(_cells(cells[0]), first=True):
+                if len(cells) > 1 and _is_header(split_cells(cells[0]), first=True):
                     raise self._error("lines end in CR alone: convert them to LF", line)
             elif _is_header(cells, first=True) or (";" not in text and len(cells) in widths):
                 raise self._error(
@@ -583,12 +595,14 @@ class _BadCell(BadValue):
         self.value = value
 
 
-class _Plan:
+class Plan:
     """How the cells of a line become a record of a layout.
 
     Attributes:
         layout: of the record.
         header: names of the columns, in the order of the file.
+        columns: what they are; None for one that the layout does not have.
+        extras: names of those, but for a last one without a name, which every line leaves empty.
         width: cells on a line.
         reads: how each cell is read, if they are in the order of the record.
         tail: the values that follow.
@@ -611,7 +625,14 @@ class _Plan:
         self._by_position = by_position
         columns = {column.name.lower(): column for column in layout.columns}
         order = [columns.pop(name.lower(), None) for name in header]
+        self.columns = tuple(order)
         self._in_file = [_reading(column, reads) for column in order]
+        self._unknown = [
+            (name, place)
+            for place, (name, column) in enumerate(zip(header, order, strict=True))
+            if column is None and name
+        ]
+        self.extras = tuple(name for name, _ in self._unknown)
         known = [column for column in order if column is not None]
         if known == order and known == list(layout.columns[: len(known)]):
             self.reads = self._in_file
@@ -623,14 +644,9 @@ class _Plan:
         places = [order.index(c) if c in known else len(order) for c in layout.columns]
         self._pick = itemgetter(*places)
         self._picked = [_reading(column, reads) for column in layout.columns]
-        self._unknown = [
-            (name, place)
-            for place, (name, column) in enumerate(zip(header, order, strict=True))
-            if column is None and name
-        ]
         self._nameless = header[-1] == ""
 
-    def for_width(self, width: int) -> _Plan:
+    def for_width(self, width: int) -> Plan:
         """The plan for a line of so many cells: without a header, older files have fewer."""
         if self._by_position and width != self.width and width in self.layout.widths:
             return _by_position(self.layout, self._all_reads, width)
@@ -678,9 +694,9 @@ def _reading(column: Column | None, reads: Mapping[ColumnType, _Read]) -> _Read:
 
 def _by_position(
     layout: Layout, reads: Mapping[ColumnType, _Read], width: int | None = None
-) -> _Plan:
+) -> Plan:
     names = tuple(column.name for column in layout.columns)
-    return _Plan(layout, names[:width], reads, by_position=True)
+    return Plan(layout, names[:width], reads, by_position=True)
 
 
 def _names(layout: Layout) -> set[str]:
@@ -734,7 +750,7 @@ def _odd_lines(block: bytes, max_record: int) -> list[str]:
     return lines
 
 
-def _cells(line: str) -> list[str]:
+def split_cells(line: str) -> list[str]:
     """The cells of a record; of one whose quotes are wrong, none."""
     cells: list[str] = []
     at = 0

@@ -26,7 +26,7 @@ from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 
 from ..errors import CdrError, InvalidRequest, printable
 
-__all__ = ["ByteStream", "RemoteFile", "Source", "one_by_one", "streams"]
+__all__ = ["ByteStream", "RemoteFile", "Source", "streams"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]"
 
@@ -173,33 +173,6 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
             f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
             "a binary file, bytes, '-', a file of fsspec or a list of these"
         )
-
-
-def one_by_one(source: Source) -> Iterator[Source]:
-    """The same files, with folders and globs as the paths of what is in them."""
-    if _is_of_fsspec(source):
-        yield source
-    elif isinstance(source, str | os.PathLike):
-        if isinstance(source, Path) or (source and source != "-" and _is_local(source)):
-            yield from _paths(os.fspath(source))
-        else:
-            yield source
-    elif isinstance(source, bytes | bytearray | memoryview) or hasattr(source, "read"):
-        yield source
-    else:
-        each_of: Any = source
-        try:
-            sources = iter(each_of)
-        except TypeError:
-            yield source  # opening it says why not
-            return
-        for each in sources:
-            yield from one_by_one(each)
-
-
-def _is_local(source: str | os.PathLike[str]) -> bool:
-    location = os.fspath(source)
-    return isinstance(location, str) and "\0" not in location and not _URL.match(location)
 
 
 def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:

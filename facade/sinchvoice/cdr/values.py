@@ -18,7 +18,7 @@ from ..endpoints import Endpoint
 from ..errors import RejectCause
 from .layouts import ColumnType
 
-__all__ = ["NEEDED", "BadValue", "conversions"]
+__all__ = ["NEEDED", "BadValue", "conversions", "memo"]
 
 
 class BadValue(ValueError):
@@ -51,14 +51,14 @@ def conversions() -> Mapping[ColumnType, Callable[[str], Any]]:
     """How each type is read, with new memos for what comes again and again."""
     return {
         ColumnType.TEXT: text,
-        ColumnType.INTEGER: _memo(integer),
-        ColumnType.DECIMAL: _memo(decimal),
+        ColumnType.INTEGER: memo(integer),
+        ColumnType.DECIMAL: memo(decimal),
         ColumnType.TIME: moment,
-        ColumnType.RESULT: _memo(result),
-        ColumnType.REASON: _memo(reason),
-        ColumnType.PHONE: _memo(phone),
-        ColumnType.USER: _memo(user),
-        ColumnType.ADDRESS: _memo(address),
+        ColumnType.RESULT: memo(result),
+        ColumnType.REASON: memo(reason),
+        ColumnType.PHONE: memo(phone),
+        ColumnType.USER: memo(user),
+        ColumnType.ADDRESS: memo(address),
     }
 
 
@@ -177,5 +177,6 @@ class _Memo(dict[str, Any]):
         return value
 
 
-def _memo(read: Callable[[str], Any]) -> Callable[[str], Any]:
+def memo(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same function with a memory, which has a limit; for texts that come again and again."""
     return _Memo(read).__getitem__

@@ -46,6 +46,7 @@ from .output import (
     show_error,
     write,
 )
+from .sandbox_cdr import add_command
 
 __all__ = ["app", "run"]
 
@@ -82,7 +83,7 @@ class _Group(TyperGroup):
     """Says of a command that it does not have where there is one of that name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args and not ctx.resilient_parsing:
+        if not args and not self.invoke_without_command and not ctx.resilient_parsing:
             typer.echo(ctx.get_help())
             raise typer.Exit(EXIT_CODES[typer.TyperException])
         return super().parse_args(ctx, args)
@@ -94,8 +95,10 @@ class _Group(TyperGroup):
                 f"it has {', '.join(sorted(self.commands))}"
             )
             paths = [path for path, _ in _commands(ctx.find_root().command)]
-            last = {path.rpartition(" ")[2]: path for path in paths}
-            here = [last[name] for name in get_close_matches(args[0], self.commands)]
+            last = {path.rpartition(" ")[2]: path for path in reversed(paths)}
+            here = [
+                f"{ctx.command_path} {name}" for name in get_close_matches(args[0], self.commands)
+            ]
             there = [last[name] for name in get_close_matches(args[0], last)]
             found = [last[args[0]]] if args[0] in last else here or there
             if found:
@@ -152,11 +155,14 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=_Group, pretty_exceptions_enable=False)
-report_group, call_group, sign_group, cdr_group = (typer.Typer(cls=_Group) for _ in range(4))
+report_group, call_group, sign_group, cdr_group, sandbox_group = (
+    typer.Typer(cls=_Group) for _ in range(5)
+)
 app.add_typer(report_group, name="report")
 app.add_typer(call_group, name="call")
 app.add_typer(sign_group, name="sign")
 app.add_typer(cdr_group, name="cdr")
+app.add_typer(sandbox_group, name="sandbox")
 
 
 def _root(
@@ -582,8 +588,7 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
 # --- sandbox ------------------------------------------------------------------------------------
 
 
-@command(app)
-def sandbox(
+def _sandbox(
     options: OutputOptions,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")
@@ -640,6 +645,10 @@ def sandbox(
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+sandbox_group.callback(invoke_without_command=True)(expanded(_sandbox))
+add_command(sandbox_group)
 
 
 def _inventory(box: Any) -> Iterator[str]:

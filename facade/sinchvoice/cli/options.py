@@ -18,7 +18,7 @@ import attrs
 import typer
 
 from ..client import Options, VoiceClient
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidRequest
 from ..settings import Auth, Region
 from ..signing import CanonicalResource, Credentials
 from .config import config_path, find_settings
@@ -194,7 +194,16 @@ def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]
     def call(shared_context: typer.Context, **values: Any) -> None:
         given = kind(**{parameter.name: values.pop(parameter.name) for parameter in shared})
         shared_context.obj = options = given.over(shared_context.obj)
-        function(options, **values)  # type: ignore[call-arg]
+        if shared_context.invoked_subcommand is None:
+            function(options, **values)  # type: ignore[call-arg]
+            return
+        for parameter in shared_context.command.params:  # of a group that also is a command
+            source = shared_context.get_parameter_source(str(parameter.name))
+            if parameter.name in values and source is not None and source.name == "COMMANDLINE":
+                raise InvalidRequest(
+                    f"{parameter.opts[0]} belongs to {shared_context.command_path} alone: it "
+                    f"cannot stand before {shared_context.invoked_subcommand}"
+                )
 
     context = inspect.Parameter(
         "shared_context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context

@@ -6,13 +6,15 @@
     with running() as box, VoiceClient.from_env(box.environ) as voice:
         voice.reports.counter("currentcalls").value
 
-`faults` has what can go wrong on the way. Needs the extra: `pip install 'sinchvoice[sandbox]'`.
+`faults` has what can go wrong on the way, and `cdr_files` makes up files of call detail records.
+Needs the extra: `pip install 'sinchvoice[sandbox]'`.
 """
 
 from __future__ import annotations
 
 try:
     from . import faults
+    from .cdr_generator import CdrCounts, CdrTruth, FileForm, FileTruth, Planted, cdr_files
     from .server import Sandbox, SandboxApplication, running
     from .world import CallState, Heard, SandboxCall, SandboxClock, SandboxRequest
 except ModuleNotFoundError as error:
@@ -24,12 +26,18 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "CallState",
+    "CdrCounts",
+    "CdrTruth",
+    "FileForm",
+    "FileTruth",
     "Heard",
+    "Planted",
     "Sandbox",
     "SandboxApplication",
     "SandboxCall",
     "SandboxClock",
     "SandboxRequest",
+    "cdr_files",
     "faults",
     "running",
 ]

@@ -251,7 +251,7 @@ class Sandbox(SandboxApplication):
         Returns:
             A file for each layout that has records, named `LAYOUT-YYYY-MM-DD.csv`.
         """
-        from .cdr_files import write_calls
+        from .call_files import write_calls
 
         with self._world.lock:
             wanted = day or (self.clock.now - timedelta(days=1)).date()

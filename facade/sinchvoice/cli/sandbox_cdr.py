@@ -1,0 +1,141 @@
+"""The command that makes up files of call detail records."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..cdr.layouts import LAYOUTS, find
+from ..errors import ConfigurationError, InvalidRequest, RejectCause
+from .options import OutputOptions, command
+from .output import Record
+
+__all__ = ["add_command"]
+
+_OTHERS = ("duplicates", "duplicates-across", "conflicts", "late", "multiline", "forged")
+_KINDS = (*map(str, RejectCause), *_OTHERS)
+
+
+def add_command(group: typer.Typer) -> None:
+    """Add the command to the group `sinchvoice sandbox`."""
+    command(group, "cdr")(made_up)
+
+
+def made_up(
+    options: OutputOptions,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")],
+    records: Annotated[
+        int, typer.Option("--records", metavar="N", help="Records of each file.")
+    ] = 1000,
+    days: Annotated[
+        int, typer.Option("--days", metavar="N", help="Days, with a file for each layout.")
+    ] = 1,
+    first_day: Annotated[
+        str, typer.Option("--first-day", metavar="DAY", help="In UTC.")
+    ] = "2026-11-02",
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--layout",
+            metavar="LAYOUT",
+            autocompletion=lambda: list(LAYOUTS),
+            help=f"Which layouts, all if unset: {', '.join(LAYOUTS)}; again for more.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Makes the same files in every run.")
+    ] = 0,
+    quoted: Annotated[
+        float,
+        typer.Option("--quoted", metavar="SHARE", help="Records whose Custom is quoted, 0 to 1."),
+    ] = 0.2,
+    plant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plant",
+            metavar="KIND=N",
+            autocompletion=lambda: [f"{kind}=" for kind in _KINDS],
+            help=f"So many in all files together of {', '.join(_KINDS)}; again for more.",
+        ),
+    ] = None,
+    header: Annotated[
+        str,
+        typer.Option(
+            "--header",
+            metavar="HEADER",
+            help="First row: usual, upper-case, shuffled, no-country or none.",
+        ),
+    ] = "usual",
+    line_end: Annotated[
+        str, typer.Option("--line-end", metavar="END", help="Of each row: lf, crlf or mixed.")
+    ] = "lf",
+    byte_order_mark: Annotated[
+        bool, typer.Option("--byte-order-mark", help="Begin each file with one.")
+    ] = False,
+    extra_columns: Annotated[
+        int, typer.Option("--extra-columns", metavar="N", help="Columns that no layout has.")
+    ] = 0,
+    compress: Annotated[
+        str | None, typer.Option("--compress", metavar="FORMAT", help="Pack each file: gz or zst.")
+    ] = None,
+) -> None:
+    """Make up files of call detail records, and say what a reader has to find in them."""
+    try:
+        from ..sandbox import FileForm, cdr_files
+    except ModuleNotFoundError as error:
+        if "sinchvoice[sandbox]" not in str(error):
+            raise
+        raise ConfigurationError(str(error)) from None
+    # Names that there are not are refused by what they are given to.
+    form: dict[str, Any] = {"header": header, "line_end": line_end}
+    packed: Any = compress
+    truth = cdr_files(
+        folder,
+        records=records,
+        days=days,
+        first_day=_day(first_day),
+        layouts=[find(name).name for name in layout or LAYOUTS],
+        seed=seed,
+        quoted=quoted,
+        planted=_planted(plant or []),
+        forms=[FileForm(**form, byte_order_mark=byte_order_mark, extra_columns=extra_columns)],
+        compression=packed,
+    )
+    options.output.rows(
+        (_record(file.to_json(), as_json=options.as_json) for file in truth.files),
+        ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "late"),
+    )
+
+
+def _record(truth: Record, *, as_json: bool) -> Record:
+    details = () if as_json else ("causes", "form", "rejects")
+    return {name: value for name, value in truth.items() if name not in details}
+
+
+def _planted(wanted: list[str]) -> Any:
+    from ..sandbox import Planted
+
+    rejects: dict[str, int] = {}
+    others: dict[str, int] = {}
+    for text in wanted:
+        found = re.fullmatch(r"([a-z-]+)=([0-9]{1,9})", text)
+        if found is None or found[1] not in _KINDS:
+            raise InvalidRequest(
+                f"--plant is {text!r}: give KIND=N, with one of {', '.join(_KINDS)}"
+            )
+        if found[1] in _OTHERS:
+            others[found[1].replace("-", "_")] = int(found[2])
+        else:
+            rejects[found[1]] = int(found[2])
+    return Planted(rejects=rejects, **others)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest(f"--first-day is {text!r}: give a day like 2026-11-02") from None

@@ -1,0 +1,131 @@
+"""Loads that are killed at any moment, and whether an archive is then what it would have been."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import cdr_oracle as oracle
+from sinchvoice.cdr import Archive
+from sinchvoice.sandbox import FileForm, Planted, cdr_files
+
+# It tells what it is doing, so that a kill is known to have come in the middle of that.
+LOAD = """
+import sys
+from sinchvoice import cdr
+
+def tell(progress):
+    print(progress.stage, flush=True)
+
+with cdr.Archive(sys.argv[1]) as archive:
+    print("opened", flush=True)
+    archive.load(*sys.argv[2:], progress=tell)
+    print("loaded", flush=True)
+"""
+
+
+def checksums(archive: Archive) -> dict[str, str]:
+    """Of the sorted rows of each table, without what depends on the order of the files.
+
+    Of two records that contradict each other, the first to come is in `records`: both count.
+    """
+    content = ", ".join(oracle.CONTENT)
+    queries = {
+        "calls": f"SELECT {content} FROM records UNION ALL SELECT {content} FROM conflicts",  # noqa: S608
+        "ids": "SELECT layout, call_id FROM records",
+        "rejects": (
+            "SELECT f.sha256, line, record, cause, message, raw, resolved_by IS NULL "
+            "FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id"
+        ),
+        "files": "SELECT sha256, records, rejected FROM files",
+    }
+    return {
+        name: hashlib.sha256(
+            "\n".join(sorted(map(repr, archive.sql(query).rows))).encode()
+        ).hexdigest()
+        for name, query in queries.items()
+    }
+
+
+def killed(archive: Path, files: Sequence[str], seconds: float) -> str | None:
+    """Kill a load after a time; what it was doing, or None if it was over by then."""
+    command = [sys.executable, "-c", LOAD, str(archive), *files]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "opened\n"
+        time.sleep(seconds)
+        process.kill()
+        told = process.stdout.read().split()
+    if told and told[-1] == "loaded":
+        return None
+    assert process.returncode == -9
+    return f"{told[-1]}, {told.count('done')} files done" if told else "opened"
+
+
+def check_kills(folder: Path, kills: int, records: int, dice: Random) -> None:
+    """Kill so many loads in the middle, resume each, and compare with one that was left alone.
+
+    Args:
+        folder: for files and archives.
+        kills: that have to hit a process while it loads.
+        records: of each of eight files.
+        dice: decides when.
+    """
+    planted = Planted(
+        rejects={"time": 5, "quote": 2},
+        duplicates=50,
+        duplicates_across=200,
+        conflicts=20,
+        multiline=4,
+    )
+    truth = cdr_files(
+        folder / "cdr",
+        records=records,
+        days=2,
+        planted=planted,
+        forms=[FileForm(), FileForm(), FileForm(line_end="crlf")],
+    )
+    files = [str(file.path) for file in truth.files]
+    with Archive(folder / "whole.duckdb") as whole:
+        begin = time.monotonic()
+        report = whole.load(*files)
+        length = time.monotonic() - begin
+        expected = checksums(whole)
+    assert (report.loaded, report.conflicts) == (truth.total.loaded, truth.total.conflicts)
+    stages: Counter[str] = Counter()
+    attempts = 0
+    while stages.total() < kills:
+        path = folder / f"{attempts}.duckdb"
+        attempts += 1
+        assert attempts <= 4 * kills, "too many loads are over before they are killed"
+        # Some are killed again while they are resumed.
+        stage = killed(path, files, dice.uniform(0, length))
+        if stage is None:
+            continue
+        stages[stage] += 1
+        if stages.total() % 5 == 0:
+            again = killed(path, files, dice.uniform(0, length / 2))
+            stages.update([again] if again else [])
+        with Archive(path) as archive:
+            for counts in archive.sql(
+                "SELECT records, loaded, duplicates, conflicts, rejected FROM files"
+            ).rows:
+                assert counts[0] == sum(counts[1:])
+            dice.shuffle(files)
+            archive.load(*files)
+            assert checksums(archive) == expected
+            assert archive.load(*files).skipped == len(files)
+            assert checksums(archive) == expected
+        assert [each.name for each in folder.glob(f"*{path.name}*")] == [path.name]
+        path.unlink()
+    print(
+        f"\n{stages.total()} kills in the middle of a load, of {attempts} loads of {length:.1f} s"
+    )
+    for stage, count in sorted(stages.items()):
+        print(f"  {count:3} {stage}")

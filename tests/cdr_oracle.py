@@ -1,0 +1,233 @@
+"""What an archive has to have of files, in plain Python over `cdr.read`; and files to try it with.
+
+As a script, it tries many damaged ones: `python cdr_oracle.py FIRST UNTIL FOLDER`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from sinchvoice import CdrError, MxpEndpoint, PstnEndpoint, SipEndpoint, cdr
+from sinchvoice.cdr import LAYOUTS, Archive, RejectCause
+from sinchvoice.sandbox import FileForm, Planted, cdr_generator
+
+CONTENT = (
+    "layout",
+    *"call_id user_space_id call_time result reason duration answer_time from_ to_ amount".split(),
+    *"currency custom application_key user_id to_country_id extras".split(),
+)
+REJECT = "line offset record layout column value cause message raw size header".split()
+
+
+class Counts(NamedTuple):
+    """What became of the records of a file."""
+
+    records: int
+    loaded: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+
+
+class Ledger:
+    """The tables of an archive, by their definitions, from what the exact reader finds.
+
+    Rows are named by their file (its hash, and the layout it was loaded with) and their number.
+    """
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self.conflicts: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self.rejects: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._contents: dict[tuple[str, str], set[tuple[Any, ...]]] = {}
+        self._files: set[tuple[str, str | None]] = set()
+
+    def add(self, content: bytes, layout: Any = None) -> Counts:
+        """Account for a file as an archive has to.
+
+        Raises:
+            CdrError: the exact reader refuses it.
+        """
+        file = (hashlib.sha256(content).hexdigest(), layout)
+        reader = cdr.read(content, layout, on_reject="collect")
+        found = list(reader)
+        assert reader.records == len(found) + len(reader.rejects)
+        if file in self._files:
+            return Counts(0, 0, 0, 0, 0)
+        self._files.add(file)
+        rejected = {reject.record: reject for reject in reader.rejects}
+        assert len(rejected) == len(reader.rejects)
+        good = iter(found)
+        kinds: Counter[str] = Counter()
+        for number in range(1, reader.records + 1):
+            if number in rejected:
+                self.rejects[(*file, number)] = reject_row(rejected[number])
+                kinds["rejected"] += 1
+                continue
+            row = record_row(next(good))
+            known = self._contents.setdefault((row[0], row[1]), set())
+            if not known:
+                self.records[(*file, number)] = row
+                kinds["loaded"] += 1
+            elif row in known:
+                kinds["duplicates"] += 1
+            else:
+                self.conflicts[(*file, number)] = row
+                kinds["conflicts"] += 1
+            known.add(row)
+        return Counts(reader.records, *(kinds[name] for name in Counts._fields[1:]))
+
+    def load(self, archive: Archive, content: bytes, layout: Any = None) -> cdr.FileReport | None:
+        """Load a file into an archive that has what this has, and compare what became of it.
+
+        Returns:
+            What the archive says; None if both refuse the file, for the same reason.
+        """
+        try:
+            expected: Counts | str = self.add(content, layout)
+        except CdrError as error:
+            expected = str(error)
+        refusal = None
+        try:
+            (report,) = archive.load(content, layout=layout).details
+        except CdrError as error:
+            refusal = str(error)
+        if refusal is not None:
+            assert refusal == expected
+            return None
+        counts = Counts(*(getattr(report, name) for name in Counts._fields))
+        assert counts == expected
+        assert counts.records == sum(counts[1:])
+        return report
+
+    def compare(self, archive: Archive) -> None:
+        """Compare every row of every table."""
+        assert table(archive, "records") == self.records
+        assert table(archive, "conflicts") == self.conflicts
+        files = dict[int, tuple[str, str | None]](
+            (number, file)
+            for number, *file in archive.sql("SELECT file_id, sha256, layout FROM files").rows
+        )
+        rejects = {}
+        for each in archive.rejects(resolved=True):
+            rejects[(*files[each.file_id], each.record)] = reject_row(each)
+            found = (each.layout, each.call_id or "") in self._contents
+            assert (each.resolved_by is not None) == found
+        assert rejects == self.rejects
+
+
+def table(archive: Archive, name: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """The rows of `records` or `conflicts`, named as in a ledger."""
+    found = archive.sql(
+        f"SELECT f.sha256, f.layout, r.record, {', '.join(f'r.{column}' for column in CONTENT)} "  # noqa: S608
+        f"FROM {name} AS r JOIN files AS f ON f.file_id = r.file_id"
+    ).rows
+    rows = {}
+    for *values, extras in found:
+        rows[tuple(values[:3])] = (*values[3:], frozenset(json.loads(extras or "{}").items()))
+    assert len(rows) == len(found)
+    return rows
+
+
+def record_row(record: cdr.CdrRecord) -> tuple[Any, ...]:
+    """A record of the exact reader as a row of the archive, its extras as pairs."""
+
+    def value(name: str) -> Any:
+        match getattr(record, "to" if name == "to_" else name, None):
+            case MxpEndpoint(text) | PstnEndpoint(text) | SipEndpoint(text):
+                return text
+            case datetime() as moment:
+                return moment.astimezone(UTC).replace(tzinfo=None)
+            case other:
+                return getattr(other, "endpoint", other)
+
+    return (*map(value, CONTENT[:-1]), frozenset(record.extras.items()))
+
+
+def reject_row(reject: Any) -> tuple[Any, ...]:
+    """A reject, of either kind; an empty value is none."""
+    row = {name: getattr(reject, name) for name in REJECT}
+    if not isinstance(reject.header, str):
+        row["header"] = ";".join(reject.header)
+    return tuple(value if value != "" else None for value in row.values())
+
+
+def check(archive: Archive, *contents: bytes, layout: Any = None) -> list[cdr.FileReport | None]:
+    """Load files into a new archive, and compare it with the exact reader, row by row."""
+    ledger = Ledger()
+    reports = [ledger.load(archive, content, layout) for content in contents]
+    ledger.compare(archive)
+    return reports
+
+
+# --- files to try it with -----------------------------------------------------------------------
+
+
+def odd_file(dice: Random, records: int = 6) -> tuple[bytes, Any]:
+    """A file of any layout, every second one full of oddities, and the layout it needs."""
+    layout = dice.choice(list(LAYOUTS))
+    form, planted = FileForm(), Planted()
+    if dice.random() < 0.5:
+        header = dice.choice(["usual", "upper-case", "shuffled", "no-country", "none"])
+        form = FileForm(
+            header=header,
+            line_end=dice.choice(["lf", "crlf", "mixed"]),
+            byte_order_mark=dice.random() < 0.3,
+            extra_columns=0 if header == "none" else dice.choice([0, 2]),
+        )
+        causes = [cause for cause in cdr_generator.CAUSES[layout] if cause is not RejectCause.SIZE]
+        planted = Planted(
+            rejects={dice.choice(causes): dice.randrange(2)},
+            conflicts=dice.randrange(2),
+            multiline=dice.randrange(2),
+            forged=dice.randrange(2),
+        )
+    made = io.BytesIO()
+    seed = dice.getrandbits(64)
+    cdr_generator.write(made, records, layout=layout, seed=seed, planted=planted, form=form)
+    return made.getvalue(), layout if form.header == "none" or dice.random() < 0.3 else None
+
+
+def check_damaged(numbers: Sequence[int], folder: Path) -> Counter[str]:
+    """Damage a file for each number, and let an archive say the same of it as the exact reader.
+
+    One in ten is a file that was there before, damaged once more.
+    """
+    seen: Counter[str] = Counter()
+    for part in range(0, len(numbers), 500):
+        ledger = Ledger()
+        last: tuple[bytes, Any] = (b"", None)
+        path = folder / f"{numbers[part]}.duckdb"
+        with Archive(path, threads=1) as archive:
+            for number in numbers[part : part + 500]:
+                dice = Random(f"damaged {number}")
+                if number % 10 or not last[0]:
+                    last = odd_file(dice)
+                try:
+                    report = ledger.load(archive, cdr_generator.damaged(last[0], dice), last[1])
+                except Exception as error:
+                    error.add_note(f"file {number}, from number {numbers[part]} on")
+                    raise
+                if report is None:
+                    seen["files refused"] += 1
+                    continue
+                seen[f"files read by {report.read_by}" if report.read_by else "files skipped"] += 1
+                for name in Counts._fields:
+                    seen[name] += getattr(report, name)
+            ledger.compare(archive)
+        path.unlink()
+    return seen
+
+
+if __name__ == "__main__":
+    first, until, where = sys.argv[1:]
+    print(json.dumps(check_damaged(range(int(first), int(until)), Path(where))))

@@ -1,0 +1,131 @@
+"""How plain lines are told from others, and what becomes of both."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sinchvoice import cdr
+from sinchvoice.cdr import Archive
+
+HEADER = b"CallId;CallTime;Duration;From;To;Custom"
+PLAIN = [
+    b"%d;2026-11-02T08:15:30.1234567Z;17;+46730170101;alice;",
+    b'%d;2026-11-02T08:15:30Z;;"+4673";bob;"a;b ""c"""',
+    b'"%d";"2026-11-02 08:15:30Z";"-3";;;\xc3\xa9',
+    b"%d;2026-11-02T08:15:30Z;007;x;y;'",
+]
+# Records, rejects, and what is neither; each is one line or several.
+ODD = [
+    b'%d;2026-11-02T08:15:30+01:00;17;a;b;"two\nlines"',
+    b'%d;2026-11-02T08:15:30Z;1;a;b;"\nforged-%%d;2026-11-02T08:15:30Z;1;a;b;c\n"',
+    b'%d;2026-11-02T08:15:30Z;1;a;b;{"json": "yes"}',
+    b'%d;2026-11-02T08:15:30Z;1;a;b;"not closed',
+    b'%d;2026-11-02T08:15:30Z;1;a;b;"a"b',
+    b"%d;2026-11-02T08:15:30Z;1.5;a;b;c",
+    b"%d;2026-11-02T08:15:30Z;1;a;b",
+    b"%d;2026-11-02T08:15:30Z;1;a;b;c;d",
+    b"%d;2026-02-30T08:15:30Z;1;a;b;c",
+    b";2026-11-02T08:15:30Z;%d;a;b;c",
+    b"%d;2026-11-02T08:15:30Z;1;a;b;\xff",
+    b"%d;2026-11-02T08:15:30Z;1;a;b;\0",
+    b"%d;2026-11-02T08:15:30Z;1;a;b;\1",
+    b"%d;2026-11-02T08:15:30Z;1;a;b;x\ry",
+    b'%d;2026-11-02T08:15:30Z;1;a;b;"x\ry"',
+    b'%d;2026-11-02T08:15:30Z;1;a;b;"x\r\ny"',
+    b"\xef\xbb\xbf%d;2026-11-02T08:15:30Z;1;a;b;c",
+    b"%d;2026-11-02T08:15:30Z;1;a;b;" + b"x" * (3 << 20),
+]
+NO_RECORDS = [b"", b"  \t", b"\r", HEADER, b'"CallId";CALLTIME;Duration ;From;To;custom']
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Any:
+    with Archive(tmp_path / "calls.duckdb") as opened:
+        yield opened
+
+
+def check(archive: Archive, content: bytes, layout: Any = "phone-terminated") -> cdr.FileReport:
+    """Load it, and compare each row and reject, and where it was, with the exact reader's."""
+    reader = cdr.read(content, layout, on_reject="collect")
+    records = list(reader)
+    (report,) = archive.load(content, layout=layout).details
+    rejected = {reject.record for reject in reader.rejects}
+    numbers = [n for n in range(1, reader.records + 1) if n not in rejected]
+    found = archive.sql(
+        "SELECT record, call_id, call_time, duration, to_, custom FROM records "
+        "WHERE file_id = (SELECT max(file_id) FROM files) ORDER BY record"
+    ).rows
+    assert found == [
+        (number, r.call_id, naive(r.call_time), r.duration, text(r.to), r.custom)
+        for number, r in zip(numbers, records, strict=True)
+    ]
+    lines = dict(
+        archive.sql(
+            "SELECT record, line FROM records UNION ALL SELECT record, line FROM rejects"
+        ).rows
+    )
+    assert sorted(lines, key=lines.__getitem__) == sorted(lines)
+    assert len(set(lines.values())) == len(lines) == report.records == reader.records
+    starts = content.replace(b"\r\n", b"\n").split(b"\n")
+    for number, record in zip(numbers, records, strict=True):
+        assert record.call_id.encode() in starts[lines[number] - 1]
+    assert report.rejected == len(reader.rejects)
+    assert report.fallback is None
+    return report
+
+
+def naive(time: datetime | None) -> datetime | None:
+    return time and time.astimezone(UTC).replace(tzinfo=None)
+
+
+def text(endpoint: Any) -> str | None:
+    for name in ("number", "username", "address", "endpoint"):
+        if hasattr(endpoint, name):
+            return getattr(endpoint, name)
+    return endpoint
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_that_is_not_plain_costs_the_speed_of_its_own(
+    archive: Archive, odd: bytes, end: bytes
+):
+    lines = [HEADER, *(PLAIN[n % 4] % n for n in range(20)), odd % 20]
+    lines += [PLAIN[n % 4] % n for n in range(21, 40)]
+    report = check(archive, end.join(lines) + end)
+    assert report.read_by == "mixed"
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_any_mixture_is_read_as_the_exact_reader_does(tmp_path: Path, header: bool, end: bytes):
+    dice = random.Random(11)
+    odd = [line for line in ODD if len(line) < 1000]
+    read_by = set()
+    for turn in range(20):
+        share = dice.choice([0.02, 0.1, 0.3, 0.6])
+        lines = [HEADER if header else in_all_columns(PLAIN[0] % 0)]
+        for number in range(1, dice.choice([2, 30, 900])):
+            if dice.random() < share / 4:
+                lines.append(dice.choice(NO_RECORDS[: 5 if header else 3]))
+            line = dice.choice(odd if dice.random() < share else PLAIN) % number
+            line = line.replace(b"%d", b"%d" % number)
+            lines.append(line if header else in_all_columns(line))
+        with Archive(tmp_path / f"{turn}.duckdb") as archive:
+            report = check(archive, end.join(lines) + dice.choice([b"", end]))
+        read_by.add(report.read_by)
+    assert {"mixed", "exact"} <= read_by
+
+
+def in_all_columns(line: bytes) -> bytes:
+    cells = line.split(b";", 5)
+    if len(cells) < 6:
+        return line
+    call_id, time, duration, caller, callee, custom = cells
+    return b";".join(
+        [call_id, b"1", time, b"Busy", b"", duration, b"", caller, callee, b"", b"", custom, b";;"]
+    )

@@ -1,0 +1,323 @@
+"""What is odd in files costs what it has to and no more, and both readers say the same of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cdr_oracle as oracle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sinchvoice import cdr
+from sinchvoice.cdr import LAYOUTS, Archive
+
+NAMES = [column.name for column in LAYOUTS["phone-terminated"].columns]
+HEADER = ";".join(NAMES)
+VALUES = {
+    "CallId": "4398599d1ba84ef3bde0a82dfb61abed",
+    "UserSpaceId": "1137",
+    "CallTime": "2026-11-02T08:15:30.1234567Z",
+    "Result": "ANSWERED",
+    "Reason": "CALLEEHANGUP",
+    "Duration": "138",
+    "AnswerTime": "2026-11-02T08:15:42.0000000Z",
+    "From": "+12125550101",
+    "To": "+46730170101",
+    "Amount": "0.1758",
+    "Currency": "EUR",
+    "Custom": "campaign 7",
+    "ApplicationKey": "5F5C418A0F914BBC8234A9BF5EDDAD97",
+    "UserId": "alice",
+    "ToCountryId": "SE",
+}
+
+
+def row(call_id: str, **changes: str) -> str:
+    return ";".join({**VALUES, "CallId": call_id, **changes}[name] for name in NAMES)
+
+
+def file(*rows: str, end: str = "\n") -> bytes:
+    return end.join([HEADER, *rows, ""]).encode()
+
+
+class Readers:
+    """The exact reader, and the archives that are compared with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def agree(self, content: bytes, layout: Any = None) -> tuple[list[str], list[tuple[int, str]]]:
+        """Read a file with both, and compare them row by row and reject by reject.
+
+        Returns:
+            The call ids of the records, and line and cause of the rejects.
+        """
+        self._count += 1
+        with Archive(self._folder / f"{self._count}.duckdb") as archive:
+            (report,) = oracle.check(archive, content, layout=layout)
+            assert report is not None
+            assert report.records == (
+                report.loaded + report.duplicates + report.conflicts + report.rejected
+            )
+            rejects = [(reject.line, reject.cause) for reject in archive.rejects(resolved=True)]
+        with cdr.read(content, layout, on_reject="collect") as reader:
+            ids = [record.call_id for record in reader]
+        assert reader.records == len(ids) + len(rejects) == report.records
+        return ids, rejects
+
+
+@pytest.fixture
+def readers(tmp_path: Path) -> Readers:
+    return Readers(tmp_path)
+
+
+# Quotes
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("at", [0, 1500, 2999])
+def test_an_unterminated_quote_costs_its_line(readers: Readers, end: str, at: int):
+    """One engine lost 20,926 good rows to one such quote, and told of a single reject."""
+    rows = [row(f"{number}") for number in range(3000)]
+    rows[at] = row(f"{at}", Custom='"not closed')
+    ids, rejects = readers.agree(file(*rows, end=end))
+    assert ids == [str(number) for number in range(3000) if number != at]
+    assert rejects == [(at + 2, "quote")]
+
+
+def test_an_unterminated_quote_at_the_end_of_the_file_does_not_take_the_tail(readers: Readers):
+    content = file(row("a"), row("b", ToCountryId='"SE')).removesuffix(b"\n")
+    assert readers.agree(content) == (["a"], [(3, "quote")])
+
+
+@pytest.mark.parametrize("closing", ['"x"', '"x;y"', '"say ""x"""', '"two\nlines"'])
+def test_an_unterminated_quote_does_not_reach_a_good_one(readers: Readers, closing: str):
+    content = file(row("a", Custom='"open'), row("b"), row("c", Custom=closing), row("d"))
+    assert readers.agree(content) == (["b", "c", "d"], [(2, "quote")])
+
+
+def test_two_broken_quotes_on_one_line_cost_one_record(readers: Readers):
+    content = file(row("a", Custom='"x', UserId='y"z'), row("b", Custom='"x"y'), row("c"))
+    ids, rejects = readers.agree(content)
+    assert ids == ["c"]
+    assert rejects == [(2, "quote"), (3, "quote")]
+
+
+def test_quotes_in_unquoted_text_are_text(readers: Readers):
+    content = file(row("a", Custom='{"order": "4711"}'), row("b", Custom='5" pipe'))
+    assert readers.agree(content) == (["a", "b"], [])
+
+
+# Forged rows
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("inner", ["\n", "\r\n"])
+def test_quoted_text_forges_no_rows(readers: Readers, end: str, inner: str):
+    """One engine loaded 537,745 forged rows of such a file."""
+    forged = inner.join([HEADER, *(row(f"forged {n}", Custom="") for n in range(2000)), HEADER])
+    rows = [row("a", Custom=f'"{forged}"'), row("b"), row("c", Custom=f'"{inner}{forged}{inner}"')]
+    assert readers.agree(file(*rows, end=end)) == (["a", "b", "c"], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"), [({"Duration": "x"}, "integer"), ({"ToCountryId": "SE;x"}, "columns")]
+)
+def test_a_reject_with_quoted_text_forges_no_rows(
+    readers: Readers, changes: dict[str, str], cause: str
+):
+    forged = "\n".join(row(f"forged {number}", Custom="") for number in range(50))
+    content = file(row("a", Custom=f'"{forged}"', **changes), row("b"))
+    assert readers.agree(content) == (["b"], [(2, cause)])
+
+
+def test_text_with_a_header_row_in_it_changes_no_layout(readers: Readers):
+    other = ";".join(column.name for column in LAYOUTS["app-to-app"].columns)
+    content = file(row("a", Custom=f'"\n{other}\n"'), row("b"))
+    assert readers.agree(content) == (["a", "b"], [])
+
+
+# Line ends
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ["\r\n"] * 5,
+        ["\r\n", "\n", "\n", "\n", "\n"],
+        ["\n", "\r\n", "\r\n", "\r\n", "\r\n"],
+        ["\n", "\r\n", "\n", "\r\n", "\n"],
+        ["\r\n", "\n", "\r\n", "\n", "\r"],
+        ["\n", "\n", "\n", "\n", ""],
+        ["\r\n", "\r\n", "\r\n", "\r\n", ""],
+    ],
+    ids=repr,
+)
+def test_line_ends_may_be_mixed(readers: Readers, ends: list[str]):
+    lines = [HEADER, row("a"), row("b", Custom='"x;y"'), row("c", ToCountryId='"SE"'), row("d")]
+    content = "".join(line + end for line, end in zip(lines, ends, strict=True)).encode()
+    assert readers.agree(content) == (["a", "b", "c", "d"], [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_carriage_return_alone_costs_its_record(readers: Readers, end: str):
+    content = file(row("a"), row("b", Custom="x\ry"), row("c", UserId="\r"), row("d"), end=end)
+    rejects = [(3, "carriage-return"), (4, "carriage-return")]
+    assert readers.agree(content) == (["a", "d"], rejects)
+
+
+def test_two_carriage_returns_before_a_line_feed_cost_the_record(readers: Readers):
+    content = file(row("a")) + row("b").encode() + b"\r\r\n" + row("c").encode() + b"\r\n"
+    assert readers.agree(content) == (["a", "c"], [(3, "carriage-return")])
+
+
+@pytest.mark.parametrize("inner", ["\n", "\r\n", "\r", "\n\n", "\r\r\n", "\n;\n", '\n""\n'])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_newlines_in_quotes_are_text(readers: Readers, inner: str, end: str):
+    custom = f'"{inner}a{inner}b{inner}"'
+    rows = [row("a", Custom=custom), row("b"), row("c", UserId=custom, Custom=custom)]
+    assert readers.agree(file(*rows, end=end)) == (["a", "b", "c"], [])
+
+
+@pytest.mark.parametrize("column", ["Duration", "CallTime", "Amount"])
+def test_a_newline_in_a_number_or_a_time_costs_the_whole_record(readers: Readers, column: str):
+    cause = {"Duration": "integer", "CallTime": "time", "Amount": "decimal"}[column]
+    content = file(row("a", **{column: f'"{VALUES[column]}\n"'}), row("b"))
+    assert readers.agree(content) == (["b"], [(2, cause)])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_blank_lines_are_no_records(readers: Readers, end: str):
+    content = file("", row("a"), "", " ", "\t \t", row("b", Custom='"\n\n"'), "", end=end)
+    assert readers.agree(end.encode() * 3 + content + b"\n \n\r\n") == (["a", "b"], [])
+
+
+@pytest.mark.parametrize("line", [";", ";" * 14, '""', ";" * 13])
+def test_lines_of_nothing_but_separators_are_rejects(readers: Readers, line: str):
+    ids, rejects = readers.agree(file(row("a"), line, row("b")))
+    assert ids == ["a", "b"]
+    assert [place for place, _ in rejects] == [3]
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\0" * 300])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_nul_bytes_cost_the_record(readers: Readers, text: str, quote: str):
+    content = file(row("a"), row("b", Custom=f"{quote}{text}{quote}"), row("c"))
+    assert readers.agree(content) == (["a", "c"], [(3, "nul")])
+
+
+def test_nul_bytes_instead_of_a_line_cost_that_line(readers: Readers):
+    ids, rejects = readers.agree(file(row("a"), "\0" * 100, row("b")))
+    assert (ids, rejects) == (["a", "b"], [(3, "nul")])
+
+
+def test_nul_bytes_in_quoted_lines_cost_one_record(readers: Readers):
+    content = file(row("a"), row("b", Custom='"x\n\0\ny"'), row("c"))
+    assert readers.agree(content) == (["a", "c"], [(3, "nul")])
+
+
+MARK = "\ufeff"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_byte_order_mark_at_the_beginning_is_not_seen(readers: Readers, end: str):
+    content = MARK.encode() + file(row("a"), row("b"), end=end)
+    assert readers.agree(content) == (["a", "b"], [])
+    without = content.partition(b"\n")[2]
+    assert readers.agree(MARK.encode() + without, "phone-terminated") == (["a", "b"], [])
+
+
+def test_a_byte_order_mark_in_the_middle_is_understood_before_a_header_alone(readers: Readers):
+    content = file(row("a")) + MARK.encode() + file(row("b"), MARK + row("c"), row("d"))
+    assert readers.agree(content) == (["a", "b", "d"], [(5, "byte-order-mark")])
+
+
+def test_a_byte_order_mark_within_text_is_text(readers: Readers):
+    content = file(row("a", Custom=MARK), row("b", Custom=f'"{MARK}\n{MARK}"'), row("c" + MARK))
+    assert readers.agree(content) == (["a", "b", f"c{MARK}"], [])
+
+
+def test_a_second_byte_order_mark_at_the_beginning_is_before_a_header_as_well(readers: Readers):
+    assert readers.agree((MARK * 2).encode() + file(row("a"))) == (["a"], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"caf\xe9",
+        b"\x80",
+        b"\xc3",
+        b"\xe2\x82",
+        b"\xc0\xaf",
+        b"\xed\xa0\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xff\xfe",
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("quote", [b"", b'"', b'"\n'])
+def test_invalid_utf_8_costs_the_record(readers: Readers, text: bytes, quote: bytes):
+    content = file(row("a"), row("b", Custom="?"), row("c"))
+    content = content.replace(b"?", quote + text + quote[::-1])
+    assert readers.agree(content) == (["a", "c"], [(3, "encoding")])
+
+
+def test_text_that_a_block_cuts_in_the_middle_of_a_letter_is_valid(readers: Readers):
+    rows = [row(f"{number}", Custom="é" * (number % 7) + "€𝄞") for number in range(2000)]
+    ids, rejects = readers.agree(file(*rows))
+    assert (len(ids), rejects) == (2000, [])
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        "x" * 3_000_000,
+        '"' + "x;" * 1_500_000 + '"',
+        '"' + "x\n" * 1_500_000 + '"',
+        '"' + '""' * 1_500_000 + '"',
+        "é" * 1_500_000,
+    ],
+    ids=lambda custom: repr(custom[:4]),
+)
+def test_fields_of_three_megabytes_are_read(readers: Readers, custom: str):
+    assert readers.agree(file(row("a"), row("b", Custom=custom), row("c"))) == (["a", "b", "c"], [])
+
+
+def test_a_reject_of_three_megabytes_is_kept_whole(readers: Readers):
+    content = file(row("a"), row("b", Custom="x" * 3_000_000, Duration="x"), row("c"))
+    assert readers.agree(content) == (["a", "c"], [(3, "integer")])
+
+
+def test_a_record_that_is_too_large_costs_itself(readers: Readers):
+    content = file(row("a"), row("b", Custom="x" * (1 << 24)), row("c"))
+    assert readers.agree(content) == (["a", "c"], [(3, "size")])
+
+
+# All of it together
+
+PIECES = [
+    *(f"{text}\n".encode() for text in (HEADER, row("a"), row("b"), row("c", Custom='"x;\ny"'))),
+    *(f"{text}\n".encode() for text in (row("a", Duration="139"), row("d", Duration="x"))),
+    *(
+        f"{text}\n".encode()
+        for text in (row("e", Custom='"open'), row("f", Custom=f'"\n{HEADER}"'))
+    ),
+    *[b'"', b";", b"\n", b"\r\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b" ", b'";"', b"\x1f\\n"],
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
+@settings(max_examples=100)
+def test_whatever_files_are_put_together_of_both_readers_agree(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+):
+    with Archive(tmp_path_factory.mktemp("archive") / "a.duckdb") as archive:
+        oracle.check(archive, HEADER.encode() + b"\n" + content, content)
