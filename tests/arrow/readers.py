@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sinchvoice import cdr
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.sandbox import cdr_generator
 
 DAYS = (date(2026, 11, 1), date(2026, 11, 2))  # on the first, clocks go back in New York
 # 2 ** 53 is the largest whole number that pandas keeps, as it makes floats of them if some are
@@ -41,7 +41,7 @@ Facts = dict[str | None, tuple[int, Decimal | None, datetime, datetime]]
 
 def made(layout: Any, day: date) -> bytes:
     target = io.BytesIO()
-    cdr_files.write(target, 2000, layout=layout, day=day, seed=day.day)
+    cdr_generator.write(target, 2000, layout=layout, day=day, seed=day.day)
     return target.getvalue()
 
 
