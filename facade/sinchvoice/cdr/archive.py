@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -319,7 +319,8 @@ class Archive(Database):
         tell = progress or (lambda _: None)
         begin = time.monotonic()
         try:
-            details = [self._load(stream, known, tell) for stream in streams(list(sources))]
+            with closing(streams(list(sources))) as opened:
+                details = [self._load(stream, known, tell) for stream in opened]
         except RuntimeError as error:
             if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
                 raise KeyboardInterrupt from error
