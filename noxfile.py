@@ -96,6 +96,22 @@ def endurance_cdr(session: nox.Session) -> None:
 
 
 @nox.session
+def s3(session: nox.Session) -> None:
+    """Load from a bucket of moto with s3fs, over a line that is cut, stalled and tampered with."""
+    install_groups(session, "s3")
+    install_wheel(session, "cdr", "cli", "sandbox")
+    session.run("pytest", "tests/s3/on_s3.py", *session.posargs)
+
+
+@nox.session
+def arrow(session: nox.Session) -> None:
+    """Let pyarrow, polars and pandas read what an archive gives them."""
+    install_groups(session, "arrow")
+    install_wheel(session, "cdr", "sandbox")
+    session.run("pytest", "tests/arrow/readers.py", *session.posargs)
+
+
+@nox.session
 def spark(session: nox.Session) -> None:
     """Compare the KPIs on Spark with DuckDB and with plain Python; needs Java 17 or later."""
     home = os.environ.get("JAVA_HOME")

@@ -397,6 +397,17 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
     assert state(archive) == {"records": [], "conflicts": [], "rejects": [], "files": []}
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are seen in /proc")
+def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp_path: Path):
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"a;b\n1;2\n")
+    with pytest.raises(CdrError, match="there is no header row") as caught:
+        archive.load(bad)
+    descriptors = [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    assert bad not in [each.readlink() for each in descriptors]
+    assert caught.value.file == str(bad)
+
+
 def test_a_refused_file_leaves_those_before_it(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")

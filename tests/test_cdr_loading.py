@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from sinchvoice import cdr
-from sinchvoice.cdr import Archive
-from sinchvoice.cdr.plain import number
+from sinchvoice.cdr import Archive, plain
 
 HEADER = b"CallId;CallTime;Duration;From;To;Custom"
 PLAIN = [
@@ -148,7 +147,7 @@ def test_every_line_has_its_number_and_none_is_lost(tmp_path: Path, content: byt
     expected = content.split(b"\n")
     if not expected[-1]:
         expected.pop()
-    numbered = number(source, tmp_path / "numbered")
+    numbered = plain.number(source, tmp_path / "numbered")
     lines = numbered.path.read_bytes().split(b"\n")
     assert lines.pop() == b""
     assert numbered.lines == len(lines) == len(expected)

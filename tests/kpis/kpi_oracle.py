@@ -90,13 +90,18 @@ def later(made: str, pick: Any) -> str:
     return time.isoformat()
 
 
-def read(rows: Iterable[tuple[str, dict[str, str]]]) -> list[Any]:
-    """The records of a file with these rows, each under the header of its layout."""
+def file(rows: Iterable[tuple[str, dict[str, str]]]) -> bytes:
+    """A file with these rows, each under the header of its layout."""
     lines = []
     for layout, cells in rows:
         names = [column.name for column in cdr.LAYOUTS[layout].columns]  # type: ignore[index]
         lines += [";".join(names), ";".join(cells[name] for name in names)]
-    return list(cdr.read("\n".join(lines).encode(), "phone-terminated"))
+    return "\n".join(lines).encode()
+
+
+def read(rows: Iterable[tuple[str, dict[str, str]]]) -> list[Any]:
+    """The records of a file with these rows."""
+    return list(cdr.read(file(rows), "phone-terminated"))
 
 
 def generated(count: int, seed: int) -> list[Any]:

@@ -1,10 +1,11 @@
-"""The same SQL on Spark, over the Parquet files of DuckDB: `nox -s spark` runs this file.
+"""The same SQL on Spark, over Parquet files of DuckDB and of an archive; `nox -s spark` runs this.
 
 The session lives in New York, so that a time that is taken for a local one shows.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,6 +14,7 @@ import duckdb
 import kpi_oracle as oracle
 import pytest
 from pyspark.sql import SparkSession
+from sinchvoice import cdr
 from sinchvoice.cdr import kpis
 
 MANY = oracle.generated(2000, seed=2026)
@@ -42,6 +44,23 @@ def spark(duck: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session.read.parquet(f"{folder}/records.parquet").createOrReplaceTempView("records")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def exported(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An archive, a Spark session whose `records` are its export, and its records themselves."""
+    dice = random.Random(2027)
+    rows = [
+        (layout, {**cells, "CallId": f"call-{n}"})
+        for n, (layout, cells) in enumerate(oracle.chosen(dice.choice) for _ in range(1000))
+    ]
+    folder = tmp_path_factory.mktemp("archive")
+    with cdr.Archive(folder / "calls.duckdb") as archive:
+        assert archive.load(oracle.file(rows)).loaded == len(rows)
+        archive.to_parquet(folder / "export")
+        session = spark.newSession()
+        session.read.parquet(str(folder / "export")).createOrReplaceTempView("records")
+        yield archive, session, oracle.read(rows)
 
 
 def test_times_have_no_zone_on_spark(spark: Any):
@@ -94,3 +113,23 @@ def test_no_calls_are_one_row_of_zeros(spark: Any):
     until = datetime(1, 1, 1, tzinfo=UTC)
     (row,) = kpis.compute(kpis.on_spark(spark), where={"until": until})
     assert (row.attempts, row.asr.value, row.costs) == (0, None, ())
+
+
+@pytest.mark.parametrize("by", [(), ("day",), ("layout", "currency"), kpis.DIMENSIONS], ids=str)
+def test_spark_reads_the_export_of_an_archive(exported: Any, by: Any):
+    archive, session, records = exported
+    wanted = oracle.expected(records, by)
+    oracle.assert_same(archive.kpis(by), wanted)
+    oracle.assert_same(kpis.compute(kpis.on_spark(session), by), wanted)
+
+
+def test_spark_knows_the_days_of_an_export(exported: Any):
+    _, session, records = exported
+    table = session.table("records")
+    types = dict(table.dtypes)
+    assert (types["day"], types["call_time"]) == ("date", "timestamp_ntz")
+    for row in table.select("day", "call_time").collect():
+        assert row.day == row.call_time.date()
+    day = date(2026, 11, 1)
+    of_day = table.where(f"day = DATE '{day}'")
+    assert of_day.count() == sum(record.call_time.date() == day for record in records)

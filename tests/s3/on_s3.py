@@ -249,6 +249,16 @@ def test_files_before_the_one_that_fails_are_kept(archive: cdr.Archive, bucket: 
     assert counts(archive) == [600, 0, 0, 2]
 
 
+def test_a_bucket_is_asked_without_an_archive_or_is_an_error_too(bucket: Any, line: Line):
+    bucket.pipe({f"{NAME}/a.csv": SECOND, f"{NAME}/b.csv.gz": gzip.compress(made(3))})
+    with cdr.scan(f"s3://{NAME}/") as calls:
+        assert calls.sql("SELECT count(*) FROM records").rows == [(600,)]
+    line.cut_after = 100
+    with pytest.raises(CdrError) as caught:
+        cdr.scan(f"s3://{NAME}/a.csv")
+    assert caught.value.file == f"s3://{NAME}/a.csv"
+
+
 # What changes
 
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -330,8 +330,9 @@ class Archive(Database):
         """As `load`, file by file: each is loaded when it is asked for, and told at once."""
         known = None if layout is None else layouts.find(layout)
         try:
-            for stream in streams(list(sources)):
-                yield self._load(stream, known, progress or (lambda _: None))
+            with closing(streams(list(sources))) as opened:  # an error would keep the file open
+                for stream in opened:
+                    yield self._load(stream, known, progress or (lambda _: None))
         except RuntimeError as error:
             if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
                 raise KeyboardInterrupt from error

@@ -198,7 +198,8 @@ def _local(location: str) -> Generator[ByteStream, None, None]:
                 file = stack.enter_context(path.open("rb"))
             except (OSError, ValueError) as error:
                 raise _unreadable(str(path), error) from error
-            yield from _unpacked(str(path), file, origin, path)
+            # A pipe has its bytes once.
+            yield from _unpacked(str(path), file, origin, path if path.is_file() else None)
 
 
 def _paths(location: str) -> list[Path]:

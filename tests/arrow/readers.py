@@ -1,0 +1,204 @@
+"""What others read of an archive: pyarrow, polars, pandas and DuckDB, each by itself.
+
+`nox -s arrow` runs this file. The process lives in New York, so that a time that is taken for a
+local one shows.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sinchvoice import cdr
+from sinchvoice.sandbox import cdr_generator
+
+DAYS = (date(2026, 11, 1), date(2026, 11, 2))  # on the first, clocks go back in New York
+# 2 ** 53 is the largest whole number that pandas keeps, as it makes floats of them if some are
+# missing.
+EXTREMES = """\
+CallId;UserSpaceId;CallTime;Result;Reason;Duration;AnswerTime;Amount;Currency;Custom;Other
+a;;0001-01-01T00:00:00Z;;;;;;;;
+b;1;9999-12-31T23:59:59.999999Z;ANSWERED;;9007199254740992;;12345678901234567890.5;EUR;"Å;""ß\n";1
+c;1;2026-11-01T05:59:59.999999Z;ANSWERED;;0;2026-11-01T06:00:00.000001Z;-0.000000000000000001;EUR;;
+d;1;2026-11-01T01:30:00-05:00;ANSWERED;;0;;0.1;USD;NULL;
+""".replace("\n;", ";").encode()
+
+Rows = list[dict[str, Any]]
+Facts = dict[str | None, tuple[int, Decimal | None, datetime, datetime]]
+
+
+def made(layout: Any, day: date) -> bytes:
+    target = io.BytesIO()
+    cdr_generator.write(target, 2000, layout=layout, day=day, seed=day.day)
+    return target.getvalue()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cdr.Archive]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        folder = tmp_path_factory.mktemp("archive")
+        with cdr.Archive(folder / "calls.duckdb") as archive:
+            report = archive.load(
+                EXTREMES, [made(layout, day) for layout in cdr.LAYOUTS for day in DAYS]
+            )
+            assert (report.loaded, report.rejected) == (4 + 4 * 2 * 2000, 0)
+            yield archive
+    time.tzset()
+
+
+@pytest.fixture(scope="module")
+def export(archive: cdr.Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export")
+    assert len(archive.to_parquet(folder)) == 2 + len(DAYS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(archive: cdr.Archive) -> Rows:
+    """All records, as `sql` gives them."""
+    found = archive.sql("SELECT * FROM records ORDER BY file_id, record")
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+@pytest.fixture(scope="module")
+def facts(archive: cdr.Archive) -> Facts:
+    """For each currency: calls, cost, the first call and the last."""
+    found = archive.sql(
+        "SELECT currency, count(*), sum(amount), min(call_time), max(call_time) "
+        "FROM records GROUP BY ALL"
+    )
+    return {currency: tuple(values) for currency, *values in found.rows}
+
+
+# How each of them reads a table and computes
+
+
+def of_arrow(table: pa.Table) -> tuple[Rows, Facts]:
+    sums = table.group_by("currency").aggregate(
+        [([], "count_all"), ("amount", "sum"), ("call_time", "min"), ("call_time", "max")]
+    )
+    names = ("count_all", "amount_sum", "call_time_min", "call_time_max")
+    by_currency = {row["currency"]: tuple(row[name] for name in names) for row in sums.to_pylist()}
+    return table.to_pylist(), by_currency
+
+
+def of_polars(frame: pl.DataFrame) -> tuple[Rows, Facts]:
+    amount, call_time = pl.col("amount"), pl.col("call_time")
+    sums = frame.group_by("currency").agg(
+        pl.len(),
+        pl.when(amount.count() > 0).then(amount.sum()),  # of nothing, it is 0
+        call_time.min().alias("first"),
+        call_time.max().alias("last"),
+    )
+    return frame.to_dicts(), {currency: tuple(values) for currency, *values in sums.rows()}
+
+
+def of_pandas(frame: pd.DataFrame) -> tuple[Rows, Facts]:
+    by_currency: Facts = {}
+    with localcontext(prec=38):  # it adds decimals as Python does, which rounds to 28 digits
+        for currency, calls in frame.groupby("currency", dropna=False):
+            amounts, times = calls["amount"].dropna(), calls["call_time"]
+            cost = amounts.sum() if len(amounts) else None
+            by_currency[known(currency)] = (len(calls), cost, times.min(), times.max())
+    rows = [
+        {name: known(value) for name, value in row.items()}
+        for row in frame.to_dict(orient="records")
+    ]
+    return rows, by_currency
+
+
+def known(value: Any) -> Any:
+    """A value of pandas as Python has it."""
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    missing = value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+    return None if missing else value
+
+
+def of_duckdb(relation: duckdb.DuckDBPyRelation) -> tuple[Rows, Facts]:
+    sums = relation.aggregate(
+        "currency, count(*), sum(amount), min(call_time), max(call_time)"
+    ).fetchall()
+    names = relation.columns
+    return (
+        [dict(zip(names, row, strict=True)) for row in relation.fetchall()],
+        {currency: tuple(values) for currency, *values in sums},
+    )
+
+
+READERS: dict[str, Callable[[Any], tuple[Rows, Facts]]] = {
+    "pyarrow": lambda stream: of_arrow(pa.table(stream)),
+    "polars": lambda stream: of_polars(pl.DataFrame(stream)),
+    "pandas": lambda stream: of_pandas(pd.DataFrame.from_arrow(stream)),
+    "duckdb": lambda stream: of_duckdb(duckdb.from_arrow(pa.table(stream))),
+}
+READERS_OF_PARQUET: dict[str, Callable[[Path], tuple[Rows, Facts]]] = {
+    "pyarrow": lambda folder: of_arrow(pq.read_table(folder)),
+    "polars": lambda folder: of_polars(pl.read_parquet(folder)),
+    "pandas": lambda folder: of_pandas(pd.read_parquet(folder)),
+    "duckdb": lambda folder: of_duckdb(
+        duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
+    ),
+}
+
+
+def in_order(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: (row["file_id"], row["record"]))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_others_read_the_stream_as_sql_does(
+    archive: cdr.Archive, rows: Rows, facts: Facts, reader: str
+):
+    stream = archive.to_arrow()
+    for _ in range(2):  # it can be asked for again
+        found, by_currency = READERS[reader](stream)
+        assert in_order(found) == rows
+        assert by_currency == facts
+
+
+@pytest.mark.parametrize("reader", READERS_OF_PARQUET)
+def test_others_read_the_parquet_files_as_sql_does(
+    export: Path, rows: Rows, facts: Facts, reader: str
+):
+    found, by_currency = READERS_OF_PARQUET[reader](export)
+    assert by_currency == facts
+    for row in found:
+        assert str(row.pop("day")) == f"{row['call_time']:%Y-%m-%d}".rjust(10, "0")
+    assert in_order(found) == rows
+
+
+def test_types_are_those_of_the_columns(archive: cdr.Archive, export: Path):
+    for schema in (
+        pa.table(archive.to_arrow()).schema,
+        pq.read_schema(next(export.rglob("*.parquet"))),
+    ):
+        kinds = {field.name: field.type for field in schema}
+        assert kinds["call_time"] == kinds["answer_time"] == pa.timestamp("us")
+        assert kinds["amount"] == pa.decimal128(38, 18)
+        assert kinds["duration"] == kinds["user_space_id"] == pa.int64()
+        assert kinds["custom"] == kinds["extras"] == pa.string()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_query_with_parameters_is_read_and_may_find_nothing(archive: cdr.Archive, reader: str):
+    query = "SELECT * FROM records WHERE currency = $currency"
+    found, by_currency = READERS[reader](archive.to_arrow(query, {"currency": "USD"}))
+    assert [row["call_id"] for row in found] == ["d"]
+    assert found[0]["call_time"] == datetime(2026, 11, 1, 6, 30)  # noqa: DTZ001 - UTC, no zone
+    assert by_currency["USD"][1] == Decimal("0.1")
+    assert READERS[reader](archive.to_arrow(query, {"currency": "none"}))[0] == []
