@@ -200,11 +200,11 @@ def _load_archive(path: str) -> None:
 
 def _insert_plainly(path: str) -> None:
     import duckdb
-    from sinchvoice.cdr import LAYOUTS, loading
+    from sinchvoice.cdr import LAYOUTS, plain
 
     columns = [column.name for column in LAYOUTS["phone-terminated"].columns]
-    types = [kind for name, kind in loading.COLUMNS.items() if name != "layout"][: len(columns)]
-    table = ", ".join(f"{name} {kind}" for name, kind in loading.COLUMNS.items())
+    types = [kind for name, kind in plain.COLUMNS.items() if name != "layout"][: len(columns)]
+    table = ", ".join(f"{name} {kind}" for name, kind in plain.COLUMNS.items())
     with TemporaryDirectory(dir=Path(path).parent) as folder:
         begin = time.perf_counter()
         with duckdb.connect(

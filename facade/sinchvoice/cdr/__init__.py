@@ -14,6 +14,7 @@ Compressed files other than .zst are read as they are; .zst before Python 3.14 a
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CdrError, Reject, RejectCause
@@ -33,12 +34,23 @@ from .records import (
 from .sources import Source
 
 if TYPE_CHECKING:
-    from .archive import Archive, DayCompleteness, FileReport, LoadProgress, LoadReport, QueryResult
+    from .archive import (
+        Archive,
+        ArchivedReject,
+        DayCompleteness,
+        FileReport,
+        LoadProgress,
+        LoadReport,
+    )
+    from .queries import ArrowStream, QueryResult
+    from .scanning import Scan, scan
 
 __all__ = [
     "LAYOUTS",
     "AppToApp",
     "Archive",
+    "ArchivedReject",
+    "ArrowStream",
     "CallDetailRecord",
     "CdrError",
     "CdrRecord",
@@ -62,14 +74,28 @@ __all__ = [
     "Reader",
     "Reject",
     "RejectCause",
+    "Scan",
     "SipTerminated",
     "Source",
     "kpis",
     "read",
+    "scan",
 ]
 
 
-_ARCHIVE = {"Archive", "DayCompleteness", "FileReport", "LoadProgress", "LoadReport", "QueryResult"}
+# These need DuckDB, and whoever only reads does not wait for it.
+_LAZY = {
+    "Archive": "archive",
+    "ArchivedReject": "archive",
+    "ArrowStream": "queries",
+    "DayCompleteness": "archive",
+    "FileReport": "archive",
+    "LoadProgress": "archive",
+    "LoadReport": "archive",
+    "QueryResult": "queries",
+    "Scan": "scanning",
+    "scan": "scanning",
+}
 
 
 def __dir__() -> list[str]:
@@ -77,8 +103,6 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ARCHIVE:
-        from . import archive
-
-        return getattr(archive, name)
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,22 +15,22 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
 from ..errors import CdrError
-from . import kpis, layouts, loading
-from .kpis import Dimension, KpiFilter, KpiRow
+from . import layouts, loading
 from .layouts import Layout, LayoutName
-from .loading import COLUMNS, PlainLines, Spooled
-from .sifting import NotPlain, Sifted, sift
+from .loading import Doubt, Found, ReadBy, Spooled
+from .plain import COLUMNS, literal
+from .queries import Database, import_duckdb, lock, settings
 from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "FileReport",
     "LoadProgress",
     "LoadReport",
-    "QueryResult",
 ]
 
 VERSION = 1
@@ -67,8 +66,6 @@ CREATE TABLE rejects (
     header VARCHAR, call_id VARCHAR, resolved_by INTEGER
 );
 """  # noqa: S608 - constants of this module
-
-ReadBy: TypeAlias = Literal["fast", "mixed", "exact"]
 
 
 @attrs.frozen(kw_only=True)
@@ -246,20 +243,7 @@ class DayCompleteness:
         return self.records == 0
 
 
-@attrs.frozen
-class QueryResult:
-    """The answer to a query.
-
-    Attributes:
-        columns: their names.
-        rows: a tuple for each; times are in UTC, without a zone.
-    """
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-
-class Archive:
+class Archive(Database):
     """Call detail records in a DuckDB file: each once, and every other one accounted for.
 
     One process at a time has it open, and one thread at a time uses it.
@@ -281,7 +265,7 @@ class Archive:
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
-        self._duckdb = _import_duckdb()
+        self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
         if "?" in str(self.path):
             raise CdrError("DuckDB takes no `?` in a path: choose another", str(self.path))
@@ -293,17 +277,6 @@ class Archive:
         except BaseException:
             shutil.rmtree(self._workspace, ignore_errors=True)
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Archive({str(self.path)!r})"
@@ -385,55 +358,33 @@ class Archive:
     def _load_new(
         self, spooled: Spooled, layout: Layout | None, original: _Unchanged, report: FileReport
     ) -> FileReport:
+        where = (spooled.name, spooled.path, layout, self._workspace)
         try:
-            found = self._find_plain(spooled, layout)
-            if found is not None:
-                return self._insert(found, layout, original, report)
-        except (self._duckdb.Error, _Mismatch) as error:
+            found = loading.find(self._connection, *where)
+            return self._insert(found, layout, original, report)
+        except (self._duckdb.Error, Doubt) as error:
             report = attrs.evolve(report, fallback=str(error).partition("\n")[0])
-        found = _Found.exactly(sift(spooled, layout, self._workspace))
+        found = loading.find_exactly(*where)
         try:
             return self._insert(found, layout, original, report)
-        except (self._duckdb.Error, _Mismatch) as error:
+        except (self._duckdb.Error, Doubt) as error:
             raise CdrError(f"nothing was loaded: {error}", spooled.name) from error
 
-    def _find_plain(self, spooled: Spooled, layout: Layout | None) -> _Found | None:
-        """What is in a file, by its plain lines; None if it is better read exactly."""
-        plain = loading.plain_lines(spooled, layout)
-        if plain is None:
-            return None
-        copy = loading.numbered(spooled, self._workspace / "numbered")
-        ((lines, good),) = self._rows(plain.count, plain.pattern, str(copy.path))
-        if lines != copy.lines:
-            raise _Mismatch(f"{lines} lines were read of {copy.lines}")
-        if lines - good == plain.header_lines:
-            return _Found.plainly(plain, copy.path, good)
-        if good < lines / 2:
-            return None
-        with closing(self._connection.cursor()) as cursor:
-            cursor.execute(plain.odd, [str(copy.path), plain.pattern])
-            try:
-                sifted = sift(spooled, layout, self._workspace, plain, _first_values(cursor))
-            except NotPlain:
-                return None
-        return _Found.sifted(plain, sifted)
-
     def _insert(
-        self, found: _Found, layout: Layout | None, original: _Unchanged, report: FileReport
+        self, found: Found, layout: Layout | None, original: _Unchanged, report: FileReport
     ) -> FileReport:
         """Load what is in a file, if every record of it is accounted for."""
         asked = None if layout is None else layout.name
         with self._transaction(report.name):
             file_id = self._next("file_id", "files")
-            for select, path in found.rows:
-                self._do(f"INSERT INTO records {select}", file_id, str(path))
-            for select, path in found.rejects:
+            for select in found.rows:
+                self._do(f"INSERT INTO records {select(file_id)}")
+            if found.rejects is not None:
                 self._do(
                     "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
-                    f"FROM ({select})",
+                    f"FROM ({found.rejects})",
                     self._next("reject_id", "rejects") - 1,
                     file_id,
-                    str(path),
                 )
             report = attrs.evolve(report, records=found.records, read_by=found.read_by)
             return self._settle(report, file_id, asked, found.layouts, original)
@@ -470,7 +421,7 @@ class Archive:
             report.records != came + rejected
             or report.records != loaded + duplicates + conflicts + rejected
         ):
-            raise _Mismatch(
+            raise Doubt(
                 f"{report.records} records are not {loaded} loaded + {duplicates} duplicates "
                 f"+ {conflicts} conflicts + {rejected} rejected, of {came} that came"
             )
@@ -612,60 +563,6 @@ class Archive:
         names = [field.name for field in attrs.fields(DayCompleteness)]
         return [DayCompleteness(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def kpis(
-        self,
-        by: Dimension | Sequence[Dimension] = (),
-        where: KpiFilter | None = None,
-        *,
-        min_attempts: int = 1,
-    ) -> list[KpiRow]:
-        """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
-
-        Args:
-            by: what to group by: one of `kpis.DIMENSIONS`, or several.
-            where: which calls are counted.
-            min_attempts: a group with fewer has no ratios.
-
-        Raises:
-            InvalidRequest: there is no such dimension, or no such value of it.
-        """
-        return kpis.compute(kpis.on_duckdb(self._connection), by, where, min_attempts=min_attempts)
-
-    def sql(
-        self, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
-    ) -> QueryResult:
-        """Ask in SQL, and change nothing.
-
-        One SELECT or EXPLAIN is taken, in a read-only transaction, by a connection that can open no
-        file but the archive and whose settings are locked.
-
-        Args:
-            query: in the SQL of DuckDB.
-            parameters: for each `?`, or by name for each `$name`.
-
-        Raises:
-            CdrError: it is wrong, or it is not only a question.
-        """
-        with self._asking(query, parameters) as cursor:
-            columns = tuple(column[0] for column in cursor.description or ())
-            return QueryResult(columns, cursor.fetchall())
-
-    def to_arrow(
-        self,
-        query: str = "SELECT * FROM records",
-        parameters: Sequence[object] | Mapping[str, object] = (),
-    ) -> ArrowStream:
-        """The rows of a query for whatever reads the Arrow C stream interface.
-
-        `pyarrow.table(…)`, `polars.DataFrame(…)`, `pandas.DataFrame.from_arrow(…)`; the query runs
-        when the stream is asked for, and as often.
-
-        Args:
-            query: as in `sql`.
-            parameters: as in `sql`.
-        """
-        return ArrowStream(self, query, parameters)
-
     def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `records` as Parquet files, a folder `day=…` for each UTC day.
 
@@ -690,7 +587,7 @@ class Archive:
             written.mkdir()
             self._do(
                 "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "  # noqa: S608
-                f"TO {_literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
+                f"TO {literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
             )
             target.parent.mkdir(parents=True, exist_ok=True)
             near = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -713,17 +610,7 @@ class Archive:
         if not self.path.exists():
             self._create()
         self._private_wal()
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "allow_community_extensions": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "python_enable_replacements": "false",
-            "temp_directory": str(self._workspace / "spill"),
-        }
-        if memory_limit is not None:
-            config["memory_limit"] = memory_limit
-        if threads is not None:
-            config["threads"] = str(threads)
+        config = settings(self._workspace, memory_limit, threads)
         try:
             connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
                 str(self.path), config=config
@@ -736,11 +623,7 @@ class Archive:
                 if other.name.startswith(_prefix(self.path)) and other != self._workspace:
                     # Of a process that was killed: the lock is ours.
                     shutil.rmtree(other, ignore_errors=True)
-            allowed = _literal(f"{self._workspace}{os.sep}")
-            connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
-            connection.execute(f"SET allowed_directories = [{allowed}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
+            lock(connection, self._workspace)
             version = connection.execute("SELECT version FROM sinchvoice_archive").fetchall()
         except self._duckdb.Error as error:
             connection.close()
@@ -809,124 +692,9 @@ class Archive:
                 self._do("ROLLBACK")
             raise
 
-    @contextmanager
-    def _asking(
-        self, query: str, parameters: Sequence[object] | Mapping[str, object]
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection.cursor()
-        try:
-            statement = self._question(cursor, query)
-            cursor.execute(
-                statement, parameters if isinstance(parameters, Mapping) else list(parameters)
-            )
-            yield cursor
-        except self._duckdb.Error as error:
-            raise CdrError(f"the query fails: {error}") from error
-        finally:
-            cursor.close()  # undoes the transaction
-
-    def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
-        """The one statement of a query, in a transaction that can change nothing."""
-        kinds = (self._duckdb.StatementType.SELECT, self._duckdb.StatementType.EXPLAIN)
-        statements = cursor.extract_statements(query)
-        if len(statements) != 1 or statements[0].type not in kinds:
-            raise CdrError("one SELECT is expected: an archive is changed by load() alone")
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
-        return statements[0]
-
-    def _do(self, statement: str, *parameters: object) -> None:
-        self._connection.execute(statement, list(parameters))
-
-    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, list(parameters)).fetchall()
-
-    def _one(self, query: str, *parameters: object) -> Any:
-        return self._rows(query, *parameters)[0][0]
-
     def _next(self, column: str, table: str) -> int:
         number: int = self._one(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")  # noqa: S608
         return number
-
-
-@attrs.frozen
-class ArrowStream:
-    """Rows of an archive as an Arrow C stream, from a query that runs when it is asked for."""
-
-    _archive: Archive
-    _query: str
-    _parameters: Sequence[object] | Mapping[str, object]
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The stream, in a capsule, as the Arrow PyCapsule interface says.
-
-        Raises:
-            CdrError: the query is wrong, or it is not only a question.
-        """
-        archive = self._archive
-        cursor = archive._connection.cursor()  # the stream keeps it, and its transaction
-        try:
-            statement = archive._question(cursor, self._query)
-            return cursor.sql(statement, params=self._parameters or None).__arrow_c_stream__(
-                requested_schema
-            )
-        except archive._duckdb.Error as error:
-            cursor.close()
-            raise CdrError(f"the query fails: {error}") from error
-
-
-class _Mismatch(Exception):
-    """A file is not plain, or its records do not add up."""
-
-
-@attrs.frozen
-class _Found:
-    """What is in a file, as SQL that reads it from files of our own.
-
-    Attributes:
-        read_by: how it was found.
-        records: all of them.
-        layouts: of those that could be read.
-        rows: for these: SQL for rows in the order of COLUMNS, and its path.
-        rejects: likewise, for the others.
-    """
-
-    read_by: ReadBy
-    records: int
-    layouts: Sequence[str]
-    rows: Sequence[tuple[str, Path]]
-    rejects: Sequence[tuple[str, Path]] = ()
-
-    @classmethod
-    def plainly(cls, plain: PlainLines, path: Path, records: int) -> _Found:
-        rows = [(plain.select(skip=plain.header_lines), path)]
-        return cls("fast", records, [plain.layout.name], rows)
-
-    @classmethod
-    def sifted(cls, plain: PlainLines, sifted: Sifted) -> _Found:
-        exact = cls.exactly(sifted)
-        return cls(
-            "mixed",
-            sifted.records,
-            sorted({plain.layout.name, *exact.layouts}),
-            [(plain.select(sifted=True), sifted.plain_path), *exact.rows],
-            exact.rejects,
-        )
-
-    @classmethod
-    def exactly(cls, sifted: Sifted) -> _Found:
-        return cls(
-            "exact",
-            sifted.records,
-            sorted(sifted.layouts),
-            [(sifted.select, sifted.path)],
-            [(sifted.select_rejects, sifted.reject_path)],
-        )
-
-
-def _first_values(cursor: duckdb.DuckDBPyConnection) -> Iterator[Any]:
-    while rows := cursor.fetchmany(10_000):
-        for (value,) in rows:
-            yield value
 
 
 class _Unchanged:
@@ -971,14 +739,6 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-def _import_duckdb() -> Any:
-    try:
-        import duckdb
-    except ImportError as error:
-        raise ImportError("the archive needs DuckDB: pip install 'sinchvoice[cdr]'") from error
-    return duckdb
-
-
 def _prefix(path: Path) -> str:
     return f".{path.name}-work-"
 
@@ -993,8 +753,3 @@ def _workspace(path: Path) -> Path:
 
 def _is_export(folder: Path) -> bool:
     return folder.is_dir() and all(each.name.startswith("day=") for each in folder.iterdir())
-
-
-def _literal(text: object) -> str:
-    """A text in SQL; only for statements that take no parameters."""
-    return "'" + str(text).replace("'", "''") + "'"

@@ -20,13 +20,13 @@ import attrs
 from ..errors import Reject
 from . import values
 from .layouts import LAYOUTS, ColumnType, Layout
-from .loading import COLUMNS, PlainLines, Spooled
+from .plain import COLUMNS, PlainLines, literal
 from .reader import Reader, RecordFile, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
 
-__all__ = ["NotPlain", "Sifted", "sift"]
+__all__ = ["REJECT_COLUMNS", "NotPlain", "Sifted", "sift"]
 
 _SEPARATOR = "\x1f"
 _ESCAPES = str.maketrans({"\\": "\\b", "\n": "\\n", "\r": "\\r", _SEPARATOR: "\\s"})
@@ -35,7 +35,7 @@ _UNESCAPE = (
     "'\\b', '\\')"
 )
 _WIDE_FIELDS = [column.field for column in LAYOUTS["phone-terminated"].columns]
-_REJECT_COLUMNS = {
+REJECT_COLUMNS = {
     "line": "BIGINT",
     "offset": "BIGINT",
     "record": "BIGINT",
@@ -65,11 +65,6 @@ class Sifted:
         good: records that were read exactly.
         rejected: records that could not be read.
         layouts: of the good ones.
-        select: SQL for the good ones, in the order of COLUMNS; parameters are the id of the file
-            and the path.
-        path: of these.
-        select_rejects: SQL for the others; the parameter is the path.
-        reject_path: of these.
     """
 
     plain_path: Path
@@ -77,19 +72,33 @@ class Sifted:
     good: int
     rejected: int
     layouts: frozenset[str]
-    select: str
-    path: Path
-    select_rejects: str
-    reject_path: Path
+    _good_rows: _RowFile = attrs.field(alias="good_rows")
+    _rejects: _RowFile = attrs.field(alias="rejects")
 
     @property
     def records(self) -> int:
         """All of them."""
         return self.plain + self.good + self.rejected
 
+    def select(self, file_id: int) -> str:
+        """SQL for the good ones, in the order of COLUMNS."""
+        columns = {name: kind for name, kind in COLUMNS.items() if name != "file_id"}
+        texts = {name: self._good_rows.text(name, kind) for name, kind in columns.items()}
+        texts["file_id"] = f"CAST({file_id} AS INTEGER)"
+        wide = ", ".join(f"{texts[name]} AS {name}" for name in COLUMNS)
+        return f"SELECT {wide} FROM {self._good_rows.source(columns)}"  # noqa: S608
+
+    def select_rejects(self) -> str:
+        """SQL for the others."""
+        texts = {name: self._rejects.text(name, kind) for name, kind in REJECT_COLUMNS.items()}
+        texts["raw"] = 'from_hex("raw")'
+        wide = ", ".join(f'{text} AS "{name}"' for name, text in texts.items())
+        return f"SELECT {wide} FROM {self._rejects.source(REJECT_COLUMNS)}"  # noqa: S608
+
 
 def sift(
-    spooled: Spooled,
+    name: str,
+    path: Path,
     layout: Layout | None,
     folder: Path,
     plain: PlainLines | None = None,
@@ -98,7 +107,8 @@ def sift(
     """Read a file exactly, but for its plain lines.
 
     Args:
-        spooled: the file.
+        name: of the file, for rejects.
+        path: of the file, or of its copy.
         layout: of records before the first header row.
         folder: where to write.
         plain: how plain lines look; None to read every line exactly.
@@ -109,15 +119,18 @@ def sift(
         NotPlain: it has to be read without plain lines.
         OSError: the folder cannot be written.
     """
-    plain_path, path, reject_path = (folder / name for name in ("plain", "rows", "rejects"))
+    plain_path, good_path, reject_path = (folder / name for name in ("plain", "rows", "rejects"))
     kinds = set()
     with ExitStack() as stack:
 
         def create(path: Path) -> IO[str]:
             return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
 
-        good, bad = _RowFile(create(path)), _RowFile(create(reject_path))
-        stream = spooled.stream(stack.enter_context(spooled.path.open("rb")))
+        good, bad = (
+            _RowFile(good_path, create(good_path)),
+            _RowFile(reject_path, create(reject_path)),
+        )
+        stream = ByteStream(name, stack.enter_context(path.open("rb")).read)
         every = odd or count(1)
         file = _Sieve(Reader(b"", layout), stream, plain, every, create(plain_path))
         while (batch := file.batch()) is not None:
@@ -130,22 +143,14 @@ def sift(
             reject = file.take_reject()
             if reject is not None:
                 bad.write(_reject_cells(reject))
-    columns = {name: kind for name, kind in COLUMNS.items() if name != "file_id"}
-    texts = {name: good.text(name, kind) for name, kind in columns.items()}
-    texts["file_id"] = "CAST(? AS INTEGER)"
-    wide = ", ".join(texts[name] for name in COLUMNS)
-    rejects = {name: bad.text(name, kind) for name, kind in _REJECT_COLUMNS.items()}
-    rejects["raw"] = 'from_hex("raw")'
     return Sifted(
         plain_path=plain_path,
         plain=file.passed,
         good=good.rows,
         rejected=bad.rows,
         layouts=frozenset(kinds),
-        select=f"SELECT {wide} FROM {good.source(columns)}",  # noqa: S608
-        path=path,
-        select_rejects=f"SELECT {', '.join(rejects.values())} FROM {bad.source(_REJECT_COLUMNS)}",  # noqa: S608
-        reject_path=reject_path,
+        good_rows=good,
+        rejects=bad,
     )
 
 
@@ -281,8 +286,9 @@ class _RowFile:
         rows: how many there are.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, path: Path, file: IO[str]) -> None:
         self.rows = 0
+        self._path = path
         self._file = file
         self._escaped = False
         self._longest = 0
@@ -303,12 +309,13 @@ class _RowFile:
         return _UNESCAPE.format(quoted) if self._escaped and kind == "VARCHAR" else quoted
 
     def source(self, columns: Mapping[str, str]) -> str:
-        """SQL that reads the file; the parameter is its path."""
+        """SQL that reads the file."""
         typed = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
         longest = self._longest * 4 + (1 << 20)  # in bytes
         return (
-            f"read_csv(?, columns={{{typed}}}, delim='{_SEPARATOR}', quote='', escape='', "
-            "header=false, auto_detect=false, new_line='\\n', strict_mode=true, nullstr='', "
+            f"read_csv({literal(self._path)}, columns={{{typed}}}, delim='{_SEPARATOR}', "
+            "quote='', escape='', compression='none', header=false, auto_detect=false, "
+            "new_line='\\n', strict_mode=true, nullstr='', "
             f"buffer_size={max(1 << 23, longest * 2)}, max_line_size={longest})"
         )
 

@@ -1,0 +1,291 @@
+"""What DuckDB may read of a file: its plain lines, and no other.
+
+A line is *plain* if one regular expression says that it is a whole good record: no quoted text goes
+over its end, and nothing depends on how a CSV reader treats what is odd. DuckDB looks at each line
+as one text first, and reads columns only of those that are plain. It never sees the file itself,
+but a copy in which lines are numbered and those that it could stumble over are empty. Every other
+line goes through the exact reader, in `sifting.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from ..calls import CallReason, CallResult
+from ..errors import CdrError
+from .layouts import LAYOUTS, Column, ColumnType, Layout
+from .reader import Reader, RecordFile
+from .sources import ByteStream
+
+__all__ = [
+    "COLUMNS",
+    "Numbered",
+    "PlainLines",
+    "count_lines",
+    "literal",
+    "number",
+    "plain_lines",
+]
+
+_BLOCK = 1 << 20
+_LINE = 1 << 21
+"""Longer lines, in bytes, are not for DuckDB."""
+
+_SQL_TYPES = {
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.TIME: "TIMESTAMP",
+    # Whatever the exact reader takes for an amount fits: 20 digits, and 18 after the point.
+    ColumnType.DECIMAL: "DECIMAL(38, 18)",
+}
+_NAMES = {"to": "to_"}
+
+
+def _wide() -> dict[str, str]:
+    columns = {"layout": "VARCHAR"}
+    for column in LAYOUTS["phone-terminated"].columns:
+        columns[_NAMES.get(column.field, column.field)] = _SQL_TYPES.get(column.type, "VARCHAR")
+    return columns
+
+
+COLUMNS: Mapping[str, str] = {
+    **_wide(),
+    "extras": "VARCHAR",
+    "file_id": "INTEGER",
+    "record": "BIGINT",
+    "line": "BIGINT",
+}
+"""The columns of the table `records`, with their types."""
+
+
+def literal(text: object) -> str:
+    """A text in SQL; it may hold anything but NUL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+# --- numbered lines ------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Numbered:
+    """The lines of a file, each as `number;line`, for DuckDB.
+
+    An end with CR has lost it. A line is empty if it is too long, no UTF-8, or has what DuckDB
+    takes for something else than text.
+
+    Attributes:
+        path: of the file that has them.
+        lines: how many there are.
+    """
+
+    path: Path
+    lines: int
+
+
+def number(source: Path, target: Path) -> Numbered:
+    """Write the lines of a file for DuckDB.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    count = 0
+    with source.open("rb") as file, target.open("wb") as copy:
+        while block := file.read(_BLOCK):
+            block += file.readline(_LINE - _BLOCK)
+            whole = block.endswith(b"\n")
+            lines = _safe_lines(block)
+            if not whole and (rest := file.readline(_BLOCK)):
+                lines[-1] = b""
+                while rest and not rest.endswith(b"\n"):
+                    rest = file.readline(_BLOCK)
+            parts = [b"\n"] * (3 * len(lines))
+            parts[::3] = map(b"%d;".__mod__, range(count + 1, count + 1 + len(lines)))
+            parts[1::3] = lines
+            copy.write(b"".join(parts))
+            count += len(lines)
+    return Numbered(target, count)
+
+
+# Its own delimiter, which separates nothing, and what the exact reader has to decide about.
+_UNSAFE = re.compile(b"[\0\1\r]|^\xef\xbb\xbf").search
+
+
+def _safe_lines(block: bytes) -> list[bytes]:
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    safe = not (b"\0" in block or b"\1" in block or b"\r" in block)
+    if not block.isascii():
+        safe = safe and b"\xef\xbb\xbf" not in block and _is_utf8(block)
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    if safe:
+        return lines
+    return [b"" if _UNSAFE(line) or not _is_utf8(line) else line for line in lines]
+
+
+def count_lines(path: Path) -> int | None:
+    """The number of lines; None if the file has bytes that DuckDB could take for something else."""
+    count, before = 0, b""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            joint = before[-2:] + block
+            if b"\0" in block or b"\1" in block or b"\r" in block or b"\xef\xbb\xbf" in joint:
+                return None
+            count += block.count(b"\n")
+            before = block
+    return count + (not before.endswith(b"\n"))
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# --- plain lines --------------------------------------------------------------------------------
+
+_INTEGER = "-?[0-9]{1,18}"
+_DECIMAL = r"-?[0-9]{1,20}(?:\.[0-9]{1,18})?"
+_DATE = (  # only those that exist
+    "(?:[12][0-9]{3}-(?:"
+    "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"
+    "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"
+    "02-(?:0[1-9]|1[0-9]|2[0-8])"
+    ")|20(?:[02468][048]|[13579][26])-02-29)"
+)
+_TIME = rf"{_DATE}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{1,9}})?Z"
+_PATTERNS = {
+    ColumnType.INTEGER: f'(?:"(?:{_INTEGER})?"|(?:{_INTEGER})?)',
+    ColumnType.DECIMAL: f'(?:"(?:{_DECIMAL})?"|(?:{_DECIMAL})?)',
+    ColumnType.TIME: f'(?:"(?:{_TIME})?"|(?:{_TIME})?)',
+    # These are compared without case, which means the same everywhere only in ASCII.
+    ColumnType.RESULT: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
+    ColumnType.REASON: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
+}
+_TEXT = r'(?:"(?:[^"\r\0\x01]|"")*"|[^;"\r\0\x01]*)'
+_REQUIRED = {
+    ColumnType.TEXT: r'(?:"(?:[^"\r\0\x01]|"")+"|[^;"\r\0\x01]+)',
+    ColumnType.TIME: f'(?:"{_TIME}"|{_TIME})',
+}
+_NOTHING = '(?:"")?'
+_OPEN_ENUMS = {ColumnType.RESULT: CallResult, ColumnType.REASON: CallReason}
+_OPTIONS = (
+    "auto_detect=false, header=false, strict_mode=true, new_line='\\n', compression='none', "
+    f"hive_partitioning=false, buffer_size={1 << 23}, max_line_size={_LINE + 64}"
+)
+
+
+@attrs.frozen
+class PlainLines:
+    """How the plain lines of a file are told, and read.
+
+    Attributes:
+        layout: of the records on them.
+        names: of the columns, as the file has them, in lower case.
+        header_lines: before the first record, 0 or 1.
+        pattern: of a plain line, without its number.
+    """
+
+    layout: Layout
+    names: tuple[str, ...]
+    header_lines: int
+    pattern: str
+    _columns: tuple[Column | None, ...] = attrs.field(alias="columns")
+
+    def count(self, path: Path, *, numbered: bool = True) -> str:
+        """SQL for the number of lines of a file, and how many of them are plain."""
+        plain = self._is_plain(numbered=numbered)
+        return f"SELECT count(*), count(*) FILTER ({plain}) FROM {_as_text(path)}"  # noqa: S608
+
+    def odd(self, path: Path) -> str:
+        """SQL for the numbers of the other lines, in their order."""
+        return (
+            "SELECT CAST(split_part(line, ';', 1) AS BIGINT) "  # noqa: S608
+            f"FROM {_as_text(path)} WHERE NOT {self._is_plain(numbered=True)} ORDER BY 1"
+        )
+
+    def _is_plain(self, *, numbered: bool) -> str:
+        pattern = "[0-9]+;" + self.pattern if numbered else self.pattern
+        return f"regexp_full_match(line, {literal(pattern)})"
+
+    def select(
+        self, path: Path, file_id: int, *, numbers: tuple[str, ...] = ("line",), skip: int = 0
+    ) -> str:
+        """SQL for the rows of a file of plain lines, in the order of COLUMNS.
+
+        Args:
+            path: of the file.
+            file_id: the number of the file that they come from.
+            numbers: what stands before the columns: nothing, `line`, or `line` and `record`.
+            skip: lines that come before.
+        """
+        typed = dict.fromkeys(numbers, "BIGINT")
+        cells = {"layout": literal(self.layout.name), "file_id": f"CAST({file_id} AS INTEGER)"}
+        cells |= dict(zip(numbers, numbers, strict=True))
+        if numbers == ("line",):
+            cells["record"] = f"line - {self.header_lines}"
+        for number, column in enumerate(self._columns):
+            name = f"c{number}"
+            typed[name] = "VARCHAR"
+            if column is not None:
+                typed[name] = _SQL_TYPES.get(column.type, "VARCHAR")
+                cells[_NAMES.get(column.field, column.field)] = _cell(name, column)
+        columns = ", ".join(f"'{name}': '{kind}'" for name, kind in typed.items())
+        wide = ", ".join(f"{cells.get(name, 'NULL')} AS {name}" for name in COLUMNS)
+        return (
+            f"SELECT {wide} FROM read_csv({literal(path)}, columns={{{columns}}}, "  # noqa: S608
+            f"delim=';', quote='\"', escape='\"', nullstr='', skip={skip}, {_OPTIONS})"
+        )
+
+
+def _as_text(path: Path) -> str:
+    """The lines of a file, each as one text."""
+    return (
+        f"read_csv({literal(path)}, columns={{'line': 'VARCHAR'}}, delim='\1', quote='', "
+        f"escape='', {_OPTIONS})"
+    )
+
+
+def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | None:
+    """How plain lines look; None if the first line does not say, or names columns of its own."""
+    with path.open("rb") as file:
+        head = file.readline(_BLOCK)
+    reader = Reader(b"", layout)
+    parts = iter([head])
+    first = RecordFile(reader, ByteStream(name, lambda size: next(parts, b"")))
+    try:
+        first.batch()
+    except CdrError:
+        return None  # the exact reader says why
+    plan = first.plan
+    if plan is None or plan.extras:
+        return None
+    return PlainLines(
+        layout=plan.layout,
+        names=tuple(name.lower() for name in plan.header),
+        header_lines=reader.header_rows,
+        pattern=";".join(map(_pattern, plan.columns)),
+        columns=plan.columns,
+    )
+
+
+def _pattern(column: Column | None) -> str:
+    if column is None:
+        return _NOTHING
+    if column.required:
+        return _REQUIRED[column.type]
+    return _PATTERNS.get(column.type, _TEXT)
+
+
+def _cell(name: str, column: Column) -> str:
+    enum = _OPEN_ENUMS.get(column.type)
+    if enum is None:
+        return name
+    members = ", ".join(f"'{member}'" for member in enum)
+    return f"CASE WHEN upper({name}) IN ({members}) THEN upper({name}) ELSE {name} END"

@@ -1,0 +1,222 @@
+"""Questions to a database that has call detail records, which can change nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import attrs
+
+from ..errors import CdrError
+from . import kpis
+from .kpis import Dimension, KpiFilter, KpiRow
+from .plain import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = [
+    "ArrowStream",
+    "Database",
+    "Parameters",
+    "QueryResult",
+    "import_duckdb",
+    "lock",
+    "settings",
+]
+
+Parameters: TypeAlias = "Sequence[object] | Mapping[str, object]"
+
+
+@attrs.frozen
+class QueryResult:
+    """The answer to a query.
+
+    Attributes:
+        columns: their names.
+        rows: a tuple for each; times are in UTC, without a zone.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Database:
+    """What has a table or view `records`, and answers questions about it."""
+
+    _duckdb: Any
+    _connection: duckdb.DuckDBPyConnection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what it is in; nothing can be asked any more."""
+        raise NotImplementedError
+
+    def kpis(
+        self,
+        by: Dimension | Sequence[Dimension] = (),
+        where: KpiFilter | None = None,
+        *,
+        min_attempts: int = 1,
+    ) -> list[KpiRow]:
+        """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
+
+        Args:
+            by: what to group by: one of `kpis.DIMENSIONS`, or several.
+            where: which calls are counted.
+            min_attempts: a group with fewer has no ratios.
+
+        Raises:
+            InvalidRequest: there is no such dimension, or no such value of it.
+        """
+        return kpis.compute(kpis.on_duckdb(self._connection), by, where, min_attempts=min_attempts)
+
+    def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
+        """Ask in SQL, and change nothing.
+
+        One SELECT or EXPLAIN is taken, in a read-only transaction, by a connection that can open no
+        other file and whose settings are locked.
+
+        Args:
+            query: in the SQL of DuckDB.
+            parameters: for each `?`, or by name for each `$name`.
+
+        Raises:
+            CdrError: it is wrong, or it is not only a question.
+        """
+        with self._asking(query, parameters) as cursor:
+            columns = tuple(column[0] for column in cursor.description or ())
+            return QueryResult(columns, cursor.fetchall())
+
+    def to_arrow(
+        self,
+        query: str = "SELECT * FROM records",
+        parameters: Parameters = (),
+    ) -> ArrowStream:
+        """The rows of a query for whatever reads the Arrow C stream interface.
+
+        `pyarrow.table(…)`, `polars.DataFrame(…)`, `pandas.DataFrame.from_arrow(…)`; the query runs
+        when the stream is asked for, and as often.
+
+        Args:
+            query: as in `sql`.
+            parameters: as in `sql`.
+        """
+        return ArrowStream(self, query, parameters)
+
+    @contextmanager
+    def _asking(self, query: str, parameters: Parameters) -> Iterator[duckdb.DuckDBPyConnection]:
+        with closing(self._connection.cursor()) as cursor, self._failing():
+            statement = self._question(cursor, query)
+            cursor.execute(
+                statement, parameters if isinstance(parameters, Mapping) else list(parameters)
+            )
+            yield cursor  # closing it undoes the transaction
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """While a query runs: what is wrong with it is a CdrError."""
+        try:
+            yield
+        except self._duckdb.Error as error:
+            raise CdrError(f"the query fails: {error}") from error
+
+    def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+        """The one statement of a query, in a transaction that can change nothing."""
+        kinds = (self._duckdb.StatementType.SELECT, self._duckdb.StatementType.EXPLAIN)
+        statements = cursor.extract_statements(query)
+        if len(statements) != 1 or statements[0].type not in kinds:
+            raise CdrError("one SELECT is expected: nothing can be changed in SQL")
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        return statements[0]
+
+    def _do(self, statement: str, *parameters: object) -> None:
+        self._connection.execute(statement, list(parameters))
+
+    def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, list(parameters)).fetchall()
+
+    def _one(self, query: str, *parameters: object) -> Any:
+        return self._rows(query, *parameters)[0][0]
+
+
+@attrs.frozen
+class ArrowStream:
+    """Rows of a database as an Arrow C stream, from a query that runs when it is asked for."""
+
+    _database: Database
+    _query: str
+    _parameters: Parameters
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+
+        Raises:
+            CdrError: the query is wrong, or it is not only a question.
+        """
+        database = self._database
+        cursor = database._connection.cursor()  # the stream keeps it, and its transaction
+        try:
+            statement = database._question(cursor, self._query)
+            return cursor.sql(statement, params=self._parameters or None).__arrow_c_stream__(
+                requested_schema
+            )
+        except database._duckdb.Error as error:
+            cursor.close()
+            raise CdrError(f"the query fails: {error}") from error
+
+
+def import_duckdb() -> Any:
+    """DuckDB, or a hint how to install it."""
+    try:
+        import duckdb
+    except ImportError as error:
+        raise ImportError("this needs DuckDB: pip install 'sinchvoice[cdr]'") from error
+    return duckdb
+
+
+def settings(
+    folder: Path, memory_limit: str | None, threads: int | None
+) -> dict[str, str | bool | int | float | list[str]]:
+    """The configuration of a connection that brings nothing in by itself.
+
+    Args:
+        folder: for what does not fit into memory.
+        memory_limit: such as `512MB`; None for four fifths of what the machine has.
+        threads: None for one per core.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "allow_community_extensions": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "temp_directory": str(folder / "spill"),
+    }
+    if memory_limit is not None:
+        config["memory_limit"] = memory_limit
+    if threads is not None:
+        config["threads"] = str(threads)
+    return config
+
+
+def lock(connection: duckdb.DuckDBPyConnection, folder: Path, *files: Path) -> None:
+    """Let a connection open what is in a folder, and these files, and nothing else from now on."""
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
+    connection.execute(f"SET allowed_directories = [{literal(f'{folder}{os.sep}')}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(literal, files))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")

@@ -1,0 +1,210 @@
+"""Questions to files of call detail records, without an archive.
+
+    with cdr.scan("cdr/2026-11-*.csv") as calls:
+        for row in calls.kpis(by="country"):
+            print(row)
+
+It needs the extra: `pip install 'sinchvoice[cdr]'`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+from ..errors import CdrError, InvalidRequest
+from . import layouts
+from .kpis import Dimension, KpiFilter, KpiRow
+from .layouts import Layout, LayoutName
+from .loading import Doubt, Found, find, find_exactly, spool
+from .plain import COLUMNS, count_lines, plain_lines
+from .queries import ArrowStream, Database, Parameters, QueryResult, import_duckdb, lock, settings
+from .sifting import REJECT_COLUMNS
+from .sources import ByteStream, Source, streams
+
+__all__ = ["Scan", "scan"]
+
+_COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
+
+
+def scan(
+    *sources: Source,
+    layout: LayoutName | Layout | None = None,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> Scan:
+    """Look at files of call detail records, and answer questions about them.
+
+    Nothing is stored, and nothing compared: a record that is in the files twice counts twice. To
+    have each once, load them into an `Archive`.
+
+    Args:
+        sources: as in `cdr.read`.
+        layout: of the records before the first header row; needed if there is none.
+        memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
+        threads: of DuckDB; None for one per core.
+
+    Raises:
+        CdrError: a file cannot be read, or is refused.
+        InvalidRequest: there is no such layout.
+        ImportError: the extra is not installed.
+    """
+    return Scan(sources, layout, memory_limit=memory_limit, threads=threads)
+
+
+class Scan(Database):
+    """Files of call detail records, as the view `records`; made by `scan`.
+
+    Its columns are those of an archive, but for `record` and `line`; `files` has the names of the
+    files, by `file_id`, and `rejects` what could not be read, and why.
+
+    A local file that is neither packed nor odd is read where it is, each time that something is
+    asked. If it has changed by then, the question fails. Others are copied to a temporary folder.
+
+    Attributes:
+        records: in all files, rejects included.
+        rejected: that could not be read.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        layout: LayoutName | Layout | None,
+        *,
+        memory_limit: str | None,
+        threads: int | None,
+    ) -> None:
+        self.records = 0
+        self.rejected = 0
+        self._kept = 0
+        if not sources:
+            raise InvalidRequest("there is nothing to scan: give at least one file")
+        self._duckdb = import_duckdb()
+        self._in_place: list[tuple[ByteStream, Path]] = []
+        self._workspace = Path(tempfile.mkdtemp(prefix="sinchvoice-scan-"))
+        try:
+            self._connection = self._duckdb.connect(
+                config=settings(self._workspace, memory_limit, threads)
+            )
+            self._open(list(sources), None if layout is None else layouts.find(layout))
+        except BaseException:
+            shutil.rmtree(self._workspace, ignore_errors=True)
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Scan: {self.records} records, {self.rejected} of them rejected>"
+
+    def close(self) -> None:
+        """Remove what was copied; nothing can be asked any more."""
+        self._connection.close()
+        shutil.rmtree(self._workspace, ignore_errors=True)
+
+    def kpis(
+        self,
+        by: Dimension | Sequence[Dimension] = (),
+        where: KpiFilter | None = None,
+        *,
+        min_attempts: int = 1,
+    ) -> list[KpiRow]:
+        """As `Archive.kpis`.
+
+        Raises:
+            CdrError: a file has changed.
+            InvalidRequest: there is no such dimension, or no such value of it.
+        """
+        rows = super().kpis(by, where, min_attempts=min_attempts)
+        self._check_unchanged()
+        return rows
+
+    def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
+        """As `Archive.sql`.
+
+        Raises:
+            CdrError: the query is wrong, or it is not only a question, or a file has changed.
+        """
+        result = super().sql(query, parameters)
+        self._check_unchanged()
+        return result
+
+    def to_arrow(
+        self, query: str = "SELECT * FROM records", parameters: Parameters = ()
+    ) -> ArrowStream:
+        """As `Archive.to_arrow`, but the query runs now, and its rows are kept until `close`.
+
+        Raises:
+            CdrError: the query is wrong, or it is no SELECT, or a file has changed.
+        """
+        self._kept += 1
+        table = f"kept_{self._kept}"
+        with closing(self._connection.cursor()) as cursor, self._failing():
+            text = self._question(cursor, query).query.rstrip().removesuffix(";")
+        with self._failing():
+            self._connection.execute(f"CREATE TABLE {table} AS {text}", parameters)
+        self._check_unchanged()
+        return ArrowStream(self, f"FROM {table}", ())
+
+    # --- what is in the files ---
+
+    def _open(self, sources: list[Source], layout: Layout | None) -> None:
+        selects: list[str] = []
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in REJECT_COLUMNS.items())
+        columns = columns.replace('"raw" VARCHAR', '"raw" BLOB')
+        self._do("CREATE TABLE files (file_id INTEGER, name VARCHAR)")
+        self._do(f"CREATE TABLE rejects (file_id INTEGER, {columns})")
+        for file_id, stream in enumerate(streams(sources), 1):
+            self._do("INSERT INTO files VALUES (?, ?)", file_id, stream.name)
+            folder = self._workspace / str(file_id)
+            folder.mkdir()
+            try:
+                found = self._find_in_place(stream, layout)
+                if found is None:
+                    found = self._find_in_copy(stream, layout, folder)
+            except OSError as error:
+                raise CdrError(
+                    f"{self._workspace} cannot be written: {error.strerror or error}", stream.name
+                ) from error
+            self.records += found.records
+            selects += [f"SELECT {_COLUMNS} FROM ({rows(file_id)})" for rows in found.rows]  # noqa: S608
+            if found.rejects is not None:
+                self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
+        self._do(f"CREATE VIEW records AS {' UNION ALL '.join(selects)}")
+        self.rejected = self._one("SELECT count(*) FROM rejects")
+        lock(self._connection, self._workspace, *(path for _, path in self._in_place))
+
+    def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> Found | None:
+        """What is in a file that can be read where it is; None if it had better be copied."""
+        path = stream.path
+        # DuckDB takes such a name for many files.
+        if path is None or re.search(r"[*?\[\]]", str(path.absolute())):
+            return None
+        path = path.absolute()
+        lines = plain_lines(stream.name, path, layout)
+        if lines is None:
+            return None
+        with ThreadPoolExecutor(1) as aside, suppress(self._duckdb.Error):
+            counting = aside.submit(count_lines, path)
+            ((read, good),) = self._rows(lines.count(path, numbered=False))
+            stream.check_unchanged()
+            if read == counting.result() and read - good == lines.header_lines:
+                self._in_place.append((stream, path))
+                return Found.plainly(lines, path, good, numbered=False)
+        return None
+
+    def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> Found:
+        spooled = spool(stream, folder / "copy", lambda size: None)
+        where = (spooled.name, spooled.path, layout, folder)
+        try:
+            return find(self._connection, *where)
+        except (self._duckdb.Error, Doubt):
+            return find_exactly(*where)
+        finally:
+            spooled.path.unlink()
+
+    def _check_unchanged(self) -> None:
+        for stream, _ in self._in_place:
+            stream.check_unchanged()
