@@ -686,5 +686,5 @@ def test_reading_needs_no_duckdb_and_the_archive_says_that_it_does():
         "except ImportError as error: print(error)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "the archive needs DuckDB: pip install 'sinchvoice[cdr]'\n"
+    assert found.stdout == "archives and scans need DuckDB: pip install 'sinchvoice[cdr]'\n"
     assert not Path("x.duckdb").exists()

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.sandbox import cdr_files
+from sinchvoice.cdr import RejectCause
+from sinchvoice.sandbox import Planted, cdr_generator
 
 
 def generated(records: int, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    cdr_files.write(buffer, records, **options)
-    return buffer.getvalue().replace(b"two lines,\nand", b"one line, and")
+    cdr_generator.write(buffer, records, **options)
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -32,14 +33,15 @@ def content(database: Any) -> list[Any]:
 def test_a_scan_has_the_rows_and_kpis_of_an_archive(path: Path, tmp_path: Path):
     packed = tmp_path / "more.csv.gz"
     packed.write_bytes(gzip.compress(generated(300, seed=2, layout="app-to-app")))
-    odd = generated(300, seed=3, layout="sip-terminated", defects=cdr_files.DEFECTS, defective=0.1)
+    planted = Planted(rejects={RejectCause.INTEGER: 20, RejectCause.QUOTE: 5}, multiline=9)
+    odd = generated(300, seed=3, layout="sip-terminated", planted=planted)
     with (
         cdr.scan(path, packed, odd) as scan,
         cdr.Archive(tmp_path / "calls.duckdb") as archive,
     ):
         report = archive.load(path, packed, odd)
         assert (scan.records, scan.rejected) == (report.records, report.rejected)
-        assert scan.rejected
+        assert scan.rejected == 25
         rows = archive.sql(
             "SELECT * EXCLUDE (file_id, record, line) FROM records ORDER BY ALL"
         ).rows

@@ -151,7 +151,7 @@ def find(
     if plain is None:
         return find_exactly(name, path, layout, folder)
     copy = number(path, folder / "numbered")
-    ((lines, good),) = connection.execute(plain.count(copy.path)).fetchall()
+    ((lines, good, _),) = connection.execute(plain.count(copy.path)).fetchall()
     if lines != copy.lines:
         raise Doubt(f"{lines} lines were read of {copy.lines}")
     if lines - good == plain.header_lines:

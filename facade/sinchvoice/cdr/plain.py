@@ -25,7 +25,7 @@ __all__ = [
     "COLUMNS",
     "Numbered",
     "PlainLines",
-    "count_lines",
+    "has_returns",
     "literal",
     "number",
     "plain_lines",
@@ -127,17 +127,14 @@ def _safe_lines(block: bytes) -> list[bytes]:
     return [b"" if _UNSAFE(line) or not _is_utf8(line) else line for line in lines]
 
 
-def count_lines(path: Path) -> int | None:
-    """The number of lines; None if the file has bytes that DuckDB could take for something else."""
-    count, before = 0, b""
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            joint = before[-2:] + block
-            if b"\0" in block or b"\1" in block or b"\r" in block or b"\xef\xbb\xbf" in joint:
-                return None
-            count += block.count(b"\n")
-            before = block
-    return count + (not before.endswith(b"\n"))
+def has_returns(path: Path) -> bool:
+    """Whether there is a CR anywhere: DuckDB takes some of them for the end of a line."""
+    block = bytearray(_BLOCK)
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(block):
+            if block.find(b"\r", 0, size) >= 0:
+                return True
+    return False
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -170,7 +167,8 @@ _PATTERNS = {
 }
 _TEXT = r'(?:"(?:[^"\r\0\x01]|"")*"|[^;"\r\0\x01]*)'
 _REQUIRED = {
-    ColumnType.TEXT: r'(?:"(?:[^"\r\0\x01]|"")+"|[^;"\r\0\x01]+)',
+    # It may begin a line, where a byte order mark is no text.
+    ColumnType.TEXT: r'(?:"(?:[^"\r\0\x01]|"")+"|[^;"\r\0\x01\x{FEFF}]+)',
     ColumnType.TIME: f'(?:"{_TIME}"|{_TIME})',
 }
 _NOTHING = '(?:"")?'
@@ -199,9 +197,12 @@ class PlainLines:
     _columns: tuple[Column | None, ...] = attrs.field(alias="columns")
 
     def count(self, path: Path, *, numbered: bool = True) -> str:
-        """SQL for the number of lines of a file, and how many of them are plain."""
+        """SQL: the lines of a file, how many are plain, and the bytes of all, each with an end."""
         plain = self._is_plain(numbered=numbered)
-        return f"SELECT count(*), count(*) FILTER ({plain}) FROM {_as_text(path)}"  # noqa: S608
+        return (
+            f"SELECT count(*), count(*) FILTER ({plain}), sum(strlen(line) + 1) "  # noqa: S608
+            f"FROM {_as_text(path)}"
+        )
 
     def odd(self, path: Path) -> str:
         """SQL for the numbers of the other lines, in their order."""
@@ -288,4 +289,7 @@ def _cell(name: str, column: Column) -> str:
     if enum is None:
         return name
     members = ", ".join(f"'{member}'" for member in enum)
-    return f"CASE WHEN upper({name}) IN ({members}) THEN upper({name}) ELSE {name} END"
+    return (
+        f"CASE WHEN {name} IN ({members}) THEN {name} "
+        f"WHEN upper({name}) IN ({members}) THEN upper({name}) ELSE {name} END"
+    )

@@ -185,7 +185,9 @@ def import_duckdb() -> Any:
     try:
         import duckdb
     except ImportError as error:
-        raise ImportError("this needs DuckDB: pip install 'sinchvoice[cdr]'") from error
+        raise ImportError(
+            "archives and scans need DuckDB: pip install 'sinchvoice[cdr]'"
+        ) from error
     return duckdb
 
 

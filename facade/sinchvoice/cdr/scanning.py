@@ -9,6 +9,7 @@ It needs the extra: `pip install 'sinchvoice[cdr]'`.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from . import layouts
 from .kpis import Dimension, KpiFilter, KpiRow
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, find, find_exactly, spool
-from .plain import COLUMNS, count_lines, plain_lines
+from .plain import COLUMNS, has_returns, plain_lines
 from .queries import ArrowStream, Database, Parameters, QueryResult, import_duckdb, lock, settings
 from .sifting import REJECT_COLUMNS
 from .sources import ByteStream, Source, streams
@@ -187,10 +188,14 @@ class Scan(Database):
         if lines is None:
             return None
         with ThreadPoolExecutor(1) as aside, suppress(self._duckdb.Error):
-            counting = aside.submit(count_lines, path)
-            ((read, good),) = self._rows(lines.count(path, numbered=False))
+            returns = aside.submit(has_returns, path)
+            ((read, good, size),) = self._rows(lines.count(path, numbered=False))
             stream.check_unchanged()
-            if read == counting.result() and read - good == lines.header_lines:
+            if (
+                read - good == lines.header_lines
+                and size == _size_of_lines(path)
+                and not returns.result()
+            ):
                 self._in_place.append((stream, path))
                 return Found.plainly(lines, path, good, numbered=False)
         return None
@@ -208,3 +213,11 @@ class Scan(Database):
     def _check_unchanged(self) -> None:
         for stream, _ in self._in_place:
             stream.check_unchanged()
+
+
+def _size_of_lines(path: Path) -> int:
+    """The bytes of a file, if the last line had an end as the others."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return size + (file.read(1) != b"\n")
