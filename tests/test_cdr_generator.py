@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections import Counter
 from datetime import UTC, date, timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ import cdr_oracle as oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sinchvoice import InvalidRequest, cdr
+from sinchvoice import ConfigurationError, InvalidRequest, cdr
 from sinchvoice.cdr import LAYOUTS, Archive, RejectCause
 from sinchvoice.cdr.reader import MAX_RECORD
 from sinchvoice.sandbox import CdrTruth, FileForm, FileTruth, Planted, cdr_files, cdr_generator
@@ -161,7 +162,7 @@ def test_the_order_of_the_files_changes_no_total(tmp_path: Path):
     ),
     st.integers(0, 1000),
 )
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_whatever_is_planted_the_archive_says_the_same(
     tmp_path_factory: pytest.TempPathFactory, planted: Planted, forms: list[FileForm], seed: int
 ):
@@ -259,6 +260,13 @@ def test_the_example_of_the_documentation_is_right(tmp_path: Path, monkeypatch: 
 # What is refused
 
 
+def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("backports", "compression", "backports.zstd", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigurationError, match=r"\.zst needs Python 3\.14 or backports\.zstd"):
+        cdr_files(tmp_path, compression="zst")
+
+
 @pytest.mark.parametrize(
     ("make", "part"),
     [
@@ -279,7 +287,9 @@ def test_the_example_of_the_documentation_is_right(tmp_path: Path, monkeypatch: 
             "no room for so many rejects of 'decimal'",
         ),
         (lambda: cdr_files("x", days=0), "days is 0: give 1 or more"),
-        (lambda: cdr_files("x", days=9**7), "the calendar ends before that"),
+        (lambda: cdr_files("x", days=9**7), "the calendar does not have all of them"),
+        (lambda: cdr_files("x", first_day=date.min), "first_day is 0001-01-01, days is 1"),
+        (lambda: cdr_files("x", first_day=date.max), "first_day is 9999-12-31, days is 1"),
         (lambda: cdr_files("x", layouts=["sip"]), "layouts has \\['sip'\\]: give some of"),  # type: ignore[list-item]
         (lambda: cdr_files("x", layouts=[]), "give some of phone-terminated"),
         (lambda: cdr_files("x", forms=[]), "forms is empty"),

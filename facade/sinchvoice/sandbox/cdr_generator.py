@@ -351,9 +351,12 @@ def cdr_files(
     if compression not in (None, *get_args(Compression)):
         raise InvalidRequest(f"compression is {compression!r}: give gz, zst or None")
     try:
-        dates = [first_day + timedelta(days=number) for number in range(days)]
+        # A day more at both ends, for late records and for calls over midnight.
+        dates = [first_day + timedelta(days=number) for number in range(-1, days + 1)][1:-1]
     except OverflowError:
-        raise InvalidRequest(f"days is {days}: the calendar ends before that") from None
+        raise InvalidRequest(
+            f"first_day is {first_day}, days is {days}: the calendar does not have all of them"
+        ) from None
     wanted = [
         _Wanted(layout, day, records, forms[number % len(forms)])
         for number, (layout, day) in enumerate(product(sorted(set(layouts)), dates))
@@ -473,6 +476,8 @@ _SPECIAL = (b'"', b";", b"\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b'""', b'
 
 @attrs.frozen
 class _Wanted:
+    """A file that is to be made."""
+
     layout: LayoutName
     day: date
     records: int = attrs.field(validator=_count)
@@ -688,7 +693,7 @@ class _Writer:
         names = _names(wanted, random)
         header = [n.upper() if n in _AT and form.header == "upper-case" else n for n in names]
         arranged = itemgetter(*map([*_WIDE, *_extra_names(form)].index, names))
-        ends = {"lf": ("\n",), "crlf": ("\r\n",), "mixed": ("\n", "\r\n")}[form.line_end]
+        ends = {"lf": [b"\n"], "crlf": [b"\r\n"], "mixed": [b"\n", b"\r\n"]}[form.line_end]
         slots, originals, kept = self._plan.slots, self._plan.originals, self._kept
         tally = _Tally(money="Amount" in names)
         line, offset = 1, 0
@@ -696,7 +701,7 @@ class _Writer:
         if form.byte_order_mark:
             offset += file.write(b"\xef\xbb\xbf")
         if form.header != "none":
-            offset += file.write((";".join(header) + random.choice(ends)).encode())
+            offset += file.write(";".join(header).encode() + random.choice(ends))
             line += 1
         for record in range(1, wanted.records + 1):
             cells = calls.next()
@@ -719,7 +724,7 @@ class _Writer:
                 _change(cells, slot.kind, header, arranged)
                 tally.count(cells, slot.kind)
                 row = ";".join(arranged(cells)).encode()
-            row += ends[0].encode() if len(ends) == 1 else random.choice(ends).encode()
+            row += ends[0] if len(ends) == 1 else random.choice(ends)
             offset += file.write(row)
             line += row.count(b"\n")
         causes = Counter(reject.cause for reject in rejects)
@@ -756,6 +761,7 @@ class _Tally:
             self.load(cells)
 
     def counts(self, records: int, rejects: Mapping[RejectCause, int]) -> CdrCounts:
+        """All of them, and the rejects, which are counted elsewhere."""
         return CdrCounts(
             records=records,
             loaded=self._loaded,
