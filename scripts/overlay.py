@@ -209,9 +209,15 @@ def _select(action: Action, document: dict[str, Any]) -> list[jsonpath.JSONPathM
         raise OverlayError(f"not a JSONPath query ({str(error).splitlines()[0]})") from error
     nodes = list({node.parts: node for node in found}.values())
     if not nodes:
-        raise OverlayError("nothing matches, so the action is obsolete or has to follow a change")
+        raise OverlayError(
+            "nothing matches: delete the action if the document needs it no longer, or point the "
+            "target at what has moved"
+        )
     if action.matches is not None and len(nodes) != action.matches:
-        raise OverlayError(f"{len(nodes)} nodes match where x-matches says {action.matches}")
+        raise OverlayError(
+            f"{len(nodes)} nodes match where x-matches says {action.matches}: decide for each "
+            "whether it is meant, then correct the target or the number"
+        )
     for node in nodes:
         if not isinstance(node.obj, dict | list):
             raise OverlayError(f"{node.path} is {_kind(node.obj)}: target what contains it")

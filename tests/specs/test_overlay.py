@@ -85,7 +85,13 @@ def test_an_action_that_matches_nothing_is_an_error_that_names_it():
             "- {target: $.schemas.bird, description: Birds may fly., update: {type: object}}"
         )
     message = str(caught.value)
-    for part in ("o.yaml", "action 2", "$.schemas.bird", "nothing matches", "Birds may fly."):
+    for part in (
+        "o.yaml",
+        "action 2",
+        "$.schemas.bird",
+        "nothing matches: delete",
+        "Birds may fly.",
+    ):
         assert part in message
 
 
