@@ -1,5 +1,6 @@
 """What changed in an API, compared by meaning and graded for those who call it."""
 
+from .comparison import differences
 from .documents import Document, Node, parse, read
 from .model import Change, Level, OverlayAction, SpecDiffError, worst
 
@@ -30,4 +31,4 @@ def compare(old: Document, new: Document) -> list[Change]:
     Raises:
         SpecDiffError: If a reference in one of them cannot be followed.
     """
-    raise NotImplementedError
+    return [change for change, _ in differences(old, new)]

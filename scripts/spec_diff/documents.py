@@ -169,6 +169,16 @@ class Node:
             seen.add(node)
         return node
 
+    def existing(self) -> "Node":
+        """Return this value or, if it stands for something absent, the nearest thing around it."""
+        node = self.document.root
+        for token in self.pointer.split("/")[1:]:
+            try:
+                node = node.child(token.replace("~1", "/").replace("~0", "~"))
+            except (KeyError, IndexError, ValueError, TypeError):
+                break
+        return node
+
     @property
     def name(self) -> str:
         """Document and pointer, for errors."""
@@ -271,7 +281,9 @@ def _text(source: str) -> str:
         try:
             content = Path(source).read_bytes()
         except OSError as error:
-            raise SpecDiffError(f"{source}: {error.strerror or error}: give a file, or git:REV:path") from error
+            raise SpecDiffError(
+                f"{source}: {error.strerror or error}: give a file, or git:REV:path"
+            ) from error
     else:
         content = _from_git(source)
     if len(content) > MAX_BYTES:
@@ -288,7 +300,7 @@ def _from_git(source: str) -> bytes:
         raise SpecDiffError(f"{source}: write git:REV:path, as git:HEAD:openapi/calling.yaml")
     command = ["git", "cat-file", "blob", f"{revision}:{path}"]
     try:
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S607 (git is where PATH says)
+        done = subprocess.run(command, capture_output=True, check=False)
     except OSError as error:
         raise SpecDiffError(f"{source}: git cannot be run: {error}") from error
     if done.returncode:
@@ -383,7 +395,9 @@ class _Builder:
             return
         if event.tag not in (None, "!", _STRING):
             raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
-        value = self._plain(event.value, line) if event.implicit[0] and not event.tag else event.value
+        value = (
+            self._plain(event.value, line) if event.implicit[0] and not event.tag else event.value
+        )
         self._count(1, line)
         self._place(value, line)
         if event.anchor:

@@ -1,0 +1,210 @@
+"""What an operation is on the wire: paths, servers, security, parameters, contents."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .documents import Document, Node, escape
+from .model import SpecDiffError
+from .shapes import Schema, canonical
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+_TEMPLATE = re.compile(r"\{([^{}]*)\}")
+_MAX_URLS = 1000
+_STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
+
+Key: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A method of a path.
+
+    Attributes:
+        path: The path, as it is written.
+        method: The method, in lower case.
+        node: The operation.
+        item: The path item around it.
+    """
+
+    path: str
+    method: str
+    node: Node
+    item: Node
+
+    @property
+    def name(self) -> str:
+        """Method and path, for people."""
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def id(self) -> str | None:
+        """The operationId."""
+        found = self.node.value.get("operationId")
+        return found if isinstance(found, str) else None
+
+    @property
+    def is_deprecated(self) -> bool:
+        """Whether it should not be used any more."""
+        return self.node.value.get("deprecated") is True
+
+    def effective(self, key: str) -> Node | None:
+        """Return servers or security as they apply here: its own, the path's or the document's."""
+        for node in (self.node, self.item, self.node.document.root):
+            if node.value.get(key) is not None:
+                return node.child(key)
+        return None
+
+
+def operations(document: Document) -> dict[Key, Operation]:
+    """Return the operations of a document by wire path and method.
+
+    The names of path parameters do not count: `/a/{id}` and `/a/{name}` are one wire path.
+
+    Raises:
+        SpecDiffError: If a path item is no object, or a reference that cannot be followed.
+    """
+    found = dict[Key, Operation]()
+    for path, item in document.root.members("paths"):
+        if not path.startswith("/"):
+            continue
+        for method in METHODS:
+            if (node := item.get(method)) is not None:
+                operation = Operation(path, method, node, item)
+                found.setdefault((_TEMPLATE.sub("{}", path), method), operation)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A security scheme, and what is asked of it."""
+
+    node: Node
+    scopes: frozenset[str]
+
+    @property
+    def meaning(self) -> str:
+        """The scheme as it stands, without prose."""
+        value = self.node.value
+        if not isinstance(value, dict):
+            return canonical(value)
+        said = {key: value[key] for key in value if key not in ("description", "bearerFormat")}
+        if said.get("type") == "http":
+            said["scheme"] = str(said.get("scheme")).lower()
+        if said.get("in") == "header":
+            said["name"] = str(said.get("name")).lower()
+        return canonical({key: said[key] for key in said if not key.startswith("x-")})
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One way to authenticate: schemes that are needed together, by name."""
+
+    schemes: Mapping[str, Scheme]
+
+    @property
+    def meaning(self) -> frozenset[tuple[str, frozenset[str]]]:
+        """What it comes to, whatever the schemes are called."""
+        return frozenset((scheme.meaning, scheme.scopes) for scheme in self.schemes.values())
+
+    @property
+    def name(self) -> str:
+        """The names of the schemes, for people."""
+        return " + ".join(sorted(self.schemes)) or "none"
+
+
+def requirements(node: Node | None) -> list[Requirement]:
+    if node is None or node.value == []:
+        return [Requirement({})]
+    found = list[Requirement]()
+    for item in _items(node):
+        schemes = dict[str, Scheme]()
+        for name, scopes in item.value.items():
+            reference = f"#/components/securitySchemes/{escape(name)}"
+            scheme = node.document.resolve(reference).resolved()
+            schemes[name] = Scheme(scheme, frozenset(str(scope) for scope in scopes or ()))
+        found.append(Requirement(schemes))
+    return found
+
+
+def parameters(operation: Operation) -> dict[Key, Node]:
+    """Return the parameters of an operation by place and name, those in the path by position."""
+    positions = {name: str(i) for i, name in enumerate(_TEMPLATE.findall(operation.path))}
+    found = dict[Key, Node]()
+    for around in (operation.item, operation.node):
+        for node in around.items("parameters"):
+            place, name = str(node.value.get("in")), node.value.get("name")
+            if not isinstance(name, str):
+                raise SpecDiffError(f"{node.name}: a parameter needs a name")
+            key = name.lower() if place == "header" else name
+            found[place, positions.get(name, name) if place == "path" else key] = node
+    return found
+
+
+def style(parameter: Node) -> tuple[str, bool]:
+    style = parameter.value.get("style", _STYLES.get(str(parameter.value.get("in")), "simple"))
+    return style, parameter.value.get("explode", style == "form")
+
+
+def contents(node: Node) -> dict[str, Node]:
+    """Return media types in one spelling; a character set does not change the meaning of JSON."""
+    return {
+        re.sub(r"\s*;\s*charset=[^;]*", "", name.lower()).replace(" ", ""): media
+        for name, media in node.members("content")
+    }
+
+
+def schema_of(node: Node) -> Schema:
+    """Return the schema of a parameter, a header or a media type; none is a schema for anything."""
+    if "schema" in node.value:
+        return (node.child("schema"),)
+    return (Node(node.document, f"{node.pointer}/schema", {}),)
+
+
+def inside(node: Node, key: str) -> Node:
+    """Return a member, which may be absent."""
+    return Node(node.document, f"{node.pointer}/{key}", node.value.get(key))
+
+
+def is_required(node: Node) -> bool:
+    return node.value.get("required") is True
+
+
+def outcome(status: str) -> str:
+    return "success" if status.startswith(("2", "3")) else "non-success"
+
+
+def urls(servers: Node | None) -> dict[str, None]:
+    """Return the addresses of servers, with every value of every variable that lists its values."""
+    if servers is None or not servers.value:
+        return {"/": None}
+    urls = dict[str, None]()
+    for server in _items(servers):
+        variables = dict(server.members("variables"))
+        names = [
+            name for name in _TEMPLATE.findall(str(server.value.get("url"))) if name in variables
+        ]
+        choices = [
+            variables[name].value.get("enum") or [variables[name].value.get("default")]
+            for name in names
+        ]
+        for values in itertools.islice(itertools.product(*choices), _MAX_URLS):
+            url = str(server.value.get("url"))
+            for name, value in zip(names, values, strict=True):
+                url = url.replace(f"{{{name}}}", str(value))
+            urls[url.rstrip("/") or "/"] = None
+    return urls
+
+
+def _items(node: Node) -> Iterator[Node]:
+    """Yield the items of an array, all of which have to be objects."""
+    if not isinstance(node.value, list):
+        raise SpecDiffError(f"{node.name}: an array is expected")
+    for index in range(len(node.value)):
+        item = node.child(index).resolved()
+        if not isinstance(item.value, dict):
+            raise SpecDiffError(f"{item.name}: an object is expected")
+        yield item
