@@ -110,6 +110,34 @@ def apply(document: dict[str, Any], overlay: dict[str, Any], name: str) -> dict[
     return result
 
 
+def locate(
+    document: dict[str, Any], overlay: dict[str, Any], name: str
+) -> Iterator[tuple[Action, list[tuple[int | str, ...]] | OverlayError]]:
+    """Tell what every action of an overlay selects, each after those before it were carried out.
+
+    Args:
+        document: What the overlay is for; it is left as it is.
+        overlay: The overlay document.
+        name: What to call the overlay in errors.
+
+    Yields:
+        Each action with the way to each of its nodes, or with why it does not fit; the actions
+        after such a one are tried without it.
+
+    Raises:
+        OverlayError: If the overlay is malformed.
+    """
+    result = deepcopy(document)
+    for action in _actions(overlay, name):
+        try:
+            ways = [node.parts for node in _select(action, result)]
+            _perform(action, result)
+        except OverlayError as error:
+            yield action, error
+        else:
+            yield action, ways
+
+
 def merge(target: Any, update: Any, where: str = "$") -> Any:
     """Merge two JSON values: objects member by member, arrays end to end, anything else replaced.
 

@@ -1,7 +1,14 @@
-"""What changed in an API, compared by meaning and graded for those who call it."""
+"""What changed in an API, compared by meaning and graded for those who call it.
+
+`read` or `parse` documents, `compare` them, and write the changes down with `report`. The command
+is in `__main__`.
+"""
+
+from collections.abc import Sequence
 
 from .comparison import differences
 from .documents import Document, Node, parse, read
+from .impact import assess, overlays_of
 from .model import Change, Level, OverlayAction, SpecDiffError, worst
 
 __all__ = [
@@ -18,17 +25,23 @@ __all__ = [
 ]
 
 
-def compare(old: Document, new: Document) -> list[Change]:
+def compare(
+    old: Document, new: Document, *, overlays: Sequence[Document] | None = None
+) -> list[Change]:
     """Compare two documents.
 
     Args:
         old: What was known, as a vendored document.
         new: What is there now.
+        overlays: Overlays that are applied to these documents; None for those of this repository
+            that extend a document of the same file name.
 
     Returns:
         The changes, those that matter most first. Empty if both mean the same.
 
     Raises:
-        SpecDiffError: If a reference in one of them cannot be followed.
+        SpecDiffError: If a reference cannot be followed, something is not what it has to be in
+            OpenAPI, or an overlay is malformed.
     """
-    return [change for change, _ in differences(old, new)]
+    overlays = overlays_of(old, new) if overlays is None else overlays
+    return assess(differences(old, new), old, new, overlays)

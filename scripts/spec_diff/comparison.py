@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from .documents import Document, Node, escape
-from .kinds import KINDS
-from .model import Change
+from .findings import Finding, Report, Traced, quoted
 from .operations import (
     Operation,
     Scheme,
@@ -15,18 +14,19 @@ from .operations import (
     operations,
     outcome,
     parameters,
+    reachable,
     requirements,
     schema_of,
     style,
     urls,
 )
-from .schemas import Finding, Pair, SchemaComparison
-from .shapes import canonical, expanded
+from .schemas import Pair, SchemaComparison
+from .shapes import expanded
 
 Pairing: TypeAlias = tuple[Operation, Operation]
 
 
-def differences(old: Document, new: Document) -> list[tuple[Change, frozenset[str]]]:
+def differences(old: Document, new: Document) -> list[Traced]:
     """Compare two documents.
 
     Args:
@@ -34,8 +34,7 @@ def differences(old: Document, new: Document) -> list[tuple[Change, frozenset[st
         new: What is there now.
 
     Returns:
-        Each change, without what it means to the facade and to overlays, and the operationIds that
-        it reaches; those that matter most come first.
+        The changes, those that matter most first, without what they touch.
 
     Raises:
         SpecDiffError: If a reference in one of them cannot be followed, or something is not what
@@ -46,54 +45,6 @@ def differences(old: Document, new: Document) -> list[tuple[Change, frozenset[st
     return comparison.report.changes()
 
 
-class _Report:
-    """Gathers findings: equal ones become one change of several operations."""
-
-    def __init__(self, old: Document, new: Document) -> None:
-        self._documents = old, new
-        self._found = dict[tuple[Any, ...], tuple[Finding, list[str], list[str], set[str]]]()
-
-    def add(self, finding: Finding, place: str = "", at: Sequence[Operation] = ()) -> None:
-        """Note a finding.
-
-        Args:
-            finding: What is different.
-            place: Where in the operation, for people.
-            at: The operation in either document, the old one first.
-        """
-        values = canonical(finding.before), canonical(finding.after)
-        key = (finding.kind, finding.old, finding.new, *values)
-        _, places, names, ids = self._found.setdefault(key, (finding, [], [], set()))
-        if place and place not in places:
-            places.append(place)
-        if at and at[0].name not in names:
-            names.append(at[0].name)
-        ids.update(operation.id for operation in at if operation.id)
-
-    def changes(self) -> list[tuple[Change, frozenset[str]]]:
-        made = list[tuple[Change, frozenset[str]]]()
-        for finding, places, names, ids in self._found.values():
-            kind = KINDS[finding.kind]
-            old, new = finding.old.existing(), finding.new.existing()
-            change = Change(
-                id=kind.id,
-                level=kind.level,
-                message=_message(places, kind.meaning),
-                operations=tuple(names),
-                old_pointer=self._pointer(old),
-                new_pointer=self._pointer(new),
-                old_line=old.line,
-                new_line=new.line,
-                old=finding.before,
-                new=finding.after,
-            )
-            made.append((change, frozenset(ids)))
-        return sorted(made, key=lambda one: _rank(one[0]))
-
-    def _pointer(self, node: Node) -> str:
-        return node.pointer if node.document in self._documents else node.name
-
-
 class _Comparison:
     """Compares all but schemas itself, and hands those on."""
 
@@ -101,8 +52,7 @@ class _Comparison:
         self._old = old
         self._new = new
         self._schemas = SchemaComparison(old, new)
-        self._answers = set[Node]()
-        self.report = _Report(old, new)
+        self.report = Report(old, new)
 
     def run(self) -> None:
         olds, news = operations(self._old), operations(self._new)
@@ -167,9 +117,7 @@ class _Comparison:
             kind = "endpoint-reactivated"
             if new.is_deprecated:
                 kind = "endpoint-deprecated-with-sunset" if ends[1] else "endpoint-deprecated"
-            values = (
-                ends if new.is_deprecated and ends[1] else (old.is_deprecated, new.is_deprecated)
-            )
+            values = (old.is_deprecated, new.is_deprecated) if ends[1] is None else (None, ends[1])
             self.report.add(Finding(kind, *places, *values), "", at)
         elif new.is_deprecated and ends[0] != ends[1]:
             places = inside(old.node, "x-sunset"), inside(new.node, "x-sunset")
@@ -179,7 +127,7 @@ class _Comparison:
                 kind = "api-sunset-date-postponed"
             else:
                 kind = "api-sunset-date-changed-too-small"
-            self.report.add(Finding(kind, *places, *ends), "", at)
+            self.report.add(Finding(kind, *places, ends[0], ends[1]), "", at)
 
     def _servers(self, at: Pairing) -> None:
         nodes = [one.effective("servers") for one in at]
@@ -231,7 +179,7 @@ class _Comparison:
     def _parameters(self, at: Pairing) -> None:
         olds, news = (parameters(one) for one in at)
         for key, old in olds.items():
-            place = f"{key[0]} parameter `{old.value['name']}`"
+            place = f"{key[0]} parameter {quoted(old.value['name'])}"
             if key in news:
                 self._parameter(old, news[key], place, at)
             else:
@@ -241,7 +189,7 @@ class _Comparison:
         for key, new in news.items():
             if key not in olds:
                 kind = f"new-{'required' if is_required(new) else 'optional'}-request-parameter"
-                place = f"{key[0]} parameter `{new.value['name']}`"
+                place = f"{key[0]} parameter {quoted(new.value['name'])}"
                 around = inside(at[0].node, "parameters")
                 finding = Finding(kind, around, new, None, new.value["name"])
                 self.report.add(finding, place, at)
@@ -269,8 +217,9 @@ class _Comparison:
             note("content-changed", "content", media, other_media)
         elif media is None:
             self._style(old, new, note)
-        before, after = written[media] if media else old, other[other_media] if other_media else new
-        self._schema(Pair(schema_of(before), schema_of(after), "request-parameter"), place, at)
+        one = written[media] if media else old
+        two = other[other_media] if other_media else new
+        self._schema(Pair(schema_of(one), schema_of(two), "request-parameter"), place, at)
 
     def _style(self, old: Node, new: Node, note: Callable[[str, str, Any, Any], None]) -> None:
         (one, explode), (other, other_explode) = style(old), style(new)
@@ -303,13 +252,10 @@ class _Comparison:
             self.report.add(Finding(kind, *places, before, after), "", at)
         for media, (one, other) in self._media(old, new, "request-body-media-type", "", at).items():
             self._schema(Pair(schema_of(one), schema_of(other), "request-body"), place, at)
-            before, after = (
-                expanded(node.child("encoding")) if "encoding" in node.value else None
-                for node in (one, other)
-            )
-            if before != after:
-                places = inside(one, "encoding"), inside(other, "encoding")
-                finding = Finding("request-body-encoding-changed", *places, before, after)
+            parts = inside(one, "encoding"), inside(other, "encoding")
+            encodings = expanded(parts[0]), expanded(parts[1])
+            if encodings[0] != encodings[1]:
+                finding = Finding("request-body-encoding-changed", *parts, *encodings)
                 self.report.add(finding, media, at)
 
     def _media(
@@ -355,7 +301,6 @@ class _Comparison:
                 self.report.add(Finding(kind, places[0], node, None, status.lower()), "", at)
 
     def _response(self, old: Node, new: Node, status: str, at: Sequence[Operation]) -> None:
-        self._answers.add(old)
         media = self._media(old, new, "response-media-type", status, at)
         for one, other in media.values():
             pair = Pair(schema_of(one), schema_of(other), "response-body")
@@ -365,7 +310,7 @@ class _Comparison:
             for one in (old, new)
         )
         for key, (name, node) in olds.items():
-            place = f"{status} header `{name}`"
+            place = f"{status} header {quoted(name)}"
             if key in news:
                 self._header(node, news[key][1], place, at)
             else:
@@ -377,7 +322,7 @@ class _Comparison:
         for key, (name, node) in news.items():
             if key not in olds:
                 finding = Finding("response-header-added", inside(old, "headers"), node, None, name)
-                self.report.add(finding, f"{status} header `{name}`", at)
+                self.report.add(finding, f"{status} header {quoted(name)}", at)
 
     def _header(self, old: Node, new: Node, place: str, at: Sequence[Operation]) -> None:
         before, after = is_required(old), is_required(new)
@@ -395,7 +340,7 @@ class _Comparison:
     def _schema(self, pair: Pair, place: str, at: Sequence[Operation]) -> None:
         for finding in self._schemas.findings(pair):
             path = finding.path.removeprefix(".")
-            where = f"{place.removesuffix(' body')} `{path}`" if path else place
+            where = f"{place.removesuffix(' body')} {quoted(path)}" if path else place
             self.report.add(finding, where, at)
 
     def _callbacks(self, old: Node, new: Node, key: str, at: Sequence[Operation]) -> None:
@@ -403,7 +348,7 @@ class _Comparison:
         olds, news = dict(old.members(key)), dict(new.members(key))
         for name in olds | news:
             before, after = olds.get(name), news.get(name)
-            place = f"{key.removesuffix('s')} `{name}`"
+            place = f"{key.removesuffix('s')} {quoted(name)}"
             if before is None and after is not None:
                 self.report.add(Finding("webhook-added", inside(old, key), after), place, at)
             elif before is not None and after is None:
@@ -415,16 +360,18 @@ class _Comparison:
         versions = [one.root.get("info") for one in (self._old, self._new)]
         before, after = (node and str(node.value.get("version")) for node in versions)
         if before != after:
-            places = (Node(one, "/info/version", None) for one in (self._old, self._new))
+            places = Node(self._old, "/info/version", None), Node(self._new, "/info/version", None)
             self.report.add(Finding("info-version-changed", *places, before, after))
 
     def _unused(self) -> None:
         """Compare answers that no operation has: overlays give them to operations."""
+        used = (
+            reachable(self._old.root.child("paths")) if "paths" in self._old.data else set[Node]()
+        )
         olds, news = self._components("responses"), self._components("responses", new=True)
         for name, old in olds.items():
-            if name in news and old not in self._answers:
+            if name in news and old not in used:
                 self._response(old, news[name], name, ())
-        used = {node.resolved() for node in self._schemas.reached()}
         around = Node(self._new, "/components/schemas", None)
         names = self._components("schemas", new=True)
         for name, old in self._components("schemas").items():
@@ -438,24 +385,3 @@ class _Comparison:
 
 def _two(nodes: Sequence[Node]) -> tuple[Node, Node]:
     return nodes[0], nodes[1]
-
-
-def _rank(change: Change) -> tuple[Any, ...]:
-    lines = change.old_line or 0, change.new_line or 0
-    pointers = change.old_pointer or "", change.new_pointer or ""
-    return (
-        -change.level,
-        *lines,
-        *pointers,
-        change.id,
-        change.message,
-        str((change.old, change.new)),
-    )
-
-
-def _message(places: list[str], meaning: str) -> str:
-    if not places:
-        return meaning
-    more = len(places) - 1
-    others = f" and {more} more place{'s' if more > 1 else ''}" if more else ""
-    return f"{places[0]}{others}: {meaning}"

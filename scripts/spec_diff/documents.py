@@ -207,10 +207,18 @@ def read(source: str) -> Document:
     Raises:
         SpecDiffError: If there is no such file or revision, or as `parse`.
     """
-    cache = dict[str, Document]()
-    document = _open(source, cache)
+    document = load(source)
     check(document)
     return document
+
+
+def load(source: str) -> Document:
+    """Read a file of another kind, as an overlay, with lines and references like a document.
+
+    Raises:
+        SpecDiffError: If there is no such file or revision, or it is not readable.
+    """
+    return _open(source, {})
 
 
 def parse(text: str, name: str) -> Document:
@@ -373,7 +381,7 @@ class _Builder:
 
     def build(self, text: str) -> Any:
         for event in yaml.parse(text, Loader=_BASE):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, yaml.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -155,6 +155,26 @@ def contents(node: Node) -> dict[str, Node]:
         re.sub(r"\s*;\s*charset=[^;]*", "", name.lower()).replace(" ", ""): media
         for name, media in node.members("content")
     }
+
+
+def reachable(start: Node) -> set[Node]:
+    """Return all that references below a node lead to, directly or not."""
+    found, todo = set[Node](), [start]
+    while todo:
+        node = todo.pop()
+        keys: Iterable[str | int] = ()
+        if isinstance(node.value, dict):
+            keys = node.value
+            reference = node.value.get("$ref")
+            if isinstance(reference, str):
+                target = node.document.resolve(reference)
+                if target not in found:
+                    found.add(target)
+                    todo.append(target)
+        elif isinstance(node.value, list):
+            keys = range(len(node.value))
+        todo += [node.child(key) for key in keys]
+    return found
 
 
 def schema_of(node: Node) -> Schema:

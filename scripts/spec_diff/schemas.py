@@ -10,22 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .documents import Document, Node, escape
+from .findings import Finding
 from .kinds import LIMITS, SENT
 from .shapes import Schema, Shape, Shapes, Union, canonical, is_stricter, is_within
 
 # Members of unions that have less than this share of their features in common are not the same.
 _ALIKE = 0.5
-
-
-class Finding(NamedTuple):
-    """A difference in one place, whoever reaches it."""
-
-    kind: str
-    old: Node
-    new: Node
-    before: Any = None
-    after: Any = None
-    path: str = ""
 
 
 class Pair(NamedTuple):
@@ -41,7 +31,7 @@ class _Compared:
     """What a pair has given, and the pairs below it."""
 
     findings: list[Finding] = field(default_factory=list)
-    below: list[tuple[str, Pair]] = field(default_factory=list)
+    below: list[tuple[str, Pair, tuple[Node, Node]]] = field(default_factory=list)
 
 
 class SchemaComparison:
@@ -59,26 +49,24 @@ class SchemaComparison:
 
     def findings(self, start: Pair) -> Iterator[Finding]:
         """Yield what differs between two schemas and all that they contain, each with its path."""
+        via = start.old[0], start.new[0]
         start = start._replace(old=self._old.entry(start.old), new=self._new.entry(start.new))
-        seen, queue = {start}, deque([("", start)])
+        seen, queue = {start}, deque([("", start, via)])
         while queue:
-            path, pair = queue.popleft()
+            path, pair, via = queue.popleft()
             compared = self._compare(pair)
             for finding in compared.findings:
-                yield finding._replace(path=path + finding.path)
-            for step, below in compared.below:
+                own = finding.path == ""
+                yield finding._replace(path=path + finding.path, via=via if own else None)
+            for step, below, via_below in compared.below:
                 if below not in seen:
                     seen.add(below)
-                    queue.append((path + step, below))
+                    queue.append((path + step, below, via_below))
 
     def are_scalar(self, old: Schema, new: Schema) -> bool:
         """Tell whether two schemas have single values only, neither arrays nor objects."""
         types = self._old.of(old).types, self._new.of(new).types
         return all(names is not None and not names & {"array", "object"} for names in types)
-
-    def reached(self) -> set[Node]:
-        """Return all nodes of schemas that were compared so far."""
-        return {node for pair in self._pairs for schema in pair[:2] for node in schema}
 
     def _compare(self, pair: Pair) -> _Compared:
         if pair not in self._pairs:
@@ -128,11 +116,13 @@ class _One:
 
     def _descend(self, step: str, old: Schema, new: Schema, role: str) -> None:
         pair = Pair(self._olds.entry(old), self._news.entry(new), role)
-        self._result.below.append((step, pair))
+        self._result.below.append((step, pair, (old[0], new[0])))
 
     def _types(self, old: Shape, new: Shape) -> bool:
         """Compare types; return whether there is anything in common to compare further."""
         before, after = old.types, new.types
+        if old.is_union and new.is_union:
+            before = after  # each alternative is compared by itself
         if before != after or (old.is_blank != new.is_blank and (old.unions or new.unions)):
             facet = "type-changed"
             if self._sent and (new.is_blank or (not old.is_blank and is_within(before, after))):
@@ -160,16 +150,16 @@ class _One:
             before, after = _and(old.patterns), _and(new.patterns)
             self._keyword(f"pattern-{what}", "pattern", old, new, before, after)
         for keyword, name in LIMITS.items():
-            before, after = old.limits.get(keyword), new.limits.get(keyword)
-            if before == after:
+            limit, other = old.limits.get(keyword), new.limits.get(keyword)
+            if limit == other:
                 continue
-            if before is None or after is None:
-                what = "set" if before is None else "unset"
+            if limit is None or other is None:
+                what = "set" if limit is None else "unset"
             else:
-                up = is_stricter(keyword, after, before) is keyword.startswith("min")
+                up = is_stricter(keyword, other, limit) is keyword.startswith("min")
                 what = "increased" if up else "decreased"
-            limits = _limit(keyword, before), _limit(keyword, after)
-            self._keyword(f"{name}-{what}", keyword, old, new, *limits)
+            texts = _limit(keyword, limit), _limit(keyword, other)
+            self._keyword(f"{name}-{what}", keyword, old, new, *texts)
         for keyword in sorted(old.other.keys() | new.other.keys()):
             before, after = old.other.get(keyword), new.other.get(keyword)
             if before != after:
@@ -282,8 +272,7 @@ class _One:
         before = _union(old, self._pair.old) if new.is_union else _union(old)
         after = _union(new, self._pair.new) if old.is_union else _union(new)
         if not (before.members and after.members):
-            names = [_tell(union) for union in (before, after)]
-            self._add("constraint-changed", before.node, after.node, *names)
+            self._add("constraint-changed", before.node, after.node, _tell(before), _tell(after))
             return
         word = after.keyword if new.unions else before.keyword
         if old.unions and new.unions and before.keyword != after.keyword:
@@ -294,10 +283,8 @@ class _One:
         pairs, gone, fresh = self._match(before, after, *names)
         for i, j in pairs:
             step = f"({_label(before.members[i], i, names[0])})"
-            alone = len(before.members) == len(after.members) == 1
-            self._descend(
-                "" if alone else step, before.members[i], after.members[j], self._pair.role
-            )
+            step = step if old.unions and new.unions else ""
+            self._descend(step, before.members[i], after.members[j], self._pair.role)
         facet = "one-of" if word == "oneOf" else "any-of"
         for i in gone:
             name = _label(before.members[i], i, names[0])

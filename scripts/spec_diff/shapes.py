@@ -10,7 +10,7 @@ itself.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from .documents import Document, Node
 from .kinds import LIMITS
@@ -59,7 +59,8 @@ class Shape:
     Attributes:
         node: Where it stands.
         at: Where each of its keywords stands.
-        types: Its JSON types, null not among them; None for any.
+        types: Its JSON types, null not among them; None for any. Those of its alternatives if it
+            names none.
         nullable: Whether it may be null, if types or unions say what it may be.
         enum: The values that it may have, by their canonical text, without null; None for any.
         format: What kind of text or number it is.
@@ -70,6 +71,7 @@ class Shape:
         additional: The schema of other fields, () for anything; None if there may be none.
         items: The schema of items; () for anything.
         unions: Alternatives, one of which has to hold for each union.
+        is_union: Whether it says nothing that is not in its alternatives.
         discriminator: What tells alternatives apart.
         read_only: Whether only responses have it.
         write_only: Whether only requests have it.
@@ -90,6 +92,7 @@ class Shape:
     additional: Schema | None = ()
     items: Schema = ()
     unions: list[Union] = field(default_factory=list)
+    is_union: bool = False
     discriminator: Node | None = None
     read_only: bool = False
     write_only: bool = False
@@ -105,12 +108,6 @@ class Shape:
         """Whether it says nothing about what it may be."""
         said = self.types, self.enum, self.other, self.properties, self.required, self.unions
         return not any(said)
-
-    @property
-    def is_union(self) -> bool:
-        """Whether it is alternatives and nothing besides."""
-        said = self.types, self.enum, self.other, self.properties, self.required
-        return bool(self.unions) and not any(said)
 
 
 class Shapes:
@@ -133,7 +130,8 @@ class Shapes:
                 schema can have.
         """
         if schema not in self._shapes:
-            self._shapes[schema] = self._make(schema)
+            shape = self._shapes[schema] = Shape(self._target(schema[0]))
+            self._fill(shape, schema)
         return self._shapes[schema]
 
     def entry(self, schema: Schema) -> Schema:
@@ -156,9 +154,8 @@ class Shapes:
             found.update(f"field {name} {value}" for value in self.of(member).enum or ())
         return found
 
-    def _make(self, schema: Schema) -> Shape:
-        shape, typed = Shape(self._target(schema[0])), list[frozenset[str]]()
-        seen = set[Node]()
+    def _fill(self, shape: Shape, schema: Schema) -> None:
+        typed, seen = list[frozenset[str]](), set[Node]()
         for node in schema:
             for part in self._parts(node, seen):
                 self._merge(shape, part)
@@ -168,7 +165,12 @@ class Shapes:
         self._fold(shape)
         if shape.enum is not None:
             shape.enum.pop("null", None)
-        return shape
+        if shape.unions:
+            members = [member for union in shape.unions for member in union.members]
+            names = _any_of(self.of(member).types for member in members)
+            shape.types = shape.types or names
+            said = shape.enum, shape.other, shape.properties, shape.required
+            shape.is_union = shape.types == names and not any(said)
 
     def _parts(self, node: Node, seen: set[Node]) -> Iterator[Node]:
         """Yield all the objects that have to hold at once."""
@@ -336,6 +338,15 @@ def _merge_types(shape: Shape, typed: list[frozenset[str]]) -> None:
         shape.types = frozenset(implied) if len(implied) == 1 else None
 
 
+def _any_of(alternatives: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    names = frozenset[str]()
+    for types in alternatives:
+        if types is None:
+            return None
+        names |= types
+    return _plain(names)
+
+
 def _plain(names: Iterable[str]) -> frozenset[str]:
     """Types without null, and without what another type includes."""
     found = frozenset(names) - {"null"}
@@ -358,23 +369,23 @@ def _type(value: Any) -> str:
 
 def _limits(value: dict[str, Any]) -> dict[str, tuple[Limit, str]]:
     """Return each limit of a schema object, and the keyword that says it."""
-    found = {
-        keyword: ((value[keyword], False), keyword)
-        for keyword in LIMITS
-        if _is_number(value.get(keyword)) and (keyword.endswith("imum") or value[keyword] > 0)
-    }
+    found = dict[str, tuple[Limit, str]]()
+    for keyword in LIMITS:
+        limit = value.get(keyword)
+        if _is_number(limit) and (limit > 0 or keyword.endswith("imum") or "max" in keyword):
+            found[keyword] = (limit, False), keyword
     for keyword, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        said = value.get(exclusive)
-        if said is True and keyword in found:  # 3.0
+        limit = value.get(exclusive)
+        if limit is True and keyword in found:  # 3.0
             found[keyword] = (value[keyword], True), keyword
-        elif _is_number(said):  # 3.1
-            limit = said, True
-            if keyword not in found or is_stricter(keyword, limit, found[keyword][0]):
-                found[keyword] = limit, exclusive
+        elif _is_number(limit):  # 3.1
+            stricter = keyword in found and is_stricter(keyword, found[keyword][0], (limit, True))
+            if not stricter:
+                found[keyword] = (limit, True), exclusive
     return found
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
