@@ -187,6 +187,40 @@ def reduced(document: Document, kept: Mapping[Operation, str]) -> Document:
     return Document(document.name, data, lines)
 
 
+def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
+    """Find what our operations send and theirs do not, though it is published under our name.
+
+    SVAML is sent in requests and in answers to callbacks. For requests, the vendor documents fewer
+    actions than work; so how those have changed is only to be seen in what callbacks refer to.
+
+    Args:
+        ours: What we vendor.
+        theirs: What is left of the published document, reduced to the same operations.
+        whole: All of the published document.
+
+    Returns:
+        Two documents of our operations, whose requests consist of nothing but those schemas.
+    """
+    published = _schemas(whole.data.get("components"))
+    names = published.keys() - _schemas(theirs.data["components"]).keys()
+    paths = dict[str, Any]()
+    for path, item in ours.data["paths"].items():
+        for method in METHODS:
+            body = item.get(method, {}).get("requestBody", {})
+            sent = {
+                name: {"$ref": f"#/components/schemas/{escape(name)}"}
+                for name in _schemas(_components(ours, body))
+                if name in names
+            }
+            if sent:
+                content = {"schema": {"type": "object", "properties": sent}}
+                paths.setdefault(path, {})[method] = {
+                    "operationId": item[method].get("operationId"),
+                    "requestBody": {"content": {"application/json": content}},
+                }
+    return _with_paths(ours, paths), _with_paths(whole, paths)
+
+
 async def _fetch(url: str, limits: Limits) -> bytes:
     # One clock for everything: the timeouts of httpx begin anew with every byte.
     try:
@@ -284,6 +318,17 @@ def _components(document: Document, data: dict[str, Any]) -> dict[str, Any]:
             kept[section][name] = content
             wanted.extend(_references(content))
     return kept
+
+
+def _with_paths(document: Document, paths: dict[str, Any]) -> Document:
+    components = _components(document, paths)
+    data = {"openapi": document.data["openapi"], "paths": paths, "components": components}
+    return Document(document.name, data, document.lines)
+
+
+def _schemas(components: Any) -> dict[str, Any]:
+    schemas = components.get("schemas") if isinstance(components, dict) else None
+    return schemas if isinstance(schemas, dict) else {}
 
 
 def _references(part: Any) -> Iterator[tuple[str, str]]:

@@ -9,42 +9,67 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import specs_lock
-from published import LIMITS, Operation, PublishedError, counterparts, fetch, of_same_name
-from published import operations, reduced, text
+from published import (
+    LIMITS,
+    Operation,
+    PublishedError,
+    counterparts,
+    fetch,
+    of_same_name,
+    operations,
+    reduced,
+    text,
+)
 from spec_diff import Change, Document, Level, SpecDiffError, compare, parse, worst
-from spec_diff.kinds import KINDS
+from spec_diff.findings import quoted
+from spec_diff.kinds import Kind
 from spec_diff.overrides import Override, override, read_overrides
-from spec_diff.report import FORMATS, summary
+from spec_diff.report import FORMATS
 
 OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
 OVERRIDES = "upstream.yaml"
 
 # Schemas have names of our own, and the overlays are for our documents.
 _MEANINGLESS = {"api-schema-removed", "overlay-action-obsolete"}
+_ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
+_RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
+_WEBHOOKS = "webhooks", "x-webhooks"
 
 # An issue on GitHub has at most 65536 characters.
 _MOST_CHANGES = 80
 _MOST_NAMES = 20
-_LONGEST = 200
+_LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """How what is published differs from one of our files.
+class Findings:
+    """How what is published differs from what we vendor.
 
     Attributes:
-        name: The file, as `openapi/calling.yaml`.
-        changes: The differences, those that matter most first.
+        source: What was compared.
+        version: The version that it gives itself.
+        changes: The differences by our file, `openapi/calling.yaml`; those that matter most first.
+        accepted: How many more there are that openapi/upstream.yaml accepts.
+        aside: Operations and webhooks that we do not vendor.
     """
 
-    name: str
-    changes: Sequence[Change]
+    source: str
+    version: str
+    changes: Mapping[str, Sequence[Change]]
+    accepted: int
+    aside: Sequence[str]
+
+    @property
+    def worst(self) -> Level | None:
+        """The highest level of a difference; None if there is none."""
+        return worst(change for changes in self.changes.values() for change in changes)
 
 
 def obtain(source: str) -> Document:
@@ -68,41 +93,41 @@ def obtain(source: str) -> Document:
     return parse(text(content, source), source)
 
 
-def compare_all(theirs: Document, folder: Path) -> list[Comparison]:
+def examine(theirs: Document, folder: Path) -> Findings:
     """Compare the published document with all that we vendor.
 
     Args:
         theirs: The published document.
         folder: openapi/.
 
-    Returns:
-        A comparison for each specification, and one for the accepted differences.
-
     Raises:
         LockError: If the lock cannot be used.
         PublishedError: If the document has nothing of what we vendor.
         SpecDiffError: If a document cannot be understood.
     """
-    found, overrides = dict[str, list[Change]](), read_overrides(str(folder / OVERRIDES))
-    published, has_any = operations(theirs), False
+    overrides = [
+        replace(one, file=f"openapi/{OVERRIDES}") for one in read_overrides(str(folder / OVERRIDES))
+    ]
+    found, published = dict[str, list[Change]](), operations(theirs)
+    aside = {operation.name for operation in published}
     for name, spec in specs_lock.read(folder).specs.items():
         ours = parse((folder / f"{name}.yaml").read_text("utf-8"), f"openapi/{name}.yaml")
         pairs = counterparts(operations(ours), published)
-        has_any = has_any or any(pairs.values())
         if unknown := spec.absent.keys() - {operation.name for operation in pairs}:
             raise specs_lock.LockError(
                 f"openapi/{specs_lock.NAME}: {', '.join(sorted(unknown))} is not in {ours.name}"
             )
+        aside -= {operation.name for operation in pairs.values() if operation is not None}
         found[ours.name] = differences(ours, theirs, pairs, spec.absent)
-    if not has_any:
+    if len(aside) == len(published):
         raise PublishedError(f"{theirs.name}: has no operation of ours: is it the right document?")
-    comparisons = [
-        Comparison(name, override(changes, [one for one in overrides if _fits(one, changes)]))
-        for name, changes in found.items()
-    ]
-    everything = [change for changes in found.values() for change in changes]
-    unused = override([], [one for one in overrides if not _fits(one, everything)])
-    return [*comparisons, Comparison(f"openapi/{OVERRIDES}", unused)]
+    changes = {name: _decided(some, overrides) for name, some in found.items()}
+    if unused := [one for one in overrides if not any(map(one.fits, chain(*found.values())))]:
+        changes[f"openapi/{OVERRIDES}"] = override([], unused)
+    accepted = sum(map(len, found.values())) - sum(len(changes[name]) for name in found)
+    webhooks = [f"webhook {name}" for key in _WEBHOOKS for name in _object(theirs.data.get(key))]
+    version = str(_object(theirs.data.get("info")).get("version"))
+    return Findings(theirs.name, version, changes, accepted, [*sorted(aside), *webhooks])
 
 
 def differences(
@@ -129,44 +154,50 @@ def differences(
         elif our.name not in absent:
             old[our] = our.base
         if our.name in absent:
-            kind = KINDS["known-absence" if their is None else "known-absence-ended"]
+            kind = _ABSENT if their is None else _RETURNED
             message = f"{kind.meaning} (openapi/{specs_lock.NAME}: {absent[our.name]})"
-            changes.append(Change(id=kind.id, level=kind.level, message=message, operations=(our.name,)))
+            changes.append(
+                Change(id=kind.id, level=kind.level, message=message, operations=(our.name,))
+            )
     if old:
         before, after = reduced(ours, old), reduced(theirs, new)
         changes += compare(before, after)
-        changes += compare(*of_same_name(before, after, theirs))
+        known = {_place(change) for change in changes}
+        others = compare(*of_same_name(before, after, theirs))
+        changes += [change for change in others if _place(change) not in known]
     meant = [change for change in changes if change.id not in _MEANINGLESS]
     return sorted(meant, key=lambda change: -change.level)
 
 
-def report(
-    theirs: Document, comparisons: Sequence[Comparison], fail_on: Level, form: str = "text"
-) -> str:
-    """Write comparisons down. Equal ones give equal reports.
+def report(findings: Findings, fail_on: Level, form: str = "text") -> str:
+    """Write findings down. Equal ones give equal reports.
 
     Args:
-        theirs: The published document.
-        comparisons: The comparisons.
+        findings: What was found.
         fail_on: What is to be looked at.
         form: `text` or `markdown`.
     """
-    quote = "`" if form == "markdown" else ""
-    changes = [change for one in comparisons for change in one.changes]
-    count = sum(change.level >= fail_on for change in changes)
-    verdict = "Nothing new is published."
+    heading = "## " if form == "markdown" else ""
+    levels = [change.level for changes in findings.changes.values() for change in changes]
+    count = sum(level >= fail_on for level in levels)
+    verdict = "Nothing to look at."
     if count:
         verdict = (
             f"{count} difference{'s' * (count != 1)} to look at ({fail_on.name} or above): "
             "openapi/README.md says how to update a specification."
         )
-    parts = [verdict, _aside(theirs, quote)]
-    for one in comparisons:
-        shown = [_shown(change, quote) for change in one.changes[:_MOST_CHANGES]]
-        if shown or one.name != f"openapi/{OVERRIDES}":
-            parts.append(f"## {one.name}" if quote else one.name)
-            parts.append(FORMATS[form](shown, one.name, theirs.name))
-        if (left_out := len(one.changes) - len(shown)) > 0:
+    names = [quoted(_printable(name)) for name in findings.aside]
+    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    parts = [
+        verdict,
+        f"Compared: {quoted(findings.source)}, version {quoted(_printable(findings.version))}.",
+        f"Accepted: {findings.accepted} differences, in openapi/{OVERRIDES}.",
+        f"Left aside, as we do not vendor it: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}.",
+    ]
+    for name, changes in findings.changes.items():
+        shown = [_shown(change) for change in changes[:_MOST_CHANGES]]
+        parts += [f"{heading}{name}", FORMATS[form](shown, name, findings.source)]
+        if (left_out := len(changes) - len(shown)) > 0:
             parts.append(f"... and {left_out} more, of the same level or below.")
     return "\n\n".join(parts)
 
@@ -183,21 +214,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        theirs = obtain(options.source or specs_lock.read(OPENAPI).url)
-        comparisons = compare_all(theirs, OPENAPI)
-        fail_on = Level[options.fail_on]
-        written = report(theirs, comparisons, fail_on, options.format)
-        level = worst(change for one in comparisons for change in one.changes)
-        code = 1 if level is not None and level >= fail_on else 0
-    except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
-        written, code = f"Nothing was compared: {_printable(str(error))}", 2
-    except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
-        traceback.print_exc()
-        written, code = f"Nothing was compared: {_printable(repr(error))}", 2
-    if options.output:
-        Path(options.output).write_text(f"{written}\n", encoding="utf-8")
+        written, code = _outcome(options.source, Level[options.fail_on], options.format)
+        if options.output:
+            Path(options.output).write_text(f"{written}\n", encoding="utf-8")
+    except OSError as error:
+        written, code = f"The report cannot be written: {error}", 2
     print(written, file=sys.stderr if code == 2 else sys.stdout)
     return code
+
+
+def _outcome(source: str | None, fail_on: Level, form: str) -> tuple[str, int]:
+    """Return the report, or why there is none, and the exit code."""
+    try:
+        findings = examine(obtain(source or specs_lock.read(OPENAPI).url), OPENAPI)
+        written = report(findings, fail_on, form)
+    except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
+        return f"Nothing was compared: {_printable(str(error))}", 2
+    except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
+        traceback.print_exc()
+        return f"Nothing was compared: {_printable(repr(error))}", 2
+    return written, int(findings.worst is not None and findings.worst >= fail_on)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -220,42 +256,48 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _fits(one: Override, changes: Iterable[Change]) -> bool:
-    return any(one.fits(change) for change in changes)
+def _place(change: Change) -> tuple[str, str | None, str | None]:
+    return change.id, change.old_pointer, change.new_pointer
 
 
-def _aside(theirs: Document, quote: str) -> str:
-    """Tell what the document is, and what is in it that we do not vendor."""
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _shown(change: Change, quote: str) -> Change:
-    """Make what is foreign in a change fit for a report: on one line, short, and in code spans.
+def _decided(changes: Sequence[Change], overrides: Sequence[Override]) -> list[Change]:
+    """Leave out what is accepted, and give the rest the levels that were decided."""
+    fitting = [next((one for one in overrides if one.fits(change)), None) for change in changes]
+    rest = [
+        change
+        for change, one in zip(changes, fitting, strict=True)
+        if one is None or one.level > Level.INFO
+    ]
+    return override(rest, [one for one in overrides if any(map(one.fits, rest))])
 
-    Nothing in a code span is a link, a picture, or calls anybody.
-    """
 
-    def quoted(value: Any) -> str | None:
-        if value is None:
-            return None
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return f"{quote}{_printable(text)}{quote}"
+def _shown(change: Change) -> Change:
+    """Make what is foreign in a change fit for a report: short, and on one line."""
+
+    def value(given: Any) -> Any:
+        if isinstance(given, str):
+            return _printable(given)
+        written = json.dumps(given, ensure_ascii=False)
+        return given if len(written) <= _LONGEST else _printable(written)
 
     return replace(
         change,
-        message=f"{quote}{_printable(change.message)}{quote}",
-        operations=tuple(_printable(operation) for operation in change.operations),
+        message=_printable(change.message),
+        operations=tuple(map(_printable, change.operations)),
         old_pointer=change.old_pointer and _printable(change.old_pointer),
         new_pointer=change.new_pointer and _printable(change.new_pointer),
-        old=quoted(change.old),
-        new=quoted(change.new),
+        old=value(change.old),
+        new=value(change.new),
     )
 
 
 def _printable(text: str) -> str:
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in short
-    ).replace("`", "'")
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
 
 
 if __name__ == "__main__":

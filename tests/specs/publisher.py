@@ -219,6 +219,8 @@ def _of_3_0(value: Any) -> Any:
         copy["allOf"] = [{"$ref": copy.pop("$ref")}]
     if isinstance(copy.get("const"), str):
         copy["enum"] = [copy.pop("const")]
+    if "anyOf" in copy:
+        copy["type"] = "object"
     if isinstance(copy.get("type"), list):
         (copy["type"],) = [kind for kind in copy["type"] if kind != "null"]
         copy["nullable"] = True
