@@ -18,6 +18,7 @@ from typing import Any
 import specs_lock
 from published import (
     LIMITS,
+    Limits,
     Operation,
     PublishedError,
     counterparts,
@@ -36,8 +37,8 @@ from spec_diff.report import FORMATS
 OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
 OVERRIDES = "upstream.yaml"
 
-# Schemas have names of our own, and the overlays are for our documents.
-_MEANINGLESS = {"api-schema-removed", "overlay-action-obsolete"}
+# We name schemas and count versions ourselves, and the overlays are for our documents.
+_MEANINGLESS = {"api-schema-removed", "info-version-changed", "overlay-action-obsolete"}
 _ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
 _RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
 _WEBHOOKS = "webhooks", "x-webhooks"
@@ -72,25 +73,26 @@ class Findings:
         return worst(change for changes in self.changes.values() for change in changes)
 
 
-def obtain(source: str) -> Document:
+def obtain(source: str, limits: Limits = LIMITS) -> Document:
     """Read what is published.
 
     Args:
         source: An https URL, or a file.
+        limits: What to put up with.
 
     Raises:
         PublishedError: If it cannot be had, or cannot be a document.
         SpecDiffError: If it is no OpenAPI document, or one that is made to do harm.
     """
     if "://" in source:
-        content = fetch(source)
+        content = fetch(source, limits)
     else:
         try:
             with Path(source).open("rb") as file:
-                content = file.read(LIMITS.size + 1)
+                content = file.read(limits.size + 1)
         except OSError as error:
             raise PublishedError(f"{source}: {error.strerror or error}") from error
-    return parse(text(content, source), source)
+    return parse(text(content, source, limits), source)
 
 
 def examine(theirs: Document, folder: Path) -> Findings:
@@ -214,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        written, code = _outcome(options.source, Level[options.fail_on], options.format)
+        written, code = _outcome(options)
         if options.output:
             Path(options.output).write_text(f"{written}\n", encoding="utf-8")
     except OSError as error:
@@ -223,11 +225,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _outcome(source: str | None, fail_on: Level, form: str) -> tuple[str, int]:
+def _outcome(options: argparse.Namespace) -> tuple[str, int]:
     """Return the report, or why there is none, and the exit code."""
     try:
-        findings = examine(obtain(source or specs_lock.read(OPENAPI).url), OPENAPI)
-        written = report(findings, fail_on, form)
+        fail_on, limits = Level[options.fail_on], replace(LIMITS, seconds=options.timeout)
+        findings = examine(obtain(options.source or specs_lock.read(OPENAPI).url, limits), OPENAPI)
+        written = report(findings, fail_on, options.format)
     except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
         return f"Nothing was compared: {_printable(str(error))}", 2
     except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
@@ -252,6 +255,13 @@ def _parser() -> argparse.ArgumentParser:
         "--fail-on", choices=Level.__members__, default="WARN", help="default: WARN"
     )
     parser.add_argument("--format", choices=("text", "markdown"), default="text")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=LIMITS.seconds,
+        help=f"how long fetching may take; default: {LIMITS.seconds:g}",
+    )
     parser.add_argument("--output", metavar="FILE", help="write the report there, too")
     return parser
 
@@ -288,11 +298,15 @@ def _shown(change: Change) -> Change:
         change,
         message=_printable(change.message),
         operations=tuple(map(_printable, change.operations)),
-        old_pointer=change.old_pointer and _printable(change.old_pointer),
-        new_pointer=change.new_pointer and _printable(change.new_pointer),
+        old_pointer=_pointer(change.old_pointer),
+        new_pointer=_pointer(change.new_pointer),
         old=value(change.old),
         new=value(change.new),
     )
+
+
+def _pointer(pointer: str | None) -> str | None:
+    return None if pointer is None else _printable(pointer).replace("`", "'")
 
 
 def _printable(text: str) -> str:
