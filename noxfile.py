@@ -147,6 +147,13 @@ def upstream(session: nox.Session) -> None:
     session.run("python", "scripts/upstream.py", *session.posargs)
 
 
+@nox.session
+def spec_diff(session: nox.Session) -> None:
+    """Tell what changed between two OpenAPI documents: -- OLD NEW, files or git:REV:path."""
+    install_groups(session, "generate")
+    session.run("python", "-m", "spec_diff", *session.posargs, env={"PYTHONPATH": "scripts"})
+
+
 @nox.session(reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """Measure speed, each figure against a baseline of the same run."""

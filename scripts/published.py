@@ -187,6 +187,14 @@ def reduced(document: Document, kept: Mapping[Operation, str]) -> Document:
     return Document(document.name, data, lines)
 
 
+def without(document: Document, gone: Iterable[Operation]) -> Document:
+    """Leave operations out of a document, and everything else as it is."""
+    paths = {path: dict(item) for path, item in document.data["paths"].items()}
+    for operation in gone:
+        del paths[operation.path][operation.method]
+    return Document(document.name, document.data | {"paths": paths}, document.lines)
+
+
 def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
     """Find what our operations send and theirs do not, though it is published under our name.
 
@@ -199,7 +207,8 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
         whole: All of the published document.
 
     Returns:
-        Two documents of our operations, whose requests consist of nothing but those schemas.
+        Ours and the whole, but with our operations, whose requests consist of nothing but those
+        schemas.
     """
     published = _schemas(whole.data.get("components"))
     names = published.keys() - _schemas(theirs.data["components"]).keys()
@@ -218,7 +227,12 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
                     "operationId": item[method].get("operationId"),
                     "requestBody": {"content": {"application/json": content}},
                 }
-    return _with_paths(ours, paths), _with_paths(whole, paths)
+    after = {"openapi": whole.data["openapi"], "paths": paths}
+    after["components"] = _components(whole, after)
+    return (
+        Document(ours.name, ours.data | {"paths": paths}, ours.lines),
+        Document(whole.name, after, whole.lines),
+    )
 
 
 async def _fetch(url: str, limits: Limits) -> bytes:
@@ -318,12 +332,6 @@ def _components(document: Document, data: dict[str, Any]) -> dict[str, Any]:
             kept[section][name] = content
             wanted.extend(_references(content))
     return kept
-
-
-def _with_paths(document: Document, paths: dict[str, Any]) -> Document:
-    components = _components(document, paths)
-    data = {"openapi": document.data["openapi"], "paths": paths, "components": components}
-    return Document(document.name, data, document.lines)
 
 
 def _schemas(components: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from published import (
     operations,
     reduced,
     text,
+    without,
 )
 from spec_diff import Change, Document, Level, SpecDiffError, compare, parse, worst
 from spec_diff.findings import quoted
@@ -149,20 +150,18 @@ def differences(
     Raises:
         SpecDiffError: If a document cannot be understood.
     """
-    changes, old, new = list[Change](), dict[Operation, str](), dict[Operation, str]()
-    for our, their in pairs.items():
-        if their is not None:
-            old[our] = new[their] = our.base
-        elif our.name not in absent:
-            old[our] = our.base
-        if our.name in absent:
-            kind = _ABSENT if their is None else _RETURNED
-            message = f"{kind.meaning} (openapi/{specs_lock.NAME}: {absent[our.name]})"
+    changes = list[Change]()
+    for operation in pairs:
+        if (reason := absent.get(operation.name)) is not None:
+            kind = _ABSENT if pairs[operation] is None else _RETURNED
+            message = f"{kind.meaning} (openapi/{specs_lock.NAME}: {reason})"
             changes.append(
-                Change(id=kind.id, level=kind.level, message=message, operations=(our.name,))
+                Change(id=kind.id, level=kind.level, message=message, operations=(operation.name,))
             )
-    if old:
-        before, after = reduced(ours, old), reduced(theirs, new)
+    gone = [one for one, other in pairs.items() if other is None and one.name in absent]
+    if len(gone) < len(pairs):
+        before = without(ours, gone)
+        after = reduced(theirs, {other: one.base for one, other in pairs.items() if other})
         changes += compare(before, after)
         known = {_place(change) for change in changes}
         others = compare(*of_same_name(before, after, theirs))
