@@ -207,8 +207,7 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
         whole: All of the published document.
 
     Returns:
-        Ours and the whole, but with our operations, whose requests consist of nothing but those
-        schemas.
+        Two documents of our operations, whose requests consist of nothing but those schemas.
     """
     published = _schemas(whole.data.get("components"))
     names = published.keys() - _schemas(theirs.data["components"]).keys()
@@ -227,11 +226,12 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
                     "operationId": item[method].get("operationId"),
                     "requestBody": {"content": {"application/json": content}},
                 }
-    after = {"openapi": whole.data["openapi"], "paths": paths}
-    after["components"] = _components(whole, after)
+    # All components of ours: overlays are looked up in them.
+    before = {"openapi": ours.data["openapi"], "components": ours.data.get("components", {})}
+    after = {"openapi": whole.data["openapi"], "components": _components(whole, paths)}
     return (
-        Document(ours.name, ours.data | {"paths": paths}, ours.lines),
-        Document(whole.name, after, whole.lines),
+        Document(ours.name, before | {"paths": paths}, ours.lines),
+        Document(whole.name, after | {"paths": paths}, whole.lines),
     )
 
 
