@@ -303,7 +303,8 @@ def _base(servers: list[Any]) -> str:
     url = servers[0]["url"]
     for name, variable in servers[0].get("variables", {}).items():
         url = url.replace(f"{{{name}}}", variable["default"])
-    return urlsplit(url).path.rstrip("/")
+    path: str = urlsplit(url).path
+    return path.rstrip("/")
 
 
 def _rebased(server: dict[str, Any], old: str, new: str) -> dict[str, Any]:

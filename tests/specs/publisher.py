@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -127,7 +128,7 @@ def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
     Args:
         openapi: Its version: 3.0.0 or 3.1.0.
     """
-    vendored = overlay.parse((OPENAPI / "calling.yaml").read_text(encoding="utf-8"), "calling.yaml")
+    vendored = deepcopy(_vendored())
     # Not in the document: no request uses it.
     del vendored["components"]["schemas"]["svaml.instruction.reportCallStatus"]
     published = _reworded(vendored, vendored["components"]["schemas"])
@@ -180,6 +181,12 @@ def really_published() -> dict[str, Any]:
         schemas[f"destination{end}"]["properties"]["endpoint"]["format"] = form
     schemas["price"]["properties"]["amount"]["format"] = "float"
     return document
+
+
+@cache
+def _vendored() -> dict[str, Any]:
+    path = OPENAPI / "calling.yaml"
+    return overlay.parse(path.read_text(encoding="utf-8"), path.name)
 
 
 def _reworded(value: Any, schemas: dict[str, Any]) -> Any:

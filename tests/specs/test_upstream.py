@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 import upstream
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from published import PublishedError
 from publisher import OPENAPI, Publisher, answer, as_json, bundle, really_published
 from spec_diff import Change, Level, SpecDiffError, parse
 from specs_lock import LockError
@@ -526,31 +525,30 @@ def test_a_long_report_is_cut_and_says_so():
     assert len(written) < 65536
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
-    ),
-    max_leaves=4,
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(st.integers(0, 50), min_size=1, max_size=12),
+    value=st.sampled_from([None, True, 0, "", "x", [], [1], {}, {"a": 1}, {"$ref": "#/a"}]),
 )
-
-
-@settings(max_examples=25)
-@given(st.data())
-def test_no_document_makes_it_fail_in_another_way(data: st.DataObject):
-    document = really_published()
-    node: Any = document
-    while True:
-        key = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
-        if not isinstance(node[key], dict | list) or not node[key] or data.draw(st.booleans()):
+def test_whatever_is_in_a_document_the_exit_code_says_what_came_of_it(
+    tmp_path: Path, steps: list[int], value: Any
+):
+    around: Any = {"all": really_published()}
+    holder, key = around, "all"
+    for step in steps:
+        if not isinstance(holder[key], dict | list) or not holder[key]:
             break
-        node = node[key]
-    node[key] = data.draw(JSON)
-    try:
-        findings = upstream.examine(parse(json.dumps(document), "bundle"), OPENAPI)
-    except (SpecDiffError, PublishedError):
-        return
-    assert upstream.report(findings, Level.WARN, "markdown")
+        holder = holder[key]
+        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+        key = keys[step % len(keys)]
+    holder[key] = value
+    file, output = tmp_path / "voice.json", tmp_path / "report"
+    file.write_text(json.dumps(around["all"]), encoding="utf-8")
+    code = upstream.main([str(file), "--output", str(output)])
+    first = output.read_text(encoding="utf-8").split(" ")[:3]
+    assert code in (0, 1, 2)
+    assert (code == 2) is (first == ["Nothing", "was", "compared:"])
+    assert (code == 0) is (first[:2] == ["Nothing", "to"])
 
 
 # How it is run
