@@ -130,22 +130,20 @@ class _Comparison:
             self.report.add(Finding(kind, *places, ends[0], ends[1]), "", at)
 
     def _servers(self, at: Pairing) -> None:
-        nodes = [one.effective("servers") for one in at]
-        places = [node or one.node.document.root for node, one in zip(nodes, at, strict=True)]
-        before, after = (urls(node) for node in nodes)
+        places = at[0].around("servers"), at[1].around("servers")
+        before, after = urls(at[0]), urls(at[1])
         for url in before:
             if url not in after:
-                self.report.add(Finding("api-server-removed", *_two(places), url, None), "", at)
+                self.report.add(Finding("api-server-removed", *places, url, None), "", at)
         for url in after:
             if url not in before:
-                self.report.add(Finding("api-server-added", *_two(places), None, url), "", at)
+                self.report.add(Finding("api-server-added", *places, None, url), "", at)
 
     def _security(self, at: Pairing) -> None:
-        nodes = [one.effective("security") for one in at]
-        is_global = all(node is None or node.pointer == "/security" for node in nodes)
+        places = at[0].around("security"), at[1].around("security")
+        is_global = all(node.pointer in ("", "/security") for node in places)
         scope = "api-global-security" if is_global else "api-security"
-        places = _two([node or one.node.document.root for node, one in zip(nodes, at, strict=True)])
-        olds, news = (requirements(node) for node in nodes)
+        olds, news = requirements(at[0]), requirements(at[1])
         gone = [one for one in olds if one.meaning not in {other.meaning for other in news}]
         fresh = [one for one in news if one.meaning not in {other.meaning for other in olds}]
         for before in gone:
@@ -371,7 +369,8 @@ class _Comparison:
         olds, news = self._components("responses"), self._components("responses", new=True)
         for name, old in olds.items():
             if name in news and old not in used:
-                self._response(old, news[name], name, ())
+                pair = old.resolved().as_object(), news[name].resolved().as_object()
+                self._response(*pair, name, ())
         around = Node(self._new, "/components/schemas", None)
         names = self._components("schemas", new=True)
         for name, old in self._components("schemas").items():
@@ -380,8 +379,5 @@ class _Comparison:
 
     def _components(self, key: str, *, new: bool = False) -> dict[str, Node]:
         components = (self._new if new else self._old).root.get("components")
-        return dict(components.members(key)) if components else {}
-
-
-def _two(nodes: Sequence[Node]) -> tuple[Node, Node]:
-    return nodes[0], nodes[1]
+        named = components.get(key) if components else None
+        return {name: named.child(name) for name in named.value} if named else {}

@@ -83,7 +83,7 @@ class Document:
         for token in fragment.split("/")[1:]:
             try:
                 node = node.child(unquote(token).replace("~1", "/").replace("~0", "~"))
-            except (KeyError, IndexError, ValueError, TypeError) as error:
+            except (KeyError, IndexError, ValueError) as error:
                 raise SpecDiffError(
                     f"{self.name}: the reference {reference} leads nowhere"
                 ) from error
@@ -110,50 +110,73 @@ class Node:
         """Return a member of an object or an item of an array.
 
         Raises:
-            KeyError, IndexError, ValueError, TypeError: If there is none.
+            KeyError, IndexError, ValueError: If there is none.
         """
-        value = self.value[int(key)] if isinstance(self.value, list) else self.value[key]
+        if isinstance(self.value, list):
+            value = self.value[int(key)]
+        elif isinstance(self.value, dict):
+            value = self.value[key]
+        else:
+            raise KeyError(key)
         return Node(self.document, f"{self.pointer}/{escape(str(key))}", value)
 
-    def get(self, key: str) -> "Node | None":
-        """Return a member of an object that is a reference, an object or an array, resolved.
+    def as_object(self) -> "Node":
+        """Return this node, which has to be an object.
 
         Raises:
-            SpecDiffError: If it is a reference that cannot be followed.
+            SpecDiffError: If it is something else.
         """
-        if isinstance(self.value, dict) and self.value.get(key) is not None:
-            return self.child(key).resolved()
-        return None
+        if not isinstance(self.value, dict):
+            raise SpecDiffError(f"{self.name}: an object is expected")
+        return self
+
+    def get(self, key: str) -> "Node | None":
+        """Return the object that a member of this one is or refers to, if there is one.
+
+        Raises:
+            SpecDiffError: If it is no object, or a reference that cannot be followed.
+        """
+        if self.value.get(key) is None:
+            return None
+        return self.child(key).resolved().as_object()
 
     def members(self, key: str) -> "Iterator[tuple[str, Node]]":
-        """Yield name and value of each member of an object in this one, values resolved.
+        """Yield name and value of each member of an object in this one, all of which are objects.
 
         Raises:
-            SpecDiffError: If there is something else than an object, or a reference that cannot be
-                followed.
+            SpecDiffError: As `get`.
         """
-        inner = self.get(key)
-        if inner is None:
+        if (inner := self.get(key)) is None:
             return
-        if not isinstance(inner.value, dict):
-            raise SpecDiffError(f"{inner.name}: an object is expected")
         for name in inner.value:
-            yield name, inner.child(name).resolved()
+            member = inner.child(name).resolved()
+            if isinstance(member.value, dict) or not name.startswith("x-"):
+                yield name, member.as_object()
 
     def items(self, key: str) -> "Iterator[Node]":
         """Yield each item of an array in this object, resolved.
 
         Raises:
-            SpecDiffError: If there is something else than an array, or a reference that cannot be
-                followed.
+            SpecDiffError: If it is no array, or there is a reference that cannot be followed.
         """
-        inner = self.get(key)
-        if inner is None:
+        if self.value.get(key) is None:
             return
+        inner = self.child(key)
         if not isinstance(inner.value, list):
             raise SpecDiffError(f"{inner.name}: an array is expected")
         for index in range(len(inner.value)):
             yield inner.child(index).resolved()
+
+    def objects(self) -> "Iterator[Node]":
+        """Yield each item of this array, all of which are objects.
+
+        Raises:
+            SpecDiffError: If it is no array, or an item is no object.
+        """
+        if not isinstance(self.value, list):
+            raise SpecDiffError(f"{self.name}: an array is expected")
+        for index in range(len(self.value)):
+            yield self.child(index).as_object()
 
     def resolved(self) -> "Node":
         """Follow references from here to what they name in the end.
@@ -175,7 +198,7 @@ class Node:
         for token in self.pointer.split("/")[1:]:
             try:
                 node = node.child(token.replace("~1", "/").replace("~0", "~"))
-            except (KeyError, IndexError, ValueError, TypeError):
+            except (KeyError, IndexError, ValueError):
                 break
         return node
 
@@ -357,7 +380,7 @@ def _json(text: str, name: str) -> Any:
 class _Open:
     """A collection whose end has not been read yet."""
 
-    __slots__ = ("anchor", "key", "pointer", "start", "value")
+    __slots__ = ("anchor", "key", "key_line", "pointer", "start", "value")
 
     def __init__(self, value: Any, pointer: str, anchor: str | None, start: int) -> None:
         self.value = value
@@ -365,6 +388,7 @@ class _Open:
         self.anchor = anchor
         self.start = start
         self.key: str | None = None
+        self.key_line = 0
 
 
 class _Builder:
@@ -417,7 +441,7 @@ class _Builder:
             raise self._error(line, "merge keys (<<) are not part of YAML 1.2: write the keys out")
         if key in top.value:
             raise self._error(line, f"the key {key} is there twice")
-        top.key = key
+        top.key, top.key_line = key, line
         if event.anchor:
             self._anchors[event.anchor] = key, 1
 
@@ -456,7 +480,7 @@ class _Builder:
         else:
             pointer = f"{top.pointer}/{escape(top.key)}"
             top.value[top.key] = value
-            top.key = None
+            top.key, line = None, top.key_line
         self._lines[pointer] = line
         return pointer
 

@@ -279,7 +279,7 @@ class _One:
             self._add(
                 "union-keyword-changed", before.node, after.node, before.keyword, after.keyword
             )
-        names = _mapping(old, before), _mapping(new, after)
+        names = _mapping(self._olds, old, before), _mapping(self._news, new, after)
         pairs, gone, fresh = self._match(before, after, *names)
         for i, j in pairs:
             step = f"({_label(before.members[i], i, names[0])})"
@@ -381,25 +381,28 @@ def _tell(union: Union) -> str | None:
     return f"{union.keyword} of {', '.join(names)}" if union.members else None
 
 
-def _mapping(shape: Shape, union: Union) -> dict[str, int]:
+def _mapping(shapes: Shapes, shape: Shape, union: Union) -> dict[str, int]:
     """Return which member each value of the discriminator stands for, said or implied."""
     if shape.discriminator is None:
         return {}
     document = shape.discriminator.document
     said = shape.discriminator.value.get("mapping")
-    targets = {
-        name: document.resolve(
-            value if "#" in value or "/" in value else f"#/components/schemas/{escape(value)}"
-        ).resolved()
-        for name, value in (said if isinstance(said, dict) else {}).items()
-        if isinstance(value, str)
-    }
-    members = [member[0].resolved() for member in union.members]
-    found = {name: members.index(node) for name, node in targets.items() if node in members}
+    members = [shapes.entry(member) for member in union.members]
+    prints = [shapes.fingerprint(member) for member in members]
+    found = dict[str, int]()
+    for name, value in (said if isinstance(said, dict) else {}).items():
+        reference = str(value)
+        if not {"#", "/"} & set(reference):
+            reference = f"#/components/schemas/{escape(reference)}"
+        target = shapes.entry((document.resolve(reference),))
+        if target in members:
+            found[name] = members.index(target)
+        elif (meaning := shapes.fingerprint(target)) in prints:
+            found[name] = prints.index(meaning)
     for index, member in enumerate(union.members):
-        reference = _reference(member)
-        if reference and index not in found.values():
-            found.setdefault(reference, index)
+        reference_of_it = _reference(member)
+        if reference_of_it and index not in found.values():
+            found.setdefault(reference_of_it, index)
     return found
 
 

@@ -7,6 +7,7 @@ the exclusive limits of 3.0 and of 3.1. Fields and items stay schemas, so that o
 itself.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _UNDERSTOOD = frozenset(
 _UNDERSTOOD |= LIMITS.keys()
 _IMPLIED = {"properties": "object", "additionalProperties": "object", "items": "array"}
 _UNIONS = ("oneOf", "anyOf")
+_MAX_EXPANDED = 100_000
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 _TYPES |= {dict: "object", type(None): "null"}
 
@@ -302,7 +304,7 @@ def canonical(value: Any) -> str:
 
 def expanded(node: Node) -> str:
     """Write a value canonically, without prose, references replaced by what they name."""
-    return canonical(_expanded(node, frozenset(), names=False))
+    return canonical(_expanded(node, frozenset(), itertools.count(), names=False))
 
 
 def is_stricter(keyword: str, limit: Limit, than: Limit) -> bool:
@@ -436,19 +438,22 @@ def _plain_numbers(value: Any) -> Any:
     return value
 
 
-def _expanded(node: Node, above: frozenset[Node], *, names: bool) -> Any:
+def _expanded(node: Node, above: frozenset[Node], count: Iterator[int], *, names: bool) -> Any:
     """Return a value without prose and references; `names` says that its keys are of its own."""
     if node in above:
         return "..."  # it contains itself
-    value = node.value
+    if next(count) > _MAX_EXPANDED:
+        raise SpecDiffError(f"{node.name}: more than {_MAX_EXPANDED} values, references followed")
+    value, inside = node.value, above | {node}
     if isinstance(value, list):
-        return [_expanded(node.child(i), above | {node}, names=False) for i in range(len(value))]
+        items = (node.child(index) for index in range(len(value)))
+        return [_expanded(item, inside, count, names=False) for item in items]
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("$ref"), str) and not names:
-        return _expanded(node.document.resolve(value["$ref"]), above | {node}, names=False)
+        return _expanded(node.document.resolve(value["$ref"]), inside, count, names=False)
     return {
-        key: _expanded(node.child(key), above | {node}, names=key.lower().endswith("properties"))
+        key: _expanded(node.child(key), inside, count, names=key.lower().endswith("properties"))
         for key in value
         if names or not (key in _PROSE or key.startswith("x-"))
     }
