@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .documents import Document, Node, escape
+from .documents import Document, Node
 from .model import SpecDiffError
+from .reading import escape
 from .shapes import Schema, canonical
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -52,6 +53,21 @@ class Operation:
         """Whether it should not be used any more."""
         return self.node.value.get("deprecated") is True
 
+    @property
+    def sunset(self) -> str | None:
+        """The date at which it ends."""
+        return str(self.node.value["x-sunset"]) if "x-sunset" in self.node.value else None
+
+    @property
+    def tags(self) -> set[str]:
+        """Its tags."""
+        return {str(tag.value) for tag in self.node.items("tags")}
+
+    @property
+    def responses(self) -> dict[str, Node]:
+        """Its responses by status, ranges in capitals."""
+        return {status.upper(): node for status, node in self.node.members("responses")}
+
     def around(self, key: str) -> Node:
         """Return servers or security as they apply here: its own, the path's or the document's.
 
@@ -89,6 +105,11 @@ class Scheme:
 
     node: Node
     scopes: frozenset[str]
+
+    @property
+    def type(self) -> str:
+        """What kind of scheme it is."""
+        return str(self.node.value.get("type"))
 
     @property
     def meaning(self) -> str:
@@ -202,12 +223,12 @@ def outcome(status: str) -> str:
     return "success" if status.startswith(("2", "3")) else "non-success"
 
 
-def urls(operation: Operation) -> dict[str, None]:
+def urls(operation: Operation) -> dict[str, str]:
     """Return the addresses of servers, with every value of every variable that lists its values."""
     around = operation.around("servers")
     if not around.pointer or around.value == []:
-        return {"/": None}
-    found = dict[str, None]()
+        return {"/": "/"}
+    found = dict[str, str]()
     for server in around.objects():
         template = str(server.value.get("url"))
         variables = dict(server.members("variables"))
@@ -220,7 +241,8 @@ def urls(operation: Operation) -> dict[str, None]:
             url = template
             for name, value in zip(names, values, strict=True):
                 url = url.replace(f"{{{name}}}", str(value))
-            found[url.rstrip("/") or "/"] = None
+            url = url.rstrip("/") or "/"
+            found[url] = url
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeGuard
 from .documents import Document, Node
 from .kinds import LIMITS
 from .model import SpecDiffError
+from .reading import escape
 
 Schema: TypeAlias = tuple[Node, ...]
 Limit: TypeAlias = tuple[float, bool]
@@ -167,12 +168,31 @@ class Shapes:
         self._fold(shape)
         if shape.enum is not None:
             shape.enum.pop("null", None)
+        if not shape.unions and (heirs := self._heirs(shape)):
+            shape.unions.append(heirs)
         if shape.unions:
             members = [member for union in shape.unions for member in union.members]
             names = _any_of(self.of(member).types for member in members)
             shape.types = shape.types or names
             said = shape.enum, shape.other, shape.properties, shape.required
             shape.is_union = shape.types == names and not any(said)
+
+    def _heirs(self, shape: Shape) -> Union | None:
+        """Return what a discriminator names where there is no union: schemas that extend this."""
+        mapping = shape.discriminator.get("mapping") if shape.discriminator else None
+        if shape.discriminator is None or mapping is None or not mapping.value:
+            return None
+        members: list[Schema] = [
+            (self.named(shape.discriminator, name),) for name in mapping.value.values()
+        ]
+        return Union("anyOf", shape.discriminator, members)
+
+    def named(self, discriminator: Node, name: object) -> Node:
+        """Return the schema that a mapping of a discriminator names."""
+        reference = str(name)
+        if not {"#", "/"} & set(reference):
+            reference = f"#/components/schemas/{escape(reference)}"
+        return self._target(discriminator.document.resolve(reference))
 
     def _parts(self, node: Node, seen: set[Node]) -> Iterator[Node]:
         """Yield all the objects that have to hold at once."""

@@ -64,6 +64,9 @@ components:
 """
 
 
+ENUM = "response-property-enum-value-added"
+
+
 def compare(old: str, new: str, **options: Any) -> list[Change]:
     documents = spec_diff.parse(old, "old.yaml"), spec_diff.parse(new, "new.yaml")
     return spec_diff.compare(*documents, **({"overlays": ()} | options))
@@ -181,6 +184,82 @@ def test_an_update_touches_what_it_names_and_not_its_neighbours():
 def test_a_change_in_a_shared_schema_is_one_change():
     (change,) = compare(THINGS, THINGS.replace("[up, down]", "[up, down, lost]"))
     assert change.operations == ("GET /things/{id}", "PUT /things/{id}")
+
+
+# Meaning
+
+
+def answering(schemas: str) -> str:
+    return THINGS[: THINGS.index("    Thing:")] + schemas
+
+
+HEIRS = """
+    Thing: {type: object, discriminator: {propertyName: is, mapping: {lamp: Lamp, bell: Bell}}}
+    Lamp: {allOf: [{$ref: '#/components/schemas/Thing'}, {properties: {watts: {type: integer}}}]}
+    Bell: {allOf: [{$ref: '#/components/schemas/Thing'}, {properties: {tone: {type: string}}}]}
+"""
+
+
+def test_schemas_that_a_discriminator_names_are_read_as_alternatives():
+    (change,) = compare(answering(HEIRS), answering(HEIRS.replace("integer", "string")))
+    assert (change.id, change.message) == (
+        "response-property-type-changed",
+        "200 `(lamp).watts`: another type",
+    )
+    horn = "    Horn: {allOf: [{$ref: '#/components/schemas/Thing'}]}\n"
+    (change,) = compare(
+        answering(HEIRS), answering(HEIRS.replace("bell: Bell", "bell: Bell, horn: Horn") + horn)
+    )
+    assert (change.id, change.new) == ("response-body-any-of-added", "horn")
+
+
+def test_a_part_of_an_allof_that_comes_or_goes_is_what_it_says():
+    less = "    Thing: {allOf: [{properties: {a: {}}}]}\n"
+    more = "    Thing: {allOf: [{properties: {a: {}}}, {required: [b], properties: {b: {}}}]}\n"
+    assert [one.id for one in compare(answering(less), answering(more))] == [
+        "response-required-property-added"
+    ]
+    assert [one.id for one in compare(answering(more), answering(less))] == [
+        "response-required-property-removed"
+    ]
+
+
+def test_a_range_in_place_of_a_status_is_one_more_status_with_the_same_answer():
+    new = THINGS.replace("'200'", "2XX").replace("[up, down]", "[up, down, lost]")
+    changes = compare(THINGS, new)
+    assert {change.id for change in changes} == {ENUM, "response-success-status-added"}
+    assert compare(new, new.replace("2XX", "'200'")) == []
+
+
+def test_an_alternative_that_changed_is_found_by_what_it_still_has_in_common():
+    old = "    Thing: {oneOf: [{properties: {a: {}, b: {}, c: {}}}, {properties: {x: {}}}]}\n"
+    new = "    Thing: {oneOf: [{properties: {x: {}}}, {properties: {a: {}, b: {}}}]}\n"
+    (change,) = compare(answering(old), answering(new))
+    assert (change.id, change.old) == ("response-optional-property-removed", "c")
+
+
+def test_a_field_that_only_answers_have_is_no_part_of_a_request():
+    schema = "{properties: {a: {}, b: {readOnly: true, type: string}, c: {writeOnly: true}}}"
+    text = THINGS.replace(
+        "operationId: PutThing",
+        "requestBody: {content: {text/plain: {schema: {$ref: '#/components/schemas/Thing'}}}}",
+    )
+    old = text[: text.index("    Thing:")] + f"    Thing: {schema}\n"
+    changes = compare(old, old.replace(", c: {writeOnly: true}", ""))
+    assert [change.id for change in changes] == ["request-property-removed"]
+    changes = compare(old, old.replace("b: {readOnly: true, type: string}, ", ""))
+    assert [change.id for change in changes] == ["response-optional-property-removed"]
+
+
+def test_a_path_with_another_parameter_name_is_the_same_path():
+    assert (
+        compare(THINGS, THINGS.replace("{id}", "{thing}").replace("name: id", "name: thing")) == []
+    )
+    changes = compare(THINGS, THINGS.replace("/things/{id}", "/thing/{id}"))
+    assert {change.id for change in changes} == {
+        "api-path-removed-without-deprecation",
+        "endpoint-added",
+    }
 
 
 # The table of functions
@@ -482,9 +561,6 @@ def pair(tmp_path: Path) -> tuple[str, str]:
     old.write_text(THINGS)
     new.write_text(THINGS.replace("[up, down]", "[up, down, lost]"))
     return str(old), str(new)
-
-
-ENUM = "response-property-enum-value-added"
 
 
 @pytest.mark.parametrize(
