@@ -9,8 +9,9 @@ that 1.0 leaves open.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jsonpath
@@ -121,8 +122,8 @@ def locate(
         name: What to call the overlay in errors.
 
     Yields:
-        Each action with the way to each of its nodes, or with why it does not fit; the actions
-        after such a one are tried without it.
+        Each action with the way to each of its nodes, or with why it does not fit. Such a one is
+        carried out where it can be, so that those after it are not blamed as well.
 
     Raises:
         OverlayError: If the overlay is malformed.
@@ -133,6 +134,8 @@ def locate(
             ways = [node.parts for node in _select(action, result)]
             _perform(action, result)
         except OverlayError as error:
+            with suppress(OverlayError):
+                _perform(replace(action, matches=None), result)
             yield action, error
         else:
             yield action, ways

@@ -44,4 +44,7 @@ def compare(
             OpenAPI, or an overlay is malformed.
     """
     overlays = overlays_of(old, new) if overlays is None else overlays
-    return assess(differences(old, new), old, new, overlays)
+    try:
+        return assess(differences(old, new), old, new, overlays)
+    except RecursionError as error:
+        raise SpecDiffError(f"{old.name} or {new.name}: references go too deep") from error

@@ -1,10 +1,10 @@
 """Compares two documents, operation by operation."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
-from .documents import Document, Node, escape
-from .findings import Finding, Report, Traced, quoted
+from .documents import Document, Node
+from .findings import Report, Spot, Traced, quoted
 from .operations import (
     Operation,
     Scheme,
@@ -20,10 +20,12 @@ from .operations import (
     style,
     urls,
 )
+from .reading import escape
 from .schemas import Pair, SchemaComparison
 from .shapes import expanded
 
-Pairing: TypeAlias = tuple[Operation, Operation]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 def differences(old: Document, new: Document) -> list[Traced]:
@@ -40,348 +42,289 @@ def differences(old: Document, new: Document) -> list[Traced]:
         SpecDiffError: If a reference in one of them cannot be followed, or something is not what
             it has to be in OpenAPI.
     """
-    comparison = _Comparison(old, new)
-    comparison.run()
-    return comparison.report.changes()
+    report, schemas = Report(old, new), SchemaComparison(old, new)
+    _compare_operations(old, new, report, schemas)
+    nowhere = Spot(report)
+    _compare_callbacks(old.root, new.root, "webhooks", nowhere)
+    _compare_unused(old, new, _Operation(nowhere, schemas))
+    versions = [str(info.value.get("version")) if info else None for info in _infos(old, new)]
+    if versions[0] != versions[1]:
+        places = Node(old, "/info/version", None), Node(new, "/info/version", None)
+        nowhere.note("info-version-changed", *places, *versions)
+    return report.changes()
 
 
-class _Comparison:
-    """Compares all but schemas itself, and hands those on."""
+def _compare_operations(
+    old: Document, new: Document, report: Report, schemas: SchemaComparison
+) -> None:
+    olds, news = operations(old), operations(new)
+    remaining = {path for path, _ in news}
+    for (path, _), before, after in _both(olds, news):
+        if before and after:
+            _Operation(Spot(report, (before, after)), schemas).compare(before, after)
+        elif before:
+            gone = path not in remaining
+            deprecated = "with" if before.is_deprecated else "without"
+            kind = f"api{'-path' if gone else ''}-removed-{deprecated}-deprecation"
+            node, name = (before.item, before.path) if gone else (before.node, before.name)
+            nowhere = Node(new, f"/paths/{escape(before.path)}", None)
+            Spot(report, (before,)).note(kind, node, nowhere, name, None)
+        elif after:
+            nowhere = Node(old, f"/paths/{escape(after.path)}", None)
+            Spot(report, (after,)).note("endpoint-added", nowhere, after.node, None, after.name)
 
-    def __init__(self, old: Document, new: Document) -> None:
-        self._old = old
-        self._new = new
-        self._schemas = SchemaComparison(old, new)
-        self.report = Report(old, new)
 
-    def run(self) -> None:
-        olds, news = operations(self._old), operations(self._new)
-        for key, old in olds.items():
-            if key in news:
-                self._operation(old, news[key])
-            else:
-                whole = not any(path == key[0] for path, _ in news)
-                self._removed(old, whole=whole)
-        for key, new in news.items():
-            if key not in olds:
-                paths = self._old.root.child("paths") if olds else self._old.root
-                self.report.add(
-                    Finding("endpoint-added", paths, new.node, None, new.name), "", [new]
-                )
-        self._version()
-        self._callbacks(self._old.root, self._new.root, "webhooks", ())
-        self._unused()
+def _compare_callbacks(old: Node, new: Node, key: str, spot: Spot) -> None:
+    """Compare what the server calls, as a whole: none of it is called from here."""
+    for name, before, after in _both(dict(old.members(key)), dict(new.members(key))):
+        here = spot.at(f"{key.removesuffix('s')} {quoted(name)}")
+        if before and after:
+            if expanded(before) != expanded(after):
+                here.note("webhook-changed", before, after)
+        elif before:
+            here.note("webhook-removed", before, inside(new, key), name)
+        elif after:
+            here.note("webhook-added", inside(old, key), after, None, name)
 
-    def _removed(self, old: Operation, *, whole: bool) -> None:
-        deprecated = "with" if old.is_deprecated else "without"
-        kind = f"api{'-path' if whole else ''}-removed-{deprecated}-deprecation"
-        paths = Node(self._new, f"/paths/{escape(old.path)}", None)
-        node, name = (old.item, old.path) if whole else (old.node, old.name)
-        self.report.add(Finding(kind, node, paths, name, None), "", [old])
 
-    def _operation(self, old: Operation, new: Operation) -> None:
-        at = old, new
+def _compare_unused(old: Document, new: Document, comparison: "_Operation") -> None:
+    """Compare answers that no operation has: overlays give them to operations."""
+    used = reachable(inside(old.root, "paths"))
+    for name, before, after in _both(_components(old, "responses"), _components(new, "responses")):
+        if before and after and before not in used:
+            pair = before.resolved().as_object(), after.resolved().as_object()
+            comparison.compare_response(*pair, name)
+    for name, before, after in _both(_components(old, "schemas"), _components(new, "schemas")):
+        if before and not after and before not in used:
+            around = Node(new, "/components/schemas", None)
+            comparison.spot.note("api-schema-removed", before, around, name)
+
+
+class _Operation:
+    """Compares an operation, and hands its schemas on.
+
+    Args:
+        spot: The operation in either document.
+        schemas: Compares schemas.
+    """
+
+    def __init__(self, spot: Spot, schemas: SchemaComparison) -> None:
+        self.spot = spot
+        self._schemas = schemas
+
+    def compare(self, old: Operation, new: Operation) -> None:
         self._naming(old, new)
         self._deprecation(old, new)
-        self._servers(at)
-        self._security(at)
-        self._parameters(at)
-        self._request_body(at)
-        self._responses(old.node, new.node, at)
-        self._callbacks(old.node, new.node, "callbacks", at)
+        self._servers(old, new)
+        self._security(old, new)
+        self._parameters(old, new)
+        self._request_body(old, new)
+        self._responses(old, new)
+        _compare_callbacks(old.node, new.node, "callbacks", self.spot)
+
+    def compare_response(self, old: Node, new: Node, status: str) -> None:
+        for one, other in self._media(old, new, "response-media-type", self.spot.at(status)):
+            self._schema(one, other, "response-body", self.spot.at(f"{status} body"))
+        headers = (
+            {name.lower(): (name, header) for name, header in node.members("headers")}
+            for node in (old, new)
+        )
+        for key, before, after in _both(*headers):
+            name, header = before or after or (key, old)
+            spot = self.spot.at(f"{status} header {quoted(name)}")
+            if before and after:
+                self._header(header, after[1], spot)
+            elif before:
+                kind = "required" if is_required(header) else "optional"
+                spot.note(f"{kind}-response-header-removed", header, inside(new, "headers"), name)
+            else:
+                spot.note("response-header-added", inside(old, "headers"), header, None, name)
 
     def _naming(self, old: Operation, new: Operation) -> None:
-        at, places = (old, new), (inside(old.node, "operationId"), inside(new.node, "operationId"))
         if old.id != new.id:
             kind = "api-operation-id-removed" if old.id else "api-operation-id-added"
-            self.report.add(Finding(kind, *places, old.id, new.id), "", at)
-        tags = [
-            {str(tag.value) for tag in one.node.items("tags")}
-            if "tags" in one.node.value
-            else set()
-            for one in at
-        ]
+            places = inside(old.node, "operationId"), inside(new.node, "operationId")
+            self.spot.note(kind, *places, old.id, new.id)
         places = inside(old.node, "tags"), inside(new.node, "tags")
-        for tag in sorted(tags[0] - tags[1]):
-            self.report.add(Finding("api-tag-removed", *places, tag, None), "", at)
-        for tag in sorted(tags[1] - tags[0]):
-            self.report.add(Finding("api-tag-added", *places, None, tag), "", at)
+        for tag in sorted(old.tags - new.tags):
+            self.spot.note("api-tag-removed", *places, tag, None)
+        for tag in sorted(new.tags - old.tags):
+            self.spot.note("api-tag-added", *places, None, tag)
 
     def _deprecation(self, old: Operation, new: Operation) -> None:
-        at = old, new
-        ends = [
-            str(one.node.value["x-sunset"]) if "x-sunset" in one.node.value else None for one in at
-        ]
-        if old.is_deprecated != new.is_deprecated:
-            places = inside(old.node, "deprecated"), inside(new.node, "deprecated")
-            kind = "endpoint-reactivated"
-            if new.is_deprecated:
-                kind = "endpoint-deprecated-with-sunset" if ends[1] else "endpoint-deprecated"
-            values = (old.is_deprecated, new.is_deprecated) if ends[1] is None else (None, ends[1])
-            self.report.add(Finding(kind, *places, *values), "", at)
-        elif new.is_deprecated and ends[0] != ends[1]:
-            places = inside(old.node, "x-sunset"), inside(new.node, "x-sunset")
-            if ends[1] is None:
+        before, after = old.sunset, new.sunset
+        ends = "-with-sunset" if after else ""
+        keys = "endpoint-deprecated" + ends, "endpoint-reactivated"
+        self.spot.flag("deprecated", old.node, new.node, *keys)
+        if old.is_deprecated and new.is_deprecated and before != after:
+            if after is None:
                 kind = "sunset-deleted"
-            elif ends[0] is not None and ends[0] < ends[1]:  # ISO 8601 sorts by time
+            elif before is not None and before < after:  # ISO 8601 sorts by time
                 kind = "api-sunset-date-postponed"
             else:
                 kind = "api-sunset-date-changed-too-small"
-            self.report.add(Finding(kind, *places, ends[0], ends[1]), "", at)
+            places = inside(old.node, "x-sunset"), inside(new.node, "x-sunset")
+            self.spot.note(kind, *places, before, after)
 
-    def _servers(self, at: Pairing) -> None:
-        nodes = [one.effective("servers") for one in at]
-        places = [node or one.node.document.root for node, one in zip(nodes, at, strict=True)]
-        before, after = (urls(node) for node in nodes)
-        for url in before:
-            if url not in after:
-                self.report.add(Finding("api-server-removed", *_two(places), url, None), "", at)
-        for url in after:
-            if url not in before:
-                self.report.add(Finding("api-server-added", *_two(places), None, url), "", at)
+    def _servers(self, old: Operation, new: Operation) -> None:
+        places = old.around("servers"), new.around("servers")
+        for url, before, after in _both(urls(old), urls(new)):
+            if not after:
+                self.spot.note("api-server-removed", *places, url, None)
+            elif not before:
+                self.spot.note("api-server-added", *places, None, url)
 
-    def _security(self, at: Pairing) -> None:
-        nodes = [one.effective("security") for one in at]
-        is_global = all(node is None or node.pointer == "/security" for node in nodes)
+    def _security(self, old: Operation, new: Operation) -> None:
+        places = old.around("security"), new.around("security")
+        is_global = all(node.pointer in ("", "/security") for node in places)
         scope = "api-global-security" if is_global else "api-security"
-        places = _two([node or one.node.document.root for node, one in zip(nodes, at, strict=True)])
-        olds, news = (requirements(node) for node in nodes)
+        olds, news = requirements(old), requirements(new)
         gone = [one for one in olds if one.meaning not in {other.meaning for other in news}]
         fresh = [one for one in news if one.meaning not in {other.meaning for other in olds}]
         for before in gone:
             same = next((one for one in fresh if one.schemes.keys() == before.schemes.keys()), None)
             if same is None:
-                finding = Finding(f"{scope}-removed", *places, before.name, None)
-                self.report.add(finding, "", at)
+                self.spot.note(f"{scope}-removed", *places, before.name, None)
                 continue
             fresh.remove(same)
             for name, scheme in before.schemes.items():
-                self._scheme(name, scheme, same.schemes[name], places, at)
+                self._scheme(scheme, same.schemes[name], places, self.spot.at(quoted(name)))
         for after in fresh:
-            self.report.add(Finding(f"{scope}-added", *places, None, after.name), "", at)
+            self.spot.note(f"{scope}-added", *places, None, after.name)
 
-    def _scheme(
-        self, name: str, old: Scheme, new: Scheme, places: tuple[Node, Node], at: Pairing
-    ) -> None:
+    def _scheme(self, old: Scheme, new: Scheme, places: tuple[Node, Node], spot: Spot) -> None:
         for scope in sorted(new.scopes - old.scopes):
-            finding = Finding("api-security-scope-added", *places, None, scope)
-            self.report.add(finding, name, at)
+            spot.note("api-security-scope-added", *places, None, scope)
         for scope in sorted(old.scopes - new.scopes):
-            finding = Finding("api-security-scope-removed", *places, scope, None)
-            self.report.add(finding, name, at)
-        if old.meaning == new.meaning:
-            return
-        types = [one.node.value.get("type") for one in (old, new)]
-        kind = f"api-security-component-{'type-' if types[0] != types[1] else ''}changed"
-        values = types if types[0] != types[1] else (old.meaning, new.meaning)
-        self.report.add(Finding(kind, old.node, new.node, *values), name, at)
+            spot.note("api-security-scope-removed", *places, scope, None)
+        if old.type != new.type:
+            kind = "api-security-component-type-changed"
+            spot.note(kind, old.node, new.node, old.type, new.type)
+        elif old.meaning != new.meaning:
+            kind = "api-security-component-changed"
+            spot.note(kind, old.node, new.node, old.meaning, new.meaning)
 
-    def _parameters(self, at: Pairing) -> None:
-        olds, news = (parameters(one) for one in at)
-        for key, old in olds.items():
-            place = f"{key[0]} parameter {quoted(old.value['name'])}"
-            if key in news:
-                self._parameter(old, news[key], place, at)
-            else:
-                around = inside(at[1].node, "parameters")
-                name = old.value["name"]
-                self.report.add(Finding("request-parameter-removed", old, around, name), place, at)
-        for key, new in news.items():
-            if key not in olds:
-                kind = f"new-{'required' if is_required(new) else 'optional'}-request-parameter"
-                place = f"{key[0]} parameter {quoted(new.value['name'])}"
-                around = inside(at[0].node, "parameters")
-                finding = Finding(kind, around, new, None, new.value["name"])
-                self.report.add(finding, place, at)
+    def _parameters(self, old: Operation, new: Operation) -> None:
+        for (place, _), before, after in _both(parameters(old), parameters(new)):
+            if before and after:
+                spot = self.spot.at(f"{place} parameter {quoted(before.value['name'])}")
+                self._parameter(before, after, spot)
+            elif before:
+                name, around = before.value["name"], inside(new.node, "parameters")
+                spot = self.spot.at(f"{place} parameter {quoted(name)}")
+                spot.note("request-parameter-removed", before, around, name)
+            elif after:
+                name, around = after.value["name"], inside(old.node, "parameters")
+                spot = self.spot.at(f"{place} parameter {quoted(name)}")
+                kind = f"new-{'required' if is_required(after) else 'optional'}-request-parameter"
+                spot.note(kind, around, after, None, name)
 
-    def _parameter(self, old: Node, new: Node, place: str, at: Pairing) -> None:
-        def note(facet: str, keyword: str, before: Any, after: Any) -> None:
-            places = inside(old, keyword), inside(new, keyword)
-            self.report.add(
-                Finding(f"request-parameter-{facet}", *places, before, after), place, at
-            )
-
-        before, after = is_required(old), is_required(new)
-        if before != after:
-            note("became-required" if after else "became-optional", "required", before, after)
-        before, after = (one.value.get("deprecated") is True for one in (old, new))
-        if before != after:
-            note("deprecated" if after else "reactivated", "deprecated", before, after)
-        before, after = (one.value.get("allowReserved") is True for one in (old, new))
-        if before != after:
-            facet = f"became-{'' if after else 'not-'}allow-reserved"
-            note(facet, "allowReserved", before, after)
+    def _parameter(self, old: Node, new: Node, spot: Spot) -> None:
+        role = "request-parameter"
+        for keyword, on, off in (
+            ("required", "became-required", "became-optional"),
+            ("deprecated", "deprecated", "reactivated"),
+            ("allowReserved", "became-allow-reserved", "became-not-allow-reserved"),
+        ):
+            spot.flag(keyword, old, new, f"{role}-{on}", f"{role}-{off}")
         written, other = contents(old), contents(new)
         media, other_media = next(iter(written), None), next(iter(other), None)
         if media != other_media:
-            note("content-changed", "content", media, other_media)
+            places = inside(old, "content"), inside(new, "content")
+            spot.note(f"{role}-content-changed", *places, media, other_media)
         elif media is None:
-            self._style(old, new, note)
+            self._style(old, new, spot)
         one = written[media] if media else old
         two = other[other_media] if other_media else new
-        self._schema(Pair(schema_of(one), schema_of(two), "request-parameter"), place, at)
+        self._schema(one, two, role, spot)
 
-    def _style(self, old: Node, new: Node, note: Callable[[str, str, Any, Any], None]) -> None:
+    def _style(self, old: Node, new: Node, spot: Spot) -> None:
         (one, explode), (other, other_explode) = style(old), style(new)
+        single = self._schemas.are_scalar(schema_of(old), schema_of(new))
         if one != other:
-            note("style-changed", "style", one, other)
-        elif explode != other_explode and not self._schemas.are_scalar(
-            schema_of(old), schema_of(new)
-        ):
-            note("explode-changed", "explode", explode, other_explode)
+            places = inside(old, "style"), inside(new, "style")
+            spot.note("request-parameter-style-changed", *places, one, other)
+        elif explode != other_explode and not single:
+            places = inside(old, "explode"), inside(new, "explode")
+            spot.note("request-parameter-explode-changed", *places, explode, other_explode)
 
-    def _request_body(self, at: Pairing) -> None:
-        old, new = (one.node.get("requestBody") for one in at)
-        place = "request body"
-        if old is None and new is None:
-            return
-        if old is None or new is None:
-            kind = "request-body-removed"
-            if new is not None:
-                kind = f"request-body-added-{'required' if is_required(new) else 'optional'}"
-            places = (
-                old or inside(at[0].node, "requestBody"),
-                new or inside(at[1].node, "requestBody"),
-            )
-            self.report.add(Finding(kind, *places), "", at)
-            return
-        before, after = is_required(old), is_required(new)
-        if before != after:
-            kind = f"request-body-became-{'required' if after else 'optional'}"
-            places = inside(old, "required"), inside(new, "required")
-            self.report.add(Finding(kind, *places, before, after), "", at)
-        for media, (one, other) in self._media(old, new, "request-body-media-type", "", at).items():
-            self._schema(Pair(schema_of(one), schema_of(other), "request-body"), place, at)
-            parts = inside(one, "encoding"), inside(other, "encoding")
-            encodings = expanded(parts[0]), expanded(parts[1])
-            if encodings[0] != encodings[1]:
-                finding = Finding("request-body-encoding-changed", *parts, *encodings)
-                self.report.add(finding, media, at)
+    def _request_body(self, old: Operation, new: Operation) -> None:
+        before, after = old.node.get("requestBody"), new.node.get("requestBody")
+        if before and after:
+            kinds = "request-body-became-required", "request-body-became-optional"
+            self.spot.flag("required", before, after, *kinds)
+            for one, other in self._media(before, after, "request-body-media-type", self.spot):
+                self._schema(one, other, "request-body", self.spot.at("request body"))
+                parts = inside(one, "encoding"), inside(other, "encoding")
+                texts = expanded(parts[0]), expanded(parts[1])
+                if texts[0] != texts[1]:
+                    self.spot.note("request-body-encoding-changed", *parts, *texts)
+        elif before:
+            self.spot.note("request-body-removed", before, inside(new.node, "requestBody"))
+        elif after:
+            kind = f"request-body-added-{'required' if is_required(after) else 'optional'}"
+            self.spot.note(kind, inside(old.node, "requestBody"), after)
 
-    def _media(
-        self, old: Node, new: Node, kind: str, place: str, at: Sequence[Operation]
-    ) -> dict[str, tuple[Node, Node]]:
-        """Report media types that are there on one side; return the others."""
-        olds, news = contents(old), contents(new)
-        places = inside(old, "content"), inside(new, "content")
-        for media, node in olds.items():
-            if media not in news:
-                self.report.add(Finding(f"{kind}-removed", node, places[1], media), place, at)
-        for media, node in news.items():
-            if media not in olds:
-                self.report.add(Finding(f"{kind}-added", places[0], node, None, media), place, at)
-        return {media: (olds[media], news[media]) for media in olds if media in news}
+    def _media(self, old: Node, new: Node, kind: str, spot: Spot) -> Iterator[tuple[Node, Node]]:
+        """Note media types that only one side has; yield the others."""
+        for name, before, after in _both(contents(old), contents(new)):
+            if before and after:
+                yield before, after
+            elif before:
+                spot.note(f"{kind}-removed", before, inside(new, "content"), name)
+            elif after:
+                spot.note(f"{kind}-added", inside(old, "content"), after, None, name)
 
-    def _responses(self, old: Node, new: Node, at: Pairing) -> None:
-        olds, news = (
-            {str(status).upper(): node for status, node in one.members("responses")}
-            for one in (old, new)
-        )
-        places = inside(old, "responses"), inside(new, "responses")
-        compared = set[str]()
-        for status, node in olds.items():
-            # A range that takes the place of a status still answers it.
-            other = status if status in news else f"{status[0]}XX"
-            if other in news:
-                compared.add(other)
-                self._response(node, news[other], status.lower(), at)
-            else:
-                kind = f"response-{outcome(status)}-status-removed"
-                self.report.add(Finding(kind, node, places[1], status.lower(), None), "", at)
-            if other in news and other != status:
-                kind = f"response-{outcome(other)}-status-added"
-                self.report.add(Finding(kind, places[0], news[other], None, other), "", at)
-        for status, node in news.items():
-            if status in olds or status in compared:
-                continue
-            if (around := olds.get(f"{status[0]}XX")) is not None:
-                self._response(around, node, status.lower(), at)
-            else:
-                kind = f"response-{outcome(status)}-status-added"
-                self.report.add(Finding(kind, places[0], node, None, status.lower()), "", at)
+    def _responses(self, old: Operation, new: Operation) -> None:
+        olds, news = old.responses, new.responses
+        places = inside(old.node, "responses"), inside(new.node, "responses")
+        for status, before, after in _both(olds, news):
+            name, family = status.lower(), f"{status[0]}XX"
+            if before and after:
+                self.compare_response(before, after, name)
+            elif before:
+                if around := news.get(family):  # a range that takes its place still answers it
+                    self.compare_response(before, around, name)
+                elif status != family or not any(one.startswith(status[0]) for one in news):
+                    kind = f"response-{outcome(status)}-status-removed"
+                    self.spot.note(kind, before, places[1], name)
+            elif after:
+                if around := olds.get(family):
+                    self.compare_response(around, after, name)
+                else:
+                    kind = f"response-{outcome(status)}-status-added"
+                    self.spot.note(kind, places[0], after, None, name)
 
-    def _response(self, old: Node, new: Node, status: str, at: Sequence[Operation]) -> None:
-        media = self._media(old, new, "response-media-type", status, at)
-        for one, other in media.values():
-            pair = Pair(schema_of(one), schema_of(other), "response-body")
-            self._schema(pair, f"{status} body", at)
-        olds, news = (
-            {name.lower(): (name, node) for name, node in one.members("headers")}
-            for one in (old, new)
-        )
-        for key, (name, node) in olds.items():
-            place = f"{status} header {quoted(name)}"
-            if key in news:
-                self._header(node, news[key][1], place, at)
-            else:
-                kind = "required" if is_required(node) else "optional"
-                finding = Finding(
-                    f"{kind}-response-header-removed", node, inside(new, "headers"), name
-                )
-                self.report.add(finding, place, at)
-        for key, (name, node) in news.items():
-            if key not in olds:
-                finding = Finding("response-header-added", inside(old, "headers"), node, None, name)
-                self.report.add(finding, f"{status} header {quoted(name)}", at)
+    def _header(self, old: Node, new: Node, spot: Spot) -> None:
+        role = "response-header"
+        spot.flag("required", old, new, f"{role}-became-required", f"{role}-became-optional")
+        spot.flag("deprecated", old, new, f"{role}-deprecated", f"{role}-reactivated")
+        self._schema(old, new, role, spot)
 
-    def _header(self, old: Node, new: Node, place: str, at: Sequence[Operation]) -> None:
-        before, after = is_required(old), is_required(new)
-        if before != after:
-            kind = f"response-header-became-{'required' if after else 'optional'}"
-            places = inside(old, "required"), inside(new, "required")
-            self.report.add(Finding(kind, *places, before, after), place, at)
-        before, after = (one.value.get("deprecated") is True for one in (old, new))
-        if before != after:
-            kind = f"response-header-{'deprecated' if after else 'reactivated'}"
-            places = inside(old, "deprecated"), inside(new, "deprecated")
-            self.report.add(Finding(kind, *places, before, after), place, at)
-        self._schema(Pair(schema_of(old), schema_of(new), "response-header"), place, at)
-
-    def _schema(self, pair: Pair, place: str, at: Sequence[Operation]) -> None:
-        for finding in self._schemas.findings(pair):
+    def _schema(self, old: Node, new: Node, role: str, spot: Spot) -> None:
+        """Compare the schemas of two parameters, headers or media types."""
+        for finding in self._schemas.findings(Pair(schema_of(old), schema_of(new), role)):
             path = finding.path.removeprefix(".")
-            where = f"{place.removesuffix(' body')} {quoted(path)}" if path else place
-            self.report.add(finding, where, at)
-
-    def _callbacks(self, old: Node, new: Node, key: str, at: Sequence[Operation]) -> None:
-        """Compare what the server calls, as a whole: none of it is called from here."""
-        olds, news = dict(old.members(key)), dict(new.members(key))
-        for name in olds | news:
-            before, after = olds.get(name), news.get(name)
-            place = f"{key.removesuffix('s')} {quoted(name)}"
-            if before is None and after is not None:
-                self.report.add(Finding("webhook-added", inside(old, key), after), place, at)
-            elif before is not None and after is None:
-                self.report.add(Finding("webhook-removed", before, inside(new, key)), place, at)
-            elif before and after and expanded(before) != expanded(after):
-                self.report.add(Finding("webhook-changed", before, after), place, at)
-
-    def _version(self) -> None:
-        versions = [one.root.get("info") for one in (self._old, self._new)]
-        before, after = (node and str(node.value.get("version")) for node in versions)
-        if before != after:
-            places = Node(self._old, "/info/version", None), Node(self._new, "/info/version", None)
-            self.report.add(Finding("info-version-changed", *places, before, after))
-
-    def _unused(self) -> None:
-        """Compare answers that no operation has: overlays give them to operations."""
-        used = (
-            reachable(self._old.root.child("paths")) if "paths" in self._old.data else set[Node]()
-        )
-        olds, news = self._components("responses"), self._components("responses", new=True)
-        for name, old in olds.items():
-            if name in news and old not in used:
-                self._response(old, news[name], name, ())
-        around = Node(self._new, "/components/schemas", None)
-        names = self._components("schemas", new=True)
-        for name, old in self._components("schemas").items():
-            if name not in names and old not in used:
-                self.report.add(Finding("api-schema-removed", old, around, name))
-
-    def _components(self, key: str, *, new: bool = False) -> dict[str, Node]:
-        components = (self._new if new else self._old).root.get("components")
-        return dict(components.members(key)) if components else {}
+            place = f"{spot.place.removesuffix(' body')} {quoted(path)}" if path else spot.place
+            spot.report.add(finding, place, spot.operations)
 
 
-def _two(nodes: Sequence[Node]) -> tuple[Node, Node]:
-    return nodes[0], nodes[1]
+def _both(
+    old: Mapping[Key, Value], new: Mapping[Key, Value]
+) -> Iterator[tuple[Key, Value | None, Value | None]]:
+    """Yield every key of two mappings with its values; None where it is not."""
+    for key in old:
+        yield key, old[key], new.get(key)
+    for key in new:
+        if key not in old:
+            yield key, None, new[key]
+
+
+def _components(document: Document, key: str) -> dict[str, Node]:
+    components = document.root.get("components")
+    named = components.get(key) if components else None
+    return {name: named.child(name) for name in named.value} if named else {}
+
+
+def _infos(*documents: Document) -> list[Node | None]:
+    return [document.root.get("info") for document in documents]

@@ -1,16 +1,5 @@
-"""OpenAPI documents: reading them as data, finding lines, and following references.
+"""OpenAPI documents: where they come from, finding lines, and following references."""
 
-A published document is not as tidy as a vendored one, which `overlay.parse` reads. So YAML is read
-by the rules of version 1.2, as the tools that write such documents do: `no` and `2014-04-28` are
-text, and a key is text whatever it looks like (`204:`). Tags, merge keys, doubled keys, endless
-nesting and aliases that multiply are refused.
-
-Source: https://yaml.org/spec/1.2.2/#103-core-schema
-"""
-
-import json
-import math
-import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,23 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-import yaml
-
 from .model import SpecDiffError
+from .reading import escape as escape
+from .reading import read_text
 
 MAX_BYTES = 20 * 2**20
-MAX_DEPTH = 200
-MAX_NODES = 1_000_000
-
-_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STRING = "tag:yaml.org,2002:str"
-_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_WORDS = {
-    word: value
-    for name, value in (("null", None), ("true", True), ("false", False))
-    for word in (name, name.title(), name.upper())
-} | {"~": None, "": None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +60,7 @@ class Document:
         for token in fragment.split("/")[1:]:
             try:
                 node = node.child(unquote(token).replace("~1", "/").replace("~0", "~"))
-            except (KeyError, IndexError, ValueError, TypeError) as error:
+            except (KeyError, IndexError, ValueError) as error:
                 raise SpecDiffError(
                     f"{self.name}: the reference {reference} leads nowhere"
                 ) from error
@@ -110,50 +87,73 @@ class Node:
         """Return a member of an object or an item of an array.
 
         Raises:
-            KeyError, IndexError, ValueError, TypeError: If there is none.
+            KeyError, IndexError, ValueError: If there is none.
         """
-        value = self.value[int(key)] if isinstance(self.value, list) else self.value[key]
+        if isinstance(self.value, list):
+            value = self.value[int(key)]
+        elif isinstance(self.value, dict):
+            value = self.value[key]
+        else:
+            raise KeyError(key)
         return Node(self.document, f"{self.pointer}/{escape(str(key))}", value)
 
-    def get(self, key: str) -> "Node | None":
-        """Return a member of an object that is a reference, an object or an array, resolved.
+    def as_object(self) -> "Node":
+        """Return this node, which has to be an object.
 
         Raises:
-            SpecDiffError: If it is a reference that cannot be followed.
+            SpecDiffError: If it is something else.
         """
-        if isinstance(self.value, dict) and self.value.get(key) is not None:
-            return self.child(key).resolved()
-        return None
+        if not isinstance(self.value, dict):
+            raise SpecDiffError(f"{self.name}: an object is expected")
+        return self
+
+    def get(self, key: str) -> "Node | None":
+        """Return the object that a member of this one is or refers to, if there is one.
+
+        Raises:
+            SpecDiffError: If it is no object, or a reference that cannot be followed.
+        """
+        if self.value.get(key) is None:
+            return None
+        return self.child(key).resolved().as_object()
 
     def members(self, key: str) -> "Iterator[tuple[str, Node]]":
-        """Yield name and value of each member of an object in this one, values resolved.
+        """Yield name and value of each member of an object in this one, all of which are objects.
 
         Raises:
-            SpecDiffError: If there is something else than an object, or a reference that cannot be
-                followed.
+            SpecDiffError: As `get`.
         """
-        inner = self.get(key)
-        if inner is None:
+        if (inner := self.get(key)) is None:
             return
-        if not isinstance(inner.value, dict):
-            raise SpecDiffError(f"{inner.name}: an object is expected")
         for name in inner.value:
-            yield name, inner.child(name).resolved()
+            member = inner.child(name).resolved()
+            if isinstance(member.value, dict) or not name.startswith("x-"):
+                yield name, member.as_object()
 
     def items(self, key: str) -> "Iterator[Node]":
         """Yield each item of an array in this object, resolved.
 
         Raises:
-            SpecDiffError: If there is something else than an array, or a reference that cannot be
-                followed.
+            SpecDiffError: If it is no array, or there is a reference that cannot be followed.
         """
-        inner = self.get(key)
-        if inner is None:
+        if self.value.get(key) is None:
             return
+        inner = self.child(key)
         if not isinstance(inner.value, list):
             raise SpecDiffError(f"{inner.name}: an array is expected")
         for index in range(len(inner.value)):
             yield inner.child(index).resolved()
+
+    def objects(self) -> "Iterator[Node]":
+        """Yield each item of this array, all of which are objects.
+
+        Raises:
+            SpecDiffError: If it is no array, or an item is no object.
+        """
+        if not isinstance(self.value, list):
+            raise SpecDiffError(f"{self.name}: an array is expected")
+        for index in range(len(self.value)):
+            yield self.child(index).as_object()
 
     def resolved(self) -> "Node":
         """Follow references from here to what they name in the end.
@@ -161,7 +161,8 @@ class Node:
         Raises:
             SpecDiffError: If they lead nowhere, or in a circle.
         """
-        node, seen = self, {self}
+        node: Node = self
+        seen: set[Node] = {node}
         while isinstance(node.value, dict) and isinstance(node.value.get("$ref"), str):
             node = node.document.resolve(node.value["$ref"])
             if node in seen:
@@ -175,7 +176,7 @@ class Node:
         for token in self.pointer.split("/")[1:]:
             try:
                 node = node.child(token.replace("~1", "/").replace("~0", "~"))
-            except (KeyError, IndexError, ValueError, TypeError):
+            except (KeyError, IndexError, ValueError):
                 break
         return node
 
@@ -188,11 +189,6 @@ class Node:
     def line(self) -> int | None:
         """Where it stands, from 1."""
         return self.document.line(self.pointer)
-
-
-def escape(token: str) -> str:
-    """Write a key as a part of a JSON pointer."""
-    return token.replace("~", "~0").replace("/", "~1")
 
 
 def read(source: str) -> Document:
@@ -235,7 +231,7 @@ def parse(text: str, name: str) -> Document:
         SpecDiffError: If it is empty, not readable, no OpenAPI 3.0 or 3.1 document, or describes
             no operation.
     """
-    data, lines = _data(text, name)
+    data, lines = read_text(text, name)
     document = Document(name, data, lines)
     check(document)
     return document
@@ -261,7 +257,7 @@ def _open(source: str, cache: dict[str, Document]) -> Document:
     """Read a file and remember it, so that files may refer to each other."""
     if source in cache:
         return cache[source]
-    data, lines = _data(_text(source), source)
+    data, lines = read_text(_text(source), source)
     start, _, path = source.rpartition(":") if source.startswith("git:") else ("", "", source)
     prefix = f"{start}:" if start else ""
 
@@ -318,165 +314,3 @@ def _from_git(source: str) -> bytes:
             "last commits: fetch the revision first"
         )
     return done.stdout
-
-
-def _data(text: str, name: str) -> tuple[dict[str, Any], dict[str, int]]:
-    """Return a document and the line of each of its values."""
-    if not text.strip():
-        raise SpecDiffError(f"{name}: the document is empty")
-    lines = dict[str, int]()
-    try:
-        data = _Builder(name, lines).build(text)
-    except yaml.YAMLError as error:
-        # Tabs may indent JSON, but not YAML.
-        if not text.lstrip().startswith("{"):
-            raise SpecDiffError(f"{name}: not YAML: {_short(error)}") from error
-        data, lines = _json(text, name), {}
-    if not isinstance(data, dict):
-        raise SpecDiffError(f"{name}: an object is expected at the top, as OpenAPI documents have")
-    return data, lines
-
-
-def _short(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())
-
-
-def _json(text: str, name: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise ValueError("a key is there twice")
-        return result
-
-    try:
-        return json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise SpecDiffError(f"{name}: neither YAML nor JSON: {error}") from error
-
-
-class _Open:
-    """A collection whose end has not been read yet."""
-
-    __slots__ = ("anchor", "key", "pointer", "start", "value")
-
-    def __init__(self, value: Any, pointer: str, anchor: str | None, start: int) -> None:
-        self.value = value
-        self.pointer = pointer
-        self.anchor = anchor
-        self.start = start
-        self.key: str | None = None
-
-
-class _Builder:
-    """Makes plain values of the parser's events, without recursion, and counts what they hold."""
-
-    def __init__(self, name: str, lines: dict[str, int]) -> None:
-        self._name = name
-        self._lines = lines
-        self._open = list[_Open]()
-        self._anchors = dict[str, tuple[Any, int]]()
-        self._nodes = 0
-        self._result: Any = None
-        self._documents = 0
-
-    def build(self, text: str) -> Any:
-        for event in yaml.parse(text, Loader=_BASE):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            if isinstance(event, yaml.DocumentStartEvent):
-                self._documents += 1
-                if self._documents > 1:
-                    raise self._error(line, "a second document begins: give them as two files")
-            elif isinstance(event, yaml.ScalarEvent):
-                self._scalar(event, line)
-            elif isinstance(event, yaml.CollectionStartEvent):
-                self._start({} if isinstance(event, yaml.MappingStartEvent) else [], event, line)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self._end()
-            elif isinstance(event, yaml.AliasEvent):
-                self._alias(event, line)
-        return self._result
-
-    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
-        top = self._open[-1] if self._open else None
-        if top is not None and isinstance(top.value, dict) and top.key is None:
-            self._key(top, event, line)
-            return
-        if event.tag not in (None, "!", _STRING):
-            raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
-        value = (
-            self._plain(event.value, line) if event.implicit[0] and not event.tag else event.value
-        )
-        self._count(1, line)
-        self._place(value, line)
-        if event.anchor:
-            self._anchors[event.anchor] = value, 1
-
-    def _key(self, top: _Open, event: yaml.ScalarEvent, line: int) -> None:
-        key = event.value
-        if key == "<<" and event.implicit[0]:
-            raise self._error(line, "merge keys (<<) are not part of YAML 1.2: write the keys out")
-        if key in top.value:
-            raise self._error(line, f"the key {key} is there twice")
-        top.key = key
-        if event.anchor:
-            self._anchors[event.anchor] = key, 1
-
-    def _start(self, value: Any, event: Any, line: int) -> None:
-        if event.tag not in (None, "!"):
-            raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
-        if len(self._open) >= MAX_DEPTH:
-            raise self._error(line, f"nested more than {MAX_DEPTH} deep")
-        self._count(1, line)
-        pointer = self._place(value, line)
-        if event.anchor:
-            self._anchors.pop(event.anchor, None)
-        self._open.append(_Open(value, pointer, event.anchor, self._nodes - 1))
-
-    def _end(self) -> None:
-        done = self._open.pop()
-        if done.anchor:
-            self._anchors[done.anchor] = done.value, self._nodes - done.start
-
-    def _alias(self, event: yaml.AliasEvent, line: int) -> None:
-        if event.anchor not in self._anchors:
-            raise self._error(line, f"the alias *{event.anchor} stands for nothing, or for itself")
-        value, size = self._anchors[event.anchor]
-        self._count(size, line)
-        self._place(value, line)
-
-    def _place(self, value: Any, line: int) -> str:
-        """Put a value where the document has it and return its pointer."""
-        if not self._open:
-            self._result, pointer = value, ""
-        elif isinstance((top := self._open[-1]).value, list):
-            pointer = f"{top.pointer}/{len(top.value)}"
-            top.value.append(value)
-        elif top.key is None:
-            raise self._error(line, "a key is expected to be text")
-        else:
-            pointer = f"{top.pointer}/{escape(top.key)}"
-            top.value[top.key] = value
-            top.key = None
-        self._lines[pointer] = line
-        return pointer
-
-    def _count(self, size: int, line: int) -> None:
-        self._nodes += size
-        if self._nodes > MAX_NODES:
-            raise self._error(line, f"more than {MAX_NODES} values, with all aliases written out")
-
-    def _plain(self, text: str, line: int) -> Any:
-        """Return the value of unquoted text."""
-        if text in _WORDS:
-            return _WORDS[text]
-        try:
-            if _INTEGER.match(text):
-                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-            if _NUMBER.match(text) and math.isfinite(number := float(text)):
-                return number
-        except ValueError as error:
-            raise self._error(line, f"a number of {len(text)} digits") from error
-        return text
-
-    def _error(self, line: int, problem: str) -> SpecDiffError:
-        return SpecDiffError(f"{self._name}, line {line}: {problem}")

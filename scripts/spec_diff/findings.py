@@ -1,13 +1,13 @@
 """What a comparison finds, and how findings become changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from .documents import Document, Node
 from .kinds import KINDS
 from .model import Change
-from .operations import Operation
+from .operations import Operation, inside
 from .shapes import canonical
 
 
@@ -27,8 +27,8 @@ class Finding(NamedTuple):
     kind: str
     old: Node
     new: Node
-    before: Any = None
-    after: Any = None
+    before: object = None
+    after: object = None
     path: str = ""
     via: tuple[Node, Node] | None = None
 
@@ -121,6 +121,39 @@ class Report:
             {node.pointer for node in olds if node.document is self._old},
             {node.pointer for node in news if node.document is self._new},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where findings are made.
+
+    Attributes:
+        report: What gathers them.
+        operations: The operation in either document, the old one first; none outside operations.
+        place: Where in the operation, for people.
+    """
+
+    report: Report
+    operations: tuple[Operation, ...] = ()
+    place: str = ""
+
+    def at(self, place: str) -> "Spot":
+        """Return another place of the same operation."""
+        return replace(self, place=place)
+
+    def note(
+        self, kind: str, old: Node, new: Node, before: object = None, after: object = None
+    ) -> None:
+        """Note a difference between two nodes."""
+        self.report.add(Finding(kind, old, new, before, after), self.place, self.operations)
+
+    def flag(self, keyword: str, old: Node, new: Node, on: str, off: str) -> None:
+        """Note a difference if a keyword is true in one node alone."""
+        before, after = (node.value.get(keyword) is True for node in (old, new))
+        if before != after:
+            self.note(
+                on if after else off, inside(old, keyword), inside(new, keyword), before, after
+            )
 
 
 def quoted(name: str) -> str:

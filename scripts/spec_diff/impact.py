@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 
 import overlay
 
-from .documents import Document, escape, load
+from .documents import Document, load
 from .findings import Traced
 from .kinds import KINDS
 from .model import Change, OverlayAction, SpecDiffError
+from .reading import escape
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ROOT / "openapi" / "overlays"

@@ -2,18 +2,20 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from .documents import Document, Node, escape
+from .documents import Document, Node
 from .model import SpecDiffError
+from .reading import escape
 from .shapes import Schema, canonical
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _MAX_URLS = 1000
+_SCHEME = ("type", "in", "name", "scheme", "flows", "openIdConnectUrl")  # the rest is prose
 _STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 
 Key: TypeAlias = tuple[str, str]
@@ -51,12 +53,31 @@ class Operation:
         """Whether it should not be used any more."""
         return self.node.value.get("deprecated") is True
 
-    def effective(self, key: str) -> Node | None:
-        """Return servers or security as they apply here: its own, the path's or the document's."""
-        for node in (self.node, self.item, self.node.document.root):
+    @property
+    def sunset(self) -> str | None:
+        """The date at which it ends."""
+        return str(self.node.value["x-sunset"]) if "x-sunset" in self.node.value else None
+
+    @property
+    def tags(self) -> set[str]:
+        """Its tags."""
+        return {str(tag.value) for tag in self.node.items("tags")}
+
+    @property
+    def responses(self) -> dict[str, Node]:
+        """Its responses by status, ranges in capitals."""
+        return {status.upper(): node for status, node in self.node.members("responses")}
+
+    def around(self, key: str) -> Node:
+        """Return servers or security as they apply here: its own, the path's or the document's.
+
+        Without any, the document.
+        """
+        root = self.node.document.root
+        for node in (self.node, self.item, root):
             if node.value.get(key) is not None:
                 return node.child(key)
-        return None
+        return root
 
 
 def operations(document: Document) -> dict[Key, Operation]:
@@ -86,17 +107,19 @@ class Scheme:
     scopes: frozenset[str]
 
     @property
+    def type(self) -> str:
+        """What kind of scheme it is."""
+        return str(self.node.value.get("type"))
+
+    @property
     def meaning(self) -> str:
         """The scheme as it stands, without prose."""
-        value = self.node.value
-        if not isinstance(value, dict):
-            return canonical(value)
-        said = {key: value[key] for key in value if key not in ("description", "bearerFormat")}
+        said = {key: self.node.value[key] for key in _SCHEME if key in self.node.value}
         if said.get("type") == "http":
             said["scheme"] = str(said.get("scheme")).lower()
         if said.get("in") == "header":
             said["name"] = str(said.get("name")).lower()
-        return canonical({key: said[key] for key in said if not key.startswith("x-")})
+        return canonical(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +139,18 @@ class Requirement:
         return " + ".join(sorted(self.schemes)) or "none"
 
 
-def requirements(node: Node | None) -> list[Requirement]:
-    if node is None or node.value == []:
+def requirements(operation: Operation) -> list[Requirement]:
+    """Return the ways to authenticate."""
+    around = operation.around("security")
+    if not around.pointer or around.value == []:
         return [Requirement({})]
     found = list[Requirement]()
-    for item in _items(node):
+    for item in around.objects():
         schemes = dict[str, Scheme]()
         for name, scopes in item.value.items():
             reference = f"#/components/securitySchemes/{escape(name)}"
-            scheme = node.document.resolve(reference).resolved()
-            schemes[name] = Scheme(scheme, frozenset(str(scope) for scope in scopes or ()))
+            scheme = around.document.resolve(reference).resolved()
+            schemes[name] = Scheme(scheme.as_object(), frozenset(map(str, _values(scopes))))
         found.append(Requirement(schemes))
     return found
 
@@ -136,6 +161,7 @@ def parameters(operation: Operation) -> dict[Key, Node]:
     found = dict[Key, Node]()
     for around in (operation.item, operation.node):
         for node in around.items("parameters"):
+            node.as_object()
             place, name = str(node.value.get("in")), node.value.get("name")
             if not isinstance(name, str):
                 raise SpecDiffError(f"{node.name}: a parameter needs a name")
@@ -197,34 +223,28 @@ def outcome(status: str) -> str:
     return "success" if status.startswith(("2", "3")) else "non-success"
 
 
-def urls(servers: Node | None) -> dict[str, None]:
+def urls(operation: Operation) -> dict[str, str]:
     """Return the addresses of servers, with every value of every variable that lists its values."""
-    if servers is None or not servers.value:
-        return {"/": None}
-    urls = dict[str, None]()
-    for server in _items(servers):
+    around = operation.around("servers")
+    if not around.pointer or around.value == []:
+        return {"/": "/"}
+    found = dict[str, str]()
+    for server in around.objects():
+        template = str(server.value.get("url"))
         variables = dict(server.members("variables"))
-        names = [
-            name for name in _TEMPLATE.findall(str(server.value.get("url"))) if name in variables
-        ]
+        names = [name for name in _TEMPLATE.findall(template) if name in variables]
         choices = [
-            variables[name].value.get("enum") or [variables[name].value.get("default")]
+            _values(variables[name].value.get("enum")) or [variables[name].value.get("default")]
             for name in names
         ]
         for values in itertools.islice(itertools.product(*choices), _MAX_URLS):
-            url = str(server.value.get("url"))
+            url = template
             for name, value in zip(names, values, strict=True):
                 url = url.replace(f"{{{name}}}", str(value))
-            urls[url.rstrip("/") or "/"] = None
-    return urls
+            url = url.rstrip("/") or "/"
+            found[url] = url
+    return found
 
 
-def _items(node: Node) -> Iterator[Node]:
-    """Yield the items of an array, all of which have to be objects."""
-    if not isinstance(node.value, list):
-        raise SpecDiffError(f"{node.name}: an array is expected")
-    for index in range(len(node.value)):
-        item = node.child(index).resolved()
-        if not isinstance(item.value, dict):
-            raise SpecDiffError(f"{item.name}: an object is expected")
-        yield item
+def _values(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -141,7 +141,8 @@ def _lines(change: Change) -> list[str]:
         if pointer is not None
     )
     return [
-        f"{name}{f' line {line}' if line else ''}: `{pointer}`" for name, pointer, line in found
+        f"{name}{f' line {line}' if line else ''}: {quoted(printable(pointer))}"
+        for name, pointer, line in found
     ]
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .documents import Document, Node, escape
+from .documents import Document, Node
 from .findings import Finding
 from .kinds import LIMITS, SENT
+from .reading import escape
 from .shapes import Schema, Shape, Shapes, Union, canonical, is_stricter, is_within
 
 # Members of unions that have less than this share of their features in common are not the same.
@@ -215,27 +216,27 @@ class _One:
     def _field(
         self, name: str, old: Shape, new: Shape, before: Schema | None, after: Schema | None
     ) -> None:
-        was, now = before and self._olds.of(before), after and self._news.of(after)
-        had, has = was and self._travels(was), now and self._travels(now)
+        was = self._olds.of(before) if before else None
+        now = self._news.of(after) if after else None
+        had, has = self._travels(was), self._travels(now)
         if not (had or has):
             return
-        path = f".{name}"
-        must = name in new.required
-        if was and now and before and after:
-            if not (had and has):
+        path, must = f".{name}", name in new.required
+        if before and after and was and now:
+            if had and has:
+                self._requirement(path, before[0], after[0], name in old.required, must, now)
+                self._descend(path, before, after, self._inner)
+            else:
                 must = name in (new if has else old).required
                 self._visibility(path, was, now, must=must)
-                return
-            self._requirement(path, before[0], after[0], name in old.required, must, now)
-            self._descend(path, before, after, self._inner)
-        elif now and after:
+        elif after and now:
             optional = "required" if must else "optional"
             kind = f"response-{optional}-property-added"
             if self._sent:
                 kind = f"new-{optional}-request-property"
                 kind += "-with-default" if must and "default" in now.at else ""
             self._note(kind, old.where("properties"), after[0], None, name, path)
-        elif was and before:
+        elif before:
             optional = "required" if name in old.required else "optional"
             kind = f"response-{optional}-property-removed"
             kind = "request-property-removed" if self._sent else kind
@@ -263,8 +264,9 @@ class _One:
     def _note(self, kind: str, old: Node, new: Node, before: Any, after: Any, path: str) -> None:
         self._result.findings.append(Finding(kind, old, new, before, after, path))
 
-    def _travels(self, shape: Shape) -> bool:
-        return not (shape.read_only if self._sent else shape.write_only)
+    def _travels(self, shape: Shape | None) -> bool:
+        """Tell whether a field is there and goes in this direction."""
+        return shape is not None and not (shape.read_only if self._sent else shape.write_only)
 
     def _unions(self, old: Shape, new: Shape) -> None:
         if not (old.unions or new.unions):
@@ -279,7 +281,7 @@ class _One:
             self._add(
                 "union-keyword-changed", before.node, after.node, before.keyword, after.keyword
             )
-        names = _mapping(old, before), _mapping(new, after)
+        names = _mapping(self._olds, old, before), _mapping(self._news, new, after)
         pairs, gone, fresh = self._match(before, after, *names)
         for i, j in pairs:
             step = f"({_label(before.members[i], i, names[0])})"
@@ -381,25 +383,24 @@ def _tell(union: Union) -> str | None:
     return f"{union.keyword} of {', '.join(names)}" if union.members else None
 
 
-def _mapping(shape: Shape, union: Union) -> dict[str, int]:
+def _mapping(shapes: Shapes, shape: Shape, union: Union) -> dict[str, int]:
     """Return which member each value of the discriminator stands for, said or implied."""
     if shape.discriminator is None:
         return {}
-    document = shape.discriminator.document
     said = shape.discriminator.value.get("mapping")
-    targets = {
-        name: document.resolve(
-            value if "#" in value or "/" in value else f"#/components/schemas/{escape(value)}"
-        ).resolved()
-        for name, value in (said if isinstance(said, dict) else {}).items()
-        if isinstance(value, str)
-    }
-    members = [member[0].resolved() for member in union.members]
-    found = {name: members.index(node) for name, node in targets.items() if node in members}
+    members = [shapes.entry(member) for member in union.members]
+    prints = [shapes.fingerprint(member) for member in members]
+    found = dict[str, int]()
+    for name, value in (said if isinstance(said, dict) else {}).items():
+        target = (shapes.named(shape.discriminator, value),)
+        if target in members:
+            found[name] = members.index(target)
+        elif (meaning := shapes.fingerprint(target)) in prints:
+            found[name] = prints.index(meaning)
     for index, member in enumerate(union.members):
-        reference = _reference(member)
-        if reference and index not in found.values():
-            found.setdefault(reference, index)
+        reference_of_it = _reference(member)
+        if reference_of_it and index not in found.values():
+            found.setdefault(reference_of_it, index)
     return found
 
 

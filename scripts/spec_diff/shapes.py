@@ -7,6 +7,7 @@ the exclusive limits of 3.0 and of 3.1. Fields and items stay schemas, so that o
 itself.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, TypeAlias, TypeGuard
 from .documents import Document, Node
 from .kinds import LIMITS
 from .model import SpecDiffError
+from .reading import escape
 
 Schema: TypeAlias = tuple[Node, ...]
 Limit: TypeAlias = tuple[float, bool]
@@ -33,6 +35,7 @@ _UNDERSTOOD = frozenset(
 _UNDERSTOOD |= LIMITS.keys()
 _IMPLIED = {"properties": "object", "additionalProperties": "object", "items": "array"}
 _UNIONS = ("oneOf", "anyOf")
+_MAX_EXPANDED = 100_000
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 _TYPES |= {dict: "object", type(None): "null"}
 
@@ -165,12 +168,31 @@ class Shapes:
         self._fold(shape)
         if shape.enum is not None:
             shape.enum.pop("null", None)
+        if not shape.unions and (heirs := self._heirs(shape)):
+            shape.unions.append(heirs)
         if shape.unions:
             members = [member for union in shape.unions for member in union.members]
             names = _any_of(self.of(member).types for member in members)
             shape.types = shape.types or names
             said = shape.enum, shape.other, shape.properties, shape.required
             shape.is_union = shape.types == names and not any(said)
+
+    def _heirs(self, shape: Shape) -> Union | None:
+        """Return what a discriminator names where there is no union: schemas that extend this."""
+        mapping = shape.discriminator.get("mapping") if shape.discriminator else None
+        if shape.discriminator is None or mapping is None or not mapping.value:
+            return None
+        members: list[Schema] = [
+            (self.named(shape.discriminator, name),) for name in mapping.value.values()
+        ]
+        return Union("anyOf", shape.discriminator, members)
+
+    def named(self, discriminator: Node, name: object) -> Node:
+        """Return the schema that a mapping of a discriminator names."""
+        reference = str(name)
+        if not {"#", "/"} & set(reference):
+            reference = f"#/components/schemas/{escape(reference)}"
+        return self._target(discriminator.document.resolve(reference))
 
     def _parts(self, node: Node, seen: set[Node]) -> Iterator[Node]:
         """Yield all the objects that have to hold at once."""
@@ -302,7 +324,7 @@ def canonical(value: Any) -> str:
 
 def expanded(node: Node) -> str:
     """Write a value canonically, without prose, references replaced by what they name."""
-    return canonical(_expanded(node, frozenset(), names=False))
+    return canonical(_expanded(node, frozenset(), itertools.count(), names=False))
 
 
 def is_stricter(keyword: str, limit: Limit, than: Limit) -> bool:
@@ -436,19 +458,22 @@ def _plain_numbers(value: Any) -> Any:
     return value
 
 
-def _expanded(node: Node, above: frozenset[Node], *, names: bool) -> Any:
+def _expanded(node: Node, above: frozenset[Node], count: Iterator[int], *, names: bool) -> Any:
     """Return a value without prose and references; `names` says that its keys are of its own."""
     if node in above:
         return "..."  # it contains itself
-    value = node.value
+    if next(count) > _MAX_EXPANDED:
+        raise SpecDiffError(f"{node.name}: more than {_MAX_EXPANDED} values, references followed")
+    value, inside = node.value, above | {node}
     if isinstance(value, list):
-        return [_expanded(node.child(i), above | {node}, names=False) for i in range(len(value))]
+        items = (node.child(index) for index in range(len(value)))
+        return [_expanded(item, inside, count, names=False) for item in items]
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("$ref"), str) and not names:
-        return _expanded(node.document.resolve(value["$ref"]), above | {node}, names=False)
+        return _expanded(node.document.resolve(value["$ref"]), inside, count, names=False)
     return {
-        key: _expanded(node.child(key), above | {node}, names=key.lower().endswith("properties"))
+        key: _expanded(node.child(key), inside, count, names=key.lower().endswith("properties"))
         for key in value
         if names or not (key in _PROSE or key.startswith("x-"))
     }

@@ -507,7 +507,7 @@ PLACED = [
 ]
 
 
-@pytest.mark.parametrize(("place", "facet"), PLACED, ids="-".join)
+@pytest.mark.parametrize(("place", "facet"), PLACED, ids=map("-".join, PLACED))
 def test_a_schema_that_differs_in_one_thing_gives_that_change(place: str, facet: str):
     pair = [PLACES[place].replace("SCHEMA", schema) + SCHEMAS for schema in FACETS[facet]]
     change = only(compare(*pair))
