@@ -219,11 +219,11 @@ def test_a_change_is_where_it_is_in_both_documents(tmp_path: Path):
     ]
     ours = (OPENAPI / "calling.yaml").read_text(encoding="utf-8").splitlines()
     assert change.old_line is not None
-    assert ours[change.old_line - 1] == "        - N/A"
+    assert ours[change.old_line - 1] == "      enum:"
     assert change.new_line is not None
     below = text.splitlines()[change.new_line - 1 :]
-    assert below[0].strip() == "- N/A"
-    assert below[10].strip() == "- BORED"
+    assert below[0].strip() == "enum:"
+    assert below[11].strip() == "- BORED"
 
 
 def reporting(server: str, base: str) -> dict[str, Any]:
