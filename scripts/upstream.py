@@ -163,6 +163,7 @@ def differences(
         before = without(ours, gone)
         after = reduced(theirs, {other: one.base for one, other in pairs.items() if other})
         changes += compare(before, after)
+        # What is under the same name is partly what the operations have been compared for.
         known = {_place(change) for change in changes}
         others = compare(*of_same_name(before, after, theirs))
         changes += [change for change in others if _place(change) not in known]
@@ -230,12 +231,13 @@ def _outcome(options: argparse.Namespace) -> tuple[str, int]:
         fail_on, limits = Level[options.fail_on], replace(LIMITS, seconds=options.timeout)
         findings = examine(obtain(options.source or specs_lock.read(OPENAPI).url, limits), OPENAPI)
         written = report(findings, fail_on, options.format)
+        return written, int(findings.worst is not None and findings.worst >= fail_on)
     except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
-        return f"Nothing was compared: {_printable(str(error))}", 2
+        reason = _printable(str(error))
     except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
         traceback.print_exc()
-        return f"Nothing was compared: {_printable(repr(error))}", 2
-    return written, int(findings.worst is not None and findings.worst >= fail_on)
+        reason = _printable(repr(error))
+    return f"Nothing was compared: {quoted(reason) if options.format == 'markdown' else reason}", 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -337,7 +337,10 @@ def test_what_cannot_be_compared_is_neither_good_nor_changed(
     assert upstream.main([f"{publisher.url}/", *options]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert re.fullmatch(f"Nothing was compared: {publisher.url}/.*({problem}).*\n", captured.err)
+    mark = "`" if form == "markdown" else ""
+    assert re.fullmatch(
+        f"Nothing was compared: {mark}{publisher.url}/.*({problem}).*{mark}\n", captured.err
+    )
     assert output.read_text(encoding="utf-8") == captured.err
 
 
