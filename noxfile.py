@@ -150,9 +150,24 @@ def regenerate(session: nox.Session) -> None:
 
 @nox.session
 def drift(session: nox.Session) -> None:
-    """Fail if generated/ is not what `regenerate` would make of openapi/."""
+    """Fail if generated/ is not what `regenerate` would make of openapi/, or that not as locked."""
     install_groups(session, "generate")
     session.run("python", "scripts/drift.py")
+
+
+@nox.session
+def upstream(session: nox.Session) -> None:
+    """Compare what the vendor publishes today, or what is at a URL or in a FILE, with openapi/."""
+    install_groups(session, "generate")
+    session.install(*PROJECT["project"]["dependencies"])
+    session.run("python", "scripts/upstream.py", *session.posargs)
+
+
+@nox.session
+def spec_diff(session: nox.Session) -> None:
+    """Tell what changed between two OpenAPI documents: -- OLD NEW, files or git:REV:path."""
+    install_groups(session, "generate")
+    session.run("python", "-m", "spec_diff", *session.posargs, env={"PYTHONPATH": "scripts"})
 
 
 @nox.session(reuse_venv=False)

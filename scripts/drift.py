@@ -1,7 +1,8 @@
 """Compares generated/ with what openapi/ gives today.
 
 `nox -s drift` runs this file. It fails if somebody edited a generated file, changed a specification
-or an overlay without regenerating, or if another version of the generator gives another result.
+or an overlay without regenerating, or if another version of the generator gives another result. It
+also fails if a specification is not the one that openapi/specs.lock names.
 """
 
 import difflib
@@ -9,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from regenerate import GENERATED, RegenerationError, generate_into
+import specs_lock
+from regenerate import GENERATED, OPENAPI, RegenerationError, generate_into
 
 MAX_LINES = 200
 
@@ -51,17 +53,18 @@ def main() -> int:
     """Report the differences and return the exit code."""
     with tempfile.TemporaryDirectory() as scratch:
         try:
+            lines = specs_lock.stale(OPENAPI)
             generate_into(Path(scratch))
-        except RegenerationError as error:
+        except (RegenerationError, specs_lock.LockError) as error:
             print(f"{error}\nNothing could be compared.", file=sys.stderr)
             return 1
-        lines = differences(GENERATED, Path(scratch))
+        lines += differences(GENERATED, Path(scratch))
     if not lines:
-        print("generated/ is what openapi/ gives.")
+        print("generated/ is what openapi/ gives, and openapi/ is what its lock names.")
         return 0
     print("\n".join(capped(lines, MAX_LINES)))
-    print("\ngenerated/ is not what openapi/ gives: run `nox -s regenerate` and review the change.")
-    print("What was edited by hand is lost then: say it in openapi/overlays/ instead.")
+    print("\ngenerated/ and openapi/ do not fit: run `nox -s regenerate` and review the change.")
+    print("What was edited in generated/ is lost then: say it in openapi/overlays/ instead.")
     return 1
 
 

@@ -9,8 +9,9 @@ that 1.0 leaves open.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jsonpath
@@ -108,6 +109,36 @@ def apply(document: dict[str, Any], overlay: dict[str, Any], name: str) -> dict[
                 f"{place}: {error}. Its description: {action.description}"
             ) from error
     return result
+
+
+def locate(
+    document: dict[str, Any], overlay: dict[str, Any], name: str
+) -> Iterator[tuple[Action, list[tuple[int | str, ...]] | OverlayError]]:
+    """Tell what every action of an overlay selects, each after those before it were carried out.
+
+    Args:
+        document: What the overlay is for; it is left as it is.
+        overlay: The overlay document.
+        name: What to call the overlay in errors.
+
+    Yields:
+        Each action with the way to each of its nodes, or with why it does not fit. Such a one is
+        carried out where it can be, so that those after it are not blamed as well.
+
+    Raises:
+        OverlayError: If the overlay is malformed.
+    """
+    result = deepcopy(document)
+    for action in _actions(overlay, name):
+        try:
+            ways = [node.parts for node in _select(action, result)]
+            _perform(action, result)
+        except OverlayError as error:
+            with suppress(OverlayError):
+                _perform(replace(action, matches=None), result)
+            yield action, error
+        else:
+            yield action, ways
 
 
 def merge(target: Any, update: Any, where: str = "$") -> Any:
@@ -209,9 +240,15 @@ def _select(action: Action, document: dict[str, Any]) -> list[jsonpath.JSONPathM
         raise OverlayError(f"not a JSONPath query ({str(error).splitlines()[0]})") from error
     nodes = list({node.parts: node for node in found}.values())
     if not nodes:
-        raise OverlayError("nothing matches, so the action is obsolete or has to follow a change")
+        raise OverlayError(
+            "nothing matches: delete the action if the document needs it no longer, or point the "
+            "target at what has moved"
+        )
     if action.matches is not None and len(nodes) != action.matches:
-        raise OverlayError(f"{len(nodes)} nodes match where x-matches says {action.matches}")
+        raise OverlayError(
+            f"{len(nodes)} nodes match where x-matches says {action.matches}: decide for each "
+            "whether it is meant, then correct the target or the number"
+        )
     for node in nodes:
         if not isinstance(node.obj, dict | list):
             raise OverlayError(f"{node.path} is {_kind(node.obj)}: target what contains it")

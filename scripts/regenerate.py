@@ -1,8 +1,8 @@
 """Generates the packages under generated/ from the specifications and overlays under openapi/.
 
 `nox -s regenerate` runs this file. The result depends on openapi/ and the pinned tools alone: a
-second run, on this or another machine, gives the same bytes. A run that fails leaves generated/ as
-it was.
+second run, on this or another machine, gives the same bytes. A run that succeeds also records the
+checksums of the specifications in openapi/specs.lock; one that fails leaves everything as it was.
 """
 
 import json
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import overlay
+import specs_lock
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing.exceptions import Unresolvable
 
@@ -152,14 +153,17 @@ def main() -> int:
         fresh, old = Path(scratch, "fresh"), Path(scratch, "old")
         fresh.mkdir()
         try:
+            specs_lock.stale(OPENAPI)  # so that nothing is replaced if the lock cannot be written
             generate_into(fresh)
-        except RegenerationError as error:
+        except (RegenerationError, specs_lock.LockError) as error:
             print(f"{error}\ngenerated/ is unchanged.", file=sys.stderr)
             return 1
         _replace(GENERATED, fresh, old)
     for package in PACKAGES.values():
         modules = sum(1 for _ in (GENERATED / package).rglob("*.py"))
         print(f"generated/{package}: {modules} modules")
+    for spec in specs_lock.record(OPENAPI):
+        print(f"openapi/specs.lock: new checksum of {spec}; is its date of retrieval still right?")
     return 0
 
 

@@ -1,6 +1,24 @@
-"""Makes the maintainer's scripts importable: they are no package and are not in the wheel."""
+"""What these tests share: the maintainer's scripts, importable, and a publisher on this machine.
+
+The scripts are no package and are not in the wheel.
+"""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "scripts")]
+
+from publisher import Publisher  # noqa: E402 (it is found thanks to the lines above)
+
+
+@pytest.fixture
+def publisher(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Publisher]:
+    """An https server whose certificate is trusted."""
+    with Publisher() as running:
+        running.authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+        yield running

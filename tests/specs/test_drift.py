@@ -75,7 +75,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("calling.yaml", "type: object", "type: thing", "'thing' is not valid"),
         ("calling.yaml", "callResult:", "call:", "/components/schemas/callResult leads nowhere"),
         ("overlays/calling.yaml", "x-matches: 2", "x-matches: 3", "calling.yaml, action 2"),
-        ("overlays/strict-reporting.yaml", "$.paths.*.get", "$.path.*.get", "nothing matches"),
+        (
+            "overlays/strict-reporting.yaml",
+            "$.paths.*.get",
+            "$.path.*.get",
+            "nothing matches: delete",
+        ),
     ],
 )
 def test_a_run_that_fails_says_why_and_leaves_generated_alone(

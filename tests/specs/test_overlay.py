@@ -85,7 +85,13 @@ def test_an_action_that_matches_nothing_is_an_error_that_names_it():
             "- {target: $.schemas.bird, description: Birds may fly., update: {type: object}}"
         )
     message = str(caught.value)
-    for part in ("o.yaml", "action 2", "$.schemas.bird", "nothing matches", "Birds may fly."):
+    for part in (
+        "o.yaml",
+        "action 2",
+        "$.schemas.bird",
+        "nothing matches: delete",
+        "Birds may fly.",
+    ):
         assert part in message
 
 
@@ -190,3 +196,34 @@ def test_all_problems_of_a_document_are_reported_at_once():
 def test_what_is_no_yaml_mapping_is_refused(text: str):
     with pytest.raises(overlay.DocumentError, match=r"pets\.yaml"):
         overlay.parse(text, "pets.yaml")
+
+
+def located(actions: str) -> list[object]:
+    text = f"overlay: 1.0.0\ninfo: {{title: Test, version: '1'}}\nactions:\n{actions}"
+    found = overlay.locate(overlay.parse(DOCUMENT, "pets.yaml"), overlay.parse(text, "o"), "o.yaml")
+    return [str(ways) if isinstance(ways, overlay.OverlayError) else ways for _, ways in found]
+
+
+def test_actions_are_located_in_what_those_before_them_have_made():
+    assert located(
+        "- {target: $.schemas, update: {bird: {type: object}}}\n"
+        "- {target: '$.schemas[''pet'',''bird'']', update: {title: Animal}}\n"
+        "- {target: $.tags, update: {name: birds}}\n"
+        "- {target: '$.tags[3]', remove: true}"
+    ) == [
+        [("schemas",)],
+        [("schemas", "pet"), ("schemas", "bird")],
+        [("tags",)],
+        [("tags", 3)],
+    ]
+
+
+def test_an_action_that_does_not_fit_is_located_nowhere_and_the_rest_go_on():
+    gone, number, rest = located(
+        "- {target: $.schemas.bird, remove: true}\n"
+        "- {target: '$.schemas[''pet'',''bird'']', x-matches: 2, remove: true}\n"
+        "- {target: $.schemas, update: {pet: {type: array}}}"
+    )
+    assert "nothing matches" in str(gone)
+    assert "1 nodes match where x-matches says 2" in str(number)
+    assert rest == [("schemas",)]

@@ -1,0 +1,375 @@
+"""The document that the vendor publishes: fetched within limits, and reduced to what we vendor.
+
+It is taken for data alone. What is wrong with it is an error that says what: it came too late, too
+large, cut off or from elsewhere, or it is no document at all. `spec_diff.parse` judges the rest.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from spec_diff import Document, Node, SpecDiffError
+from spec_diff.documents import escape
+
+METHODS = "get put post delete options head patch trace".split()
+_KEPT = "openapi", "info", "security"
+
+
+class PublishedError(Exception):
+    """A document cannot be had; the message says which one and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is put up with.
+
+    Attributes:
+        seconds: How long fetching may take, redirects included.
+        redirects: How many redirects are followed.
+        size: How many bytes a document may have.
+    """
+
+    seconds: float = 60
+    redirects: int = 3
+    size: int = 4 * 2**20
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of a document, as it is on the wire.
+
+    Attributes:
+        method: In lower case.
+        path: As it is written.
+        base: The path of the server's URL, which comes before it.
+        servers: The servers that it is for, as objects of the document.
+    """
+
+    method: str
+    path: str
+    base: str
+    servers: list[Any] = field(compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Method and path, as `GET /counters/{id}`."""
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def wire(self) -> tuple[str, str]:
+        """What two documents have in common if they mean the same request."""
+        return self.method, _anonymous(self.base + self.path)
+
+
+def fetch(url: str, limits: Limits = LIMITS) -> bytes:
+    """Fetch a document over https, from a host that the system or `SSL_CERT_FILE` vouches for.
+
+    Redirects are followed within the same host and port only: a document that is suddenly somewhere
+    else is for people to look at.
+
+    Args:
+        url: Where the document is.
+        limits: What to put up with.
+
+    Returns:
+        The document as it was sent, complete.
+
+    Raises:
+        PublishedError: If there is no such document, or not within the limits.
+    """
+    return asyncio.run(_fetch(url, limits))
+
+
+def text(content: bytes, name: str, limits: Limits = LIMITS) -> str:
+    """Make sure that content can be a document.
+
+    Args:
+        content: What was fetched or read.
+        name: What to call it in errors.
+        limits: What to put up with.
+
+    Raises:
+        PublishedError: If it is empty, too large, a web page, or no text.
+    """
+    if len(content) > limits.size:
+        raise PublishedError(f"{name}: larger than the {limits.size} bytes that are put up with")
+    try:
+        result = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PublishedError(f"{name}: not UTF-8 at byte {error.start}") from error
+    start = result.lstrip()
+    if not start:
+        raise PublishedError(f"{name}: empty")
+    if start.startswith("<"):
+        raise PublishedError(f"{name}: a web page or XML, where YAML or JSON is expected")
+    return result
+
+
+def operations(document: Document) -> list[Operation]:
+    """List the operations of a document, webhooks and callbacks aside.
+
+    Raises:
+        SpecDiffError: If a path or its servers cannot be understood.
+    """
+    found = []
+    for path, item in document.root.members("paths"):
+        for method in METHODS:
+            if (operation := item.get(method)) and isinstance(operation.value, dict):
+                nearest = (_server_list(node) for node in (operation, item, document.root))
+                servers = next(filter(None, nearest), [])
+                try:
+                    found.append(Operation(method, path, _base(servers), servers))
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    raise SpecDiffError(
+                        f"{operation.name}: its servers cannot be understood"
+                    ) from error
+    return found
+
+
+def counterparts(
+    vendored: Iterable[Operation], published: Iterable[Operation]
+) -> dict[Operation, Operation | None]:
+    """Find what we vendor among what is published.
+
+    Method and path decide, with the server's part of it and whatever the parameters are called; if
+    there is nothing, the path as it is written. Other servers are no obstacle: they are a change,
+    which the comparison reports.
+
+    Returns:
+        The published operation for each vendored one, None if there is none.
+    """
+    on_the_wire = {operation.wire: operation for operation in published}
+    as_written = {(one.method, _anonymous(one.path)): one for one in on_the_wire.values()}
+    return {
+        one: on_the_wire.get(one.wire, as_written.get((one.method, _anonymous(one.path))))
+        for one in vendored
+    }
+
+
+def reduced(document: Document, kept: Mapping[Operation, str]) -> Document:
+    """Leave nothing of a document but some operations and what they refer to.
+
+    Args:
+        document: The document; it is left as it is.
+        kept: The operations, and the base that each path is to be relative to: what comes with the
+            server in one document may come with the path in another.
+
+    Returns:
+        The rest. Lines are those of the whole document.
+
+    Raises:
+        SpecDiffError: If a path cannot be understood.
+    """
+    items = dict(document.root.members("paths"))
+    paths, servers, lines = dict[str, Any](), list[Any](), dict(document.lines)
+    for operation, base in kept.items():
+        item, path, here = items[operation.path], operation.path, operation.servers
+        if operation.base != base and (full := operation.base + path).startswith(f"{base}/"):
+            path = full.removeprefix(base)
+            here = [_rebased(server, operation.base, base) for server in here]
+            lines |= _moved(lines, item.pointer, f"/paths/{escape(path)}")
+        servers = servers or here
+        # The servers of the first operation are those of the document, others stand out.
+        paths.setdefault(path, _without(item.value, *METHODS, "servers"))
+        paths[path][operation.method] = _without(item.value[operation.method], "servers")
+        if here != servers:
+            paths[path][operation.method]["servers"] = here
+    data = {key: document.data[key] for key in _KEPT if key in document.data}
+    data |= {"servers": servers, "paths": paths}
+    data["components"] = _components(document, data)
+    return Document(document.name, data, lines)
+
+
+def without(document: Document, gone: Iterable[Operation]) -> Document:
+    """Leave operations out of a document, and everything else as it is."""
+    paths = {path: dict(item) for path, item in document.data["paths"].items()}
+    for operation in gone:
+        del paths[operation.path][operation.method]
+    return Document(document.name, document.data | {"paths": paths}, document.lines)
+
+
+def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
+    """Find what our operations send and theirs do not, though it is published under our name.
+
+    SVAML is sent in requests and in answers to callbacks. For requests, the vendor documents fewer
+    actions than work; so how those have changed is only to be seen in what callbacks refer to.
+
+    Args:
+        ours: What we vendor.
+        theirs: What is left of the published document, reduced to the same operations.
+        whole: All of the published document.
+
+    Returns:
+        Two documents of our operations, whose requests consist of nothing but those schemas.
+    """
+    published = _schemas(whole.data.get("components"))
+    names = published.keys() - _schemas(theirs.data["components"]).keys()
+    paths = dict[str, Any]()
+    for path, item in ours.data["paths"].items():
+        for method in METHODS:
+            body = item.get(method, {}).get("requestBody", {})
+            sent = {
+                name: {"$ref": f"#/components/schemas/{escape(name)}"}
+                for name in _schemas(_components(ours, body))
+                if name in names
+            }
+            if sent:
+                content = {"schema": {"type": "object", "properties": sent}}
+                paths.setdefault(path, {})[method] = {
+                    "operationId": item[method].get("operationId"),
+                    "requestBody": {"content": {"application/json": content}},
+                }
+    # All components of ours: overlays are looked up in them.
+    before = {"openapi": ours.data["openapi"], "components": ours.data.get("components", {})}
+    after = {"openapi": whole.data["openapi"], "components": _components(whole, paths)}
+    return (
+        Document(ours.name, before | {"paths": paths}, ours.lines),
+        Document(whole.name, after | {"paths": paths}, whole.lines),
+    )
+
+
+async def _fetch(url: str, limits: Limits) -> bytes:
+    # One clock for everything: the timeouts of httpx begin anew with every byte.
+    try:
+        async with (
+            asyncio.timeout(limits.seconds),
+            httpx.AsyncClient(timeout=limits.seconds) as client,
+        ):
+            return await _follow(client, url, limits)
+    except TimeoutError as error:
+        raise PublishedError(f"{url}: not complete after {limits.seconds:g} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        raise PublishedError(f"{url}: {reason}") from error
+
+
+async def _follow(client: httpx.AsyncClient, url: str, limits: Limits) -> bytes:
+    target = httpx.URL(url)
+    for _ in range(limits.redirects + 1):
+        if target.scheme != "https":
+            raise PublishedError(f"{target}: not an https address")
+        # Uncompressed, so that its size is known before it is in memory.
+        headers = {"Accept-Encoding": "identity"}
+        async with client.stream("GET", target, headers=headers) as response:
+            if not response.has_redirect_location:
+                return await _content(response, limits)
+            location = target.join(response.headers["location"])
+        if _origin(location) != _origin(target):
+            raise PublishedError(
+                f"{target}: moved to {location}, another place: if that is the publisher's, "
+                "make it the url in openapi/specs.lock"
+            )
+        target = location
+    raise PublishedError(f"{url}: more than {limits.redirects} redirects")
+
+
+async def _content(response: httpx.Response, limits: Limits) -> bytes:
+    url, headers = response.url, response.headers
+    if response.status_code != httpx.codes.OK:
+        raise PublishedError(f"{url}: HTTP {response.status_code}, where 200 is expected")
+    if "html" in headers.get("content-type", ""):
+        raise PublishedError(f"{url}: a web page ({headers['content-type']})")
+    if encoding := headers.get("content-encoding", "").replace("identity", ""):
+        raise PublishedError(f"{url}: compressed ({encoding}), which was not asked for")
+    if "content-length" not in headers and "transfer-encoding" not in headers:
+        raise PublishedError(f"{url}: without a length, so nobody can tell whether it is complete")
+    content = bytearray()
+    async for part in response.aiter_raw():
+        content += part
+        if len(content) > limits.size:
+            raise PublishedError(f"{url}: larger than the {limits.size} bytes that are put up with")
+    return bytes(content)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _server_list(node: Node) -> list[Any]:
+    return [server.value for server in node.items("servers")]
+
+
+def _base(servers: list[Any]) -> str:
+    """Return the path in the first server's URL, with the defaults of its variables."""
+    if not servers:
+        return ""
+    url = servers[0]["url"]
+    for name, variable in servers[0].get("variables", {}).items():
+        url = url.replace(f"{{{name}}}", variable["default"])
+    path: str = urlsplit(url).path
+    return path.rstrip("/")
+
+
+def _rebased(server: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    return server | {"url": server["url"].rstrip("/").removesuffix(old) + new}
+
+
+def _moved(lines: Mapping[str, int], old: str, new: str) -> dict[str, int]:
+    """Return the lines of everything below a pointer, for another pointer."""
+    return {
+        new + pointer.removeprefix(old): line
+        for pointer, line in lines.items()
+        if pointer == old or pointer.startswith(f"{old}/")
+    }
+
+
+def _components(document: Document, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the components that a part of a document refers to, directly or not."""
+    kept = dict[str, dict[str, Any]]()
+    wanted = list(_references(data))
+    while wanted:
+        section, name = wanted.pop()
+        content = document.root.value
+        for key in ("components", section, name):
+            content = content.get(key) if isinstance(content, dict) else None
+        if content is not None and name not in kept.setdefault(section, {}):
+            kept[section][name] = content
+            wanted.extend(_references(content))
+    return kept
+
+
+def _schemas(components: Any) -> dict[str, Any]:
+    schemas = components.get("schemas") if isinstance(components, dict) else None
+    return schemas if isinstance(schemas, dict) else {}
+
+
+def _references(part: Any) -> Iterator[tuple[str, str]]:
+    """Yield section and name of every component that is named anywhere in a part of a document.
+
+    Rather too many than too few: an example that looks like a reference does no harm.
+    """
+    values = [part]
+    while values:
+        value = values.pop()
+        if isinstance(value, list):
+            values.extend(value)
+        if not isinstance(value, dict):
+            continue
+        values.extend(value.values())
+        security, mapping = value.get("security"), value.get("mapping")
+        for requirement in security if isinstance(security, list) else []:
+            if isinstance(requirement, dict):
+                yield from (("securitySchemes", name) for name in requirement)
+        named = mapping.values() if isinstance(mapping, dict) else []
+        for reference in (value.get("$ref"), *named):
+            if isinstance(reference, str):
+                tokens = reference.split("/")
+                if tokens[:2] == ["#", "components"] and len(tokens) > 3:
+                    yield tokens[2], unquote(tokens[3]).replace("~1", "/").replace("~0", "~")
+                elif "/" not in reference:
+                    yield "schemas", reference
+
+
+def _without(value: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: inner for key, inner in value.items() if key not in keys}
+
+
+def _anonymous(path: str) -> str:
+    return re.sub(r"\{[^{}/]*\}", "{}", path)

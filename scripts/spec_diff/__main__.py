@@ -1,0 +1,55 @@
+"""The command: `nox -s spec_diff -- OLD NEW`, or `python -m spec_diff` beside this package."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from . import Level, SpecDiffError, compare, read, worst
+from .overrides import override, read_overrides
+from .report import FORMATS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare two documents and print what changed.
+
+    Args:
+        arguments: What was typed; None for the command line.
+
+    Returns:
+        The exit code: 0 if no change is at `--fail-on` or above, 1 if one is, 2 if the documents
+        could not be compared.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        old, new = read(options.old), read(options.new)
+        changes = compare(old, new)
+        if options.overrides:
+            changes = override(changes, read_overrides(options.overrides))
+    except SpecDiffError as error:
+        print(f"{error}\nNothing was compared.", file=sys.stderr)
+        return 2
+    print(FORMATS[options.format](changes, old.name, new.name))
+    level = worst(changes)
+    return 1 if level is not None and level >= Level[options.fail_on] else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spec_diff",
+        description="Compare two OpenAPI documents by meaning, for those who call the API.",
+        epilog="Exit code: 0 nothing at --fail-on or above, 1 something, 2 nothing was compared.",
+    )
+    parser.add_argument("old", metavar="OLD", help="what was known: a file, or git:REV:path")
+    parser.add_argument("new", metavar="NEW", help="what is there now: a file, or git:REV:path")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument(
+        "--fail-on", choices=Level.__members__, default="ERROR", help="default: ERROR"
+    )
+    parser.add_argument(
+        "--overrides", metavar="FILE", help="levels that were decided, with reasons"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

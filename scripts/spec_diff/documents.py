@@ -1,0 +1,316 @@
+"""OpenAPI documents: where they come from, finding lines, and following references."""
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from .model import SpecDiffError
+from .reading import escape as escape
+from .reading import read_text
+
+MAX_BYTES = 20 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """A document, or a file that one refers to.
+
+    Attributes:
+        name: What to call it: a path or `git:REV:path`.
+        data: Its content, as plain JSON values.
+        lines: The line of each JSON pointer, if the document was read from text.
+        open: Reads a file that is named relative to this one; None if references to other files
+            must not be followed.
+    """
+
+    name: str
+    data: dict[str, Any]
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
+    open: Callable[[str], "Document"] | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> "Node":
+        """The document as a whole."""
+        return Node(self, "", self.data)
+
+    def line(self, pointer: str) -> int | None:
+        """Return the line, from 1, of what a JSON pointer names, or of the nearest thing around."""
+        while pointer not in self.lines:
+            if not pointer:
+                return None
+            pointer = pointer.rpartition("/")[0]
+        return self.lines[pointer]
+
+    def resolve(self, reference: str) -> "Node":
+        """Find what a `$ref` of this document names.
+
+        Raises:
+            SpecDiffError: If it leads nowhere, or to where nothing is fetched from.
+        """
+        file, _, fragment = reference.partition("#")
+        document = self._other(file, reference) if file else self
+        node = document.root
+        if fragment and not fragment.startswith("/"):
+            raise SpecDiffError(
+                f"{self.name}: {reference} names an anchor: only JSON pointers are understood"
+            )
+        for token in fragment.split("/")[1:]:
+            try:
+                node = node.child(unquote(token).replace("~1", "/").replace("~0", "~"))
+            except (KeyError, IndexError, ValueError) as error:
+                raise SpecDiffError(
+                    f"{self.name}: the reference {reference} leads nowhere"
+                ) from error
+        return node
+
+    def _other(self, file: str, reference: str) -> "Document":
+        if self.open is None or "://" in file or file.startswith(("/", "\\")):
+            raise SpecDiffError(
+                f"{self.name}: the reference {reference} leads out of the document and is not "
+                "followed: bundle the document first"
+            )
+        return self.open(unquote(file))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value in a document, and where it stands."""
+
+    document: Document
+    pointer: str
+    value: Any = field(compare=False, repr=False)
+
+    def child(self, key: str | int) -> "Node":
+        """Return a member of an object or an item of an array.
+
+        Raises:
+            KeyError, IndexError, ValueError: If there is none.
+        """
+        if isinstance(self.value, list):
+            value = self.value[int(key)]
+        elif isinstance(self.value, dict):
+            value = self.value[key]
+        else:
+            raise KeyError(key)
+        return Node(self.document, f"{self.pointer}/{escape(str(key))}", value)
+
+    def as_object(self) -> "Node":
+        """Return this node, which has to be an object.
+
+        Raises:
+            SpecDiffError: If it is something else.
+        """
+        if not isinstance(self.value, dict):
+            raise SpecDiffError(f"{self.name}: an object is expected")
+        return self
+
+    def get(self, key: str) -> "Node | None":
+        """Return the object that a member of this one is or refers to, if there is one.
+
+        Raises:
+            SpecDiffError: If it is no object, or a reference that cannot be followed.
+        """
+        if self.value.get(key) is None:
+            return None
+        return self.child(key).resolved().as_object()
+
+    def members(self, key: str) -> "Iterator[tuple[str, Node]]":
+        """Yield name and value of each member of an object in this one, all of which are objects.
+
+        Raises:
+            SpecDiffError: As `get`.
+        """
+        if (inner := self.get(key)) is None:
+            return
+        for name in inner.value:
+            member = inner.child(name).resolved()
+            if isinstance(member.value, dict) or not name.startswith("x-"):
+                yield name, member.as_object()
+
+    def items(self, key: str) -> "Iterator[Node]":
+        """Yield each item of an array in this object, resolved.
+
+        Raises:
+            SpecDiffError: If it is no array, or there is a reference that cannot be followed.
+        """
+        if self.value.get(key) is None:
+            return
+        inner = self.child(key)
+        if not isinstance(inner.value, list):
+            raise SpecDiffError(f"{inner.name}: an array is expected")
+        for index in range(len(inner.value)):
+            yield inner.child(index).resolved()
+
+    def objects(self) -> "Iterator[Node]":
+        """Yield each item of this array, all of which are objects.
+
+        Raises:
+            SpecDiffError: If it is no array, or an item is no object.
+        """
+        if not isinstance(self.value, list):
+            raise SpecDiffError(f"{self.name}: an array is expected")
+        for index in range(len(self.value)):
+            yield self.child(index).as_object()
+
+    def resolved(self) -> "Node":
+        """Follow references from here to what they name in the end.
+
+        Raises:
+            SpecDiffError: If they lead nowhere, or in a circle.
+        """
+        node: Node = self
+        seen: set[Node] = {node}
+        while isinstance(node.value, dict) and isinstance(node.value.get("$ref"), str):
+            node = node.document.resolve(node.value["$ref"])
+            if node in seen:
+                raise SpecDiffError(f"{self.name}: the references from here lead in a circle")
+            seen.add(node)
+        return node
+
+    def existing(self) -> "Node":
+        """Return this value or, if it stands for something absent, the nearest thing around it."""
+        node = self.document.root
+        for token in self.pointer.split("/")[1:]:
+            try:
+                node = node.child(token.replace("~1", "/").replace("~0", "~"))
+            except (KeyError, IndexError, ValueError):
+                break
+        return node
+
+    @property
+    def name(self) -> str:
+        """Document and pointer, for errors."""
+        return f"{self.document.name}#{self.pointer}"
+
+    @property
+    def line(self) -> int | None:
+        """Where it stands, from 1."""
+        return self.document.line(self.pointer)
+
+
+def read(source: str) -> Document:
+    """Read an OpenAPI document.
+
+    Args:
+        source: The path of a file, or `git:REV:path` for a file as it was in a revision.
+
+    Returns:
+        The document. References to other files are followed, but not to other hosts.
+
+    Raises:
+        SpecDiffError: If there is no such file or revision, or as `parse`.
+    """
+    document = load(source)
+    check(document)
+    return document
+
+
+def load(source: str) -> Document:
+    """Read a file of another kind, as an overlay, with lines and references like a document.
+
+    Raises:
+        SpecDiffError: If there is no such file or revision, or it is not readable.
+    """
+    return _open(source, {})
+
+
+def parse(text: str, name: str) -> Document:
+    """Read an OpenAPI document from its text, YAML or JSON, as data only.
+
+    Args:
+        text: The document.
+        name: What to call it in errors and reports.
+
+    Returns:
+        The document. References to other files are not followed.
+
+    Raises:
+        SpecDiffError: If it is empty, not readable, no OpenAPI 3.0 or 3.1 document, or describes
+            no operation.
+    """
+    data, lines = read_text(text, name)
+    document = Document(name, data, lines)
+    check(document)
+    return document
+
+
+def check(document: Document) -> None:
+    """Refuse what cannot be compared.
+
+    Raises:
+        SpecDiffError: If it is no OpenAPI 3.0 or 3.1 document or has no paths.
+    """
+    version, paths = document.data.get("openapi"), document.data.get("paths")
+    if not str(version).startswith(("3.0", "3.1")):
+        found = f"openapi is {version}" if version is not None else "there is no openapi version"
+        raise SpecDiffError(
+            f"{document.name}: no OpenAPI 3.0 or 3.1 document ({found}): give one, or convert it"
+        )
+    if not isinstance(paths, dict) or not paths:
+        raise SpecDiffError(f"{document.name}: describes no paths: there is nothing to compare")
+
+
+def _open(source: str, cache: dict[str, Document]) -> Document:
+    """Read a file and remember it, so that files may refer to each other."""
+    if source in cache:
+        return cache[source]
+    data, lines = read_text(_text(source), source)
+    start, _, path = source.rpartition(":") if source.startswith("git:") else ("", "", source)
+    prefix = f"{start}:" if start else ""
+
+    def neighbour(file: str) -> Document:
+        path_of_it = PurePosixPath(path).parent / file
+        return _open(f"{prefix}{_flat(path_of_it)}", cache)
+
+    cache[source] = Document(source, data, lines, neighbour)
+    return cache[source]
+
+
+def _flat(path: PurePosixPath) -> PurePosixPath:
+    """Resolve `..`, which neither git nor the cache would see through."""
+    parts = list[str]()
+    for part in path.parts:
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        else:
+            parts.append(part)
+    return PurePosixPath(*parts)
+
+
+def _text(source: str) -> str:
+    if not source.startswith("git:"):
+        try:
+            content = Path(source).read_bytes()
+        except OSError as error:
+            raise SpecDiffError(
+                f"{source}: {error.strerror or error}: give a file, or git:REV:path"
+            ) from error
+    else:
+        content = _from_git(source)
+    if len(content) > MAX_BYTES:
+        raise SpecDiffError(f"{source}: {len(content)} bytes; at most {MAX_BYTES} are read")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SpecDiffError(f"{source}: not UTF-8 (byte {error.start})") from error
+
+
+def _from_git(source: str) -> bytes:
+    revision, _, path = source.removeprefix("git:").partition(":")
+    if not revision or not path or revision.startswith("-"):
+        raise SpecDiffError(f"{source}: write git:REV:path, as git:HEAD:openapi/calling.yaml")
+    command = ["git", "cat-file", "blob", f"{revision}:{path}"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)
+    except OSError as error:
+        raise SpecDiffError(f"{source}: git cannot be run: {error}") from error
+    if done.returncode:
+        reason = done.stderr.decode("utf-8", "replace").strip()
+        raise SpecDiffError(
+            f"{source}: git has no such revision or file ({reason}); a shallow clone has only its "
+            "last commits: fetch the revision first"
+        )
+    return done.stdout

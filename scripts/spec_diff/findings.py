@@ -1,0 +1,185 @@
+"""What a comparison finds, and how findings become changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from .documents import Document, Node
+from .kinds import KINDS
+from .model import Change
+from .operations import Operation, inside
+from .shapes import canonical
+
+
+class Finding(NamedTuple):
+    """A difference in one place, whoever reaches it.
+
+    Attributes:
+        kind: A key of `KINDS`.
+        old: What it is about in the old document, there or not.
+        new: The same in the new document.
+        before: The value before.
+        after: The value after.
+        path: Where it is within a body, as `.price.amount`.
+        via: What refers to the schemas that differ, in either document.
+    """
+
+    kind: str
+    old: Node
+    new: Node
+    before: object = None
+    after: object = None
+    path: str = ""
+    via: tuple[Node, Node] | None = None
+
+
+@dataclass(slots=True)
+class Traced:
+    """A change and how it is reached.
+
+    Attributes:
+        change: The change, without what it touches.
+        ids: The operationIds of its operations.
+        old_pointers: Its pointers in the old document: its own and those that refer to it.
+        new_pointers: The same in the new document.
+    """
+
+    change: Change
+    ids: set[str]
+    old_pointers: set[str]
+    new_pointers: set[str]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """A finding and everything that reaches it."""
+
+    finding: Finding
+    places: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+    vias: set[tuple[Node, Node]] = field(default_factory=set)
+
+
+class Report:
+    """Gathers findings: equal ones become one change of several operations.
+
+    Args:
+        old: What was known.
+        new: What is there now.
+    """
+
+    def __init__(self, old: Document, new: Document) -> None:
+        self._old = old
+        self._new = new
+        self._found = dict[tuple[Any, ...], _Gathered]()
+
+    def add(self, finding: Finding, place: str = "", at: Sequence[Operation] = ()) -> None:
+        """Note a finding.
+
+        Args:
+            finding: What is different.
+            place: Where in the operation, for people.
+            at: The operation in either document, the old one first.
+        """
+        values = canonical(finding.before), canonical(finding.after)
+        key = finding.kind, finding.old, finding.new, *values
+        found = self._found.setdefault(key, _Gathered(finding))
+        if place and printable(place) not in found.places:
+            found.places.append(printable(place))
+        if at and printable(at[0].name) not in found.names:
+            found.names.append(printable(at[0].name))
+        found.ids.update(operation.id for operation in at if operation.id)
+        if finding.via:
+            found.vias.add(finding.via)
+
+    def changes(self) -> list[Traced]:
+        """Return a change for each finding, those that matter most first."""
+        traced = [self._trace(found) for found in self._found.values()]
+        return sorted(traced, key=lambda one: _rank(one.change))
+
+    def _trace(self, found: _Gathered) -> Traced:
+        finding, kind = found.finding, KINDS[found.finding.kind]
+        old, new = finding.old.existing(), finding.new.existing()
+        change = Change(
+            id=kind.id,
+            level=kind.level,
+            message=_message(found.places, kind.meaning),
+            operations=tuple(found.names),
+            old_pointer=_pointer(old, self._old),
+            new_pointer=_pointer(new, self._new),
+            old_line=old.line,
+            new_line=new.line,
+            old=finding.before,
+            new=finding.after,
+        )
+        olds = {old, *(via[0] for via in found.vias)}
+        news = {new, *(via[1] for via in found.vias)}
+        return Traced(
+            change,
+            found.ids,
+            {node.pointer for node in olds if node.document is self._old},
+            {node.pointer for node in news if node.document is self._new},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where findings are made.
+
+    Attributes:
+        report: What gathers them.
+        operations: The operation in either document, the old one first; none outside operations.
+        place: Where in the operation, for people.
+    """
+
+    report: Report
+    operations: tuple[Operation, ...] = ()
+    place: str = ""
+
+    def at(self, place: str) -> "Spot":
+        """Return another place of the same operation."""
+        return replace(self, place=place)
+
+    def note(
+        self, kind: str, old: Node, new: Node, before: object = None, after: object = None
+    ) -> None:
+        """Note a difference between two nodes."""
+        self.report.add(Finding(kind, old, new, before, after), self.place, self.operations)
+
+    def flag(self, keyword: str, old: Node, new: Node, on: str, off: str) -> None:
+        """Note a difference if a keyword is true in one node alone."""
+        before, after = (node.value.get(keyword) is True for node in (old, new))
+        if before != after:
+            self.note(
+                on if after else off, inside(old, keyword), inside(new, keyword), before, after
+            )
+
+
+def quoted(name: str) -> str:
+    """Set a name of the document apart from the text around it."""
+    return f"`{name.replace('`', chr(39))}`"
+
+
+def printable(text: str) -> str:
+    """Return a text of the document so that it can neither end a line nor command a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _pointer(node: Node, document: Document) -> str:
+    return node.pointer if node.document is document else node.name
+
+
+def _rank(change: Change) -> tuple[Any, ...]:
+    lines = change.old_line or 0, change.new_line or 0
+    pointers = change.old_pointer or "", change.new_pointer or ""
+    values = canonical(change.old), canonical(change.new)
+    return -change.level, *lines, *pointers, change.id, change.message, *values
+
+
+def _message(places: list[str], meaning: str) -> str:
+    if not places:
+        return meaning
+    more = len(places) - 1
+    others = f" and {more} more place{'s' if more > 1 else ''}" if more else ""
+    return f"{places[0]}{others}: {meaning}"

@@ -1,0 +1,192 @@
+"""What a change in the API means here: which functions of the facade, which actions of overlays."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import overlay
+
+from .documents import Document, load
+from .findings import Traced
+from .kinds import KINDS
+from .model import Change, OverlayAction, SpecDiffError
+from .reading import escape
+
+ROOT = Path(__file__).resolve().parents[2]
+OVERLAYS = ROOT / "openapi" / "overlays"
+
+# The functions that call an operation, as a user writes them.
+FACADE = {
+    "Calling_GetCallResult": ("voice.calls.get",),
+    "Calling_UpdateCall": (
+        "voice.calls.update",
+        "voice.calls.hangup",
+        "voice.calls.say",
+        "voice.calls.play",
+    ),
+    "Calling_ManageCallWithCallLeg": (
+        "voice.calls.manage_with_call_leg",
+        "voice.calls.say",
+        "voice.calls.play",
+    ),
+    "Report_GetUserCallReport": (
+        "voice.reports.user_calls",
+        "voice.reports.user_calls_by_window",
+    ),
+    "Report_GetCounter": ("voice.reports.counter",),
+    "Report_GetServiceStatus": ("voice.reports.service_status",),
+}
+# Who reads an answer that no operation lists: as published, those are failures.
+FAILURES = ("ApiStatusError",)
+
+Way: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An action, and what it selects in either document."""
+
+    action: OverlayAction
+    update: Any
+    remove: bool
+    old: tuple[Way, ...]
+    new: tuple[Way, ...]
+
+    def touches(self, traced: Traced) -> bool:
+        """Tell whether it selects or changes what has changed, or what refers to that."""
+        change = traced.change
+        added = change.old is None and change.new is not None
+        removed = change.new is None and change.old is not None
+        olds = () if added else traced.old_pointers
+        news = () if removed else traced.new_pointers
+        return any(
+            self._meets(way, _way(pointer))
+            for pointers, ways in ((olds, self.old), (news, self.new))
+            for pointer in pointers
+            for way in ways
+        )
+
+    def _meets(self, selected: Way, changed: Way) -> bool:
+        if selected[: len(changed)] == changed:  # at the change, or below
+            return bool(changed)
+        if changed[: len(selected)] != selected:
+            return False
+        if self.remove:
+            return True
+        # Above it: an update changes only what it names.
+        update = self.update
+        for step in changed[len(selected) :]:
+            if not isinstance(update, dict):
+                return True
+            if step not in update:
+                return False
+            update = update[step]
+        return True
+
+
+def overlays_of(*documents: Document) -> list[Document]:
+    """Return the overlays of this repository that extend one of some documents, by file name.
+
+    Raises:
+        SpecDiffError: If one of them cannot be read.
+    """
+    names = {_file(document.name) for document in documents}
+    found = (load(str(path)) for path in sorted(OVERLAYS.glob("*.yaml")))
+    return [one for one in found if _file(str(one.data.get("extends"))) in names]
+
+
+def assess(
+    changes: Sequence[Traced],
+    old: Document,
+    new: Document,
+    overlays: Sequence[Document],
+) -> list[Change]:
+    """Add to each change what it touches, and a change for each action that no longer fits.
+
+    Args:
+        changes: The changes, and how each is reached.
+        old: What was known.
+        new: What is there now.
+        overlays: The overlays that are applied to these documents.
+
+    Raises:
+        SpecDiffError: If an overlay is malformed.
+    """
+    placed, obsolete = list[_Placed](), list[Change]()
+    for one in overlays:
+        for action, broken in _place(one, old, new):
+            placed.append(action)
+            if broken:
+                obsolete.append(_obsolete(action, broken, old))
+    assessed = [
+        replace(
+            traced.change,
+            facade=_facade(traced),
+            overlays=tuple(one.action for one in placed if one.touches(traced)),
+        )
+        for traced in changes
+    ]
+    return sorted([*obsolete, *assessed], key=lambda change: -change.level)
+
+
+def _facade(traced: Traced) -> tuple[str, ...]:
+    if not traced.ids and traced.change.id.startswith("response-"):
+        return FAILURES
+    functions = (name for id_, names in FACADE.items() if id_ in traced.ids for name in names)
+    return tuple(dict.fromkeys(functions))
+
+
+def _place(
+    one: Document, old: Document, new: Document
+) -> Iterator[tuple[_Placed, overlay.OverlayError | None]]:
+    try:
+        pairs = zip(
+            overlay.locate(old.data, one.data, one.name),
+            overlay.locate(new.data, one.data, one.name),
+            strict=True,
+        )
+        for index, ((action, before), (_, after)) in enumerate(pairs):
+            line = one.line(f"/actions/{index}")
+            reference = OverlayAction(_relative(one.name), line, action.target)
+            placed = _Placed(reference, action.update, action.remove, _ways(before), _ways(after))
+            fitted = not isinstance(before, overlay.OverlayError)
+            yield placed, after if fitted and isinstance(after, overlay.OverlayError) else None
+    except overlay.OverlayError as error:
+        raise SpecDiffError(str(error)) from error
+
+
+def _ways(found: list[tuple[int | str, ...]] | overlay.OverlayError) -> tuple[Way, ...]:
+    if isinstance(found, overlay.OverlayError):
+        return ()
+    return tuple(tuple(str(step) for step in way) for way in found)
+
+
+def _obsolete(placed: _Placed, error: overlay.OverlayError, old: Document) -> Change:
+    kind, action = KINDS["overlay-action-obsolete"], placed.action
+    pointer = "".join(f"/{escape(step)}" for step in placed.old[0])
+    return Change(
+        id=kind.id,
+        level=kind.level,
+        message=f"{action.file} `{action.target}`: {kind.meaning} ({error})",
+        old_pointer=pointer,
+        old_line=old.line(pointer),
+        overlays=(action,),
+    )
+
+
+@cache
+def _way(pointer: str) -> Way:
+    steps = pointer.split("/")[1:]
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
+
+
+def _file(name: str) -> str:
+    return re.split(r"[/\\:]", name)[-1]
+
+
+def _relative(name: str) -> str:
+    path = Path(name)
+    return (path.relative_to(ROOT) if path.is_relative_to(ROOT) else path).as_posix()

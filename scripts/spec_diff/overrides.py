@@ -1,0 +1,124 @@
+"""Levels that a maintainer has decided to be others, each with a reason.
+
+The file is YAML:
+
+    overrides:
+      - id: response-success-status-added
+        operation: PATCH /calling/v1/calls/id/{callId}   # optional
+        pointer: /paths/~1calling~1v1                    # optional; what is below counts as well
+        level: INFO
+        reason: Any 2xx is a success to the facade.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .documents import load
+from .kinds import KINDS
+from .model import Change, Level, SpecDiffError
+
+_FIELDS = {"id", "operation", "pointer", "level", "reason"}
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A decision.
+
+    Attributes:
+        file: Where it stands.
+        line: Its line there.
+        id: The kind of change.
+        operation: The operation, as `GET /path`; None for all.
+        pointer: What the change is at or below, in either document; None for all.
+        level: The level instead of the usual one.
+        reason: Why.
+    """
+
+    file: str
+    line: int | None
+    id: str
+    operation: str | None
+    pointer: str | None
+    level: Level
+    reason: str
+
+    def fits(self, change: Change) -> bool:
+        """Tell whether it is about a change."""
+        pointers = change.old_pointer, change.new_pointer
+        return (
+            change.id == self.id
+            and (self.operation is None or self.operation in change.operations)
+            and (self.pointer is None or any(_is_below(one, self.pointer) for one in pointers))
+        )
+
+
+def read_overrides(source: str) -> list[Override]:
+    """Read a file of overrides.
+
+    Raises:
+        SpecDiffError: If it cannot be read or is malformed.
+    """
+    document = load(source)
+    entries = document.data.get("overrides")
+    if not isinstance(entries, list) or document.data.keys() != {"overrides"}:
+        raise SpecDiffError(f"{source}: a list is expected under overrides, and nothing else")
+    lines = [document.line(f"/overrides/{index}") for index in range(len(entries))]
+    return [_override(fields, source, line) for fields, line in zip(entries, lines, strict=True)]
+
+
+def override(changes: Sequence[Change], overrides: Sequence[Override]) -> list[Change]:
+    """Give changes the levels that were decided; the first override that fits counts.
+
+    Returns:
+        All changes, those that matter most first, and one more for each override that fits none.
+    """
+    result = [_overridden(change, overrides) for change in changes]
+    unused = [one for one in overrides if not any(one.fits(change) for change in changes)]
+    kind = KINDS["override-unused"]
+    result += [
+        Change(
+            id=kind.id,
+            level=kind.level,
+            message=f"{one.file}, line {one.line}, {one.id}: {kind.meaning}",
+        )
+        for one in unused
+    ]
+    return sorted(result, key=lambda change: -change.level)
+
+
+def _overridden(change: Change, overrides: Sequence[Override]) -> Change:
+    for one in overrides:
+        if one.fits(change):
+            usual = KINDS[change.id].level.name
+            note = f"{change.message} ({usual} but for an override: {one.reason})"
+            return replace(change, level=one.level, message=note)
+    return change
+
+
+def _override(fields: Any, source: str, line: int | None) -> Override:
+    place = f"{source}, line {line}"
+    if not isinstance(fields, dict) or fields.keys() - _FIELDS:
+        raise SpecDiffError(f"{place}: an override has only {', '.join(sorted(_FIELDS))}")
+    if missing := {"id", "level", "reason"} - fields.keys():
+        raise SpecDiffError(f"{place}: an override needs {', '.join(sorted(missing))}")
+    if wrong := [key for key, value in fields.items() if not isinstance(value, str) or not value]:
+        raise SpecDiffError(f"{place}: {', '.join(wrong)} must be text")
+    if fields["id"] not in KINDS:
+        raise SpecDiffError(f"{place}: {fields['id']} is no kind of change")
+    if fields["level"] not in Level.__members__:
+        levels = ", ".join(Level.__members__)
+        raise SpecDiffError(f"{place}: {fields['level']} is no level: write one of {levels}")
+    return Override(
+        file=source,
+        line=line,
+        id=fields["id"],
+        operation=fields.get("operation"),
+        pointer=fields.get("pointer"),
+        level=Level[fields["level"]],
+        reason=fields["reason"],
+    )
+
+
+def _is_below(pointer: str | None, above: str) -> bool:
+    return pointer is not None and f"{pointer}/".startswith(f"{above}/")

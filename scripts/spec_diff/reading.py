@@ -1,0 +1,210 @@
+"""Text to plain values, with the line of each.
+
+A published document is not as tidy as a vendored one, which `overlay.parse` reads. So YAML is read
+by the rules of version 1.2, as the tools that write such documents do: `no` and `2014-04-28` are
+text, and a key is text whatever it looks like (`204:`). Tags, merge keys, doubled keys, endless
+nesting and aliases that multiply are refused.
+
+Source: https://yaml.org/spec/1.2.2/#103-core-schema
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+import yaml
+
+from .model import SpecDiffError
+
+MAX_DEPTH = 200
+MAX_NODES = 1_000_000
+
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STRING = "tag:yaml.org,2002:str"
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_WORDS = {
+    word: value
+    for name, value in (("null", None), ("true", True), ("false", False))
+    for word in (name, name.title(), name.upper())
+} | {"~": None, "": None}
+
+
+def read_text(text: str, name: str) -> tuple[dict[str, Any], dict[str, int]]:
+    """Read YAML or JSON.
+
+    Args:
+        text: What to read.
+        name: What to call it in errors.
+
+    Returns:
+        The object, and the line of each JSON pointer in it, from 1.
+
+    Raises:
+        SpecDiffError: If it is empty, is neither, or has something else than an object at the top.
+    """
+    if not text.strip():
+        raise SpecDiffError(f"{name}: the document is empty")
+    lines = dict[str, int]()
+    try:
+        data = _Builder(name, lines).build(text)
+    except yaml.YAMLError as error:
+        # Tabs may indent JSON, but not YAML.
+        if not text.lstrip().startswith("{"):
+            raise SpecDiffError(f"{name}: not YAML: {_short(error)}") from error
+        data, lines = _json(text, name), {}
+    if not isinstance(data, dict):
+        raise SpecDiffError(f"{name}: an object is expected at the top, as OpenAPI documents have")
+    return data, lines
+
+
+def _short(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())
+
+
+def escape(token: str) -> str:
+    """Write a key as a part of a JSON pointer."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def _json(text: str, name: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            raise ValueError("a key is there twice")
+        return result
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise SpecDiffError(f"{name}: neither YAML nor JSON: {error}") from error
+
+
+class _Open:
+    """A collection whose end has not been read yet."""
+
+    __slots__ = ("anchor", "key", "key_line", "pointer", "start", "value")
+
+    def __init__(self, value: Any, pointer: str, anchor: str | None, start: int) -> None:
+        self.value = value
+        self.pointer = pointer
+        self.anchor = anchor
+        self.start = start
+        self.key: str | None = None
+        self.key_line = 0
+
+
+class _Builder:
+    """Makes plain values of the parser's events, without recursion, and counts what they hold."""
+
+    def __init__(self, name: str, lines: dict[str, int]) -> None:
+        self._name = name
+        self._lines = lines
+        self._open = list[_Open]()
+        self._anchors = dict[str, tuple[Any, int]]()
+        self._nodes = 0
+        self._result: Any = None
+        self._documents = 0
+
+    def build(self, text: str) -> Any:
+        for event in yaml.parse(text, Loader=_BASE):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._documents += 1
+                if self._documents > 1:
+                    raise self._error(line, "a second document begins: give them as two files")
+            elif isinstance(event, yaml.ScalarEvent):
+                self._scalar(event, line)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                self._start({} if isinstance(event, yaml.MappingStartEvent) else [], event, line)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._end()
+            elif isinstance(event, yaml.AliasEvent):
+                self._alias(event, line)
+        return self._result
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        top = self._open[-1] if self._open else None
+        if top is not None and isinstance(top.value, dict) and top.key is None:
+            self._key(top, event, line)
+            return
+        if event.tag not in (None, "!", _STRING):
+            raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
+        value = (
+            self._plain(event.value, line) if event.implicit[0] and not event.tag else event.value
+        )
+        self._count(1, line)
+        self._place(value, line)
+        if event.anchor:
+            self._anchors[event.anchor] = value, 1
+
+    def _key(self, top: _Open, event: yaml.ScalarEvent, line: int) -> None:
+        key = event.value
+        if key == "<<" and event.implicit[0]:
+            raise self._error(line, "merge keys (<<) are not part of YAML 1.2: write the keys out")
+        if key in top.value:
+            raise self._error(line, f"the key {key} is there twice")
+        top.key, top.key_line = key, line
+        if event.anchor:
+            self._anchors[event.anchor] = key, 1
+
+    def _start(self, value: Any, event: Any, line: int) -> None:
+        if event.tag not in (None, "!"):
+            raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
+        if len(self._open) >= MAX_DEPTH:
+            raise self._error(line, f"nested more than {MAX_DEPTH} deep")
+        self._count(1, line)
+        pointer = self._place(value, line)
+        if event.anchor:
+            self._anchors.pop(event.anchor, None)
+        self._open.append(_Open(value, pointer, event.anchor, self._nodes - 1))
+
+    def _end(self) -> None:
+        done = self._open.pop()
+        if done.anchor:
+            self._anchors[done.anchor] = done.value, self._nodes - done.start
+
+    def _alias(self, event: yaml.AliasEvent, line: int) -> None:
+        if event.anchor not in self._anchors:
+            raise self._error(line, f"the alias *{event.anchor} stands for nothing, or for itself")
+        value, size = self._anchors[event.anchor]
+        self._count(size, line)
+        self._place(value, line)
+
+    def _place(self, value: Any, line: int) -> str:
+        """Put a value where the document has it and return its pointer."""
+        if not self._open:
+            self._result, pointer = value, ""
+        elif isinstance((top := self._open[-1]).value, list):
+            pointer = f"{top.pointer}/{len(top.value)}"
+            top.value.append(value)
+        elif top.key is None:
+            raise self._error(line, "a key is expected to be text")
+        else:
+            pointer = f"{top.pointer}/{escape(top.key)}"
+            top.value[top.key] = value
+            top.key, line = None, top.key_line
+        self._lines[pointer] = line
+        return pointer
+
+    def _count(self, size: int, line: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise self._error(line, f"more than {MAX_NODES} values, with all aliases written out")
+
+    def _plain(self, text: str, line: int) -> Any:
+        """Return the value of unquoted text."""
+        if text in _WORDS:
+            return _WORDS[text]
+        try:
+            if _INTEGER.match(text):
+                return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+            if _NUMBER.match(text) and math.isfinite(number := float(text)):
+                return number
+        except ValueError as error:
+            raise self._error(line, f"a number of {len(text)} digits") from error
+        return text
+
+    def _error(self, line: int, problem: str) -> SpecDiffError:
+        return SpecDiffError(f"{self._name}, line {line}: {problem}")

@@ -1,0 +1,164 @@
+"""Writes changes down: for people, for programs, for pages, for annotations on a pull request."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from .findings import printable, quoted
+from .model import Change, Level
+from .shapes import canonical
+
+Renderer: TypeAlias = Callable[[Sequence[Change], str, str], str]
+
+_COMMANDS = {Level.ERROR: "error", Level.WARN: "warning", Level.INFO: "notice"}
+
+
+def text(changes: Sequence[Change], old: str, new: str) -> str:
+    """Write changes for a terminal.
+
+    Args:
+        changes: The changes.
+        old: Name of the old document.
+        new: Name of the new document.
+    """
+    lines = list[str]()
+    for change in changes:
+        lines += [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
+        lines += [f"      {operation}" for operation in change.operations]
+        if values := _values(change):
+            lines.append(f"      {values}")
+        for name, pointer, line in (
+            (old, change.old_pointer, change.old_line),
+            (new, change.new_pointer, change.new_line),
+        ):
+            if pointer is not None:
+                lines.append(f"      {_place(name, pointer, line)}")
+        if touched := _touched(change):
+            lines.append(f"      touches {', '.join(touched)}")
+        lines.append("")
+    return "\n".join([*lines, summary(changes, old, new)])
+
+
+def as_json(changes: Sequence[Change], old: str, new: str) -> str:
+    """Write changes for a program; arguments as for `text`."""
+    result = {
+        "old": old,
+        "new": new,
+        "summary": _counts(changes),
+        "changes": [asdict(change) | {"level": change.level.name} for change in changes],
+    }
+    return json.dumps(result, indent=2, ensure_ascii=False)
+
+
+def markdown(changes: Sequence[Change], old: str, new: str) -> str:
+    """Write changes as a page or a comment; arguments as for `text`."""
+    lines = [f"**{summary(changes, old, new)}**"]
+    for level in sorted({change.level for change in changes}, reverse=True):
+        lines += ["", f"### {level.name}", "", "| change | where | touches |", "|---|---|---|"]
+        for change in changes:
+            if change.level is level:
+                values = [quoted(values)] if (values := _values(change)) else []
+                what = [change.message, f"`{change.id}`", *values]
+                where = [*map(quoted, change.operations), *_lines(change)]
+                lines.append(_row(what, where, [quoted(one) for one in _touched(change)]))
+    return "\n".join(lines)
+
+
+def github(changes: Sequence[Change], old: str, new: str) -> str:
+    """Write changes as workflow commands, which become annotations of the file that is here.
+
+    Args:
+        changes: The changes.
+        old: Name of the old document; annotated if the new one is no file.
+        new: Name of the new document; annotated if it is a file.
+    """
+    lines = list[str]()
+    for change in changes:
+        fields = {"title": f"{change.level.name} {change.id}"}
+        places = [
+            *((new, change.new_line) for _ in range(change.new_pointer is not None)),
+            *((old, change.old_line) for _ in range(change.old_pointer is not None)),
+            *((action.file, action.line) for action in change.overlays),
+        ]
+        for name, line in places:
+            if not Path(name).is_absolute() and Path(name).is_file():
+                fields = {"file": Path(name).as_posix(), "line": str(line or 1)} | fields
+                break
+        told = [change.message, *change.operations, _values(change), *_touched(change)]
+        message = _escape("\n".join(part for part in told if part))
+        listed = ",".join(f"{key}={_escape_field(value)}" for key, value in fields.items())
+        lines.append(f"::{_COMMANDS[change.level]} {listed}::{message}")
+    return "\n".join([*lines, summary(changes, old, new)])
+
+
+def summary(changes: Sequence[Change], old: str, new: str) -> str:
+    """Tell in one line how many changes there are."""
+    if not changes:
+        return f"{old} and {new} mean the same."
+    counts = ", ".join(f"{count} {name}" for name, count in _counts(changes).items() if count)
+    return f"{old} -> {new}: {len(changes)} change{'s' * (len(changes) != 1)} ({counts})"
+
+
+FORMATS: dict[str, Renderer] = {
+    "text": text,
+    "json": as_json,
+    "markdown": markdown,
+    "github": github,
+}
+
+
+def _counts(changes: Sequence[Change]) -> dict[str, int]:
+    counts = Counter(change.level for change in changes)
+    return {level.name: counts[level] for level in sorted(Level, reverse=True)}
+
+
+def _values(change: Change) -> str:
+    if change.old is None and change.new is None:
+        return ""
+    return f"{_value(change.old)} -> {_value(change.new)}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(none)"
+    return printable(value if isinstance(value, str) else canonical(value))
+
+
+def _place(name: str, pointer: str, line: int | None) -> str:
+    return f"{name}{f':{line}' if line else ''} {printable(pointer) or '(the document)'}"
+
+
+def _lines(change: Change) -> list[str]:
+    found = (
+        (name, pointer, line)
+        for name, pointer, line in (
+            ("old", change.old_pointer, change.old_line),
+            ("new", change.new_pointer, change.new_line),
+        )
+        if pointer is not None
+    )
+    return [
+        f"{name}{f' line {line}' if line else ''}: {quoted(printable(pointer))}"
+        for name, pointer, line in found
+    ]
+
+
+def _touched(change: Change) -> list[str]:
+    actions = [f"{one.file}:{one.line} {one.target}" for one in change.overlays]
+    return [*change.facade, *actions]
+
+
+def _row(*cells: list[str]) -> str:
+    texts = ("<br>".join(lines).replace("|", r"\|") for lines in cells)
+    return f"| {' | '.join(texts)} |"
+
+
+def _escape(message: str) -> str:
+    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_field(value: str) -> str:
+    return _escape(value).replace(":", "%3A").replace(",", "%2C")

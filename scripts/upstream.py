@@ -1,0 +1,319 @@
+"""Compares what the vendor publishes today with the specifications in openapi/.
+
+`nox -s upstream` runs this file. The published document is one for all of Voice: what we do not
+vendor of it is counted and left aside. What is known to be absent from it is in openapi/specs.lock,
+and which other differences are accepted is in openapi/upstream.yaml.
+"""
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import specs_lock
+from published import (
+    LIMITS,
+    Limits,
+    Operation,
+    PublishedError,
+    counterparts,
+    fetch,
+    of_same_name,
+    operations,
+    reduced,
+    text,
+    without,
+)
+from spec_diff import Change, Document, Level, SpecDiffError, compare, parse, worst
+from spec_diff.findings import quoted
+from spec_diff.kinds import Kind
+from spec_diff.overrides import Override, override, read_overrides
+from spec_diff.report import FORMATS
+
+OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
+OVERRIDES = "upstream.yaml"
+
+# We name schemas and count versions ourselves, and the overlays are for our documents.
+_MEANINGLESS = {"api-schema-removed", "info-version-changed", "overlay-action-obsolete"}
+_ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
+_RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
+_WEBHOOKS = "webhooks", "x-webhooks"
+
+# An issue on GitHub has at most 65536 characters.
+_MOST_CHANGES = 80
+_MOST_NAMES = 20
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How what is published differs from what we vendor.
+
+    Attributes:
+        source: What was compared.
+        version: The version that it gives itself.
+        changes: The differences by our file, `openapi/calling.yaml`; those that matter most first.
+        accepted: How many more there are that openapi/upstream.yaml accepts.
+        aside: Operations and webhooks that we do not vendor.
+    """
+
+    source: str
+    version: str
+    changes: Mapping[str, Sequence[Change]]
+    accepted: int
+    aside: Sequence[str]
+
+    @property
+    def worst(self) -> Level | None:
+        """The highest level of a difference; None if there is none."""
+        return worst(change for changes in self.changes.values() for change in changes)
+
+
+def obtain(source: str, limits: Limits = LIMITS) -> Document:
+    """Read what is published.
+
+    Args:
+        source: An https URL, or a file.
+        limits: What to put up with.
+
+    Raises:
+        PublishedError: If it cannot be had, or cannot be a document.
+        SpecDiffError: If it is no OpenAPI document, or one that is made to do harm.
+    """
+    if "://" in source:
+        content = fetch(source, limits)
+    else:
+        try:
+            with Path(source).open("rb") as file:
+                content = file.read(limits.size + 1)
+        except OSError as error:
+            raise PublishedError(f"{source}: {error.strerror or error}") from error
+    return parse(text(content, source, limits), source)
+
+
+def examine(theirs: Document, folder: Path) -> Findings:
+    """Compare the published document with all that we vendor.
+
+    Args:
+        theirs: The published document.
+        folder: openapi/.
+
+    Raises:
+        LockError: If the lock cannot be used.
+        PublishedError: If the document has nothing of what we vendor.
+        SpecDiffError: If a document cannot be understood.
+    """
+    overrides = [
+        replace(one, file=f"openapi/{OVERRIDES}") for one in read_overrides(str(folder / OVERRIDES))
+    ]
+    found, published = dict[str, list[Change]](), operations(theirs)
+    aside = {operation.name for operation in published}
+    for name, spec in specs_lock.read(folder).specs.items():
+        ours = parse((folder / f"{name}.yaml").read_text("utf-8"), f"openapi/{name}.yaml")
+        pairs = counterparts(operations(ours), published)
+        if unknown := spec.absent.keys() - {operation.name for operation in pairs}:
+            raise specs_lock.LockError(
+                f"openapi/{specs_lock.NAME}: {', '.join(sorted(unknown))} is not in {ours.name}"
+            )
+        aside -= {operation.name for operation in pairs.values() if operation is not None}
+        found[ours.name] = differences(ours, theirs, pairs, spec.absent)
+    if len(aside) == len(published):
+        raise PublishedError(f"{theirs.name}: has no operation of ours: is it the right document?")
+    changes = {name: _decided(some, overrides) for name, some in found.items()}
+    if unused := [one for one in overrides if not any(map(one.fits, chain(*found.values())))]:
+        changes[f"openapi/{OVERRIDES}"] = override([], unused)
+    accepted = sum(map(len, found.values())) - sum(len(changes[name]) for name in found)
+    webhooks = [f"webhook {name}" for key in _WEBHOOKS for name in _object(theirs.data.get(key))]
+    version = str(_object(theirs.data.get("info")).get("version"))
+    return Findings(theirs.name, version, changes, accepted, [*sorted(aside), *webhooks])
+
+
+def differences(
+    ours: Document,
+    theirs: Document,
+    pairs: Mapping[Operation, Operation | None],
+    absent: Mapping[str, str],
+) -> list[Change]:
+    """Compare one of our specifications with its part of the published document.
+
+    Args:
+        ours: The specification.
+        theirs: The published document.
+        pairs: The published operation for each of ours.
+        absent: Our operations that are known not to be published, each with the reason.
+
+    Raises:
+        SpecDiffError: If a document cannot be understood.
+    """
+    changes = list[Change]()
+    for operation in pairs:
+        if (reason := absent.get(operation.name)) is not None:
+            kind = _ABSENT if pairs[operation] is None else _RETURNED
+            message = f"{kind.meaning} (openapi/{specs_lock.NAME}: {reason})"
+            changes.append(
+                Change(id=kind.id, level=kind.level, message=message, operations=(operation.name,))
+            )
+    gone = [one for one, other in pairs.items() if other is None and one.name in absent]
+    if len(gone) < len(pairs):
+        before = without(ours, gone)
+        after = reduced(theirs, {other: one.base for one, other in pairs.items() if other})
+        changes += compare(before, after)
+        # What is under the same name is partly what the operations have been compared for.
+        known = {_place(change) for change in changes}
+        others = compare(*of_same_name(before, after, theirs))
+        changes += [change for change in others if _place(change) not in known]
+    meant = [change for change in changes if change.id not in _MEANINGLESS]
+    return sorted(meant, key=lambda change: -change.level)
+
+
+def report(findings: Findings, fail_on: Level, form: str = "text") -> str:
+    """Write findings down. Equal ones give equal reports.
+
+    Args:
+        findings: What was found.
+        fail_on: What is to be looked at.
+        form: `text` or `markdown`.
+    """
+    heading = "## " if form == "markdown" else ""
+    levels = [change.level for changes in findings.changes.values() for change in changes]
+    count = sum(level >= fail_on for level in levels)
+    verdict = "Nothing to look at."
+    if count:
+        verdict = (
+            f"{count} difference{'s' * (count != 1)} to look at ({fail_on.name} or above): "
+            "openapi/README.md says how to update a specification."
+        )
+    names = [quoted(_printable(name)) for name in findings.aside]
+    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    parts = [
+        verdict,
+        f"Compared: {quoted(findings.source)}, version {quoted(_printable(findings.version))}.",
+        f"Accepted: {findings.accepted} differences, in openapi/{OVERRIDES}.",
+        f"Left aside, as we do not vendor it: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}.",
+    ]
+    for name, changes in findings.changes.items():
+        shown = [_shown(change) for change in changes[:_MOST_CHANGES]]
+        parts += [f"{heading}{name}", FORMATS[form](shown, name, findings.source)]
+        if (left_out := len(changes) - len(shown)) > 0:
+            parts.append(f"... and {left_out} more, of the same level or below.")
+    return "\n\n".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare, and write a report.
+
+    Args:
+        arguments: What was typed; None for the command line.
+
+    Returns:
+        The exit code: 0 if no difference is at `--fail-on` or above, 1 if one is, 2 if nothing
+        could be compared.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        written, code = _outcome(options)
+        if options.output:
+            Path(options.output).write_text(f"{written}\n", encoding="utf-8")
+    except OSError as error:
+        written, code = f"The report cannot be written: {error}", 2
+    print(written, file=sys.stderr if code == 2 else sys.stdout)
+    return code
+
+
+def _outcome(options: argparse.Namespace) -> tuple[str, int]:
+    """Return the report, or why there is none, and the exit code."""
+    try:
+        fail_on, limits = Level[options.fail_on], replace(LIMITS, seconds=options.timeout)
+        findings = examine(obtain(options.source or specs_lock.read(OPENAPI).url, limits), OPENAPI)
+        written = report(findings, fail_on, options.format)
+        return written, int(findings.worst is not None and findings.worst >= fail_on)
+    except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
+        reason = _printable(str(error))
+    except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
+        traceback.print_exc()
+        reason = _printable(repr(error))
+    return f"Nothing was compared: {quoted(reason) if options.format == 'markdown' else reason}", 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="upstream",
+        description="Compare what the vendor publishes today with openapi/.",
+        epilog="Exit code: 0 nothing at --fail-on or above, 1 something, 2 nothing was compared.",
+    )
+    parser.add_argument(
+        "source",
+        metavar="URL|FILE",
+        nargs="?",
+        help="the published document; by default, the url in openapi/specs.lock",
+    )
+    parser.add_argument(
+        "--fail-on", choices=Level.__members__, default="WARN", help="default: WARN"
+    )
+    parser.add_argument("--format", choices=("text", "markdown"), default="text")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=LIMITS.seconds,
+        help=f"how long fetching may take; default: {LIMITS.seconds:g}",
+    )
+    parser.add_argument("--output", metavar="FILE", help="write the report there, too")
+    return parser
+
+
+def _place(change: Change) -> tuple[str, str | None, str | None]:
+    return change.id, change.old_pointer, change.new_pointer
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _decided(changes: Sequence[Change], overrides: Sequence[Override]) -> list[Change]:
+    """Leave out what is accepted, and give the rest the levels that were decided."""
+    fitting = [next((one for one in overrides if one.fits(change)), None) for change in changes]
+    rest = [
+        change
+        for change, one in zip(changes, fitting, strict=True)
+        if one is None or one.level > Level.INFO
+    ]
+    return override(rest, [one for one in overrides if any(map(one.fits, rest))])
+
+
+def _shown(change: Change) -> Change:
+    """Make what is foreign in a change fit for a report: short, and on one line."""
+
+    def value(given: Any) -> Any:
+        if isinstance(given, str):
+            return _printable(given)
+        written = json.dumps(given, ensure_ascii=False)
+        return given if len(written) <= _LONGEST else _printable(written)
+
+    return replace(
+        change,
+        message=_printable(change.message),
+        operations=tuple(map(_printable, change.operations)),
+        old_pointer=_pointer(change.old_pointer),
+        new_pointer=_pointer(change.new_pointer),
+        old=value(change.old),
+        new=value(change.new),
+    )
+
+
+def _pointer(pointer: str | None) -> str | None:
+    return None if pointer is None else _printable(pointer).replace("`", "'")
+
+
+def _printable(text: str) -> str:
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""A vendor in a nutshell: an https server, and a document like the one that Sinch publishes.
+
+The document is made of the vendored ones, and says the same in other words: other texts, other
+names, schemas inlined and taken apart, OpenAPI 3.0 or 3.1, among operations and webhooks that are
+not vendored, and without reporting.
+"""
+
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from copy import deepcopy
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+import overlay
+import trustme
+
+OPENAPI = Path(__file__).resolve().parents[2] / "openapi"
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+_RENAMED = {
+    "callResult": "getCallResponseObj",
+    "callResult.result": "callResult",
+    "svamlRequest": "PATCHSVAMLRequestBody",
+}
+_INLINED = [
+    "callLeg",
+    "callResult.domain",
+    "callResult.reason",
+    "callResult.status",
+    "callTag",
+    "conferenceDtmfMode",
+    "indications",
+    "recordingOptions",
+    "sipTransport",
+    "streamingOptions",
+    "transcriptionOptions",
+]
+_REFERENCE = "#/components/schemas/"
+_TEXTS = {"description", "summary"}
+_DATA = {"default", "enum", "example", "examples", "mapping", "required", "const"}
+
+
+class Publisher:
+    """An https server that answers each path as it is told to, and notes what it is asked for.
+
+    Attributes:
+        authority: Who has signed its certificate, which is for `localhost`.
+        answers: What to do by path.
+        paths: The paths that were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.authority = trustme.CA()
+        self.answers: dict[str, Answer] = {}
+        self.paths: list[str] = []
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                publisher.paths.append(self.path)
+                self.close_connection = True
+                with suppress(OSError):  # the client may have had enough
+                    publisher.answers.get(self.path, answer("nothing here", status=404))(self)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *arguments: Any) -> None:
+                pass  # a client that does not trust the certificate
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert("localhost").configure_cert(context)
+        # The handshake belongs to the thread of each connection: a client may fail or dawdle.
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """Where its paths begin."""
+        return f"https://localhost:{self._server.server_address[1]}"
+
+    def publish(self, content: str | bytes, path: str = "/voice.yaml") -> str:
+        """Answer a path with a document and return its address."""
+        self.answers[path] = answer(content)
+        return self.url + path
+
+
+def answer(content: str | bytes, status: int = 200, **headers: str) -> Answer:
+    """Make an answer; headers are written with underscores."""
+    body = content.encode() if isinstance(content, str) else content
+
+    def write(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in ({"Content_Length": str(len(body))} | headers).items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return write
+
+
+def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
+    """Make the document as it would be if everything in it were as it is vendored.
+
+    Args:
+        openapi: Its version: 3.0.0 or 3.1.0.
+    """
+    vendored = deepcopy(_vendored())
+    # Not in the document: no request uses it.
+    del vendored["components"]["schemas"]["svaml.instruction.reportCallStatus"]
+    published = _reworded(vendored, vendored["components"]["schemas"])
+    schemas = {
+        _RENAMED.get(name, name): schema
+        for name, schema in published["components"]["schemas"].items()
+        if name not in _INLINED
+    }
+    for end in ("Mxp", "Pstn", "Sip"):
+        properties = schemas[f"destination{end}"]["properties"]
+        schemas[f"{end.lower()}Destination"] = properties["type"]
+        properties["type"] = {"$ref": f"{_REFERENCE}{end.lower()}Destination"}
+    published["components"]["schemas"] = dict(reversed(schemas.items()))
+    published["components"]["parameters"]["domain"] = {
+        "name": "domain",
+        "in": "query",
+        "required": True,
+        "schema": {"type": "string"},
+    }
+    published["info"] = {"title": "Voice API", "version": vendored["info"]["version"]}
+    published["tags"].append({"name": "Callouts"})
+    published["paths"] |= _not_vendored()
+    webhooks = {name: {"post": _operation(name)} for name in "ice ace dice pie notify".split()}
+    if openapi.startswith("3.1"):
+        return published | {"openapi": openapi, "webhooks": webhooks}
+    return _of_3_0(published) | {"openapi": openapi, "x-webhooks": webhooks}
+
+
+def really_published() -> dict[str, Any]:
+    """Make the document with all that is known to be otherwise in it; openapi/README.md has why."""
+    document = bundle()
+    schemas = document["components"]["schemas"]
+    names = ["hangup", "continue", "park"]
+    references = {name: f"{_REFERENCE}svaml.action.{name}" for name in names}
+    schemas["svaml.action.patch"] = {
+        "type": "object",
+        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "discriminator": {"propertyName": "name", "mapping": references},
+    }
+    request = schemas["PATCHSVAMLRequestBody"]["properties"]
+    request["action"] = {"$ref": f"{_REFERENCE}svaml.action.patch"}
+    for action in ("continue", "connectConf"):
+        for name in ("record", "recordingOptions"):
+            del schemas[f"svaml.action.{action}"]["properties"][name]
+    connect = schemas["svaml.action.connectPstn"]["properties"]
+    del connect["tags"]
+    rings = connect["indications"]["enum"]
+    rings[rings.index("no")] = False
+    for end, form in (("Pstn", "e164 for numbers"), ("Mxp", "user name"), ("Sip", "sip address")):
+        schemas[f"destination{end}"]["properties"]["endpoint"]["format"] = form
+    schemas["price"]["properties"]["amount"]["format"] = "float"
+    return document
+
+
+@cache
+def _vendored() -> dict[str, Any]:
+    path = OPENAPI / "calling.yaml"
+    return overlay.parse(path.read_text(encoding="utf-8"), path.name)
+
+
+def _reworded(value: Any, schemas: dict[str, Any]) -> Any:
+    """Copy a part of a document: texts changed, schemas inlined and renamed."""
+    if isinstance(value, list):
+        return [_reworded(item, schemas) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$ref" in value and (name := value["$ref"].removeprefix(_REFERENCE)) in _INLINED:
+        return _reworded(schemas[name], schemas)
+    copy = {}
+    for key, inner in value.items():
+        if key in _TEXTS and isinstance(inner, str):
+            copy[key] = "As it is put on the publisher's pages."
+        elif key == "$ref":
+            copy[key] = _renamed(inner)
+        elif key == "mapping":
+            copy[key] = {word: _renamed(reference) for word, reference in inner.items()}
+        else:
+            copy[key] = deepcopy(inner) if key in _DATA else _reworded(inner, schemas)
+    return copy
+
+
+def _renamed(reference: str) -> str:
+    name = reference.removeprefix(_REFERENCE)
+    return _REFERENCE + _RENAMED[name] if name in _RENAMED else reference
+
+
+def _of_3_0(value: Any) -> Any:
+    """Copy a part of a document in the words of OpenAPI 3.0."""
+    if isinstance(value, list):
+        return [_of_3_0(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    copy = {key: inner if key in _DATA else _of_3_0(inner) for key, inner in value.items()}
+    if "$ref" in copy and len(copy) > 1:
+        copy["allOf"] = [{"$ref": copy.pop("$ref")}]
+    if isinstance(copy.get("const"), str):
+        copy["enum"] = [copy.pop("const")]
+    if "anyOf" in copy:
+        copy["type"] = "object"
+    if isinstance(copy.get("type"), list):
+        (copy["type"],) = [kind for kind in copy["type"] if kind != "null"]
+        copy["nullable"] = True
+    return copy
+
+
+def _not_vendored() -> dict[str, Any]:
+    number = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "/calling/v1/callouts": {"post": _operation("Callouts")},
+        "/calling/v1/conferences/id/{conferenceId}": {
+            "parameters": [number | {"name": "conferenceId"}],
+            "get": _operation("Calling_GetConferenceInfo"),
+            "delete": _operation("Calling_KickConferenceAll"),
+        },
+        "/v1/calling/query/number/{number}": {
+            "servers": [{"url": "https://callingapi.sinch.com"}],
+            "parameters": [number],
+            "get": _operation("Calling_QueryNumber"),
+        },
+    }
+
+
+def _operation(name: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}callHeader"}}}
+    return {
+        "operationId": name,
+        "tags": ["Callouts"],
+        "x-codeSamples": [{"lang": "Java", "source": "// nothing to see"}],
+        "responses": {"200": {"description": "Success.", "content": content}},
+    }
+
+
+def as_json(document: dict[str, Any]) -> str:
+    """Write a document as JSON, as the publisher does: long and indented."""
+    return json.dumps(document, indent=2)
