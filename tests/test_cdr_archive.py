@@ -271,6 +271,12 @@ def test_unknown_columns_are_kept_as_json(archive: Archive):
     assert rows(archive, "extras") == [('{"Leg": "new\\\\n"}',)]
 
 
+def test_unknown_columns_in_another_order_say_the_same(archive: Archive):
+    load(archive, file(row() + ";1;x", names=[*PHONE, "Leg", "Tag"]))
+    report = load(archive, file(row() + ";x;1", names=[*PHONE, "Tag", "Leg"]))
+    assert (report.duplicates, report.conflicts) == (1, 0)
+
+
 def test_quoted_lines_that_look_like_records_stay_text(archive: Archive):
     forged = '"' + "\n".join(row(CallId=f"forged-{n}") for n in range(3000)) + '"'
     report = load(archive, file(row(Custom=forged), row(CallId="b")))

@@ -334,7 +334,7 @@ _PICK: Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
 
 
 def _extras(record: CdrRecord) -> str:
-    return json.dumps(dict(record.extras)) if record.extras else ""
+    return json.dumps(dict(record.extras), sort_keys=True) if record.extras else ""
 
 
 def _reject_cells(reject: Reject) -> list[Any]:
