@@ -90,9 +90,10 @@ class _One:
 
     def run(self, old: Shape, new: Shape) -> None:
         if bool(old.unions) != bool(new.unions) and (old.is_union or new.is_union):
+            self._nullable(old, new)
             self._unions(old, new)  # one alternative became several, or the other way round
-            return
-        if self._types(old, new):
+        elif self._types(old, new):
+            self._nullable(old, new)
             self._values(old, new)
             self._fields(old, new)
             self._unions(old, new)
@@ -133,14 +134,16 @@ class _One:
             self._keyword(facet, "type", old, new, _names(old), _names(new))
             if old.is_blank or new.is_blank:
                 return False
-        if (before is not None or old.unions) and (after is not None or new.unions):
-            if old.nullable < new.nullable:
-                self._keyword("became-nullable", "type", old, new, False, True)
-            elif old.nullable > new.nullable:
-                self._keyword("became-not-nullable", "type", old, new, True, False)
         if before is None or after is None:
             return True
         return bool(before & after) or is_within(before, after) or is_within(after, before)
+
+    def _nullable(self, old: Shape, new: Shape) -> None:
+        """Compare whether null is good, if both say what is."""
+        says = [shape.types is not None or bool(shape.unions) for shape in (old, new)]
+        if all(says) and old.nullable != new.nullable:
+            facet = "became-nullable" if new.nullable else "became-not-nullable"
+            self._keyword(facet, "type", old, new, old.nullable, new.nullable)
 
     def _values(self, old: Shape, new: Shape) -> None:
         self._enums(old, new)

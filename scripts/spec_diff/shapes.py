@@ -240,8 +240,8 @@ class Shapes:
         value = part.value
         keyword = "const" if "const" in value else "enum"
         if keyword in value:
-            values = [value["const"]] if keyword == "const" else value["enum"]
-            texts = {canonical(item): item for item in values if isinstance(values, list)}
+            items = _list(part, keyword) if keyword == "enum" else [part.child(keyword)]
+            texts = {canonical(item.value): item.value for item in items}
             known = texts if shape.enum is None else shape.enum
             shape.enum = {text: item for text, item in texts.items() if text in known}
             shape.at["enum"] = part.child(keyword)
