@@ -147,12 +147,15 @@ def test_every_line_has_its_number_and_none_is_lost(tmp_path: Path, content: byt
     expected = content.split(b"\n")
     if not expected[-1]:
         expected.pop()
-    numbered = plain.number(source, tmp_path / "numbered")
-    lines = numbered.path.read_bytes().split(b"\n")
-    assert lines.pop() == b""
-    assert numbered.lines == len(lines) == len(expected)
-    for place, (line, original) in enumerate(zip(lines, expected, strict=True), 1):
-        first, _, rest = line.partition(b";")
-        assert int(first) == place
-        assert rest in (b"", original.removesuffix(b"\r"))
-        assert rest or not original.strip(b"\r").isalpha() or len(original) > 1 << 20
+    for skip in (0, 1):
+        parts = list(plain.number(source, tmp_path, skip=skip))
+        lines = b"".join(part.path.read_bytes() for part in parts).split(b"\n")
+        assert lines.pop() == b""
+        assert sum(part.count for part in parts) == len(lines) == max(0, len(expected) - skip)
+        for place, (line, original) in enumerate(
+            zip(lines, expected[skip:], strict=True), skip + 1
+        ):
+            first, _, rest = line.partition(b";")
+            assert int(first) == place
+            assert rest in (b"", original.removesuffix(b"\r"))
+            assert rest or not original.strip(b"\r").isalpha() or len(original) > 1 << 20

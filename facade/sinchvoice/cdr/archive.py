@@ -362,8 +362,9 @@ class Archive(Database):
                     with _Unchanged(stream, spooled.sha256) as original:
                         report = self._load_new(spooled, layout, original, report)
         finally:
-            for each in ("copy", "numbered", "plain", "rows", "rejects"):
-                (self._workspace / each).unlink(missing_ok=True)
+            for each in self._workspace.iterdir():
+                if each.is_file():
+                    each.unlink()
         tell(LoadProgress(stream.name, "done", spooled.size, spooled.size))
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 

@@ -7,17 +7,18 @@ two differ, and the file is to be read exactly.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
 from .layouts import Layout
-from .plain import PlainLines, number, plain_lines
+from .plain import NumberedLines, PlainLines, number, plain_lines
 from .sifting import NotPlain, Sifted, sift
 from .sources import ByteStream
 
@@ -95,11 +96,12 @@ class Found:
 
     @classmethod
     def plainly(
-        cls, plain: PlainLines, path: Path, records: int, *, numbered: bool = True
+        cls, plain: PlainLines, paths: Sequence[Path], records: int, *, in_place: bool = False
     ) -> Found:
-        """Every record is on a plain line."""
-        numbers = ("line",) if numbered else ()
-        select = partial(plain.select, path, numbers=numbers, skip=plain.header_lines)
+        """Every record is on a plain line: of the file itself, or of numbered ones."""
+        select = partial(plain.select, paths)
+        if in_place:
+            select = partial(select, numbers=(), skip=plain.header_lines)
         return cls("fast", records, [plain.layout.name], [select])
 
     @classmethod
@@ -110,7 +112,7 @@ class Found:
             "mixed",
             sifted.records,
             sorted({plain.layout.name, *exact.layouts}),
-            [partial(plain.select, sifted.plain_path, numbers=("line", "record")), *exact.rows],
+            [partial(plain.select, [sifted.plain_path], numbers=("line", "record")), *exact.rows],
             exact.rejects,
         )
 
@@ -150,16 +152,15 @@ def find(
     plain = plain_lines(name, path, layout)
     if plain is None:
         return find_exactly(name, path, layout, folder)
-    copy = number(path, folder / "numbered")
-    ((lines, good, _),) = connection.execute(plain.count(copy.path)).fetchall()
-    if lines != copy.lines:
-        raise Doubt(f"{lines} lines were read of {copy.lines}")
-    if lines - good == plain.header_lines:
-        return Found.plainly(plain, copy.path, good)
-    if good < lines / 2:
-        return find_exactly(name, path, layout, folder)
     with closing(connection.cursor()) as cursor:
-        odd = _first_values(cursor.execute(plain.odd(copy.path)))
+        lines, good, parts = _count(cursor, plain, number(path, folder, skip=plain.header_lines))
+        if good == lines:
+            return Found.plainly(plain, parts, good)
+        if good < lines / 2:
+            return find_exactly(name, path, layout, folder)
+        odd = chain(
+            range(1, plain.header_lines + 1), _first_values(cursor.execute(plain.odd(*parts)))
+        )
         try:
             return Found.sifted(plain, sift(name, path, layout, folder, plain, odd))
         except NotPlain:
@@ -169,6 +170,23 @@ def find(
 def find_exactly(name: str, path: Path, layout: Layout | None, folder: Path) -> Found:
     """Find out what is in a file with the exact reader alone; see `find`."""
     return Found.exactly(sift(name, path, layout, folder))
+
+
+def _count(
+    cursor: duckdb.DuckDBPyConnection, plain: PlainLines, parts: Iterable[NumberedLines]
+) -> tuple[int, int, list[Path]]:
+    """How many lines there are, how many of them are plain, and where; counted while they come."""
+
+    def count(part: NumberedLines) -> int:
+        ((lines, good, _),) = cursor.execute(plain.count(part.path)).fetchall()
+        if lines != part.count:
+            raise Doubt(f"{lines} lines were read of {part.count}")
+        return int(good)
+
+    with ThreadPoolExecutor(1) as aside:
+        found = [(part, aside.submit(count, part)) for part in parts]
+        good = sum(counted.result() for _, counted in found)
+    return sum(part.count for part, _ in found), good, [part.path for part, _ in found]
 
 
 def _first_values(cursor: duckdb.DuckDBPyConnection) -> Iterator[Any]:

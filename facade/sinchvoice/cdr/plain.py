@@ -10,8 +10,10 @@ line goes through the exact reader, in `sifting.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, islice
 from pathlib import Path
+from typing import IO
 
 import attrs
 
@@ -23,7 +25,7 @@ from .sources import ByteStream
 
 __all__ = [
     "COLUMNS",
-    "Numbered",
+    "NumberedLines",
     "PlainLines",
     "has_returns",
     "literal",
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 20
+_PART = 32
+"""Blocks in a file of numbered lines."""
 _LINE = 1 << 21
 """Longer lines, in bytes, are not for DuckDB."""
 
@@ -70,43 +74,65 @@ def literal(text: object) -> str:
 
 
 @attrs.frozen
-class Numbered:
-    """The lines of a file, each as `number;line`, for DuckDB.
+class NumberedLines:
+    """Lines of a file, each as `number;line`, for DuckDB.
 
     An end with CR has lost it. A line is empty if it is too long, no UTF-8, or has what DuckDB
     takes for something else than text.
 
     Attributes:
         path: of the file that has them.
-        lines: how many there are.
+        count: how many there are.
     """
 
     path: Path
-    lines: int
+    count: int
 
 
-def number(source: Path, target: Path) -> Numbered:
-    """Write the lines of a file for DuckDB.
+def number(source: Path, folder: Path, *, skip: int = 0) -> Iterator[NumberedLines]:
+    """Write the lines of a file for DuckDB, part after part, so that it can begin early.
+
+    Args:
+        source: the file.
+        folder: where to write.
+        skip: lines at its beginning that are left out.
 
     Raises:
         OSError: they cannot be written.
     """
-    count = 0
-    with source.open("rb") as file, target.open("wb") as copy:
-        while block := file.read(_BLOCK):
-            block += file.readline(_LINE - _BLOCK)
-            whole = block.endswith(b"\n")
-            lines = _safe_lines(block if whole else block + b"\n")
-            if not whole and (rest := file.readline(_BLOCK)):
-                lines[-1] = b"\n"
-                while rest and not rest.endswith(b"\n"):
-                    rest = file.readline(_BLOCK)
-            parts = [b""] * (2 * len(lines))
-            parts[::2] = map(b"%d;".__mod__, range(count + 1, count + 1 + len(lines)))
-            parts[1::2] = lines
-            copy.write(b"".join(parts))
-            count += len(lines)
-    return Numbered(target, count)
+    with source.open("rb") as file:
+        blocks = _numbered_blocks(file, skip)
+        for part in count():
+            lines = 0
+            path = folder / f"numbered-{part}"
+            with path.open("wb") as copy:
+                for number, block in islice(blocks, _PART):
+                    copy.write(block)
+                    lines += number
+            if part and not lines:
+                path.unlink()
+                return
+            yield NumberedLines(path, lines)
+
+
+def _numbered_blocks(file: IO[bytes], skip: int) -> Iterator[tuple[int, bytes]]:
+    """How many lines, and these."""
+    first = 1
+    while block := file.read(_BLOCK):
+        block += file.readline(_LINE - _BLOCK)
+        whole = block.endswith(b"\n")
+        lines = _safe_lines(block if whole else block + b"\n")
+        if not whole and (rest := file.readline(_BLOCK)):
+            lines[-1] = b"\n"
+            while rest and not rest.endswith(b"\n"):
+                rest = file.readline(_BLOCK)
+        del lines[:skip]  # the first block has all of them
+        first, skip = first + skip, 0
+        parts = [b""] * (2 * len(lines))
+        parts[::2] = map(b"%d;".__mod__, range(first, first + len(lines)))
+        parts[1::2] = lines
+        first += len(lines)
+        yield len(lines), b"".join(parts)
 
 
 # Its own delimiter, which separates nothing, and what the exact reader has to decide about.
@@ -203,11 +229,11 @@ class PlainLines:
             f"FROM {_as_text(path)}"
         )
 
-    def odd(self, path: Path) -> str:
-        """SQL for the numbers of the other lines, in their order."""
+    def odd(self, *paths: Path) -> str:
+        """SQL for the numbers of the other lines, in their order, the header apart."""
         return (
             "SELECT CAST(split_part(line, ';', 1) AS BIGINT) "  # noqa: S608
-            f"FROM {_as_text(path)} WHERE NOT {self._is_plain(numbered=True)} ORDER BY 1"
+            f"FROM {_as_text(*paths)} WHERE NOT {self._is_plain(numbered=True)} ORDER BY 1"
         )
 
     def _is_plain(self, *, numbered: bool) -> str:
@@ -215,15 +241,20 @@ class PlainLines:
         return f"regexp_full_match(line, {literal(pattern)})"
 
     def select(
-        self, path: Path, file_id: int, *, numbers: tuple[str, ...] = ("line",), skip: int = 0
+        self,
+        paths: Sequence[Path],
+        file_id: int,
+        *,
+        numbers: tuple[str, ...] = ("line",),
+        skip: int = 0,
     ) -> str:
-        """SQL for the rows of a file of plain lines, in the order of COLUMNS.
+        """SQL for the rows of files of plain lines, in the order of COLUMNS.
 
         Args:
-            path: of the file.
-            file_id: the number of the file that they come from.
+            paths: of the files.
+            file_id: the number of the file that the lines come from.
             numbers: what stands before the columns: nothing, `line`, or `line` and `record`.
-            skip: lines that come before.
+            skip: lines that come before, in each file.
         """
         typed = dict.fromkeys(numbers, "BIGINT")
         cells = {"layout": literal(self.layout.name), "file_id": f"CAST({file_id} AS INTEGER)"}
@@ -239,15 +270,19 @@ class PlainLines:
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in typed.items())
         wide = ", ".join(f"{cells.get(name, 'NULL')} AS {name}" for name in COLUMNS)
         return (
-            f"SELECT {wide} FROM read_csv({literal(path)}, columns={{{columns}}}, "  # noqa: S608
+            f"SELECT {wide} FROM read_csv({_list(paths)}, columns={{{columns}}}, "  # noqa: S608
             f"delim=';', quote='\"', escape='\"', nullstr='', skip={skip}, {_OPTIONS})"
         )
 
 
-def _as_text(path: Path) -> str:
-    """The lines of a file, each as one text."""
+def _list(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(map(literal, paths))}]"
+
+
+def _as_text(*paths: Path) -> str:
+    """The lines of files, each as one text."""
     return (
-        f"read_csv({literal(path)}, columns={{'line': 'VARCHAR'}}, delim='\1', quote='', "
+        f"read_csv({_list(paths)}, columns={{'line': 'VARCHAR'}}, delim='\1', quote='', "
         f"escape='', {_OPTIONS})"
     )
 

@@ -197,7 +197,7 @@ class Scan(Database):
                 and not returns.result()
             ):
                 self._in_place.append((stream, path))
-                return Found.plainly(lines, path, good, numbered=False)
+                return Found.plainly(lines, [path], good, in_place=True)
         return None
 
     def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> Found:
