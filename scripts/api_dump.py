@@ -308,7 +308,7 @@ def resolved(thing: Any) -> dict[str, Any]:
         holder = types.SimpleNamespace(__annotations__={name: hint})
         try:
             found |= typing.get_type_hints(holder, globalns=scope, include_extras=True)
-        except (NameError, TypeError):
+        except (AttributeError, NameError, TypeError):
             found[name] = hint
     return found
 
@@ -405,8 +405,9 @@ def command_stub_of(name: str, function: Any) -> list[str]:
 
 def accepted_type(accepted: Any) -> str:
     """What an argument or option takes: the choices, or the name of the type."""
-    kinds = [kind for kind in typing.get_args(accepted) or (accepted,) if kind is not type(None)]
-    (kind,) = kinds
+    kind = accepted
+    while typing.get_args(kind):  # of an option that may be left out, or be there several times
+        kind = next(part for part in typing.get_args(kind) if part is not type(None))
     if issubclass(kind, enum.Enum):
         return f"Literal[{', '.join(repr(member.value) for member in kind)}]"
     return str(kind.__name__)

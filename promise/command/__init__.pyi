@@ -174,13 +174,13 @@ class sinchvoice:
         def stats(
             *,
             archive: Path = 'calls.duckdb',
-            by: list = None,
+            by: str = None,
             csv: bool = False,
             json: bool = False,
             min_attempts: int = 1,
             v: int = 0,
             verbose: int = 0,
-            where: list = None,
+            where: str = None,
         ): ...
     class report:
         def __call__(
@@ -253,7 +253,7 @@ class sinchvoice:
         ): ...
     def sandbox(
         *,
-        fault: list = None,
+        fault: str = None,
         host: str = '127.0.0.1',
         json: bool = False,
         port: int = 0,
