@@ -404,13 +404,15 @@ def command_stub_of(name: str, function: Any) -> list[str]:
 
 
 def accepted_type(accepted: Any) -> str:
-    """What an argument or option takes: the choices, or the name of the type."""
-    kind = accepted
-    while typing.get_args(kind):  # of an option that may be left out, or be there several times
-        kind = next(part for part in typing.get_args(kind) if part is not type(None))
-    if issubclass(kind, enum.Enum):
-        return f"Literal[{', '.join(repr(member.value) for member in kind)}]"
-    return str(kind.__name__)
+    """What an argument or option takes: the choices, or the name of the type; a list repeats."""
+    kinds = [kind for kind in typing.get_args(accepted) if kind is not type(None)]
+    if typing.get_origin(accepted) is list:
+        return f"list[{accepted_type(kinds[0])}]"
+    if kinds:  # it may be left out
+        return accepted_type(kinds[0])
+    if issubclass(accepted, enum.Enum):
+        return f"Literal[{', '.join(repr(member.value) for member in accepted)}]"
+    return str(accepted.__name__)
 
 
 def json_keys(documentation: str) -> dict[str, set[str]]:

@@ -68,7 +68,7 @@ class sinchvoice:
         ): ...
         def play(
             CALL: str,
-            *FILE: str,
+            *FILE: list[str],
             auth: Literal['signed', 'basic'] = None,
             calling_url: str = None,
             canonical_resource: str = None,
@@ -125,7 +125,7 @@ class sinchvoice:
     class cdr:
         def __call__(*, json: bool = False, v: int = 0, verbose: int = 0): ...
         def check(
-            *FILE: str,
+            *FILE: list[str],
             json: bool = False,
             layout: str = None,
             v: int = 0,
@@ -147,7 +147,7 @@ class sinchvoice:
             verbose: int = 0,
         ): ...
         def load(
-            *FILE: str,
+            *FILE: list[str],
             archive: Path = 'calls.duckdb',
             json: bool = False,
             layout: str = None,
@@ -174,13 +174,13 @@ class sinchvoice:
         def stats(
             *,
             archive: Path = 'calls.duckdb',
-            by: str = None,
+            by: list[str] = None,
             csv: bool = False,
             json: bool = False,
             min_attempts: int = 1,
             v: int = 0,
             verbose: int = 0,
-            where: str = None,
+            where: list[str] = None,
         ): ...
     class report:
         def __call__(
@@ -253,7 +253,7 @@ class sinchvoice:
         ): ...
     def sandbox(
         *,
-        fault: str = None,
+        fault: list[str] = None,
         host: str = '127.0.0.1',
         json: bool = False,
         port: int = 0,

@@ -108,7 +108,10 @@ class ByBase(httpx.HTTPError):
     pass
 
 
-def by_default(timeout: Any = httpx.Timeout(5.0)) -> None: ...
+TIMEOUT = httpx.Timeout(5.0)
+
+
+def by_default(timeout: Any = TIMEOUT) -> None: ...
 
 
 def by_result() -> dict[str, tuple[httpx.Response, ...]]:
