@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -127,10 +128,11 @@ def spark(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style and formatting, and the safety of the workflows."""
     install_groups(session, "lint")
     session.run("ruff", "check", *CODE)
     session.run("ruff", "format", "--check", *CODE)
+    session.run("zizmor", "--offline", "--pedantic", "--strict-collection", ".github/workflows")
 
 
 @nox.session
@@ -197,13 +199,13 @@ def drift_issue(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def release_notes(session: nox.Session) -> None:
     """Print the section of CHANGELOG.md for a tag, and fail if the tag cannot be released."""
-    session.run("python3", "scripts/release.py", "notes", *session.posargs)
+    session.run(sys.executable, "scripts/release.py", "notes", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def github_release(session: nox.Session) -> None:
     """Make a release on GitHub of a tag, with its section of CHANGELOG.md and dist/."""
-    session.run("python3", "scripts/release.py", "publish", *session.posargs)
+    session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
 
 
 def run_tests(session: nox.Session) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import api_diff
+import api_dump
 import pytest
 from api_diff import Break
 
@@ -228,6 +230,14 @@ def test_what_is_recorded_is_not_broken(promised: Path):
     found = api_diff.breaks(api_diff.RECORDED, promised)
     since = api_diff.version(api_diff.RECORDED)
     assert api_diff.without_declared(found, changelog, since) == []
+
+
+def test_contributing_says_which_modules_are_public():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (item,) = re.findall(r"- the names in `__all__` of (.*?) and\s+the fixtures", text, re.DOTALL)
+    package, *modules = re.findall(r"`([\w.]+)`", item)
+    expected = {package, *(f"{package}.{name}" for name in modules), "pytest_sinchvoice"}
+    assert expected == set(api_dump.PUBLIC)
 
 
 # --- what is declared ---------------------------------------------------------------------------

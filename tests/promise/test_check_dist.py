@@ -74,6 +74,15 @@ def test_what_is_built_from_the_sdist_is_the_same(built: tuple[Path, Path]):
     assert list(check_dist.rebuild_problems(*built)) == []
 
 
+def test_another_source_date_epoch_gives_other_bytes(
+    built: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000001")
+    problems = list(check_dist.rebuild_problems(*built))
+    assert [line.partition(" is another one")[0] for line in problems] == [f.name for f in built]
+    assert all("set SOURCE_DATE_EPOCH to the same for both" in line for line in problems)
+
+
 @pytest.mark.parametrize(
     ("gone", "problem"),
     [
@@ -151,7 +160,9 @@ def test_a_wheel_whose_generated_code_cannot_be_imported_does_not_pass(
     wheel = rewritten_wheel(
         built[0],
         tmp_path,
-        lambda name, content: b"import nothing_like_it" if name.endswith("/call_leg.py") else content,
+        lambda name, content: (
+            b"import nothing_like_it" if name.endswith("/call_leg.py") else content
+        ),
     )
     problems = list(check_dist.use_problems(wheel, {}))
     assert problems[0] == (
