@@ -51,9 +51,9 @@ def lowest(session: nox.Session) -> None:
     session.install("-r", str(pins))
     session.install("-c", str(pins), *nox.project.dependency_groups(PROJECT, "test"))
     install_wheel(session, *EXTRAS)
-    # The tools of the maintainer's scripts want newer versions of some of it.
-    ignored = ["--ignore=tests/specs", "--ignore=tests/promise"]
-    session.run("pytest", *ignored, *session.posargs)
+    # A tool of the tests would take jsonschema-rs because it is there, and needs a newer one.
+    env = {"OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND": "jsonschema"}
+    session.run("pytest", *session.posargs, env=env)
 
 
 @nox.session

@@ -67,10 +67,10 @@ class Break:
     what: str
 
     def as_users_know_it(self) -> Break:
-        """The same with the names of the command, not those of its stub."""
+        """The same with names as they are written: of constructors, and of the command."""
         found = re.fullmatch(r"command\.(\w+)\.?(.*?)(?:\((\w+)\))?", self.name)
         if found is None:
-            return self
+            return attrs.evolve(self, name=re.sub(r"\.__(init|new)__(?=\()", "", self.name))
         group, path, parameter = found.groups()
         if group == "exit_codes":
             return Break(f"exit code of {path}", self.what)
@@ -83,19 +83,31 @@ class Break:
             parameter = dashes + parameter.rstrip("_").replace("_", "-")
         return Break(" ".join([*words, *([parameter] if parameter else [])]), self.what)
 
-    def names(self) -> set[str]:
+    @property
+    def short_name(self) -> str:
+        """The name without modules: `Calls.say(leg)`."""
+        _, names, parameter = self._parts()
+        return ".".join(names) + parameter if names else self.name
+
+    def declared_by(self) -> set[str]:
         """The names by which CHANGELOG.md may declare it: also those of what it is part of."""
-        if self.name.startswith(("sinchvoice ", "exit code ", "JSON ")):
+        modules, names, parameter = self._parts()
+        if not names:  # of the command
             words = self.name.split(" ")
             option = {words[-1]} if words[-1].startswith("-") else set()
             return option | {" ".join(words[:n]) for n in range(2, len(words) + 1)}
-        path, _, parameter = self.name.partition("(")
-        parts = [part for part in path.split(".") if part]
+        wholes = [".".join(names[:n]) for n in range(1, len(names) + 1)]
+        wholes.append(wholes[-1] + parameter)
+        return {*wholes, *(".".join([*modules, whole]) for whole in wholes)}
+
+    def _parts(self) -> tuple[list[str], list[str], str]:
+        """Modules, then a class or function and what is in it, then the parameter in brackets."""
+        if " " in self.name:
+            return [], [], ""
+        path, bracket, rest = self.name.partition("(")
+        parts = path.split(".")
         start = next((n for n, part in enumerate(parts) if not part.islower()), len(parts) - 1)
-        short = {".".join(parts[start:end]) for end in range(start + 1, len(parts) + 1)}
-        long = {".".join(parts[:end]) for end in range(start + 1, len(parts) + 1)}
-        whole = {f"{name}({parameter}" for name in (".".join(parts[start:]), path) if parameter}
-        return short | long | whole
+        return parts[:start], parts[start:], bracket + rest
 
 
 class NotComparedError(Exception):
@@ -141,7 +153,8 @@ def report(found: list[Break], undeclared: list[Break], baseline: str) -> str:
         "declare it in CHANGELOG.md, under '## Unreleased' and there under '### Breaking', with",
         "the name in backticks and what to write instead:",
     ]
-    return "\n".join([*lines, *(f"- `{change.name}`: …" for change in undeclared)])
+    names = dict.fromkeys(change.short_name for change in undeclared)
+    return "\n".join([*lines, *(f"- `{name}`: …" for name in names)])
 
 
 # --- the two sides ------------------------------------------------------------------------------
@@ -354,7 +367,7 @@ def without_declared(found: list[Break], changelog: str, since: str) -> list[Bre
         for part in re.split(r"^### ", section, flags=re.MULTILINE):
             if part.startswith("Breaking\n"):
                 declared |= set(re.findall(r"`([^`]+)`", part))
-    return [change for change in found if not change.names() & declared]
+    return [change for change in found if not change.declared_by() & declared]
 
 
 if __name__ == "__main__":

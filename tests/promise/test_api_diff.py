@@ -29,15 +29,15 @@ PLANTED = {
         "timeout: float = 10.0",
         "timeout: float = 5.0",
         [
-            "sinchvoice.AsyncVoiceClient.__init__(timeout): is now 5.0 by default, and was 10.0",
-            "sinchvoice.VoiceClient.__init__(timeout): is now 5.0 by default, and was 10.0",
+            "sinchvoice.AsyncVoiceClient(timeout): is now 5.0 by default, and was 10.0",
+            "sinchvoice.VoiceClient(timeout): is now 5.0 by default, and was 10.0",
         ],
     ),
     "a changed default of a field of attrs": (
         "facade/sinchvoice/retry.py",
         "retries: int = attrs.field(default=2",
         "retries: int = attrs.field(default=3",
-        ["sinchvoice.RetryPolicy.__init__(retries): is now 3 by default, and was 2"],
+        ["sinchvoice.RetryPolicy(retries): is now 3 by default, and was 2"],
     ),
     "an exception that is gone": (
         "facade/sinchvoice/*.py",
@@ -56,8 +56,8 @@ PLANTED = {
         "@attrs.frozen\nclass Price:",
         "@attrs.frozen(kw_only=True)\nclass Price:",
         [
-            "sinchvoice.Price.__init__(amount): is keyword-only now",
-            "sinchvoice.Price.__init__(currency): is keyword-only now",
+            "sinchvoice.Price(amount): is keyword-only now",
+            "sinchvoice.Price(currency): is keyword-only now",
         ],
     ),
     "a renamed field in a module that is loaded when it is asked for": (
@@ -65,8 +65,8 @@ PLANTED = {
         "    id: str = attrs.field(validator=_text(soft_limit=64))",
         "    name: str = attrs.field(validator=_text(soft_limit=64))",
         [
-            "sinchvoice.svaml.Menu.__init__(id): is gone",
-            "sinchvoice.svaml.Menu.__init__(name): is new and has no default",
+            "sinchvoice.svaml.Menu(id): is gone",
+            "sinchvoice.svaml.Menu(name): is new and has no default",
             "sinchvoice.svaml.Menu.id: is gone",
         ],
     ),
@@ -81,8 +81,8 @@ PLANTED = {
         "to_country_id: str | None",
         "country: str | None",
         [
-            "sinchvoice.cdr.PhoneTerminated.__new__(country): is new and has no default",
-            "sinchvoice.cdr.PhoneTerminated.__new__(to_country_id): is gone",
+            "sinchvoice.cdr.PhoneTerminated(country): is new and has no default",
+            "sinchvoice.cdr.PhoneTerminated(to_country_id): is gone",
             "sinchvoice.cdr.PhoneTerminated.to_country_id: is gone",
         ],
     ),
@@ -261,6 +261,7 @@ CODE = Break("exit code of NotFoundError", "is now 12, and was 5")
         (Break("sinchvoice.signing.sign(body)", ""), "sign(body)"),
         (Break("sinchvoice.signing.sign(body)", ""), "sinchvoice.signing.sign"),
         (Break("sinchvoice.NotFoundError", ""), "NotFoundError"),
+        (Break("sinchvoice.Price(amount)", ""), "Price(amount)"),
     ],
 )
 def test_a_change_is_declared_by_its_name(change: Break, name: str):
@@ -293,6 +294,7 @@ def test_the_report_says_what_to_write_where():
     assert "Calls.say(leg): is gone (declared)" in text
     assert "under '## Unreleased' and there under '### Breaking', with" in text
     assert text.endswith("\n- `sinchvoice report user --by-day`: …")
+    assert api_diff.report([GONE], [GONE], "v0.1.0").endswith("\n- `Calls.say(leg)`: …")
 
 
 # --- the command --------------------------------------------------------------------------------
