@@ -5,8 +5,9 @@
     nox -s api_diff -- --record    writes promise/ anew
 
 Both sides are stubs that `api_dump.py` makes of an installed package. griffe compares them: what is
-gone, what became required, moved, or has another default. It does not compare types, values and
-what a class is derived from beyond their number; `narrowings` does, on griffe's models. What breaks
+gone, what became required, moved, or has another default. It does not compare types, values, what
+a class is derived from beyond their number, and what has to be awaited; `narrowings` does, on
+griffe's models. What breaks
 has to be declared in CHANGELOG.md. Exits with 0, with 1 for what is not declared, and with 2 if
 nothing could be compared.
 """
@@ -52,6 +53,7 @@ _KINDS = {
     griffe.BreakageKind.RETURN_CHANGED_TYPE: "does not say any more that it returns {old}",
     griffe.BreakageKind.CLASS_REMOVED_BASE: "is derived from {new}, and was from {old}",
 }
+_WAYS = {"async", "classmethod", "staticmethod"}
 
 
 @attrs.frozen(order=True)
@@ -293,7 +295,9 @@ def narrowings(
 
 
 def narrowed_function(old: Member, new: Member) -> Iterator[Break]:
-    """Parameters that take less, and results that can be more, than they were."""
+    """Parameters that take less, results that can be more, and other ways to be called."""
+    for way in sorted(_WAYS & (old.labels ^ new.labels)):
+        yield Break(old.path, f"is {way} now" if way in new.labels else f"is not {way} any more")
     for parameter in old.parameters:
         same = next((p for p in new.parameters if p.name == parameter.name), None)
         if same is not None and (less := lost(parameter.annotation, same.annotation)):

@@ -168,7 +168,7 @@ class Stub:
             return self._function(name, value)
         if name in hints:  # a slot of attrs, or a class variable
             return [f"{name}: {self.written(hints[name])}"]
-        return [] if inspect.ismodule(value) else [f"{name} = {value!r}"]
+        return [f"{name} = {default(value)}"]
 
     def _function(self, name: str, function: Any) -> list[str]:
         hints = resolved(function)
@@ -268,7 +268,7 @@ class Stub:
         return (
             not (inspect.isclass(hint) and is_ours(hint))
             or key(hint) in self._public
-            or (issubclass(hint, enum.Enum))
+            or issubclass(hint, enum.Enum)
         )
 
 

@@ -28,6 +28,7 @@ SOURCES = ("facade", "generated")  # what the wheel is made of
 PACKAGES = ("sinchvoice", "sinchvoice_calling", "sinchvoice_reporting")
 # What a stranger needs to build and to test.
 NEEDED = (
+    ".ci",
     ".github",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

@@ -24,6 +24,18 @@ PLANTED = {
         "def end(self",
         ["sinchvoice.calls.AsyncCalls.hangup: is gone", "sinchvoice.calls.Calls.hangup: is gone"],
     ),
+    "a method that has to be awaited": (
+        "facade/sinchvoice/calls.py",
+        "    def get(self, call_id",
+        "    async def get(self, call_id",
+        ["sinchvoice.calls.Calls.get: is async now"],
+    ),
+    "a method that belongs to an instance": (
+        "facade/sinchvoice/sandbox/faults.py",
+        "    @classmethod\n    def parse(",
+        "    def parse(",
+        ["sinchvoice.sandbox.faults.Injection.parse: is not classmethod any more"],
+    ),
     "a changed default": (
         "facade/sinchvoice/client.py",
         "timeout: float = 10.0",
