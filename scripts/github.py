@@ -81,7 +81,8 @@ class GitHub:
         draft = self._ask("POST", "/releases", new)
         upload = draft["upload_url"].partition("{")[0]
         for file in files:
-            self._send("POST", f"{upload}?name={urllib.parse.quote(file.name)}", file.read_bytes())
+            url = f"{upload}?name={urllib.parse.quote(file.name)}"
+            self._send("POST", url, file.read_bytes(), "application/octet-stream")
         return str(self._ask("PATCH", f"/releases/{draft['id']}", {"draft": False})["html_url"])
 
     def _open_issue(self, label: str) -> Any:
@@ -93,16 +94,16 @@ class GitHub:
 
     def _ask(self, method: str, path: str, value: object = None) -> Any:
         body = None if value is None else json.dumps(value).encode()
-        return self._send(method, self._base + path, body)
+        return self._send(method, self._base + path, body, "application/json")
 
-    def _send(self, method: str, url: str, body: bytes | None) -> Any:
+    def _send(self, method: str, url: str, body: bytes | None, content_type: str) -> Any:
         request = urllib.request.Request(  # noqa: S310 (of the scheme that GitHub Actions say)
             url,
             body,
             {
                 "Accept": "application/vnd.github+json",
                 "Authorization": f"Bearer {self._token}",
-                "Content-Type": "application/octet-stream",
+                "Content-Type": content_type,
                 "X-GitHub-Api-Version": "2022-11-28",
             },
             method=method,

@@ -46,11 +46,13 @@ class FakeGitHub:
         self.issues.append(issue | fields)
         return self.issues[-1]
 
-    def answer(self, method: str, target: str, body: bytes) -> tuple[int, Any]:
+    def answer(self, method: str, target: str, body: bytes, content_type: str) -> tuple[int, Any]:
         if self.refuses:
             return self.refuses, {"message": "Resource not accessible by integration"}
         if method != "GET":
             self.changes.append(f"{method} {target}")
+        is_file = "/upload/" in target
+        assert content_type == ("application/octet-stream" if is_file else "application/json")
         parts, query = urlsplit(target), parse_qs(urlsplit(target).query)
         path = parts.path.removeprefix("/repos/octo/voice")
         match (method, *path.strip("/").split("/")):
@@ -93,7 +95,8 @@ def github() -> Iterator[FakeGitHub]:
     class Handler(BaseHTTPRequestHandler):
         def do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, value = fake.answer(self.command, self.path, body)
+            kind = self.headers["Content-Type"]
+            status, value = fake.answer(self.command, self.path, body, kind)
             if self.headers["Authorization"] != f"Bearer {TOKEN}":
                 status, value = 401, {"message": "Bad credentials"}
             self.send_response(status)
