@@ -19,10 +19,12 @@ UPSTREAM = Path(__file__).resolve().parent / "upstream.py"
 LABEL = "upstream"
 TITLE = "What the vendor publishes has changed"
 SAME = "What the vendor publishes is what is vendored again."
+MOST = 60_000  # GitHub takes issues of 65,536 characters
 WHAT_TO_DO = """
 ---
 Written by `nox -s drift_issue`, which updates it every night and closes it once nothing differs.
-See "New specifications" in CONTRIBUTING.md. `nox -s upstream` shows the same.
+`nox -s upstream` shows the same. What to do is in openapi/README.md, under "How to update a
+specification".
 """
 
 
@@ -48,7 +50,8 @@ def main(
         if code == 0:
             done = repository.close_issue(LABEL, SAME)
         else:
-            done = repository.keep_issue(LABEL, TITLE, f"{text}\n{WHAT_TO_DO}")
+            cut = "" if len(text) <= MOST else "\n\n… and more than an issue can hold."
+            done = repository.keep_issue(LABEL, TITLE, f"{text[:MOST]}{cut}\n{WHAT_TO_DO}")
     except GitHubError as error:
         print(f"the issue could not be written: {error}", file=sys.stderr)
         return 2

@@ -216,6 +216,14 @@ def test_a_comparison_that_does_not_start_is_red(github: FakeGitHub):
     assert github.changes == []
 
 
+def test_a_report_that_is_longer_than_an_issue_is_cut_and_says_so(github: FakeGitHub):
+    assert compared(1, "x" * 100_000, github) == 0
+    body = github.issues[0]["body"]
+    assert len(body) < 65_536
+    assert "… and more than an issue can hold." in body
+    assert "nox -s upstream" in body
+
+
 def test_what_is_compared_can_be_said(github: FakeGitHub):
     compared(1, REPORT, github, "file.yaml")
     assert "file.yaml" in github.issues[0]["body"]
