@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import io
 import os
 import re
 import shutil
@@ -124,8 +123,8 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         before, now = Path(scratch, "before"), Path(scratch, "now")
-        dump(sys.executable, now, ROOT)
         try:
+            dump(sys.executable, now, ROOT)
             baseline = write_baseline(before, options.revision)
             found = breaks(before, now)
         except NotComparedError as error:
@@ -187,12 +186,17 @@ def write_baseline(folder: Path, revision: str | None) -> str:
 
 
 def dump_revision(revision: str, folder: Path) -> None:
-    """Build and install a revision in an environment of its own, and write its stubs."""
+    """Build and install a revision in an environment of its own, and write its stubs.
+
+    Raises:
+        NotComparedError: it cannot be installed, or imported.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         tree, environment = Path(scratch, "tree"), Path(scratch, "environment")
-        command = ["git", "archive", revision]
-        archive = subprocess.check_output(command, cwd=ROOT)
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        archive = Path(scratch, "tree.tar")
+        if git("archive", f"--output={archive}", revision) is None:
+            raise NotComparedError(f"git cannot give {revision}: see `git archive {revision}`")
+        with tarfile.open(archive) as files:
             files.extractall(tree, filter="data")
         venv.create(environment, with_pip=True)
         python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -204,7 +208,8 @@ def dump_revision(revision: str, folder: Path) -> None:
 
 def dump(python: str, folder: Path, root: Path) -> None:
     """Write the stubs of what an interpreter imports."""
-    subprocess.check_call([python, str(DUMP), str(folder), str(root)])
+    if subprocess.call([python, str(DUMP), str(folder), str(root)]) != 0:
+        raise NotComparedError(f"stubs of {root} could not be made: see above")
 
 
 def git(*arguments: str) -> str | None:

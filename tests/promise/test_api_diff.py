@@ -376,6 +376,17 @@ def test_damaged_stubs_are_an_error(project: Path, capsys: pytest.CaptureFixture
     assert "Nothing was compared" in capsys.readouterr().err
 
 
+def test_a_package_that_cannot_be_imported_is_an_error(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    broken = project / "facade" / "sinchvoice"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("import nothing_like_it")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    assert api_diff.main([]) == 2
+    assert "could not be made: see above\nNothing was compared." in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("revision", ["v9.9.9", "nonsense"])
 def test_an_unknown_revision_is_an_error(
     revision: str, project: Path, capsys: pytest.CaptureFixture[str]
