@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
@@ -14,6 +15,7 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["facade", "scripts", "tests", "noxfile.py"]
+EXTRAS = ["cdr", "cli", "sandbox"]
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last one for Node.js 20
 
 
@@ -34,6 +36,24 @@ def tests(session: nox.Session) -> None:
 def matrix(session: nox.Session) -> None:
     """Test the built wheel on every supported Python that is here."""
     run_tests(session)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """Test the built wheel with the lowest versions of what it needs that pyproject.toml allows."""
+    install_groups(session, "lowest")
+    pins = Path(session.create_tmp(), "lowest.txt")
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", "--quiet", "--resolution=lowest-direct"),
+        *(f"--extra={extra}" for extra in EXTRAS),
+        *("--python", str(Path(session.bin, "python")), "--output-file", str(pins)),
+    )
+    session.install("-r", str(pins))
+    session.install("-c", str(pins), *nox.project.dependency_groups(PROJECT, "test"))
+    install_wheel(session, *EXTRAS)
+    # A tool of the tests would take jsonschema-rs because it is there, and needs a newer one.
+    env = {"OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND": "jsonschema"}
+    session.run("pytest", *session.posargs, env=env)
 
 
 @nox.session
@@ -124,17 +144,18 @@ def spark(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style and formatting, and the safety of the workflows."""
     install_groups(session, "lint")
     session.run("ruff", "check", *CODE)
     session.run("ruff", "format", "--check", *CODE)
+    session.run("zizmor", "--offline", "--pedantic", "--strict-collection", ".github/workflows")
 
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Check types with two checkers; tests/typing/api.py is how users would write."""
     session.install(*PROJECT["project"]["dependencies"])
-    for extra in ("cdr", "cli", "sandbox"):
+    for extra in EXTRAS:
         session.install(*PROJECT["project"]["optional-dependencies"][extra])
     install_groups(session, "typecheck")
     session.run("mypy")
@@ -180,18 +201,47 @@ def bench(session: nox.Session) -> None:
     session.run("python", "scripts/bench.py", *(session.posargs or names))
 
 
+@nox.session
+def api_diff(session: nox.Session) -> None:
+    """Compare what users rely on with the last tag, a revision, or what is recorded."""
+    install_groups(session, "promise")
+    install_wheel(session, *EXTRAS)
+    session.run("python", "scripts/api_diff.py", *session.posargs)
+
+
 @nox.session(reuse_venv=False)
 def build(session: nox.Session) -> None:
-    """Build sdist and wheel into dist/, and use the wheel in an empty environment."""
-    session.install("hatchling")
-    session.run("python", "-m", "hatchling", "build", "-d", "dist")
+    """Build sdist and wheel into dist/, twice the same, and use each in an empty environment."""
+    shutil.rmtree("dist", ignore_errors=True)
     install_wheel(session, "sandbox")
-    session.run("python", "scripts/check_wheel.py", "dist")
+    # The dates in them come from SOURCE_DATE_EPOCH, or are hatchling's own.
+    session.run("python", "-m", "hatchling", "build", "-d", "dist", silent=True)
+    session.run("python", "scripts/check_dist.py", "dist")
+
+
+@nox.session
+def drift_issue(session: nox.Session) -> None:
+    """Compare as `upstream` does, and keep one issue on GitHub that says what was found."""
+    install_groups(session, "generate")
+    session.install(*PROJECT["project"]["dependencies"])
+    session.run("python", "scripts/drift_issue.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def release_notes(session: nox.Session) -> None:
+    """Print the section of CHANGELOG.md for a tag, and fail if the tag cannot be released."""
+    session.run(sys.executable, "scripts/release.py", "notes", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def github_release(session: nox.Session) -> None:
+    """Make a release on GitHub of a tag, with its section of CHANGELOG.md and dist/."""
+    session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
 
 
 def run_tests(session: nox.Session) -> None:
     install_groups(session, "test")
-    install_wheel(session, "cdr", "cli", "sandbox")
+    install_wheel(session, *EXTRAS)
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
 
@@ -223,7 +273,7 @@ def install_wheel(session: nox.Session, *extras: str) -> None:
     folder = Path(session.create_tmp()) / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()
-    session.install("hatchling")
+    install_groups(session, "build")
     session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
     (wheel,) = folder.glob("*.whl")
     session.install(f"{wheel}[{','.join(extras)}]" if extras else str(wheel))

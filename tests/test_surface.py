@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-import typing
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -76,34 +75,6 @@ def public_objects() -> Iterator[tuple[str, Any]]:
                     attribute == "__init__" or not attribute.startswith("_")
                 ):
                     yield f"{name}.{attribute}", function
-
-
-def modules_of(hint: Any) -> Iterator[str]:
-    """The modules of every type that a type hint consists of."""
-    yield str(getattr(hint, "__module__", ""))
-    for part in typing.get_args(hint):
-        if isinstance(part, list):
-            for inner in part:
-                yield from modules_of(inner)
-        else:
-            yield from modules_of(part)
-
-
-@pytest.mark.parametrize(
-    ("name", "thing"), [pytest.param(*item, id=item[0]) for item in public_objects()]
-)
-def test_no_public_signature_mentions_a_type_of_what_it_is_made_of(name: str, thing: Any):
-    hints = typing.get_type_hints(thing, localns=vars(svaml))
-    if inspect.isclass(thing):
-        hints = {n: h for n, h in hints.items() if not n.startswith("_")}
-    foreign = {
-        module
-        for hint in hints.values()
-        for module in modules_of(hint)
-        if module.partition(".")[0]
-        in {"httpx", "sinchvoice_calling", "sinchvoice_reporting", "starlette", "uvicorn"}
-    }
-    assert foreign == set()
 
 
 @pytest.mark.parametrize(

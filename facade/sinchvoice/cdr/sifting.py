@@ -225,6 +225,8 @@ class _Sieve(RecordFile):
     def _pass(self, end: int, number: int) -> None:
         """Write the plain lines before `end`, the first of which is record `number`."""
         lines = self._lines[self._next : end]
+        if lines and self._plan is not None and self._plain is not None:
+            self._plan = self._plan.for_width(len(self._plain.names))  # as reading them would do
         parts = ["\n"] * (3 * len(lines))
         parts[::3] = map(
             "{};{};".format, count(self._line + self._next), range(number, number + len(lines))

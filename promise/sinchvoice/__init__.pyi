@@ -1,0 +1,407 @@
+# What sinchvoice promises; recorded by: nox -s api_diff -- --record
+from typing import Literal
+from sinchvoice import cdr as cdr
+from sinchvoice import signing as signing
+from sinchvoice import svaml as svaml
+
+__all__ = [
+    'ApiConnectionError',
+    'ApiError',
+    'ApiStatusError',
+    'ApiTimeoutError',
+    'AsyncVoiceClient',
+    'AuthenticationError',
+    'BadRequestError',
+    'Call',
+    'CallDomain',
+    'CallLeg',
+    'CallReason',
+    'CallResult',
+    'CallStatus',
+    'CanonicalResource',
+    'CdrError',
+    'ConfigurationError',
+    'ConflictError',
+    'Counter',
+    'Credentials',
+    'Endpoint',
+    'InsufficientCreditError',
+    'InvalidRequest',
+    'MxpEndpoint',
+    'NotFoundError',
+    'OtherEndpoint',
+    'PermissionDeniedError',
+    'Price',
+    'PstnEndpoint',
+    'RateLimitError',
+    'Region',
+    'ReportDomain',
+    'ReportWindow',
+    'RetryPolicy',
+    'ServerError',
+    'ServiceStatus',
+    'SinchVoiceError',
+    'SipEndpoint',
+    'UnexpectedResponse',
+    'UnprocessableError',
+    'UserCallReport',
+    'VoiceClient',
+    '__version__',
+    'cdr',
+    'signing',
+    'svaml',
+]
+
+class ApiConnectionError(ApiError): ...
+class ApiError(SinchVoiceError):
+    def __init__(
+        self,
+        message: str,
+        operation: str = '',
+        method: str = '',
+        path: str = '',
+        attempts: int = 0,
+        may_have_executed: bool = True,
+    ) -> None: ...
+    attempts: int
+    may_have_executed: bool
+    message: str
+    method: str
+    operation: str
+    path: str
+class ApiStatusError(ApiError):
+    def __init__(
+        self,
+        message: str,
+        operation: str = '',
+        method: str = '',
+        path: str = '',
+        attempts: int = 0,
+        may_have_executed: bool = True,
+        status_code: int = 0,
+        error_code: int | None = None,
+        reference: str | None = None,
+        retry_after: float | None = None,
+    ) -> None: ...
+    @property
+    def hint(self) -> str | None: ...
+    error_code: int | None
+    reference: str | None
+    retry_after: float | None
+    status_code: int
+class ApiTimeoutError(ApiConnectionError): ...
+class AsyncVoiceClient:
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: traceback | None,
+    ) -> None: ...
+    def __init__(
+        self,
+        application_key: str,
+        application_secret: str,
+        *,
+        region: str = Region.GLOBAL,
+        auth: Auth | Literal['signed', 'basic'] = Auth.SIGNED,
+        canonical_resource: CanonicalResource | Literal['auto', 'path', 'path-and-query', 'decoded-path', 'decoded-path-and-query'] = 'auto',
+        timeout: float = 10.0,
+        deadline: float | None = None,
+        retries: int | RetryPolicy = 2,
+        calling_url: str | None = None,
+        reporting_url: str | None = None,
+        proxy: str | None = None,
+        ssl_context: SSLContext | None = None,
+        max_connections: int = 20,
+        transport: Any = None,
+    ) -> None: ...
+    async def aclose(self) -> None: ...
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        region: str = ...,
+        auth: Auth | Literal['signed', 'basic'] = ...,
+        canonical_resource: CanonicalResource | Literal['auto', 'path', 'path-and-query', 'decoded-path', 'decoded-path-and-query'] = ...,
+        timeout: float = ...,
+        deadline: float | None = ...,
+        retries: int | RetryPolicy = ...,
+        calling_url: str | None = ...,
+        reporting_url: str | None = ...,
+        proxy: str | None = ...,
+        ssl_context: SSLContext | None = ...,
+        max_connections: int = ...,
+        transport: Any = ...,
+    ) -> Self: ...
+    def with_options(
+        self,
+        *,
+        timeout: float | Literal[_Keep.KEEP] = _Keep.KEEP,
+        deadline: float | Literal[_Keep.KEEP] | None = _Keep.KEEP,
+        retries: int | RetryPolicy | Literal[_Keep.KEEP] = _Keep.KEEP,
+    ) -> Self: ...
+    calls: AsyncCalls
+    reports: AsyncReports
+class AuthenticationError(ApiStatusError): ...
+class BadRequestError(ApiStatusError): ...
+class Call:
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None,
+        to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None,
+        domain: CallDomain | str | None,
+        duration: int | None,
+        status: CallStatus | str | None,
+        result: CallResult | str | None,
+        reason: CallReason | str | None,
+        timestamp: datetime | None,
+        custom: str | Mapping[str, Any] | None,
+        user_rate: Price | None,
+        debit: Price | None,
+        raw: Mapping[str, Any],
+    ) -> None: ...
+    call_id: str
+    custom: str | Mapping[str, Any] | None
+    def custom_json(self) -> Any: ...
+    debit: Price | None
+    domain: CallDomain | str | None
+    duration: int | None
+    from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
+    raw: Mapping[str, Any]
+    reason: CallReason | str | None
+    result: CallResult | str | None
+    status: CallStatus | str | None
+    timestamp: datetime | None
+    to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
+    user_rate: Price | None
+class CallDomain(StrEnum):
+    MXP = 'mxp'
+    PSTN = 'pstn'
+class CallLeg(StrEnum):
+    BOTH = 'both'
+    CALLEE = 'callee'
+    CALLER = 'caller'
+class CallReason(StrEnum):
+    BLOCKED = 'BLOCKED'
+    CALLEE_HANGUP = 'CALLEEHANGUP'
+    CALLER_HANGUP = 'CALLERHANGUP'
+    CANCEL = 'CANCEL'
+    GENERAL_ERROR = 'GENERALERROR'
+    INVALID_SVAML_ACTION = 'INVALIDSVAMLACTION'
+    MANAGER_HANGUP = 'MANAGERHANGUP'
+    NOT_AVAILABLE = 'N/A'
+    NO_CREDIT_PARTNER = 'NOCREDITPARTNER'
+    TIMEOUT = 'TIMEOUT'
+class CallResult(StrEnum):
+    ANSWERED = 'ANSWERED'
+    BUSY = 'BUSY'
+    FAILED = 'FAILED'
+    NOT_AVAILABLE = 'N/A'
+    NO_ANSWER = 'NOANSWER'
+class CallStatus(StrEnum):
+    FINAL = 'FINAL'
+    ONGOING = 'ONGOING'
+class CanonicalResource(StrEnum):
+    DECODED_PATH = 'decoded-path'
+    DECODED_PATH_AND_QUERY = 'decoded-path-and-query'
+    PATH = 'path'
+    PATH_AND_QUERY = 'path-and-query'
+    def and_its_neighbours(self) -> list[CanonicalResource]: ...
+class CdrError(SinchVoiceError):
+    def __init__(
+        self,
+        message: str,
+        file: str = '',
+        line: int | None = None,
+        reject: Reject | None = None,
+    ) -> None: ...
+    file: str
+    line: int | None
+    message: str
+    reject: Reject | None
+class ConfigurationError(SinchVoiceError, ValueError): ...
+class ConflictError(ApiStatusError): ...
+class Counter:
+    def __init__(
+        self,
+        *,
+        value: int | Decimal,
+        modified: datetime | None,
+        raw: Mapping[str, Any],
+    ) -> None: ...
+    modified: datetime | None
+    raw: Mapping[str, Any]
+    value: int | Decimal
+class Credentials:
+    def __init__(self, application_key: str, application_secret: str) -> None: ...
+    application_key: str
+    application_secret: str
+    def basic_authorization(self) -> str: ...
+    def signature(self, to_sign: str) -> str: ...
+Endpoint = MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint
+class InsufficientCreditError(ApiStatusError): ...
+class InvalidRequest(SinchVoiceError, ValueError): ...
+class MxpEndpoint:
+    def __init__(self, username: str) -> None: ...
+    def to_wire(self) -> dict[str, Any]: ...
+    username: str
+class NotFoundError(ApiStatusError): ...
+class OtherEndpoint:
+    def __init__(self, type: str | None, endpoint: str | None) -> None: ...
+    endpoint: str | None
+    def to_wire(self) -> dict[str, Any]: ...
+    type: str | None
+class PermissionDeniedError(ApiStatusError): ...
+class Price:
+    def __init__(self, amount: Decimal | None, currency: str | None) -> None: ...
+    amount: Decimal | None
+    currency: str | None
+class PstnEndpoint:
+    def __init__(self, number: str) -> None: ...
+    number: str
+    def to_wire(self) -> dict[str, Any]: ...
+class RateLimitError(ApiStatusError): ...
+class Region(StrEnum):
+    EUROPE = 'europe'
+    GLOBAL = 'global'
+    NORTH_AMERICA = 'north-america'
+    SOUTH_AMERICA = 'south-america'
+    SOUTH_EAST_ASIA_1 = 'south-east-asia-1'
+    SOUTH_EAST_ASIA_2 = 'south-east-asia-2'
+    @property
+    def calling_url(self) -> str: ...
+class ReportDomain(StrEnum):
+    DATA = 'data'
+    PSTN = 'pstn'
+class ReportWindow:
+    def __init__(
+        self,
+        *,
+        start: date | datetime,
+        stop: date | datetime,
+        report: UserCallReport,
+    ) -> None: ...
+    report: UserCallReport
+    start: date | datetime
+    stop: date | datetime
+class RetryPolicy:
+    def __init__(
+        self,
+        *,
+        retries: int = 2,
+        first_delay: float = 0.5,
+        max_delay: float = 8.0,
+        max_retry_after: float = 30.0,
+    ) -> None: ...
+    def delay(
+        self,
+        attempt: int,
+        failure: Failure,
+        remaining: float | None,
+        random: Callable[[], float],
+    ) -> float | None: ...
+    first_delay: float
+    max_delay: float
+    max_retry_after: float
+    retries: int
+class ServerError(ApiStatusError): ...
+class ServiceStatus:
+    def __init__(self, *, status: str, raw: Mapping[str, Any]) -> None: ...
+    @property
+    def is_up(self) -> bool: ...
+    raw: Mapping[str, Any]
+    status: str
+class SinchVoiceError(Exception): ...
+class SipEndpoint:
+    def __init__(self, address: str) -> None: ...
+    address: str
+    def to_wire(self) -> dict[str, Any]: ...
+class UnexpectedResponse(ApiError):
+    def __init__(
+        self,
+        message: str,
+        operation: str = '',
+        method: str = '',
+        path: str = '',
+        attempts: int = 0,
+        may_have_executed: bool = True,
+        status_code: int = 0,
+        body: bytes = b'',
+    ) -> None: ...
+    body: bytes
+    status_code: int
+class UnprocessableError(ApiStatusError): ...
+class UserCallReport:
+    def __init__(
+        self,
+        *,
+        success: int,
+        failed: int,
+        duration: int,
+        start: datetime | None,
+        raw: Mapping[str, Any],
+    ) -> None: ...
+    duration: int
+    failed: int
+    raw: Mapping[str, Any]
+    start: datetime | None
+    success: int
+class VoiceClient:
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: traceback | None,
+    ) -> None: ...
+    def __init__(
+        self,
+        application_key: str,
+        application_secret: str,
+        *,
+        region: str = Region.GLOBAL,
+        auth: Auth | Literal['signed', 'basic'] = Auth.SIGNED,
+        canonical_resource: CanonicalResource | Literal['auto', 'path', 'path-and-query', 'decoded-path', 'decoded-path-and-query'] = 'auto',
+        timeout: float = 10.0,
+        deadline: float | None = None,
+        retries: int | RetryPolicy = 2,
+        calling_url: str | None = None,
+        reporting_url: str | None = None,
+        proxy: str | None = None,
+        ssl_context: SSLContext | None = None,
+        max_connections: int = 20,
+        transport: Any = None,
+    ) -> None: ...
+    def close(self) -> None: ...
+    @classmethod
+    def from_env(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        region: str = ...,
+        auth: Auth | Literal['signed', 'basic'] = ...,
+        canonical_resource: CanonicalResource | Literal['auto', 'path', 'path-and-query', 'decoded-path', 'decoded-path-and-query'] = ...,
+        timeout: float = ...,
+        deadline: float | None = ...,
+        retries: int | RetryPolicy = ...,
+        calling_url: str | None = ...,
+        reporting_url: str | None = ...,
+        proxy: str | None = ...,
+        ssl_context: SSLContext | None = ...,
+        max_connections: int = ...,
+        transport: Any = ...,
+    ) -> Self: ...
+    def with_options(
+        self,
+        *,
+        timeout: float | Literal[_Keep.KEEP] = _Keep.KEEP,
+        deadline: float | Literal[_Keep.KEEP] | None = _Keep.KEEP,
+        retries: int | RetryPolicy | Literal[_Keep.KEEP] = _Keep.KEEP,
+    ) -> Self: ...
+    calls: Calls
+    reports: Reports
+__version__ = '0.1.0'

@@ -1,0 +1,383 @@
+"""Compares what sinchvoice promises with what it promised: `nox -s api_diff`.
+
+    nox -s api_diff                the last tag; without one, the stubs in promise/
+    nox -s api_diff -- v0.1.0      any revision
+    nox -s api_diff -- --record    writes promise/ anew
+
+Both sides are stubs that `api_dump.py` makes of an installed package. griffe compares them: what is
+gone, what became required, moved, or has another default. It does not compare types, values, what
+a class is derived from beyond their number, and what has to be awaited; `narrowings` does, on
+griffe's models. What breaks
+has to be declared in CHANGELOG.md. Exits with 0, with 1 for what is not declared, and with 2 if
+nothing could be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import attrs
+import griffe
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDED = ROOT / "promise"
+DUMP = ROOT / "scripts" / "api_dump.py"
+PACKAGES = ("sinchvoice", "pytest_sinchvoice", "command")
+EXTRAS = "cdr,cli,sandbox"
+
+# griffe's objects and aliases have no common type that knows their parts.
+Member: TypeAlias = Any
+
+_KINDS = {
+    griffe.BreakageKind.OBJECT_REMOVED: "is gone",
+    griffe.BreakageKind.OBJECT_CHANGED_KIND: "is now {new}, and was {old}",
+    griffe.BreakageKind.PARAMETER_REMOVED: "is gone",
+    griffe.BreakageKind.PARAMETER_MOVED: "has another place",
+    griffe.BreakageKind.PARAMETER_CHANGED_KIND: "is {new} now",
+    griffe.BreakageKind.PARAMETER_CHANGED_DEFAULT: "is now {new} by default, and was {old}",
+    griffe.BreakageKind.PARAMETER_CHANGED_REQUIRED: "has no default any more",
+    griffe.BreakageKind.PARAMETER_ADDED_REQUIRED: "is new and has no default",
+    griffe.BreakageKind.RETURN_CHANGED_TYPE: "does not say any more that it returns {old}",
+    griffe.BreakageKind.CLASS_REMOVED_BASE: "is derived from {new}, and was from {old}",
+}
+_WAYS = {"async", "classmethod", "staticmethod"}
+
+
+@attrs.frozen(order=True)
+class Break:
+    """A change that programs of users may not survive.
+
+    Attributes:
+        name: What changed: `sinchvoice.calls.Calls.say(leg)`, `sinchvoice call say --leg`.
+        what: What became of it.
+    """
+
+    name: str
+    what: str
+
+    def as_users_know_it(self) -> Break:
+        """The same with names as they are written: of constructors, and of the command."""
+        found = re.fullmatch(r"command\.(\w+)\.?(.*?)(?:\((\w+)\))?", self.name)
+        if found is None:
+            return attrs.evolve(self, name=re.sub(r"\.__(init|new)__(?=\()", "", self.name))
+        group, path, parameter = found.groups()
+        if group == "exit_codes":
+            return Break(f"exit code of {path}", self.what)
+        if group == "json":
+            what = self.what.replace("does not take", "does not have")
+            return Break(f"JSON of {path.replace('_', ' ')}", what)
+        words = [group, *(word for word in path.split(".") if word not in ("", "__call__"))]
+        if parameter is not None and not parameter.isupper():
+            dashes = "-" if len(parameter) == 1 else "--"
+            parameter = dashes + parameter.rstrip("_").replace("_", "-")
+        return Break(" ".join([*words, *([parameter] if parameter else [])]), self.what)
+
+    @property
+    def short_name(self) -> str:
+        """The name without modules: `Calls.say(leg)`."""
+        _, names, parameter = self._parts()
+        return ".".join(names) + parameter if names else self.name
+
+    def declared_by(self) -> set[str]:
+        """The names by which CHANGELOG.md may declare it: also those of what it is part of."""
+        modules, names, parameter = self._parts()
+        if not names:  # of the command
+            words = self.name.split(" ")
+            option = {words[-1]} if words[-1].startswith("-") else set()
+            return option | {" ".join(words[:n]) for n in range(2, len(words) + 1)}
+        wholes = [".".join(names[:n]) for n in range(1, len(names) + 1)]
+        wholes.append(wholes[-1] + parameter)
+        return {*wholes, *(".".join([*modules, whole]) for whole in wholes)}
+
+    def _parts(self) -> tuple[list[str], list[str], str]:
+        """Modules, then a class or function and what is in it, then the parameter in brackets."""
+        if " " in self.name:
+            return [], [], ""
+        path, bracket, rest = self.name.partition("(")
+        parts = path.split(".")
+        start = next((n for n, part in enumerate(parts) if not part.islower()), len(parts) - 1)
+        return parts[:start], parts[start:], bracket + rest
+
+
+class NotComparedError(Exception):
+    """There is nothing to compare with; the message says why and what to do."""
+
+
+def main(arguments: list[str]) -> int:
+    """Compare or record, report, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="nox -s api_diff --", allow_abbrev=False)
+    parser.add_argument("revision", nargs="?", help="compare with this one; else the last tag")
+    parser.add_argument("--record", action="store_true", help="write promise/ anew")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        before, now = Path(scratch, "before"), Path(scratch, "now")
+        try:
+            dump(sys.executable, now, ROOT)
+            baseline = write_baseline(before, options.revision)
+            found = breaks(before, now)
+        except NotComparedError as error:
+            print(f"{error}\nNothing was compared.", file=sys.stderr)
+            return 2
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        undeclared = without_declared(found, changelog, since=version(before))
+        print(report(found, undeclared, baseline))
+        if options.record and not undeclared:
+            shutil.rmtree(RECORDED, ignore_errors=True)
+            shutil.copytree(now, RECORDED)
+            print("promise/ is recorded.")
+    return 1 if undeclared else 0
+
+
+def report(found: list[Break], undeclared: list[Break], baseline: str) -> str:
+    """What a maintainer has to know, and to do."""
+    lines = [f"Compared with {baseline}."]
+    for change in found:
+        note = "" if change in undeclared else " (declared)"
+        lines.append(f"{change.name}: {change.what}{note}")
+    if not undeclared:
+        return "\n".join([*lines, "Nothing is broken that is not declared."])
+    lines += [
+        "",
+        "Programs of users can break by this. Undo it, keep the old name beside the new one, or",
+        "declare it in CHANGELOG.md, under '## Unreleased' and there under '### Breaking', with",
+        "the name in backticks and what to write instead:",
+    ]
+    names = dict.fromkeys(change.short_name for change in undeclared)
+    return "\n".join([*lines, *(f"- `{name}`: …" for name in names)])
+
+
+# --- the two sides ------------------------------------------------------------------------------
+
+
+def write_baseline(folder: Path, revision: str | None) -> str:
+    """Write the stubs to compare with into a folder; returns what they are, for people.
+
+    Raises:
+        NotComparedError: there is no such revision, or nothing is recorded.
+    """
+    is_shallow = git("rev-parse", "--is-shallow-repository") == "true"
+    remedy = "`git fetch --tags --unshallow` gets" if is_shallow else "`git fetch --tags` may get"
+    if revision is None:
+        revision = git("describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
+    elif git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
+        kind = "shallow clone" if is_shallow else "repository"
+        raise NotComparedError(f"this {kind} has no revision {revision!r}: {remedy} more")
+    if revision is not None:
+        dump_revision(revision, folder)
+        return revision
+    if is_shallow:
+        print(f"This clone is shallow and has no tags: {remedy} the releases.", file=sys.stderr)
+    if not (RECORDED / PACKAGES[0]).is_dir():
+        raise NotComparedError("there is no tag, and promise/ is empty: restore it from git")
+    shutil.copytree(RECORDED, folder)
+    return f"promise/, as recorded for {version(folder)} (there is no tag like v1.2.3 here)"
+
+
+def dump_revision(revision: str, folder: Path) -> None:
+    """Build and install a revision in an environment of its own, and write its stubs.
+
+    Raises:
+        NotComparedError: it cannot be installed, or imported.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        tree, environment = Path(scratch, "tree"), Path(scratch, "environment")
+        archive = Path(scratch, "tree.tar")
+        if git("archive", f"--output={archive}", revision) is None:
+            raise NotComparedError(f"git cannot give {revision}: see `git archive {revision}`")
+        with tarfile.open(archive) as files:
+            files.extractall(tree, filter="data")
+        venv.create(environment, with_pip=True)
+        python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        if subprocess.call([*pip, f"{tree}[{EXTRAS}]", "pytest"]) != 0:
+            raise NotComparedError(f"{revision} could not be installed: see above")
+        dump(str(python), folder, tree)
+
+
+def dump(python: str, folder: Path, root: Path) -> None:
+    """Write the stubs of what an interpreter imports."""
+    if subprocess.call([python, str(DUMP), str(folder), str(root)]) != 0:
+        raise NotComparedError(f"stubs of {root} could not be made: see above")
+
+
+def git(*arguments: str) -> str | None:
+    """What git says; None if it fails, or is not there."""
+    try:
+        run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
+    except OSError:
+        return None
+    return run.stdout.strip() if run.returncode == 0 else None
+
+
+def version(folder: Path) -> str:
+    """The version that stubs are of."""
+    text = (folder / "sinchvoice" / "__init__.pyi").read_text(encoding="utf-8")
+    found = re.search(r"^__version__ = '(.*)'$", text, re.MULTILINE)
+    return found[1] if found else "an unknown version"
+
+
+# --- comparing ----------------------------------------------------------------------------------
+
+
+def breaks(before: Path, now: Path) -> list[Break]:
+    """What users can rely on in one folder of stubs and not in the other, sorted.
+
+    Raises:
+        NotComparedError: a folder is not one of stubs.
+    """
+    found: set[Break] = set()
+    for old, new in zip(load(before), load(now), strict=True):
+        for breakage in griffe.find_breaking_changes(old, new):
+            found.add(Break(*described(breakage)))
+        found.update(narrowings(old, new, classes(old), classes(new)))
+    return sorted(change.as_users_know_it() for change in found)
+
+
+def load(folder: Path) -> list[Member]:
+    """The stubs of a folder as griffe sees them."""
+    loader = griffe.GriffeLoader(search_paths=[folder], allow_inspection=False)
+    try:
+        packages = [loader.load(name) for name in PACKAGES]
+    except (ModuleNotFoundError, griffe.GriffeError) as error:
+        raise NotComparedError(f"{folder} has no readable stubs ({error})") from error
+    loader.resolve_aliases()
+    return packages
+
+
+def described(breakage: griffe.Breakage) -> tuple[str, str]:
+    """Name and fate of what griffe found."""
+    old, new = breakage.old_value, breakage.new_value
+    name = breakage.obj.path
+    what = _KINDS.get(breakage.kind, breakage.kind.value)
+    if breakage.kind.name.startswith("PARAMETER"):
+        name += f"({(old or new).name})"
+        aspect = "default" if "DEFAULT" in breakage.kind.name else "kind"
+        old, new = getattr(old, aspect, None), getattr(new, aspect, None)
+    return name, what.format(old=text(old), new=text(new))
+
+
+def text(value: object) -> str:
+    """A value of griffe's, for people."""
+    if isinstance(value, list):
+        return ", ".join(map(text, value)) or "nothing"
+    return str(getattr(value, "value", value))
+
+
+def narrowings(
+    old: Member, new: Member, before: dict[str, griffe.Class], now: dict[str, griffe.Class]
+) -> Iterator[Break]:
+    """What griffe does not compare: types, values, and what classes are derived from.
+
+    Args:
+        old: A module, class, function or attribute.
+        new: The same, now.
+        before: Public classes by their names, as they were.
+        now: The same, now.
+    """
+    if old.is_alias or new.is_alias or old.kind is not new.kind:
+        return
+    if old.is_class and (lost := ancestors(old, before) - ancestors(new, now)):
+        yield Break(old.path, f"is not a {' and not a '.join(sorted(lost))} any more")
+    if old.is_function:
+        yield from narrowed_function(old, new)
+    elif old.is_attribute:
+        yield from changed_attribute(old, new)
+    for name, member in old.members.items():
+        if member.is_public and name in new.all_members:
+            yield from narrowings(member, new.all_members[name], before, now)
+
+
+def narrowed_function(old: Member, new: Member) -> Iterator[Break]:
+    """Parameters that take less, results that can be more, and other ways to be called."""
+    for way in sorted(_WAYS & (old.labels ^ new.labels)):
+        yield Break(old.path, f"is {way} now" if way in new.labels else f"is not {way} any more")
+    for parameter in old.parameters:
+        same = next((p for p in new.parameters if p.name == parameter.name), None)
+        if same is not None and (less := lost(parameter.annotation, same.annotation)):
+            yield Break(f"{old.path}({parameter.name})", f"does not take {less} any more")
+    if more := lost(new.returns, old.returns):
+        yield Break(old.path, f"can now return {more}")
+
+
+def changed_attribute(old: Member, new: Member) -> Iterator[Break]:
+    """Attributes that can be more than they were, and constants that are something else."""
+    if more := lost(new.annotation, old.annotation):
+        yield Break(old.path, f"can now be {more}")
+    if old.name not in ("__version__", "__all__") and str(old.value) != str(new.value):
+        yield Break(old.path, f"is now {new.value}, and was {old.value}")
+
+
+def lost(wide: object, narrow: object) -> str:
+    """Which members of a union are missing in another, as text; empty if none is."""
+    before, now = union(wide), union(narrow)
+    return "" if now & {"Any", "object"} else " or ".join(sorted(before - now))
+
+
+def union(annotation: object) -> set[str]:
+    """The members of a type; the values of a Literal count as such."""
+    if annotation is None:
+        return {"Any"}
+    found: set[str] = set()
+    pending = [ast.parse(str(annotation), mode="eval").body]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            pending += [node.left, node.right]
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+            values = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            found |= {ast.unparse(value) for value in values}
+        else:
+            found.add(ast.unparse(node))
+    return found
+
+
+def classes(module: Member) -> dict[str, griffe.Class]:
+    """The classes of a package by their names, which are unique in what is public."""
+    found = dict(module.classes)
+    for inner in module.modules.values():
+        found |= classes(inner)
+    return found
+
+
+def ancestors(kind: Member, known: dict[str, griffe.Class]) -> set[str]:
+    """The names of what a class is derived from, near and far."""
+    found: set[str] = set()
+    for base in map(str, kind.bases):
+        found |= {base} | (ancestors(known[base], known) if base in known else set())
+    return found
+
+
+# --- what is declared ---------------------------------------------------------------------------
+
+
+def without_declared(found: list[Break], changelog: str, since: str) -> list[Break]:
+    """What no section named Breaking names, of those that are newer than a version.
+
+    Args:
+        found: What breaks.
+        changelog: The whole text of CHANGELOG.md.
+        since: The version that was compared with.
+    """
+    newer = re.split(rf"^## \[?{re.escape(since)}\b", changelog, maxsplit=1, flags=re.MULTILINE)[0]
+    declared: set[str] = set()
+    for section in re.split(r"^## ", newer, flags=re.MULTILINE):
+        for part in re.split(r"^### ", section, flags=re.MULTILINE):
+            if part.startswith("Breaking\n"):
+                declared |= set(re.findall(r"`([^`]+)`", part))
+    return [change for change in found if not change.declared_by() & declared]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

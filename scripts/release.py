@@ -1,0 +1,69 @@
+"""What a release says, and makes it on GitHub.
+
+    python scripts/release.py notes v1.2.3
+    python scripts/release.py publish v1.2.3     with the files in dist/
+
+A tag can be released if it is the version of the package and has a section in CHANGELOG.md.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from github import GitHub, GitHubError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class ReleaseError(Exception):
+    """A tag cannot be released; the message says why and what to do."""
+
+
+def notes(tag: str, root: Path) -> str:
+    """The section of CHANGELOG.md for a tag.
+
+    Raises:
+        ReleaseError: it is not the version, or nothing is said about it.
+    """
+    source = (root / "facade" / "sinchvoice" / "_version.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
+    version = found[1] if found else "nothing"
+    if tag != f"v{version}":
+        raise ReleaseError(f"the tag is {tag}, and _version.py has {version}: tag v{version}")
+    changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    section = re.search(
+        rf"^## \[?{re.escape(version)}\b.*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE
+    )
+    if section is None or not section[1].strip():
+        raise ReleaseError(
+            f"CHANGELOG.md says nothing about {version}: give what is in its section Unreleased "
+            f"the heading '## {version} - YYYY-MM-DD'"
+        )
+    return section[1].strip()
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> int:
+    """Print the notes or publish them, and return the exit code."""
+    if len(arguments) != 2 or arguments[0] not in ("notes", "publish"):
+        print("usage: release.py notes|publish TAG", file=sys.stderr)
+        return 2
+    verb, tag = arguments
+    try:
+        text = notes(tag, root)
+        files = sorted((root / "dist").glob("sinchvoice-*"))
+        if verb == "notes":
+            print(text)
+            return 0
+        if len(files) != 2:
+            raise ReleaseError(f"dist/ has {len(files)} files, and not two: run `nox -s build`")
+        print(GitHub(environ).release(tag, text, files))
+    except (ReleaseError, GitHubError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, ROOT))
