@@ -251,16 +251,36 @@ class sinchvoice:
             v: int = 0,
             verbose: int = 0,
         ): ...
-    def sandbox(
-        *,
-        fault: list[str] = None,
-        host: str = '127.0.0.1',
-        json: bool = False,
-        port: int = 0,
-        seed: int = 1,
-        v: int = 0,
-        verbose: int = 0,
-    ): ...
+    class sandbox:
+        def __call__(
+            *,
+            fault: list[str] = None,
+            host: str = '127.0.0.1',
+            json: bool = False,
+            port: int = 0,
+            seed: int = 1,
+            v: int = 0,
+            verbose: int = 0,
+        ): ...
+        def cdr(
+            FOLDER: Path,
+            *,
+            byte_order_mark: bool = False,
+            compress: str = None,
+            days: int = 1,
+            extra_columns: int = 0,
+            first_day: str = '2026-11-02',
+            header: str = 'usual',
+            json: bool = False,
+            layout: list[str] = None,
+            line_end: str = 'lf',
+            plant: list[str] = None,
+            quoted: float = 0.2,
+            records: int = 1000,
+            seed: int = 0,
+            v: int = 0,
+            verbose: int = 0,
+        ): ...
     class sign:
         def __call__(
             *,
@@ -351,6 +371,7 @@ class json:
     def cdr_load(key: Literal[
         'conflicts',
         'duplicates',
+        'fallback',
         'file',
         'loaded',
         'read_by',
@@ -412,6 +433,23 @@ class json:
         'SINCH_APPLICATION_SECRET',
         'SINCH_VOICE_CALLING_URL',
         'SINCH_VOICE_REPORTING_URL',
+    ]): ...
+    def sandbox_cdr(key: Literal[
+        'answered',
+        'causes',
+        'conflicts',
+        'cost',
+        'day',
+        'duplicates',
+        'file',
+        'form',
+        'late',
+        'layout',
+        'loaded',
+        'records',
+        'rejected',
+        'rejects',
+        'talk_seconds',
     ]): ...
     def sign_explain(key: Literal[
         'body_length',

@@ -6,6 +6,8 @@ from sinchvoice.cdr import kpis as kpis
 __all__ = [
     'AppToApp',
     'Archive',
+    'ArchivedReject',
+    'ArrowStream',
     'CallDetailRecord',
     'CdrError',
     'CdrRecord',
@@ -30,10 +32,12 @@ __all__ = [
     'Reader',
     'Reject',
     'RejectCause',
+    'Scan',
     'SipTerminated',
     'Source',
     'kpis',
     'read',
+    'scan',
 ]
 
 LAYOUTS: mappingproxy
@@ -92,10 +96,16 @@ class Archive:
     ) -> list[KpiRow]: ...
     def load(
         self,
-        *sources: str | PathLike[str] | bytes | IO[bytes] | Iterable[str | os.PathLike[str] | bytes | IO[bytes] | Iterable[Source]],
+        *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
     ) -> LoadReport: ...
+    def load_each(
+        self,
+        *sources: Source,
+        layout: LayoutName | Layout | None = None,
+        progress: Callable[[LoadProgress], object] | None = None,
+    ) -> Iterator[FileReport]: ...
     def rejects(self, *, resolved: bool = False) -> list[ArchivedReject]: ...
     def sql(
         self,
@@ -108,6 +118,44 @@ class Archive:
         parameters: Sequence[object] | Mapping[str, object] = (),
     ) -> ArrowStream: ...
     def to_parquet(self, folder: str | PathLike[str]) -> list[Path]: ...
+class ArchivedReject:
+    def __init__(
+        self,
+        *,
+        reject_id: int,
+        file_id: int,
+        file: str,
+        line: int,
+        offset: int,
+        record: int,
+        layout: LayoutName,
+        column: str | None,
+        value: str | None,
+        cause: str,
+        message: str,
+        raw: bytes,
+        size: int,
+        header: str,
+        call_id: str | None,
+        resolved_by: int | None,
+    ) -> None: ...
+    call_id: str | None
+    cause: str
+    column: str | None
+    file: str
+    file_id: int
+    header: str
+    layout: LayoutName
+    line: int
+    message: str
+    offset: int
+    raw: bytes
+    record: int
+    reject_id: int
+    resolved_by: int | None
+    size: int
+    value: str | None
+class ArrowStream: ...
 class CallDetailRecord(Protocol):
     @property
     def application_key(self) -> str | None: ...
@@ -208,14 +256,16 @@ class FileReport:
         rejected: int = 0,
         resolved: int = 0,
         skipped: bool = False,
-        read_by: Literal['fast', 'exact'] | None = None,
+        read_by: Literal['fast', 'mixed', 'exact'] | None = None,
+        fallback: str | None = None,
         seconds: float = 0.0,
     ) -> None: ...
     conflicts: int
     duplicates: int
+    fallback: str | None
     loaded: int
     name: str
-    read_by: Literal['fast', 'exact'] | None
+    read_by: Literal['fast', 'mixed', 'exact'] | None
     records: int
     rejected: int
     resolved: int
@@ -327,9 +377,11 @@ class LoadProgress:
         file: str,
         stage: Literal['reading', 'loading', 'done'],
         bytes: int,
+        size: int | None,
     ) -> None: ...
     bytes: int
     file: str
+    size: int | None
     stage: Literal['reading', 'loading', 'done']
 class LoadReport:
     def __init__(self, details: tuple[FileReport, ...], seconds: float) -> None: ...
@@ -506,6 +558,40 @@ class RejectCause(StrEnum):
     QUOTE = 'quote'
     SIZE = 'size'
     TIME = 'time'
+class Scan:
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: traceback | None,
+    ) -> None: ...
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        layout: LayoutName | Layout | None,
+        *,
+        memory_limit: str | None,
+        threads: int | None,
+    ) -> None: ...
+    def close(self) -> None: ...
+    def kpis(
+        self,
+        by: Dimension | Sequence[Dimension] = (),
+        where: KpiFilter | None = None,
+        *,
+        min_attempts: int = 1,
+    ) -> list[KpiRow]: ...
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[object] | Mapping[str, object] = (),
+    ) -> QueryResult: ...
+    def to_arrow(
+        self,
+        query: str = 'SELECT * FROM records',
+        parameters: Sequence[object] | Mapping[str, object] = (),
+    ) -> ArrowStream: ...
 class SipTerminated(tuple):
     application_key: str | None
     call_id: str
@@ -535,10 +621,16 @@ class SipTerminated(tuple):
         application_key: str | None,
         extras: Mapping[str, str] = Extras({}),
     ) -> Self: ...
-Source = str | os.PathLike[str] | bytes | IO[bytes] | Iterable[Source]
+Source = str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]
 def read(
     source: Source,
     layout: LayoutName | Layout | None = None,
     *,
     on_reject: Literal['raise', 'collect'] | Callable[[Reject], object] = 'raise',
 ) -> Reader: ...
+def scan(
+    *sources: Source,
+    layout: LayoutName | Layout | None = None,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> Scan: ...

@@ -4,12 +4,18 @@ from sinchvoice.sandbox import faults as faults
 
 __all__ = [
     'CallState',
+    'CdrCounts',
+    'CdrTruth',
+    'FileForm',
+    'FileTruth',
     'Heard',
+    'Planted',
     'Sandbox',
     'SandboxApplication',
     'SandboxCall',
     'SandboxClock',
     'SandboxRequest',
+    'cdr_files',
     'faults',
     'running',
 ]
@@ -19,10 +25,86 @@ class CallState(StrEnum):
     ENDED = 'ended'
     PARKED = 'parked'
     RINGING = 'ringing'
+class CdrCounts:
+    def __init__(
+        self,
+        *,
+        records: int = 0,
+        loaded: int = 0,
+        duplicates: int = 0,
+        conflicts: int = 0,
+        late: int = 0,
+        rejects: Mapping[RejectCause, int] = _Nothing.NOTHING,
+        answered: int = 0,
+        talk_seconds: int = 0,
+        cost: Decimal = Decimal('0.0000'),
+    ) -> None: ...
+    answered: int
+    conflicts: int
+    cost: Decimal
+    duplicates: int
+    @property
+    def good(self) -> int: ...
+    late: int
+    loaded: int
+    records: int
+    @property
+    def rejected(self) -> int: ...
+    rejects: Mapping[RejectCause, int]
+    talk_seconds: int
+    def to_json(self) -> dict[str, Any]: ...
+class CdrTruth:
+    def __init__(self, files: tuple[FileTruth, ...]) -> None: ...
+    @property
+    def by_layout(self) -> dict[LayoutName, CdrCounts]: ...
+    files: tuple[FileTruth, ...]
+    def to_json(self) -> dict[str, Any]: ...
+    @property
+    def total(self) -> CdrCounts: ...
+class FileForm:
+    def __init__(
+        self,
+        *,
+        header: Literal['usual', 'upper-case', 'shuffled', 'no-country', 'none'] = 'usual',
+        line_end: Literal['lf', 'crlf', 'mixed'] = 'lf',
+        byte_order_mark: bool = False,
+        extra_columns: int = 0,
+    ) -> None: ...
+    byte_order_mark: bool
+    extra_columns: int
+    header: Literal['usual', 'upper-case', 'shuffled', 'no-country', 'none']
+    line_end: Literal['lf', 'crlf', 'mixed']
+class FileTruth:
+    counts: CdrCounts
+    day: date
+    form: FileForm
+    layout: LayoutName
+    path: Path | None
+    rejects: tuple[PlantedReject, ...]
+    def to_json(self) -> dict[str, Any]: ...
 class Heard:
     def __init__(self, leg: CallLeg, what: Say | PlayFiles) -> None: ...
     leg: CallLeg
     what: Say | PlayFiles
+class Planted:
+    def __init__(
+        self,
+        *,
+        rejects: Mapping[str, int] = _Nothing.NOTHING,
+        duplicates: int = 0,
+        duplicates_across: int = 0,
+        conflicts: int = 0,
+        late: int = 0,
+        multiline: int = 0,
+        forged: int = 0,
+    ) -> None: ...
+    conflicts: int
+    duplicates: int
+    duplicates_across: int
+    forged: int
+    late: int
+    multiline: int
+    rejects: Mapping[RejectCause, int]
 class Sandbox(SandboxApplication):
     def add_application(self) -> SandboxApplication: ...
     @property
@@ -145,6 +227,19 @@ class SandboxRequest:
     method: str
     status: int | None
     target: str
+def cdr_files(
+    folder: str | PathLike[str],
+    *,
+    records: int = 1000,
+    days: int = 1,
+    first_day: date = datetime.date(2026, 11, 2),
+    layouts: Collection[LayoutName] = ('phone-terminated', 'phone-originated', 'app-to-app', 'sip-terminated'),
+    seed: int = 0,
+    quoted: float = 0.2,
+    planted: Planted | None = None,
+    forms: Sequence[FileForm] = (FileForm(header='usual', line_end='lf', byte_order_mark=False, extra_columns=0),),
+    compression: Literal['gz', 'zst'] | None = None,
+) -> CdrTruth: ...
 def running(
     *,
     host: str = '127.0.0.1',
