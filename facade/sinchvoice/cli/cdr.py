@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -31,7 +33,7 @@ from ..cdr.layouts import LAYOUTS, find
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
 from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
-from .options import OutputOptions, command
+from .options import OutputOptions, command, moment
 from .output import Record, RejectsFound, show_error, write
 
 __all__ = ["add_commands"]
@@ -161,12 +163,13 @@ def load(
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
     wanted = None if layout is None else find(layout)
-    rejected = 0
+    rejected = conflicts = 0
 
     def loaded() -> Iterator[Record]:
-        nonlocal rejected
+        nonlocal rejected, conflicts
         for file in opened.load_each(*files, layout=wanted, progress=bars.read if bars else None):
             rejected += file.rejected
+            conflicts += file.conflicts
             if bars:
                 bars.count(file)
             yield _load_record(file)
@@ -177,8 +180,16 @@ def load(
             loaded(),
             ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
         )
-    if rejected and not options.as_json:
+    if options.as_json:
+        return
+    if rejected:
         write(f"warning: {rejected} rejected: see sinchvoice cdr rejects", sys.stderr)
+    if conflicts:
+        write(
+            f"warning: {conflicts} in conflict with what was loaded before: "
+            "see sinchvoice cdr sql 'FROM conflicts'",
+            sys.stderr,
+        )
 
 
 def _load_record(file: cdr.FileReport) -> Record:
@@ -214,7 +225,8 @@ def stats(
         typer.Option(
             "--where",
             metavar="DIMENSION=VALUE",
-            help="Count only these calls; again for more values or dimensions.",
+            help="Count only these calls; again for more values or dimensions. start=TIME and "
+            "until=TIME count those from one time on and before another.",
         ),
     ] = None,
     min_attempts: Annotated[
@@ -225,6 +237,8 @@ def stats(
     ] = False,
 ) -> None:
     """Print the KPIs of an archive: attempts, ASR, NER, ACD, minutes, cost per currency."""
+    if as_csv and options.as_json:
+        raise InvalidRequest("--csv and --json are two formats: give one of them")
     with _opened(archive) as opened:
         groups = cast("list[Dimension]", by or [])  # which judges them
         found = opened.kpis(groups, _filter(where or []), min_attempts=min_attempts)
@@ -233,7 +247,7 @@ def stats(
         _write_csv(records)
         return
     shown = ("attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost")
-    options.output.rows(records, (*(by or ()), *shown))
+    options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
 def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
@@ -275,12 +289,21 @@ def rejects(
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
+        cut = 0
         for reject in found:
+            if len(reject.raw) < reject.size:  # half a record might pass for a whole one
+                cut += 1
+                continue
             if reject.header != header:
                 header = reject.header
                 sys.stdout.buffer.write(header.encode() + b"\n")
             sys.stdout.buffer.write(reject.raw + b"\n")
         sys.stdout.buffer.flush()
+        if cut:
+            write(
+                f"warning: {cut} left out, too large to be kept whole: take them from their files",
+                sys.stderr,
+            )
         return
     options.output.rows(
         (
@@ -316,13 +339,23 @@ def sql(
     """Ask an archive in SQL; nothing can be changed."""
     with _opened(archive) as opened:
         found = opened.sql(query)
+    columns = _distinct(found.columns)
     options.output.rows(
         (
-            {name: _cell(value) for name, value in zip(found.columns, row, strict=True)}
+            {name: _cell(value) for name, value in zip(columns, row, strict=True)}
             for row in found.rows
         ),
-        found.columns,
+        columns,
     )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names of columns, each once: a join has some of them twice, and both have values."""
+    found: list[str] = []
+    for name in names:
+        free = (name, *(f"{name}_{number}" for number in range(1, len(names))))
+        found.append(next(each for each in free if each not in found))
+    return found
 
 
 def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
@@ -382,11 +415,14 @@ def _progress() -> Iterator[_Bars | None]:
 
 def _filter(conditions: list[str]) -> Any:
     """Conditions as the KPIs take them; they judge names and values."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, Any] = {}
     for condition in conditions:
         name, equals, text = condition.partition("=")
         if not equals:
             raise InvalidRequest(f"--where is {condition!r}: give DIMENSION=VALUE")
+        if name in ("start", "until"):
+            found[name] = _instant(f"--where {name}", text)
+            continue
         value: Any = text or None
         try:
             if name == "day":
@@ -397,6 +433,12 @@ def _filter(conditions: list[str]) -> Any:
             raise InvalidRequest(f"--where is {condition!r}: {text!r} is no {name}") from None
         found.setdefault(name, []).append(value)
     return found or None
+
+
+def _instant(name: str, text: str) -> datetime:
+    found = moment(name, text)
+    assert found is not None  # noqa: S101 - there is a text
+    return found if isinstance(found, datetime) else datetime.combine(found, time_of_day(), UTC)
 
 
 def _kpi_record(row: Any) -> Record:
@@ -429,13 +471,15 @@ def _write_csv(records: list[Record]) -> None:
         dict.fromkeys(cost["currency"] for record in records for cost in record["cost"])
     )
     names = [name for name in (records[0] if records else ()) if name != "cost"]
-    writer.writerow([*names, *(f"cost {currency}" for currency in currencies)])
+    shown = {"amount": "cost", **{name: name for name in ("per_talk_minute", "per_started_minute")}}
+    writer.writerow(
+        [*names, *(f"{name} {currency}" for currency in currencies for name in shown.values())]
+    )
     for record in records:
-        amounts = {cost["currency"]: cost["amount"] for cost in record["cost"]}
+        costs = {cost["currency"]: cost for cost in record["cost"]}
         cells = [record[name] for name in names]
-        writer.writerow(
-            [*map(_harmless, cells), *(amounts.get(currency) for currency in currencies)]
-        )
+        cells += [costs.get(currency, {}).get(key) for currency in currencies for key in shown]
+        writer.writerow(map(_harmless, cells))
 
 
 def _harmless(cell: object) -> object:
@@ -448,6 +492,8 @@ def _cell(value: object) -> object:
         return _utc(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
