@@ -17,15 +17,11 @@ from typing import Annotated, Any, cast
 
 import attrs
 import typer
+from rich import filesize
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import Progress, ProgressColumn, Task, TaskID, TimeElapsedColumn
+from rich.text import Text
 
 from .. import cdr
 from ..cdr.kpis import DIMENSIONS, Dimension, Ratio
@@ -375,31 +371,65 @@ class _Bars:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._begin = time.monotonic()
-        self._files = self._rows = 0
-        self._all = bars.add_task("", total=None)
+        self._files = self._rows = self._bytes = 0
+        self._all = bars.add_task("", total=None, seconds=None)
         self._file: TaskID | None = None
+        self._largest = (0, 0.0)  # bytes and seconds of the largest file so far
         self._tell()
 
     def read(self, progress: cdr.LoadProgress) -> None:
         if self._file is None:
-            name = escape(Path(progress.file).name)
-            self._file = self._bars.add_task(name, total=progress.size)
-        self._bars.update(self._file, completed=progress.bytes)
+            self._file = self._bars.add_task("", total=None, seconds=self._expected(progress.size))
         if progress.stage == "done":
+            self._bytes += progress.bytes
             self._bars.remove_task(self._file)
             self._file = None
+            return
+        size = "" if progress.size in (None, progress.bytes) else f" of {_size(progress.size)}"
+        self._bars.update(
+            self._file,
+            description=f"{escape(Path(progress.file).name)}, {progress.stage} "
+            f"{_size(progress.bytes)}{size}",
+        )
 
     def count(self, file: cdr.FileReport) -> None:
         self._files += 1
         self._rows += file.records
+        if not file.skipped:
+            self._largest = max(self._largest, (file.size, file.seconds))
         self._tell()
+
+    def _expected(self, size: int | None) -> float | None:
+        """Seconds for a file, going by one before it that was not much smaller, if there is one.
+
+        How fast the file itself is read does not tell: that is but a small part of loading.
+        """
+        known, seconds = self._largest
+        return None if size is None or size > 10 * known else size * seconds / max(known, 1)
 
     def _tell(self) -> None:
         rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
         self._bars.update(
             self._all,
-            description=f"{self._files:,} files, {self._rows:,} rows, {rate:,.0f} rows/s",
+            description=f"{self._files:,} file{'s' * (self._files != 1)}, {_size(self._bytes)}, "
+            f"{self._rows:,} rows, {rate:,.0f} rows/s",
         )
+
+
+class _TimeLeft(ProgressColumn):
+    """Of a file, as far as there is anything to go by."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["seconds"]
+        if seconds is None:
+            return Text()
+        return Text(f"{max(1, round(seconds - (task.elapsed or 0)))} s left")
+
+
+def _size(size: int | None) -> str:
+    return filesize.decimal(size or 0)
 
 
 @contextmanager
@@ -408,7 +438,7 @@ def _progress() -> Iterator[_Bars | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    columns = ("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = ("{task.description}", TimeElapsedColumn(), _TimeLeft())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         yield _Bars(bars)
 

@@ -231,8 +231,12 @@ class Output:
             try:
                 for record in records:
                     for column, name in zip(table.columns, columns, strict=True):
-                        column.justify = "right" if isinstance(record[name], int | float) else "left"
-                    cells = (_in_short(record[name]) if rounded else record[name] for name in columns)
+                        column.justify = (
+                            "right" if isinstance(record[name], int | float) else "left"
+                        )
+                    cells = (
+                        _in_short(record[name]) if rounded else record[name] for name in columns
+                    )
                     table.add_row(*(Text(_plain(cell) or "-") for cell in cells))
             finally:
                 if table.rows:
@@ -293,7 +297,7 @@ def _plain(value: Any) -> str:
 def _in_short(value: object) -> object:
     if not isinstance(value, float):
         return value
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"  # noqa: PLR2004 - shares, and others
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _number(value: object) -> float | str:
