@@ -1459,6 +1459,14 @@ def test_columns_of_the_same_name_keep_their_values(run: Run, archive: Path):
     assert ran.json == {"a": 1, "a_1": 2, "b": "nan", "a_1_1": 3}
 
 
+def test_rows_with_too_many_columns_for_a_terminal_are_shown_one_below_the_other(archive: Path):
+    query = "FROM records WHERE layout = 'sip-terminated'"
+    shown = on_a_terminal({}, archive.parent, "cdr", "sql", query, "--archive", str(archive))
+    lines = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()]
+    assert ["application", "key", "K"] in lines
+    assert ["call", "time", "2026-11-01T00:00:00Z"] in lines
+
+
 def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
     files = run("cdr", "export", "parquet").out.splitlines()[1:]
     assert [Path(file).parent.name for file in files] == ["day=2026-11-01", "day=2026-11-02"]

@@ -94,6 +94,9 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     OutputClosed: 141,
 }
 
+_NARROWEST = 7
+"""Nobody can read columns of fewer characters, with the space between them."""
+
 # Messages of the library name its methods and settings; here they are commands and options.
 _WORDS = (
     ("use user_calls_by_window", "use --by-day or --step"),
@@ -211,6 +214,8 @@ class Output:
     ) -> None:
         """Show results as they come: JSON lines, tab-separated text with a header, or a table.
 
+        If a table had too many columns for the terminal, each result is one of its own.
+
         Args:
             records: all with the same keys; if they end in an error, those before it are shown.
             columns: the keys for people; programs and pipes get all of them.
@@ -224,6 +229,10 @@ class Output:
                 if number == 0:
                     write("\t".join(record))
                 write("\t".join(_plain(value) for value in record.values()))
+        elif len(columns) * _NARROWEST > self.console().width:
+            for record in records:
+                self.record(record)
+                self.console().print()
         else:
             table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
             for name in columns:
