@@ -500,6 +500,13 @@ def test_a_reject_is_kept_with_where_and_why_and_resolved_by_a_corrected_file(ar
     assert [each.resolved_by for each in archive.rejects(resolved=True)] == [2, None]
 
 
+def test_a_byte_order_mark_before_a_call_id_is_no_part_of_it(archive: Archive):
+    bad = row(CallId="\ufeffa")
+    assert archive.load(file(row(CallId="first"), bad)).rejected == 1
+    assert [each.call_id for each in archive.rejects()] == ["a"]
+    assert archive.load(file(row(CallId="a"))).resolved == 1
+
+
 def test_a_reject_is_resolved_as_well_if_the_correction_came_first(archive: Archive):
     load(archive, file(row(CallId="b")))
     report = load(archive, file(row(CallId="b", Duration="x")))

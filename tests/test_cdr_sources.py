@@ -258,7 +258,7 @@ def test_a_damaged_archive_raises_nothing_else(kind: str):
 def test_a_name_that_promises_an_archive_is_held_to_it(kind: str, tmp_path: Path):
     path = tmp_path / f"cdr.csv.{kind}"
     path.write_bytes(CONTENT)
-    assert f"the name ends in .{kind}, but this is no such file" in refused(path).message
+    assert f"the name ends in .{kind}, but this is no {kind} file" in refused(path).message
 
 
 def test_every_member_of_an_archive_is_read_and_named():

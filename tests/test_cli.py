@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import csv
+import gzip
 import hmac
 import io
 import json
+import lzma
 import os
 import pty
 import re
@@ -36,6 +39,7 @@ from sinchvoice import (
     OtherEndpoint,
     Price,
     PstnEndpoint,
+    cdr,
     signing,
     svaml,
 )
@@ -1283,6 +1287,27 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked(
     assert [missing in line or bad in line for line in ran.err.splitlines()] == [True, True]
 
 
+def test_a_file_in_a_folder_that_cannot_be_opened_does_not_keep_the_next_from_being_checked(
+    run: Run, tmp_path: Path
+):
+    for name in ("a.csv", "b.csv.gz", "c.csv"):
+        (tmp_path / name).write_bytes(ROWS.split(b"\n\n")[0])
+    ran = run("cdr", "check", str(tmp_path))
+    assert ran.code == 1
+    assert [Path(line.split("\t")[0]).name for line in ran.out.splitlines()[1:]] == [
+        "a.csv",
+        "c.csv",
+    ]
+    assert ran.err == f"error: {tmp_path}/b.csv.gz: the name ends in .gz, but this is no gz file\n"
+
+
+@pytest.mark.parametrize(("suffix", "library"), [("gz", gzip), ("bz2", bz2), ("xz", lzma)])
+def test_packed_files_are_checked(run: Run, tmp_path: Path, suffix: str, library: Any):
+    (tmp_path / f"a.csv.{suffix}").write_bytes(library.compress(ROWS))
+    ran = run("cdr", "check", str(tmp_path))
+    assert ran.out.splitlines()[1].split("\t")[1:4] == ["sip-terminated", "3", "2"]
+
+
 def test_a_layout_that_there_is_not_is_told_with_those_there_are(run: Run):
     ran = run("cdr", "check", "-", "--layout", "sip", stdin=b"")
     assert ran.code == 2
@@ -1338,7 +1363,54 @@ def test_csv_is_no_formula_for_a_spreadsheet(run: Run, archive: Path):
     assert {row["reason"] for row in rows} >= {"'=1+1"}
     assert {row["application"] for row in rows} >= {"'=K"}
     assert not [cell for row in rows for cell in row.values() if cell.startswith("=")]
-    assert "cost EUR" in rows[0]
+    assert list(rows[0])[-3:] == ["cost EUR", "per_talk_minute EUR", "per_started_minute EUR"]
+
+
+def test_calls_can_be_counted_from_one_time_on_until_another(run: Run, archive: Path):
+    def attempts(*conditions: str) -> int:
+        where = [part for condition in conditions for part in ("--where", condition)]
+        return int(run("cdr", "stats", "--json", *where).json["attempts"])
+
+    morning = attempts("start=2026-11-02", "until=2026-11-02T12:00Z")
+    evening = attempts("start=2026-11-02T13:00+01:00", "until=2026-11-03")
+    assert (morning + evening, attempts("until=2026-11-02")) == (201, 1)
+    assert 0 < morning < 201
+
+
+def test_costs_and_ratios_are_shown_in_short_on_a_terminal(archive: Path):
+    shown = on_a_terminal({}, archive.parent, "cdr", "stats", "--archive", str(archive))
+    *_, row = [line for line in shown.splitlines() if line.strip()]
+    assert re.fullmatch(
+        r"\s*(\x1b\[\d*m)*\s*202 +\d+ +0\.\d{3} +\S+ +\d+\.\d +\d+\.\d +\d+\.\d+ EUR\s*", row
+    )
+
+
+def test_costs_in_a_pipe_are_amounts_and_currencies(run: Run, archive: Path):
+    header, row = (line.split("\t") for line in run("cdr", "stats").out.splitlines())
+    assert re.fullmatch(r"\d+\.\d+ EUR", dict(zip(header, row, strict=True))["cost"])
+
+
+def test_conflicts_are_a_warning(run: Run, archive: Path):
+    (archive.parent / "other.csv").write_bytes(ROWS.replace(b";12;", b";13;"))
+    ran = run("cdr", "load", "other.csv")
+    assert ran.err.splitlines()[1] == (
+        "warning: 1 in conflict with what was loaded before: "
+        "see sinchvoice cdr sql 'FROM conflicts'"
+    )
+    assert run("cdr", "sql", "FROM conflicts", "--json").json["duration"] == 13
+
+
+def test_a_record_that_was_not_kept_whole_is_no_file_to_be_corrected(archive: Path, tmp_path: Path):
+    header = ROWS.partition(b"\n")[0].replace(b";Custom", b"") + b";Custom\n"
+    row = b"big;1;2026-11-01T00:00:00Z;ANSWERED;N/A;1;u;v;K;" + b"x" * (1 << 24) + b"\n"
+    (tmp_path / "big.csv").write_bytes(header + row)
+    with cdr.Archive(archive) as opened:
+        assert opened.load(tmp_path / "big.csv").rejected == 1
+    raw = spawn("cdr", "rejects", "--raw", environ={}, home=tmp_path, cwd=tmp_path)
+    out, err = raw.communicate(timeout=30)
+    assert "big" not in out
+    assert len(out.splitlines()) == 3
+    assert err == "warning: 1 left out, too large to be kept whole: take them from their files\n"
 
 
 @pytest.mark.parametrize("command", ["stats", "completeness", "load"])
@@ -1382,6 +1454,19 @@ def test_an_archive_can_be_asked_in_sql_and_not_changed(run: Run, archive: Path)
         assert run("cdr", "sql", query).code == 1
 
 
+def test_columns_of_the_same_name_keep_their_values(run: Run, archive: Path):
+    ran = run("cdr", "sql", "SELECT 1 AS a, 2 AS a, 'nan'::DOUBLE AS b, 3 AS a_1", "--json")
+    assert ran.json == {"a": 1, "a_1": 2, "b": "nan", "a_1_1": 3}
+
+
+def test_rows_with_too_many_columns_for_a_terminal_are_shown_one_below_the_other(archive: Path):
+    query = "FROM records WHERE layout = 'sip-terminated'"
+    shown = on_a_terminal({}, archive.parent, "cdr", "sql", query, "--archive", str(archive))
+    lines = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()]
+    assert ["application", "key", "K"] in lines
+    assert ["call", "time", "2026-11-01T00:00:00Z"] in lines
+
+
 def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
     files = run("cdr", "export", "parquet").out.splitlines()[1:]
     assert [Path(file).parent.name for file in files] == ["day=2026-11-01", "day=2026-11-02"]
@@ -1396,6 +1481,8 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["stats", "--where", "country"], "give DIMENSION=VALUE"),
         (["stats", "--where", "hour=noon"], "'noon' is no hour"),
         (["stats", "--where", "planet=Earth"], "planet"),
+        (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
+        (["stats", "--csv", "--json"], "--csv and --json are two formats"),
     ],
 )
 @pytest.mark.usefixtures("archive")

@@ -361,4 +361,5 @@ def _call_id(reject: Reject) -> str:
     place = [name.lower() for name in reject.header].index("callid")
     text = reject.text
     cells = split_cells(text) or text.split(";")
-    return cells[place] if place < len(cells) and len(cells[place]) <= 1000 else ""
+    call_id = cells[place].removeprefix("\ufeff") if place < len(cells) else ""
+    return call_id if len(call_id) <= 1000 else ""

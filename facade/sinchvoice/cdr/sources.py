@@ -153,10 +153,13 @@ def streams(source: Source) -> Generator[ByteStream, None, None]:
             of fsspec, or an iterable of these.
 
     Raises:
-        CdrError: there is no such file, or it cannot be opened.
+        CdrError: there is no such folder, or no file in it. A file that cannot be opened raises it
+            when it is read, so that whoever wants to can go on with the next.
         InvalidRequest: it is nothing that can be read.
     """
-    if isinstance(source, bytes | bytearray | memoryview):
+    if isinstance(source, ByteStream):
+        yield source  # unpacked already, whatever its name ends in
+    elif isinstance(source, bytes | bytearray | memoryview):
         yield from _unpacked("<bytes>", io.BytesIO(source))
     elif _is_of_fsspec(source):
         name = _without_secrets(source.fs.unstrip_protocol(source.path))
@@ -192,14 +195,35 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
 
 def _local(location: str) -> Generator[ByteStream, None, None]:
     for path in _paths(location):
-        origin = _Origin(str(path), partial(_local_identity, path))
-        with ExitStack() as stack:
-            try:
-                file = stack.enter_context(path.open("rb"))
-            except (OSError, ValueError) as error:
-                raise _unreadable(str(path), error) from error
-            # A pipe has its bytes once.
-            yield from _unpacked(str(path), file, origin, path if path.is_file() else None)
+        yield from _or_failing(str(path), _local_file(path))
+
+
+def _local_file(path: Path) -> Generator[ByteStream, None, None]:
+    origin = _Origin(str(path), partial(_local_identity, path))
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(path), error) from error
+        # A pipe has its bytes once.
+        yield from _unpacked(str(path), file, origin, path if path.is_file() else None)
+
+
+def _or_failing(
+    name: str, opened: Generator[ByteStream, None, None]
+) -> Generator[ByteStream, None, None]:
+    """The streams of a file; if it cannot be opened, one that says so when it is read."""
+    try:
+        yield from opened
+    except CdrError as error:
+        failure = error
+    else:
+        return
+
+    def fail(_: int) -> bytes:
+        raise failure
+
+    yield ByteStream(name, fail)
 
 
 def _paths(location: str) -> list[Path]:
@@ -246,11 +270,15 @@ def _located(url: str) -> tuple[Any, str]:
 def _remote(shown: str, system: Any, location: str) -> Generator[ByteStream, None, None]:
     for path in _remote_paths(shown, system, location):
         name = shown if path == location else _without_secrets(system.unstrip_protocol(path))
-        origin = _Origin(name, partial(_remote_identity, name, system, path))
-        with ExitStack() as stack:
-            with _foreign(name):
-                file = stack.enter_context(_opened(system, path))
-            yield from _unpacked(name, _Remote(name, file, origin), origin)
+        yield from _or_failing(name, _remote_file(name, system, path))
+
+
+def _remote_file(name: str, system: Any, path: str) -> Generator[ByteStream, None, None]:
+    origin = _Origin(name, partial(_remote_identity, name, system, path))
+    with ExitStack() as stack:
+        with _foreign(name):
+            file = stack.enter_context(_opened(system, path))
+        yield from _unpacked(name, _Remote(name, file, origin), origin)
 
 
 def _remote_paths(shown: str, system: Any, location: str) -> list[str]:
@@ -466,7 +494,7 @@ def _kind(name: str, head: bytes) -> str | None:
     magic = _MAGIC.get(suffix)
     if magic is not None:
         if not head.startswith(magic) and not (suffix == "zst" and head[1:4] == b"\x2a\x4d\x18"):
-            raise CdrError(f"the name ends in .{suffix}, but this is no such file", name)
+            raise CdrError(f"the name ends in .{suffix}, but this is no {suffix} file", name)
         return suffix
     for kind, start in _MAGIC.items():
         if head.startswith(start) and (kind != "bz2" or _BZ2.match(head)):

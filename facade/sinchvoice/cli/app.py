@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
@@ -32,7 +32,7 @@ from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printa
 from ..reports import ReportDomain
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
-from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded
+from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded, moment
 from .output import (
     EXIT_CODES,
     OutputClosed,
@@ -232,8 +232,8 @@ def user(
 ) -> None:
     """Report on the calls of an app user or a number."""
     who = _reportable(endpoint)
-    begin = _moment("--start", start)
-    end = _moment("--stop", stop)
+    begin = moment("--start", start)
+    end = moment("--stop", stop)
     length = _length(step, by_day=by_day)
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
@@ -297,23 +297,6 @@ def _reportable(text: str) -> PstnEndpoint | MxpEndpoint:
             raise
         return PstnEndpoint(text)
     return MxpEndpoint(text)
-
-
-def _moment(name: str, text: str | None) -> date | datetime | None:
-    if text is None:
-        return None
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return date.fromisoformat(text)
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(
-            f"{name} is {text!r}: give a day like 2026-11-01, or a time like 2026-11-01T09:00Z "
-            f"({error})"
-        ) from None
-    raise InvalidRequest(f"{name} {text!r} has no time zone: write {text}Z if it is UTC")
 
 
 def _length(step: str | None, *, by_day: bool) -> timedelta | None:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import attrs
 import typer
+from rich import filesize
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import Progress, ProgressColumn, Task, TaskID, TimeElapsedColumn
+from rich.text import Text
 
 from .. import cdr
 from ..cdr.kpis import DIMENSIONS, Dimension, Ratio
@@ -31,7 +29,7 @@ from ..cdr.layouts import LAYOUTS, find
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
 from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
-from .options import OutputOptions, command
+from .options import OutputOptions, command, moment
 from .output import Record, RejectsFound, show_error, write
 
 __all__ = ["add_commands"]
@@ -161,12 +159,13 @@ def load(
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
     wanted = None if layout is None else find(layout)
-    rejected = 0
+    rejected = conflicts = 0
 
     def loaded() -> Iterator[Record]:
-        nonlocal rejected
+        nonlocal rejected, conflicts
         for file in opened.load_each(*files, layout=wanted, progress=bars.read if bars else None):
             rejected += file.rejected
+            conflicts += file.conflicts
             if bars:
                 bars.count(file)
             yield _load_record(file)
@@ -177,8 +176,16 @@ def load(
             loaded(),
             ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
         )
-    if rejected and not options.as_json:
+    if options.as_json:
+        return
+    if rejected:
         write(f"warning: {rejected} rejected: see sinchvoice cdr rejects", sys.stderr)
+    if conflicts:
+        write(
+            f"warning: {conflicts} in conflict with what was loaded before: "
+            "see sinchvoice cdr sql 'FROM conflicts'",
+            sys.stderr,
+        )
 
 
 def _load_record(file: cdr.FileReport) -> Record:
@@ -214,7 +221,8 @@ def stats(
         typer.Option(
             "--where",
             metavar="DIMENSION=VALUE",
-            help="Count only these calls; again for more values or dimensions.",
+            help="Count only these calls; again for more values or dimensions. start=TIME and "
+            "until=TIME count those from one time on and before another.",
         ),
     ] = None,
     min_attempts: Annotated[
@@ -225,6 +233,8 @@ def stats(
     ] = False,
 ) -> None:
     """Print the KPIs of an archive: attempts, ASR, NER, ACD, minutes, cost per currency."""
+    if as_csv and options.as_json:
+        raise InvalidRequest("--csv and --json are two formats: give one of them")
     with _opened(archive) as opened:
         groups = cast("list[Dimension]", by or [])  # which judges them
         found = opened.kpis(groups, _filter(where or []), min_attempts=min_attempts)
@@ -233,7 +243,7 @@ def stats(
         _write_csv(records)
         return
     shown = ("attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost")
-    options.output.rows(records, (*(by or ()), *shown))
+    options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
 def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
@@ -275,12 +285,21 @@ def rejects(
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
+        cut = 0
         for reject in found:
+            if len(reject.raw) < reject.size:  # half a record might pass for a whole one
+                cut += 1
+                continue
             if reject.header != header:
                 header = reject.header
                 sys.stdout.buffer.write(header.encode() + b"\n")
             sys.stdout.buffer.write(reject.raw + b"\n")
         sys.stdout.buffer.flush()
+        if cut:
+            write(
+                f"warning: {cut} left out, too large to be kept whole: take them from their files",
+                sys.stderr,
+            )
         return
     options.output.rows(
         (
@@ -316,13 +335,23 @@ def sql(
     """Ask an archive in SQL; nothing can be changed."""
     with _opened(archive) as opened:
         found = opened.sql(query)
+    columns = _distinct(found.columns)
     options.output.rows(
         (
-            {name: _cell(value) for name, value in zip(found.columns, row, strict=True)}
+            {name: _cell(value) for name, value in zip(columns, row, strict=True)}
             for row in found.rows
         ),
-        found.columns,
+        columns,
     )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names of columns, each once: a join has some of them twice, and both have values."""
+    found: list[str] = []
+    for name in names:
+        free = (name, *(f"{name}_{number}" for number in range(1, len(names))))
+        found.append(next(each for each in free if each not in found))
+    return found
 
 
 def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
@@ -342,31 +371,65 @@ class _Bars:
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
         self._begin = time.monotonic()
-        self._files = self._rows = 0
-        self._all = bars.add_task("", total=None)
+        self._files = self._rows = self._bytes = 0
+        self._all = bars.add_task("", total=None, seconds=None)
         self._file: TaskID | None = None
+        self._largest = (0, 0.0)  # bytes and seconds of the largest file so far
         self._tell()
 
     def read(self, progress: cdr.LoadProgress) -> None:
         if self._file is None:
-            name = escape(Path(progress.file).name)
-            self._file = self._bars.add_task(name, total=progress.size)
-        self._bars.update(self._file, completed=progress.bytes)
+            self._file = self._bars.add_task("", total=None, seconds=self._expected(progress.size))
         if progress.stage == "done":
+            self._bytes += progress.bytes
             self._bars.remove_task(self._file)
             self._file = None
+            return
+        size = "" if progress.size in (None, progress.bytes) else f" of {_size(progress.size)}"
+        self._bars.update(
+            self._file,
+            description=f"{escape(Path(progress.file).name)}, {progress.stage} "
+            f"{_size(progress.bytes)}{size}",
+        )
 
     def count(self, file: cdr.FileReport) -> None:
         self._files += 1
         self._rows += file.records
+        if not file.skipped:
+            self._largest = max(self._largest, (file.size, file.seconds))
         self._tell()
+
+    def _expected(self, size: int | None) -> float | None:
+        """Seconds for a file, going by one before it that was not much smaller, if there is one.
+
+        How fast the file itself is read does not tell: that is but a small part of loading.
+        """
+        known, seconds = self._largest
+        return None if size is None or size > 10 * known else size * seconds / max(known, 1)
 
     def _tell(self) -> None:
         rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
         self._bars.update(
             self._all,
-            description=f"{self._files:,} files, {self._rows:,} rows, {rate:,.0f} rows/s",
+            description=f"{self._files:,} file{'s' * (self._files != 1)}, {_size(self._bytes)}, "
+            f"{self._rows:,} rows, {rate:,.0f} rows/s",
         )
+
+
+class _TimeLeft(ProgressColumn):
+    """Of a file, as far as there is anything to go by."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        seconds = task.fields["seconds"]
+        if seconds is None:
+            return Text()
+        return Text(f"{max(1, round(seconds - (task.elapsed or 0)))} s left")
+
+
+def _size(size: int | None) -> str:
+    return filesize.decimal(size or 0)
 
 
 @contextmanager
@@ -375,18 +438,21 @@ def _progress() -> Iterator[_Bars | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    columns = ("{task.description}", DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = ("{task.description}", TimeElapsedColumn(), _TimeLeft())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         yield _Bars(bars)
 
 
 def _filter(conditions: list[str]) -> Any:
     """Conditions as the KPIs take them; they judge names and values."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, Any] = {}
     for condition in conditions:
         name, equals, text = condition.partition("=")
         if not equals:
             raise InvalidRequest(f"--where is {condition!r}: give DIMENSION=VALUE")
+        if name in ("start", "until"):
+            found[name] = _instant(f"--where {name}", text)
+            continue
         value: Any = text or None
         try:
             if name == "day":
@@ -397,6 +463,12 @@ def _filter(conditions: list[str]) -> Any:
             raise InvalidRequest(f"--where is {condition!r}: {text!r} is no {name}") from None
         found.setdefault(name, []).append(value)
     return found or None
+
+
+def _instant(name: str, text: str) -> datetime:
+    found = moment(name, text)
+    assert found is not None  # noqa: S101 - there is a text
+    return found if isinstance(found, datetime) else datetime.combine(found, time_of_day(), UTC)
 
 
 def _kpi_record(row: Any) -> Record:
@@ -429,13 +501,15 @@ def _write_csv(records: list[Record]) -> None:
         dict.fromkeys(cost["currency"] for record in records for cost in record["cost"])
     )
     names = [name for name in (records[0] if records else ()) if name != "cost"]
-    writer.writerow([*names, *(f"cost {currency}" for currency in currencies)])
+    shown = {"amount": "cost", **{name: name for name in ("per_talk_minute", "per_started_minute")}}
+    writer.writerow(
+        [*names, *(f"{name} {currency}" for currency in currencies for name in shown.values())]
+    )
     for record in records:
-        amounts = {cost["currency"]: cost["amount"] for cost in record["cost"]}
+        costs = {cost["currency"]: cost for cost in record["cost"]}
         cells = [record[name] for name in names]
-        writer.writerow(
-            [*map(_harmless, cells), *(amounts.get(currency) for currency in currencies)]
-        )
+        cells += [costs.get(currency, {}).get(key) for currency in currencies for key in shown]
+        writer.writerow(map(_harmless, cells))
 
 
 def _harmless(cell: object) -> object:
@@ -448,6 +522,8 @@ def _cell(value: object) -> object:
         return _utc(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

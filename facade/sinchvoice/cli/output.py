@@ -94,6 +94,9 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     OutputClosed: 141,
 }
 
+_NARROWEST = 7
+"""Nobody can read columns of fewer characters, with the space between them."""
+
 # Messages of the library name its methods and settings; here they are commands and options.
 _WORDS = (
     ("use user_calls_by_window", "use --by-day or --step"),
@@ -206,12 +209,17 @@ class Output:
                 grid.add_row(_label(key), Text(_plain(value) or "-"))
             self.console().print(grid)
 
-    def rows(self, records: Iterable[Record], columns: Sequence[str]) -> None:
+    def rows(
+        self, records: Iterable[Record], columns: Sequence[str], *, rounded: bool = False
+    ) -> None:
         """Show results as they come: JSON lines, tab-separated text with a header, or a table.
+
+        If a table had too many columns for the terminal, each result is one of its own.
 
         Args:
             records: all with the same keys; if they end in an error, those before it are shown.
             columns: the keys for people; programs and pipes get all of them.
+            rounded: whether people get fractions in short.
         """
         if self.as_json:
             for record in records:
@@ -221,15 +229,24 @@ class Output:
                 if number == 0:
                     write("\t".join(record))
                 write("\t".join(_plain(value) for value in record.values()))
+        elif len(columns) * _NARROWEST > self.console().width:
+            for record in records:
+                self.record(record)
+                self.console().print()
         else:
-            table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
             for name in columns:
                 table.add_column(_label(name), overflow="fold")
             try:
                 for record in records:
                     for column, name in zip(table.columns, columns, strict=True):
-                        column.justify = "right" if isinstance(record[name], int) else "left"
-                    table.add_row(*(Text(_plain(record[name]) or "-") for name in columns))
+                        column.justify = (
+                            "right" if isinstance(record[name], int | float) else "left"
+                        )
+                    cells = (
+                        _in_short(record[name]) if rounded else record[name] for name in columns
+                    )
+                    table.add_row(*(Text(_plain(cell) or "-") for cell in cells))
             finally:
                 if table.rows:
                     self.console().print(table)
@@ -274,12 +291,22 @@ def _plain(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     if isinstance(value, Mapping):
+        if value.keys() > {"currency", "amount"}:  # and the prices that follow from it
+            return f"{_plain(value['amount'])} {_plain(value['currency'])}".rstrip()
         if value.keys() in ({"type", "endpoint"}, {"amount", "currency"}):
             separator = ":" if "type" in value else " "
             return separator.join(_plain(part) for part in value.values() if part is not None)
         value = json.dumps(value, default=_number, ensure_ascii=False)
     return printable(str(value), limit=100_000)
+
+
+def _in_short(value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _number(value: object) -> float | str:
