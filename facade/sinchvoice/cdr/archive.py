@@ -30,7 +30,7 @@ from . import layouts, loading
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
 from .plain import COLUMNS, literal
-from .queries import Database, import_duckdb, lock, settings
+from .queries import Database, import_duckdb, interruptible, lock, settings
 from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
@@ -329,14 +329,10 @@ class Archive(Database):
     ) -> Iterator[FileReport]:
         """As `load`, file by file: each is loaded when it is asked for, and told at once."""
         known = None if layout is None else layouts.find(layout)
-        try:
-            with closing(streams(list(sources))) as opened:  # an error would keep the file open
-                for stream in opened:
-                    yield self._load(stream, known, progress or (lambda _: None))
-        except RuntimeError as error:
-            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
-                raise KeyboardInterrupt from error
-            raise
+        # An error would keep the file open.
+        with interruptible(), closing(streams(list(sources))) as opened:
+            for stream in opened:
+                yield self._load(stream, known, progress or (lambda _: None))
 
     def _load(
         self,
@@ -390,8 +386,8 @@ class Archive(Database):
         asked = None if layout is None else layout.name
         with self._transaction(report.name):
             file_id = self._next("file_id", "files")
-            for select in found.rows:
-                self._do(f"INSERT INTO records {select(file_id)}")
+            for rows in found.rows:
+                self._do(f"INSERT INTO records {rows.select(file_id)}")
             if found.rejects is not None:
                 self._do(
                     "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
