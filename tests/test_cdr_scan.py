@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import os
@@ -138,6 +139,20 @@ def test_nothing_is_left_behind(path: Path, tmp_path: Path, monkeypatch: pytest.
         assert scan.records == 500
     with pytest.raises(CdrError, match="no header row"):
         cdr.scan(b"a;b\n")
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up")
+def test_nothing_is_left_of_a_scan_that_nobody_closes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    scan = cdr.scan(path.read_bytes())
+    assert list(folder.iterdir())
+    del scan
+    gc.collect()
     assert not list(folder.iterdir())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -174,15 +174,14 @@ class ArrowStream:
             CdrError: the query is wrong, or it is not only a question.
         """
         database = self._database
-        cursor = database._connection.cursor()  # the stream keeps it, and its transaction
-        try:
+        with database._failing(), ExitStack() as stack:
+            # The stream keeps it, and its transaction.
+            cursor = stack.enter_context(closing(database._connection.cursor()))
             statement = database._question(cursor, self._query)
-            return cursor.sql(statement, params=self._parameters or None).__arrow_c_stream__(
-                requested_schema
-            )
-        except database._duckdb.Error as error:
-            cursor.close()
-            raise CdrError(f"the query fails: {error}") from error
+            found = cursor.sql(statement, params=self._parameters or None)
+            stream = found.__arrow_c_stream__(requested_schema)
+            stack.pop_all()
+            return stream
 
 
 def import_duckdb() -> Any:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +73,8 @@ class Scan(Database):
     files, by `file_id`, and `rejects` what could not be read, and why.
 
     A local file that is neither packed nor odd is read where it is, each time that something is
-    asked. If it has changed by then, the question fails. Others are copied to a temporary folder.
+    asked. If it has changed by then, the question fails. The plain lines of others are copied to a
+    temporary folder, and what the exact reader reads of them is kept in a table.
 
     Attributes:
         records: in all files, rejects included.
@@ -94,7 +94,8 @@ class Scan(Database):
         self._kept = 0
         self._duckdb = import_duckdb()
         self._in_place: list[tuple[ByteStream, Path]] = []
-        self._workspace = _workspace()
+        self._temporary = _temporary_folder()  # it goes with the scan, if nobody closes that
+        self._workspace = Path(self._temporary.name)
         try:
             with interruptible():
                 self._connection = self._duckdb.connect(
@@ -102,7 +103,7 @@ class Scan(Database):
                 )
                 self._open(list(sources), None if layout is None else layouts.find(layout))
         except BaseException as error:
-            shutil.rmtree(self._workspace, ignore_errors=True)
+            self._temporary.cleanup()
             if isinstance(error, self._duckdb.Error):
                 raise CdrError(f"nothing can be scanned: {error}") from error
             raise
@@ -113,7 +114,7 @@ class Scan(Database):
     def close(self) -> None:
         """Remove what was copied; nothing can be asked any more."""
         self._connection.close()
-        shutil.rmtree(self._workspace, ignore_errors=True)
+        self._temporary.cleanup()
 
     def kpis(
         self,
@@ -247,9 +248,9 @@ class Scan(Database):
             stream.check_unchanged()
 
 
-def _workspace() -> Path:
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     try:
-        return Path(tempfile.mkdtemp(prefix="sinchvoice-scan-"))
+        return tempfile.TemporaryDirectory(prefix="sinchvoice-scan-", ignore_cleanup_errors=True)
     except OSError as error:
         raise CdrError(
             f"there is no folder for temporary files: set TMPDIR to one ({error.strerror or error})"
