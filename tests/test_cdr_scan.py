@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,15 @@ def test_without_a_folder_for_temporary_files_the_error_says_so(
         cdr.scan(path)
 
 
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """A process in the background may have been told to ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_signals")
 def test_control_c_interrupts_a_question(path: Path):
     with cdr.scan(path) as scan:
         timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
