@@ -157,7 +157,10 @@ def reject_row(reject: Any) -> tuple[Any, ...]:
     """A reject, of either kind; an empty value is none."""
     row = {name: getattr(reject, name) for name in REJECT}
     if not isinstance(reject.header, str):
-        row["header"] = ";".join(reject.header)
+        row["header"] = ";".join(
+            f'"{name.replace(chr(34), chr(34) * 2)}"' if set(name) & set(';"\r\n') else name
+            for name in reject.header
+        )
     return tuple(value if value != "" else None for value in row.values())
 
 

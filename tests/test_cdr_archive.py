@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import random
 import stat
@@ -514,6 +515,19 @@ def test_a_reject_is_resolved_as_well_if_the_correction_came_first(archive: Arch
     assert archive.rejects() == []
 
 
+def test_the_header_and_the_text_of_a_reject_are_a_file_whatever_the_columns_are_called(
+    archive: Archive,
+):
+    content = b'CallId;CallTime;Duration;"a;b";"c""d"\n1;2026-11-02T08:15:30Z;x;p;q\n'
+    load(archive, content, layout="app-to-app")
+    (reject,) = archive.rejects()
+    corrected = reject.raw.replace(b";x;", b";5;")
+    report = load(archive, reject.header.encode() + b"\n" + corrected, layout="app-to-app")
+    assert (report.loaded, report.resolved) == (1, 1)
+    ((extras,),) = archive.sql("SELECT extras FROM records").rows
+    assert json.loads(extras) == {"a;b": "p", 'c"d': "q"}
+
+
 # --- questions ----------------------------------------------------------------------------------
 
 
@@ -670,6 +684,17 @@ def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path):
         assert not left.exists()
 
 
+def test_a_closed_archive_says_so(archive: Archive):
+    stream = archive.to_arrow()
+    archive.close()
+    archive.close()
+    for ask in (archive.kpis, stream.__arrow_c_stream__, lambda: archive.sql("SELECT 1")):
+        with pytest.raises(CdrError, match="closed"):
+            ask()
+    with pytest.raises(CdrError, match="nothing of it was loaded"):
+        archive.load(file(row()))
+
+
 def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     text = tmp_path / "text"
     text.write_text("something")
@@ -688,6 +713,8 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
         Archive(tmp_path / "missing" / "calls.duckdb")
     with pytest.raises(CdrError, match="DuckDB takes no `.` in a path"):
         Archive(tmp_path / "what?")
+    with pytest.raises(CdrError, match="nothing that is no UTF-8"):
+        Archive(tmp_path / os.fsdecode(b"\xff"))
     with pytest.raises(CdrError, match="cannot be opened"):
         Archive(tmp_path / "limited", memory_limit="much")
     (tmp_path / "folder").mkdir()

@@ -121,6 +121,13 @@ def test_any_mixture_is_read_as_the_exact_reader_does(tmp_path: Path, header: bo
     assert {"mixed", "exact"} <= read_by
 
 
+@pytest.mark.parametrize("spaces", [0, 1, 9])
+def test_a_header_is_looked_at_to_its_end(archive: Archive, spaces: int):
+    header = b"CallId;CallTime;Custom".ljust((1 << 20) - 1 + spaces) + b";More\n"
+    report = check(archive, header + b"1;2026-11-02T08:15:30Z;a\n")
+    assert (report.loaded, report.rejected) == (0, 1)
+
+
 def in_all_columns(line: bytes) -> bytes:
     cells = line.split(b";", 5)
     if len(cells) < 6:

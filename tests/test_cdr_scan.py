@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
+import os
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import RejectCause
+from sinchvoice.cdr import LAYOUTS, RejectCause
 from sinchvoice.sandbox import Planted, cdr_generator
 
 
@@ -138,6 +143,120 @@ def test_nothing_is_left_behind(path: Path, tmp_path: Path, monkeypatch: pytest.
     assert not list(folder.iterdir())
 
 
-def test_a_scan_of_nothing_is_refused():
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up")
+def test_nothing_is_left_of_a_scan_that_nobody_closes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    scan = cdr.scan(path.read_bytes())
+    assert list(folder.iterdir())
+    del scan
+    gc.collect()
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("sources", [(), ([],), (iter(()), [])])
+def test_a_scan_of_nothing_is_refused(sources: Any):
     with pytest.raises(InvalidRequest, match="give at least one file"):
-        cdr.scan()
+        cdr.scan(*sources)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_columns_that_the_layout_does_not_have_have_their_types(
+    tmp_path: Path, layout: cdr.LayoutName
+):
+    path = tmp_path / "calls.csv"
+    path.write_bytes(generated(50, layout=layout))
+    with cdr.scan(path) as scan, cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        archive.load(path)
+        assert scan.kpis("day") == archive.kpis("day")
+        types = {name: kind for name, kind, *_ in archive.sql("DESCRIBE records").rows}
+        for name, kind, *_ in scan.sql("DESCRIBE records").rows:
+            assert kind == types[name]
+
+
+def test_a_byte_order_mark_before_a_record_costs_it_whatever_the_first_column_is(tmp_path: Path):
+    path = tmp_path / "calls.csv"
+    path.write_text(
+        "Custom;CallId;CallTime;Amount\n"
+        "a;1;2026-11-02T08:15:30Z;1\n"
+        "\ufeffb;2;2026-11-02T08:15:30Z;1\n"
+        "c;3;2026-11-02T08:15:30Z;1\n",
+        encoding="utf-8",
+    )
+    with cdr.scan(path) as scan:
+        assert scan.sql("SELECT call_id FROM records ORDER BY 1").rows == [("1",), ("3",)]
+        assert scan.sql("SELECT line, cause FROM rejects").rows == [(3, "byte-order-mark")]
+
+
+def test_many_files_are_read_together_and_each_row_has_the_file_it_is_from(tmp_path: Path):
+    sources: list[Any] = []
+    for number in range(40):
+        layout = list(LAYOUTS)[number % 2]
+        planted = Planted(multiline=number % 3)
+        made = generated(10 + number, seed=number, layout=layout, planted=planted)
+        path = tmp_path / f"{number}.csv"
+        path.write_bytes(made)
+        sources.append(path if number % 5 else gzip.compress(made))
+    with cdr.scan(sources, sources[1]) as scan:
+        found = scan.sql("SELECT file_id, count(*) FROM records GROUP BY 1 ORDER BY 1").rows
+        assert found == [*((number + 1, 10 + number) for number in range(40)), (41, 11)]
+        for number in (0, 1, 17, 39):
+            content = sources[number] if number % 5 else gzip.decompress(sources[number])
+            ids = scan.sql("SELECT call_id FROM records WHERE file_id = ?", [number + 1]).rows
+            assert sorted(ids) == sorted((record.call_id,) for record in cdr.read(content))
+
+
+def test_a_question_that_a_change_breaks_says_that(path: Path):
+    with cdr.scan(path) as scan:
+        path.write_bytes(path.read_bytes()[:-20])
+        for ask in (scan.kpis, lambda: scan.sql("SELECT * FROM records"), scan.to_arrow):
+            with pytest.raises(CdrError, match="changed while it was read"):
+                ask()
+        path.unlink()
+        with pytest.raises(CdrError, match="changed while it was read"):
+            scan.kpis()
+
+
+@pytest.mark.parametrize("limits", [{"memory_limit": "lots"}, {"threads": 0}])
+def test_limits_that_make_no_sense_are_refused(path: Path, limits: Any):
+    with pytest.raises(CdrError, match="nothing can be scanned"):
+        cdr.scan(path, **limits)
+
+
+def test_without_a_folder_for_temporary_files_the_error_says_so(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(CdrError, match="set TMPDIR"):
+        cdr.scan(path)
+
+
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """A process in the background may have been told to ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_signals")
+def test_control_c_interrupts_a_question(path: Path):
+    with cdr.scan(path) as scan:
+        timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            scan.sql("SELECT count(*) FROM range(100000) AS a, range(100000) AS b WHERE a <> b")
+        timer.join()
+        assert scan.sql("SELECT count(*) FROM records").rows == [(500,)]
+
+
+def test_a_file_whose_name_is_no_utf_8_is_read(path: Path, tmp_path: Path):
+    odd = tmp_path / os.fsdecode(b"\xff.csv")
+    path.rename(odd)
+    with cdr.scan(odd) as scan, cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        assert archive.load(odd).loaded == scan.records == 500
+        for database in (scan, archive):
+            assert database.sql("SELECT name FROM files").rows == [(f"{tmp_path}/\\udcff.csv",)]

@@ -565,7 +565,9 @@ def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
         for from_, to in ends
     ]
     over_midnight = quiet_box.add_call(to=phone, started=late, duration=200)
-    unanswered = quiet_box.add_call(to=phone, started=late, ring=9, result=CallResult.NO_ANSWER)
+    unanswered = quiet_box.add_call(
+        to=phone, started=late, ring=9, result=CallResult.NO_ANSWER, custom="a\rb"
+    )
     quiet_box.add_call(to=phone)
 
     files = quiet_box.write_cdr_files(tmp_path / "cdr")
@@ -595,6 +597,7 @@ def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
     assert charged.user_id == "u"
     assert charged.answer_time == late + timedelta(seconds=3)
     assert records[unanswered.call_id].reason == CallReason.TIMEOUT
+    assert records[unanswered.call_id].custom == unanswered.custom
 
     with cdr.read(quiet_box.write_cdr_files(tmp_path, NOW.date())) as reader:
         assert [record.call_id for record in reader] == [over_midnight.call_id]

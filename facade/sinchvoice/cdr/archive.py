@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -30,7 +31,7 @@ from . import layouts, loading
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
 from .plain import COLUMNS, literal
-from .queries import Database, import_duckdb, lock, settings
+from .queries import Database, import_duckdb, interruptible, lock, settings
 from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ class ArchivedReject:
         reject_id: its number in the archive.
         file_id: of its file, in the table `files`.
         file: the name of that.
-        header: the names of the columns, with semicolons between them.
+        header: the names of the columns, as a row that can be put before the raw text.
         call_id: the call that its raw text names; None if it cannot be told.
         resolved_by: file_id of the file that has this call's record; None if there is none.
     """
@@ -269,8 +270,11 @@ class Archive(Database):
     ) -> None:
         self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
-        if "?" in str(self.path):
-            raise CdrError("DuckDB takes no `?` in a path: choose another", str(self.path))
+        if re.search(r"[?\udc80-\udcff]", str(self.path)):
+            raise CdrError(
+                "DuckDB takes no `?` in a path, and nothing that is no UTF-8: choose another",
+                str(self.path),
+            )
         self._wal = self.path.with_name(self.path.name + ".wal")
         self._closed = False
         self._workspace = _workspace(self.path)
@@ -329,14 +333,10 @@ class Archive(Database):
     ) -> Iterator[FileReport]:
         """As `load`, file by file: each is loaded when it is asked for, and told at once."""
         known = None if layout is None else layouts.find(layout)
-        try:
-            with closing(streams(list(sources))) as opened:  # an error would keep the file open
-                for stream in opened:
-                    yield self._load(stream, known, progress or (lambda _: None))
-        except RuntimeError as error:
-            if type(error) is RuntimeError and "interrupted" in str(error):  # DuckDB's for Ctrl-C
-                raise KeyboardInterrupt from error
-            raise
+        # An error would keep the file open.
+        with interruptible(), closing(streams(list(sources))) as opened:
+            for stream in opened:
+                yield self._load(stream, known, progress or (lambda _: None))
 
     def _load(
         self,
@@ -362,9 +362,10 @@ class Archive(Database):
                     with _Unchanged(stream, spooled.sha256) as original:
                         report = self._load_new(spooled, layout, original, report)
         finally:
-            for each in self._workspace.iterdir():
-                if each.is_file():
-                    each.unlink()
+            with suppress(FileNotFoundError):  # it is gone once the archive is closed
+                for each in self._workspace.iterdir():
+                    if each.is_file():
+                        each.unlink()
         tell(LoadProgress(stream.name, "done", spooled.size, spooled.size))
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 
@@ -390,8 +391,8 @@ class Archive(Database):
         asked = None if layout is None else layout.name
         with self._transaction(report.name):
             file_id = self._next("file_id", "files")
-            for select in found.rows:
-                self._do(f"INSERT INTO records {select(file_id)}")
+            for rows in found.rows:
+                self._do(f"INSERT INTO records {rows.select(file_id)}")
             if found.rejects is not None:
                 self._do(
                     "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608

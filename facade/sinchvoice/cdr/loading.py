@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 
 from .layouts import Layout
-from .plain import NumberedLines, PlainLines, number, plain_lines
+from .plain import NumberedLines, PlainLines, PlainRows, number, plain_lines
 from .sifting import NotPlain, Sifted, sift
 from .sources import ByteStream
 
@@ -84,14 +83,14 @@ class Found:
         read_by: how it was found.
         records: all of them.
         layouts: of those that could be read.
-        rows: for these: SQL for rows in the order of COLUMNS, given the id of the file.
+        rows: these, each part of them with SQL in the order of COLUMNS.
         rejects: SQL for the others; None if there are none.
     """
 
     read_by: ReadBy
     records: int
     layouts: Sequence[str]
-    rows: Sequence[Callable[[int], str]]
+    rows: Sequence[PlainRows | Sifted]
     rejects: str | None = None
 
     @classmethod
@@ -99,10 +98,9 @@ class Found:
         cls, plain: PlainLines, paths: Sequence[Path], records: int, *, in_place: bool = False
     ) -> Found:
         """Every record is on a plain line: of the file itself, or of numbered ones."""
-        select = partial(plain.select, paths)
-        if in_place:
-            select = partial(select, numbers=(), skip=plain.header_lines)
-        return cls("fast", records, [plain.layout.name], [select])
+        numbers, skip = ((), plain.header_lines) if in_place else (("line",), 0)
+        rows = PlainRows(plain, numbers, skip, tuple(paths))
+        return cls("fast", records, [plain.layout.name], [rows])
 
     @classmethod
     def sifted(cls, plain: PlainLines, sifted: Sifted) -> Found:
@@ -112,7 +110,7 @@ class Found:
             "mixed",
             sifted.records,
             sorted({plain.layout.name, *exact.layouts}),
-            [partial(plain.select, [sifted.plain_path], numbers=("line", "record")), *exact.rows],
+            [PlainRows(plain, ("line", "record"), 0, (sifted.plain_path,)), sifted],
             exact.rejects,
         )
 
@@ -123,7 +121,7 @@ class Found:
             "exact",
             sifted.records,
             sorted(sifted.layouts),
-            [sifted.select],
+            [sifted],
             sifted.select_rejects(),
         )
 

@@ -27,6 +27,7 @@ __all__ = [
     "COLUMNS",
     "NumberedLines",
     "PlainLines",
+    "PlainRows",
     "has_returns",
     "literal",
     "number",
@@ -190,9 +191,9 @@ _PATTERNS = {
     ColumnType.RESULT: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
     ColumnType.REASON: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
 }
-_TEXT = r'(?:"(?:[^"\r\0\x01]|"")*"|[^;"\r\0\x01]*)'
+# It may begin a line, where a byte order mark is no text.
+_TEXT = r'(?:"(?:[^"\r\0\x01]|"")*"|[^;"\r\0\x01\x{FEFF}]*)'
 _REQUIRED = {
-    # It may begin a line, where a byte order mark is no text.
     ColumnType.TEXT: r'(?:"(?:[^"\r\0\x01]|"")+"|[^;"\r\0\x01\x{FEFF}]+)',
     ColumnType.TIME: f'(?:"{_TIME}"|{_TIME})',
 }
@@ -243,7 +244,7 @@ class PlainLines:
     def select(
         self,
         paths: Sequence[Path],
-        file_id: int,
+        file_ids: Sequence[int],
         *,
         numbers: tuple[str, ...] = ("line",),
         skip: int = 0,
@@ -252,12 +253,12 @@ class PlainLines:
 
         Args:
             paths: of the files.
-            file_id: the number of the file that the lines come from.
+            file_ids: for each of them, the number of the file that the lines come from.
             numbers: what stands before the columns: nothing, `line`, or `line` and `record`.
             skip: lines that come before, in each file.
         """
         typed = dict.fromkeys(numbers, "BIGINT")
-        cells = {"layout": literal(self.layout.name), "file_id": f"CAST({file_id} AS INTEGER)"}
+        cells = {"layout": literal(self.layout.name), "file_id": _file_id(file_ids)}
         cells |= dict(zip(numbers, numbers, strict=True))
         if numbers == ("line",):
             cells["record"] = f"line - {self.header_lines}"
@@ -268,11 +269,21 @@ class PlainLines:
                 typed[name] = _SQL_TYPES.get(column.type, "VARCHAR")
                 cells[_NAMES.get(column.field, column.field)] = _cell(name, column)
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in typed.items())
-        wide = ", ".join(f"{cells.get(name, 'NULL')} AS {name}" for name in COLUMNS)
+        wide = ", ".join(
+            f"{cells.get(name, f'CAST(NULL AS {kind})')} AS {name}"
+            for name, kind in COLUMNS.items()
+        )
         return (
             f"SELECT {wide} FROM read_csv({_list(paths)}, columns={{{columns}}}, "  # noqa: S608
             f"delim=';', quote='\"', escape='\"', nullstr='', skip={skip}, {_OPTIONS})"
         )
+
+
+def _file_id(file_ids: Sequence[int]) -> str:
+    if len(set(file_ids)) == 1:
+        return f"CAST({file_ids[0]} AS INTEGER)"
+    numbers = ", ".join(map(str, file_ids))
+    return f"list_extract(CAST([{numbers}] AS INTEGER[]), CAST(file_index AS BIGINT) + 1)"
 
 
 def _list(paths: Sequence[Path]) -> str:
@@ -287,10 +298,39 @@ def _as_text(*paths: Path) -> str:
     )
 
 
+@attrs.frozen
+class PlainRows:
+    """The rows of files of plain lines; the more of them are read at once, the faster it is.
+
+    Attributes:
+        lines: how these are told, and read.
+        numbers: what stands before the columns, as in `PlainLines.select`.
+        skip: lines that come before, in each file.
+        paths: of the files.
+    """
+
+    lines: PlainLines
+    numbers: tuple[str, ...]
+    skip: int
+    paths: tuple[Path, ...] = attrs.field(eq=False)
+
+    def select(self, file_id: int) -> str:
+        """SQL for them, in the order of COLUMNS."""
+        return self.select_all([(file_id, self)])
+
+    def select_all(self, files: Sequence[tuple[int, PlainRows]]) -> str:
+        """SQL for these and others of the same form, each with the number of its file."""
+        found = [(path, file_id) for file_id, rows in files for path in rows.paths]
+        paths, file_ids = zip(*found, strict=True)
+        return self.lines.select(paths, file_ids, numbers=self.numbers, skip=self.skip)
+
+
 def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | None:
     """How plain lines look; None if the first line does not say, or names columns of its own."""
     with path.open("rb") as file:
         head = file.readline(_BLOCK)
+        if not head.endswith(b"\n") and file.read(1):
+            return None  # more of it might name other columns
     reader = Reader(b"", layout)
     parts = iter([head])
     first = RecordFile(reader, ByteStream(name, lambda size: next(parts, b"")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -25,6 +25,7 @@ __all__ = [
     "Parameters",
     "QueryResult",
     "import_duckdb",
+    "interruptible",
     "lock",
     "settings",
 ]
@@ -82,8 +83,11 @@ class Database:
 
         Raises:
             InvalidRequest: there is no such dimension, or no such value of it.
+            CdrError: they cannot be computed.
         """
-        return kpis.compute(kpis.on_duckdb(self._connection), by, where, min_attempts=min_attempts)
+        with self._failing():
+            run = kpis.on_duckdb(self._connection)
+            return kpis.compute(run, by, where, min_attempts=min_attempts)
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Ask in SQL, and change nothing.
@@ -120,7 +124,7 @@ class Database:
 
     @contextmanager
     def _asking(self, query: str, parameters: Parameters) -> Iterator[duckdb.DuckDBPyConnection]:
-        with closing(self._connection.cursor()) as cursor, self._failing():
+        with self._failing(), closing(self._connection.cursor()) as cursor:
             statement = self._question(cursor, query)
             cursor.execute(
                 statement, parameters if isinstance(parameters, Mapping) else list(parameters)
@@ -131,7 +135,8 @@ class Database:
     def _failing(self) -> Iterator[None]:
         """While a query runs: what is wrong with it is a CdrError."""
         try:
-            yield
+            with interruptible():
+                yield
         except self._duckdb.Error as error:
             raise CdrError(f"the query fails: {error}") from error
 
@@ -169,15 +174,14 @@ class ArrowStream:
             CdrError: the query is wrong, or it is not only a question.
         """
         database = self._database
-        cursor = database._connection.cursor()  # the stream keeps it, and its transaction
-        try:
+        with database._failing(), ExitStack() as stack:
+            # The stream keeps it, and its transaction.
+            cursor = stack.enter_context(closing(database._connection.cursor()))
             statement = database._question(cursor, self._query)
-            return cursor.sql(statement, params=self._parameters or None).__arrow_c_stream__(
-                requested_schema
-            )
-        except database._duckdb.Error as error:
-            cursor.close()
-            raise CdrError(f"the query fails: {error}") from error
+            found = cursor.sql(statement, params=self._parameters or None)
+            stream = found.__arrow_c_stream__(requested_schema)
+            stack.pop_all()
+            return stream
 
 
 def import_duckdb() -> Any:
@@ -189,6 +193,17 @@ def import_duckdb() -> Any:
             "archives and scans need DuckDB: pip install 'sinchvoice[cdr]'"
         ) from error
     return duckdb
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While DuckDB works: its own exception for Ctrl-C is the usual one."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is RuntimeError and "interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def settings(

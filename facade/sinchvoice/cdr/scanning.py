@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import CdrError, InvalidRequest
@@ -23,8 +22,17 @@ from . import layouts
 from .kpis import Dimension, KpiFilter, KpiRow
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, find, find_exactly, spool
-from .plain import COLUMNS, has_returns, plain_lines
-from .queries import ArrowStream, Database, Parameters, QueryResult, import_duckdb, lock, settings
+from .plain import COLUMNS, PlainRows, has_returns, plain_lines
+from .queries import (
+    ArrowStream,
+    Database,
+    Parameters,
+    QueryResult,
+    import_duckdb,
+    interruptible,
+    lock,
+    settings,
+)
 from .sifting import REJECT_COLUMNS
 from .sources import ByteStream, Source, streams
 
@@ -65,7 +73,8 @@ class Scan(Database):
     files, by `file_id`, and `rejects` what could not be read, and why.
 
     A local file that is neither packed nor odd is read where it is, each time that something is
-    asked. If it has changed by then, the question fails. Others are copied to a temporary folder.
+    asked. If it has changed by then, the question fails. The plain lines of others are copied to a
+    temporary folder, and what the exact reader reads of them is kept in a table.
 
     Attributes:
         records: in all files, rejects included.
@@ -83,18 +92,20 @@ class Scan(Database):
         self.records = 0
         self.rejected = 0
         self._kept = 0
-        if not sources:
-            raise InvalidRequest("there is nothing to scan: give at least one file")
         self._duckdb = import_duckdb()
         self._in_place: list[tuple[ByteStream, Path]] = []
-        self._workspace = Path(tempfile.mkdtemp(prefix="sinchvoice-scan-"))
+        self._temporary = _temporary_folder()  # it goes with the scan, if nobody closes that
+        self._workspace = Path(self._temporary.name)
         try:
-            self._connection = self._duckdb.connect(
-                config=settings(self._workspace, memory_limit, threads)
-            )
-            self._open(list(sources), None if layout is None else layouts.find(layout))
-        except BaseException:
-            shutil.rmtree(self._workspace, ignore_errors=True)
+            with interruptible():
+                self._connection = self._duckdb.connect(
+                    config=settings(self._workspace, memory_limit, threads)
+                )
+                self._open(list(sources), None if layout is None else layouts.find(layout))
+        except BaseException as error:
+            self._temporary.cleanup()
+            if isinstance(error, self._duckdb.Error):
+                raise CdrError(f"nothing can be scanned: {error}") from error
             raise
 
     def __repr__(self) -> str:
@@ -103,7 +114,7 @@ class Scan(Database):
     def close(self) -> None:
         """Remove what was copied; nothing can be asked any more."""
         self._connection.close()
-        shutil.rmtree(self._workspace, ignore_errors=True)
+        self._temporary.cleanup()
 
     def kpis(
         self,
@@ -142,9 +153,9 @@ class Scan(Database):
         """
         self._kept += 1
         table = f"kept_{self._kept}"
-        with closing(self._connection.cursor()) as cursor, self._failing():
-            text = self._question(cursor, query).query.rstrip().removesuffix(";")
         with self._failing():
+            with closing(self._connection.cursor()) as cursor:
+                text = self._question(cursor, query).query.rstrip().removesuffix(";")
             self._connection.execute(f"CREATE TABLE {table} AS {text}", parameters)
         self._check_unchanged()
         return ArrowStream(self, f"FROM {table}", ())
@@ -152,11 +163,13 @@ class Scan(Database):
     # --- what is in the files ---
 
     def _open(self, sources: list[Source], layout: Layout | None) -> None:
-        selects: list[str] = []
+        plain: dict[PlainRows, list[tuple[int, PlainRows]]] = {}
         columns = ", ".join(f'"{name}" {kind}' for name, kind in REJECT_COLUMNS.items())
         columns = columns.replace('"raw" VARCHAR', '"raw" BLOB')
         self._do("CREATE TABLE files (file_id INTEGER, name VARCHAR)")
         self._do(f"CREATE TABLE rejects (file_id INTEGER, {columns})")
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        self._do(f"CREATE TABLE sifted ({columns})")
         for file_id, stream in enumerate(streams(sources), 1):
             self._do("INSERT INTO files VALUES (?, ?)", file_id, stream.name)
             folder = self._workspace / str(file_id)
@@ -170,18 +183,30 @@ class Scan(Database):
                     f"{self._workspace} cannot be written: {error.strerror or error}", stream.name
                 ) from error
             self.records += found.records
-            selects += [f"SELECT {_COLUMNS} FROM ({rows(file_id)})" for rows in found.rows]  # noqa: S608
+            for rows in found.rows:
+                if isinstance(rows, PlainRows):
+                    plain.setdefault(rows, []).append((file_id, rows))
+                else:
+                    self._do(f"INSERT INTO sifted {rows.select(file_id)}")
             if found.rejects is not None:
                 self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
-        self._do(f"CREATE VIEW records AS {' UNION ALL '.join(selects)}")
+            kept = {p for rows in found.rows if isinstance(rows, PlainRows) for p in rows.paths}
+            for each in folder.iterdir():
+                if each not in kept:
+                    each.unlink()
+        if not self._one("SELECT count(*) FROM files"):
+            raise InvalidRequest("there is nothing to scan: give at least one file")
+        selects = ["FROM sifted", *(rows.select_all(files) for rows, files in plain.items())]
+        every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
+        self._do(f"CREATE VIEW records AS {every}")
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
 
     def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> Found | None:
         """What is in a file that can be read where it is; None if it had better be copied."""
         path = stream.path
-        # DuckDB takes such a name for many files.
-        if path is None or re.search(r"[*?\[\]]", str(path.absolute())):
+        # DuckDB takes such a name for many files, or for none: one in bytes that are no UTF-8.
+        if path is None or re.search(r"[*?\[\]\udc80-\udcff]", str(path.absolute())):
             return None
         path = path.absolute()
         lines = plain_lines(stream.name, path, layout)
@@ -207,12 +232,29 @@ class Scan(Database):
             return find(self._connection, *where)
         except (self._duckdb.Error, Doubt):
             return find_exactly(*where)
-        finally:
-            spooled.path.unlink()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            with super()._failing():
+                yield
+        except CdrError as error:
+            if isinstance(error.__cause__, self._duckdb.Error):
+                self._check_unchanged()  # which may be why
+            raise
 
     def _check_unchanged(self) -> None:
         for stream, _ in self._in_place:
             stream.check_unchanged()
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="sinchvoice-scan-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise CdrError(
+            f"there is no folder for temporary files: set TMPDIR to one ({error.strerror or error})"
+        ) from error
 
 
 def _size_of_lines(path: Path) -> int:

@@ -7,6 +7,7 @@ which no text can end a cell or a row; every reject likewise.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -351,9 +352,13 @@ def _reject_cells(reject: Reject) -> list[Any]:
         reject.message,
         reject.raw.hex(),
         reject.size,
-        ";".join(reject.header),
+        ";".join(map(_quoted, reject.header)),
         _call_id(reject),
     ]
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""')) if re.search('[;"\r\n]', name) else name
 
 
 def _call_id(reject: Reject) -> str:

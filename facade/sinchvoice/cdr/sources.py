@@ -103,7 +103,8 @@ class ByteStream:
         origin: _Origin | None = None,
         path: Path | None = None,
     ) -> None:
-        self.name = name
+        # A name that is no UTF-8 would neither be stored nor printed.
+        self.name = name.encode("utf-8", "backslashreplace").decode()
         self.path = path
         self._read = read
         self._origin = origin

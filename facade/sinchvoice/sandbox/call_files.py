@@ -38,7 +38,8 @@ def write_calls(folder: Path, calls: Iterable[SandboxCall], day: date) -> list[P
     for layout, records in sorted(rows.items()):
         path = folder / f"{layout}-{day}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter=";", lineterminator="\n")
+            # Before Python 3.13, it quotes no CR but one that ends its lines.
+            writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
             writer.writerow(column.name for column in LAYOUTS[layout].columns)
             writer.writerows(records)
         files.append(path)
