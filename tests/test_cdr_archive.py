@@ -688,7 +688,13 @@ def test_a_closed_archive_says_so(archive: Archive):
     stream = archive.to_arrow()
     archive.close()
     archive.close()
-    for ask in (archive.kpis, stream.__arrow_c_stream__, lambda: archive.sql("SELECT 1")):
+    for ask in (
+        archive.kpis,
+        archive.rejects,
+        archive.completeness,
+        stream.__arrow_c_stream__,
+        lambda: archive.sql("SELECT 1"),
+    ):
         with pytest.raises(CdrError, match="closed"):
             ask()
     with pytest.raises(CdrError, match="nothing of it was loaded"):

@@ -533,7 +533,7 @@ class Archive(Database):
         Args:
             resolved: True for those too whose call is in `records` by now.
         """
-        rows = self._rows(
+        rows = self._ask(
             'SELECT reject_id, r.file_id, name, line, "offset", record, r.layout, column_name, '
             "value, cause, message, raw, r.size, header, call_id, resolved_by "
             "FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id "
@@ -545,7 +545,7 @@ class Archive(Database):
 
     def completeness(self) -> list[DayCompleteness]:
         """What there is of each UTC day and layout, and which days between others are missing."""
-        rows = self._rows(
+        rows = self._ask(
             """
             WITH days AS (
                 SELECT CAST(call_time AS DATE) AS day, r.layout, count(DISTINCT r.file_id) AS files,

@@ -131,6 +131,11 @@ class Database:
             )
             yield cursor  # closing it undoes the transaction
 
+    def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """As `_rows`, for whoever asks from outside."""
+        with self._failing():
+            return self._rows(query, *parameters)
+
     @contextmanager
     def _failing(self) -> Iterator[None]:
         """While a query runs: what is wrong with it is a CdrError."""
