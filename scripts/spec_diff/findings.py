@@ -21,7 +21,8 @@ class Finding(NamedTuple):
         before: The value before.
         after: The value after.
         path: Where it is within a body, as `.price.amount`.
-        via: What refers to the schemas that differ, in either document.
+        via: The references on the way to the schemas that differ, in either document, and where
+            those stand.
     """
 
     kind: str
@@ -30,7 +31,7 @@ class Finding(NamedTuple):
     before: object = None
     after: object = None
     path: str = ""
-    via: tuple[Node, Node] | None = None
+    via: tuple[tuple[Node, Node], ...] = ()
 
 
 @dataclass(slots=True)
@@ -90,8 +91,7 @@ class Report:
         if at and printable(at[0].name) not in found.names:
             found.names.append(printable(at[0].name))
         found.ids.update(operation.id for operation in at if operation.id)
-        if finding.via:
-            found.vias.add(finding.via)
+        found.vias.update(finding.via)
 
     def changes(self) -> list[Traced]:
         """Return a change for each finding, those that matter most first."""
@@ -162,8 +162,12 @@ def quoted(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text of the document so that it can neither end a line nor command a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Return a text of the document so that it can end no line, and command no terminal or runner.
+
+    GitHub's runners obey `##[...]` anywhere in a line.
+    """
+    plain = "".join(character if character.isprintable() else "?" for character in text)
+    return plain.replace("##[", "## [")
 
 
 def _pointer(node: Node, document: Document) -> str:
