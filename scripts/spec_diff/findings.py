@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .documents import Document, Node
 from .kinds import KINDS
 from .model import Change
 from .operations import Operation, inside
 from .shapes import canonical
+
+# References that are followed one after the other, in either document.
+Trail: TypeAlias = tuple[tuple[Node, Node], ...]
 
 
 class Finding(NamedTuple):
@@ -31,7 +34,7 @@ class Finding(NamedTuple):
     before: object = None
     after: object = None
     path: str = ""
-    via: tuple[tuple[Node, Node], ...] = ()
+    via: Trail = ()
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .documents import Document, Node
-from .findings import Finding
+from .findings import Finding, Trail
 from .kinds import LIMITS, SENT
 from .model import SpecDiffError
 from .reading import escape
@@ -53,9 +53,9 @@ class SchemaComparison:
 
     def findings(self, start: Pair) -> Iterator[Finding]:
         """Yield what differs between two schemas and all that they contain, each with its path."""
-        via: tuple[tuple[Node, Node], ...] = ((start.old[0], start.new[0]),)
+        via = ((start.old[0], start.new[0]),)
         start = start._replace(old=self._old.entry(start.old), new=self._new.entry(start.new))
-        seen, queue = {start}, deque([("", start, via)])
+        seen, queue = {start}, deque[tuple[str, Pair, Trail]]([("", start, via)])
         while queue:
             path, pair, via = queue.popleft()
             references = tuple(nodes for nodes in via if any(map(_refers, nodes)))

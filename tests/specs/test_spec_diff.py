@@ -251,6 +251,14 @@ def test_a_range_in_place_of_a_status_is_one_more_status_with_the_same_answer():
     assert compare(new, new.replace("2XX", "'200'")) == []
 
 
+def test_a_status_without_a_name_is_one_as_well():
+    new = THINGS.replace("'200'", "''")
+    assert {change.id for change in compare(THINGS, new)} == {
+        "response-success-status-removed",
+        "response-non-success-status-added",
+    }
+
+
 def test_an_alternative_that_changed_is_found_by_what_it_still_has_in_common():
     old = "    Thing: {oneOf: [{properties: {a: {}, b: {}, c: {}}}, {properties: {x: {}}}]}\n"
     new = "    Thing: {oneOf: [{properties: {x: {}}}, {properties: {a: {}, b: {}}}]}\n"
