@@ -53,7 +53,7 @@ class SchemaComparison:
 
     def findings(self, start: Pair) -> Iterator[Finding]:
         """Yield what differs between two schemas and all that they contain, each with its path."""
-        via = ((start.old[0], start.new[0]),)
+        via: Trail = ((start.old[0], start.new[0]),)
         start = start._replace(old=self._old.entry(start.old), new=self._new.entry(start.new))
         seen, queue = {start}, deque[tuple[str, Pair, Trail]]([("", start, via)])
         while queue:
