@@ -370,7 +370,8 @@ def without_declared(found: list[Break], changelog: str, since: str) -> list[Bre
         changelog: The whole text of CHANGELOG.md.
         since: The version that was compared with.
     """
-    newer = re.split(rf"^## \[?{re.escape(since)}\b", changelog, maxsplit=1, flags=re.MULTILINE)[0]
+    heading = rf"^## \[?{re.escape(since)}(?![\w.+-])"
+    newer = re.split(heading, changelog, maxsplit=1, flags=re.MULTILINE)[0]
     declared: set[str] = set()
     for section in re.split(r"^## ", newer, flags=re.MULTILINE):
         for part in re.split(r"^### ", section, flags=re.MULTILINE):

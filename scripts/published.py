@@ -253,6 +253,8 @@ async def _fetch(url: str, limits: Limits) -> bytes:
 async def _follow(client: httpx.AsyncClient, url: str, limits: Limits) -> bytes:
     target = httpx.URL(url)
     for _ in range(limits.redirects + 1):
+        if target.userinfo:
+            raise PublishedError(f"{target!r}: leave name and password out: they would be reported")
         if target.scheme != "https":
             raise PublishedError(f"{target}: not an https address")
         # Uncompressed, so that its size is known before it is in memory.

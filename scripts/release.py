@@ -34,7 +34,7 @@ def notes(tag: str, root: Path) -> str:
         raise ReleaseError(f"the tag is {tag}, and _version.py has {version}: tag v{version}")
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(
-        rf"^## \[?{re.escape(version)}\b.*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE
+        rf"^## \[?{re.escape(version)}(?![\w.+-]).*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE
     )
     if section is None or not section[1].strip():
         raise ReleaseError(

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from . import Level, SpecDiffError, compare, read, worst
+from .findings import printable
 from .overrides import override, read_overrides
 from .report import FORMATS
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.overrides:
             changes = override(changes, read_overrides(options.overrides))
     except SpecDiffError as error:
-        print(f"{error}\nNothing was compared.", file=sys.stderr)
+        print(f"{printable(str(error))}\nNothing was compared.", file=sys.stderr)
         return 2
     print(FORMATS[options.format](changes, old.name, new.name))
     level = worst(changes)

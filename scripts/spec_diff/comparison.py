@@ -93,7 +93,7 @@ def _compare_unused(old: Document, new: Document, comparison: "_Operation") -> N
     for name, before, after in _both(_components(old, "responses"), _components(new, "responses")):
         if before and after and before not in used:
             pair = before.resolved().as_object(), after.resolved().as_object()
-            comparison.compare_response(*pair, name)
+            comparison.compare_response(*pair, quoted(name))
     for name, before, after in _both(_components(old, "schemas"), _components(new, "schemas")):
         if before and not after and before not in used:
             around = Node(new, "/components/schemas", None)
@@ -207,15 +207,15 @@ class _Operation:
     def _parameters(self, old: Operation, new: Operation) -> None:
         for (place, _), before, after in _both(parameters(old), parameters(new)):
             if before and after:
-                spot = self.spot.at(f"{place} parameter {quoted(before.value['name'])}")
+                spot = self.spot.at(f"{_word(place)} parameter {quoted(before.value['name'])}")
                 self._parameter(before, after, spot)
             elif before:
                 name, around = before.value["name"], inside(new.node, "parameters")
-                spot = self.spot.at(f"{place} parameter {quoted(name)}")
+                spot = self.spot.at(f"{_word(place)} parameter {quoted(name)}")
                 spot.note("request-parameter-removed", before, around, name)
             elif after:
                 name, around = after.value["name"], inside(old.node, "parameters")
-                spot = self.spot.at(f"{place} parameter {quoted(name)}")
+                spot = self.spot.at(f"{_word(place)} parameter {quoted(name)}")
                 kind = f"new-{'required' if is_required(after) else 'optional'}-request-parameter"
                 spot.note(kind, around, after, None, name)
 
@@ -279,7 +279,7 @@ class _Operation:
         olds, news = old.responses, new.responses
         places = inside(old.node, "responses"), inside(new.node, "responses")
         for status, before, after in _both(olds, news):
-            name, family = status.lower(), f"{status[0]}XX"
+            name, family = _word(status), f"{status[:1]}XX"
             if before and after:
                 self.compare_response(before, after, name)
             elif before:
@@ -307,6 +307,11 @@ class _Operation:
             path = finding.path.removeprefix(".")
             place = f"{spot.place.removesuffix(' body')} {quoted(path)}" if path else spot.place
             spot.report.add(finding, place, spot.operations)
+
+
+def _word(name: str) -> str:
+    """Return a status or a place for people: as it is, unless it is something else."""
+    return name.lower() if name.isalnum() else quoted(name)
 
 
 def _both(

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from .documents import Document, Node
 from .kinds import KINDS
 from .model import Change
 from .operations import Operation, inside
 from .shapes import canonical
+
+# References that are followed one after the other, in either document.
+Trail: TypeAlias = tuple[tuple[Node, Node], ...]
 
 
 class Finding(NamedTuple):
@@ -21,7 +24,8 @@ class Finding(NamedTuple):
         before: The value before.
         after: The value after.
         path: Where it is within a body, as `.price.amount`.
-        via: What refers to the schemas that differ, in either document.
+        via: The references on the way to the schemas that differ, in either document, and where
+            those stand.
     """
 
     kind: str
@@ -30,7 +34,7 @@ class Finding(NamedTuple):
     before: object = None
     after: object = None
     path: str = ""
-    via: tuple[Node, Node] | None = None
+    via: Trail = ()
 
 
 @dataclass(slots=True)
@@ -90,8 +94,7 @@ class Report:
         if at and printable(at[0].name) not in found.names:
             found.names.append(printable(at[0].name))
         found.ids.update(operation.id for operation in at if operation.id)
-        if finding.via:
-            found.vias.add(finding.via)
+        found.vias.update(finding.via)
 
     def changes(self) -> list[Traced]:
         """Return a change for each finding, those that matter most first."""
@@ -162,8 +165,12 @@ def quoted(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text of the document so that it can neither end a line nor command a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Return a text of the document so that it can end no line, and command no terminal or runner.
+
+    GitHub's runners obey `##[...]` anywhere in a line.
+    """
+    plain = "".join(character if character.isprintable() else "?" for character in text)
+    return plain.replace("##[", "## [")
 
 
 def _pointer(node: Node, document: Document) -> str:

@@ -177,10 +177,11 @@ def style(parameter: Node) -> tuple[str, bool]:
 
 def contents(node: Node) -> dict[str, Node]:
     """Return media types in one spelling; a character set does not change the meaning of JSON."""
-    return {
-        re.sub(r"\s*;\s*charset=[^;]*", "", name.lower()).replace(" ", ""): media
-        for name, media in node.members("content")
-    }
+    found = dict[str, Node]()
+    for name, media in node.members("content"):
+        parts = (part.strip() for part in name.lower().split(";"))
+        found[";".join(part for part in parts if not part.startswith("charset="))] = media
+    return found
 
 
 def reachable(start: Node) -> set[Node]:

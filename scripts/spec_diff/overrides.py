@@ -6,6 +6,7 @@ The file is YAML:
       - id: response-success-status-added
         operation: PATCH /calling/v1/calls/id/{callId}   # optional
         pointer: /paths/~1calling~1v1                    # optional; what is below counts as well
+        value: '200'                                     # optional; what was, or is now
         level: INFO
         reason: Any 2xx is a success to the facade.
 """
@@ -17,8 +18,9 @@ from typing import Any
 from .documents import load
 from .kinds import KINDS
 from .model import Change, Level, SpecDiffError
+from .shapes import canonical
 
-_FIELDS = {"id", "operation", "pointer", "level", "reason"}
+_FIELDS = {"id", "operation", "pointer", "value", "level", "reason"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Override:
         id: The kind of change.
         operation: The operation, as `GET /path`; None for all.
         pointer: What the change is at or below, in either document; None for all.
+        value: What was there before, or is now; None for all.
         level: The level instead of the usual one.
         reason: Why.
     """
@@ -40,16 +43,19 @@ class Override:
     id: str
     operation: str | None
     pointer: str | None
+    value: Any
     level: Level
     reason: str
 
     def fits(self, change: Change) -> bool:
         """Tell whether it is about a change."""
         pointers = change.old_pointer, change.new_pointer
+        values = canonical(change.old), canonical(change.new)
         return (
             change.id == self.id
             and (self.operation is None or self.operation in change.operations)
             and (self.pointer is None or any(_is_below(one, self.pointer) for one in pointers))
+            and (self.value is None or canonical(self.value) in values)
         )
 
 
@@ -102,7 +108,8 @@ def _override(fields: Any, source: str, line: int | None) -> Override:
         raise SpecDiffError(f"{place}: an override has only {', '.join(sorted(_FIELDS))}")
     if missing := {"id", "level", "reason"} - fields.keys():
         raise SpecDiffError(f"{place}: an override needs {', '.join(sorted(missing))}")
-    if wrong := [key for key, value in fields.items() if not isinstance(value, str) or not value]:
+    texts = {key: value for key, value in fields.items() if key != "value" or value is None}
+    if wrong := [key for key, value in texts.items() if not isinstance(value, str) or not value]:
         raise SpecDiffError(f"{place}: {', '.join(wrong)} must be text")
     if fields["id"] not in KINDS:
         raise SpecDiffError(f"{place}: {fields['id']} is no kind of change")
@@ -115,6 +122,7 @@ def _override(fields: Any, source: str, line: int | None) -> Override:
         id=fields["id"],
         operation=fields.get("operation"),
         pointer=fields.get("pointer"),
+        value=fields.get("value"),
         level=Level[fields["level"]],
         reason=fields["reason"],
     )

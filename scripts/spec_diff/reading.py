@@ -3,7 +3,7 @@
 A published document is not as tidy as a vendored one, which `overlay.parse` reads. So YAML is read
 by the rules of version 1.2, as the tools that write such documents do: `no` and `2014-04-28` are
 text, and a key is text whatever it looks like (`204:`). Tags, merge keys, doubled keys, endless
-nesting and aliases that multiply are refused.
+nesting, long keys around much, and aliases that multiply are refused.
 
 Source: https://yaml.org/spec/1.2.2/#103-core-schema
 """
@@ -19,6 +19,7 @@ from .model import SpecDiffError
 
 MAX_DEPTH = 200
 MAX_NODES = 1_000_000
+MAX_POINTERS = 100 * 2**20
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STRING = "tag:yaml.org,2002:str"
@@ -104,6 +105,7 @@ class _Builder:
         self._open = list[_Open]()
         self._anchors = dict[str, tuple[Any, int]]()
         self._nodes = 0
+        self._pointers = 0
         self._result: Any = None
         self._documents = 0
 
@@ -185,6 +187,9 @@ class _Builder:
             pointer = f"{top.pointer}/{escape(top.key)}"
             top.value[top.key] = value
             top.key, line = None, top.key_line
+        self._pointers += len(pointer)
+        if self._pointers > MAX_POINTERS:
+            raise self._error(line, "too many values in too long keys")
         self._lines[pointer] = line
         return pointer
 

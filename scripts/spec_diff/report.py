@@ -29,7 +29,7 @@ def text(changes: Sequence[Change], old: str, new: str) -> str:
         lines += [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
         lines += [f"      {operation}" for operation in change.operations]
         if values := _values(change):
-            lines.append(f"      {values}")
+            lines.append(f"      value {values}")  # `::` at the start would be a command
         for name, pointer, line in (
             (old, change.old_pointer, change.old_line),
             (new, change.new_pointer, change.new_line),
@@ -152,7 +152,8 @@ def _touched(change: Change) -> list[str]:
 
 
 def _row(*cells: list[str]) -> str:
-    texts = ("<br>".join(lines).replace("|", r"\|") for lines in cells)
+    # After a backslash, no other backslash would keep a bar from ending the cell.
+    texts = ("<br>".join(lines).replace(r"\|", r"\¦").replace("|", r"\|") for lines in cells)
     return f"| {' | '.join(texts)} |"
 
 

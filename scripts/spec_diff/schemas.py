@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from .documents import Document, Node
-from .findings import Finding
+from .findings import Finding, Trail
 from .kinds import LIMITS, SENT
+from .model import SpecDiffError
 from .reading import escape
 from .shapes import Schema, Shape, Shapes, Union, canonical, is_stricter, is_within
 
 # Members of unions that have less than this share of their features in common are not the same.
 _ALIKE = 0.5
+# Each field of an allOf can double them; the published document has some hundred.
+MAX_PAIRS = 10_000
 
 
 class Pair(NamedTuple):
@@ -50,19 +53,20 @@ class SchemaComparison:
 
     def findings(self, start: Pair) -> Iterator[Finding]:
         """Yield what differs between two schemas and all that they contain, each with its path."""
-        via = start.old[0], start.new[0]
+        via: Trail = ((start.old[0], start.new[0]),)
         start = start._replace(old=self._old.entry(start.old), new=self._new.entry(start.new))
-        seen, queue = {start}, deque([("", start, via)])
+        seen, queue = {start}, deque[tuple[str, Pair, Trail]]([("", start, via)])
         while queue:
             path, pair, via = queue.popleft()
+            references = tuple(nodes for nodes in via if any(map(_refers, nodes)))
             compared = self._compare(pair)
             for finding in compared.findings:
                 own = finding.path == ""
-                yield finding._replace(path=path + finding.path, via=via if own else None)
-            for step, below, via_below in compared.below:
+                yield finding._replace(path=path + finding.path, via=via if own else references)
+            for step, below, nodes in compared.below:
                 if below not in seen:
                     seen.add(below)
-                    queue.append((path + step, below, via_below))
+                    queue.append((path + step, below, (*references, nodes)))
 
     def are_scalar(self, old: Schema, new: Schema) -> bool:
         """Tell whether two schemas have single values only, neither arrays nor objects."""
@@ -71,6 +75,11 @@ class SchemaComparison:
 
     def _compare(self, pair: Pair) -> _Compared:
         if pair not in self._pairs:
+            if len(self._pairs) == MAX_PAIRS:
+                raise SpecDiffError(
+                    f"{pair.old[0].name}: more than {MAX_PAIRS} schemas, with all that allOf makes "
+                    "of them: is the document made to be compared?"
+                )
             self._pairs[pair] = _Compared()
             old, new = self._old.of(pair.old), self._new.of(pair.new)
             _One(self._old, self._new, pair, self._pairs[pair]).run(old, new)
@@ -286,6 +295,9 @@ class _One:
             )
         names = _mapping(self._olds, old, before), _mapping(self._news, new, after)
         pairs, gone, fresh = self._match(before, after, *names)
+        if old.unions and new.unions and not _is_grouped_alike(old, new, pairs):
+            values = _group(old), _group(new)
+            self._add("constraint-changed", before.node, after.node, *values)
         for i, j in pairs:
             step = f"({_label(before.members[i], i, names[0])})"
             step = step if old.unions and new.unions else ""
@@ -367,6 +379,10 @@ class _One:
                 self._add("discriminator-mapping-added", before, after, None, name)
 
 
+def _refers(node: Node) -> bool:
+    return isinstance(node.value, dict) and "$ref" in node.value
+
+
 def _any(shape: Shape, step: str) -> Schema:
     """Return the schema of what is not described; it stands where a description would."""
     return (Node(shape.node.document, f"{shape.node.pointer}/{step}", {}),)
@@ -379,6 +395,22 @@ def _union(shape: Shape, alone: Schema | None = None) -> Union:
     first = shape.unions[0]
     members = [member for union in shape.unions for member in union.members]
     return Union(first.keyword, first.node, members)
+
+
+def _is_grouped_alike(old: Shape, new: Shape, pairs: list[tuple[int, int]]) -> bool:
+    """Tell whether alternatives to each other still are, and no others: one of each union holds."""
+    here, there = _groups(old), _groups(new)
+    met = {(here[i], there[j]) for i, j in pairs}
+    return len(met) == len({i for i, _ in met}) == len({j for _, j in met})
+
+
+def _groups(shape: Shape) -> list[int]:
+    """Return which union each member is of."""
+    return [index for index, union in enumerate(shape.unions) for _ in union.members]
+
+
+def _group(shape: Shape) -> str:
+    return " and ".join(_tell(union) or "" for union in shape.unions)
 
 
 def _tell(union: Union) -> str | None:

@@ -109,8 +109,8 @@ class Shape:
     @property
     def is_blank(self) -> bool:
         """Whether it says nothing about what it may be."""
-        said = self.types, self.enum, self.other, self.properties, self.required, self.unions
-        return not any(said)
+        said = self.other, self.properties, self.required, self.unions
+        return self.types is None and self.enum is None and not any(said)
 
 
 class Shapes:
@@ -139,7 +139,7 @@ class Shapes:
 
     def entry(self, schema: Schema) -> Schema:
         """Return what a schema that only refers to another one refers to."""
-        return tuple(self._target(node) for node in schema)
+        return tuple(dict.fromkeys(map(self._target, schema)))
 
     def fingerprint(self, schema: Schema, depth: int = 4) -> str:
         """Return a text that schemas have in common if they mean the same, down to a depth."""
@@ -162,7 +162,7 @@ class Shapes:
         for node in schema:
             for part in self._parts(node, seen):
                 self._merge(shape, part)
-                if names := _types(part):
+                if (names := _types(part)) is not None:
                     typed.append(names)
         _merge_types(shape, typed)
         self._fold(shape)
@@ -426,7 +426,7 @@ def _is_const(value: dict[str, Any]) -> bool:
 def _object_of(node: Node) -> Node:
     """Return a schema as an object: true and false are schemas as well."""
     if isinstance(node.value, bool):
-        return Node(node.document, node.pointer, {} if node.value else {"not": {}})
+        return Node(node.document, node.pointer, {} if node.value else {"type": []})
     if not isinstance(node.value, dict):
         raise SpecDiffError(f"{node.name}: a schema is expected, not {node.value!r}")
     return node

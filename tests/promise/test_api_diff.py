@@ -301,6 +301,11 @@ def test_a_version_that_is_about_to_be_released_counts_as_unreleased():
     assert api_diff.without_declared([GONE], changelog, "0.1.0") == []
 
 
+def test_a_candidate_for_a_version_is_not_that_version():
+    changelog = "## 0.1.0.post1\n\n### Breaking\n\n- `Calls.say`\n\n## 0.1.0\n"
+    assert api_diff.without_declared([GONE], changelog, "0.1.0") == []
+
+
 def test_the_report_says_what_to_write_where():
     text = api_diff.report([GONE, OPTION], [OPTION], "v0.1.0")
     assert "Calls.say(leg): is gone (declared)" in text

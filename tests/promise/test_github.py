@@ -303,8 +303,18 @@ def test_the_notes_are_the_section_of_the_tag(project: Path, capsys: pytest.Capt
         ("v0.1.0", "## Unreleased\n\n- A thing.\n", "CHANGELOG.md says nothing about 0.1.0"),
         ("v0.1.0", "## 0.1.0\n\n## 0.0.9\n\n- Old.\n", "CHANGELOG.md says nothing about 0.1.0"),
         ("v0.1.0", "## 0.1.01\n\n- Other.\n", "CHANGELOG.md says nothing about 0.1.0"),
+        ("v0.1.0", "## 0.1.0-rc1\n\n- First.\n", "CHANGELOG.md says nothing about 0.1.0"),
+        ("v0.1.0", "## 0.1.0.post1\n\n- Later.\n", "CHANGELOG.md says nothing about 0.1.0"),
     ],
-    ids=["another version", "no v", "still unreleased", "an empty section", "a longer version"],
+    ids=[
+        "another version",
+        "no v",
+        "still unreleased",
+        "an empty section",
+        "a longer version",
+        "a candidate",
+        "a later one",
+    ],
 )
 def test_a_tag_that_cannot_be_released_says_why(
     tag: str, changelog: str, problem: str, project: Path, capsys: pytest.CaptureFixture[str]

@@ -136,6 +136,12 @@ def test_nothing_but_https_is_asked(url: str):
         published.fetch(url)
 
 
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    with pytest.raises(PublishedError, match="leave name and password out") as caught:
+        published.fetch("https://me:secret@localhost/")
+    assert "secret" not in str(caught.value)
+
+
 def test_nobody_at_home_is_an_error(publisher: Publisher):
     publisher.__exit__()
     with pytest.raises(PublishedError, match=r"localhost:\d+/: All connection attempts failed"):

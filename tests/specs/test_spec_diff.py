@@ -25,7 +25,7 @@ from sinchvoice import PstnEndpoint, VoiceClient
 from sinchvoice.calls import Calls
 from sinchvoice.reports import Reports
 from sinchvoice.svaml import Hangup, Say, Svaml
-from spec_diff import Change, Document, Level, SpecDiffError
+from spec_diff import Change, Document, Level, SpecDiffError, schemas
 from spec_diff.__main__ import main
 from spec_diff.impact import FACADE, FAILURES
 from spec_diff.operations import operations
@@ -181,6 +181,26 @@ def test_an_update_touches_what_it_names_and_not_its_neighbours():
     ]
 
 
+def test_an_action_that_selects_a_reference_is_touched_by_all_that_it_leads_to():
+    text = THINGS.replace(
+        "{type: string, enum: [up, down]}", "{$ref: '#/components/schemas/State'}"
+    )
+    text += "    State: {type: object, properties: {a: KIND}}\n"
+    actions = [
+        {"target": "$.components.schemas.Thing.properties.state", "remove": True},
+        {"target": "$.components.schemas.Thing.properties", "update": {"state": {"x-a": 1}}},
+        {"target": "$.components.schemas.Thing.properties", "update": {"outer": {}}},
+    ]
+    overlay = Document("things-overlay.yaml", {"overlay": "1.0.0", "actions": actions})
+    for kind in ("{type: integer}", "{type: object, properties: {b: {type: string}}}"):
+        old, new = text.replace("KIND", "{type: string}"), text.replace("KIND", kind)
+        (change,) = compare(old, new, overlays=[overlay])
+        assert [action.target for action in change.overlays] == [
+            "$.components.schemas.Thing.properties.state",
+            "$.components.schemas.Thing.properties",
+        ]
+
+
 def test_a_change_in_a_shared_schema_is_one_change():
     (change,) = compare(THINGS, THINGS.replace("[up, down]", "[up, down, lost]"))
     assert change.operations == ("GET /things/{id}", "PUT /things/{id}")
@@ -229,6 +249,14 @@ def test_a_range_in_place_of_a_status_is_one_more_status_with_the_same_answer():
     changes = compare(THINGS, new)
     assert {change.id for change in changes} == {ENUM, "response-success-status-added"}
     assert compare(new, new.replace("2XX", "'200'")) == []
+
+
+def test_a_status_without_a_name_is_one_as_well():
+    new = THINGS.replace("'200'", "''")
+    assert {change.id for change in compare(THINGS, new)} == {
+        "response-success-status-removed",
+        "response-non-success-status-added",
+    }
 
 
 def test_an_alternative_that_changed_is_found_by_what_it_still_has_in_common():
@@ -391,6 +419,21 @@ def test_aliases_that_multiply_are_refused_before_they_are_followed():
     assert time.perf_counter() - start < 10
 
 
+def test_long_keys_around_many_values_are_refused():
+    depth, key = 150, 1000 * "k"
+    values = 200_000 * "1," + "1"
+    text = depth * f'{{"{key}":' + f"[{values}]" + depth * "}"
+    with pytest.raises(SpecDiffError, match="too long keys"):
+        spec_diff.parse(text, "bomb.yaml")
+
+
+def test_a_media_type_of_nothing_but_blanks_is_read_at_once():
+    text = THINGS.replace("application/json:", f'? "{200_000 * " "}" :', 1)
+    start = time.perf_counter()
+    assert compare(text, text) == []
+    assert time.perf_counter() - start < 10
+
+
 def test_words_are_text_as_in_yaml_1_2():
     text = (
         "openapi: 3.1\nx-words: [no, on, 2014-04-28, 1_000, 0o17, 1e3, ~, True]\npaths: {204: {}}"
@@ -442,6 +485,20 @@ def test_references_that_multiply_are_refused():
     text = THINGS.replace("enum: [up, down]", "not: {$ref: '#/components/schemas/B0'}")
     with pytest.raises(SpecDiffError, match="references followed"):
         compare(text + schemas + "    B40: {}\n", text + schemas + "    B40: {}\n")
+
+
+def test_allofs_that_multiply_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(schemas, "MAX_PAIRS", 50)
+    reference = "{{$ref: '#/components/schemas/B{}'}}".format
+    text = THINGS.replace("{type: string, enum: [up, down]}", reference(0))
+    both = f"{{properties: {{a: {reference(0)}, b: {reference(0)}}}}}"
+    text += f"    B0: {{allOf: [{both}, {{properties: {{a: {reference(1)}}}}}]}}\n"
+    for n in range(1, 8):
+        following = reference(n + 1)
+        text += f"    B{n}: {{properties: {{a: {following}, b: {following}}}}}\n"
+    text += "    B8: {properties: {c: {type: string}}}\n"
+    with pytest.raises(SpecDiffError, match="more than 50 schemas"):
+        compare(text, text)
 
 
 @pytest.mark.parametrize("depth", [5, 400])
@@ -579,6 +636,7 @@ def pair(tmp_path: Path) -> tuple[str, str]:
         ", operation: 'PUT /things/{id}'",
         ", pointer: /components/schemas/Thing",
         ", pointer: /components/schemas/Thing/properties/state/enum",
+        ", value: lost",
     ],
 )
 def test_a_level_can_be_another_for_a_reason(
@@ -597,6 +655,8 @@ def test_a_level_can_be_another_for_a_reason(
         "id: response-body-became-nullable",
         f"id: {ENUM}, operation: 'POST /things/{{id}}'",
         f"id: {ENUM}, pointer: /components/schemas/Thin",
+        f"id: {ENUM}, value: down",
+        f"id: {ENUM}, value: [lost]",
     ],
 )
 def test_an_override_that_matches_nothing_is_reported(
@@ -620,6 +680,7 @@ def test_an_override_that_matches_nothing_is_reported(
         (f"overrides: [{{id: {ENUM}, level: INFO, because: x}}]", "has only"),
         (f"overrides: [{{id: {ENUM}, level: INFO}}]", "needs reason"),
         (f"overrides: [{{id: {ENUM}, level: INFO, reason: ''}}]", "reason must be text"),
+        (f"overrides: [{{id: {ENUM}, value: null, level: INFO, reason: x}}]", "value must be text"),
         (f"overrides: [{{id: {ENUM}, level: LOW, reason: x}}]", "LOW is no level"),
         ("overrides: [{id: nothing, level: INFO, reason: x}]", "nothing is no kind"),
     ],
@@ -693,7 +754,7 @@ WARN  {ENUM}
       200 `state`: a new listed value
       GET /things/{{id}}
       PUT /things/{{id}}
-      (none) -> lost
+      value (none) -> lost
       {pair[0]}:23 /components/schemas/Thing/properties/state/enum
       {pair[1]}:23 /components/schemas/Thing/properties/state/enum
 
@@ -774,6 +835,41 @@ def test_names_of_a_document_can_neither_command_nor_break_out(
     assert not [line for line in shown.splitlines() if line.startswith("::error::x")]
     if style == "markdown":
         assert "x?[31m' \\| @somebody" in shown
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "github"])
+def test_a_value_cannot_command_a_runner_or_leave_its_cell(
+    tmp_path: Path, pair: tuple[str, str], capsys: pytest.CaptureFixture[str], style: str
+):
+    old, new = tmp_path / "commands.yaml", tmp_path / "others.yaml"
+    text = THINGS.replace("state: {type: string, enum", "state: {type: string, pattern")
+    old.write_text(text.replace("[up, down]", "'::stop-commands::x ##[stop-commands]x'"))
+    new.write_text(text.replace("[up, down]", r"'a\| @somebody'"))
+    main([str(old), str(new), "--format", style])
+    shown = capsys.readouterr().out
+    assert "stop-commands" in shown
+    assert "##[" not in shown
+    assert not [line for line in shown.splitlines() if line.strip().startswith("::stop")]
+    if style == "markdown":
+        assert r"\| @somebody" not in shown
+
+
+def test_a_status_and_a_place_are_set_apart_from_the_text_around_them():
+    text = THINGS.replace("in: path", "in: '@somebody'")
+    new = text.replace("'200'", "'@somebody else'").replace("schema: {type: string", "schema: {")
+    messages = [change.message for change in compare(text, new)]
+    assert any("somebody" in message for message in messages)
+    for message in messages:
+        assert "@" not in re.sub("`[^`]*`", "", message)
+
+
+def test_why_nothing_was_compared_is_one_line(
+    tmp_path: Path, pair: tuple[str, str], capsys: pytest.CaptureFixture[str]
+):
+    new = tmp_path / "evil.yaml"
+    new.write_text(THINGS.replace("state: {type: string,", r'"\n::error::x": {type: 1,'))
+    assert main([pair[0], str(new)]) == 2
+    assert not [one for one in capsys.readouterr().err.splitlines() if one.startswith("::")]
 
 
 def test_the_command_runs_beside_the_package(pair: tuple[str, str]):

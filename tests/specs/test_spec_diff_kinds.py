@@ -607,6 +607,27 @@ def test_levels_are_those_of_somebody_who_calls(level: Level, kinds: str):
     assert {KINDS[kind].level for kind in kinds.split()} == {level}
 
 
+TWO = "{oneOf: [{required: [a]}, {required: [b]}]}, {oneOf: [{required: [c]}, {required: [d]}]}"
+FOUR = "{required: [a]}, {required: [b]}, {required: [c]}, {required: [d]}"
+CROSSED = TWO.replace("[b]", "[x]").replace("[c]", "[b]").replace("[x]", "[c]")
+
+
+@pytest.mark.parametrize(
+    ("place", "facet", "old", "new"),
+    [
+        ("request-body", "constraint-changed", f"{{allOf: [{TWO}]}}", f"{{oneOf: [{FOUR}]}}"),
+        ("response-body", "constraint-changed", f"{{allOf: [{TWO}]}}", f"{{allOf: [{CROSSED}]}}"),
+        ("request-property", "type-changed", "{type: string}", "false"),
+        ("response-property", "type-changed", "{type: 'null'}", "{type: string}"),
+    ],
+)
+def test_what_is_hidden_in_other_keywords_is_found(place: str, facet: str, old: str, new: str):
+    text = PLACES[place]
+    assert f"{place}-{facet}" in {
+        change.id for change in compare(text.replace("SCHEMA", old), text.replace("SCHEMA", new))
+    }
+
+
 def test_a_change_can_be_compared_without_lines():
     data = {"openapi": "3.1.0", "paths": {"/a": {"get": {"responses": {"200": {}}}}}}
     more = {**data, "paths": data["paths"] | {"/b": data["paths"]["/a"]}}

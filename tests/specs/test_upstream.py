@@ -134,6 +134,10 @@ def lose_an_action(document: dict[str, Any]) -> None:
     del patch["discriminator"]["mapping"]["park"]
 
 
+def lose_one_more_country(document: dict[str, Any]) -> None:
+    schemas(document)["svaml.action.connectPstn"]["properties"]["indications"]["enum"].remove("at")
+
+
 def lose_an_operation(document: dict[str, Any]) -> None:
     del document["paths"][LEG]
 
@@ -179,6 +183,7 @@ def catch_up(document: dict[str, Any]) -> None:
             "`svaml.action.connectSip.transport`",
         ),
         (lose_an_action, Level.ERROR, "request-property-one-of-removed", "park -> (none)"),
+        (lose_one_more_country, Level.ERROR, "request-property-enum-value-removed", "at -> (none)"),
         (lose_an_operation, Level.ERROR, "api-path-removed-without-deprecation", f"PATCH {LEG}"),
         (lose_a_method, Level.ERROR, "api-removed-without-deprecation", f"GET {CALL}"),
         (move, Level.ERROR, "api-server-removed", "https://calling.api.sinch.com"),
