@@ -133,7 +133,9 @@ def main(arguments: list[str]) -> int:
         changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
         undeclared = without_declared(found, changelog, since=version(before))
         print(report(found, undeclared, baseline))
-        if options.record and not undeclared:
+        if options.record and undeclared:
+            print("promise/ is unchanged.")
+        elif options.record:
             shutil.rmtree(RECORDED, ignore_errors=True)
             shutil.copytree(now, RECORDED)
             print("promise/ is recorded.")

@@ -3,7 +3,8 @@
     python scripts/release.py notes v1.2.3
     python scripts/release.py publish v1.2.3     with the files in dist/
 
-A tag can be released if it is the version of the package and has a section in CHANGELOG.md.
+A tag can be released if it is the version of the package and has a section in CHANGELOG.md, which
+may have a part Breaking if such a version may break what was promised.
 """
 
 import os
@@ -25,13 +26,17 @@ def notes(tag: str, root: Path) -> str:
     """The section of CHANGELOG.md for a tag.
 
     Raises:
-        ReleaseError: it is not the version, or nothing is said about it.
+        ReleaseError: it is not the version, nothing is said about it, or it may not break what it
+            says it breaks.
     """
     source = (root / "facade" / "sinchvoice" / "_version.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
     version = found[1] if found else "nothing"
     if tag != f"v{version}":
-        raise ReleaseError(f"the tag is {tag}, and _version.py has {version}: tag v{version}")
+        raise ReleaseError(
+            f"the tag is {tag}, and facade/sinchvoice/_version.py has {version}: "
+            f"tag v{version}, or set the version there"
+        )
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(
         rf"^## \[?{re.escape(version)}(?![\w.+-]).*\n((?:(?!## ).*\n?)*)", changelog, re.MULTILINE
@@ -41,7 +46,18 @@ def notes(tag: str, root: Path) -> str:
             f"CHANGELOG.md says nothing about {version}: give what is in its section Unreleased "
             f"the heading '## {version} - YYYY-MM-DD'"
         )
+    if re.search(r"^### Breaking$", section[1], re.MULTILINE) and not may_break(version):
+        raise ReleaseError(
+            f"CHANGELOG.md has a part Breaking for {version}, and no such version may break "
+            "what is promised: release a major version, or before 1.0 a minor one"
+        )
     return section[1].strip()
+
+
+def may_break(version: str) -> bool:
+    """Whether a version may break what was promised: 2.0.0 or 0.3.0, not 0.3.1 or 1.1.0."""
+    major, minor, patch = [*map(int, re.findall(r"\d+", version)), 0, 0][:3]
+    return patch == 0 and (major == 0 or minor == 0)
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> int:

@@ -310,7 +310,7 @@ def _from_git(source: str) -> bytes:
     if done.returncode:
         reason = done.stderr.decode("utf-8", "replace").strip()
         raise SpecDiffError(
-            f"{source}: git has no such revision or file ({reason}); a shallow clone has only its "
-            "last commits: fetch the revision first"
+            f"{source}: git has no such revision or file ({reason}): look with "
+            "`git log` and `git ls-tree -r REV`; a shallow clone needs `git fetch --unshallow`"
         )
     return done.stdout

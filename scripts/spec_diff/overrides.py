@@ -112,7 +112,8 @@ def _override(fields: Any, source: str, line: int | None) -> Override:
     if wrong := [key for key, value in texts.items() if not isinstance(value, str) or not value]:
         raise SpecDiffError(f"{place}: {', '.join(wrong)} must be text")
     if fields["id"] not in KINDS:
-        raise SpecDiffError(f"{place}: {fields['id']} is no kind of change")
+        kinds = "scripts/spec_diff/kinds.py has them"
+        raise SpecDiffError(f"{place}: {fields['id']} is no kind of change: {kinds}")
     if fields["level"] not in Level.__members__:
         levels = ", ".join(Level.__members__)
         raise SpecDiffError(f"{place}: {fields['level']} is no level: write one of {levels}")

@@ -353,10 +353,11 @@ def test_what_is_not_declared_fails(project: Path, capsys: pytest.CaptureFixture
     assert "sinchvoice.calls.Calls.find: is gone\n" in capsys.readouterr().out
 
 
-def test_what_is_not_declared_is_not_recorded(project: Path):
+def test_what_is_not_declared_is_not_recorded(project: Path, capsys: pytest.CaptureFixture[str]):
     promise_more(project)
     before = (project / "promise" / "sinchvoice" / "calls.pyi").read_bytes()
     assert api_diff.main(["--record"]) == 1
+    assert capsys.readouterr().out.endswith("\npromise/ is unchanged.\n")
     assert (project / "promise" / "sinchvoice" / "calls.pyi").read_bytes() == before
 
 

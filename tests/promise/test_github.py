@@ -298,7 +298,7 @@ def test_the_notes_are_the_section_of_the_tag(project: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("tag", "changelog", "problem"),
     [
-        ("v0.2.0", CHANGELOG, "the tag is v0.2.0, and _version.py has 0.1.0: tag v0.1.0"),
+        ("v0.2.0", CHANGELOG, "_version.py has 0.1.0: tag v0.1.0, or set the version"),
         ("0.1.0", CHANGELOG, "the tag is 0.1.0"),
         ("v0.1.0", "## Unreleased\n\n- A thing.\n", "CHANGELOG.md says nothing about 0.1.0"),
         ("v0.1.0", "## 0.1.0\n\n## 0.0.9\n\n- Old.\n", "CHANGELOG.md says nothing about 0.1.0"),
@@ -322,6 +322,20 @@ def test_a_tag_that_cannot_be_released_says_why(
     (project / "CHANGELOG.md").write_text(changelog)
     assert release.main(["notes", tag], {}, project) == 1
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("version", "may_break"),
+    [("0.1.0", True), ("0.1.1", False), ("1.0.0", True), ("1.1.0", False), ("2.0.0rc1", True)],
+)
+def test_a_version_breaks_what_is_promised_only_where_it_may(
+    version: str, may_break: bool, project: Path, capsys: pytest.CaptureFixture[str]
+):
+    (project / "facade" / "sinchvoice" / "_version.py").write_text(f'__version__ = "{version}"\n')
+    (project / "CHANGELOG.md").write_text(f"## {version}\n\n### Breaking\n\n- `Calls.say`\n")
+    assert release.main(["notes", f"v{version}"], {}, project) == (0 if may_break else 1)
+    problem = f"CHANGELOG.md has a part Breaking for {version}"
+    assert (problem in capsys.readouterr().err) is not may_break
 
 
 def test_a_release_has_the_notes_and_both_files(project: Path, github: FakeGitHub):
