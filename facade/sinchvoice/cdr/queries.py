@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ class QueryResult:
     rows: list[tuple[Any, ...]]
 
 
-class Database:
+class Database(ABC):
     """What has a table or view `records`, and answers questions about it."""
 
     _duckdb: Any
@@ -63,9 +64,9 @@ class Database:
     ) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what it is in; nothing can be asked any more."""
-        raise NotImplementedError
 
     def kpis(
         self,
