@@ -55,6 +55,8 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 from sinchvoice import cdr
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+
 def interrupt(progress):
     if progress.stage == "loading":
         threading.Timer(float(sys.argv[3]), os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -1722,7 +1722,18 @@ def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         arguments = ["call", "get", "x", "--calling-url", url]
-        with spawn(*arguments, environ=box.environ, home=tmp_path) as process:
+        # Whoever runs the tests in the background has SIGINT ignored, here and in what is started.
+        begin = (
+            "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+            "os.execv(sys.executable, [sys.executable, '-m', 'sinchvoice', *sys.argv[1:]])"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", begin, *arguments],
+            env=isolated(box.environ, tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
             connection, _ = silent.accept()
             process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=20) == ("", "")
