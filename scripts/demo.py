@@ -60,11 +60,11 @@ def main() -> None:
             with cdr.Archive(f"{folder}/calls.duckdb") as archive:
                 print(f"  {archive.load(folder)}")
                 for row in archive.kpis(by="layout"):
+                    costs = [f", {cost.amount} {cost.currency}" for cost in row.costs]
                     print(
                         f"  {row.by['layout']:16} {row.attempts:3} attempts, "
                         f"ASR {ratio(row.asr)}, NER {ratio(row.ner)}, ACD {ratio(row.acd)} s, "
-                        f"{row.minutes_of_use:5.1f} minutes, "
-                        + ", ".join(f"{cost.amount} {cost.currency}" for cost in row.costs)
+                        f"{row.minutes_of_use:5.1f} minutes{''.join(costs)}"
                     )
 
         print("\nWith the secret of another application")
