@@ -176,3 +176,26 @@ def test_columns_of_rejects_are_those_of_the_lines_before_them(archive: Archive)
     assert report.read_by == "mixed"
     headers = archive.sql("SELECT record, header LIKE '%ToCountryId' FROM rejects ORDER BY 1").rows
     assert headers == [(4, True), (6, False)]
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [["CANCEL", "N/A", ""], ["CANCEL", "cancel", "made up"], ['"Cancel"', "n/a", "HANGUP"]],
+)
+@pytest.mark.parametrize("quick", [True, False])
+def test_reasons_mean_the_same_however_they_are_written(
+    archive: Archive, tmp_path: Path, reasons: list[str], quick: bool
+):
+    rows = [f"{n};2026-11-02T08:15:30Z;{reasons[n % 3]}" for n in range(30)]
+    if not quick:
+        rows[15] = rows[15].replace("Z;", "+00:00;")
+    path = tmp_path / "calls.csv"
+    path.write_text("\n".join(["CallId;CallTime;Reason", *rows, ""]))
+    wanted = [(r.call_id, r.reason and str(r.reason)) for r in cdr.read(path, "phone-originated")]
+    assert {reason for _, reason in wanted} <= {"CANCEL", "N/A", "made up", "HANGUP", None}
+    (report,) = archive.load(path, layout="phone-originated").details
+    assert report.read_by == ("fast" if quick else "mixed")
+    query = "SELECT call_id, reason FROM records ORDER BY CAST(call_id AS INTEGER)"
+    assert archive.sql(query).rows == wanted
+    with cdr.scan(path, layout="phone-originated") as scan:
+        assert scan.sql(query).rows == wanted

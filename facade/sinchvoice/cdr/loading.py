@@ -151,7 +151,10 @@ def find(
     if plain is None:
         return find_exactly(name, path, layout, folder)
     with closing(connection.cursor()) as cursor:
-        lines, good, parts = _count(cursor, plain, number(path, folder, skip=plain.header_lines))
+        lines, good, capitals, parts = _count(
+            cursor, plain, number(path, folder, skip=plain.header_lines)
+        )
+        plain = attrs.evolve(plain, capitals=capitals == good)
         if good == lines:
             return Found.plainly(plain, parts, good)
         if good < lines / 2:
@@ -172,19 +175,23 @@ def find_exactly(name: str, path: Path, layout: Layout | None, folder: Path) -> 
 
 def _count(
     cursor: duckdb.DuckDBPyConnection, plain: PlainLines, parts: Iterable[NumberedLines]
-) -> tuple[int, int, list[Path]]:
-    """How many lines there are, how many of them are plain, and where; counted while they come."""
+) -> tuple[int, int, int, list[Path]]:
+    """How many lines there are, how many of them are plain, how many of these without small
+    letters, and where they are; counted while they come.
+    """
 
-    def count(part: NumberedLines) -> int:
-        ((lines, good, _),) = cursor.execute(plain.count(part.path)).fetchall()
+    def count(part: NumberedLines) -> tuple[int, int, int]:
+        ((lines, good, capitals, _),) = cursor.execute(plain.count(part.path)).fetchall()
         if lines != part.count:
             raise Doubt(f"{lines} lines were read of {part.count}")
-        return int(good)
+        return lines, good, capitals
 
     with ThreadPoolExecutor(1) as aside:
-        found = [(part, aside.submit(count, part)) for part in parts]
-        good = sum(counted.result() for _, counted in found)
-    return sum(part.count for part, _ in found), good, [part.path for part, _ in found]
+        found = [(part.path, aside.submit(count, part)) for part in parts]
+        lines, good, capitals = map(
+            sum, zip(*(counted.result() for _, counted in found), strict=True)
+        )
+    return lines, good, capitals, [path for path, _ in found]
 
 
 def _first_values(cursor: duckdb.DuckDBPyConnection) -> Iterator[Any]:

@@ -191,6 +191,9 @@ _PATTERNS = {
     ColumnType.RESULT: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
     ColumnType.REASON: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
 }
+_CAPITALS = dict.fromkeys(
+    (ColumnType.RESULT, ColumnType.REASON), '(?:"[ !#-`{-~]*"|[ !#-:<-`{-~]*)'
+)
 # It may begin a line, where a byte order mark is no text.
 _TEXT = r'(?:"(?:[^"\r\0\x01]|"")*"|[^;"\r\0\x01\x{FEFF}]*)'
 _REQUIRED = {
@@ -213,21 +216,26 @@ class PlainLines:
         layout: of the records on them.
         names: of the columns, as the file has them, in lower case.
         header_lines: before the first record, 0 or 1.
-        pattern: of a plain line, without its number.
+        capitals: whether results and reasons are known to have no small letters, so that there is
+            nothing to do to them.
     """
 
     layout: Layout
     names: tuple[str, ...]
     header_lines: int
-    pattern: str
     _columns: tuple[Column | None, ...] = attrs.field(alias="columns")
+    capitals: bool = False
 
     def count(self, path: Path, *, numbered: bool = True) -> str:
-        """SQL: the lines of a file, how many are plain, and the bytes of all, each with an end."""
+        """SQL: the lines of a file, how many are plain, how many of these have results and reasons
+        without small letters, and the bytes of all, each with an end.
+        """
+        capitals = self._is_plain(numbered=numbered, capitals=True)
         plain = self._is_plain(numbered=numbered)
         return (
-            f"SELECT count(*), count(*) FILTER ({plain}), sum(strlen(line) + 1) "  # noqa: S608
-            f"FROM {_as_text(path)}"
+            "SELECT count(*), count(kind), count(nullif(kind, 1)), sum(strlen(line) + 1) FROM ("  # noqa: S608
+            f"SELECT line, CASE WHEN {capitals} THEN 2 WHEN {plain} THEN 1 END AS kind "
+            f"FROM {_as_text(path)})"
         )
 
     def odd(self, *paths: Path) -> str:
@@ -237,9 +245,10 @@ class PlainLines:
             f"FROM {_as_text(*paths)} WHERE NOT {self._is_plain(numbered=True)} ORDER BY 1"
         )
 
-    def _is_plain(self, *, numbered: bool) -> str:
-        pattern = "[0-9]+;" + self.pattern if numbered else self.pattern
-        return f"regexp_full_match(line, {literal(pattern)})"
+    def _is_plain(self, *, numbered: bool, capitals: bool = False) -> str:
+        patterns = _PATTERNS | _CAPITALS if capitals else _PATTERNS
+        cells = ["[0-9]+"] * numbered + [_pattern(column, patterns) for column in self._columns]
+        return f"regexp_full_match(line, {literal(';'.join(cells))})"
 
     def select(
         self,
@@ -267,7 +276,8 @@ class PlainLines:
             typed[name] = "VARCHAR"
             if column is not None:
                 typed[name] = _SQL_TYPES.get(column.type, "VARCHAR")
-                cells[_NAMES.get(column.field, column.field)] = _cell(name, column)
+                cell = name if self.capitals else _folded(name, column)
+                cells[_NAMES.get(column.field, column.field)] = cell
         columns = ", ".join(f"'{name}': '{kind}'" for name, kind in typed.items())
         wide = ", ".join(
             f"{cells.get(name, f'CAST(NULL AS {kind})')} AS {name}"
@@ -345,20 +355,20 @@ def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | No
         layout=plan.layout,
         names=tuple(name.lower() for name in plan.header),
         header_lines=reader.header_rows,
-        pattern=";".join(map(_pattern, plan.columns)),
         columns=plan.columns,
     )
 
 
-def _pattern(column: Column | None) -> str:
+def _pattern(column: Column | None, patterns: Mapping[ColumnType, str]) -> str:
     if column is None:
         return _NOTHING
     if column.required:
         return _REQUIRED[column.type]
-    return _PATTERNS.get(column.type, _TEXT)
+    return patterns.get(column.type, _TEXT)
 
 
-def _cell(name: str, column: Column) -> str:
+def _folded(name: str, column: Column) -> str:
+    """SQL for a cell: a result or a reason that is known only in capitals is written so."""
     enum = _OPEN_ENUMS.get(column.type)
     if enum is None:
         return name

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import attrs
+
 from ..errors import CdrError, InvalidRequest
 from . import layouts
 from .kpis import Dimension, KpiFilter, KpiRow
@@ -214,7 +216,7 @@ class Scan(Database):
             return None
         with ThreadPoolExecutor(1) as aside, suppress(self._duckdb.Error):
             returns = aside.submit(has_returns, path)
-            ((read, good, size),) = self._rows(lines.count(path, numbered=False))
+            ((read, good, capitals, size),) = self._rows(lines.count(path, numbered=False))
             stream.check_unchanged()
             if (
                 read - good == lines.header_lines
@@ -222,6 +224,7 @@ class Scan(Database):
                 and not returns.result()
             ):
                 self._in_place.append((stream, path))
+                lines = attrs.evolve(lines, capitals=capitals == good)
                 return Found.plainly(lines, [path], good, in_place=True)
         return None
 
