@@ -398,7 +398,7 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
     os.utime(path, (0, 0))
 
     def spoil(progress: cdr.LoadProgress) -> None:
-        if progress.stage == "loading":
+        if progress.stage == "loading" and not progress.bytes:
             change(path)
 
     with pytest.raises(CdrError, match=r"calls\.csv: the file changed while it was read"):
@@ -483,7 +483,10 @@ def test_folders_globs_archives_and_files_are_loaded_one_by_one(archive: Archive
     seen: list[cdr.LoadProgress] = []
     report = archive.load(folder, progress=seen.append)
     assert (report.files, report.loaded) == (5, 50)
-    assert [each.stage for each in seen[:3]] == ["reading", "loading", "done"]
+    first = [(each.stage, each.bytes) for each in seen if each.file == seen[0].file]
+    size = seen[0].size
+    wanted = [("reading", size), ("loading", 0), ("loading", size), ("done", size)]
+    assert list(dict.fromkeys(first)) == wanted
     assert archive.load(str(folder / "*.csv"), io.BytesIO(generated(10, seed=0))).skipped == 4
 
 

@@ -30,6 +30,7 @@ import attrs
 import httpx
 import pytest
 import typer
+from rich.progress import Progress
 from sinchvoice import (
     ApiError,
     Call,
@@ -45,6 +46,7 @@ from sinchvoice import (
 )
 from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main, sandbox_cdr
+from sinchvoice.cli.cdr import _Bars, _TimeLeft
 from sinchvoice.cli.output import EXIT_CODES, Output, call_record
 from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, running
 from sinchvoice.sandbox.faults import Injection
@@ -1463,8 +1465,60 @@ def test_rows_with_too_many_columns_for_a_terminal_are_shown_one_below_the_other
     query = "FROM records WHERE layout = 'sip-terminated'"
     shown = on_a_terminal({}, archive.parent, "cdr", "sql", query, "--archive", str(archive))
     lines = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()]
-    assert ["application", "key", "K"] in lines
-    assert ["call", "time", "2026-11-01T00:00:00Z"] in lines
+    assert ["application_key", "K"] in lines
+    assert ["call_time", "2026-11-01T00:00:00Z"] in lines
+
+
+def test_columns_of_a_query_are_called_on_a_terminal_as_they_are(archive: Path):
+    query = "SELECT max(duration) AS duration, 1 AS x_y FROM records"
+    shown = on_a_terminal({}, archive.parent, "cdr", "sql", query, "--archive", str(archive))
+    assert "duration x_y" in " ".join(re.sub(r"\x1b\[[\d;]*m", "", shown).split())
+
+
+def test_files_can_be_asked_without_an_archive(run: Run, archive: Path):
+    stats = run("cdr", "stats", "day.csv", "bad.csv", "--by", "layout", "--json")
+    assert stats.out == run("cdr", "stats", "--by", "layout", "--json").out
+    left_out = "2 of 204 records left out, as they cannot be read: see sinchvoice cdr check"
+    assert stats.err == f"warning: {left_out}\n"
+    query = "SELECT layout, count(*) AS n FROM records GROUP BY ALL ORDER BY n"
+    rows = run("cdr", "sql", query, "day.csv", "bad.csv").out.splitlines()
+    assert rows == ["layout\tn", "sip-terminated\t1", "phone-terminated\t201"]
+    rows = (archive.parent / "day.csv").read_bytes().partition(b"\n")[2]
+    assert run("cdr", "stats", "-", stdin=rows).err.endswith(
+        "give --layout, which cannot be guessed (app-to-app and sip-terminated have the same ten "
+        "columns)\n"
+    )
+    ran = run("cdr", "stats", "-", "--layout", "phone-terminated", "--json", stdin=rows)
+    assert ran.json["attempts"] == 201
+
+
+def test_the_time_left_for_a_first_file_goes_by_how_fast_it_is_looked_at():
+    def left() -> str:
+        return str(_TimeLeft().render(hidden.tasks[-1]))
+
+    def read(at: float, stage: Any, looked: int) -> None:
+        nonlocal now
+        now = at
+        bars.read(cdr.LoadProgress("a.csv", stage, looked, 1000))
+
+    now = 0.0
+    hidden = Progress(disable=True, get_time=lambda: now)
+    bars = _Bars(hidden)
+    read(0, "reading", 100)
+    read(5, "loading", 0)
+    assert left() == ""
+    read(15, "loading", 500)
+    assert left() == "36 s left"  # 20 s for looking, and 1.3 times as long for the rest
+    read(25, "loading", 1000)
+    assert left() == "26 s left"
+    read(30, "loading", 0)  # again, exactly
+    read(40, "loading", 100)
+    assert left() == "220 s left"
+    read(140, "done", 1000)
+    bars.count(cdr.FileReport(name="a.csv", sha256="", size=1000, seconds=140.0))
+    read(140, "reading", 100)
+    read(150, "loading", 500)
+    assert left() == "130 s left"  # as the one before
 
 
 def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
@@ -1483,6 +1537,10 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["stats", "--where", "planet=Earth"], "planet"),
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
         (["stats", "--csv", "--json"], "--csv and --json are two formats"),
+        (["stats", "--layout", "app-to-app"], "--layout is for files: name them"),
+        (["stats", "day.csv", "--archive", "a"], "--archive a and files are two places"),
+        (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
+        (["sql", "FROM records", "calls.duckdb"], "give it with --archive"),
     ],
 )
 @pytest.mark.usefixtures("archive")

@@ -174,7 +174,8 @@ class LoadProgress:
     Attributes:
         file: which one.
         stage: `reading` while its bytes are read, then `loading`, then `done`.
-        bytes: of this file that were read, unpacked.
+        bytes: of this file that were read, unpacked; then, that were looked at, which is about half
+            of the work. It begins again if some lines have to be read exactly.
         size: how many there are; None if that is not known before the end.
     """
 
@@ -351,16 +352,19 @@ class Archive(Database):
         def reading(size: int) -> None:
             tell(LoadProgress(stream.name, "reading", size, stream.size))
 
+        def looking(size: int) -> None:
+            tell(LoadProgress(stream.name, "loading", size, spooled.size))
+
         try:
             with self._writing(stream.name):
                 spooled = loading.spool(stream, self._workspace / "copy", reading)
-                tell(LoadProgress(stream.name, "loading", spooled.size, spooled.size))
+                looking(0)
                 report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
                 if self._one(same, spooled.sha256, asked):
                     report = attrs.evolve(report, skipped=True)
                 else:
                     with _Unchanged(stream, spooled.sha256) as original:
-                        report = self._load_new(spooled, layout, original, report)
+                        report = self._load_new(spooled, layout, looking, original, report)
         finally:
             with suppress(FileNotFoundError):  # it is gone once the archive is closed
                 for each in self._workspace.iterdir():
@@ -370,9 +374,14 @@ class Archive(Database):
         return attrs.evolve(report, seconds=time.monotonic() - begin)
 
     def _load_new(
-        self, spooled: Spooled, layout: Layout | None, original: _Unchanged, report: FileReport
+        self,
+        spooled: Spooled,
+        layout: Layout | None,
+        progress: Callable[[int], object],
+        original: _Unchanged,
+        report: FileReport,
     ) -> FileReport:
-        where = (spooled.name, spooled.path, layout, self._workspace)
+        where = (spooled.name, spooled.path, layout, self._workspace, progress)
         try:
             found = loading.find(self._connection, *where)
             return self._insert(found, layout, original, report)

@@ -132,6 +132,7 @@ def find(
     path: Path,
     layout: Layout | None,
     folder: Path,
+    progress: Callable[[int], object],
 ) -> Found:
     """Find out what is in a file, as fast as it can be done without a doubt.
 
@@ -141,6 +142,8 @@ def find(
         path: of its copy.
         layout: of records before the first header row.
         folder: where to write what SQL reads.
+        progress: is told how many bytes were looked at; it begins again if some of the lines have
+            to be read exactly.
 
     Raises:
         CdrError: the file is refused as a whole.
@@ -149,32 +152,41 @@ def find(
     """
     plain = plain_lines(name, path, layout)
     if plain is None:
-        return find_exactly(name, path, layout, folder)
+        return find_exactly(name, path, layout, folder, progress)
     with closing(connection.cursor()) as cursor:
         lines, good, capitals, parts = _count(
-            cursor, plain, number(path, folder, skip=plain.header_lines)
+            cursor, plain, number(path, folder, skip=plain.header_lines), progress
         )
         plain = attrs.evolve(plain, capitals=capitals == good)
         if good == lines:
             return Found.plainly(plain, parts, good)
         if good < lines / 2:
-            return find_exactly(name, path, layout, folder)
+            return find_exactly(name, path, layout, folder, progress)
         odd = chain(
             range(1, plain.header_lines + 1), _first_values(cursor.execute(plain.odd(*parts)))
         )
         try:
-            return Found.sifted(plain, sift(name, path, layout, folder, plain, odd))
+            return Found.sifted(plain, sift(name, path, layout, folder, progress, plain, odd))
         except NotPlain:
-            return find_exactly(name, path, layout, folder)
+            return find_exactly(name, path, layout, folder, progress)
 
 
-def find_exactly(name: str, path: Path, layout: Layout | None, folder: Path) -> Found:
+def find_exactly(
+    name: str,
+    path: Path,
+    layout: Layout | None,
+    folder: Path,
+    progress: Callable[[int], object],
+) -> Found:
     """Find out what is in a file with the exact reader alone; see `find`."""
-    return Found.exactly(sift(name, path, layout, folder))
+    return Found.exactly(sift(name, path, layout, folder, progress))
 
 
 def _count(
-    cursor: duckdb.DuckDBPyConnection, plain: PlainLines, parts: Iterable[NumberedLines]
+    cursor: duckdb.DuckDBPyConnection,
+    plain: PlainLines,
+    parts: Iterable[NumberedLines],
+    progress: Callable[[int], object],
 ) -> tuple[int, int, int, list[Path]]:
     """How many lines there are, how many of them are plain, how many of these without small
     letters, and where they are; counted while they come.
@@ -187,11 +199,16 @@ def _count(
         return lines, good, capitals
 
     with ThreadPoolExecutor(1) as aside:
-        found = [(part.path, aside.submit(count, part)) for part in parts]
-        lines, good, capitals = map(
-            sum, zip(*(counted.result() for _, counted in found), strict=True)
-        )
-    return lines, good, capitals, [path for path, _ in found]
+        found = []
+        for part in parts:
+            found.append((part, aside.submit(count, part)))
+            for before, counted in found[-2:-1]:
+                counted.result()
+                progress(before.end)
+        counts = [counted.result() for _, counted in found]
+    progress(found[-1][0].end)
+    lines, good, capitals = map(sum, zip(*counts, strict=True))
+    return lines, good, capitals, [part.path for part, _ in found]
 
 
 def _first_values(cursor: duckdb.DuckDBPyConnection) -> Iterator[Any]:

@@ -84,10 +84,12 @@ class NumberedLines:
     Attributes:
         path: of the file that has them.
         count: how many there are.
+        end: where they end in the file that they come from, in bytes.
     """
 
     path: Path
     count: int
+    end: int
 
 
 def number(source: Path, folder: Path, *, skip: int = 0) -> Iterator[NumberedLines]:
@@ -113,7 +115,7 @@ def number(source: Path, folder: Path, *, skip: int = 0) -> Iterator[NumberedLin
             if part and not lines:
                 path.unlink()
                 return
-            yield NumberedLines(path, lines)
+            yield NumberedLines(path, lines, file.tell())
 
 
 def _numbered_blocks(file: IO[bytes], skip: int) -> Iterator[tuple[int, bytes]]:

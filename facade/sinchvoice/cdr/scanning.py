@@ -41,6 +41,15 @@ from .sources import ByteStream, Source, streams
 __all__ = ["Scan", "scan"]
 
 _COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
+_SIFTED = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_REJECTS = ", ".join(
+    f'"{name}" {"BLOB" if name == "raw" else kind}' for name, kind in REJECT_COLUMNS.items()
+)
+_TABLES = f"""
+CREATE TABLE files (file_id INTEGER, name VARCHAR);
+CREATE TABLE rejects (file_id INTEGER, {_REJECTS});
+CREATE TABLE sifted ({_SIFTED});
+"""
 
 
 def scan(
@@ -165,15 +174,11 @@ class Scan(Database):
     # --- what is in the files ---
 
     def _open(self, sources: list[Source], layout: Layout | None) -> None:
+        names: list[str] = []
         plain: dict[PlainRows, list[tuple[int, PlainRows]]] = {}
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in REJECT_COLUMNS.items())
-        columns = columns.replace('"raw" VARCHAR', '"raw" BLOB')
-        self._do("CREATE TABLE files (file_id INTEGER, name VARCHAR)")
-        self._do(f"CREATE TABLE rejects (file_id INTEGER, {columns})")
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        self._do(f"CREATE TABLE sifted ({columns})")
+        self._connection.execute(_TABLES)
         for file_id, stream in enumerate(streams(sources), 1):
-            self._do("INSERT INTO files VALUES (?, ?)", file_id, stream.name)
+            names.append(stream.name)
             folder = self._workspace / str(file_id)
             folder.mkdir()
             try:
@@ -196,9 +201,12 @@ class Scan(Database):
             for each in folder.iterdir():
                 if each not in kept:
                     each.unlink()
-        if not self._one("SELECT count(*) FROM files"):
+        if not names:
             raise InvalidRequest("there is nothing to scan: give at least one file")
-        selects = ["FROM sifted", *(rows.select_all(files) for rows, files in plain.items())]
+        self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
+        selects = [rows.select_all(files) for rows, files in plain.items()]
+        if not selects or self._one("SELECT count(*) FROM sifted"):
+            selects.append("FROM sifted")
         every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
         self._do(f"CREATE VIEW records AS {every}")
         self.rejected = self._one("SELECT count(*) FROM rejects")
@@ -230,7 +238,7 @@ class Scan(Database):
 
     def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> Found:
         spooled = spool(stream, folder / "copy", lambda size: None)
-        where = (spooled.name, spooled.path, layout, folder)
+        where = (spooled.name, spooled.path, layout, folder, lambda size: None)
         try:
             return find(self._connection, *where)
         except (self._duckdb.Error, Doubt):

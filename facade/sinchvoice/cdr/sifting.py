@@ -102,6 +102,7 @@ def sift(
     path: Path,
     layout: Layout | None,
     folder: Path,
+    progress: Callable[[int], object],
     plain: PlainLines | None = None,
     odd: Iterator[int] | None = None,
 ) -> Sifted:
@@ -112,6 +113,7 @@ def sift(
         path: of the file, or of its copy.
         layout: of records before the first header row.
         folder: where to write.
+        progress: is told how many bytes were read.
         plain: how plain lines look; None to read every line exactly.
         odd: the numbers of all lines that are not plain, in their order; None for every line.
 
@@ -131,7 +133,13 @@ def sift(
             _RowFile(good_path, create(good_path)),
             _RowFile(reject_path, create(reject_path)),
         )
-        stream = ByteStream(name, stack.enter_context(path.open("rb")).read)
+        source = stack.enter_context(path.open("rb"))
+
+        def read(size: int) -> bytes:
+            progress(source.tell())
+            return source.read(size)
+
+        stream = ByteStream(name, read)
         every = odd or count(1)
         file = _Sieve(Reader(b"", layout), stream, plain, every, create(plain_path))
         while (batch := file.batch()) is not None:

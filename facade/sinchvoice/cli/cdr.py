@@ -56,6 +56,12 @@ _Archive = Annotated[
     Path, typer.Option("--archive", metavar="ARCHIVE", help="The DuckDB file of the archive.")
 ]
 _ARCHIVE = Path("calls.duckdb")
+_Files_or_archive = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE]...", help="Files as they are, instead of an archive; as for check."
+    ),
+]
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -206,7 +212,9 @@ def _load_record(file: cdr.FileReport) -> Record:
 
 def stats(
     options: OutputOptions,
+    files: _Files_or_archive = None,
     archive: _Archive = _ARCHIVE,
+    layout: _Layout = None,
     by: Annotated[
         list[str] | None,
         typer.Option(
@@ -232,10 +240,12 @@ def stats(
         bool, typer.Option("--csv", help="Print CSV that no spreadsheet takes for formulas.")
     ] = False,
 ) -> None:
-    """Print the KPIs of an archive: attempts, ASR, NER, ACD, minutes, cost per currency."""
+    """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
+    currency.
+    """
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
-    with _opened(archive) as opened:
+    with _asked(files, archive, layout) as opened:
         groups = cast("list[Dimension]", by or [])  # which judges them
         found = opened.kpis(groups, _filter(where or []), min_attempts=min_attempts)
     records = [_kpi_record(row) for row in found]
@@ -330,10 +340,12 @@ def export(
 def sql(
     options: OutputOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
+    files: _Files_or_archive = None,
     archive: _Archive = _ARCHIVE,
+    layout: _Layout = None,
 ) -> None:
-    """Ask an archive in SQL; nothing can be changed."""
-    with _opened(archive) as opened:
+    """Ask an archive, or files, in SQL; nothing can be changed."""
+    with _asked(files, archive, layout) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
     options.output.rows(
@@ -342,6 +354,7 @@ def sql(
             for row in found.rows
         ),
         columns,
+        labelled=False,
     )
 
 
@@ -354,13 +367,49 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
+def _asked(files: list[str] | None, archive: Path, layout: str | None) -> cdr.Archive | cdr.Scan:
+    """What a question is for: files, if there are any, or an archive."""
+    if not files:
+        if layout is not None:
+            raise InvalidRequest("--layout is for files: name them, or leave it out")
+        return _opened(archive)
+    if archive != _ARCHIVE:
+        raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
+    for file in files:
+        if _is_database(file):
+            raise InvalidRequest(f"{file} is an archive: give it with --archive")
+    with _needs_duckdb():
+        found = cdr.scan(*files, layout=None if layout is None else find(layout))
+    if found.rejected:
+        write(
+            f"warning: {found.rejected} of {found.records} records left out, as they cannot be "
+            "read: see sinchvoice cdr check",
+            sys.stderr,
+        )
+    return found
+
+
+def _is_database(file: str) -> bool:
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(12)[8:] == b"DUCK"
+    except (OSError, ValueError):
+        return False  # and whoever reads it says why
+
+
 def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
     if must_exist and not path.exists():
         error = InvalidRequest(f"there is no archive {str(path)!r}")
         error.add_note("name it with --archive, or make it with sinchvoice cdr load")
         raise error
-    try:
+    with _needs_duckdb():
         return cdr.Archive(path)
+
+
+@contextmanager
+def _needs_duckdb() -> Iterator[None]:
+    try:
+        yield
     except ImportError as error:
         raise ConfigurationError(str(error)) from None
 
@@ -375,6 +424,7 @@ class _Bars:
         self._all = bars.add_task("", total=None, seconds=None)
         self._file: TaskID | None = None
         self._largest = (0, 0.0)  # bytes and seconds of the largest file so far
+        self._pass = (math.inf, 0.0)  # where it is in the file that is looked at, and when it began
         self._tell()
 
     def read(self, progress: cdr.LoadProgress) -> None:
@@ -385,6 +435,8 @@ class _Bars:
             self._bars.remove_task(self._file)
             self._file = None
             return
+        if progress.stage == "loading" and self._expected(progress.size) is None:
+            self._bars.update(self._file, seconds=self._projected(progress))
         size = "" if progress.size in (None, progress.bytes) else f" of {_size(progress.size)}"
         self._bars.update(
             self._file,
@@ -407,6 +459,18 @@ class _Bars:
         known, seconds = self._largest
         return None if size is None or size > 10 * known else size * seconds / max(known, 1)
 
+    def _projected(self, progress: cdr.LoadProgress) -> float | None:
+        """Seconds for a file from its beginning, going by how fast it is looked at."""
+        assert self._file is not None  # noqa: S101 - it has a bar
+        elapsed = self._bars.tasks[self._bars.task_ids.index(self._file)].elapsed or 0.0
+        before, begin = self._pass
+        if progress.bytes < before:  # it begins, maybe again
+            begin = elapsed
+        self._pass = progress.bytes, begin
+        if not progress.bytes or progress.size is None:
+            return None
+        return begin + _LOOKING * (elapsed - begin) * progress.size / progress.bytes
+
     def _tell(self) -> None:
         rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
         self._bars.update(
@@ -414,6 +478,10 @@ class _Bars:
             description=f"{self._files:,} file{'s' * (self._files != 1)}, {_size(self._bytes)}, "
             f"{self._rows:,} rows, {rate:,.0f} rows/s",
         )
+
+
+_LOOKING = 2.3
+"""Looking at every line of a file takes less time than loading it, by this factor."""
 
 
 class _TimeLeft(ProgressColumn):

@@ -104,6 +104,8 @@ _WORDS = (
     ("look with calls.get", "look with 'sinchvoice call get'"),
     ("auth='basic'", "--auth basic"),
     ("set canonical_resource", "set --canonical-resource"),
+    ("give layout=", "give --layout"),
+    ("give it as layout=", "give it as --layout"),
 )
 
 
@@ -194,8 +196,13 @@ class Output:
 
     as_json: bool = False
 
-    def record(self, record: Record) -> None:
-        """Show one result: a JSON object, `key<tab>value` lines, or a table of two columns."""
+    def record(self, record: Record, *, labelled: bool = True) -> None:
+        """Show one result: a JSON object, `key<tab>value` lines, or a table of two columns.
+
+        Args:
+            record: the result.
+            labelled: whether people get labels instead of the keys.
+        """
         if self.as_json:
             self._json(record)
         elif not sys.stdout.isatty():
@@ -206,11 +213,16 @@ class Output:
             grid.add_column(style="bold", no_wrap=True)
             grid.add_column(overflow="fold")
             for key, value in record.items():
-                grid.add_row(_label(key), Text(_plain(value) or "-"))
+                grid.add_row(_label(key) if labelled else Text(key), Text(_plain(value) or "-"))
             self.console().print(grid)
 
     def rows(
-        self, records: Iterable[Record], columns: Sequence[str], *, rounded: bool = False
+        self,
+        records: Iterable[Record],
+        columns: Sequence[str],
+        *,
+        rounded: bool = False,
+        labelled: bool = True,
     ) -> None:
         """Show results as they come: JSON lines, tab-separated text with a header, or a table.
 
@@ -220,6 +232,7 @@ class Output:
             records: all with the same keys; if they end in an error, those before it are shown.
             columns: the keys for people; programs and pipes get all of them.
             rounded: whether people get fractions in short.
+            labelled: whether people get labels instead of the keys.
         """
         if self.as_json:
             for record in records:
@@ -231,12 +244,12 @@ class Output:
                 write("\t".join(_plain(value) for value in record.values()))
         elif len(columns) * _NARROWEST > self.console().width:
             for record in records:
-                self.record(record)
+                self.record(record, labelled=labelled)
                 self.console().print()
         else:
             table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
             for name in columns:
-                table.add_column(_label(name), overflow="fold")
+                table.add_column(_label(name) if labelled else Text(name), overflow="fold")
             try:
                 for record in records:
                     for column, name in zip(table.columns, columns, strict=True):
