@@ -165,18 +165,22 @@ class sinchvoice:
         ): ...
         def sql(
             QUERY: str,
+            _FILE_: list[str] = None,
             *,
             archive: Path = 'calls.duckdb',
             json: bool = False,
+            layout: str = None,
             v: int = 0,
             verbose: int = 0,
         ): ...
         def stats(
+            _FILE_: list[str] = None,
             *,
             archive: Path = 'calls.duckdb',
             by: list[str] = None,
             csv: bool = False,
             json: bool = False,
+            layout: str = None,
             min_attempts: int = 1,
             v: int = 0,
             verbose: int = 0,

@@ -70,7 +70,7 @@ class AppToApp(tuple):
         application_key: str | None,
         extras: Mapping[str, str] = Extras({}),
     ) -> Self: ...
-class Archive:
+class Archive(ABC):
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -558,7 +558,7 @@ class RejectCause(StrEnum):
     QUOTE = 'quote'
     SIZE = 'size'
     TIME = 'time'
-class Scan:
+class Scan(ABC):
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
