@@ -1492,6 +1492,16 @@ def test_files_can_be_asked_without_an_archive(run: Run, archive: Path):
     assert ran.json["attempts"] == 201
 
 
+def test_a_pipe_can_be_asked(run: Run, archive: Path):
+    pipe = archive.parent / "pipe"
+    os.mkfifo(pipe)
+    content = (archive.parent / "day.csv").read_bytes()
+    writer = threading.Thread(target=pipe.write_bytes, args=[content])
+    writer.start()
+    assert run("cdr", "stats", str(pipe), "--json").json["attempts"] == 201
+    writer.join()
+
+
 def test_the_time_left_for_a_first_file_goes_by_how_fast_it_is_looked_at():
     def left() -> str:
         return str(_TimeLeft().render(hidden.tasks[-1]))

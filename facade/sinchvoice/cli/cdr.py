@@ -390,8 +390,11 @@ def _asked(files: list[str] | None, archive: Path, layout: str | None) -> cdr.Ar
 
 
 def _is_database(file: str) -> bool:
+    path = Path(file)
     try:
-        with Path(file).open("rb") as opened:
+        if not path.is_file():  # what a pipe has can be read once
+            return False
+        with path.open("rb") as opened:
             return opened.read(12)[8:] == b"DUCK"
     except (OSError, ValueError):
         return False  # and whoever reads it says why
