@@ -58,7 +58,7 @@ from sinchvoice import cdr
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 
 def interrupt(progress):
-    if progress.stage == "loading":
+    if progress.stage == "loading" and not progress.bytes:
         threading.Timer(float(sys.argv[3]), os.kill, (os.getpid(), signal.SIGINT)).start()
 
 with cdr.Archive(sys.argv[1]) as archive:

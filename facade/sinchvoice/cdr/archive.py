@@ -31,7 +31,7 @@ from . import layouts, loading
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
 from .plain import COLUMNS, literal
-from .queries import Database, import_duckdb, interruptible, lock, settings
+from .queries import Database, import_duckdb, lock, settings
 from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ class Archive(Database):
         """As `load`, file by file: each is loaded when it is asked for, and told at once."""
         known = None if layout is None else layouts.find(layout)
         # An error would keep the file open.
-        with interruptible(), closing(streams(list(sources))) as opened:
+        with closing(streams(list(sources))) as opened:
             for stream in opened:
                 yield self._load(stream, known, progress or (lambda _: None))
 

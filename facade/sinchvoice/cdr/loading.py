@@ -18,6 +18,7 @@ import attrs
 
 from .layouts import Layout
 from .plain import NumberedLines, PlainLines, PlainRows, number, plain_lines
+from .queries import interruptible
 from .sifting import NotPlain, Sifted, sift
 from .sources import ByteStream
 
@@ -162,9 +163,8 @@ def find(
             return Found.plainly(plain, parts, good)
         if good < lines / 2:
             return find_exactly(name, path, layout, folder, progress)
-        odd = chain(
-            range(1, plain.header_lines + 1), _first_values(cursor.execute(plain.odd(*parts)))
-        )
+        found = interruptible(cursor, lambda: cursor.execute(plain.odd(*parts)))
+        odd = chain(range(1, plain.header_lines + 1), _first_values(found))
         try:
             return Found.sifted(plain, sift(name, path, layout, folder, progress, plain, odd))
         except NotPlain:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -32,6 +35,7 @@ __all__ = [
 ]
 
 Parameters: TypeAlias = "Sequence[object] | Mapping[str, object]"
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -86,9 +90,11 @@ class Database(ABC):
             InvalidRequest: there is no such dimension, or no such value of it.
             CdrError: they cannot be computed.
         """
+        run = kpis.on_duckdb(self._connection)
         with self._failing():
-            run = kpis.on_duckdb(self._connection)
-            return kpis.compute(run, by, where, min_attempts=min_attempts)
+            return interruptible(
+                self._connection, lambda: kpis.compute(run, by, where, min_attempts=min_attempts)
+            )
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Ask in SQL, and change nothing.
@@ -103,9 +109,12 @@ class Database(ABC):
         Raises:
             CdrError: it is wrong, or it is not only a question.
         """
-        with self._asking(query, parameters) as cursor:
+        given = parameters if isinstance(parameters, Mapping) else list(parameters)
+        with self._failing(), closing(self._connection.cursor()) as cursor:
+            statement = self._question(cursor, query)
+            rows = interruptible(cursor, lambda: cursor.execute(statement, given).fetchall())
             columns = tuple(column[0] for column in cursor.description or ())
-            return QueryResult(columns, cursor.fetchall())
+            return QueryResult(columns, rows)  # closing the cursor undoes the transaction
 
     def to_arrow(
         self,
@@ -123,15 +132,6 @@ class Database(ABC):
         """
         return ArrowStream(self, query, parameters)
 
-    @contextmanager
-    def _asking(self, query: str, parameters: Parameters) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._failing(), closing(self._connection.cursor()) as cursor:
-            statement = self._question(cursor, query)
-            cursor.execute(
-                statement, parameters if isinstance(parameters, Mapping) else list(parameters)
-            )
-            yield cursor  # closing it undoes the transaction
-
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """As `_rows`, for whoever asks from outside."""
         with self._failing():
@@ -141,8 +141,7 @@ class Database(ABC):
     def _failing(self) -> Iterator[None]:
         """While a query runs: what is wrong with it is a CdrError."""
         try:
-            with interruptible():
-                yield
+            yield
         except self._duckdb.Error as error:
             raise CdrError(f"the query fails: {error}") from error
 
@@ -156,10 +155,12 @@ class Database(ABC):
         return statements[0]
 
     def _do(self, statement: str, *parameters: object) -> None:
-        self._connection.execute(statement, list(parameters))
+        given = list(parameters)
+        interruptible(self._connection, lambda: self._connection.execute(statement, given))
 
     def _rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, list(parameters)).fetchall()
+        connection, given = self._connection, list(parameters)
+        return interruptible(connection, lambda: connection.execute(query, given).fetchall())
 
     def _one(self, query: str, *parameters: object) -> Any:
         return self._rows(query, *parameters)[0][0]
@@ -201,15 +202,31 @@ def import_duckdb() -> Any:
     return duckdb
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """While DuckDB works: its own exception for Ctrl-C is the usual one."""
+def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Do something that DuckDB may take long for, so that Ctrl-C ends it, as it ends all else.
+
+    Where DuckDB works, nobody looks for signals; so that is not the thread that gets them.
+
+    Args:
+        connection: that works.
+        work: what it does.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    working = _aside(os.getpid()).submit(work)
     try:
-        yield
-    except RuntimeError as error:
-        if type(error) is RuntimeError and "interrupted" in str(error):
-            raise KeyboardInterrupt from error
+        return working.result()
+    except BaseException:
+        if not working.done():  # the exception came with a signal
+            connection.interrupt()
+            wait([working])
         raise
+
+
+@cache
+def _aside(process: int) -> ThreadPoolExecutor:
+    """Where DuckDB works for the main thread of a process; a fork has threads of its own."""
+    return ThreadPoolExecutor(1)
 
 
 def settings(

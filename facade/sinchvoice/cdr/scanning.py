@@ -108,11 +108,10 @@ class Scan(Database):
         self._temporary = _temporary_folder()  # it goes with the scan, if nobody closes that
         self._workspace = Path(self._temporary.name)
         try:
-            with interruptible():
-                self._connection = self._duckdb.connect(
-                    config=settings(self._workspace, memory_limit, threads)
-                )
-                self._open(list(sources), None if layout is None else layouts.find(layout))
+            self._connection = self._duckdb.connect(
+                config=settings(self._workspace, memory_limit, threads)
+            )
+            self._open(list(sources), None if layout is None else layouts.find(layout))
         except BaseException as error:
             self._temporary.cleanup()
             if isinstance(error, self._duckdb.Error):
@@ -167,7 +166,8 @@ class Scan(Database):
         with self._failing():
             with closing(self._connection.cursor()) as cursor:
                 text = self._question(cursor, query).query.rstrip().removesuffix(";")
-            self._connection.execute(f"CREATE TABLE {table} AS {text}", parameters)
+            create = f"CREATE TABLE {table} AS {text}"
+            interruptible(self._connection, lambda: self._connection.execute(create, parameters))
         self._check_unchanged()
         return ArrowStream(self, f"FROM {table}", ())
 
