@@ -118,10 +118,17 @@ class Ledger:
             for number, *file in archive.sql("SELECT file_id, sha256, layout FROM files").rows
         )
         rejects = {}
-        for each in archive.rejects(resolved=True):
+        every = archive.rejects(resolved=True)
+        last = {(each.layout, each.call_id): each.file_id for each in every if each.call_id}
+        last_of_bytes = {sha256: number for number, (sha256, _) in sorted(files.items())}
+        for each in every:
             rejects[(*files[each.file_id], each.record)] = reject_row(each)
             found = (each.layout, each.call_id or "") in self._contents
-            assert (each.resolved_by is not None) == found
+            again = (
+                last.get((each.layout, each.call_id), each.file_id) > each.file_id
+                or last_of_bytes[files[each.file_id][0]] > each.file_id
+            )
+            assert (each.resolved_by is not None) == (found or again)
         assert rejects == self.rejects
 
 

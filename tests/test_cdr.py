@@ -453,8 +453,11 @@ def test_a_header_in_the_middle_that_does_not_tell_keeps_the_layout():
         ("\t".join(PHONE), "separated by tabs"),
         ("|".join(PHONE), "separated by bars"),
         (";".join(PHONE) + "\r" + row() + "\r", "lines end in CR alone"),
-        ("<html><body>not found</body></html>", "there is no header row, this is '<html>"),
-        ('"CallId;CallTime', "there is no header row"),
+        (
+            "<html><body>not found</body></html>",
+            "is no header row, and has 1 column instead of 10, 12, 14 or 15; if they are, give",
+        ),
+        ('"CallId;CallTime', "is no header row, and has 2 columns"),
     ],
 )
 def test_a_header_that_says_too_little_refuses_the_file(header: str, part: str):

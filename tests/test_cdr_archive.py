@@ -23,7 +23,7 @@ from cdr_kills import check_kills
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, Archive, RejectCause
+from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, plain
 from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
@@ -58,7 +58,7 @@ from sinchvoice import cdr
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 
 def interrupt(progress):
-    if progress.stage == "loading" and not progress.bytes:
+    if progress.stage == "loading":
         threading.Timer(float(sys.argv[3]), os.kill, (os.getpid(), signal.SIGINT)).start()
 
 with cdr.Archive(sys.argv[1]) as archive:
@@ -316,11 +316,26 @@ def test_bytes_that_were_loaded_are_skipped_whatever_they_are_called(
     assert "2 known already" in str(report)
 
 
-def test_the_same_bytes_in_another_layout_are_other_records(archive: Archive):
+def test_records_cannot_be_there_twice_as_two_layouts(archive: Archive):
     content = row(NAMES["app-to-app"]).encode()
     assert load(archive, content, layout="app-to-app").loaded == 1
-    assert load(archive, content, layout="sip-terminated").loaded == 1
-    assert load(archive, content, layout="sip-terminated").skipped
+    before = state(archive)
+    for layout in ("sip-terminated", "phone-terminated"):
+        with pytest.raises(
+            CdrError, match=rf"same bytes as app-to-app, and would have them twice as {layout}"
+        ):
+            load(archive, content, layout=layout)
+    assert state(archive) == before
+    assert load(archive, content, layout="app-to-app").skipped
+
+
+def test_a_layout_under_which_nothing_could_be_read_can_be_corrected(archive: Archive):
+    content = "\n".join([row(CallId="a"), row(CallId="b"), row(CallId="")]).encode()
+    assert load(archive, content, layout="app-to-app").rejected == 3
+    report = load(archive, content, layout="phone-terminated")
+    assert (report.loaded, report.rejected) == (2, 1)
+    assert [reject.layout for reject in archive.rejects()] == ["phone-terminated"]
+    assert [reject.resolved_by for reject in archive.rejects(resolved=True)] == [2, 2, 2, None]
 
 
 def test_a_record_that_says_the_same_is_a_duplicate(archive: Archive):
@@ -398,7 +413,7 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
     os.utime(path, (0, 0))
 
     def spoil(progress: cdr.LoadProgress) -> None:
-        if progress.stage == "loading" and not progress.bytes:
+        if progress.stage == "reading":  # all of it is one block
             change(path)
 
     with pytest.raises(CdrError, match=r"calls\.csv: the file changed while it was read"):
@@ -410,7 +425,7 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
 def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")
-    with pytest.raises(CdrError, match="there is no header row") as caught:
+    with pytest.raises(CdrError, match="these are no call detail records") as caught:
         archive.load(bad)
     descriptors = [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
     assert bad not in [each.readlink() for each in descriptors]
@@ -420,7 +435,7 @@ def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp
 def test_a_refused_file_leaves_those_before_it(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")
-    with pytest.raises(CdrError, match=r"bad\.csv, line 1: there is no header row"):
+    with pytest.raises(CdrError, match=r"bad\.csv, line 1: these are no call detail records"):
         archive.load(file(row()), bad)
     assert rows(archive, "call_id") == [(VALUES["CallId"],)]
     with pytest.raises(CdrError, match="cannot be read"):
@@ -431,15 +446,45 @@ def test_a_refused_file_leaves_those_before_it(archive: Archive, tmp_path: Path)
         archive.load(7)  # type: ignore[arg-type]
 
 
-def test_an_interrupt_leaves_the_archive_as_before_the_file(archive: Archive):
-    def interrupt(progress: cdr.LoadProgress) -> None:
-        if progress.stage == "loading":
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("stage", ["reading", "checking", "sifting", "loading", "done"])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), duckdb.Error("mine"), OSError("mine"), RuntimeError("mine")]
+)
+def test_what_progress_raises_ends_the_loading(archive: Archive, stage: str, error: BaseException):
+    def fail(progress: cdr.LoadProgress) -> None:
+        if progress.stage == stage:
+            raise error
 
-    with pytest.raises(KeyboardInterrupt):
-        archive.load(file(row()), progress=interrupt)
-    assert rows(archive) == []
-    assert load(archive, file(row())).loaded == 1
+    content = file(*(row(CallId=str(n)) for n in range(5)), row(Custom='"a\nb"'))
+    with pytest.raises(type(error)) as caught:
+        archive.load(content, progress=fail)
+    assert caught.value is error
+    assert len(rows(archive)) == (6 if stage == "done" else 0)
+    assert archive.load(content).skipped == (stage == "done")
+
+
+@pytest.mark.parametrize("odd", [None, '"a\nb"', '"not closed'])
+def test_progress_goes_through_the_file_in_each_stage(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, odd: str | None
+):
+    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(plain, "_PART", 2)
+    content = file(*(row(CallId=str(n)) for n in range(200)))
+    if odd:
+        content += row(CallId="odd", Custom=odd).encode()
+    seen: list[cdr.LoadProgress] = []
+    report = archive.load(content, progress=seen.append).details[0]
+    assert report.read_by == ("mixed" if odd else "fast")
+    behind: dict[str, list[int]] = {}
+    for each in seen:
+        assert each.size in (None, len(content))
+        behind.setdefault(each.stage, []).append(each.bytes)
+    stages = ["reading", "checking", *(["sifting"] if odd else []), "loading", "done"]
+    assert list(behind) == stages
+    assert len(behind["checking"]) > 10
+    for bytes_behind in behind.values():
+        assert bytes_behind == sorted(bytes_behind)
+        assert bytes_behind[-1] == len(content)
 
 
 @pytest.mark.parametrize("seconds", ["0.02", "0.1"])
@@ -485,8 +530,7 @@ def test_folders_globs_archives_and_files_are_loaded_one_by_one(archive: Archive
     assert (report.files, report.loaded) == (5, 50)
     first = [(each.stage, each.bytes) for each in seen if each.file == seen[0].file]
     size = seen[0].size
-    wanted = [("reading", size), ("loading", 0), ("loading", size), ("done", size)]
-    assert list(dict.fromkeys(first)) == wanted
+    assert first == [(stage, size) for stage in ("reading", "checking", "loading", "done")]
     assert archive.load(str(folder / "*.csv"), io.BytesIO(generated(10, seed=0))).skipped == 4
 
 
@@ -709,9 +753,12 @@ def test_a_closed_archive_says_so(archive: Archive):
 def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     text = tmp_path / "text"
     text.write_text("something")
-    with pytest.raises(CdrError, match="cannot be opened"):
-        Archive(text)
+    refused = {text: "this is no archive: give the file", tmp_path: "cannot be read"}
+    for path, problem in refused.items():
+        with pytest.raises(CdrError, match=problem):
+            Archive(path)
     assert text.read_text() == "something"
+    assert list(tmp_path.iterdir()) == [text]
     with duckdb.connect(str(tmp_path / "other")) as other:
         other.execute("CREATE TABLE records (a INTEGER)")
     with pytest.raises(CdrError, match="no archive of call detail records"):
@@ -729,7 +776,7 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     with pytest.raises(CdrError, match="cannot be opened"):
         Archive(tmp_path / "limited", memory_limit="much")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(CdrError, match="cannot be opened"):
+    with pytest.raises(CdrError, match="cannot be read: Is a directory"):
         Archive(tmp_path / "folder")
 
 

@@ -199,3 +199,25 @@ def test_reasons_mean_the_same_however_they_are_written(
     assert archive.sql(query).rows == wanted
     with cdr.scan(path, layout="phone-originated") as scan:
         assert scan.sql(query).rows == wanted
+
+
+def test_one_small_letter_in_the_last_part_of_a_file_is_seen(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(plain, "_PART", 2)
+    rows = [f"{n};2026-11-02T08:15:30Z;CANCEL" for n in range(500)]
+    rows[-1] = rows[-1].lower().replace("t08:15:30z", "T08:15:30Z")
+    content = "\n".join(["CallId;CallTime;Reason", *rows]).encode()
+    (report,) = archive.load(content, layout="phone-originated").details
+    assert report.read_by == "fast"
+    assert archive.sql("SELECT DISTINCT reason FROM records").rows == [("CANCEL",)]
+
+
+def test_files_in_capitals_and_others_are_scanned_together(tmp_path: Path):
+    for number, reasons in enumerate((["CANCEL"], ["CANCEL", "cancel"], ["CANCEL"], ["cancel"])):
+        rows = [f"{n};2026-11-02T08:15:30Z;{reason}" for n, reason in enumerate(reasons)]
+        (tmp_path / f"{number}.csv").write_text("\n".join(["CallId;CallTime;Reason", *rows]))
+    with cdr.scan(tmp_path, layout="phone-originated") as scan:
+        counts = scan.sql("SELECT file_id, reason, count(*) FROM records GROUP BY ALL ORDER BY 1")
+        assert counts.rows == [(number, "CANCEL", 1 + (number == 2)) for number in range(1, 5)]

@@ -1502,33 +1502,39 @@ def test_a_pipe_can_be_asked(run: Run, archive: Path):
     writer.join()
 
 
-def test_the_time_left_for_a_first_file_goes_by_how_fast_it_is_looked_at():
+def test_the_time_left_for_a_first_file_goes_by_its_stages():
     def left() -> str:
         return str(_TimeLeft().render(hidden.tasks[-1]))
 
-    def read(at: float, stage: Any, looked: int) -> None:
+    def read(at: float, stage: Any, behind: int) -> None:
         nonlocal now
         now = at
-        bars.read(cdr.LoadProgress("a.csv", stage, looked, 1000))
+        bars.read(cdr.LoadProgress("a.csv", stage, behind, 1000))
 
     now = 0.0
     hidden = Progress(disable=True, get_time=lambda: now)
     bars = _Bars(hidden)
     read(0, "reading", 100)
-    read(5, "loading", 0)
+    read(30, "done", 1000)  # known
+    bars.count(cdr.FileReport(name="a.csv", sha256="", size=1000, skipped=True))
+    read(30, "reading", 1000)
     assert left() == ""
-    read(15, "loading", 500)
-    assert left() == "36 s left"  # 20 s for looking, and 1.3 times as long for the rest
-    read(25, "loading", 1000)
-    assert left() == "26 s left"
-    read(30, "loading", 0)  # again, exactly
-    read(40, "loading", 100)
-    assert left() == "220 s left"
-    read(140, "done", 1000)
-    bars.count(cdr.FileReport(name="a.csv", sha256="", size=1000, seconds=140.0))
-    read(140, "reading", 100)
-    read(150, "loading", 500)
-    assert left() == "130 s left"  # as the one before
+    read(35, "checking", 1)
+    read(44, "checking", 500)  # so that all take 18 s, of 40 s
+    assert left() == "31 s left"
+    read(53, "checking", 1000)
+    assert left() == "22 s left"
+    read(60, "sifting", 0)  # again, exactly
+    read(78, "sifting", 100)  # so that all take 180 s, of 200 s
+    assert left() == "182 s left"
+    read(240, "sifting", 1000)
+    read(240, "loading", 1000)
+    assert left() == "20 s left"
+    read(260, "done", 1000)
+    bars.count(cdr.FileReport(name="a.csv", sha256="", size=1000, seconds=230.0))
+    read(260, "reading", 100)
+    read(270, "checking", 500)
+    assert left() == "220 s left"  # as the one before
 
 
 def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
-from ..errors import CdrError
+from ..errors import CdrError, InvalidRequest
 from . import layouts, loading
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
@@ -173,14 +173,15 @@ class LoadProgress:
 
     Attributes:
         file: which one.
-        stage: `reading` while its bytes are read, then `loading`, then `done`.
-        bytes: of this file that were read, unpacked; then, that were looked at, which is about half
-            of the work. It begins again if some lines have to be read exactly.
+        stage: `reading` while its bytes are read, `checking` while DuckDB looks at each line,
+            `sifting` while the exact reader reads what it has to, and `loading` while the records
+            go to their table; then `done`. The stages in the middle are left out as the file needs.
+        bytes: of this file that are behind in this stage, unpacked.
         size: how many there are; None if that is not known before the end.
     """
 
     file: str
-    stage: Literal["reading", "loading", "done"]
+    stage: Literal["reading", "checking", "sifting", "loading", "done"]
     bytes: int
     size: int | None
 
@@ -195,7 +196,8 @@ class ArchivedReject:
         file: the name of that.
         header: the names of the columns, as a row that can be put before the raw text.
         call_id: the call that its raw text names; None if it cannot be told.
-        resolved_by: file_id of the file that has this call's record; None if there is none.
+        resolved_by: file_id of the file that has this call's record, or, since, another reject of
+            it; None if there is none.
     """
 
     reject_id: int
@@ -221,7 +223,8 @@ class DayCompleteness:
     """What the archive has of one UTC day and layout.
 
     Attributes:
-        day: on which the calls were made, in UTC.
+        day: on which the calls were made, in UTC. None for rejects in files none of whose records
+            could be read: the days of these are not known.
         layout: of the records.
         files: that have records of this day, or only rejects and others of the day.
         records: of this day; 0 is a gap, as there are records of days before and after it.
@@ -232,7 +235,7 @@ class DayCompleteness:
         rejects: unresolved ones in files of this day.
     """
 
-    day: date
+    day: date | None
     layout: LayoutName
     files: int
     records: int
@@ -244,7 +247,7 @@ class DayCompleteness:
     @property
     def is_gap(self) -> bool:
         """Whether a day is missing between others."""
-        return self.records == 0
+        return self.day is not None and self.records == 0
 
 
 class Archive(Database):
@@ -258,7 +261,7 @@ class Archive(Database):
         threads: of DuckDB; None for one per core.
 
     Raises:
-        CdrError: the file is in use by another process, or is no archive.
+        CdrError: the file is in use by another process, is no archive, or cannot be written.
         ImportError: the extra is not installed.
     """
 
@@ -276,6 +279,7 @@ class Archive(Database):
                 "DuckDB takes no `?` in a path, and nothing that is no UTF-8: choose another",
                 str(self.path),
             )
+        _check_is_database(self.path)
         self._wal = self.path.with_name(self.path.name + ".wal")
         self._closed = False
         self._workspace = _workspace(self.path)
@@ -310,16 +314,19 @@ class Archive(Database):
 
         A file with bytes that were loaded before is skipped. A record whose layout and call id are
         known is a duplicate if it says the same, or else a conflict, which is kept aside: what is
-        in `records` is never changed. Rejects are resolved once a record of their call is there.
+        in `records` is never changed. Rejects are resolved once a record of their call is there. Of
+        a call that is rejected again, only the new reject is open.
 
         Args:
             sources: as in `cdr.read`.
             layout: of the records before the first header row; needed if there is none.
-            progress: is called as the work goes on.
+            progress: is called as the work goes on; it may not use the archive. What it raises
+                ends the loading, and nothing of the file is kept.
 
         Raises:
-            CdrError: a file cannot be read, is refused or changed meanwhile; nothing of it is in
-                the archive, while the files before it are.
+            CdrError: a file cannot be read, is refused or changed meanwhile, or its bytes are here
+                as records of another layout; nothing of it is in the archive, while the files
+                before it are.
             InvalidRequest: there is no such layout.
         """
         begin = time.monotonic()
@@ -337,13 +344,17 @@ class Archive(Database):
         # An error would keep the file open.
         with closing(streams(list(sources))) as opened:
             for stream in opened:
-                yield self._load(stream, known, progress or (lambda _: None))
+                try:
+                    report = self._load(stream, known, _Told(progress))
+                except _ProgressFailed as failed:
+                    raise failed.error from None
+                yield report
 
     def _load(
         self,
         stream: ByteStream,
         layout: Layout | None,
-        tell: Callable[[LoadProgress], object],
+        tell: _Told,
     ) -> FileReport:
         begin = time.monotonic()
         asked = None if layout is None else layout.name
@@ -352,19 +363,18 @@ class Archive(Database):
         def reading(size: int) -> None:
             tell(LoadProgress(stream.name, "reading", size, stream.size))
 
-        def looking(size: int) -> None:
-            tell(LoadProgress(stream.name, "loading", size, spooled.size))
+        def finding(stage: loading.Stage, size: int) -> None:
+            tell(LoadProgress(stream.name, stage, size, spooled.size))
 
         try:
             with self._writing(stream.name):
                 spooled = loading.spool(stream, self._workspace / "copy", reading)
-                looking(0)
                 report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
                 if self._one(same, spooled.sha256, asked):
                     report = attrs.evolve(report, skipped=True)
                 else:
                     with _Unchanged(stream, spooled.sha256) as original:
-                        report = self._load_new(spooled, layout, looking, original, report)
+                        report = self._load_new(spooled, layout, finding, original, report)
         finally:
             with suppress(FileNotFoundError):  # it is gone once the archive is closed
                 for each in self._workspace.iterdir():
@@ -377,17 +387,19 @@ class Archive(Database):
         self,
         spooled: Spooled,
         layout: Layout | None,
-        progress: Callable[[int], object],
+        progress: loading.Progress,
         original: _Unchanged,
         report: FileReport,
     ) -> FileReport:
         where = (spooled.name, spooled.path, layout, self._workspace, progress)
         try:
             found = loading.find(self._connection, *where)
+            progress("loading", spooled.size)
             return self._insert(found, layout, original, report)
         except (self._duckdb.Error, Doubt) as error:
             report = attrs.evolve(report, fallback=str(error).partition("\n")[0])
         found = loading.find_exactly(*where)
+        progress("loading", spooled.size)
         try:
             return self._insert(found, layout, original, report)
         except (self._duckdb.Error, Doubt) as error:
@@ -400,6 +412,7 @@ class Archive(Database):
         asked = None if layout is None else layout.name
         with self._transaction(report.name):
             file_id = self._next("file_id", "files")
+            self._check_layouts(report, asked, found.layouts)
             for rows in found.rows:
                 self._do(f"INSERT INTO records {rows.select(file_id)}")
             if found.rejects is not None:
@@ -438,7 +451,7 @@ class Archive(Database):
             duplicates=duplicates,
             conflicts=conflicts,
             rejected=rejected,
-            resolved=self._resolve(file_id),
+            resolved=self._resolve(file_id, report.sha256),
         )
         if (
             report.records != came + rejected
@@ -467,6 +480,20 @@ class Archive(Database):
         )
         original.check()
         return report
+
+    def _check_layouts(self, report: FileReport, asked: str | None, kinds: Sequence[str]) -> None:
+        """Refuse bytes whose records are here already, but as those of another layout."""
+        earlier = self._rows(
+            "SELECT layouts FROM files WHERE sha256 = ? AND records > rejected", report.sha256
+        )
+        for (layouts_then,) in earlier:
+            if sorted(layouts_then) != sorted(kinds):
+                now = asked or ", ".join(kinds) or "no layout"
+                raise CdrError(
+                    f"the archive has the same bytes as {', '.join(layouts_then)}, and would have "
+                    f"them twice as {now}: if that is right, load all files into a new archive",
+                    report.name,
+                )
 
     def _take_out_known(self, file_id: int) -> int:
         """Remove the file's rows whose call is known; conflicts are kept. Returns duplicates."""
@@ -521,15 +548,30 @@ class Archive(Database):
         duplicates: int = self._one("SELECT count(*) FROM known WHERE duplicate")
         return duplicates
 
-    def _resolve(self, file_id: int) -> int:
-        """Mark rejects whose call is in `records`: this file's, or any with this file's records."""
+    def _resolve(self, file_id: int, sha256: str) -> int:
+        """Mark rejects whose call is in `records`: this file's, or any with this file's records.
+
+        What was rejected before, and is in this file again, is also no longer open: the new reject
+        is. So whoever corrects some rejects, and loads all, has only the others left.
+        """
         is_open = "resolved_by IS NULL AND rejects.call_id IS NOT NULL"
-        if not self._one(f"SELECT count(*) FROM rejects WHERE {is_open}"):  # noqa: S608
+        if not self._one("SELECT count(*) FROM rejects WHERE resolved_by IS NULL"):
             return 0
+        self._do(
+            "UPDATE rejects SET resolved_by = $1 WHERE resolved_by IS NULL AND file_id IN ("
+            "SELECT file_id FROM files WHERE sha256 = $2)",
+            file_id,
+            sha256,
+        )
         done: int = self._one(
             "UPDATE rejects SET resolved_by = found.file_id FROM records AS found "  # noqa: S608
             f"WHERE {is_open} AND (rejects.file_id = $1 OR found.file_id = $1) "
             "AND found.call_id = rejects.call_id AND found.layout = rejects.layout",
+            file_id,
+        )
+        self._do(
+            f"UPDATE rejects SET resolved_by = $1 WHERE {is_open} AND file_id <> $1 "  # noqa: S608
+            "AND (layout, call_id) IN (SELECT (layout, call_id) FROM rejects WHERE file_id = $1)",
             file_id,
         )
         return done
@@ -569,7 +611,7 @@ class Archive(Database):
             bad AS (
                 SELECT f.day, r.layout, count(*) AS rejects, count(DISTINCT r.file_id) AS files
                 FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id
-                WHERE resolved_by IS NULL AND f.day IS NOT NULL GROUP BY 1, 2
+                WHERE resolved_by IS NULL GROUP BY 1, 2
             ),
             every AS (
                 SELECT CAST(day AS DATE) AS day, layout FROM spans
@@ -579,8 +621,8 @@ class Archive(Database):
                 last_call, coalesce(late, 0), coalesce(rejects, 0)
             FROM every AS e
             LEFT JOIN days AS d ON d.day = e.day AND d.layout = e.layout
-            LEFT JOIN bad AS b ON b.day = e.day AND b.layout = e.layout
-            ORDER BY e.day, e.layout
+            LEFT JOIN bad AS b ON b.day IS NOT DISTINCT FROM e.day AND b.layout = e.layout
+            ORDER BY e.day NULLS LAST, e.layout
             """
         )
         names = [field.name for field in attrs.fields(DayCompleteness)]
@@ -600,7 +642,10 @@ class Archive(Database):
 
         Raises:
             CdrError: the folder is there and has something else, or cannot be written.
+            InvalidRequest: it is a URL.
         """
+        if "://" in str(folder):
+            raise InvalidRequest(f"folder is {str(folder)!r}: give a local one, and copy that")
         target = Path(folder).absolute()
         if target.exists() and not _is_export(target):
             raise CdrError("this is there and no export: give a new folder", str(target))
@@ -677,7 +722,9 @@ class Archive(Database):
 
     def _unusable(self, error: Exception) -> CdrError:
         problem = "cannot be opened"
-        if "Could not set lock" in str(error):
+        if not os.access(self.path, os.W_OK):
+            problem = "cannot be written, which is needed even to ask it: copy it to ask the copy"
+        elif "Could not set lock" in str(error):
             problem = "another process has the archive open: close it there, or wait"
         elif "different configuration" in str(error):
             problem = "this process has the archive open already: use that one, or close it"
@@ -718,6 +765,28 @@ class Archive(Database):
     def _next(self, column: str, table: str) -> int:
         number: int = self._one(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")  # noqa: S608
         return number
+
+
+class _ProgressFailed(BaseException):
+    """What a caller's function raised, on its way out past whoever handles errors of our own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Told:
+    """A caller's function that is told how far loading is, if there is one."""
+
+    def __init__(self, progress: Callable[[LoadProgress], object] | None) -> None:
+        self._progress = progress
+
+    def __call__(self, progress: LoadProgress) -> None:
+        if self._progress is not None:
+            try:
+                self._progress(progress)
+            except BaseException as error:
+                raise _ProgressFailed(error) from error
 
 
 class _Unchanged:
@@ -771,7 +840,36 @@ def _workspace(path: Path) -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
     except OSError as error:
-        raise CdrError(f"cannot be made: {error.strerror}", str(path)) from error
+        problem = "cannot be made"
+        if path.exists():
+            problem = "its folder cannot be written, which is needed even to ask it"
+        raise CdrError(f"{problem}: {error.strerror}", str(path)) from error
+
+
+def _check_is_database(path: Path) -> None:
+    """Refuse what DuckDB would take, and write beside, only to find that it is something else."""
+    try:
+        if is_database(path):
+            return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
+    raise CdrError(
+        "this is no archive: give the file that loading has made, or a name that is free",
+        str(path),
+    )
+
+
+def is_database(path: Path) -> bool:
+    """Whether this is a file of DuckDB's, such as an archive.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(20)  # a checksum, a magic word and a small number
+    return head[8:12] == b"DUCK" and head[16:] == bytes(4)
 
 
 def _is_export(folder: Path) -> bool:

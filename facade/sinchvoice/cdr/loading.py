@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -25,9 +26,21 @@ from .sources import ByteStream
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Doubt", "Found", "ReadBy", "Spooled", "find", "find_exactly", "spool"]
+__all__ = [
+    "Doubt",
+    "Found",
+    "Progress",
+    "ReadBy",
+    "Spooled",
+    "Stage",
+    "find",
+    "find_exactly",
+    "spool",
+]
 
 ReadBy: TypeAlias = Literal["fast", "mixed", "exact"]
+Stage: TypeAlias = Literal["checking", "sifting", "loading"]
+Progress: TypeAlias = "Callable[[Stage, int], object]"
 
 _BLOCK = 1 << 20
 
@@ -133,7 +146,7 @@ def find(
     path: Path,
     layout: Layout | None,
     folder: Path,
-    progress: Callable[[int], object],
+    progress: Progress,
 ) -> Found:
     """Find out what is in a file, as fast as it can be done without a doubt.
 
@@ -143,8 +156,7 @@ def find(
         path: of its copy.
         layout: of records before the first header row.
         folder: where to write what SQL reads.
-        progress: is told how many bytes were looked at; it begins again if some of the lines have
-            to be read exactly.
+        progress: is told what is done to the file, and how many bytes are behind.
 
     Raises:
         CdrError: the file is refused as a whole.
@@ -154,10 +166,9 @@ def find(
     plain = plain_lines(name, path, layout)
     if plain is None:
         return find_exactly(name, path, layout, folder, progress)
-    with closing(connection.cursor()) as cursor:
-        lines, good, capitals, parts = _count(
-            cursor, plain, number(path, folder, skip=plain.header_lines), progress
-        )
+    numbered = number(path, folder, skip=plain.header_lines)
+    with closing(numbered), closing(connection.cursor()) as cursor:
+        lines, good, capitals, parts = _count(cursor, plain, numbered, progress)
         plain = attrs.evolve(plain, capitals=capitals == good)
         if good == lines:
             return Found.plainly(plain, parts, good)
@@ -166,7 +177,8 @@ def find(
         found = interruptible(cursor, lambda: cursor.execute(plain.odd(*parts)))
         odd = chain(range(1, plain.header_lines + 1), _first_values(found))
         try:
-            return Found.sifted(plain, sift(name, path, layout, folder, progress, plain, odd))
+            sifting = partial(progress, "sifting")
+            return Found.sifted(plain, sift(name, path, layout, folder, sifting, plain, odd))
         except NotPlain:
             return find_exactly(name, path, layout, folder, progress)
 
@@ -176,17 +188,17 @@ def find_exactly(
     path: Path,
     layout: Layout | None,
     folder: Path,
-    progress: Callable[[int], object],
+    progress: Progress,
 ) -> Found:
     """Find out what is in a file with the exact reader alone; see `find`."""
-    return Found.exactly(sift(name, path, layout, folder, progress))
+    return Found.exactly(sift(name, path, layout, folder, partial(progress, "sifting")))
 
 
 def _count(
     cursor: duckdb.DuckDBPyConnection,
     plain: PlainLines,
     parts: Iterable[NumberedLines],
-    progress: Callable[[int], object],
+    progress: Progress,
 ) -> tuple[int, int, int, list[Path]]:
     """How many lines there are, how many of them are plain, how many of these without small
     letters, and where they are; counted while they come.
@@ -204,9 +216,9 @@ def _count(
             found.append((part, aside.submit(count, part)))
             for before, counted in found[-2:-1]:
                 counted.result()
-                progress(before.end)
+                progress("checking", before.end)
         counts = [counted.result() for _, counted in found]
-    progress(found[-1][0].end)
+    progress("checking", found[-1][0].end)
     lines, good, capitals = map(sum, zip(*counts, strict=True))
     return lines, good, capitals, [part.path for part, _ in found]
 

@@ -10,7 +10,7 @@ line goes through the exact reader, in `sifting.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,7 @@ import attrs
 from ..calls import CallReason, CallResult
 from ..errors import CdrError
 from .layouts import LAYOUTS, Column, ColumnType, Layout
-from .reader import Reader, RecordFile
+from .reader import Reader, RecordFile, split_cells
 from .sources import ByteStream
 
 __all__ = [
@@ -92,7 +92,7 @@ class NumberedLines:
     end: int
 
 
-def number(source: Path, folder: Path, *, skip: int = 0) -> Iterator[NumberedLines]:
+def number(source: Path, folder: Path, *, skip: int = 0) -> Generator[NumberedLines, None, None]:
     """Write the lines of a file for DuckDB, part after part, so that it can begin early.
 
     Args:
@@ -218,21 +218,23 @@ class PlainLines:
         layout: of the records on them.
         names: of the columns, as the file has them, in lower case.
         header_lines: before the first record, 0 or 1.
-        capitals: whether results and reasons are known to have no small letters, so that there is
-            nothing to do to them.
+        capitals: whether results and reasons have no small letters, so that there is nothing to do
+            to them; the first record tells what may be, and `count` what is.
     """
 
     layout: Layout
     names: tuple[str, ...]
     header_lines: int
     _columns: tuple[Column | None, ...] = attrs.field(alias="columns")
-    capitals: bool = False
+    capitals: bool
 
     def count(self, path: Path, *, numbered: bool = True) -> str:
         """SQL: the lines of a file, how many are plain, how many of these have results and reasons
-        without small letters, and the bytes of all, each with an end.
+        without small letters (if that may be true of all), and the bytes of all, each with an end.
         """
-        capitals = self._is_plain(numbered=numbered, capitals=True)
+        capitals = "false"
+        if self.capitals:
+            capitals = self._is_plain(numbered=numbered, capitals=True)
         plain = self._is_plain(numbered=numbered)
         return (
             "SELECT count(*), count(kind), count(nullif(kind, 1)), sum(strlen(line) + 1) FROM ("  # noqa: S608
@@ -343,6 +345,7 @@ def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | No
         head = file.readline(_BLOCK)
         if not head.endswith(b"\n") and file.read(1):
             return None  # more of it might name other columns
+        second = file.readline(_BLOCK)
     reader = Reader(b"", layout)
     parts = iter([head])
     first = RecordFile(reader, ByteStream(name, lambda size: next(parts, b"")))
@@ -358,6 +361,15 @@ def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | No
         names=tuple(name.lower() for name in plan.header),
         header_lines=reader.header_rows,
         columns=plan.columns,
+        capitals=_in_capitals(plan.columns, second if reader.header_rows else head),
+    )
+
+
+def _in_capitals(columns: Sequence[Column | None], line: bytes) -> bool:
+    cells = split_cells(line.decode("utf-8", "replace").rstrip("\r\n"))
+    texts = zip(cells, columns, strict=False)
+    return not any(
+        re.search("[a-z]", cell) for cell, column in texts if column and column.type in _CAPITALS
     )
 
 

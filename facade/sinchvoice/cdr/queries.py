@@ -149,7 +149,9 @@ class Database(ABC):
         """The one statement of a query, in a transaction that can change nothing."""
         kinds = (self._duckdb.StatementType.SELECT, self._duckdb.StatementType.EXPLAIN)
         statements = cursor.extract_statements(query)
-        if len(statements) != 1 or statements[0].type not in kinds:
+        if len(statements) != 1:
+            raise CdrError(f"one SELECT is expected, and these are {len(statements)} statements")
+        if statements[0].type not in kinds:
             raise CdrError("one SELECT is expected: nothing can be changed in SQL")
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         return statements[0]

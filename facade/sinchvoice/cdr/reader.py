@@ -561,7 +561,17 @@ class RecordFile:
         raise self._error("the header does not tell which layout this is: give it as layout=", line)
 
     def _no_header(self, raw: bytes, line: int) -> CdrError:
-        shown = printable(raw[:_SHOWN].decode("utf-8", "backslashreplace"))
+        text = raw.decode("utf-8", "replace")
+        shown = printable(text[:_SHOWN])
+        widths = sorted({width for each in LAYOUTS.values() for width in each.widths})
+        columns = len(split_cells(text) or text.split(";"))
+        if columns not in widths:
+            return self._error(
+                f"these are no call detail records: {shown!r} is no header row, and has {columns} "
+                f"column{'s' * (columns != 1)} instead of {', '.join(map(str, widths[:-1]))} or "
+                f"{widths[-1]}; if they are, give layout=",
+                line,
+            )
         return self._error(
             f"there is no header row, this is {shown!r}: give layout=, which cannot be guessed "
             "(app-to-app and sip-terminated have the same ten columns)",

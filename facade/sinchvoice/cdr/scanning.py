@@ -238,7 +238,7 @@ class Scan(Database):
 
     def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> Found:
         spooled = spool(stream, folder / "copy", lambda size: None)
-        where = (spooled.name, spooled.path, layout, folder, lambda size: None)
+        where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
         try:
             return find(self._connection, *where)
         except (self._duckdb.Error, Doubt):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
+import os
+import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
@@ -24,7 +26,9 @@ from rich.progress import Progress, ProgressColumn, Task, TaskID, TimeElapsedCol
 from rich.text import Text
 
 from .. import cdr
-from ..cdr.kpis import DIMENSIONS, Dimension, Ratio
+from ..cdr import kpis
+from ..cdr.archive import is_database
+from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
 from ..cdr.layouts import LAYOUTS, find
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
@@ -52,14 +56,21 @@ _Layout = Annotated[
         help=f"Of records without a header row: {', '.join(LAYOUTS)}.",
     ),
 ]
-_Archive = Annotated[
-    Path, typer.Option("--archive", metavar="ARCHIVE", help="The DuckDB file of the archive.")
-]
 _ARCHIVE = Path("calls.duckdb")
+_Archive = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="ARCHIVE",
+        help="The DuckDB file of the archive.",
+        show_default=str(_ARCHIVE),
+    ),
+]
 _Files_or_archive = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[FILE]...", help="Files as they are, instead of an archive; as for check."
+        metavar="[FILE]...",
+        help="Files as they are, as for check. Without any, the archive is asked.",
     ),
 ]
 
@@ -85,26 +96,27 @@ def check(
     failures: list[CdrError] = []
     rejected = 0
 
-    def checked() -> Iterator[Record]:
+    def checked(stream: Any) -> Record:
         nonlocal rejected
-        for record in _checked(files, wanted, failures, as_json=options.as_json):
-            rejected += record["rejected"]
-            yield record
+        record = _read(stream, wanted, as_json=options.as_json)
+        rejected += record["rejected"]
+        if not record["records"] and not options.as_json:
+            _warn_of_nothing(stream.name)
+        return record
 
-    options.output.rows(checked(), ("file", "layout", "records", "rejected"))
-    for failure in failures[:-1]:
-        show_error(failure, as_json=options.as_json)
-    if failures:
-        raise failures[-1]
+    options.output.rows(_each(files, checked, failures), ("file", "layout", "records", "rejected"))
+    _fail(failures, as_json=options.as_json)
     if rejected:
         raise RejectsFound(
             f"{rejected} record{'s' * (rejected > 1)} cannot be read: correct them, and check again"
         )
 
 
-def _checked(
-    files: list[str], layout: Any, failures: list[CdrError], *, as_json: bool
+def _each(
+    files: list[str], work: Callable[[Any], Record], failures: list[CdrError]
 ) -> Iterator[Record]:
+    """What comes of each file; what one fails with is kept, and the others are tried."""
+    _check_no_archives(files)
     for source in files:
         opened = streams(source)
         while True:
@@ -112,9 +124,21 @@ def _checked(
                 stream = next(opened, None)
                 if stream is None:
                     break
-                yield _read(stream, layout, as_json=as_json)
+                yield work(stream)
             except CdrError as error:
                 failures.append(error)
+
+
+def _fail(failures: list[CdrError], *, as_json: bool) -> None:
+    """Tell what went wrong with some files, if anything did."""
+    for failure in failures[:-1]:
+        show_error(failure, as_json=as_json)
+    if failures:
+        raise failures[-1]
+
+
+def _warn_of_nothing(name: str) -> None:
+    write(f"warning: {name} has no records", sys.stderr)
 
 
 def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
@@ -160,36 +184,51 @@ def _reject_record(reject: Any) -> Record:
 def load(
     options: OutputOptions,
     files: _Files,
-    archive: _Archive = _ARCHIVE,
+    archive: _Archive = None,
     layout: _Layout = None,
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
     wanted = None if layout is None else find(layout)
-    rejected = conflicts = 0
+    failures: list[CdrError] = []
+    reports: list[cdr.FileReport] = []
 
-    def loaded() -> Iterator[Record]:
-        nonlocal rejected, conflicts
-        for file in opened.load_each(*files, layout=wanted, progress=bars.read if bars else None):
-            rejected += file.rejected
-            conflicts += file.conflicts
+    def loaded(stream: Any) -> Record:
+        try:
+            (file,) = opened.load_each(stream, layout=wanted, progress=bars.read if bars else None)
+        except CdrError:
             if bars:
-                bars.count(file)
-            yield _load_record(file)
+                bars.give_up()
+            raise
+        if bars:
+            bars.count(file)
+        reports.append(file)
+        return _load_record(file)
 
-    # What was loaded before an error stays loaded, and is told.
     with _opened(archive, must_exist=False) as opened, _progress() as bars:
         options.output.rows(
-            loaded(),
+            _each(files, loaded, failures),
             ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
         )
-    if options.as_json:
-        return
-    if rejected:
-        write(f"warning: {rejected} rejected: see sinchvoice cdr rejects", sys.stderr)
+        still_open = opened.sql("SELECT count(*) FROM rejects WHERE resolved_by IS NULL").rows[0][0]
+    if not options.as_json:
+        _warn_of(reports, archive, still_open=still_open)
+    _fail(failures, as_json=options.as_json)
+
+
+def _warn_of(reports: list[cdr.FileReport], archive: Path | None, *, still_open: int) -> None:
+    """Say what should be looked at of files that were loaded."""
+    for file in reports:
+        if not file.records and not file.skipped:
+            _warn_of_nothing(file.name)
+    rejected = sum(file.rejected for file in reports)
+    conflicts = sum(file.conflicts for file in reports)
+    where = "" if archive is None else f" --archive {shlex.quote(str(archive))}"
+    if rejected and still_open:
+        write(f"warning: {rejected} rejected: see sinchvoice cdr rejects{where}", sys.stderr)
     if conflicts:
         write(
             f"warning: {conflicts} in conflict with what was loaded before: "
-            "see sinchvoice cdr sql 'FROM conflicts'",
+            f"see sinchvoice cdr sql 'FROM conflicts'{where}",
             sys.stderr,
         )
 
@@ -213,7 +252,7 @@ def _load_record(file: cdr.FileReport) -> Record:
 def stats(
     options: OutputOptions,
     files: _Files_or_archive = None,
-    archive: _Archive = _ARCHIVE,
+    archive: _Archive = None,
     layout: _Layout = None,
     by: Annotated[
         list[str] | None,
@@ -245,25 +284,27 @@ def stats(
     """
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
+    groups, counted = cast("list[Dimension]", by or []), _filter(where or [])
+    # This judges them, before all files are read for nothing.
+    kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts)
     with _asked(files, archive, layout) as opened:
-        groups = cast("list[Dimension]", by or [])  # which judges them
-        found = opened.kpis(groups, _filter(where or []), min_attempts=min_attempts)
+        found = opened.kpis(groups, counted, min_attempts=min_attempts)
     records = [_kpi_record(row) for row in found]
     if as_csv:
-        _write_csv(records)
+        _write_csv(records, [*(by or ()), *_COUNTS])
         return
     shown = ("attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost")
     options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
-def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
+def completeness(options: OutputOptions, archive: _Archive = None) -> None:
     """Print what an archive has of each day and layout, and which days are missing."""
     with _opened(archive) as opened:
         days = opened.completeness()
     options.output.rows(
         (
             {
-                "day": day.day.isoformat(),
+                "day": _cell(day.day),
                 "layout": day.layout,
                 "files": day.files,
                 "records": day.records,
@@ -281,7 +322,7 @@ def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
 
 def rejects(
     options: OutputOptions,
-    archive: _Archive = _ARCHIVE,
+    archive: _Archive = None,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Also those whose call was loaded since.")
     ] = False,
@@ -291,6 +332,8 @@ def rejects(
     ] = False,
 ) -> None:
     """Print the records of an archive that could not be read."""
+    if raw and options.as_json:
+        raise InvalidRequest("--raw and --json are two formats: give one of them")
     with _opened(archive) as opened:
         found = opened.rejects(resolved=resolved)
     if raw:
@@ -329,7 +372,7 @@ def rejects(
 def export(
     options: OutputOptions,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")],
-    archive: _Archive = _ARCHIVE,
+    archive: _Archive = None,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
     with _opened(archive) as opened:
@@ -341,10 +384,12 @@ def sql(
     options: OutputOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     files: _Files_or_archive = None,
-    archive: _Archive = _ARCHIVE,
+    archive: _Archive = None,
     layout: _Layout = None,
 ) -> None:
     """Ask an archive, or files, in SQL; nothing can be changed."""
+    if files and os.path.isfile(query):  # noqa: PTH113 - a Path cannot be of every query
+        raise InvalidRequest(f"QUERY is {query!r}, which is a file: give the query first")
     with _asked(files, archive, layout) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
@@ -367,17 +412,17 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _asked(files: list[str] | None, archive: Path, layout: str | None) -> cdr.Archive | cdr.Scan:
+def _asked(
+    files: list[str] | None, archive: Path | None, layout: str | None
+) -> cdr.Archive | cdr.Scan:
     """What a question is for: files, if there are any, or an archive."""
     if not files:
         if layout is not None:
             raise InvalidRequest("--layout is for files: name them, or leave it out")
         return _opened(archive)
-    if archive != _ARCHIVE:
+    if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
-    for file in files:
-        if _is_database(file):
-            raise InvalidRequest(f"{file} is an archive: give it with --archive")
+    _check_no_archives(files)
     with _needs_duckdb():
         found = cdr.scan(*files, layout=None if layout is None else find(layout))
     if found.rejected:
@@ -389,18 +434,22 @@ def _asked(files: list[str] | None, archive: Path, layout: str | None) -> cdr.Ar
     return found
 
 
+def _check_no_archives(files: list[str]) -> None:
+    for file in files:
+        if _is_database(file):
+            raise InvalidRequest(f"{file} is an archive: give it with --archive")
+
+
 def _is_database(file: str) -> bool:
     path = Path(file)
     try:
-        if not path.is_file():  # what a pipe has can be read once
-            return False
-        with path.open("rb") as opened:
-            return opened.read(12)[8:] == b"DUCK"
+        return path.is_file() and is_database(path)  # what a pipe has can be read once
     except (OSError, ValueError):
         return False  # and whoever reads it says why
 
 
-def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
+def _opened(archive: Path | None, *, must_exist: bool = True) -> cdr.Archive:
+    path = archive or _ARCHIVE
     if must_exist and not path.exists():
         error = InvalidRequest(f"there is no archive {str(path)!r}")
         error.add_note("name it with --archive, or make it with sinchvoice cdr load")
@@ -427,25 +476,31 @@ class _Bars:
         self._all = bars.add_task("", total=None, seconds=None)
         self._file: TaskID | None = None
         self._largest = (0, 0.0)  # bytes and seconds of the largest file so far
-        self._pass = (math.inf, 0.0)  # where it is in the file that is looked at, and when it began
+        self._stage, self._begun = "", 0.0  # of the file at hand, and when that began
         self._tell()
 
     def read(self, progress: cdr.LoadProgress) -> None:
         if self._file is None:
             self._file = self._bars.add_task("", total=None, seconds=self._expected(progress.size))
+            self._stage, self._begun = "", 0.0
         if progress.stage == "done":
             self._bytes += progress.bytes
-            self._bars.remove_task(self._file)
-            self._file = None
+            self.give_up()
             return
-        if progress.stage == "loading" and self._expected(progress.size) is None:
-            self._bars.update(self._file, seconds=self._projected(progress))
+        if self._expected(progress.size) is None:
+            self._project(self._file, progress)
         size = "" if progress.size in (None, progress.bytes) else f" of {_size(progress.size)}"
         self._bars.update(
             self._file,
             description=f"{escape(Path(progress.file).name)}, {progress.stage} "
             f"{_size(progress.bytes)}{size}",
         )
+
+    def give_up(self) -> None:
+        """The file at hand is not loaded."""
+        if self._file is not None:
+            self._bars.remove_task(self._file)
+            self._file = None
 
     def count(self, file: cdr.FileReport) -> None:
         self._files += 1
@@ -462,17 +517,14 @@ class _Bars:
         known, seconds = self._largest
         return None if size is None or size > 10 * known else size * seconds / max(known, 1)
 
-    def _projected(self, progress: cdr.LoadProgress) -> float | None:
-        """Seconds for a file from its beginning, going by how fast it is looked at."""
-        assert self._file is not None  # noqa: S101 - it has a bar
-        elapsed = self._bars.tasks[self._bars.task_ids.index(self._file)].elapsed or 0.0
-        before, begin = self._pass
-        if progress.bytes < before:  # it begins, maybe again
-            begin = elapsed
-        self._pass = progress.bytes, begin
-        if not progress.bytes or progress.size is None:
-            return None
-        return begin + _LOOKING * (elapsed - begin) * progress.size / progress.bytes
+    def _project(self, file: TaskID, progress: cdr.LoadProgress) -> None:
+        """Expect of a file what the speed of its stage says."""
+        elapsed = self._bars.tasks[self._bars.task_ids.index(file)].elapsed or 0.0
+        if progress.stage != self._stage:
+            self._stage, self._begun = progress.stage, elapsed
+        if progress.stage in _SHARES and progress.size and progress.bytes:
+            stage = (elapsed - self._begun) * progress.size / progress.bytes
+            self._bars.update(file, seconds=self._begun + stage / _SHARES[progress.stage])
 
     def _tell(self) -> None:
         rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
@@ -483,8 +535,8 @@ class _Bars:
         )
 
 
-_LOOKING = 2.3
-"""Looking at every line of a file takes less time than loading it, by this factor."""
+_SHARES = {"checking": 0.45, "sifting": 0.9}
+"""What the stages take of the time from their beginning to the end of loading, as measured."""
 
 
 class _TimeLeft(ProgressColumn):
@@ -522,6 +574,8 @@ def _filter(conditions: list[str]) -> Any:
         if not equals:
             raise InvalidRequest(f"--where is {condition!r}: give DIMENSION=VALUE")
         if name in ("start", "until"):
+            if name in found:
+                raise InvalidRequest(f"--where {name} is given twice: give it once")
             found[name] = _instant(f"--where {name}", text)
             continue
         value: Any = text or None
@@ -542,12 +596,11 @@ def _instant(name: str, text: str) -> datetime:
     return found if isinstance(found, datetime) else datetime.combine(found, time_of_day(), UTC)
 
 
+_COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in ("by", "costs")]
+
+
 def _kpi_record(row: Any) -> Record:
-    counts = {
-        field.name: getattr(row, field.name)
-        for field in attrs.fields(type(row))
-        if field.name not in ("by", "costs")
-    }
+    counts = {name: getattr(row, name) for name in _COUNTS}
     return {
         **{name: _cell(value) for name, value in row.by.items()},
         **{
@@ -566,12 +619,11 @@ def _kpi_record(row: Any) -> Record:
     }
 
 
-def _write_csv(records: list[Record]) -> None:
+def _write_csv(records: list[Record], names: list[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     currencies = list(
         dict.fromkeys(cost["currency"] for record in records for cost in record["cost"])
     )
-    names = [name for name in (records[0] if records else ()) if name != "cost"]
     shown = {"amount": "cost", **{name: name for name in ("per_talk_minute", "per_started_minute")}}
     writer.writerow(
         [*names, *(f"{name} {currency}" for currency in currencies for name in shown.values())]

@@ -361,6 +361,7 @@ def _message(error: Exception) -> str:
     text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     if isinstance(error, ApiStatusError):
         text = text.replace(f". Hint: {error.hint}", "")  # it gets a line of its own
+    text = text.partition("\n\nLINE ")[0]  # DuckDB's, which points into the query from below
     text = " ".join(text.split()).replace("Value error, ", "")  # pydantic's, behind typer 0.29
     return printable(_in_words_of_the_command_line(text), limit=2000)
 
