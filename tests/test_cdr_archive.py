@@ -550,6 +550,17 @@ def test_a_reject_is_kept_with_where_and_why_and_resolved_by_a_corrected_file(ar
     assert [each.resolved_by for each in archive.rejects(resolved=True)] == [2, None]
 
 
+def test_of_a_call_that_is_rejected_again_only_the_new_reject_is_open(archive: Archive):
+    bad = [row(CallId="a", Duration="x"), row(CallId="b", Duration="y"), row(CallId="")]
+    load(archive, file(*bad))
+    report = load(archive, file(row(CallId="a", Duration="1"), row(CallId="b", Duration="z")))
+    assert (report.loaded, report.rejected, report.resolved) == (1, 1, 1)
+    assert [(each.value, each.file_id) for each in archive.rejects()] == [(None, 1), ("z", 2)]
+    assert [each.resolved_by for each in archive.rejects(resolved=True)] == [2, 2, None, None]
+    assert load(archive, file(row(CallId="b"))).resolved == 1
+    assert [each.call_id for each in archive.rejects()] == [None]
+
+
 def test_a_byte_order_mark_before_a_call_id_is_no_part_of_it(archive: Archive):
     bad = row(CallId="\ufeffa")
     assert archive.load(file(row(CallId="first"), bad)).rejected == 1
@@ -596,6 +607,16 @@ def test_completeness_shows_days_gaps_late_records_and_rejects(archive: Archive)
     assert str(second.last_call) == "2026-11-02 23:59:59.999999"
     assert (third.day, third.is_gap, third.first_call) == (date(2026, 11, 3), True, None)
     assert (fourth.records, fourth.rejects, fourth.is_gap) == (3, 1, False)
+
+
+def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: Archive):
+    day = "2026-11-{}T12:00:00Z".format
+    for number in ("01", "03"):
+        load(archive, file(row(CallId=number, CallTime=day(number))))
+    load(archive, file(row(CallTime=day("02"), Duration="x"), row(CallId="b", CallTime="y")))
+    first, gap, third, unknown = archive.completeness()
+    assert (first.rejects, third.rejects, gap.is_gap) == (0, 0, True)
+    assert (unknown.day, unknown.files, unknown.rejects, unknown.is_gap) == (None, 1, 2, False)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import gzip
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,14 +245,39 @@ def heeded_signals() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heeded_signals")
-def test_control_c_interrupts_a_question(path: Path):
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM range(100000) AS a, range(100000) AS b WHERE a <> b",
+        "SELECT sum(range % 7) FROM range(100000000000)",
+    ],
+)
+def test_control_c_interrupts_a_question(path: Path, query: str):
     with cdr.scan(path) as scan:
-        timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            scan.sql("SELECT count(*) FROM range(100000) AS a, range(100000) AS b WHERE a <> b")
-        timer.join()
+        for ask in (scan.sql, scan.to_arrow):
+            timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                ask(query)
+            timer.join()
         assert scan.sql("SELECT count(*) FROM records").rows == [(500,)]
+
+
+def test_a_forked_process_can_ask_too(path: Path):
+    with cdr.scan(path) as scan:
+        assert scan.sql("SELECT 1").rows == [(1,)]
+    code = (
+        "import os, sys\nfrom sinchvoice import cdr\n"
+        "count = lambda: cdr.scan(sys.argv[1]).sql('SELECT count(*) FROM records').rows\n"
+        "print(count(), flush=True)\n"
+        "child = os.fork()\n"
+        "if not child:\n    print(count(), flush=True)\n    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.splitlines() == ["[(500,)]", "[(500,)]"]
 
 
 def test_a_file_whose_name_is_no_utf_8_is_read(path: Path, tmp_path: Path):

@@ -215,6 +215,12 @@ def test_a_compressed_file_is_read_whatever_its_name(kind: str, tmp_path: Path):
     assert count(bz2.compress(CONTENT, 1)) == RECORDS
 
 
+@pytest.mark.parametrize("name", ["", "\0", "\0a"])
+def test_a_member_of_a_zip_may_have_no_name(name: str):
+    packed = zipped(cdr_csv=CONTENT).replace(b"cdr_csv", name.encode().ljust(7, b"\0"))
+    assert [record.call_id for record in cdr.read(packed)] == [r.call_id for r in cdr.read(CONTENT)]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in PACKED if kind != "zip"])
 def test_a_compressed_file_may_have_several_parts(kind: str):
     pack, half = PACKED[kind], len(CONTENT) // 2

@@ -122,11 +122,22 @@ def call(box: Sandbox) -> SandboxCall:
     return box.add_call(to=PstnEndpoint("+12125550123"), from_=MxpEndpoint("myUserName"))
 
 
+# Whoever runs the tests in the background has SIGINT ignored, here and in what is started.
+HEEDING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'sinchvoice', *sys.argv[1:]])"
+)
+
+
 def spawn(
-    *arguments: str, environ: Mapping[str, str], home: Path, **options: Any
+    *arguments: str,
+    environ: Mapping[str, str],
+    home: Path,
+    heeding: bool = False,
+    **options: Any,
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "sinchvoice", *arguments],
+        [sys.executable, *(["-c", HEEDING] if heeding else ["-m", "sinchvoice"]), *arguments],
         env=isolated(environ, home),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -1339,11 +1350,56 @@ def test_what_was_loaded_is_skipped_when_it_comes_again(run: Run, archive: Path)
     assert archive.stat().st_mode & 0o077 == 0
 
 
-def test_what_was_loaded_before_an_error_is_told(run: Run, archive: Path):
-    ran = run("cdr", "load", "day.csv", "missing.csv")
+def test_a_file_that_cannot_be_loaded_does_not_keep_others_from_it(run: Run, archive: Path):
+    (archive.parent / "text.csv").write_bytes(b"a,b\n")
+    (archive.parent / "more.csv").write_bytes(ROWS.replace(b"\na;", b"\nx;"))
+    ran = run("cdr", "load", "day.csv", "missing.csv", "text.csv", "more.csv")
     assert ran.code == 1
-    assert ran.out.splitlines()[1].startswith("day.csv\t0\t")
-    assert "missing.csv: cannot be read" in ran.err
+    loaded = [line.split("\t")[:3] for line in ran.out.splitlines()[1:]]
+    assert loaded == [["day.csv", "0", "0"], ["more.csv", "3", "1"]]
+    rejects, missing, text = ran.err.splitlines()
+    assert rejects == "warning: 2 rejected: see sinchvoice cdr rejects"
+    assert missing.startswith("error: missing.csv: cannot be read")
+    assert text.startswith("error: text.csv, line 1: these are no call detail records")
+
+
+def test_a_file_without_records_is_a_warning(run: Run, archive: Path):
+    (archive.parent / "empty.csv").write_bytes(b"")
+    for command in ("check", "load"):
+        ran = run("cdr", command, "empty.csv")
+        assert (ran.code, ran.err) == (0, "warning: empty.csv has no records\n")
+        assert run("cdr", command, "empty.csv", "--json").err == ""
+
+
+def test_hints_name_the_archive(run: Run, archive: Path):
+    ran = run("cdr", "load", "bad.csv", "--archive", "my calls")
+    assert ran.err == "warning: 2 rejected: see sinchvoice cdr rejects --archive 'my calls'\n"
+    ran = run("cdr", "load", "day.csv", "--archive", "my calls")
+    assert ran.err == ""
+
+
+def test_nothing_to_count_is_a_table_without_rows(run: Run, archive: Path):
+    ran = run("cdr", "stats", "--by", "country", "--where", "country=XX", "--csv")
+    assert ran.out.startswith("country,attempts,answered,")
+    assert ran.out.count("\n") == 1
+
+
+def test_the_message_about_a_query_is_one_line(run: Run, archive: Path):
+    ran = run("cdr", "sql", "SELECT x FROM nowhere")
+    assert ran.err.startswith("error: the query fails: Catalog Error: Table with name nowhere")
+    assert "LINE 1" not in ran.err
+
+
+@pytest.mark.parametrize("where", [[], ["day.csv"]])
+def test_control_c_ends_a_query(archive: Path, where: list[str]):
+    query = "SELECT sum(range % 7) FROM range(100000000000)"
+    folder = archive.parent
+    process = spawn("cdr", "sql", query, *where, environ={}, home=folder, heeding=True, cwd=folder)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(3)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (130, "")
 
 
 def test_the_kpis_of_an_archive_are_printed(run: Run, archive: Path):
@@ -1553,6 +1609,14 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["stats", "--where", "planet=Earth"], "planet"),
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
         (["stats", "--csv", "--json"], "--csv and --json are two formats"),
+        (["stats", "--where", "start=2026-11-01", "--where", "start=2026-11-02"], "given twice"),
+        (["stats", "missing.csv", "--by", "planet"], "planet"),
+        (["rejects", "--raw", "--json"], "--raw and --json are two formats"),
+        (["stats", "day.csv", "--archive", "calls.duckdb"], "and files are two places"),
+        (["check", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
+        (["load", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
+        (["sql", "day.csv", "FROM records"], "which is a file: give the query first"),
+        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local one"),
         (["stats", "--layout", "app-to-app"], "--layout is for files: name them"),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files are two places"),
         (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
@@ -1796,18 +1860,7 @@ def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         arguments = ["call", "get", "x", "--calling-url", url]
-        # Whoever runs the tests in the background has SIGINT ignored, here and in what is started.
-        begin = (
-            "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
-            "os.execv(sys.executable, [sys.executable, '-m', 'sinchvoice', *sys.argv[1:]])"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", begin, *arguments],
-            env=isolated(box.environ, tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with spawn(*arguments, environ=box.environ, home=tmp_path, heeding=True) as process:
             connection, _ = silent.accept()
             process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=20) == ("", "")

@@ -37,6 +37,9 @@ __all__ = [
 Parameters: TypeAlias = "Sequence[object] | Mapping[str, object]"
 T = TypeVar("T")
 
+_LOOK_UP = 0.5
+"""Seconds after which a waiting thread looks for signals, at the latest."""
+
 
 @attrs.frozen
 class QueryResult:
@@ -217,12 +220,13 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) 
         return work()
     working = _aside(os.getpid()).submit(work)
     try:
-        return working.result()
-    except BaseException:
-        if not working.done():  # the exception came with a signal
-            connection.interrupt()
-            wait([working])
+        while not working.done():  # a signal that another thread got wakes nobody
+            wait([working], _LOOK_UP)
+    except BaseException:  # which came with a signal
+        connection.interrupt()
+        wait([working])
         raise
+    return working.result()
 
 
 @cache

@@ -514,7 +514,7 @@ def _members(
                 while part := content.read(_READ_SIZE):
                     file.write(part)
             archive = stack.enter_context(zipfile.ZipFile(file))
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [member for member in archive.infolist() if not member.filename.endswith("/")]
         except _DAMAGED as error:
             raise _unreadable(name, error) from error
         if not members:

@@ -371,7 +371,7 @@ def rejects(
 
 def export(
     options: OutputOptions,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the files go.")],
     archive: _Archive = None,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
