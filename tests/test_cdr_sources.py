@@ -215,6 +215,13 @@ def test_a_compressed_file_is_read_whatever_its_name(kind: str, tmp_path: Path):
     assert count(bz2.compress(CONTENT, 1)) == RECORDS
 
 
+def test_an_encrypted_zip_is_refused():
+    packed = bytearray(zipped(cdr_csv=CONTENT))
+    packed[packed.index(b"PK\1\2") + 8] |= 1
+    with pytest.raises(CdrError, match="<bytes>!cdr_csv: is encrypted: unpack the archive"):
+        list(cdr.read(bytes(packed)))
+
+
 @pytest.mark.parametrize("name", ["", "\0", "\0a"])
 def test_a_member_of_a_zip_may_have_no_name(name: str):
     packed = zipped(cdr_csv=CONTENT).replace(b"cdr_csv", name.encode().ljust(7, b"\0"))

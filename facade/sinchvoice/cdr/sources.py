@@ -521,6 +521,8 @@ def _members(
             raise CdrError("the archive is empty", name)
         for member in members:
             inner = f"{name}!{member.filename}"
+            if member.flag_bits & 1:
+                raise CdrError("is encrypted: unpack the archive, and give the file", inner)
             with ExitStack() as opened:
                 try:
                     stream = opened.enter_context(archive.open(member))
