@@ -215,16 +215,10 @@ def test_a_compressed_file_is_read_whatever_its_name(kind: str, tmp_path: Path):
     assert count(bz2.compress(CONTENT, 1)) == RECORDS
 
 
-def test_an_encrypted_zip_is_refused():
-    packed = bytearray(zipped(cdr_csv=CONTENT))
-    packed[packed.index(b"PK\1\2") + 8] |= 1
-    with pytest.raises(CdrError, match="<bytes>!cdr_csv: is encrypted: unpack the archive"):
-        list(cdr.read(bytes(packed)))
-
-
 @pytest.mark.parametrize("name", ["", "\0", "\0a"])
 def test_a_member_of_a_zip_may_have_no_name(name: str):
-    packed = zipped(cdr_csv=CONTENT).replace(b"cdr_csv", name.encode().ljust(7, b"\0"))
+    packed = zipped(cdr_csv=CONTENT).replace(b"cdr.csv", name.encode().ljust(7, b"\0"))
+    assert b"cdr" not in packed
     assert [record.call_id for record in cdr.read(packed)] == [r.call_id for r in cdr.read(CONTENT)]
 
 
@@ -305,7 +299,7 @@ def test_archives_that_are_empty_encrypted_or_nested_are_refused():
     locked[6] |= 1
     locked[locked.rindex(b"PK\x01\x02") + 8] |= 1
     error = refused(bytes(locked))
-    assert "password required" in error.message
+    assert error.message == "is encrypted: unpack the archive, and give the file"
     assert error.file == "<bytes>!a.csv"
 
 
