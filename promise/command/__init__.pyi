@@ -133,22 +133,22 @@ class sinchvoice:
         ): ...
         def completeness(
             *,
-            archive: Path = 'calls.duckdb',
+            archive: Path = None,
             json: bool = False,
             v: int = 0,
             verbose: int = 0,
         ): ...
         def export(
-            FOLDER: Path,
+            FOLDER: str,
             *,
-            archive: Path = 'calls.duckdb',
+            archive: Path = None,
             json: bool = False,
             v: int = 0,
             verbose: int = 0,
         ): ...
         def load(
             *FILE: list[str],
-            archive: Path = 'calls.duckdb',
+            archive: Path = None,
             json: bool = False,
             layout: str = None,
             v: int = 0,
@@ -156,7 +156,7 @@ class sinchvoice:
         ): ...
         def rejects(
             *,
-            archive: Path = 'calls.duckdb',
+            archive: Path = None,
             json: bool = False,
             raw: bool = False,
             resolved: bool = False,
@@ -167,7 +167,7 @@ class sinchvoice:
             QUERY: str,
             _FILE_: list[str] = None,
             *,
-            archive: Path = 'calls.duckdb',
+            archive: Path = None,
             json: bool = False,
             layout: str = None,
             v: int = 0,
@@ -176,7 +176,7 @@ class sinchvoice:
         def stats(
             _FILE_: list[str] = None,
             *,
-            archive: Path = 'calls.duckdb',
+            archive: Path = None,
             by: list[str] = None,
             csv: bool = False,
             json: bool = False,

@@ -217,7 +217,7 @@ class DayCompleteness:
     def __init__(
         self,
         *,
-        day: date,
+        day: date | None,
         layout: LayoutName,
         files: int,
         records: int,
@@ -226,7 +226,7 @@ class DayCompleteness:
         late: int,
         rejects: int,
     ) -> None: ...
-    day: date
+    day: date | None
     files: int
     first_call: datetime | None
     @property
@@ -375,14 +375,14 @@ class LoadProgress:
     def __init__(
         self,
         file: str,
-        stage: Literal['reading', 'loading', 'done'],
+        stage: Literal['reading', 'checking', 'sifting', 'loading', 'done'],
         bytes: int,
         size: int | None,
     ) -> None: ...
     bytes: int
     file: str
     size: int | None
-    stage: Literal['reading', 'loading', 'done']
+    stage: Literal['reading', 'checking', 'sifting', 'loading', 'done']
 class LoadReport:
     def __init__(self, details: tuple[FileReport, ...], seconds: float) -> None: ...
     @property
