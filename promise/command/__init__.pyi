@@ -133,7 +133,7 @@ class sinchvoice:
         ): ...
         def completeness(
             *,
-            archive: Path = None,
+            archive: Path = 'calls.duckdb',
             json: bool = False,
             v: int = 0,
             verbose: int = 0,
@@ -141,14 +141,14 @@ class sinchvoice:
         def export(
             FOLDER: str,
             *,
-            archive: Path = None,
+            archive: Path = 'calls.duckdb',
             json: bool = False,
             v: int = 0,
             verbose: int = 0,
         ): ...
         def load(
             *FILE: list[str],
-            archive: Path = None,
+            archive: Path = 'calls.duckdb',
             json: bool = False,
             layout: str = None,
             v: int = 0,
@@ -156,7 +156,7 @@ class sinchvoice:
         ): ...
         def rejects(
             *,
-            archive: Path = None,
+            archive: Path = 'calls.duckdb',
             json: bool = False,
             raw: bool = False,
             resolved: bool = False,

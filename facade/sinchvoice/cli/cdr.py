@@ -58,6 +58,9 @@ _Layout = Annotated[
 ]
 _ARCHIVE = Path("calls.duckdb")
 _Archive = Annotated[
+    Path, typer.Option("--archive", metavar="ARCHIVE", help="The DuckDB file of the archive.")
+]
+_Archive_or_files = Annotated[
     Path | None,
     typer.Option(
         "--archive",
@@ -184,7 +187,7 @@ def _reject_record(reject: Any) -> Record:
 def load(
     options: OutputOptions,
     files: _Files,
-    archive: _Archive = None,
+    archive: _Archive = _ARCHIVE,
     layout: _Layout = None,
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
@@ -215,14 +218,14 @@ def load(
     _fail(failures, as_json=options.as_json)
 
 
-def _warn_of(reports: list[cdr.FileReport], archive: Path | None, *, still_open: int) -> None:
+def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -> None:
     """Say what should be looked at of files that were loaded."""
     for file in reports:
         if not file.records and not file.skipped:
             _warn_of_nothing(file.name)
     rejected = sum(file.rejected for file in reports)
     conflicts = sum(file.conflicts for file in reports)
-    where = "" if archive is None else f" --archive {shlex.quote(str(archive))}"
+    where = "" if archive == _ARCHIVE else f" --archive {shlex.quote(str(archive))}"
     if rejected and still_open:
         write(f"warning: {rejected} rejected: see sinchvoice cdr rejects{where}", sys.stderr)
     if conflicts:
@@ -252,7 +255,7 @@ def _load_record(file: cdr.FileReport) -> Record:
 def stats(
     options: OutputOptions,
     files: _Files_or_archive = None,
-    archive: _Archive = None,
+    archive: _Archive_or_files = None,
     layout: _Layout = None,
     by: Annotated[
         list[str] | None,
@@ -297,7 +300,7 @@ def stats(
     options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
-def completeness(options: OutputOptions, archive: _Archive = None) -> None:
+def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
     """Print what an archive has of each day and layout, and which days are missing."""
     with _opened(archive) as opened:
         days = opened.completeness()
@@ -322,7 +325,7 @@ def completeness(options: OutputOptions, archive: _Archive = None) -> None:
 
 def rejects(
     options: OutputOptions,
-    archive: _Archive = None,
+    archive: _Archive = _ARCHIVE,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Also those whose call was loaded since.")
     ] = False,
@@ -372,7 +375,7 @@ def rejects(
 def export(
     options: OutputOptions,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the files go.")],
-    archive: _Archive = None,
+    archive: _Archive = _ARCHIVE,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
     with _opened(archive) as opened:
@@ -384,7 +387,7 @@ def sql(
     options: OutputOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     files: _Files_or_archive = None,
-    archive: _Archive = None,
+    archive: _Archive_or_files = None,
     layout: _Layout = None,
 ) -> None:
     """Ask an archive, or files, in SQL; nothing can be changed."""
@@ -419,7 +422,7 @@ def _asked(
     if not files:
         if layout is not None:
             raise InvalidRequest("--layout is for files: name them, or leave it out")
-        return _opened(archive)
+        return _opened(archive or _ARCHIVE)
     if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
     _check_no_archives(files)
@@ -448,8 +451,7 @@ def _is_database(file: str) -> bool:
         return False  # and whoever reads it says why
 
 
-def _opened(archive: Path | None, *, must_exist: bool = True) -> cdr.Archive:
-    path = archive or _ARCHIVE
+def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
     if must_exist and not path.exists():
         error = InvalidRequest(f"there is no archive {str(path)!r}")
         error.add_note("name it with --archive, or make it with sinchvoice cdr load")
