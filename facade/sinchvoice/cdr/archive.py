@@ -31,7 +31,7 @@ from . import layouts, loading
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
 from .plain import COLUMNS, literal
-from .queries import Database, import_duckdb, lock, settings
+from .queries import Database, import_duckdb, interruptible, lock, settings
 from .sources import ByteStream, Source, streams
 
 if TYPE_CHECKING:
@@ -417,7 +417,8 @@ class Archive(Database):
                 self._do(f"INSERT INTO records {rows.select(file_id)}")
             if found.rejects is not None:
                 self._do(
-                    "INSERT INTO rejects SELECT row_number() OVER () + ?, ?, *, NULL "  # noqa: S608
+                    "INSERT INTO rejects "  # noqa: S608
+                    "SELECT row_number() OVER (ORDER BY record) + ?, ?, *, NULL "
                     f"FROM ({found.rejects})",
                     self._next("reject_id", "rejects") - 1,
                     file_id,
@@ -653,10 +654,12 @@ class Archive(Database):
         try:
             written = aside / "new"
             written.mkdir()
-            self._do(
+            copy = (
                 "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "  # noqa: S608
                 f"TO {literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
             )
+            with closing(self._connection.cursor()) as cursor:
+                interruptible(cursor, lambda: cursor.execute(copy))
             target.parent.mkdir(parents=True, exist_ok=True)
             near = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
             try:
@@ -691,6 +694,9 @@ class Archive(Database):
                 if other.name.startswith(_prefix(self.path)) and other != self._workspace:
                     # Of a process that was killed: the lock is ours.
                     shutil.rmtree(other, ignore_errors=True)
+            # In order, rows make groups of uneven size, which closing would write once more.
+            # Whoever asks has a cursor, where rows keep their order.
+            connection.execute("SET SESSION preserve_insertion_order = false")
             lock(connection, self._workspace)
             version = connection.execute("SELECT version FROM sinchvoice_archive").fetchall()
         except self._duckdb.Error as error:
