@@ -43,7 +43,6 @@ CDR_ROUNDS = 7
 CDR_RECORDS = 200_000
 ARCHIVE_ROUNDS = 5
 ARCHIVE_MEMORY = "512MB"
-SCAN_LIMITS = {"columns": 0.4, "kpis": 0.5}
 LITTLE_MEMORY = "160MB"  # as much as both files need, so that the limit is what is measured
 ME = [sys.executable, __file__]
 
@@ -187,10 +186,10 @@ def cdr_archive() -> bool:
 
 
 def cdr_scan() -> bool:
-    """The KPIs of a file come at half the rate of DuckDB's own, at least, every line checked.
+    """A scan has at least half the rate of DuckDB's own, with every line checked.
 
-    A question that computes nothing has less to hide the check behind: it takes one look at each
-    byte, and DuckDB's regular expressions need 3 ns for that.
+    The check looks at each byte once, for which DuckDB's regular expressions need 3 ns: a question
+    that computes next to nothing, as that for all columns does, misses the limit by that.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "cdr.csv"
@@ -208,9 +207,8 @@ def cdr_scan() -> bool:
         for by in ("duckdb", "scan"):
             name = f"{by} {question}"
             print(f"{name:18} {median(seconds[name]):8.2f} s for {CDR_RECORDS * 5:,} records")
-        limit = SCAN_LIMITS[question]
-        print(f"scan, {question:12} {rates[question]:8.2f} x (limit {limit}, more is better)")
-    return all(rates[question] >= limit for question, limit in SCAN_LIMITS.items())
+        print(f"scan, {question:12} {rates[question]:8.2f} x (limit 0.5, more is better)")
+    return min(rates.values()) >= 0.5
 
 
 def _write_plain(path: Path, times: int) -> None:
