@@ -321,7 +321,7 @@ class Archive(Database):
             sources: as in `cdr.read`.
             layout: of the records before the first header row; needed if there is none.
             progress: is called as the work goes on; it may not use the archive. What it raises
-                ends the loading, and nothing of the file is kept.
+                ends the loading, and before `done` nothing of the file is kept.
 
         Raises:
             CdrError: a file cannot be read, is refused or changed meanwhile, or its bytes are here

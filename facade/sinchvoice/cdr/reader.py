@@ -567,13 +567,13 @@ class RecordFile:
         columns = len(split_cells(text) or text.split(";"))
         if columns not in widths:
             return self._error(
-                f"these are no call detail records: {shown!r} is no header row, and has {columns} "
+                f"these are no call detail records: '{shown}' is no header row, and has {columns} "
                 f"column{'s' * (columns != 1)} instead of {', '.join(map(str, widths[:-1]))} or "
                 f"{widths[-1]}; if they are, give layout=",
                 line,
             )
         return self._error(
-            f"there is no header row, this is {shown!r}: give layout=, which cannot be guessed "
+            f"there is no header row, this is '{shown}': give layout=, which cannot be guessed "
             "(app-to-app and sip-terminated have the same ten columns)",
             line,
         )
