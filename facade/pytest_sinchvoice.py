@@ -56,6 +56,5 @@ def async_voice_client(sinch_sandbox: Sandbox) -> AsyncVoiceClient:
     It keeps no connection open between requests: there is nothing to close when the loop is gone.
     """
     from sinchvoice import AsyncVoiceClient
-    from sinchvoice.exchange import unpooled_transport
 
-    return AsyncVoiceClient.from_env(sinch_sandbox.environ, transport=unpooled_transport())
+    return AsyncVoiceClient.from_env(sinch_sandbox.environ, keepalive=0)

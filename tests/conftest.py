@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 from sinchvoice import RetryPolicy
 from sinchvoice.calls import AsyncCalls, Calls
-from sinchvoice.exchange import AsyncExchange, Exchange, Timing
+from sinchvoice.exchange import AsyncExchange, Exchange
+from sinchvoice.flow import Timing
 from sinchvoice.reports import AsyncReports, Reports
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.settings import Region, Settings

@@ -254,18 +254,29 @@ def not_found(message: str = "Call not found", **facts: Any) -> NotFoundError:
 
 
 def test_an_error_says_everything_that_is_known():
-    error = not_found(error_code=40400, reference=REFERENCE, retry_after=30.0)
+    error = not_found(method="PATCH", error_code=40400, reference=REFERENCE, retry_after=30.0)
     assert str(error) == (
-        f"GET {PATH}: HTTP 404, code 40400, Call not found, reference {REFERENCE}, "
-        "retry after 30 s. Hint: check the id; a call is known in its region only, which its "
-        "callResourceUrl names. [2 attempts; the server did not act on it]"
+        f"PATCH {PATH}: HTTP 404, code 40400, Call not found, reference {REFERENCE}, "
+        "retry after 30 s. Hint: check the id; the call may be over: look with calls.get; a call "
+        "is known in its region only, which its callResourceUrl names. "
+        "[2 attempts; the server did not act on it]"
     )
 
 
 def test_an_error_leaves_out_what_is_not_known():
-    assert str(not_found("")) == (
-        f"GET {PATH}: HTTP 404 [2 attempts; the server did not act on it]"
-    )
+    assert str(not_found("")) == (f"GET {PATH}: HTTP 404 [2 attempts]")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_error_about_reading_says_nothing_about_acting(method: str):
+    error = not_found("", method=method, may_have_executed=True)
+    assert str(error) == f"{method} {PATH}: HTTP 404 [2 attempts]"
+
+
+def test_an_error_says_what_kept_the_client_from_trying_again():
+    error = not_found("")
+    error.gave_up = "the deadline of 1 s leaves no time for another"
+    assert str(error).endswith("[2 attempts; the deadline of 1 s leaves no time for another]")
 
 
 @pytest.mark.parametrize(
@@ -281,9 +292,9 @@ def test_an_error_leaves_out_what_is_not_known():
 def test_every_api_error_says_how_often_it_was_tried_and_whether_it_may_have_worked(
     kind: type[ApiError], attempts: int, may_have_executed: bool, end: str
 ):
-    facts = FACTS | {"attempts": attempts, "may_have_executed": may_have_executed}
-    error = kind("why", **facts)
-    assert str(error).startswith(f"GET {PATH}: ")
+    facts = {"method": "PATCH", "attempts": attempts, "may_have_executed": may_have_executed}
+    error = kind("why", **FACTS | facts)
+    assert str(error).startswith(f"PATCH {PATH}: ")
     assert "why" in str(error)
     assert str(error).endswith(end)
     assert error.may_have_executed is may_have_executed
@@ -302,8 +313,7 @@ def test_a_success_that_cannot_be_understood_says_that_it_is_done():
         body=b"<html>",
     )
     assert str(error) == (
-        f"GET {PATH}: done (HTTP 200), but its content cannot be understood: not JSON "
-        "[2 attempts; the server may have acted on it]"
+        f"GET {PATH}: done (HTTP 200), but its content cannot be understood: not JSON [2 attempts]"
     )
 
 

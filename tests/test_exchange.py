@@ -608,7 +608,7 @@ def test_every_error_says_whether_the_server_may_have_acted(
 @pytest.mark.parametrize(
     ("answer", "options", "reason"),
     [
-        (REFUSED, {}, "no response from calling.api.sinch.com: ConnectError: refused"),
+        (REFUSED, {}, "no connection to calling.api.sinch.com: ConnectError: refused"),
         (SLOW, {"timeout": 3}, "no response from calling.api.sinch.com: ReadTimeout after 3 s"),
         (
             httpx.Response(200, html="<html>"),

@@ -85,13 +85,17 @@ def test_days_go_out_as_days_and_times_in_utc(scripted: Any, moment: Any, text: 
     [
         ({"endpoint": SipEndpoint("a@b")}, "no reports on SipEndpoint"),
         ({"endpoint": OtherEndpoint("did", "+1")}, "no reports on OtherEndpoint"),
-        ({"endpoint": "+46730170101"}, "give a PstnEndpoint or an MxpEndpoint"),
+        ({"endpoint": 46730170101}, "give a PstnEndpoint or an MxpEndpoint"),
+        ({"endpoint": "sip:a@b"}, "no reports on SipEndpoint"),
+        ({"endpoint": "46730170101"}, "write '.46730170101'"),
         ({"endpoint": WITHOUT_PLUS}, "no leading plus"),
         ({"domain": "PSTN"}, "'data' or 'pstn'"),
         ({"domain": "mxp"}, "'data' or 'pstn'"),
         ({"start": datetime(2014, 4, 28)}, "no time zone"),  # noqa: DTZ001
         ({"stop": datetime(2014, 4, 28)}, "no time zone"),  # noqa: DTZ001
-        ({"start": "2014-04-28"}, "give a date or a datetime"),
+        ({"start": 20140428}, "give a date or a datetime"),
+        ({"start": "28.4.2014"}, "start is '28.4.2014': give a day like 2026-11-01"),
+        ({"stop": "2014-04-28T10:00"}, "no time zone"),
         ({"start": date(2014, 4, 28), "stop": date(2014, 4, 28)}, "not after"),
         ({"start": date(2014, 4, 28), "stop": date(2014, 4, 27)}, "not after"),
         ({"start": NOON, "stop": date(2014, 4, 28)}, "not after"),

@@ -277,7 +277,7 @@ def test_other_retries_are_refused(value: Any):
 def test_the_defaults_are_signed_requests_with_patience():
     settings = make()
     assert (settings.auth, settings.canonical_resource) == (Auth.SIGNED, None)
-    assert (settings.timeout, settings.deadline, settings.max_connections) == (10.0, None, 20)
+    assert (settings.timeout, settings.deadline, settings.max_connections) == (10.0, None, 100)
     assert settings.retries == RetryPolicy(retries=2)
 
 

@@ -121,8 +121,9 @@ def imported_by(code: str) -> set[str]:
 
 def test_importing_the_package_imports_no_more_than_it_must():
     modules = imported_by("import sinchvoice")
-    assert "httpx" in modules
     for heavy in (
+        "httpx",
+        "httpcore",
         "sinchvoice_calling",
         "sinchvoice_reporting",
         "starlette",

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import signing
 from ._version import __version__
-from .calls import Call, CallDomain, CallLeg, CallReason, CallResult, CallStatus, Price
-from .client import AsyncVoiceClient, VoiceClient
+from .calls import Call, Price
+from .client import AsyncVoiceClient, Options, VoiceClient
 from .endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
 from .errors import (
     ApiConnectionError,
@@ -17,6 +17,7 @@ from .errors import (
     CdrError,
     ConfigurationError,
     ConflictError,
+    EventLoopError,
     InsufficientCreditError,
     InvalidRequest,
     NotFoundError,
@@ -27,10 +28,23 @@ from .errors import (
     UnexpectedResponse,
     UnprocessableError,
 )
-from .reports import Counter, ReportDomain, ReportWindow, ServiceStatus, UserCallReport
+from .flow import ResponseInfo
+from .raw import Response
+from .reports import Counter, ReportWindow, ServiceStatus, UserCallReport
 from .retry import RetryPolicy
 from .settings import Region
 from .signing import CanonicalResource, Credentials
+from .vocabulary import (
+    CallDomain,
+    CallLeg,
+    CallReason,
+    CallResult,
+    CallStatus,
+    Day,
+    Domain,
+    Leg,
+    ReportDomain,
+)
 
 if TYPE_CHECKING:
     from . import cdr, svaml
@@ -55,11 +69,16 @@ __all__ = [
     "ConflictError",
     "Counter",
     "Credentials",
+    "Day",
+    "Domain",
     "Endpoint",
+    "EventLoopError",
     "InsufficientCreditError",
     "InvalidRequest",
+    "Leg",
     "MxpEndpoint",
     "NotFoundError",
+    "Options",
     "OtherEndpoint",
     "PermissionDeniedError",
     "Price",
@@ -68,6 +87,8 @@ __all__ = [
     "Region",
     "ReportDomain",
     "ReportWindow",
+    "Response",
+    "ResponseInfo",
     "RetryPolicy",
     "ServerError",
     "ServiceStatus",

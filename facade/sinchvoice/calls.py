@@ -7,16 +7,18 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import attrs
 
-from . import decoding, endpoints
+from . import decoding, endpoints, routes
 from .endpoints import Endpoint
 from .errors import InvalidRequest
-from .exchange import AsyncExchange, Exchange, Operation, path_segment, split_url
+from .exchange import AsyncExchange, Exchange
+from .flow import Operation, declared, path_segment, split_url
+from .urls import Origin
+from .vocabulary import CallDomain, CallLeg, CallReason, CallResult, CallStatus, Leg
 
 if TYPE_CHECKING:
     from sinchvoice_calling.models import CallResult as CallModel
@@ -36,53 +38,6 @@ __all__ = [
 ]
 
 
-class CallStatus(StrEnum):
-    """Whether a call goes on."""
-
-    ONGOING = "ONGOING"
-    FINAL = "FINAL"
-
-
-class CallResult(StrEnum):
-    """What became of a call; `N/A` while it is not decided."""
-
-    NOT_AVAILABLE = "N/A"
-    ANSWERED = "ANSWERED"
-    BUSY = "BUSY"
-    NO_ANSWER = "NOANSWER"
-    FAILED = "FAILED"
-
-
-class CallReason(StrEnum):
-    """Why a call ended; `N/A` while it goes on."""
-
-    NOT_AVAILABLE = "N/A"
-    TIMEOUT = "TIMEOUT"
-    CALLER_HANGUP = "CALLERHANGUP"
-    CALLEE_HANGUP = "CALLEEHANGUP"
-    BLOCKED = "BLOCKED"
-    NO_CREDIT_PARTNER = "NOCREDITPARTNER"
-    MANAGER_HANGUP = "MANAGERHANGUP"
-    CANCEL = "CANCEL"
-    GENERAL_ERROR = "GENERALERROR"
-    INVALID_SVAML_ACTION = "INVALIDSVAMLACTION"
-
-
-class CallDomain(StrEnum):
-    """Where a call ends: in the telephone network, or at an app."""
-
-    PSTN = "pstn"
-    MXP = "mxp"
-
-
-class CallLeg(StrEnum):
-    """Who hears what is played or said."""
-
-    CALLER = "caller"
-    CALLEE = "callee"
-    BOTH = "both"
-
-
 @attrs.frozen
 class Price:
     """An amount of money, exactly as the server wrote it.
@@ -94,9 +49,6 @@ class Price:
 
     amount: Decimal | None
     currency: str | None
-
-
-Leg: TypeAlias = CallLeg | Literal["caller", "callee", "both"]
 
 
 @attrs.frozen(kw_only=True)
@@ -279,45 +231,31 @@ class AsyncCalls:
 
 
 # --- operations ---------------------------------------------------------------------------------
-# The generated modules and svaml are imported where they are used: most processes need few of them.
+# svaml is imported where it is used: most processes need little of it.
 
 
 def _get(call: str) -> Operation[Call]:
-    from sinchvoice_calling.api.calls import calling_get_call_result
-
     call_id, origin = _locate(call)
-    return Operation(
-        name="calls.get",
-        api="calling",
+    return declared(
+        routes.GET_CALL,
+        {"call_id": call_id},
+        lambda parsed, raw: _call(parsed, raw, call_id),
         origin=origin,
-        endpoint=calling_get_call_result,
-        arguments={"call_id": call_id},
-        replayable=True,
-        convert=lambda parsed, raw: _call(parsed, raw, call_id),
     )
 
 
-def _update(call: str, svaml: Svaml, name: str = "calls.update") -> Operation[None]:
-    from sinchvoice_calling.api.calls import calling_update_call
-
+def _update(call: str, svaml: Svaml, name: str = "") -> Operation[None]:
     call_id, origin = _locate(call)
-    return Operation(
+    return declared(
+        routes.UPDATE_CALL,
+        {"call_id": call_id, "body": _Body(svaml)},
+        lambda parsed, raw: None,
         name=name,
-        api="calling",
         origin=origin,
-        endpoint=calling_update_call,
-        arguments={"call_id": call_id, "body": _Body(svaml)},
-        replayable=False,
-        convert=lambda parsed, raw: None,
-        has_content=False,
     )
 
 
-def _manage_with_call_leg(
-    call: str, leg: Leg, svaml: Svaml, name: str = "calls.manage_with_call_leg"
-) -> Operation[None]:
-    from sinchvoice_calling.api.calls import calling_manage_call_with_call_leg
-
+def _manage_with_call_leg(call: str, leg: Leg, svaml: Svaml, name: str = "") -> Operation[None]:
     from .svaml import PlayFiles, Raw, Say
 
     call_id, origin = _locate(call)
@@ -332,15 +270,12 @@ def _manage_with_call_leg(
             )
     if not svaml.instructions:
         raise InvalidRequest("there is nothing to play or say to a leg: use calls.update")
-    return Operation(
+    return declared(
+        routes.MANAGE_CALL_WITH_CALL_LEG,
+        {"call_id": call_id, "call_leg": CallLeg(leg).value, "body": body},
+        lambda parsed, raw: None,
         name=name,
-        api="calling",
         origin=origin,
-        endpoint=calling_manage_call_with_call_leg,
-        arguments={"call_id": call_id, "call_leg": CallLeg(leg).value, "body": body},
-        replayable=False,
-        convert=lambda parsed, raw: None,
-        has_content=False,
     )
 
 
@@ -390,7 +325,7 @@ class _Body:
         return self._value.to_wire()
 
 
-def _locate(call: object) -> tuple[str, str | None]:
+def _locate(call: object) -> tuple[str, Origin | None]:
     """The id of a call and, from a callResourceUrl, the origin that it is kept at."""
     if not isinstance(call, str) or "://" not in call:
         return path_segment("call id", call), None
@@ -411,8 +346,11 @@ def _locate(call: object) -> tuple[str, str | None]:
 def _call(parsed: CallModel, raw: Mapping[str, Any], call_id: str) -> Call:
     # From the generated model, but for what needs the JSON as it was written.
     custom = raw.get("custom")
+    received = decoding.text(parsed.call_id) or decoding.text(parsed.callid) or call_id
+    if _is_other(received, call_id):
+        raise ValueError(f"it is about the call {received}, and not about {call_id}")
     return Call(
-        call_id=decoding.text(parsed.call_id) or decoding.text(parsed.callid) or call_id,
+        call_id=received,
         from_=endpoints.read(raw.get("from")),
         to=endpoints.read(raw.get("to")),
         domain=decoding.open_enum(CallDomain, parsed.domain),
@@ -426,6 +364,12 @@ def _call(parsed: CallModel, raw: Mapping[str, Any], call_id: str) -> Call:
         debit=read_price(raw.get("debit")),
         raw=raw,
     )
+
+
+def _is_other(received: str, asked: str) -> bool:
+    """Whether both are ids of the usual kind, UUIDs or their digits, and surely not the same."""
+    plain = [each.replace("-", "").lower() for each in (received, asked)]
+    return all(re.fullmatch("[0-9a-f]{32}", each) for each in plain) and plain[0] != plain[1]
 
 
 def read_price(value: object) -> Price | None:

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
-from collections.abc import Mapping
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from enum import Enum
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, TypedDict, Unpack
+from typing import (
+    TYPE_CHECKING,
+    Generic,
+    Literal,
+    NoReturn,
+    Self,
+    TextIO,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+)
 
 import attrs
 
-from . import settings
+from . import raw, settings
 from .calls import AsyncCalls, Calls
 from .errors import ConfigurationError
 from .exchange import AsyncExchange, Exchange
+from .flow import ResponseInfo
+from .raw import Parameter, Response
 from .reports import AsyncReports, Reports
 from .retry import RetryPolicy
+from .routes import Api
 from .settings import REPORTING_URL, Auth, Region, Settings
 from .signing import CanonicalResource, Credentials
 
-__all__ = ["AsyncVoiceClient", "VoiceClient"]
+__all__ = ["AsyncVoiceClient", "Options", "VoiceClient"]
 
 
 class _Keep(Enum):
@@ -34,12 +51,19 @@ class _Keep(Enum):
 
 _KEEP: Literal[_Keep.KEEP] = _Keep.KEEP
 
+X = TypeVar("X", Exchange, AsyncExchange)
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler
 
 AuthMode: TypeAlias = Auth | Literal["signed", "basic"]
 CanonicalForm: TypeAlias = (
     CanonicalResource
     | Literal["auto", "path", "path-and-query", "decoded-path", "decoded-path-and-query"]
 )
+OnResponse: TypeAlias = Callable[[ResponseInfo], object]
 
 
 class Options(TypedDict, total=False):
@@ -56,16 +80,18 @@ class Options(TypedDict, total=False):
     proxy: str | None
     ssl_context: ssl.SSLContext | None
     max_connections: int
-    transport: Any
+    keepalive: float
+    headers: Mapping[str, str]
+    user_agent_suffix: str
+    on_response: OnResponse | None
+    transport: object | None
 
 
-class _Client:
-    """How both clients are made; each says in `_made_of` what it consists of."""
+class _Client(Generic[X]):
+    """How both clients are made."""
 
-    _made_of: ClassVar[tuple[Any, Any, Any]]  # exchange, calls, reports
-    _exchange: Any
-    calls: Any
-    reports: Any
+    _exchange: X
+    _owns_connections: bool
 
     def __init__(
         self,
@@ -82,13 +108,17 @@ class _Client:
         reporting_url: str | None = None,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
-        max_connections: int = 20,
-        transport: Any = None,
+        max_connections: int = 100,
+        keepalive: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        user_agent_suffix: str = "",
+        on_response: OnResponse | None = None,
+        transport: object | None = None,
     ) -> None:
+        credentials = Credentials(application_key, application_secret)
         regional = settings.region(region).calling_url
-        exchange, _, _ = self._made_of
         made = Settings(
-            credentials=Credentials(application_key, application_secret),
+            credentials=credentials,
             calling_url=settings.base_url("calling_url", calling_url or regional),
             reporting_url=settings.base_url("reporting_url", reporting_url or REPORTING_URL),
             auth=auth,
@@ -99,9 +129,18 @@ class _Client:
             proxy=proxy,
             ssl_context=ssl_context,
             max_connections=max_connections,
+            keepalive=keepalive,
+            headers={} if headers is None else headers,
+            user_agent_suffix=user_agent_suffix,
+            on_response=on_response,
             transport=transport,
         )
-        self._attach(exchange(made), owns=True)
+        _log_as_told(os.environ.get("SINCHVOICE_LOG", ""))
+        self._exchange, self._owns_connections = self._connect(made), True
+
+    @staticmethod
+    @abstractmethod
+    def _connect(settings: Settings) -> X: ...
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
@@ -118,23 +157,17 @@ class _Client:
             ConfigurationError: a variable is missing, or a setting is wrong.
         """
         variables = os.environ if environ is None else environ
-
-        def required(name: str) -> str:
-            value = variables.get(name)
-            if not value:
-                raise ConfigurationError(
-                    f"the environment variable {name} is not set: copy its value from the "
-                    "application's page in the dashboard"
-                )
-            return value
-
         found: Options = {
             "region": variables.get("SINCH_VOICE_REGION") or Region.GLOBAL,
             "calling_url": variables.get("SINCH_VOICE_CALLING_URL"),
             "reporting_url": variables.get("SINCH_VOICE_REPORTING_URL"),
         }
         found.update(options)
-        return cls(required("SINCH_APPLICATION_KEY"), required("SINCH_APPLICATION_SECRET"), **found)
+        return cls(
+            _required(variables, "SINCH_APPLICATION_KEY"),
+            _required(variables, "SINCH_APPLICATION_SECRET"),
+            **found,
+        )
 
     def with_options(
         self,
@@ -142,6 +175,8 @@ class _Client:
         timeout: float | Literal[_Keep.KEEP] = _KEEP,
         deadline: float | Literal[_Keep.KEEP] | None = _KEEP,
         retries: int | RetryPolicy | Literal[_Keep.KEEP] = _KEEP,
+        headers: Mapping[str, str] | Literal[_Keep.KEEP] = _KEEP,
+        on_response: OnResponse | Literal[_Keep.KEEP] | None = _KEEP,
     ) -> Self:
         """A client with other patience that shares the connections of this one.
 
@@ -151,31 +186,34 @@ class _Client:
             timeout: seconds for each step of an attempt.
             deadline: seconds for a whole call, retries included; None for no limit.
             retries: further attempts after the first, or a whole RetryPolicy.
+            headers: further headers; those of this client stay, unless they are named again.
+            on_response: what is told how each call went; None for nothing.
 
         Raises:
             ConfigurationError: a value is wrong.
         """
-        changes: dict[str, Any] = {}
-        if timeout is not _KEEP:
-            changes["timeout"] = timeout
-        if deadline is not _KEEP:
-            changes["deadline"] = deadline
-        if retries is not _KEEP:
-            changes["retries"] = settings.retry_policy(retries)
+        old = self._exchange.settings
+        changed = attrs.evolve(
+            old,
+            timeout=old.timeout if timeout is _KEEP else timeout,
+            deadline=old.deadline if deadline is _KEEP else deadline,
+            retries=old.retries if retries is _KEEP else settings.retry_policy(retries),
+            headers=old.headers
+            if headers is _KEEP
+            else {**old.headers, **settings.headers(headers)},
+            on_response=old.on_response if on_response is _KEEP else on_response,
+        )
         copy = object.__new__(type(self))
-        changed = attrs.evolve(self._exchange.settings, **changes)
-        copy._attach(self._exchange.with_settings(changed), owns=False)
+        copy._exchange, copy._owns_connections = self._exchange.with_settings(changed), False
         return copy
 
-    def _attach(self, exchange: Any, *, owns: bool) -> None:
-        _, calls, reports = self._made_of
-        self._exchange, self._owns_connections = exchange, owns
-        self.calls, self.reports = calls(exchange), reports(exchange)
-
     def __repr__(self) -> str:
+        name = type(self).__name__
+        if not hasattr(self, "_exchange"):
+            return f"<{name} that was not made>"
         current = self._exchange.settings
         return (
-            f"{type(self).__name__}({current.credentials.application_key!r}, "
+            f"{name}({current.credentials.application_key!r}, "
             f"calling_url={current.calling_url!r}, reporting_url={current.reporting_url!r})"
         )
 
@@ -186,14 +224,14 @@ class _Client:
         )
 
 
-class VoiceClient(_Client):
+class VoiceClient(_Client[Exchange]):
     """A client of Sinch Voice.
 
         with VoiceClient.from_env() as voice:
             call = voice.calls.get("4398599d1ba84ef3bde0a82dfb61abed")
 
-    Threads may share one, and should: it keeps connections. Use it as a context manager, or call
-    `close`. Make it after a fork, not before: sockets are not to be shared between processes.
+    Threads may share one, and should: it keeps connections. So may both sides of a fork: a child
+    opens connections of its own. Use it as a context manager, or call `close`.
 
     Args:
         application_key: the application's key, from the dashboard.
@@ -203,37 +241,93 @@ class VoiceClient(_Client):
         auth: `signed`, or `basic`, which sends the secret with every request.
         canonical_resource: which form of the URL is signed, see `CanonicalResource`; `auto` finds
             out what the server accepts, and remembers it.
-        timeout: seconds for each step of an attempt: to connect, to send, to wait for the answer.
-        deadline: seconds for a whole call, retries and waits included; None for no limit. A
-            blocking call looks at it before each request and wait and between pieces of an
-            answer, so a server that drips its headers can overrun it by the timeout and more.
+        timeout: seconds for each step of an attempt: to wait for a free connection, to connect
+            (TLS and proxy included), to send, to wait for the answer, to read its content. A
+            server that sends a byte now and then does not gain time by it.
+        deadline: seconds for a whole call, retries and waits included; None for no limit. Only
+            looking up the name of a host can overrun it, and only in the blocking client.
         retries: further attempts after the first where that is safe, or a whole RetryPolicy.
         calling_url: base URL of the calling API instead of the region's.
         reporting_url: base URL of the reporting API.
-        proxy: URL of an HTTP proxy. Without it, the usual environment variables count, but not
-            for loopback hosts.
-        ssl_context: for private certificate authorities and client certificates.
-        max_connections: connections that are open at a time, per client; further calls wait for
-            one, within their timeout. httpx's pool slows down with the square of their number:
-            five hundred tasks are done sooner over 20 than over 100.
-        transport: an httpx transport to use instead of the network. An escape hatch, outside the
-            promise of compatibility.
-
-    Attributes:
-        calls: look calls up and manage them.
-        reports: reports on users, counters, services.
+        proxy: URL of an HTTP proxy, with user name and password in it if it wants them. Without
+            it, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count as they are when the client
+            is made, but not for loopback hosts. NO_PROXY may have hosts, domains, addresses and
+            networks such as `10.0.0.0/8`.
+        ssl_context: for private certificate authorities and client certificates. Without it,
+            SSL_CERT_FILE and SSL_CERT_DIR count, and then the list of certifi.
+        max_connections: connections that are open at a time, per client and process; further
+            calls wait for one, within their timeout.
+        keepalive: seconds for which an idle connection is kept; 0 closes each after its answer.
+        headers: further headers of every request.
+        user_agent_suffix: what follows in User-Agent, such as `myapp/1.0`.
+        on_response: called with a `ResponseInfo` after each call that was sent or tried, for
+            metrics. What it raises is logged, and does not change the result.
+        transport: an httpx transport to use instead of our own connections: in tests, or with
+            tools that patch httpx (`httpx.HTTPTransport()`). An escape hatch, outside the promise
+            of compatibility.
 
     Raises:
         ConfigurationError: a setting is wrong; the message says which and why.
     """
 
-    _made_of = (Exchange, Calls, Reports)
-    _exchange: Exchange
-    calls: Calls
-    reports: Reports
+    _connect = staticmethod(Exchange)
+
+    @property
+    def calls(self) -> Calls:
+        """Look calls up and manage them."""
+        return Calls(self._exchange)
+
+    @property
+    def reports(self) -> Reports:
+        """Reports on users, counters, services."""
+        return Reports(self._exchange)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        api: Api = "calling",
+        json: object = None,
+        params: Mapping[str, Parameter] | None = None,
+        headers: Mapping[str, str] | None = None,
+        replayable: bool | None = None,
+    ) -> Response:
+        """Send a request that has no method of its own yet: signed, retried, with the same errors.
+
+            voice.request("GET", "/counters/currentcalls", api="reporting").json()
+
+        Args:
+            method: HTTP method.
+            path: below the base URL of the API, escaped as it is to travel.
+            api: `calling` or `reporting`.
+            json: what to send, anything that `json.dumps` takes; None sends nothing.
+            params: of the query.
+            headers: further headers.
+            replayable: whether sending it twice does no harm, so that it may be tried again when
+                it is not known whether the server acted; without it, that is so for GET.
+
+        Returns:
+            The response, with status, headers and content.
+
+        Raises:
+            InvalidRequest: an argument is wrong.
+            ApiError: anything that went wrong on the way.
+        """
+        return self._exchange.run(
+            raw.operation(
+                method,
+                path,
+                api=api,
+                json=json,
+                params=params,
+                headers=headers,
+                replayable=replayable,
+            )
+        )
 
     def close(self) -> None:
-        """Close the connections; the client cannot be used any more."""
+        """Close the connections; calls under way end with an error, and there can be no others."""
         if self._owns_connections:
             self._exchange.close()
 
@@ -249,23 +343,54 @@ class VoiceClient(_Client):
         self.close()
 
 
-class AsyncVoiceClient(_Client):
+class AsyncVoiceClient(_Client[AsyncExchange]):
     """A client of Sinch Voice for asyncio: as `VoiceClient`, with the methods awaited.
 
         async with AsyncVoiceClient.from_env() as voice:
             call = await voice.calls.get("4398599d1ba84ef3bde0a82dfb61abed")
 
-    Tasks of one event loop may share one, and should. A deadline also ends an attempt that is
-    under way.
+    Tasks of one event loop may share one, and should; in another loop it raises an EventLoopError.
+    A call may be cancelled at any time: its connection is closed, and nothing else.
     """
 
-    _made_of = (AsyncExchange, AsyncCalls, AsyncReports)
-    _exchange: AsyncExchange
-    calls: AsyncCalls
-    reports: AsyncReports
+    _connect = staticmethod(AsyncExchange)
+
+    @property
+    def calls(self) -> AsyncCalls:
+        """Look calls up and manage them."""
+        return AsyncCalls(self._exchange)
+
+    @property
+    def reports(self) -> AsyncReports:
+        """Reports on users, counters, services."""
+        return AsyncReports(self._exchange)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        api: Api = "calling",
+        json: object = None,
+        params: Mapping[str, Parameter] | None = None,
+        headers: Mapping[str, str] | None = None,
+        replayable: bool | None = None,
+    ) -> Response:
+        """Send a request that has no method of its own yet; see `VoiceClient.request`."""
+        return await self._exchange.run(
+            raw.operation(
+                method,
+                path,
+                api=api,
+                json=json,
+                params=params,
+                headers=headers,
+                replayable=replayable,
+            )
+        )
 
     async def aclose(self) -> None:
-        """Close the connections; the client cannot be used any more."""
+        """Close the connections; calls under way end with an error, and there can be no others."""
         if self._owns_connections:
             await self._exchange.aclose()
 
@@ -279,3 +404,36 @@ class AsyncVoiceClient(_Client):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _required(variables: Mapping[str, str], name: str) -> str:
+    if not variables.get(name):
+        raise ConfigurationError(
+            f"the environment variable {name} is not set: copy its value from the "
+            "application's page in the dashboard"
+        )
+    return variables[name]
+
+
+def _log_as_told(level: str) -> None:
+    """Show the log on standard error if SINCHVOICE_LOG says so; never the URLs."""
+    if not level:
+        return
+    number = {"info": logging.INFO, "debug": logging.DEBUG}.get(level.lower())
+    if number is None:
+        raise ConfigurationError(
+            f"SINCHVOICE_LOG is {level!r}: give 'info' or 'debug', or unset it"
+        )
+    logger = logging.getLogger("sinchvoice")
+    logger.setLevel(number)
+    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
+        logger.addHandler(_Shown(sys.stderr))
+
+
+class _Shown(_StreamHandler):
+    """Shows what SINCHVOICE_LOG asks for, but the URLs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.addFilter(lambda record: record.name == "sinchvoice")

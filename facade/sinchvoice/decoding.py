@@ -22,6 +22,7 @@ __all__ = [
     "json_object",
     "number",
     "open_enum",
+    "refuse_constant",
     "text",
     "timestamp",
     "whole_number",
@@ -43,7 +44,7 @@ def json_object(content: bytes) -> dict[str, Any]:
         ValueError: not JSON, or JSON that is not an object.
         RecursionError, ArithmeticError: JSON that Python cannot hold.
     """
-    value = json.loads(content, parse_float=Decimal, parse_constant=_refuse_constant)
+    value = json.loads(content, parse_float=Decimal, parse_constant=refuse_constant)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, not {_kind(value)}")
     return value
@@ -127,7 +128,8 @@ def _folded(kind: type[E]) -> Mapping[str, E]:
     return {member.value.casefold(): member for member in kind}
 
 
-def _refuse_constant(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """For `parse_constant` of `json.loads`: NaN and the infinities are not JSON."""
     raise ValueError(f"{name} is not JSON")
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "PstnEndpoint",
     "SipEndpoint",
     "check_e164",
+    "parse",
     "read",
 ]
 
@@ -196,6 +197,33 @@ def read(value: object) -> Endpoint | None:
     if re.fullmatch(_E164, endpoint):
         return PstnEndpoint(endpoint)
     return OtherEndpoint(None, endpoint)
+
+
+def parse(text: str) -> MxpEndpoint | PstnEndpoint | SipEndpoint:
+    """Understand an endpoint as people write it.
+
+    Args:
+        text: `+46730170101` is a phone number, `alice` an app user; `number:`, `username:` and
+            `sip:` in front say which it is.
+
+    Raises:
+        InvalidRequest: it looks like a phone number and is not one, or is none of them.
+    """
+    kind, colon, value = text.partition(":")
+    match kind.casefold() if colon else "":
+        case "number":
+            return PstnEndpoint(value)
+        case "username":
+            return MxpEndpoint(value)
+        case "sip" | "sips":
+            return SipEndpoint(value)
+    if re.fullmatch(r"\+.*|\(?[0-9][0-9 ().\-/]*", text):
+        try:
+            return PstnEndpoint(text)
+        except InvalidRequest as error:
+            error.add_note(f"if it is the name of an app user, write 'username:{text}'")
+            raise
+    return MxpEndpoint(text)
 
 
 def _received(kind: type[_T], name: str, endpoint: str) -> _T:

@@ -3,6 +3,7 @@
     SinchVoiceError
     ├── ConfigurationError            a setting of the client is wrong (also a ValueError)
     ├── InvalidRequest                refused before anything was sent (also a ValueError)
+    ├── EventLoopError                an async client in another event loop (also a RuntimeError)
     ├── CdrError                      a call detail record, or a file of them, cannot be read
     └── ApiError                      a request that was sent, or tried, went wrong
         ├── ApiConnectionError        no response
@@ -41,6 +42,7 @@ __all__ = [
     "CdrError",
     "ConfigurationError",
     "ConflictError",
+    "EventLoopError",
     "InsufficientCreditError",
     "InvalidRequest",
     "NotFoundError",
@@ -63,6 +65,10 @@ class ConfigurationError(SinchVoiceError, ValueError):
 
 class InvalidRequest(SinchVoiceError, ValueError):
     """An argument was refused before anything was sent; the message names it and the remedy."""
+
+
+class EventLoopError(SinchVoiceError, RuntimeError):
+    """An AsyncVoiceClient was used in another event loop than its own; nothing was sent."""
 
 
 class RejectCause(StrEnum):
@@ -157,6 +163,8 @@ class ApiError(SinchVoiceError):
         attempts: HTTP requests that were tried, recoveries and redirects included.
         may_have_executed: False only if it is certain that the server did not act on any of
             the requests: then, and only then, sending again cannot do the thing twice.
+        gave_up: why there was no further attempt, though it would have been safe; empty if that
+            is not so.
     """
 
     message: str
@@ -165,13 +173,18 @@ class ApiError(SinchVoiceError):
     path: str = ""
     attempts: int = 0
     may_have_executed: bool = True
+    gave_up: str = attrs.field(default="", init=False)
 
     def __str__(self) -> str:
-        executed = "may have acted" if self.may_have_executed else "did not act"
-        plural = "" if self.attempts == 1 else "s"
+        circumstances = [f"{self.attempts} attempt{'' if self.attempts == 1 else 's'}"]
+        if self.gave_up:
+            circumstances.append(self.gave_up)
+        if self.method not in ("GET", "HEAD"):  # reading does nothing that could be done twice
+            executed = "may have acted" if self.may_have_executed else "did not act"
+            circumstances.append(f"the server {executed} on it")
         return (
             f"{self.method} {printable(self.path, 200)}: {self._summary()} "
-            f"[{self.attempts} attempt{plural}; the server {executed} on it]"
+            f"[{'; '.join(circumstances)}]"
         )
 
     def _summary(self) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from . import decoding
+from . import decoding, endpoints, routes
 from .endpoints import MxpEndpoint, PstnEndpoint, check_e164
 from .errors import InvalidRequest
-from .exchange import AsyncExchange, Exchange, Operation, path_segment
+from .exchange import AsyncExchange, Exchange
+from .flow import Operation, declared, path_segment
+from .vocabulary import Day, Domain, ReportDomain
 
 if TYPE_CHECKING:
     from sinchvoice_reporting.models import Counter as CounterModel
@@ -33,18 +35,7 @@ __all__ = [
 
 _logger = logging.getLogger("sinchvoice")
 
-Day: TypeAlias = date | datetime
 _MAX_WINDOW = timedelta(days=30)
-
-
-class ReportDomain(StrEnum):
-    """Which calls a report counts, by where they ended."""
-
-    DATA = "data"
-    PSTN = "pstn"
-
-
-Domain: TypeAlias = ReportDomain | Literal["data", "pstn"]
 
 
 @attrs.frozen(kw_only=True)
@@ -79,8 +70,8 @@ class ReportWindow:
         report: the report on it.
     """
 
-    start: Day
-    stop: Day
+    start: date | datetime
+    stop: date | datetime
     report: UserCallReport
 
 
@@ -130,22 +121,24 @@ class Reports:
 
     def user_calls(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
-        *,
-        domain: Domain = ReportDomain.DATA,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
         start: Day | None = None,
         stop: Day | None = None,
+        *,
+        domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport:
         """Sum up the calls of a user, over at most 30 days.
 
         Args:
-            endpoint: the user: a phone number or an app user.
+            endpoint: the user: a phone number or an app user; as text, `+46730170101` or `alice`,
+                see `endpoints.parse`.
+            start: a day, or a time with a zone; as text, ISO 8601. Only the older edition of the
+                page has this filter and the next one: if the server's answer shows that it
+                ignores them, a warning is logged. The zone in which a day begins is not
+                documented; UTC is assumed.
+            stop: likewise, later than `start`. Whether it is inclusive is not documented.
             domain: `data` for calls that ended at an app, `pstn` for those that ended in the
                 telephone network.
-            start: a day, or a time with a zone. Only the older edition of the page has this
-                filter and the next one: if the server's answer shows that it ignores them, a
-                warning is logged. Nobody says in which zone a day begins; UTC is assumed.
-            stop: likewise, later than `start`. Nobody says whether it is inclusive.
 
         Raises:
             InvalidRequest: a SIP address, another domain, a time without a zone, `stop` not
@@ -158,7 +151,7 @@ class Reports:
 
     def user_calls_by_window(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
         start: Day,
         stop: Day,
         step: timedelta = timedelta(days=1),
@@ -171,8 +164,8 @@ class Reports:
         calls on a border are counted in both windows, and the border of days is a whole day.
 
         Args:
-            endpoint: the user: a phone number or an app user.
-            start: a day, or a time with a zone.
+            endpoint: the user: a phone number or an app user; as text as for `user_calls`.
+            start: a day, or a time with a zone; as text, ISO 8601.
             stop: the same kind, later than `start`.
             step: length of a window, at most 30 days; whole days if `start` is a day. Times are
                 taken to UTC first, so that a day has 24 hours. The last window may be shorter.
@@ -230,18 +223,18 @@ class AsyncReports:
 
     async def user_calls(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
-        *,
-        domain: Domain = ReportDomain.DATA,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
         start: Day | None = None,
         stop: Day | None = None,
+        *,
+        domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport:
         """Sum up the calls of a user; see `Reports.user_calls`."""
         return await self._exchange.run(_user_calls(endpoint, domain, start, stop))
 
     def user_calls_by_window(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
         start: Day,
         stop: Day,
         step: timedelta = timedelta(days=1),
@@ -273,81 +266,68 @@ class AsyncReports:
 def _user_calls(
     endpoint: object, domain: str, start: Day | None, stop: Day | None
 ) -> Operation[UserCallReport]:
-    from sinchvoice_reporting.api.call_report import report_get_user_call_report
-
     kind, name = _reportable(endpoint)
     if domain not in list(ReportDomain):
         raise InvalidRequest(f"domain is {domain!r}: give 'data' or 'pstn'")
     arguments = {"type_": kind, "endpoint": name, "domain": ReportDomain(domain).value}
-    if start is not None:
-        arguments["field_start"] = _filter("start", start)
-    if stop is not None:
-        arguments["field_stop"] = _filter("stop", stop)
-    if start is not None and stop is not None and _check_order(start, stop) > _MAX_WINDOW:
+    begin, end = _day("start", start), _day("stop", stop)
+    if begin is not None:
+        arguments["field_start"] = _filter(begin)
+    if end is not None:
+        arguments["field_stop"] = _filter(end)
+    if begin is not None and end is not None and _length(begin, end) > _MAX_WINDOW:
         raise InvalidRequest(f"{start} to {stop} is more than 30 days: use user_calls_by_window")
-    return Operation(
-        name="reports.user_calls",
-        api="reporting",
-        endpoint=report_get_user_call_report,
-        arguments=arguments,
-        replayable=True,
-        convert=lambda parsed, raw: _user_call_report(parsed, raw, start),
+    return declared(
+        routes.USER_CALL_REPORT,
+        arguments,
+        lambda parsed, raw: _user_call_report(parsed, raw, begin),
     )
 
 
 def _windows(
     endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
-) -> Iterator[tuple[Day, Day, Operation[UserCallReport]]]:
+) -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
     """Check everything now, and build one window at a time."""
-    if isinstance(start, datetime) is not isinstance(stop, datetime):
+    first, last = _day("start", start), _day("stop", stop)
+    if (
+        first is None
+        or last is None
+        or isinstance(first, datetime) is not isinstance(last, datetime)
+    ):
         raise InvalidRequest(f"start is {start!r} and stop {stop!r}: give two days or two times")
     if not isinstance(step, timedelta) or not timedelta(0) < step <= _MAX_WINDOW:
         raise InvalidRequest(f"step is {step!r}: give a timedelta of at most 30 days")
-    if not isinstance(start, datetime) and step % timedelta(days=1):
+    days = not isinstance(first, datetime)
+    if days and step % timedelta(days=1):
         raise InvalidRequest(f"step is {step}: between days, it must be whole days")
-    _check_order(start, stop)
+    _length(first, last)
     _user_calls(endpoint, domain, None, None)
 
-    def build() -> Iterator[tuple[Day, Day, Operation[UserCallReport]]]:
-        begin, last = _moment(start), _moment(stop)
-        while begin < last:
-            end = begin + step if last - begin > step else last
-            days = not isinstance(start, datetime)
-            first, next_ = (begin.date(), end.date()) if days else (begin, end)
-            yield first, next_, _user_calls(endpoint, domain, first, next_)
+    def build() -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
+        begin, final = _moment(first), _moment(last)
+        while begin < final:
+            end = begin + step if final - begin > step else final
+            opens, closes = (begin.date(), end.date()) if days else (begin, end)
+            yield opens, closes, _user_calls(endpoint, domain, opens, closes)
             begin = end
 
     return build()
 
 
 def _counter(counter_id: str) -> Operation[Counter]:
-    from sinchvoice_reporting.api.call_report import report_get_counter
-
-    return Operation(
-        name="reports.counter",
-        api="reporting",
-        endpoint=report_get_counter,
-        arguments={"id": path_segment("counter id", counter_id)},
-        replayable=True,
-        convert=_read_counter,
-    )
+    arguments = {"id": path_segment("counter id", counter_id)}
+    return declared(routes.COUNTER, arguments, _read_counter)
 
 
 def _service_status(service_id: str) -> Operation[ServiceStatus]:
-    from sinchvoice_reporting.api.call_report import report_get_service_status
-
-    return Operation(
-        name="reports.service_status",
-        api="reporting",
-        endpoint=report_get_service_status,
-        arguments={"id": path_segment("service id", service_id)},
-        replayable=True,
-        convert=_read_service_status,
-    )
+    arguments = {"id": path_segment("service id", service_id)}
+    return declared(routes.SERVICE_STATUS, arguments, _read_service_status)
 
 
 def _reportable(endpoint: object) -> tuple[str, str]:
     """Type and endpoint as the path has them."""
+    if isinstance(endpoint, str):
+        endpoint = endpoints.parse(endpoint)
     match endpoint:
         case PstnEndpoint(number):
             check_e164("number", number)
@@ -359,35 +339,55 @@ def _reportable(endpoint: object) -> tuple[str, str]:
     )
 
 
-def _filter(name: str, moment: object) -> str:
+def _day(name: str, value: object) -> date | None:
+    """A day or a time in UTC, from text as well; None stays None.
+
+    Raises:
+        InvalidRequest: it is neither, or a time without a zone.
+    """
+    if isinstance(value, str):
+        try:
+            value = (
+                date.fromisoformat(value)
+                if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
+                else datetime.fromisoformat(value)
+            )
+        except ValueError as error:
+            raise InvalidRequest(
+                f"{name} is {value!r}: give a day like 2026-11-01, or a time like "
+                f"2026-11-01T09:00Z ({error})"
+            ) from None
+    if value is not None and not isinstance(value, date):
+        raise InvalidRequest(f"{name} is {value!r}: give a date or a datetime")
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise InvalidRequest(f"{name} {value!r} has no time zone: give it one, such as UTC")
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest(f"{name} {value} does not exist in UTC: give a later year") from None
+
+
+def _filter(moment: date) -> str:
     """A day as YYYY-MM-DD, a time as ISO 8601 in UTC with Z."""
-    if isinstance(moment, datetime):
-        if moment.tzinfo is None:
-            raise InvalidRequest(f"{name} {moment!r} has no time zone: give it one, such as UTC")
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(moment, date):
-        return moment.isoformat()
-    raise InvalidRequest(f"{name} is {moment!r}: give a date or a datetime")
+    return moment.isoformat().replace("+00:00", "Z")
 
 
-def _check_order(start: Day, stop: Day) -> timedelta:
+def _length(start: date, stop: date) -> timedelta:
     """The time between them."""
-    _filter("start", start)
-    _filter("stop", stop)
     length = _moment(stop) - _moment(start)
     if length <= timedelta(0):
         raise InvalidRequest(f"stop {stop} is not after start {start}")
     return length
 
 
-def _moment(day: Day) -> datetime:
-    if isinstance(day, datetime):
-        return day.astimezone(UTC)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+def _moment(day: date) -> datetime:
+    return day if isinstance(day, datetime) else datetime.combine(day, time(), UTC)
 
 
 def _user_call_report(
-    parsed: ReportModel, raw: Mapping[str, Any], start: Day | None
+    parsed: ReportModel, raw: Mapping[str, Any], start: date | None
 ) -> UserCallReport:
     report = UserCallReport(
         success=_count("success", parsed.success),

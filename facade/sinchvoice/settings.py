@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
 
 from .errors import ConfigurationError
 from .retry import RetryPolicy
+from .routes import Api
 from .signing import CanonicalResource, Credentials
+from .urls import Origin, is_loopback, parse
+
+if TYPE_CHECKING:
+    from .flow import ResponseInfo
 
 __all__ = [
     "REPORTING_URL",
@@ -109,15 +113,11 @@ def base_url(name: str, value: object) -> str:
         raise ConfigurationError(
             f"{name} is {value!r}: use https; plain http is for this machine (loopback) only"
         )
-    return value.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's loopback."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        parse(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is {value!r}, which is not a URL: {error}") from None
+    return value.rstrip("/")
 
 
 def retry_policy(value: int | RetryPolicy) -> RetryPolicy:
@@ -133,6 +133,54 @@ def canonical_form(value: str) -> CanonicalResource | None:
         return CanonicalResource(value)
     forms = ", ".join(repr(form.value) for form in CanonicalResource)
     raise ConfigurationError(f"canonical_resource is {value!r}: give 'auto', {forms}")
+
+
+_OWN_HEADERS = frozenset(
+    "authorization connection content-length content-type host proxy-authorization te trailer "
+    "transfer-encoding upgrade x-timestamp".split()
+)
+
+
+def headers(value: object) -> Mapping[str, str]:
+    """Check headers to send along.
+
+    Raises:
+        ConfigurationError: a name or a value that cannot travel, or a header that the client
+            makes itself.
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"headers is of type {type(value).__name__}: give a mapping")
+    for name, text in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ConfigurationError(f"headers has the name {name!r}: give one that HTTP allows")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigurationError(f"headers has {name}, which the client makes itself: leave it")
+        if not isinstance(text, str) or not re.fullmatch(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", text):
+            raise ConfigurationError(f"the value of {name} in headers is not printable ASCII text")
+    return dict(value)
+
+
+def _is_suffix(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(?:[!-~](?:[ -~]*[!-~])?)?", value) is not None
+
+
+@attrs.frozen
+class Base:
+    """A base URL: what comes before the paths of an API."""
+
+    origin: Origin
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.origin}{self.path}"
+
+
+def _base(url: str) -> Base:
+    try:
+        origin, target = parse(url)
+    except ValueError as error:
+        raise ConfigurationError(f"{url!r} is not a URL: {error}") from None
+    return Base(origin, target.rstrip("/"))
 
 
 def _checked(
@@ -179,9 +227,34 @@ class Settings:
         ),
     )
     max_connections: int = attrs.field(
-        default=20,
+        default=100,
         validator=_checked(
             "a whole number, 1 or more", lambda value: type(value) is int and value > 0
         ),
     )
+    keepalive: float = attrs.field(
+        default=30.0,
+        validator=_checked(
+            "seconds, 0 or more",
+            lambda value: (
+                isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+            ),
+        ),
+    )
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=headers, repr=False)
+    user_agent_suffix: str = attrs.field(
+        default="", validator=_checked("printable ASCII text, such as 'myapp/1.0'", _is_suffix)
+    )
+    on_response: Callable[[ResponseInfo], object] | None = attrs.field(
+        default=None,
+        repr=False,
+        validator=_checked(
+            "a function of one argument", lambda value: value is None or callable(value)
+        ),
+    )
     transport: Any = attrs.field(default=None, repr=False)
+    bases: Mapping[Api, Base] = attrs.field(init=False, repr=False, eq=False)
+
+    @bases.default
+    def _bases(self) -> Mapping[Api, Base]:
+        return {"calling": _base(self.calling_url), "reporting": _base(self.reporting_url)}

@@ -21,8 +21,8 @@ from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args
 import attrs
 
 from .. import decoding
-from ..calls import CallReason, CallResult
 from ..errors import InvalidRequest, printable
+from ..vocabulary import CallReason, CallResult
 from .layouts import LAYOUTS, LayoutName
 
 __all__ = [

@@ -17,8 +17,8 @@ from typing import IO
 
 import attrs
 
-from ..calls import CallReason, CallResult
 from ..errors import CdrError
+from ..vocabulary import CallReason, CallResult
 from .layouts import LAYOUTS, Column, ColumnType, Layout
 from .reader import Reader, RecordFile, split_cells
 from .sources import ByteStream

@@ -12,8 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from ..calls import CallReason, CallResult
 from ..endpoints import Endpoint, MxpEndpoint
+from ..vocabulary import CallReason, CallResult
 from .layouts import LayoutName
 
 __all__ = [

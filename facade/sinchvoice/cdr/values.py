@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Any
 
 from .. import decoding, endpoints
-from ..calls import CallReason, CallResult
 from ..endpoints import Endpoint
 from ..errors import RejectCause
+from ..vocabulary import CallReason, CallResult
 from .layouts import ColumnType
 
 __all__ = ["NEEDED", "BadValue", "conversions", "memo"]

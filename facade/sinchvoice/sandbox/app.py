@@ -18,11 +18,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import decoding, endpoints, signing
-from ..calls import CallLeg
 from ..endpoints import Endpoint, check_e164
 from ..errors import InvalidRequest
-from ..reports import ReportDomain
 from ..signing import CanonicalResource, Refusal
+from ..vocabulary import CallLeg, ReportDomain
 from .schema import find_problem
 from .world import Refused, World
 

@@ -19,9 +19,9 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
-from ..calls import CallReason, CallResult
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest
+from ..vocabulary import CallReason, CallResult
 from .app import create_app
 from .faults import Fault, Injection
 from .wire import Connections, Wire

@@ -15,10 +15,8 @@ from uuid import UUID
 
 import attrs
 
-from ..calls import CallLeg, CallReason, CallResult, CallStatus
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint
 from ..errors import InvalidRequest
-from ..reports import ReportDomain
 from ..signing import Credentials
 from ..svaml import (
     Action,
@@ -41,6 +39,7 @@ from ..svaml import (
     StopRecording,
     Svaml,
 )
+from ..vocabulary import CallLeg, CallReason, CallResult, CallStatus, ReportDomain
 from .faults import Fault
 
 __all__ = [

@@ -1,0 +1,173 @@
+"""A user's httpx transport in place of our connections: for tests, recorders and instruments.
+
+What a transport raises that is not httpx's is its own, and comes out as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Iterable
+from typing import cast
+
+import httpx
+
+from ..errors import ConfigurationError
+from ..wire import Answer, Intake, NoAnswer, Send
+from .asynchronous import Home
+from .plan import DRAIN, closed
+
+__all__ = ["AsyncTransport", "Transport"]
+
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class Transport:
+    """Sends requests through an httpx transport.
+
+    Raises:
+        ConfigurationError: what is given is not one.
+    """
+
+    def __init__(self, transport: object) -> None:
+        self._transport = cast(
+            "httpx.BaseTransport", _checked(transport, "handle_request", "httpx.BaseTransport")
+        )
+        self.is_closed = False
+
+    def send(self, send: Send) -> Answer:
+        """Send a request and read the answer.
+
+        Raises:
+            NoAnswer: there was none.
+        """
+        if self.is_closed:
+            raise closed(sent=False)
+        try:
+            response = self._transport.handle_request(_request(send))
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise _no_answer(error, send) from error
+        intake = Intake(send, response.status_code, response.headers.raw)
+        try:
+            for chunk in cast("Iterable[bytes]", response.stream):
+                if not intake.take(chunk):
+                    break
+                _check_deadline(send)
+        except (httpx.TransportError, NoAnswer) as error:
+            if intake.is_wanted:
+                raise _no_answer(error, send) from error
+        finally:
+            cast("httpx.SyncByteStream", response.stream).close()
+        return intake.answer()
+
+    def close(self) -> None:
+        """Close the transport."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._transport.close()
+
+
+class AsyncTransport(Home):
+    """Sends requests through an asynchronous httpx transport.
+
+    Raises:
+        ConfigurationError: what is given is not one.
+    """
+
+    def __init__(self, transport: object) -> None:
+        super().__init__()
+        self._transport = cast(
+            "httpx.AsyncBaseTransport",
+            _checked(transport, "handle_async_request", "httpx.AsyncBaseTransport"),
+        )
+        self.is_closed = False
+
+    async def send(self, send: Send) -> Answer:
+        """Send a request and read the answer.
+
+        Raises:
+            NoAnswer: there was none.
+        """
+        if self.is_closed:
+            raise closed(sent=False)
+        remaining = send.remaining()
+        deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._transport.handle_async_request(_request(send))
+        except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
+            raise _no_answer(error, send) from error
+        intake = Intake(send, response.status_code, response.headers.raw)
+        stream = cast("httpx.AsyncByteStream", response.stream)
+        if intake.is_idle:
+            soon = asyncio.get_running_loop().time() + DRAIN
+            deadline = soon if deadline is None else min(soon, deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                async for chunk in cast("AsyncIterable[bytes]", stream):
+                    if not intake.take(chunk):
+                        break
+                    _check_deadline(send)
+        except (httpx.TransportError, NoAnswer, TimeoutError) as error:
+            if intake.is_wanted:
+                raise _no_answer(error, send) from error
+        finally:
+            await stream.aclose()
+        return intake.answer()
+
+    async def close(self) -> None:
+        """Close the transport."""
+        if not self.is_closed:
+            self.is_closed = True
+            await self._transport.aclose()
+
+
+def _checked(transport: object, method: str, kind: str) -> object:
+    if isinstance(transport, type) or not callable(getattr(transport, method, None)):
+        example = f"{kind.replace('Base', 'HTTP')}()"
+        raise ConfigurationError(
+            f"transport is of type {type(transport).__name__}: give an {kind}, such as {example}"
+        )
+    return transport
+
+
+def _request(send: Send) -> httpx.Request:
+    patience = send.patience
+    return httpx.Request(
+        send.method,
+        f"{send.origin}{send.target}",
+        headers=send.headers,
+        content=send.body or None,
+        extensions={
+            "timeout": {"connect": patience, "read": patience, "write": patience, "pool": patience}
+        },
+    )
+
+
+def _check_deadline(send: Send) -> None:
+    remaining = send.remaining()
+    if remaining is not None and remaining <= 0:
+        raise NoAnswer("", sent=True, is_late=True)
+
+
+def _no_answer(error: Exception, send: Send) -> NoAnswer:
+    if isinstance(error, NoAnswer):
+        return error
+    sent = not isinstance(error, (*_NEVER_SENT, httpx.InvalidURL))
+    timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
+    remaining = send.remaining()
+    name = type(error).__name__
+    return NoAnswer(
+        f"{name} after {send.patience:g} s" if timed_out else f"{name}: {error}".removesuffix(": "),
+        sent=sent,
+        timed_out=timed_out,
+        is_late=isinstance(error, TimeoutError)
+        or (timed_out and remaining is not None and remaining <= 0),
+        place="" if sent else send.origin.netloc,
+    )

@@ -1,0 +1,263 @@
+"""How requests get to an origin, and until when to wait: what both kinds of connections know."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from time import monotonic
+
+import attrs
+import httpcore
+
+from ..errors import ConfigurationError
+from ..proxies import Proxies, Proxy
+from ..settings import Settings
+from ..urls import Origin
+from ..wire import NoAnswer, Send
+
+__all__ = [
+    "DRAIN",
+    "FOREVER",
+    "Destination",
+    "Plan",
+    "Watch",
+    "broken",
+    "closed",
+    "in_use",
+    "origin_of",
+]
+
+DRAIN = 0.25
+"""Seconds that the content of a success may take that nobody looks at."""
+FOREVER = float("inf")
+
+
+@attrs.frozen
+class Destination:
+    """The way to an origin: connections with equal routes can stand in for each other."""
+
+    origin: Origin
+    proxy: Proxy | None
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether the proxy gets the request itself, and not a tunnel to its host."""
+        return self.proxy is not None and self.origin.scheme == "http"
+
+    @property
+    def first(self) -> Origin:
+        """Where the connection is made to."""
+        return self.origin if self.proxy is None else self.proxy.origin
+
+    def place(self) -> str:
+        """What there is no connection to if it is not made, without credentials."""
+        host = self.origin.netloc
+        return host if self.proxy is None else f"{host} through the proxy {self.proxy}"
+
+    def request(self, send: Send) -> httpcore.Request:
+        """A request in the form that goes over a connection of this destination."""
+        origin = self.origin
+        headers = [(b"Host", origin.netloc.encode("ascii")), *send.headers]
+        if send.body or send.method not in ("GET", "HEAD"):
+            headers.append((b"Content-Length", b"%d" % len(send.body)))
+        target = send.target
+        if self.is_forwarded:
+            target = f"{origin}{target}"
+            headers += _authorization(self.proxy)
+        return httpcore.Request(
+            send.method.encode("ascii"), _url(origin, target), headers=headers, content=send.body
+        )
+
+    def tunnel(self) -> httpcore.Request:
+        """The request that asks the proxy for a tunnel to the origin."""
+        assert self.proxy is not None  # noqa: S101 - only then there is one
+        host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
+        target = f"{host}:{self.origin.port}"
+        headers = [(b"Host", target.encode("ascii")), *_authorization(self.proxy)]
+        return httpcore.Request(b"CONNECT", _url(self.proxy.origin, target), headers=headers)
+
+    def refused(self, answer: httpcore.Response) -> NoAnswer | None:
+        """What it means that a proxy answers so to a request for a tunnel; None if it is made."""
+        if 200 <= answer.status <= 299:
+            return None
+        wrong = " (its user name or password is wrong)" if answer.status == 407 else ""
+        reason = f"the proxy answered with HTTP {answer.status}{wrong}"
+        return NoAnswer(reason, sent=False, place=self.place())
+
+
+class Plan:
+    """What a client's connections have in common.
+
+    Raises:
+        ConfigurationError: a proxy or a file of certificates cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.most = settings.max_connections
+        self.keepalive = settings.keepalive
+        self._proxies = Proxies.of(settings.proxy)
+        self._context = settings.ssl_context
+        # As they are now: nothing that changes later counts.
+        self._files = {
+            name: os.environ[name]
+            for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
+            if os.environ.get(name)
+        }
+        bases = [base.origin for base in settings.bases.values()]
+        for origin in bases:
+            self._proxies.find(origin)
+        if any(origin.scheme == "https" for origin in bases):
+            self.ssl_context()  # now, so that what is wrong with it shows now
+
+    def destination(self, origin: Origin) -> Destination:
+        """The way to an origin."""
+        return Destination(origin, self._proxies.find(origin))
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Whom TLS trusts: `ssl_context`, or SSL_CERT_FILE, or SSL_CERT_DIR, or certifi's list."""
+        if self._context is None:
+            name = next(iter(self._files), "")
+            if not name:
+                import certifi
+
+                self._context = ssl.create_default_context(cafile=certifi.where())
+                return self._context
+            path = self._files[name]
+            exists = Path(path).is_dir() if name == "SSL_CERT_DIR" else Path(path).is_file()
+            if not exists:
+                raise ConfigurationError(
+                    f"{name} is {path!r}, which does not exist: correct it, or unset it"
+                )
+            try:
+                if name == "SSL_CERT_DIR":
+                    self._context = ssl.create_default_context(capath=path)
+                else:
+                    self._context = ssl.create_default_context(cafile=path)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{name} is {path!r}, which cannot be read ({error}): give certificates in "
+                    "PEM form, or unset it"
+                ) from None
+        return self._context
+
+
+class Watch:
+    """Until when a connection may wait, and how far a request has got.
+
+    Attributes:
+        sent: whether a byte of the request may have left.
+        place: what there is no connection to yet; empty as soon as there is one.
+    """
+
+    __slots__ = ("_deadline", "_limit", "_patience", "_sending", "place", "sent")
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.sent = False
+        self._sending = False
+        self._patience = self._deadline = self._limit = FOREVER
+
+    def begin(self, send: Send) -> None:
+        """Start with a request: its first step begins."""
+        self.sent = False
+        self._sending = False
+        self._patience = send.patience
+        remaining = send.remaining()
+        self._deadline = FOREVER if remaining is None else monotonic() + remaining
+        self.step()
+
+    def step(self, patience: float | None = None) -> None:
+        """Begin a step, which gets that many seconds."""
+        limit = monotonic() + (self._patience if patience is None else patience)
+        self._limit = min(limit, self._deadline)
+
+    def connected(self) -> None:
+        """Note that the connection is made; what is written from now on is the request."""
+        self.place = ""
+        self.step()
+
+    def writes(self) -> None:
+        """Note that bytes leave now."""
+        if not self.place:
+            self.sent = self._sending = True
+
+    def reads(self) -> None:
+        """Note that the answer is waited for, which is a step of its own."""
+        if self._sending:
+            self._sending = False
+            self.step()
+
+    def left(self) -> float:
+        """Seconds that are left of this step.
+
+        Raises:
+            NoAnswer: there are none.
+        """
+        left = self._limit - monotonic()
+        if left <= 0:
+            raise self.expired()
+        return left
+
+    def expired(self) -> NoAnswer:
+        """The step has taken longer than it may."""
+        return NoAnswer(
+            f"timed out after {self._patience:g} s",
+            sent=self.sent,
+            timed_out=True,
+            is_late=self._limit >= self._deadline,
+            place=self.place,
+        )
+
+    def failed(self, error: BaseException) -> NoAnswer:
+        """The network, or TLS, said no."""
+        if isinstance(error, TimeoutError) and self._limit - monotonic() <= 0.01:
+            return self.expired()
+        reason = str(error) or type(error).__name__
+        return NoAnswer(reason, sent=self.sent, place=self.place)
+
+
+def broken(error: Exception, watch: Watch) -> NoAnswer:
+    """What an error of httpcore means."""
+    if isinstance(error, httpcore.RemoteProtocolError):
+        text = str(error)
+        reason = (
+            "the connection was closed without one"
+            if "without sending a response" in text
+            else f"what came is not HTTP ({text})"
+        )
+        return NoAnswer(reason, sent=watch.sent, place=watch.place)
+    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return NoAnswer(reason, sent=watch.sent, place=watch.place)
+
+
+def closed(*, sent: bool) -> NoAnswer:
+    """The client was closed while a call was under way."""
+    return NoAnswer("the client was closed meanwhile", sent=sent, closed=True)
+
+
+def in_use(most: int, watch: Watch) -> NoAnswer:
+    """No connection became free in time."""
+    expired = watch.expired()
+    expired.reason = f"all {most} connections (max_connections) were in use all the time"
+    return expired
+
+
+def origin_of(origin: Origin) -> httpcore.Origin:
+    """An origin in the form of httpcore."""
+    return httpcore.Origin(origin.scheme.encode("ascii"), origin.host.encode("ascii"), origin.port)
+
+
+def _authorization(proxy: Proxy | None) -> list[tuple[bytes, bytes]]:
+    if proxy is None or proxy.authorization is None:
+        return []
+    return [(b"Proxy-Authorization", proxy.authorization.encode("ascii"))]
+
+
+def _url(origin: Origin, target: str) -> httpcore.URL:
+    return httpcore.URL(
+        scheme=origin.scheme.encode("ascii"),
+        host=origin.host.encode("ascii"),
+        port=origin.port,
+        target=target.encode("ascii"),
+    )

@@ -1,0 +1,722 @@
+"""One call of the API without any I/O: what to send, what answers mean, whether to try again.
+
+    declaration (Route) → Operation → Flow.run → a driver of `exchange` → an engine
+
+`Flow.run` is a generator. It yields a `Send` and gets the `Answer`, or has a `NoAnswer` thrown into
+it; or it yields a `Wait`. What it returns is the result, what it raises an `ApiError`. Signing,
+redirects, recovery from 401, retries and errors exist once, in here, for both drivers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, Generic, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+import attrs
+
+from . import signing
+from .decoding import http_date, json_object
+from .errors import (
+    ApiConnectionError,
+    ApiError,
+    ApiStatusError,
+    ApiTimeoutError,
+    InvalidRequest,
+    UnexpectedResponse,
+    error_class,
+    read_error_body,
+)
+from .retry import Failure, retry_after_seconds
+from .routes import Api, Route
+from .settings import Auth, Settings
+from .signing import CanonicalResource
+from .tracing import Span, Tracer
+from .urls import Origin, join, parse
+from .wire import Answer, Headers, NoAnswer, Send, Wait
+
+__all__ = [
+    "Flow",
+    "Learned",
+    "Operation",
+    "Outgoing",
+    "ResponseInfo",
+    "Timing",
+    "declared",
+    "path_segment",
+    "split_url",
+]
+
+T = TypeVar("T")
+E = TypeVar("E", bound=ApiError)
+
+_logger = logging.getLogger("sinchvoice")
+# URLs have phone numbers in them: this one is silent until its own level is set.
+_request_logger = logging.getLogger("sinchvoice.requests")
+_MAX_REDIRECTS = 3
+_MAX_FORMS = 3  # of the canonical resource, tried per request
+_MAX_SKEW = 86_400.0  # seconds: no clock is wrong by more and worth believing
+_MAX_TARGET = 2**16  # characters
+_LITERAL = (("%2B", "+"), ("%40", "@"), ("%3A", ":"), ("%2C", ","))
+_UNREADABLE = (  # what the generated code and the converters raise on content they cannot read
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+_KEPT = (b"accept", b"accept-encoding", b"content-type", b"user-agent")
+
+
+# --- what is asked ------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Outgoing:
+    """A request before it is signed.
+
+    Attributes:
+        method: HTTP method.
+        target: path below the base URL, and query, escaped as they travel.
+        content_type: of the body; empty without one.
+        body: the bytes of the content.
+        template: the path without what is particular, for traces; empty if that is not known.
+    """
+
+    method: str
+    target: str
+    content_type: str = ""
+    body: bytes = b""
+    template: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Operation(Generic[T]):
+    """One call of the API: a value, to be run by either driver.
+
+    Attributes:
+        name: how logs and errors call it.
+        api: which base URL it belongs to.
+        replayable: sending it twice does no harm.
+        has_content: whether a success has content that matters; if not, it is never decoded.
+        build: makes the request.
+        read: makes the result of a success, and may ask how the call went; a ValueError of it
+            says that the content makes no sense.
+        origin: where to send it in place of the base URL, if the caller gave a full URL.
+        headers: of this call alone.
+    """
+
+    name: str
+    api: Api
+    replayable: bool
+    has_content: bool
+    build: Callable[[], Outgoing]
+    read: Callable[[Answer, Callable[[], ResponseInfo]], T]
+    origin: Origin | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def declared(
+    route: Route,
+    arguments: Mapping[str, Any],
+    convert: Callable[[Any, Mapping[str, Any]], T],
+    *,
+    name: str = "",
+    origin: Origin | None = None,
+) -> Operation[T]:
+    """An operation that the specification has.
+
+    Args:
+        route: its declaration.
+        arguments: for the generated function that builds its request.
+        convert: makes the result from the generated model and the same JSON as received, with
+            exact decimals.
+        name: of the method, if it is not the route's own.
+        origin: as for `Operation`.
+    """
+
+    def read(answer: Answer, info: Callable[[], ResponseInfo]) -> T:
+        if not route.has_content:
+            return convert(None, {})
+        raw = json_object(answer.content)
+        parsed = route.generated._parse_response(client=None, response=_Parsable(raw))
+        return convert(parsed, raw)
+
+    return Operation(
+        name=name or route.name,
+        api=route.api,
+        replayable=route.replayable,
+        has_content=route.has_content,
+        build=lambda: _built(route, arguments),
+        read=read,
+        origin=origin,
+    )
+
+
+def _built(route: Route, arguments: Mapping[str, Any]) -> Outgoing:
+    """The request as the generated code builds it, with the JSON serialized once."""
+    built = route.generated._get_kwargs(**arguments)
+    target = built["url"]
+    # The generated code escapes what need not be: these travel as they are, and are signed so.
+    for escape, character in _LITERAL:
+        target = target.replace(escape, character)
+    if built.get("params"):
+        target = f"{target}?{urlencode(built['params'], safe=':@,')}"
+    body = serialized(built["json"]) if "json" in built else b""
+    content_type = built.get("headers", {}).get("Content-Type", "") if body else ""
+    return Outgoing(built["method"].upper(), target, content_type, body, route.path)
+
+
+def serialized(value: object) -> bytes:
+    """JSON as it is sent and signed."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8")
+
+
+class _Parsable:
+    """What the generated code looks at of a response, without parsing its JSON again."""
+
+    __slots__ = ("_value", "status_code")
+
+    def __init__(self, value: Mapping[str, Any]) -> None:
+        self.status_code = 200
+        self._value = value
+
+    def json(self) -> Mapping[str, Any]:
+        return self._value
+
+
+def path_segment(name: str, value: object) -> str:
+    """Check a value that becomes a segment of the path.
+
+    Raises:
+        InvalidRequest: it is empty, not text, or `.` or `..`, which would reach another route.
+    """
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name} is of type {type(value).__name__}: give a text")
+    if not value:
+        raise InvalidRequest(f"{name} is empty: give a text")
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise InvalidRequest(f"{name} is {value!r}: give a text without control characters")
+    if value in (".", ".."):
+        raise InvalidRequest(
+            f"{name} is {value!r}, which would reach another URL: give the id itself"
+        )
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            f"{name} {value!r} is not valid Unicode: check where it comes from"
+        ) from None
+    return value
+
+
+def split_url(url: str) -> tuple[Origin, str]:
+    """Split a full URL without query into its origin and its path, percent-escapes kept.
+
+    Raises:
+        InvalidRequest: it is not such a URL.
+    """
+    try:
+        origin, target = parse(url)
+    except ValueError as error:
+        raise InvalidRequest(f"{url!r} is not a URL to ask: {error}") from None
+    if "?" in target or url.endswith("?"):
+        raise InvalidRequest(f"{url!r} is not a plain URL: it needs a host and a path, and no more")
+    return origin, target
+
+
+# --- what is remembered, and what is told -------------------------------------------------------
+
+
+async def _sleep_async(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+@attrs.frozen
+class Timing:
+    """The clocks, the sleeps and the dice, so that tests can hold them still."""
+
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = random.random
+    sleep: Callable[[float], None] = time.sleep
+    sleep_async: Callable[[float], Awaitable[None]] = _sleep_async
+
+
+class Learned:
+    """What the servers taught a client: shared by its threads, and by clients derived from it.
+
+    There is no lock: each access is one operation on a dict, and a fork in between loses nothing.
+    """
+
+    def __init__(self) -> None:
+        self.forms: dict[Origin, CanonicalResource] = {}
+        self.skews: dict[Origin, float] = {}
+
+
+@attrs.frozen(kw_only=True)
+class ResponseInfo:
+    """How a call went, for metrics and logs of your own.
+
+    There are no URLs and no bodies in it: ids and phone numbers stay out of metrics.
+
+    Attributes:
+        operation: which operation, for example `calls.get`.
+        method: HTTP method.
+        host: host and port that were asked last.
+        status_code: HTTP status of the last answer; None if there was none.
+        headers: of the last answer, names in lower case; empty if there was none.
+        attempts: HTTP requests that were tried, recoveries and redirects included.
+        elapsed: seconds, retries and waits included.
+        error: what was raised; None after a success.
+    """
+
+    operation: str
+    method: str
+    host: str
+    status_code: int | None
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    attempts: int
+    elapsed: float
+    error: ApiError | None = None
+
+
+Steps: TypeAlias = Generator["Send | Wait", "Answer | None", T]
+
+
+# --- one call on its way ------------------------------------------------------------------------
+
+
+class Flow(Generic[T]):
+    """What has become of one operation so far, and what comes next.
+
+    Args:
+        operation: what is asked.
+        settings: of the client.
+        headers: that every request carries.
+        learned: what the servers taught so far.
+        timing: clocks and dice.
+        tracer: makes spans; None without tracing.
+    """
+
+    def __init__(
+        self,
+        operation: Operation[T],
+        settings: Settings,
+        headers: Headers,
+        learned: Learned,
+        timing: Timing,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self._operation = operation
+        self._settings = settings
+        self._headers = headers
+        self._learned = learned
+        self._timing = timing
+        self._tracer = tracer
+        self._span: Span | None = None
+        self._attempts = 0  # what a RetryPolicy counts
+        self._requests = 0  # recoveries and redirects included
+        self._method = self._path = ""
+        self._origin: Origin | None = None
+        self._answer: Answer | None = None
+        self._may_have_executed = False
+        self._is_over = False  # the client was closed
+        self._started = timing.monotonic()
+        self._outcome = "refused"
+
+    def run(self) -> Steps[T]:
+        """Send, try again where that is safe, and return the result.
+
+        Raises:
+            ApiError: there is none.
+        """
+        error: BaseException | None = None
+        try:
+            outgoing = self._operation.build()
+            origin, target = self._aim(outgoing)
+            if self._tracer is not None:
+                self._span = self._tracer.start(self._operation.name, outgoing, origin)
+            while True:
+                self._attempts += 1
+                try:
+                    answer = yield from self._attempt(outgoing, origin, target)
+                    return self._result(answer)
+                except ApiError as failure:
+                    delay = self._delay_after(failure)
+                self._log_retry(delay)
+                yield Wait(delay)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._finish(error)
+
+    def _remaining(self) -> float | None:
+        """Seconds until the deadline; None without one."""
+        if self._settings.deadline is None:
+            return None
+        return self._started + self._settings.deadline - self._timing.monotonic()
+
+    # one attempt
+
+    def _aim(self, outgoing: Outgoing) -> tuple[Origin, str]:
+        """Origin and whole target of the first request."""
+        self._method = outgoing.method
+        base = self._settings.bases[self._operation.api]
+        origin, target = base.origin, base.path + outgoing.target
+        self._path = target.partition("?")[0]
+        if len(target) > _MAX_TARGET:
+            raise InvalidRequest(
+                f"{self._operation.name}: the URL is too long, {len(target)} characters"
+            )
+        wanted = self._operation.origin
+        if wanted is not None and wanted != origin:
+            if not wanted.is_vendor:
+                raise InvalidRequest(
+                    f"{wanted} is not asked: credentials go to {base} and to https hosts under "
+                    ".sinch.com only"
+                )
+            origin, target = wanted, outgoing.target
+        return origin, target
+
+    def _attempt(self, outgoing: Outgoing, origin: Origin, target: str) -> Steps[Answer]:
+        """Authorize and send until there is a success.
+
+        Raises:
+            ApiError: there was none.
+        """
+        clock, learned = self._timing.clock, self._learned
+        signs = self._settings.auth == Auth.SIGNED
+        forms, skew = self._forms(origin, target), learned.skews.get(origin, 0.0)
+        ambiguous, corrected, redirects = len(forms) > 1, False, 0
+        while True:
+            sent = clock()
+            answer = yield from self._exchange(outgoing, origin, target, forms[0], sent + skew)
+            if 200 <= answer.status <= 299:
+                if ambiguous:
+                    learned.forms[origin] = forms[0]
+                if corrected:
+                    self._agree(origin, skew)
+                return answer
+            received = clock()
+            error = self._status_error(answer, received)
+            if answer.status in (307, 308):
+                redirects += 1
+                origin, target = self._redirected(answer, error, origin, target, redirects)
+                forms, skew = self._forms(origin, target), learned.skews.get(origin, 0.0)
+                ambiguous, corrected = len(forms) > 1, False
+            elif answer.status != 401 or not signs:
+                raise error
+            elif error.error_code == 40102 and len(forms) > 1:
+                forms = forms[1:]
+            elif error.error_code in (40101, 40105) and not corrected:
+                measured = _skew(answer, (sent + received) / 2)
+                if measured is None or abs(measured - skew) < 2.0:
+                    raise error
+                skew, corrected = measured, True
+            else:
+                raise error
+
+    def _exchange(
+        self, outgoing: Outgoing, origin: Origin, target: str, form: CanonicalResource, now: float
+    ) -> Steps[Answer]:
+        """Send one request.
+
+        Raises:
+            ApiConnectionError: no answer came.
+        """
+        remaining = self._remaining()
+        self._origin, self._path = origin, target.partition("?")[0]
+        patience = self._settings.timeout
+        if remaining is not None:
+            patience = min(patience, remaining)
+            if remaining <= 0:
+                raise self._no_response(NoAnswer("", sent=False, is_late=True))
+        self._requests += 1
+        self._answer = None
+        self._outcome = "cancelled"
+        # Its own level, not one that it inherits.
+        if 0 < _request_logger.level <= logging.INFO:
+            _request_logger.info("%s %s%s", outgoing.method, origin, target)
+        failure = None
+        try:
+            answer = yield Send(
+                outgoing.method,
+                origin,
+                target,
+                [*self._headers, *self._authorization(outgoing, target, form, now)],
+                outgoing.body,
+                patience,
+                self._remaining,
+                self._operation.has_content,
+            )
+        except NoAnswer as caught:
+            failure = caught
+        if failure is not None:
+            self._may_have_executed |= failure.sent
+            if self._span is not None:
+                self._span.attempt(self._requests, None)
+            raise self._no_response(failure) from failure.__cause__
+        assert answer is not None  # noqa: S101 - what a driver sends after a Send
+        self._answer = answer
+        if self._span is not None:
+            self._span.attempt(self._requests, answer.status)
+        return answer
+
+    def _forms(self, origin: Origin, target: str) -> list[CanonicalResource]:
+        """What to sign of a target: the forms that differ, the best first."""
+        fixed = self._settings.canonical_resource
+        if fixed is not None:
+            return [fixed]
+        if self._settings.auth == Auth.BASIC or ("?" not in target and "%" not in target):
+            return [CanonicalResource.PATH]
+        distinct: dict[str, CanonicalResource] = {}
+        for form in self._learned.forms.get(origin, CanonicalResource.PATH).and_its_neighbours():
+            distinct.setdefault(signing.canonical_resource(target, form), form)
+        return list(distinct.values())[:_MAX_FORMS]
+
+    def _authorization(
+        self, outgoing: Outgoing, target: str, form: CanonicalResource, now: float
+    ) -> Headers:
+        """The headers of one request that say what is in it, and prove who sends it."""
+        settings, content_type = self._settings, outgoing.content_type
+        headers = [(b"Content-Type", content_type.encode("ascii"))] if content_type else []
+        for name, value in self._operation.headers.items():
+            headers.append((name.encode("ascii"), value.encode("ascii")))
+        if settings.auth == Auth.BASIC:
+            basic = settings.credentials.basic_authorization()
+            return [*headers, (b"Authorization", basic.encode("ascii"))]
+        timestamp = signing.format_timestamp(now)
+        signature = signing.sign(
+            settings.credentials,
+            method=outgoing.method,
+            resource=signing.canonical_resource(target, form),
+            timestamp=timestamp,
+            content_type=content_type,
+            body=outgoing.body,
+        )
+        key = settings.credentials.application_key
+        return [
+            *headers,
+            (b"Authorization", f"Application {key}:{signature}".encode("ascii")),
+            (b"x-timestamp", timestamp.encode("ascii")),
+        ]
+
+    def _redirected(
+        self, answer: Answer, error: ApiStatusError, origin: Origin, target: str, count: int
+    ) -> tuple[Origin, str]:
+        """The place the server names, if the credentials may go there."""
+        location = answer.header("Location")
+        if not location:
+            error.message = "a redirect that does not say where to"
+            raise error
+        if count > _MAX_REDIRECTS:
+            error.message = f"more than {_MAX_REDIRECTS} redirects, the last one to {location!r}"
+            raise error
+        try:
+            there, path = join(origin, target, location)
+        except ValueError as reason:
+            error.message = f"a redirect to {location!r} is not followed: {reason}"
+            raise error from None
+        if not (there.is_vendor or (there.is_loopback and origin.is_loopback)):
+            error.message = (
+                f"a redirect to {location!r} is not followed: credentials go to https hosts under "
+                ".sinch.com only, or from loopback to loopback"
+            )
+            raise error
+        return there, path
+
+    def _agree(self, origin: Origin, skew: float) -> None:
+        """Remember the difference of clocks with which a request was accepted, and tell."""
+        self._learned.skews[origin] = skew
+        if abs(skew) < 2.0:
+            _logger.info(
+                "this machine's clock agrees with that of %s again: signing with its own time",
+                origin.host,
+            )
+        else:
+            _logger.warning(
+                "this machine's clock is %.0f s %s that of %s: signing with the server's time",
+                abs(skew),
+                "behind" if skew > 0 else "ahead of",
+                origin.host,
+            )
+
+    # how it ends
+
+    def _result(self, answer: Answer) -> T:
+        """The operation's result.
+
+        Raises:
+            UnexpectedResponse: the content makes no sense.
+        """
+        self._outcome = f"HTTP {answer.status}"
+        operation = self._operation
+        try:
+            if answer.problem and operation.has_content:
+                raise ValueError(answer.problem)
+            return operation.read(answer, self._info)
+        except ApiError:
+            raise
+        except _UNREADABLE as error:
+            self._may_have_executed = True
+            reason = str(error) if isinstance(error, ValueError) else repr(error)
+            kind = answer.header("Content-Type") or "of no type"
+            raise self._error(
+                UnexpectedResponse,
+                f"its content ({kind}) cannot be understood: {reason}",
+                status_code=answer.status,
+                body=answer.content,
+            ) from error
+
+    def _delay_after(self, error: ApiError) -> float:
+        """Seconds to wait before another attempt; raises the error if there is none."""
+        self._outcome = _summary(error)
+        if isinstance(error, UnexpectedResponse) or self._is_over:
+            raise error
+        failure = Failure(
+            replayable=self._operation.replayable,
+            may_have_executed=self._may_have_executed,
+            status_code=getattr(error, "status_code", None),
+            retry_after=getattr(error, "retry_after", None),
+        )
+        policy, remaining = self._settings.retries, self._remaining()
+        delay = policy.delay(self._attempts, failure, remaining, self._timing.random)
+        if delay is not None:
+            return delay
+        if policy.delay(self._attempts, failure, None, self._timing.random) is not None:
+            error.gave_up = (
+                f"the deadline of {self._settings.deadline:g} s leaves no time for another"
+            )
+        raise error
+
+    def _status_error(self, answer: Answer, received: float) -> ApiStatusError:
+        """The error for an answer that is not a success."""
+        code = answer.status
+        self._may_have_executed |= not (400 <= code <= 499 or code in (307, 308))
+        body = read_error_body(answer.content)
+        # A time to come back at is by the server's clock, which may not be ours.
+        now = http_date(answer.header("Date")) or received
+        error = self._error(
+            error_class(code),
+            body.message,
+            status_code=code,
+            error_code=body.error_code,
+            reference=body.reference,
+            retry_after=retry_after_seconds(answer.header("Retry-After") or None, now),
+        )
+        location = answer.header("Location")
+        if 300 <= code <= 399 and code not in (307, 308) and location:
+            error.message = f"a redirect to {location!r} is not followed"
+        return error
+
+    def _no_response(self, failure: NoAnswer) -> ApiConnectionError:
+        assert self._origin is not None  # noqa: S101 - set before anything is sent
+        if failure.closed:
+            self._is_over = True
+            self._requests -= not failure.sent
+            return self._error(ApiConnectionError, failure.reason)
+        what = f"no response from {self._origin.netloc}"
+        if failure.place:
+            what = f"no connection to {failure.place}"
+        if failure.is_late:
+            deadline = f"the deadline of {self._settings.deadline:g} s has passed"
+            return self._error(ApiTimeoutError, f"{what}: {deadline}")
+        kind = ApiTimeoutError if failure.timed_out else ApiConnectionError
+        return self._error(kind, f"{what}: {failure.reason}")
+
+    def _error(self, kind: type[E], message: str, **facts: Any) -> E:
+        """An error with the circumstances of this call."""
+        return kind(
+            message,
+            operation=self._operation.name,
+            method=self._method,
+            path=self._path,
+            attempts=self._requests,
+            may_have_executed=self._may_have_executed,
+            **facts,
+        )
+
+    # what is told of it
+
+    def _info(self, error: ApiError | None = None) -> ResponseInfo:
+        answer = self._answer
+        headers: dict[str, str] = {}
+        for name, value in () if answer is None else answer.headers:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        return ResponseInfo(
+            operation=self._operation.name,
+            method=self._method,
+            host="" if self._origin is None else self._origin.netloc,
+            status_code=None if answer is None else answer.status,
+            headers=headers,
+            attempts=self._requests,
+            elapsed=self._timing.monotonic() - self._started,
+            error=error,
+        )
+
+    def _finish(self, error: BaseException | None) -> None:
+        """Tell the log, the trace and the user's hook how it went."""
+        if self._span is not None:
+            self._span.finish(error)
+        if _logger.isEnabledFor(logging.INFO):
+            elapsed = (self._timing.monotonic() - self._started) * 1000
+            _logger.info(
+                "%s: %s after %d request%s in %.0f ms",
+                self._operation.name,
+                self._outcome,
+                self._requests,
+                "" if self._requests == 1 else "s",
+                elapsed,
+                extra=self._facts(milliseconds=elapsed),
+            )
+        hook = self._settings.on_response
+        if hook is not None and (error is None or isinstance(error, ApiError)):
+            try:
+                hook(self._info(error))
+            except Exception:  # a foreign callback: what it does wrong is not the call's fault
+                _logger.exception("on_response failed after %s", self._operation.name)
+
+    def _log_retry(self, delay: float) -> None:
+        if _logger.isEnabledFor(logging.DEBUG):
+            _logger.debug(
+                "%s: %s, again in %.1f s",
+                self._operation.name,
+                self._outcome,
+                delay,
+                extra=self._facts(delay=delay),
+            )
+
+    def _facts(self, **more: float) -> dict[str, object]:
+        """Fields of a log record."""
+        return {
+            "operation": self._operation.name,
+            "status": None if self._answer is None else self._answer.status,
+            "attempts": self._requests,
+            **more,
+        }
+
+
+def _summary(error: ApiError) -> str:
+    """What happened, without ids, names and numbers."""
+    if not isinstance(error, ApiStatusError):
+        return type(error).__name__
+    code = "" if error.error_code is None else f", code {error.error_code}"
+    return f"{type(error).__name__} (HTTP {error.status_code}{code})"
+
+
+def _skew(answer: Answer, now: float) -> float | None:
+    """Seconds by which the server's clock is ahead of ours; None if it tells no sane time."""
+    theirs = http_date(answer.header("Date"))
+    return theirs - now if theirs is not None and abs(theirs - now) <= _MAX_SKEW else None

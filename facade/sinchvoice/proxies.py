@@ -1,0 +1,153 @@
+"""Which proxy a request goes through: `proxy=`, or the environment as it was for a new client.
+
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read as `urllib.request.getproxies` reads them,
+so the settings of macOS and Windows count as well. NO_PROXY is matched here, because the standard
+library knows neither networks (`10.0.0.0/8`, `fd00::/8`) nor patterns (`*.example.com`).
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from .errors import ConfigurationError
+from .urls import Origin
+from .urls import host as read_host
+
+__all__ = ["Proxies", "Proxy"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen
+class Proxy:
+    """A proxy to send requests through.
+
+    Attributes:
+        origin: where it is.
+        authorization: value of the Proxy-Authorization header; None without credentials.
+    """
+
+    origin: Origin
+    authorization: str | None = attrs.field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return str(self.origin)
+
+
+@attrs.frozen
+class Proxies:
+    """The proxies of a client.
+
+    Attributes:
+        fixed: the one that was given as `proxy=`: for every request.
+        variables: URLs of the environment's, by the scheme of the request's URL, or `all`. They do
+            not count for loopback.
+        exceptions: the items of NO_PROXY.
+    """
+
+    fixed: Proxy | None = None
+    variables: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    exceptions: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, proxy: str | None) -> Proxies:
+        """Read `proxy=`, or without it the environment.
+
+        Raises:
+            ConfigurationError: `proxy` is not the URL of an HTTP proxy.
+        """
+        if proxy is not None:
+            return cls(fixed=_read("proxy", proxy))
+        from urllib.request import getproxies
+
+        found = getproxies()
+        exceptions = tuple(item for item in re.split(r"[,\s]+", found.pop("no", "")) if item)
+        return cls(
+            variables={name: url for name, url in found.items() if url}, exceptions=exceptions
+        )
+
+    def find(self, origin: Origin) -> Proxy | None:
+        """The proxy for a request; None if it goes straight to its host.
+
+        Raises:
+            ConfigurationError: a variable that counts is not the URL of an HTTP proxy.
+        """
+        if self.fixed is not None or not self.variables:
+            return self.fixed
+        if origin.is_loopback or any(_matches(item, origin) for item in self.exceptions):
+            return None
+        for name in (origin.scheme, "all"):
+            if name in self.variables:
+                url = self.variables[name]
+                return _read(f"{name.upper()}_PROXY", url if "://" in url else f"http://{url}")
+        return None
+
+
+def _read(name: str, url: object) -> Proxy:
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{name} is of type {type(url).__name__}: give a URL as text")
+    remedy = "give one like http://user:password@proxy.example.com:3128"
+    # Neither the URL nor what the parser says of it is repeated: there may be a password in it.
+    userinfo, _, rest = url.partition("//")[2].rpartition("@")
+    scheme = url.partition(":")[0].lower()
+    if re.fullmatch(r"socks[0-9]?[a-z]?", scheme):
+        raise ConfigurationError(
+            f"{name} is a SOCKS proxy, which this client does not speak: use an HTTP proxy, or "
+            "install httpx[socks] and give transport=httpx.HTTPTransport(proxy=…)"
+        )
+    try:
+        if scheme not in _PORTS or "//" not in url:
+            raise ValueError("its scheme is neither http nor https")
+        if re.search(r"[\s\\]", url) or not url.isprintable():
+            raise ValueError("it has a space, a backslash or a control character in it")
+        parts = urlsplit(f"{scheme}://{rest}")
+        if parts.path not in ("", "/") or re.search(r"[/?#]", userinfo) or re.search("[?#]", rest):
+            raise ValueError("write / ? and # in a password as %2F %3F and %23")
+        port = parts.port
+        if port is None and rest.rstrip("/").endswith(":"):
+            raise ValueError("its port is missing")
+        origin = Origin(scheme, read_host(parts), port or _PORTS[scheme])
+    except ValueError as error:
+        reason = str(error)
+        if "@" in url and not reason.startswith(("its", "it has", "write")):
+            reason = "it cannot be parsed"
+        raise ConfigurationError(f"{name} is not the URL of a proxy: {reason}; {remedy}") from None
+    if not userinfo:
+        return Proxy(origin)
+    user, _, password = userinfo.partition(":")
+    pair = f"{unquote(user)}:{unquote(password)}".encode()
+    return Proxy(origin, f"Basic {b64encode(pair).decode('ascii')}")
+
+
+def _matches(item: str, origin: Origin) -> bool:
+    """Whether an item of NO_PROXY means a host: a name, its domain, an address, a network."""
+    if item == "*":
+        return True
+    item = re.sub(r"^[a-z]+://", "", item.lower())
+    try:
+        address = ip_address(origin.host)
+    except ValueError:
+        address = None
+    if "/" in item or item.count(":") > 1:
+        bracketed = re.fullmatch(r"\[(.*)\](?::([0-9]+))?", item)
+        if bracketed and bracketed[2] and int(bracketed[2]) != origin.port:
+            return False
+        try:
+            network = ip_network(bracketed[1] if bracketed else item, strict=False)
+        except ValueError:
+            return False
+        return address is not None and address in network
+    name, _, port = item.partition(":")
+    if port and port != str(origin.port):
+        return False
+    if address is not None:
+        return name == origin.host
+    domain = name.removeprefix("*").strip(".")
+    host = origin.host.rstrip(".")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))

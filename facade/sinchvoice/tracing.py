@@ -1,0 +1,83 @@
+"""Spans of OpenTelemetry, if that is installed (extra `otel`): one for each call.
+
+Named and described by the semantic conventions for HTTP clients; each request that is tried is an
+event of the span. There is no header, no body, and no URL in it: only the path as the
+specification has it, so that ids and phone numbers stay out.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .urls import Origin
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer as OtelTracer
+
+    from .flow import Outgoing
+
+__all__ = ["Span", "Tracer", "find_tracer"]
+
+
+class Span:
+    """What is told of one call."""
+
+    def __init__(self, span: Any, operation: str) -> None:
+        self._span = span
+        self._operation = operation
+
+    def attempt(self, number: int, status: int | None) -> None:
+        """Note a request that was tried, and the status of its answer."""
+        attributes: dict[str, int] = {"http.request.resend_count": number - 1}
+        if status is not None:
+            attributes["http.response.status_code"] = status
+            self._span.set_attribute("http.response.status_code", status)
+        if number > 1:
+            self._span.set_attribute("http.request.resend_count", number - 1)
+        self._span.add_event("sinchvoice.attempt", attributes)
+
+    def finish(self, error: BaseException | None) -> None:
+        """End the span; an error is named by its class, as its message may have a number in it."""
+        from opentelemetry.trace import Status, StatusCode
+
+        if error is not None:
+            self._span.set_attribute("error.type", type(error).__qualname__)
+            self._span.set_status(Status(StatusCode.ERROR))
+        self._span.end()
+
+
+class Tracer:
+    """Makes spans."""
+
+    def __init__(self, tracer: OtelTracer) -> None:
+        self._tracer = tracer
+
+    def start(self, operation: str, outgoing: Outgoing, origin: Origin) -> Span:
+        """Begin the span of a call."""
+        from opentelemetry.trace import SpanKind
+
+        attributes: dict[str, str | int] = {
+            "http.request.method": outgoing.method,
+            "server.address": origin.host,
+            "server.port": origin.port,
+            "url.scheme": origin.scheme,
+            "sinchvoice.operation": operation,
+        }
+        name = outgoing.method
+        if outgoing.template:
+            attributes["url.template"] = outgoing.template
+            name = f"{name} {outgoing.template}"
+        span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+        return Span(span, operation)
+
+
+def find_tracer() -> Tracer | None:
+    """The tracer of OpenTelemetry's global provider; None if it is not installed."""
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.trace") is None:
+        return None
+    from opentelemetry.trace import get_tracer
+
+    schema = "https://opentelemetry.io/schemas/1.37.0"
+    return Tracer(get_tracer("sinchvoice", __version__, schema_url=schema))
