@@ -208,6 +208,7 @@ def _generate(document: dict[str, Any], package: Path) -> None:
         files = [
             f"--config={OPENAPI / 'generator.yaml'}",
             f"--path={source}",
+            f"--custom-template-path={OPENAPI / 'templates'}",
             f"--output-path={package}",
         ]
         command = [sys.executable, "-m", "openapi_python_client", "generate"]

@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
 __all__ = [
     "amount",
+    "exact_json",
     "http_date",
     "json_object",
     "number",
@@ -37,6 +37,17 @@ _TIMESTAMP = (
 _WHOLE = r"-?[0-9]{1,19}"
 
 
+def exact_json(content: bytes) -> Any:
+    """Parse JSON with exact decimals.
+
+    Raises:
+        ValueError: not JSON.
+        RecursionError, ArithmeticError: JSON that Python cannot hold.
+    """
+    text = content.decode(json.detect_encoding(content), "surrogatepass")
+    return _EXACT.decode(text)
+
+
 def json_object(content: bytes) -> dict[str, Any]:
     """Parse a JSON object with exact decimals.
 
@@ -44,7 +55,7 @@ def json_object(content: bytes) -> dict[str, Any]:
         ValueError: not JSON, or JSON that is not an object.
         RecursionError, ArithmeticError: JSON that Python cannot hold.
     """
-    value = json.loads(content, parse_float=Decimal, parse_constant=refuse_constant)
+    value = exact_json(content)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, not {_kind(value)}")
     return value
@@ -97,6 +108,8 @@ def timestamp(value: object) -> datetime | None:
 
 def http_date(value: str | None) -> float | None:
     """The time in an HTTP header, in seconds since 1970."""
+    from email.utils import parsedate_to_datetime  # costs more than all of this module
+
     try:
         moment = parsedate_to_datetime(value or "")
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -131,6 +144,9 @@ def _folded(kind: type[E]) -> Mapping[str, E]:
 def refuse_constant(name: str) -> Any:
     """For `parse_constant` of `json.loads`: NaN and the infinities are not JSON."""
     raise ValueError(f"{name} is not JSON")
+
+
+_EXACT = json.JSONDecoder(parse_float=Decimal, parse_constant=refuse_constant)
 
 
 def _kind(value: object) -> str:

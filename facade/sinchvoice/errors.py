@@ -28,7 +28,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -333,8 +333,7 @@ def _not_found_hint(method: str, path: str) -> str | None:
     return None
 
 
-@attrs.frozen
-class ErrorBody:
+class ErrorBody(NamedTuple):
     """What the content of an error response says; every part may be missing."""
 
     error_code: int | None = None

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Any, Generic, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import attrs
@@ -77,8 +77,7 @@ _KEPT = (b"accept", b"accept-encoding", b"content-type", b"user-agent")
 # --- what is asked ------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class Outgoing:
+class Outgoing(NamedTuple):
     """A request before it is signed.
 
     Attributes:
@@ -96,8 +95,7 @@ class Outgoing:
     template: str = ""
 
 
-@attrs.frozen(kw_only=True)
-class Operation(Generic[T]):
+class Operation(NamedTuple, Generic[T]):
     """One call of the API: a value, to be run by either driver.
 
     Attributes:
@@ -119,7 +117,7 @@ class Operation(Generic[T]):
     build: Callable[[], Outgoing]
     read: Callable[[Answer, Callable[[], ResponseInfo]], T]
     origin: Origin | None = None
-    headers: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 def declared(
@@ -235,19 +233,24 @@ def split_url(url: str) -> tuple[Origin, str]:
 # --- what is remembered, and what is told -------------------------------------------------------
 
 
+def _random() -> float:
+    from random import random
+
+    return random()  # noqa: S311 - spreads the waits of many clients
+
+
 async def _sleep_async(seconds: float) -> None:
     import asyncio
 
     await asyncio.sleep(seconds)
 
 
-@attrs.frozen
-class Timing:
+class Timing(NamedTuple):
     """The clocks, the sleeps and the dice, so that tests can hold them still."""
 
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _random
     sleep: Callable[[float], None] = time.sleep
     sleep_async: Callable[[float], Awaitable[None]] = _sleep_async
 

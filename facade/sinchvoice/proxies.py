@@ -1,19 +1,20 @@
 """Which proxy a request goes through: `proxy=`, or the environment as it was for a new client.
 
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY are read as `urllib.request.getproxies` reads them,
-so the settings of macOS and Windows count as well. NO_PROXY is matched here, because the standard
-library knows neither networks (`10.0.0.0/8`, `fd00::/8`) nor patterns (`*.example.com`).
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to `urllib.request.getproxies`,
+and on macOS and Windows the settings of the system count as well. NO_PROXY is matched here, because
+the standard library knows neither networks (`10.0.0.0/8`, `fd00::/8`) nor patterns
+(`*.example.com`).
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import unquote, urlsplit
-
-import attrs
 
 from .errors import ConfigurationError
 from .urls import Origin
@@ -24,7 +25,6 @@ __all__ = ["Proxies", "Proxy"]
 _PORTS = {"http": 80, "https": 443}
 
 
-@attrs.frozen
 class Proxy:
     """A proxy to send requests through.
 
@@ -33,14 +33,16 @@ class Proxy:
         authorization: value of the Proxy-Authorization header; None without credentials.
     """
 
-    origin: Origin
-    authorization: str | None = attrs.field(default=None, repr=False)
+    __slots__ = ("authorization", "origin")
+
+    def __init__(self, origin: Origin, authorization: str | None = None) -> None:
+        self.origin = origin
+        self.authorization = authorization
 
     def __str__(self) -> str:
         return str(self.origin)
 
 
-@attrs.frozen
 class Proxies:
     """The proxies of a client.
 
@@ -51,9 +53,16 @@ class Proxies:
         exceptions: the items of NO_PROXY.
     """
 
-    fixed: Proxy | None = None
-    variables: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    exceptions: tuple[str, ...] = ()
+    def __init__(
+        self,
+        fixed: Proxy | None = None,
+        variables: Mapping[str, str] | None = None,
+        exceptions: tuple[str, ...] = (),
+    ) -> None:
+        self.fixed = fixed
+        self.variables = variables or {}
+        self.exceptions = exceptions
+        self._found: dict[str, Proxy] = {}
 
     @classmethod
     def of(cls, proxy: str | None) -> Proxies:
@@ -64,9 +73,7 @@ class Proxies:
         """
         if proxy is not None:
             return cls(fixed=_read("proxy", proxy))
-        from urllib.request import getproxies
-
-        found = getproxies()
+        found = _configured()
         exceptions = tuple(item for item in re.split(r"[,\s]+", found.pop("no", "")) if item)
         return cls(
             variables={name: url for name, url in found.items() if url}, exceptions=exceptions
@@ -83,10 +90,36 @@ class Proxies:
         if origin.is_loopback or any(_matches(item, origin) for item in self.exceptions):
             return None
         for name in (origin.scheme, "all"):
-            if name in self.variables:
+            if name in self.variables and name not in self._found:
                 url = self.variables[name]
-                return _read(f"{name.upper()}_PROXY", url if "://" in url else f"http://{url}")
+                proxy = _read(f"{name.upper()}_PROXY", url if "://" in url else f"http://{url}")
+                self._found[name] = proxy
+            if name in self._found:
+                return self._found[name]
         return None
+
+
+def _configured() -> dict[str, str]:
+    """Proxies by scheme, and what goes without one under `no`."""
+    if sys.platform in ("darwin", "win32"):
+        from urllib.request import getproxies
+
+        return dict(getproxies())
+    # The same from the environment, without what that import costs: small letters win, even when
+    # empty, and a program that answers CGI requests takes no HTTP_PROXY from their headers.
+    found: dict[str, str] = {}
+    for only_lower in (False, True):
+        for name, value in os.environ.items():
+            scheme, _, rest = name.lower().rpartition("_")
+            if rest != "proxy" or (only_lower and name != name.lower()):
+                continue
+            if value:
+                found[scheme] = value
+            elif only_lower:
+                found.pop(scheme, None)
+        if not only_lower and "REQUEST_METHOD" in os.environ:
+            found.pop("http", None)
+    return found
 
 
 def _read(name: str, url: object) -> Proxy:

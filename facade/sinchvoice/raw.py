@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from .decoding import refuse_constant
+from .decoding import exact_json
 from .errors import InvalidRequest
 from .flow import Operation, Outgoing, ResponseInfo, serialized
 from .routes import APIS, Api
@@ -49,7 +47,7 @@ class Response:
         Raises:
             ValueError: it is not JSON.
         """
-        return json_module.loads(self.content, parse_float=Decimal, parse_constant=refuse_constant)
+        return exact_json(self.content)
 
 
 def operation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import attrs
 
@@ -15,8 +16,7 @@ __all__ = ["Failure", "RetryPolicy", "retry_after_seconds"]
 _TRANSIENT = frozenset({429, 502, 503, 504})
 
 
-@attrs.frozen(kw_only=True)
-class Failure:
+class Failure(NamedTuple):
     """How an attempt failed, as far as a decision needs it.
 
     Attributes:

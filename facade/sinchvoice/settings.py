@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import attrs
@@ -164,8 +164,7 @@ def _is_suffix(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"(?:[!-~](?:[ -~]*[!-~])?)?", value) is not None
 
 
-@attrs.frozen
-class Base:
+class Base(NamedTuple):
     """A base URL: what comes before the paths of an API."""
 
     origin: Origin

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
-
-import attrs
 
 __all__ = ["Origin", "is_loopback", "join", "parse"]
 
 _PORTS = {"http": 80, "https": 443}
 
 
-@attrs.frozen
-class Origin:
+class Origin(NamedTuple):
     """Where a request goes.
 
     Attributes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-
-import attrs
+from typing import NamedTuple
 
 from .urls import Origin
 
@@ -17,7 +16,6 @@ MAX_CONTENT = 2**20
 Headers = list[tuple[bytes, bytes]]
 
 
-@attrs.define(repr=False, eq=False)
 class Send:
     """An instruction of a flow: send this request.
 
@@ -35,24 +33,38 @@ class Send:
         wants_content: whether a success is read to its end.
     """
 
-    method: str
-    origin: Origin
-    target: str
-    headers: Headers
-    body: bytes
-    patience: float
-    remaining: Callable[[], float | None]
-    wants_content: bool
+    __slots__ = (
+        *("method", "origin", "target", "headers", "body"),
+        *("patience", "remaining", "wants_content"),
+    )
+
+    def __init__(
+        self,
+        method: str,
+        origin: Origin,
+        target: str,
+        headers: Headers,
+        body: bytes,
+        patience: float,
+        remaining: Callable[[], float | None],
+        wants_content: bool,
+    ) -> None:
+        self.method = method
+        self.origin = origin
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.patience = patience
+        self.remaining = remaining
+        self.wants_content = wants_content
 
 
-@attrs.define
-class Wait:
+class Wait(NamedTuple):
     """An instruction of a flow: go on after that many seconds."""
 
     seconds: float
 
 
-@attrs.define(eq=False)
 class Answer:
     """A response, read as far as it is wanted.
 
@@ -63,10 +75,13 @@ class Answer:
         problem: why the content cannot be used; empty if it can.
     """
 
-    status: int
-    headers: Headers
-    content: bytes
-    problem: str = ""
+    __slots__ = ("content", "headers", "problem", "status")
+
+    def __init__(self, status: int, headers: Headers, content: bytes, problem: str = "") -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+        self.problem = problem
 
     def header(self, name: str) -> str:
         """The first value of a header, or nothing."""

@@ -3,11 +3,15 @@
 
 """Contains some shared types for properties"""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, MutableMapping
-from http import HTTPStatus
-from typing import IO, BinaryIO, Generic, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, BinaryIO, Generic, Literal, TypeVar
 
 from attrs import define
+
+if TYPE_CHECKING:
+    from http import HTTPStatus
 
 
 class Unset:

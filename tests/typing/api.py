@@ -103,7 +103,7 @@ def reports(voice: VoiceClient) -> None:
     assert_type(report, UserCallReport)
     assert_type(report.success + report.failed, int)
     assert_type(report.start, datetime | None)
-    voice.reports.user_calls("+46730170101")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.reports.user_calls("+46730170101", "2026-11-01", "2026-11-08")
     voice.reports.user_calls(SipEndpoint("a@b"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     voice.reports.user_calls(user, domain="pstnn")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     windows = voice.reports.user_calls_by_window(user, date.min, date.max, timedelta(days=1))

@@ -6,8 +6,8 @@ import os
 import ssl
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
-import attrs
 import httpcore
 
 from ..errors import ConfigurationError
@@ -33,8 +33,7 @@ DRAIN = 0.25
 FOREVER = float("inf")
 
 
-@attrs.frozen
-class Destination:
+class Destination(NamedTuple):
     """The way to an origin: connections with equal routes can stand in for each other."""
 
     origin: Origin
@@ -104,11 +103,10 @@ class Plan:
             for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
             if os.environ.get(name)
         }
-        bases = [base.origin for base in settings.bases.values()]
-        for origin in bases:
-            self._proxies.find(origin)
-        if any(origin.scheme == "https" for origin in bases):
-            self.ssl_context()  # now, so that what is wrong with it shows now
+        for base in settings.bases.values():
+            self._proxies.find(base.origin)
+        if self._files:
+            self.ssl_context()  # now, so that what is wrong with them shows now
 
     def destination(self, origin: Origin) -> Destination:
         """The way to an origin."""

@@ -3,53 +3,110 @@
 
 """Contains all the data models used in inputs/outputs"""
 
-from .amd_request import AmdRequest
-from .call_header import CallHeader
-from .call_leg import CallLeg
-from .call_result import CallResult
-from .call_result_domain import CallResultDomain
-from .call_result_reason import CallResultReason
-from .call_result_result import CallResultResult
-from .call_result_status import CallResultStatus
-from .call_tag import CallTag
-from .conference_dtmf_mode import ConferenceDtmfMode
-from .conference_dtmf_options import ConferenceDtmfOptions
-from .destination_mxp import DestinationMxp
-from .destination_mxp_type import DestinationMxpType
-from .destination_pstn import DestinationPstn
-from .destination_pstn_type import DestinationPstnType
-from .destination_sip import DestinationSip
-from .destination_web_socket import DestinationWebSocket
-from .error import Error
-from .free_form_object import FreeFormObject
-from .indications import Indications
-from .menu import Menu
-from .music_on_hold import MusicOnHold
-from .option import Option
-from .price import Price
-from .recording_options import RecordingOptions
-from .sip_transport import SipTransport
-from .streaming_options import StreamingOptions
-from .svaml_action_connect_conf import SvamlActionConnectConf
-from .svaml_action_connect_mxp import SvamlActionConnectMxp
-from .svaml_action_connect_pstn import SvamlActionConnectPstn
-from .svaml_action_connect_sip import SvamlActionConnectSip
-from .svaml_action_connect_stream import SvamlActionConnectStream
-from .svaml_action_continue import SvamlActionContinue
-from .svaml_action_hangup import SvamlActionHangup
-from .svaml_action_park import SvamlActionPark
-from .svaml_action_run_menu import SvamlActionRunMenu
-from .svaml_instruction_answer import SvamlInstructionAnswer
-from .svaml_instruction_play_files import SvamlInstructionPlayFiles
-from .svaml_instruction_report_call_status import SvamlInstructionReportCallStatus
-from .svaml_instruction_say import SvamlInstructionSay
-from .svaml_instruction_send_dtmf import SvamlInstructionSendDtmf
-from .svaml_instruction_set_cookie import SvamlInstructionSetCookie
-from .svaml_instruction_start_recording import SvamlInstructionStartRecording
-from .svaml_instruction_start_recording_options import SvamlInstructionStartRecordingOptions
-from .svaml_instruction_stop_recording import SvamlInstructionStopRecording
-from .svaml_request import SvamlRequest
-from .transcription_options import TranscriptionOptions
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .amd_request import AmdRequest
+    from .call_header import CallHeader
+    from .call_leg import CallLeg
+    from .call_result import CallResult
+    from .call_result_domain import CallResultDomain
+    from .call_result_reason import CallResultReason
+    from .call_result_result import CallResultResult
+    from .call_result_status import CallResultStatus
+    from .call_tag import CallTag
+    from .conference_dtmf_mode import ConferenceDtmfMode
+    from .conference_dtmf_options import ConferenceDtmfOptions
+    from .destination_mxp import DestinationMxp
+    from .destination_mxp_type import DestinationMxpType
+    from .destination_pstn import DestinationPstn
+    from .destination_pstn_type import DestinationPstnType
+    from .destination_sip import DestinationSip
+    from .destination_web_socket import DestinationWebSocket
+    from .error import Error
+    from .free_form_object import FreeFormObject
+    from .indications import Indications
+    from .menu import Menu
+    from .music_on_hold import MusicOnHold
+    from .option import Option
+    from .price import Price
+    from .recording_options import RecordingOptions
+    from .sip_transport import SipTransport
+    from .streaming_options import StreamingOptions
+    from .svaml_action_connect_conf import SvamlActionConnectConf
+    from .svaml_action_connect_mxp import SvamlActionConnectMxp
+    from .svaml_action_connect_pstn import SvamlActionConnectPstn
+    from .svaml_action_connect_sip import SvamlActionConnectSip
+    from .svaml_action_connect_stream import SvamlActionConnectStream
+    from .svaml_action_continue import SvamlActionContinue
+    from .svaml_action_hangup import SvamlActionHangup
+    from .svaml_action_park import SvamlActionPark
+    from .svaml_action_run_menu import SvamlActionRunMenu
+    from .svaml_instruction_answer import SvamlInstructionAnswer
+    from .svaml_instruction_play_files import SvamlInstructionPlayFiles
+    from .svaml_instruction_report_call_status import SvamlInstructionReportCallStatus
+    from .svaml_instruction_say import SvamlInstructionSay
+    from .svaml_instruction_send_dtmf import SvamlInstructionSendDtmf
+    from .svaml_instruction_set_cookie import SvamlInstructionSetCookie
+    from .svaml_instruction_start_recording import SvamlInstructionStartRecording
+    from .svaml_instruction_start_recording_options import SvamlInstructionStartRecordingOptions
+    from .svaml_instruction_stop_recording import SvamlInstructionStopRecording
+    from .svaml_request import SvamlRequest
+    from .transcription_options import TranscriptionOptions
+
+# Each is imported when it is asked for: most programs need few of them.
+_HOMES = {
+    "AmdRequest": ".amd_request",
+    "CallHeader": ".call_header",
+    "CallLeg": ".call_leg",
+    "CallResult": ".call_result",
+    "CallResultDomain": ".call_result_domain",
+    "CallResultReason": ".call_result_reason",
+    "CallResultResult": ".call_result_result",
+    "CallResultStatus": ".call_result_status",
+    "CallTag": ".call_tag",
+    "ConferenceDtmfMode": ".conference_dtmf_mode",
+    "ConferenceDtmfOptions": ".conference_dtmf_options",
+    "DestinationMxp": ".destination_mxp",
+    "DestinationMxpType": ".destination_mxp_type",
+    "DestinationPstn": ".destination_pstn",
+    "DestinationPstnType": ".destination_pstn_type",
+    "DestinationSip": ".destination_sip",
+    "DestinationWebSocket": ".destination_web_socket",
+    "Error": ".error",
+    "FreeFormObject": ".free_form_object",
+    "Indications": ".indications",
+    "Menu": ".menu",
+    "MusicOnHold": ".music_on_hold",
+    "Option": ".option",
+    "Price": ".price",
+    "RecordingOptions": ".recording_options",
+    "SipTransport": ".sip_transport",
+    "StreamingOptions": ".streaming_options",
+    "SvamlActionConnectConf": ".svaml_action_connect_conf",
+    "SvamlActionConnectMxp": ".svaml_action_connect_mxp",
+    "SvamlActionConnectPstn": ".svaml_action_connect_pstn",
+    "SvamlActionConnectSip": ".svaml_action_connect_sip",
+    "SvamlActionConnectStream": ".svaml_action_connect_stream",
+    "SvamlActionContinue": ".svaml_action_continue",
+    "SvamlActionHangup": ".svaml_action_hangup",
+    "SvamlActionPark": ".svaml_action_park",
+    "SvamlActionRunMenu": ".svaml_action_run_menu",
+    "SvamlInstructionAnswer": ".svaml_instruction_answer",
+    "SvamlInstructionPlayFiles": ".svaml_instruction_play_files",
+    "SvamlInstructionReportCallStatus": ".svaml_instruction_report_call_status",
+    "SvamlInstructionSay": ".svaml_instruction_say",
+    "SvamlInstructionSendDtmf": ".svaml_instruction_send_dtmf",
+    "SvamlInstructionSetCookie": ".svaml_instruction_set_cookie",
+    "SvamlInstructionStartRecording": ".svaml_instruction_start_recording",
+    "SvamlInstructionStartRecordingOptions": ".svaml_instruction_start_recording_options",
+    "SvamlInstructionStopRecording": ".svaml_instruction_stop_recording",
+    "SvamlRequest": ".svaml_request",
+    "TranscriptionOptions": ".transcription_options",
+}
 
 __all__ = (
     "AmdRequest",
@@ -100,3 +157,9 @@ __all__ = (
     "SvamlRequest",
     "TranscriptionOptions",
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

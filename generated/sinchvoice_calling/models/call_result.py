@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
@@ -16,6 +15,8 @@ from ..models.call_result_status import CallResultStatus, check_call_result_stat
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..models.destination_mxp import DestinationMxp
     from ..models.destination_pstn import DestinationPstn
     from ..models.destination_sip import DestinationSip

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from attrs import define as _attrs_define
@@ -14,6 +13,8 @@ from ..models.sip_transport import SipTransport, check_sip_transport
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..models.call_header import CallHeader
     from ..models.destination_sip import DestinationSip
 

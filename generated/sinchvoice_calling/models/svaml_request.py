@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
@@ -12,6 +11,8 @@ from attrs import field as _attrs_field
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..models.free_form_object import FreeFormObject
     from ..models.svaml_action_connect_conf import SvamlActionConnectConf
     from ..models.svaml_action_connect_mxp import SvamlActionConnectMxp

@@ -3,13 +3,30 @@
 
 """Contains all the data models used in inputs/outputs"""
 
-from .counter import Counter
-from .error import Error
-from .reported_endpoint_type import ReportedEndpointType
-from .service_status import ServiceStatus
-from .service_status_status import ServiceStatusStatus
-from .terminating_domain import TerminatingDomain
-from .user_call_report import UserCallReport
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .counter import Counter
+    from .error import Error
+    from .reported_endpoint_type import ReportedEndpointType
+    from .service_status import ServiceStatus
+    from .service_status_status import ServiceStatusStatus
+    from .terminating_domain import TerminatingDomain
+    from .user_call_report import UserCallReport
+
+# Each is imported when it is asked for: most programs need few of them.
+_HOMES = {
+    "Counter": ".counter",
+    "Error": ".error",
+    "ReportedEndpointType": ".reported_endpoint_type",
+    "ServiceStatus": ".service_status",
+    "ServiceStatusStatus": ".service_status_status",
+    "TerminatingDomain": ".terminating_domain",
+    "UserCallReport": ".user_call_report",
+}
 
 __all__ = (
     "Counter",
@@ -20,3 +37,9 @@ __all__ = (
     "TerminatingDomain",
     "UserCallReport",
 )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
