@@ -15,12 +15,12 @@ from typing import Any
 
 import httpx
 import pytest
+from samples import SAMPLES
 from sinchvoice import (
     ApiError,
     AsyncVoiceClient,
     ConfigurationError,
     Credentials,
-    MxpEndpoint,
     SinchVoiceError,
     VoiceClient,
     signing,
@@ -81,13 +81,7 @@ def look_at(thing: Any) -> str:
 
 
 PATHS: list[Callable[[Any], Any]] = [
-    lambda voice: voice.calls.get(ID),
-    lambda voice: voice.calls.hangup(ID),
-    lambda voice: voice.calls.say(ID, "Hello", leg="both"),
-    lambda voice: voice.calls.update(ID, svaml.Svaml([svaml.Answer()])),
-    lambda voice: voice.reports.user_calls(MxpEndpoint("my user")),
-    lambda voice: voice.reports.counter("currentcalls"),
-    lambda voice: voice.reports.service_status("rtpproxy"),
+    *(sample.run for sample in SAMPLES.values()),
     lambda voice: voice.calls.get(".."),
     lambda voice: voice.calls.get("https://example.com/calling/v1/calls/id/x"),
     lambda voice: voice.with_options(timeout=0),
