@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from samples import ID, SAMPLES
 from sinchvoice import ApiError, RetryPolicy, VoiceClient
 
-
 OPERATIONS = {name: sample.run for name, sample in SAMPLES.items()}
 
 scalars = (
