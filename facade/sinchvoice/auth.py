@@ -7,8 +7,8 @@
     with Client("https://calling.api.sinch.com", httpx_args={"auth": auth}) as client:
         call = calling_get_call_result.sync("4398599d1ba84ef3bde0a82dfb61abed", client=client)
 
-`VoiceClient` does not need it. It has what is missing here: retries, recovery from a wrong clock and
-from another form of the URL, redirects, typed errors.
+`VoiceClient` does not need it. It has what is missing here: retries, recovery from a wrong clock or
+another form of the URL, redirects, typed errors.
 """
 
 from __future__ import annotations
