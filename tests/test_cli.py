@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import bz2
 import csv
@@ -32,6 +33,7 @@ import pytest
 import typer
 from rich.progress import Progress
 from sinchvoice import (
+    ApiConnectionError,
     ApiError,
     Call,
     Credentials,
@@ -40,6 +42,8 @@ from sinchvoice import (
     OtherEndpoint,
     Price,
     PstnEndpoint,
+    ServerError,
+    UnexpectedResponse,
     cdr,
     signing,
     svaml,
@@ -47,7 +51,7 @@ from sinchvoice import (
 from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main, sandbox_cdr
 from sinchvoice.cli.cdr import _Bars, _TimeLeft
-from sinchvoice.cli.output import EXIT_CODES, Output, call_record
+from sinchvoice.cli.output import EXIT_CODES, WORDS, Output, call_record, show_error
 from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, running
 from sinchvoice.sandbox.faults import Injection
 
@@ -146,7 +150,7 @@ def spawn(
     )
 
 
-def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str) -> str:
+def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str, code: int = 0) -> str:
     """What the real command prints on a terminal of 80 columns."""
     master, slave = pty.openpty()
     variables = isolated({**environ, "COLUMNS": "80", "TERM": "xterm-256color"}, home)
@@ -162,7 +166,7 @@ def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str) -> st
             except OSError:  # that is how a terminal ends on Linux
                 break
     os.close(master)
-    assert process.returncode == 0
+    assert process.returncode == code
     return shown.decode().replace("\r\n", "\n")
 
 
@@ -766,6 +770,75 @@ def test_no_answer_is_an_error_of_its_own(run: Run):
     ran = run("call", "get", "x", "--calling-url", "http://127.0.0.1:9", "--retries", "0")
     assert ran.code == 8
     assert "hint: check the network" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "hint"),
+    [
+        ("PATCH", "/calling/v1/calls/id/x", "look at the call with 'sinchvoice call get' before"),
+        ("POST", "/calling/v1/calls/id/x", "look at the call with 'sinchvoice call get' before"),
+        ("POST", "/calling/v1/callouts", "look whether it was done before you try again"),
+        ("DELETE", "/v1/x", "look whether it was done before you try again"),
+        ("GET", "/v1/x", None),
+    ],
+)
+def test_whatever_may_have_acted_is_to_be_looked_at_first(
+    capsys: pytest.CaptureFixture[str], method: str, path: str, hint: str | None
+):
+    for error in (
+        ServerError("", method=method, path=path, status_code=503),
+        UnexpectedResponse("", method=method, path=path),
+        ApiConnectionError("", method=method, path=path),
+    ):
+        show_error(error, as_json=False)
+        shown = capsys.readouterr().err
+        assert (hint or "") in shown
+        assert ("before you try again" in shown) is (hint is not None)
+        error.may_have_executed = False
+        show_error(error, as_json=False)
+        assert "before you try again" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["report", "user", "x", "--region", "atlantis"], 3),
+        (["call", "get", "x", "--calling-url", "http://127.0.0.1:9", "--retries", "0"], 8),
+        (["report", "counter"], 2),
+        (["report", "user", "x", "--application-secret", "x"], 2),
+        (["cdr", "check", "no/" + "such/" * 30 + "file.csv"], 1),
+        (["call", "hangup", "0123456789abcdef0123456789abcdef", "-v"], 5),
+    ],
+)
+def test_on_a_terminal_what_goes_wrong_is_told_in_lines_that_end_at_words(
+    box: Sandbox, tmp_path: Path, arguments: list[str], code: int
+):
+    shown = on_a_terminal(box.environ, tmp_path, *arguments, code=code)
+    with spawn(*arguments, environ=box.environ, home=tmp_path) as process:
+        _, piped = process.communicate(timeout=60)
+    changing = r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+ ms"
+    assert re.sub(changing, "", " ".join(shown.split())) == re.sub(
+        changing, "", " ".join(piped.split())
+    )
+    for line in shown.splitlines():
+        assert len(line) <= 80 or " " not in line
+
+
+def test_json_on_a_terminal_stays_a_line(box: Sandbox, tmp_path: Path):
+    shown = on_a_terminal(box.environ, tmp_path, "--json", "call", "get", "x" * 200, code=5)
+    assert json.loads(shown)["error"]["status_code"] == 404
+
+
+def test_every_name_in_a_remedy_has_words_of_the_command_line():
+    named = {
+        keyword.arg
+        for file in (ROOT / "facade" / "sinchvoice").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Remedy"
+        for keyword in node.keywords
+    }
+    assert {"layout", "canonical_resource", "get_call"} <= named
+    assert named <= set(WORDS)
 
 
 def test_hints_speak_of_options(run: Run, monkeypatch: pytest.MonkeyPatch):

@@ -34,12 +34,16 @@ class Failure:
 
 def _count(instance: object, attribute: attrs.Attribute[int], value: object) -> None:
     if type(value) is not int or value < 0:
-        raise ConfigurationError(f"{attribute.name} is {value!r}: give a whole number, 0 or more")
+        raise ConfigurationError(
+            parameter=attribute.name, value=value, remedy="give a whole number, 0 or more"
+        )
 
 
 def _seconds(instance: object, attribute: attrs.Attribute[float], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ConfigurationError(f"{attribute.name} is {value!r}: give seconds, 0 or more")
+        raise ConfigurationError(
+            parameter=attribute.name, value=value, remedy="give seconds, 0 or more"
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -44,6 +44,7 @@ from .output import (
     report_record,
     service_record,
     show_error,
+    wrapped,
     write,
 )
 from .sandbox_cdr import add_command
@@ -51,6 +52,7 @@ from .sandbox_cdr import add_command
 __all__ = ["app", "run"]
 
 _NAME = "sinchvoice"
+_LONGEST_REPORT = timedelta(days=30)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -238,6 +240,10 @@ def user(
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
     if length is None:
+        if begin and end and end - begin > _LONGEST_REPORT:
+            raise InvalidRequest(
+                f"{start} to {stop} is more than 30 days", remedy="use --by-day or --step"
+            )
         with _logging(options), options.client() as voice:
             report = voice.reports.user_calls(who, domain=domain, start=begin, stop=end)
         options.output.record(report_record(who, domain, begin, end, report))
@@ -310,7 +316,7 @@ def _length(step: str | None, *, by_day: bool) -> timedelta | None:
         )
     unit = {"d": "days", "h": "hours", "m": "minutes"}[found[2]]
     length = timedelta(**{unit: int(found[1])})
-    if not timedelta(0) < length <= timedelta(days=30):
+    if not timedelta(0) < length <= _LONGEST_REPORT:
         raise InvalidRequest(f"--step is {step!r}: give more than nothing, and at most 30d")
     return length
 
@@ -431,7 +437,7 @@ def _read_svaml(file: str, *, raw: bool) -> Any:
             attrs.evolve(part)  # reading gives no warnings: whoever wrote the file should see them
         return whole
     except InvalidRequest as error:
-        named = InvalidRequest(f"{name}: {error}")
+        named = InvalidRequest(f"{name}: {error.message}", remedy=error.remedy)
         with suppress(InvalidRequest):
             if not raw and _raw_svaml(wire):
                 named.add_note("--raw sends it unchecked")
@@ -653,7 +659,7 @@ def _inventory(box: Any) -> Iterator[str]:
 
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}"
+        return wrapped(f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}")
 
 
 @contextmanager

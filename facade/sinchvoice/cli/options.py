@@ -29,6 +29,7 @@ from .output import Output
 __all__ = ["AccountOptions", "ClientOptions", "OutputOptions", "command", "expanded", "moment"]
 
 _CALLING_URL = "SINCH_VOICE_CALLING_URL"
+_PAIR = ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET")
 
 P = ParamSpec("P")
 O = TypeVar("O", bound="OutputOptions")  # noqa: E741 - of options
@@ -90,9 +91,7 @@ class AccountOptions(OutputOptions):
         """Key and secret, from the environment or the file."""
         variables, _ = self._settings()
         _client(variables, {}).close()  # says best what is missing
-        return Credentials(
-            variables["SINCH_APPLICATION_KEY"], variables["SINCH_APPLICATION_SECRET"]
-        )
+        return Credentials(*(variables[name] for name in _PAIR))
 
     def _settings(self) -> tuple[Mapping[str, str], Mapping[str, Any]]:
         return find_settings(os.environ, self.profile)
@@ -158,7 +157,7 @@ def _client(variables: Mapping[str, str], options: Mapping[str, Any]) -> VoiceCl
     try:
         return VoiceClient.from_env(variables, **cast("Options", options))
     except ConfigurationError as error:
-        if "environment variable" in str(error):
+        if not all(map(variables.get, _PAIR)):
             error.add_note(
                 "or write application_key and application_secret into "
                 f"{config_path(os.environ)} and make it readable for you alone (chmod 600)"
