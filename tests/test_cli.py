@@ -52,7 +52,7 @@ from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main, sandbox_cdr
 from sinchvoice.cli.cdr import _Bars, _TimeLeft
 from sinchvoice.cli.output import EXIT_CODES, WORDS, Output, call_record, show_error
-from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, running
+from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, faults, running
 from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
@@ -168,6 +168,10 @@ def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str, code:
     os.close(master)
     assert process.returncode == code
     return shown.decode().replace("\r\n", "\n")
+
+
+def unstyled(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 # Results
@@ -827,6 +831,42 @@ def test_on_a_terminal_what_goes_wrong_is_told_in_lines_that_end_at_words(
 def test_json_on_a_terminal_stays_a_line(box: Sandbox, tmp_path: Path):
     shown = on_a_terminal(box.environ, tmp_path, "--json", "call", "get", "x" * 200, code=5)
     assert json.loads(shown)["error"]["status_code"] == 404
+
+
+COMMANDS = [
+    "",
+    "report user",
+    "call update",
+    "sign explain",
+    "cdr load",
+    "cdr export",
+    "sandbox",
+    "sandbox cdr",
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_shows_no_type_at_options_that_take_no_value(tmp_path: Path, words: str):
+    shown = unstyled(on_a_terminal({}, tmp_path, *words.split(), "--help"))
+    assert "--help" in shown
+    assert re.findall("<(?:bool|boolean|int|integer|count)>", shown) == []
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_points_to_no_file_that_an_installation_lacks(run: Run, words: str):
+    assert not re.search(r"docs/|\.md\b|README", run(*words.split(), "--help").out)
+
+
+def test_help_lists_every_fault_also_on_a_terminal(run: Run, tmp_path: Path):
+    for shown in (
+        run("sandbox", "--help").out,
+        unstyled(on_a_terminal({}, tmp_path, "sandbox", "--help")),
+    ):
+        whole = re.sub(r"-\s+|[│\s]+", lambda gap: "-" if gap[0][0] == "-" else " ", shown)
+        listed = re.search(r"Names: ([a-z, -]+)\.", whole)
+        assert listed
+        assert listed[1].split(", ") == list(faults._BY_NAME)
+        assert "'unavailable=5 on PATCH /calling/*'" in whole
 
 
 def test_every_name_in_a_remedy_has_words_of_the_command_line():

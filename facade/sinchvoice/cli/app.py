@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import attrs
 import typer
@@ -32,7 +32,15 @@ from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printa
 from ..reports import ReportDomain
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
-from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded, moment
+from .options import (
+    AccountOptions,
+    ClientOptions,
+    OutputOptions,
+    PlainFlags,
+    command,
+    expanded,
+    moment,
+)
 from .output import (
     EXIT_CODES,
     OutputClosed,
@@ -81,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-class _Group(TyperGroup):
+class _Group(PlainFlags, TyperGroup):
     """Says of a command that it does not have where there is one of that name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -240,7 +248,7 @@ def user(
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
     if length is None:
-        if begin and end and end - begin > _LONGEST_REPORT:
+        if begin and end and cast("Any", end) - begin > _LONGEST_REPORT:
             raise InvalidRequest(
                 f"{start} to {stop} is more than 30 days", remedy="use --by-day or --step"
             )
@@ -577,6 +585,13 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
 # --- sandbox ------------------------------------------------------------------------------------
 
 
+_FAULTS = (  # known without the extra that has them
+    "latency, latency-after, reset, reset-after, truncate, bad-gateway, bad-gateway-after, "
+    "too-many-requests, too-many-requests-date, unavailable, content-type, clock-skew, canonical, "
+    "redirect"
+)
+
+
 def _sandbox(
     options: OutputOptions,
     host: Annotated[
@@ -593,8 +608,8 @@ def _sandbox(
         typer.Option(
             "--fault",
             metavar="FAULT",
-            help="What goes wrong, for example 'reset-after', or 'latency=0.2 10% on GET'; again "
-            "for more. docs/cli.md lists them.",
+            help="What goes wrong, for example 'reset-after', 'latency=0.2 10% on GET' or "
+            f"'unavailable=5 on PATCH /calling/*'; again for more. Names: {_FAULTS}.",
         ),
     ] = None,
 ) -> None:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import attrs
 import typer
+from typer.core import TyperCommand
 
 from ..client import Options, VoiceClient
 from ..errors import ConfigurationError, InvalidRequest
@@ -26,13 +27,36 @@ from ..signing import CanonicalResource, Credentials
 from .config import config_path, find_settings
 from .output import Output
 
-__all__ = ["AccountOptions", "ClientOptions", "OutputOptions", "command", "expanded", "moment"]
+__all__ = [
+    "AccountOptions",
+    "ClientOptions",
+    "OutputOptions",
+    "PlainFlags",
+    "command",
+    "expanded",
+    "moment",
+]
 
 _CALLING_URL = "SINCH_VOICE_CALLING_URL"
 _PAIR = ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET")
 
 P = ParamSpec("P")
 O = TypeVar("O", bound="OutputOptions")  # noqa: E741 - of options
+
+
+class PlainFlags:
+    """A command whose help shows no type of value at options that take none."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class _Command(PlainFlags, TyperCommand):
+    pass
 
 
 def _regions() -> list[str]:
@@ -171,7 +195,7 @@ def command(
     """Register a command whose first parameter are the shared options."""
 
     def register(function: Callable[Concatenate[O, P], None]) -> Callable[Concatenate[O, P], None]:
-        group.command(name)(expanded(function))
+        group.command(name, cls=_Command)(expanded(function))
         return function
 
     return register

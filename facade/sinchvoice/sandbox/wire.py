@@ -150,13 +150,14 @@ class Wire:
 
     def _strike(self, request: SandboxRequest, scope: Scope) -> list[Fault]:
         path = request.target.partition("?")[0]
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         is_regional = scope["server"][1] == self._regional_port
         faults = []
         with self._world.lock:
             self._injections[:] = [part for part in self._injections if not part.is_over]
             for injection in self._injections:
                 fault = injection.strike(
-                    request.method, path, self._world.random, is_regional=is_regional
+                    request.method, path, self._world.random, host=host, is_regional=is_regional
                 )
                 if fault is not None:
                     faults.append(fault)
