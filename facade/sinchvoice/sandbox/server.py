@@ -364,6 +364,10 @@ def _protocol(connections: Connections) -> Any:
             )
             connections.add(self.addresses, transport)
 
+        def data_received(self, data: bytes) -> None:
+            connections.expect_head(self.addresses)
+            super().data_received(data)
+
         def connection_lost(self, exc: Exception | None) -> None:
             connections.remove(self.addresses)
             super().connection_lost(exc)
