@@ -328,11 +328,18 @@ def test_what_is_unknown_is_null_and_amounts_keep_all_digits():
 def test_decimals_that_others_wrote_are_numbers_where_that_is_exact(
     capsys: pytest.CaptureFixture[str],
 ):
-    custom = {"short": Decimal("1.5"), "long": Decimal("0.1234567890123456789")}
+    custom = {
+        "short": Decimal("1.5"),
+        "long": Decimal("0.1234567890123456789"),
+        "large": Decimal("1E+999"),
+        "small": Decimal("-1E-999"),
+    }
     Output(as_json=True).record(call_record(a_call(custom=custom)))
     assert json.loads(capsys.readouterr().out)["custom"] == {
         "short": 1.5,
         "long": "0.1234567890123456789",
+        "large": "1E+999",
+        "small": "-1E-999",
     }
 
 
