@@ -295,6 +295,10 @@ class ApiTimeoutError(ApiConnectionError):
     """No response within the timeout of one attempt or the deadline of the whole call."""
 
 
+def _seconds_or_none(value: Any) -> float | None:
+    return value if isinstance(value, int | float) else None
+
+
 @attrs.define(eq=False, slots=False)
 class ApiStatusError(ApiError):
     """The server answered with something that is not a success.
@@ -305,13 +309,14 @@ class ApiStatusError(ApiError):
         error_code: the vendor's five-digit code, a number whatever the response had; None if
             there was none.
         reference: the vendor's id of this error, for a support case; None if there was none.
-        retry_after: seconds the server asked to wait; None if it did not ask.
+        retry_after: seconds the server asked to wait; None if it did not ask, or not in a way
+            that can be read.
     """
 
     status_code: int = 0
     error_code: int | None = None
     reference: str | None = None
-    retry_after: float | None = None
+    retry_after: float | None = attrs.field(default=None, converter=_seconds_or_none)
 
     def __attrs_post_init__(self) -> None:
         if self.error_code == 40400:
