@@ -499,6 +499,12 @@ def test_any_value_can_be_shown(value: object):
     assert "a number of 5001 digits" in str(InvalidRequest(parameter="x", value=value))
 
 
+@pytest.mark.parametrize("digits", [101, 102, 308, 309, 4300, 5000, 100_000])
+def test_the_digits_of_a_long_number_are_counted(digits: int):
+    for number in (10 ** (digits - 1), 10**digits - 1):
+        assert f"a number of {digits} digits" in str(InvalidRequest(parameter="x", value=number))
+
+
 def test_a_remedy_reads_as_the_library_or_as_another_surface_says_it():
     remedy = Remedy("give {layout} {unknown} for '{x}'", layout="layout=")
     assert remedy == "give layout= {unknown} for '{x}'"

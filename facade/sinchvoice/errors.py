@@ -112,7 +112,10 @@ shown = _Masking().repr
 
 
 def _digits(number: int) -> int:
-    return int(number.bit_length() * 0.30103) + 1
+    digits = int((number.bit_length() - 1) * 0.30102999)  # too few, but not by many
+    while abs(number) >= 10**digits:
+        digits += 1
+    return digits
 
 
 class SinchVoiceError(Exception):

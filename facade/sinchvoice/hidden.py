@@ -6,18 +6,18 @@ from typing import Generic, NoReturn, TypeVar
 
 __all__ = ["Hidden"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Hidden(Generic[T]):
+class Hidden(Generic[T_co]):
     """Something that no repr, pickle or traceback with local variables shows."""
 
     __slots__ = ("_content",)
 
-    def __init__(self, content: T) -> None:
+    def __init__(self, content: T_co) -> None:
         self._content = content
 
-    def reveal(self) -> T:
+    def reveal(self) -> T_co:
         """The content. Use it in an expression: a variable would be shown with its frame."""
         return self._content
 
