@@ -120,6 +120,17 @@ def test_hangup_say_and_play_are_short_for_svaml(scripted: Any):
         assert sent(voice) == expected
 
 
+def test_play_says_how_a_list_of_files_is_given(scripted: Any):
+    voice = scripted(NO_CONTENT)
+    with pytest.raises(InvalidRequest) as caught:
+        voice.calls.play(ID, ["a", "b"])
+    assert str(caught.value) == (
+        "PlayFiles.ids has ['a', 'b']: give each id as a text of its own; "
+        "a star unpacks a list, like play(call, *ids)"
+    )
+    assert voice.requests == []
+
+
 def test_play_without_files_is_refused(scripted: Any):
     voice = scripted(NO_CONTENT)
     with pytest.raises(InvalidRequest, match="at least one"):
