@@ -173,8 +173,7 @@ class Wire:
         except ClientDisconnect:
             return
         except Refused as refused:
-            scope["sandbox.refused"] = refused  # and the rest of the body is not waited for
-            send = _closing(send)
+            scope["sandbox.refused"] = refused
         faults = self._strike(request, scope)
         for fault in faults:
             match fault:
@@ -322,17 +321,6 @@ async def _read(receive: Receive) -> bytes:
         raise Refused(
             40003, f"Invalid request: the body took more than {_READ_TIMEOUT:g} s"
         ) from None
-
-
-def _closing(send: Send) -> Send:
-    """Close the connection after the answer."""
-
-    async def send_last(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        await send(message)
-
-    return send_last
 
 
 def _is_instead(fault: Fault) -> bool:
