@@ -298,10 +298,6 @@ class ApiTimeoutError(ApiConnectionError):
     """No response within the timeout of one attempt or the deadline of the whole call."""
 
 
-def _seconds_or_none(value: Any) -> float | None:
-    return value if isinstance(value, int | float) else None
-
-
 @attrs.define(eq=False, slots=False)
 class ApiStatusError(ApiError):
     """The server answered with something that is not a success.
@@ -319,9 +315,11 @@ class ApiStatusError(ApiError):
     status_code: int = 0
     error_code: int | None = None
     reference: str | None = None
-    retry_after: float | None = attrs.field(default=None, converter=_seconds_or_none)
+    retry_after: float | None = None
 
     def __attrs_post_init__(self) -> None:
+        if not isinstance(self.retry_after, int | float):  # there was one that cannot be read
+            self.retry_after = None
         if self.error_code == 40400:
             self.remedy = _not_found_remedy(self.method, self.path)
         else:
