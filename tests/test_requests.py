@@ -352,9 +352,7 @@ def test_a_variable_that_says_something_else_is_refused(monkeypatch: pytest.Monk
     "transport", [httpx.Client(), httpx.AsyncHTTPTransport(), httpx.HTTPTransport, 5, "http"]
 )
 def test_a_transport_of_the_wrong_kind_is_refused_when_the_client_is_made(transport: Any):
-    with pytest.raises(
-        ConfigurationError, match=r"give an httpx.BaseTransport, such as"
-    ):
+    with pytest.raises(ConfigurationError, match=r"give an httpx.BaseTransport, such as"):
         VoiceClient(KEY, SECRET, transport=transport)
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from . import decoding, endpoints, routes
 from .endpoints import MxpEndpoint, PstnEndpoint, check_e164
-from .errors import InvalidRequest
+from .errors import InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
 from .flow import Operation, declared, path_segment
 from .vocabulary import Day, Domain, ReportDomain
@@ -276,7 +276,14 @@ def _user_calls(
     if end is not None:
         arguments["field_stop"] = _filter(end)
     if begin is not None and end is not None and _length(begin, end) > _MAX_WINDOW:
-        raise InvalidRequest(f"{start} to {stop} is more than 30 days: use user_calls_by_window")
+        raise InvalidRequest(
+            f"{start} to {stop} is more than 30 days",
+            parameter="stop",
+            value=stop,
+            remedy=Remedy(
+                "use {user_calls_by_window}", user_calls_by_window="user_calls_by_window"
+            ),
+        )
     return declared(
         routes.USER_CALL_REPORT,
         arguments,
