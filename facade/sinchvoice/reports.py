@@ -36,6 +36,7 @@ __all__ = [
 _logger = logging.getLogger("sinchvoice")
 
 _MAX_WINDOW = timedelta(days=30)
+_TOO_LONG = Remedy("use {user_calls_by_window}", user_calls_by_window="user_calls_by_window")
 
 
 @attrs.frozen(kw_only=True)
