@@ -281,9 +281,7 @@ def _user_calls(
             f"{start} to {stop} is more than 30 days",
             parameter="stop",
             value=stop,
-            remedy=Remedy(
-                "use {user_calls_by_window}", user_calls_by_window="user_calls_by_window"
-            ),
+            remedy=_TOO_LONG,
         )
     return declared(
         routes.USER_CALL_REPORT,
