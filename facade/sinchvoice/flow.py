@@ -46,6 +46,7 @@ __all__ = [
     "Operation",
     "Outgoing",
     "ResponseInfo",
+    "Steps",
     "Timing",
     "declared",
     "path_segment",
