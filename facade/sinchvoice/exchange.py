@@ -54,7 +54,7 @@ class _Exchange(Generic[W]):
         self._learned = Learned()
         self._tracer = find_tracer()
         self._headers = _headers(settings)
-        self._wire = self._connect(settings)
+        self._wire: W = self._connect(settings)
 
     @staticmethod
     @abstractmethod
