@@ -7,6 +7,8 @@ import gc
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -554,3 +556,34 @@ def test_a_server_of_raw_sockets_forgets_its_connections():
         client(server.url).calls.get(ID)
         gc.collect()
         assert settles(lambda: not server.open)
+
+
+def test_the_first_calls_of_many_threads_all_succeed():
+    """They all import the generated code, of which only a part is there in the meantime."""
+    script = """
+import sys, threading
+from sinchvoice import VoiceClient
+voice = VoiceClient(sys.argv[1], sys.argv[2], calling_url=sys.argv[3])
+gate, failed = threading.Barrier(8), []
+def work():
+    gate.wait()
+    try:
+        voice.calls.get("a")
+    except Exception as error:
+        failed.append(repr(error))
+sys.setswitchinterval(1e-5)
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+voice.close()
+sys.exit("\\n".join(failed))
+"""
+    with serving(well_behaved) as server:
+        for _ in range(4):
+            done = subprocess.run(
+                [sys.executable, "-c", script, KEY, SECRET, server.url],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
