@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from .errors import ConfigurationError
 from .urls import Origin
 from .urls import host as read_host
+from .urls import port as read_port
 
 __all__ = ["Proxies", "Proxy"]
 
@@ -142,10 +143,9 @@ def _read(name: str, url: object) -> Proxy:
         parts = urlsplit(f"{scheme}://{rest}")
         if parts.path not in ("", "/") or re.search(r"[/?#]", userinfo) or re.search("[?#]", rest):
             raise ValueError("write / ? and # in a password as %2F %3F and %23")
-        port = parts.port
-        if port is None and rest.rstrip("/").endswith(":"):
+        if parts.port is None and rest.rstrip("/").endswith(":"):
             raise ValueError("its port is missing")
-        origin = Origin(scheme, read_host(parts), port or _PORTS[scheme])
+        origin = Origin(scheme, read_host(parts), read_port(parts))
     except ValueError as error:
         reason = str(error)
         if "@" in url and not reason.startswith(("its", "it has", "write")):
@@ -169,7 +169,7 @@ def _matches(item: str, origin: Origin) -> bool:
         address = None
     if "/" in item or item.count(":") > 1:
         bracketed = re.fullmatch(r"\[(.*)\](?::([0-9]+))?", item)
-        if bracketed and bracketed[2] and int(bracketed[2]) != origin.port:
+        if bracketed and bracketed[2] and bracketed[2] != str(origin.port):
             return False
         try:
             network = ip_network(bracketed[1] if bracketed else item, strict=False)

@@ -6,7 +6,7 @@ is known to all of them or to none, by test. Imports nothing that sends.
 
 from __future__ import annotations
 
-import sys
+from functools import cache
 from importlib import import_module
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -63,9 +63,14 @@ class Route:
     @property
     def generated(self) -> _Endpoint:
         """The generated module, imported when it is first asked for."""
-        name = f"sinchvoice_{self.api}.api.{self.module}"
-        found: Any = sys.modules.get(name) or import_module(name)
-        return found  # type: ignore[no-any-return]
+        return _imported(f"sinchvoice_{self.api}.api.{self.module}")
+
+
+@cache
+def _imported(name: str) -> _Endpoint:
+    # Not from sys.modules: another thread may be in the middle of importing it.
+    found: Any = import_module(name)
+    return found  # type: ignore[no-any-return]
 
 
 GET_CALL = Route(

@@ -90,7 +90,7 @@ def parse(url: str) -> tuple[Origin, str]:
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
-    return Origin(parts.scheme, host(parts), parts.port or _PORTS[parts.scheme]), target
+    return Origin(parts.scheme, host(parts), port(parts)), target
 
 
 def host(parts: SplitResult) -> str:
@@ -116,6 +116,17 @@ def host(parts: SplitResult) -> str:
     if len(name) > 253 or not all(0 < len(part) < 64 for part in name.removesuffix(".").split(".")):
         raise ValueError("its host cannot exist: a part of it between dots is empty or too long")
     return name
+
+
+def port(parts: SplitResult) -> int:
+    """The port of a URL, or the default of its scheme.
+
+    Raises:
+        ValueError: no such port can exist.
+    """
+    if parts.port == 0:
+        raise ValueError("its port is 0")
+    return parts.port or _PORTS[parts.scheme]
 
 
 def join(origin: Origin, target: str, location: str) -> tuple[Origin, str]:

@@ -16,7 +16,7 @@ import httpcore
 
 from ..errors import EventLoopError
 from ..wire import Answer, Intake, NoAnswer, Send
-from .plan import DRAIN, Destination, Plan, Watch, broken, closed, in_use, origin_of
+from .plan import DRAIN, Destination, Plan, Watch, broken, closed, has_more, in_use, origin_of
 
 __all__ = ["AsyncConnections", "Home"]
 
@@ -215,6 +215,7 @@ class _Connection:
         """
         watch = self._watch
         watch.begin(send)
+        failure: BaseException
         try:
             response = await self._http.handle_async_request(self.destination.request(send))
             intake = Intake(send, response.status, response.headers)
@@ -224,6 +225,10 @@ class _Connection:
             failure = error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             failure = broken(error, watch)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            failure = error
         # What is raised carries no frames of httpcore along: headers and secrets are in them.
         failure.__context__ = None
         raise failure.with_traceback(None)
@@ -242,7 +247,7 @@ class _Connection:
     def is_reusable(self) -> bool:
         """Whether another request may be sent over it."""
         self.used = monotonic()
-        return self._http.is_idle()
+        return self._http.is_idle() and not has_more(self._http)
 
     def is_gone(self) -> bool:
         """Whether the server has closed it, or says what it was not asked."""
@@ -262,6 +267,7 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         self._plan = plan
         self._watch = watch
         self._is_closed = False
+        self._limit: asyncio.Timeout | None = None
 
     async def connect_tcp(
         self,
@@ -290,7 +296,7 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         """Try one address after the other, each with its share of the time that is left."""
         loop, watch = asyncio.get_running_loop(), self._watch
         try:
-            async with asyncio.timeout(watch.left()):
+            async with self._within(watch.left()):
                 found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise watch.failed(error) from None
@@ -300,12 +306,14 @@ class _Dialer(httpcore.AsyncNetworkBackend):
             made = socket.socket(family, kind, protocol)
             try:
                 made.setblocking(False)
-                async with asyncio.timeout(share):
+                async with self._within(share):
                     await loop.sock_connect(made, address)
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 failure = error
                 made.close()
+                if self._is_closed:
+                    raise closed(sent=False) from None
             except BaseException:
                 made.close()
                 raise
@@ -317,20 +325,28 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         watch.left()
         raise watch.failed(failure or OSError("the name has no address"))
 
+    def _within(self, seconds: float) -> asyncio.Timeout:
+        """A limit of time that `close` brings forward."""
+        self._limit = asyncio.timeout(seconds)
+        return self._limit
+
     def close(self) -> None:
         self._is_closed = True
         if self.line is not None:
             self.line.close()
+        elif self._limit is not None:
+            with suppress(RuntimeError):  # nothing waits for it
+                self._limit.reschedule(0)
 
 
 class _Line(asyncio.Protocol):
     """What arrives over a transport, until somebody wants it."""
 
     def __init__(self) -> None:
+        self.has_ended = False
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._failure: Exception | None = None
-        self._has_ended = False
         self._is_paused = False
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
@@ -352,11 +368,11 @@ class _Line(asyncio.Protocol):
         _wake(self._reader)
 
     def eof_received(self) -> None:
-        self._has_ended = True
+        self.has_ended = True
         _wake(self._reader)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._has_ended, self._failure = True, exc
+        self.has_ended, self._failure = True, exc
         _wake(self._reader)
         _wake(self._writer)
 
@@ -374,7 +390,7 @@ class _Line(asyncio.Protocol):
             OSError: the connection broke.
         """
         while not self._received:
-            if self._has_ended:
+            if self.has_ended:
                 if self._failure is not None:
                     raise _as_os_error(self._failure)
                 return b""
@@ -393,10 +409,10 @@ class _Line(asyncio.Protocol):
         Raises:
             OSError: the connection broke.
         """
-        if self._has_ended:
+        if self.has_ended:
             raise _as_os_error(self._failure or ConnectionResetError("Connection reset by peer"))
         self.transport.write(data)
-        while self._is_full and not self._has_ended:
+        while self._is_full and not self.has_ended:
             self._writer = asyncio.get_running_loop().create_future()
             await self._writer
 
@@ -416,10 +432,10 @@ class _Line(asyncio.Protocol):
 
     def is_readable(self) -> bool:
         """Whether there is something to read: between requests that is the end, or nonsense."""
-        return bool(self._received) or self._has_ended or self.transport.is_closing()
+        return bool(self._received) or self.has_ended or self.transport.is_closing()
 
     def close(self) -> None:
-        self._has_ended = True
+        self.has_ended = True
         _wake(self._reader)
         _wake(self._writer)
         if self._transport is not None:
@@ -446,11 +462,14 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:
             return
-        watch = self._watch
+        watch, line = self._watch, self._line()
+        left = watch.left()
+        if line.has_ended:  # known before a byte left
+            raise httpcore.WriteError("the connection is closed")
         watch.writes()
         try:
-            async with asyncio.timeout(watch.left()):
-                await self._line().transmit(buffer)
+            async with asyncio.timeout(left):
+                await line.transmit(buffer)
         except TimeoutError as error:
             raise watch.failed(error) from None
         except OSError as error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from os import getpid
-from threading import Lock
+from threading import Lock, RLock
 from time import monotonic
 from typing import Any, TypeVar, cast
 from weakref import WeakSet, ref
@@ -18,7 +18,7 @@ from weakref import WeakSet, ref
 import httpcore
 
 from ..wire import Answer, Intake, NoAnswer, Send
-from .plan import DRAIN, Destination, Plan, Watch, broken, closed, in_use, origin_of
+from .plan import DRAIN, Destination, Plan, Watch, broken, closed, has_more, in_use, origin_of
 
 __all__ = ["Connections"]
 
@@ -95,13 +95,14 @@ class _Pool:
     """The connections of one process.
 
     Permissions are counted by who holds one, not by a number: a thread that dies of an exception
-    at any point cannot take one along.
+    at any point cannot take one along. A signal handler may close the client while the thread that
+    it interrupts holds the lock.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._most = plan.most
         self._keepalive = plan.keepalive
-        self._lock = Lock()
+        self._lock = RLock()
         self._is_closed = False
         self._leases: WeakSet[_Lease] = WeakSet()
         self._queue: deque[ref[_Lease]] = deque()
@@ -143,13 +144,15 @@ class _Pool:
             self._leases.discard(lease)
             if lease.gate is not None:
                 self._queue = deque(each for each in self._queue if each() not in (None, lease))
-            if connection is not None and lease.is_reusable and not self._is_closed:
+            if connection is not None and lease.is_reusable:
                 self._idle.append(connection)
                 connection = None
             if self._queue:
                 self._advance()
         if connection is not None:
             connection.close()
+        if self._is_closed:
+            self.close()
 
     def close(self) -> None:
         with self._lock:
@@ -179,11 +182,11 @@ class _Pool:
     def _fit(self, lease: _Lease, destination: Destination) -> None:
         """Give a lease the idle connection that was used last, and close what is of no use."""
         now = monotonic()
-        for number in range(len(self._idle) - 1, -1, -1):
-            connection = self._idle[number]
+        for connection in reversed(self._idle.copy()):
             if connection.destination != destination:
                 continue
-            del self._idle[number]
+            with suppress(ValueError):  # a signal handler has closed the client
+                self._idle.remove(connection)
             if now - connection.used < self._keepalive and not connection.is_gone():
                 lease.connection = connection
                 return
@@ -215,6 +218,7 @@ class _Connection:
         """
         watch = self._watch
         watch.begin(send)
+        failure: BaseException
         try:
             response = self._http.handle_request(self.destination.request(send))
             intake = Intake(send, response.status, response.headers)
@@ -224,6 +228,10 @@ class _Connection:
             failure = error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             failure = broken(error, watch)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            failure = error
         # What is raised carries no frames of httpcore along: headers and secrets are in them.
         failure.__context__ = None
         raise failure.with_traceback(None)
@@ -242,19 +250,17 @@ class _Connection:
     def is_reusable(self) -> bool:
         """Whether another request may be sent over it."""
         self.used = monotonic()
-        return self._http.is_idle()
+        return self._http.is_idle() and not has_more(self._http)
 
     def is_gone(self) -> bool:
         """Whether the server has closed it, or says what it was not asked."""
-        stream = self._dialer.stream
-        return stream is None or _is_readable(stream)
+        stream, incoming = self._dialer.stream, self._dialer.incoming
+        unread = incoming is not None and incoming.pending > 0
+        return stream is None or unread or _is_readable(stream)
 
     def interrupt(self) -> None:
         """Wake up whoever waits for it; that thread closes it."""
-        stream = self._dialer.stream
-        if stream is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(stream, socket.SHUT_RDWR)
+        self._dialer.interrupt()
 
     def close(self) -> None:
         """Close it, in whatever state it is."""
@@ -270,9 +276,11 @@ class _Dialer(httpcore.NetworkBackend):
     def __init__(self, destination: Destination, plan: Plan, watch: Watch) -> None:
         self.stream: socket.socket | None = None
         self._process = getpid()
+        self.incoming: ssl.MemoryBIO | None = None  # what has arrived for a TLS inside of TLS
         self._destination = destination
         self._plan = plan
         self._watch = watch
+        self._is_interrupted = False
 
     def connect_tcp(
         self,
@@ -312,12 +320,21 @@ class _Dialer(httpcore.NetworkBackend):
                 self.stream.settimeout(share)
                 self.stream.connect(address)
                 self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return
+                if not self._is_interrupted:
+                    return
             except OSError as error:
                 failure = error
                 self.close()
+            if self._is_interrupted:
+                raise closed(sent=False)
         watch.left()
         raise watch.failed(failure or OSError("the name has no address"))
+
+    def interrupt(self) -> None:
+        self._is_interrupted = True
+        if self.stream is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.stream, socket.SHUT_RDWR)
 
     def close(self) -> None:
         stream = self.stream
@@ -344,6 +361,7 @@ class _Stream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:
+            self._watch.left()
             self._watch.writes()
             self._transmit(buffer)
 
@@ -362,11 +380,15 @@ class _Stream(httpcore.NetworkStream):
         stream, watch = self._socket(), self._watch
         if isinstance(stream, ssl.SSLSocket):
             return _TlsInTls(self._dialer, watch, context, host)
-        stream.settimeout(watch.left())
         try:
-            self._dialer.stream = context.wrap_socket(stream, server_hostname=host)
+            # What can be closed is known before the handshake, which may take long.
+            self._dialer.stream = secure = context.wrap_socket(
+                stream, server_hostname=host, do_handshake_on_connect=False
+            )
+            secure.settimeout(watch.left())
+            secure.do_handshake()
         except (OSError, ValueError) as error:
-            stream.close()
+            self._dialer.close()
             raise watch.failed(error) from None
         return self
 
@@ -416,6 +438,7 @@ class _TlsInTls(_Stream):
     ) -> None:
         super().__init__(dialer, watch)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        dialer.incoming = self._incoming
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
             self._through(self._tls.do_handshake)
@@ -436,7 +459,10 @@ class _TlsInTls(_Stream):
     def _transmit(self, buffer: bytes) -> None:
         view = memoryview(buffer)
         while view:
-            view = view[self._through(partial(self._tls.write, view)) :]
+            try:
+                view = view[self._through(partial(self._tls.write, view)) :]
+            except OSError as error:
+                raise httpcore.WriteError(str(error)) from None
 
     def _through(self, step: Callable[[], T]) -> T:
         """Take a step of the inner TLS, with all that it has to send and to receive."""

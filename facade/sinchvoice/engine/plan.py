@@ -24,6 +24,7 @@ __all__ = [
     "Watch",
     "broken",
     "closed",
+    "has_more",
     "in_use",
     "origin_of",
 ]
@@ -126,7 +127,10 @@ class Plan:
                 self._context = ssl.create_default_context(cafile=certifi.where())
                 return self._context
             path = self._files[name]
-            exists = Path(path).is_dir() if name == "SSL_CERT_DIR" else Path(path).is_file()
+            if name == "SSL_CERT_DIR":  # or several, as OpenSSL reads it
+                exists = any(Path(each).is_dir() for each in path.split(os.pathsep))
+            else:
+                exists = Path(path).is_file()
             if not exists:
                 raise ConfigurationError(
                     f"{name} is {path!r}, which does not exist: correct it, or unset it"
@@ -243,6 +247,13 @@ def in_use(most: int, watch: Watch) -> NoAnswer:
     expired = watch.expired()
     expired.reason = f"all {most} connections (max_connections) were in use all the time"
     return expired
+
+
+def has_more(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection) -> bool:
+    """Whether more has arrived than the answer: it would be taken for that to the next request."""
+    # httpcore tells nobody, and would wait with it in its parser; see the test that this passes.
+    waiting, _ = connection._connection._h11_state.trailing_data  # type: ignore[union-attr]
+    return bool(waiting)
 
 
 def origin_of(origin: Origin) -> httpcore.Origin:
