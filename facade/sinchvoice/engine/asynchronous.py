@@ -16,7 +16,7 @@ import httpcore
 
 from ..errors import EventLoopError
 from ..wire import Answer, Intake, NoAnswer, Send
-from .plan import DRAIN, Destination, Plan, Watch, broken, closed, has_more, in_use, origin_of
+from .plan import DRAIN, Destination, Idle, Plan, Watch, broken, closed, has_more, in_use, origin_of
 
 __all__ = ["AsyncConnections", "Home"]
 
@@ -114,11 +114,10 @@ class _Pool:
 
     def __init__(self, plan: Plan) -> None:
         self._most = plan.most
-        self._keepalive = plan.keepalive
         self._is_closed = False
         self._leases: set[_Lease] = set()
         self._queue: deque[_Lease] = deque()
-        self._idle: list[_Connection] = []  # the last one was used last
+        self._idle: Idle[_Connection] = Idle(plan.keepalive)
 
     def admits(self, lease: _Lease, destination: Destination) -> bool:
         """Give a lease its permission, and an idle connection if any; False if it has to wait."""
@@ -156,7 +155,7 @@ class _Pool:
         connection = lease.connection
         if connection is not None:
             if lease.is_reusable and not self._is_closed:
-                self._idle.append(connection)
+                self._idle.keep(connection)
             else:
                 connection.close()
         while self._queue and len(self._leases) < self._most:
@@ -167,9 +166,7 @@ class _Pool:
 
     def close(self) -> None:
         self._is_closed = True
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        self._idle.close()
         for lease in self._leases:
             if lease.connection is not None:
                 lease.connection.close()
@@ -178,19 +175,10 @@ class _Pool:
                 lease.gate.set_result(None)
 
     def _fit(self, lease: _Lease, destination: Destination) -> None:
-        """Give a lease the idle connection that was used last, and close what is of no use."""
-        now = monotonic()
-        for number in range(len(self._idle) - 1, -1, -1):
-            connection = self._idle[number]
-            if connection.destination != destination:
-                continue
-            del self._idle[number]
-            if now - connection.used < self._keepalive and not connection.is_gone():
-                lease.connection = connection
-                return
-            connection.close()
-        if len(self._leases) + len(self._idle) > self._most:
-            self._idle.pop(0).close()
+        """Give a lease the idle connection that was used last; make room for a new one."""
+        lease.connection = self._idle.take(destination)
+        if lease.connection is None and len(self._leases) + len(self._idle) > self._most:
+            self._idle.drop_oldest()
 
 
 class _Connection:

@@ -18,7 +18,7 @@ from weakref import WeakSet, ref
 import httpcore
 
 from ..wire import Answer, Intake, NoAnswer, Send
-from .plan import DRAIN, Destination, Plan, Watch, broken, closed, has_more, in_use, origin_of
+from .plan import DRAIN, Destination, Idle, Plan, Watch, broken, closed, has_more, in_use, origin_of
 
 __all__ = ["Connections"]
 
@@ -101,12 +101,11 @@ class _Pool:
 
     def __init__(self, plan: Plan) -> None:
         self._most = plan.most
-        self._keepalive = plan.keepalive
         self._lock = RLock()
         self._is_closed = False
         self._leases: WeakSet[_Lease] = WeakSet()
         self._queue: deque[ref[_Lease]] = deque()
-        self._idle: list[_Connection] = []  # the last one was used last
+        self._idle: Idle[_Connection] = Idle(plan.keepalive)
 
     def enter(self, lease: _Lease, destination: Destination, send: Send) -> None:
         """Wait for the permission to use a connection; the lease gets an idle one, if there is.
@@ -145,7 +144,7 @@ class _Pool:
             if lease.gate is not None:
                 self._queue = deque(each for each in self._queue if each() not in (None, lease))
             if connection is not None and lease.is_reusable:
-                self._idle.append(connection)
+                self._idle.keep(connection)
                 connection = None
             if self._queue:
                 self._advance()
@@ -157,11 +156,9 @@ class _Pool:
     def close(self) -> None:
         with self._lock:
             self._is_closed = True
-            idle, self._idle = self._idle, []
             busy = [lease.connection for lease in self._leases]
             waiting = [each() for each in self._queue]
-        for connection in idle:
-            connection.close()
+            self._idle.close()
         for used in busy:
             if used is not None:
                 used.interrupt()
@@ -180,19 +177,10 @@ class _Pool:
                     lease.gate.release()
 
     def _fit(self, lease: _Lease, destination: Destination) -> None:
-        """Give a lease the idle connection that was used last, and close what is of no use."""
-        now = monotonic()
-        for connection in reversed(self._idle.copy()):
-            if connection.destination != destination:
-                continue
-            with suppress(ValueError):  # a signal handler has closed the client
-                self._idle.remove(connection)
-            if now - connection.used < self._keepalive and not connection.is_gone():
-                lease.connection = connection
-                return
-            connection.close()
-        if len(self._leases) + len(self._idle) > self._most:
-            self._idle.pop(0).close()
+        """Give a lease the idle connection that was used last; make room for a new one."""
+        lease.connection = self._idle.take(destination)
+        if lease.connection is None and len(self._leases) + len(self._idle) > self._most:
+            self._idle.drop_oldest()
 
 
 class _Connection:

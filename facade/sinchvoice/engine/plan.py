@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import httpcore
 
@@ -19,7 +20,9 @@ from ..wire import NoAnswer, Send
 __all__ = [
     "DRAIN",
     "FOREVER",
+    "Connection",
     "Destination",
+    "Idle",
     "Plan",
     "Watch",
     "broken",
@@ -32,6 +35,9 @@ __all__ = [
 DRAIN = 0.25
 """Seconds that the content of a success may take that nobody looks at."""
 FOREVER = float("inf")
+
+
+C = TypeVar("C", bound="Connection")
 
 
 class Destination(NamedTuple):
@@ -221,6 +227,55 @@ class Watch:
             return self.expired()
         reason = str(error) or type(error).__name__
         return NoAnswer(reason, sent=self.sent, place=self.place)
+
+
+class Connection(Protocol):
+    """What both kinds of connections have in common."""
+
+    destination: Destination
+    used: float
+
+    def is_gone(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class Idle(Generic[C]):
+    """Connections that nothing uses, the one that was used last at the end."""
+
+    def __init__(self, keepalive: float) -> None:
+        self._keepalive = keepalive
+        self._connections: list[C] = []
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def keep(self, connection: C) -> None:
+        """Add one that has just been used."""
+        self._connections.append(connection)
+
+    def take(self, destination: Destination) -> C | None:
+        """Remove the one to a destination that was used last, and close what is of no use."""
+        now = monotonic()
+        for connection in reversed(self._connections.copy()):
+            if connection.destination != destination:
+                continue
+            with suppress(ValueError):  # a signal handler has closed the client meanwhile
+                self._connections.remove(connection)
+            if now - connection.used < self._keepalive and not connection.is_gone():
+                return connection
+            connection.close()
+        return None
+
+    def drop_oldest(self) -> None:
+        """Close the one that was not used for longest."""
+        with suppress(IndexError):  # as above
+            self._connections.pop(0).close()
+
+    def close(self) -> None:
+        """Close them all."""
+        while self._connections:
+            self._connections.pop().close()
 
 
 def broken(error: Exception, watch: Watch) -> NoAnswer:
