@@ -48,10 +48,13 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
+    "Reject",
+    "RejectCause",
     "ServerError",
     "SinchVoiceError",
     "UnexpectedResponse",
     "UnprocessableError",
+    "printable",
 ]
 
 
@@ -376,7 +379,12 @@ def error_class(status_code: int) -> type[ApiStatusError]:
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Text of a stranger, safe to print: control characters escaped, cut at `limit` characters."""
+    """Return the text of a stranger, safe to print: control characters escaped.
+
+    Args:
+        text: Any text.
+        limit: Characters after which it is cut.
+    """
     shown = text if len(text) <= limit else text[:limit] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
