@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import bz2
 import csv
@@ -13,6 +14,7 @@ import lzma
 import os
 import pty
 import re
+import runpy
 import select
 import signal
 import socket
@@ -23,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import md5
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +167,63 @@ def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str) -> st
     os.close(master)
     assert process.returncode == 0
     return shown.decode().replace("\r\n", "\n")
+
+
+# What the command is made of
+
+CLI = Path(cli_app.__file__).parent
+PROMISED = runpy.run_path(str(ROOT / "scripts" / "api_dump.py"))["PUBLIC"]
+READS_FILES = ("cdr.py", "sandbox_cdr.py")  # these use rooms of sinchvoice.cdr, too
+
+
+def names_used(source: str) -> Iterator[tuple[str, str]]:
+    """Module and name of all that a module of the command takes from outside of its folder."""
+    tree, modules = ast.parse(source), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((each.name, "") for each in node.names if "sinchvoice" in each.name)
+        if isinstance(node, ast.ImportFrom):
+            parts = ["sinchvoice"] * (node.level > 1) + [node.module] * (node.module is not None)
+            module = ".".join(parts)
+            if node.level == 1 or not module.startswith("sinchvoice"):
+                continue
+            for each in node.names:
+                if f"{module}.{each.name}" in PROMISED:
+                    modules[each.asname or each.name] = f"{module}.{each.name}"
+                else:
+                    yield module, each.name
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in modules:
+                yield modules[name], attribute
+
+
+@pytest.mark.parametrize("file", sorted(CLI.glob("*.py")), ids=lambda file: file.name)
+def test_the_command_uses_public_names_alone(file: Path):
+    private = [
+        f"{module}.{name}"
+        for module, name in names_used(file.read_text(encoding="utf-8"))
+        if module not in PROMISED or name not in import_module(module).__all__
+    ]
+    if file.name in READS_FILES:
+        private = [name for name in private if not name.startswith("sinchvoice.cdr.")]
+    assert private == []
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ("from .. import Call", [("sinchvoice", "Call")]),
+        ("from ..flow import Operation", [("sinchvoice.flow", "Operation")]),
+        ("def f():\n    from ..settings import Auth", [("sinchvoice.settings", "Auth")]),
+        ("from .. import signing as s\ns.sign()", [("sinchvoice.signing", "sign")]),
+        ("from sinchvoice.data import Model", [("sinchvoice.data", "Model")]),
+        ("import sinchvoice.data", [("sinchvoice.data", "")]),
+        ("from .output import write\nimport json", []),
+    ],
+)
+def test_every_way_of_importing_is_seen(source: str, used: list[tuple[str, str]]):
+    assert list(names_used(source)) == used
 
 
 # Results
