@@ -174,7 +174,12 @@ def test_amounts_keep_every_digit(amount: str):
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(5, 5), (Decimal("0.5"), 0.5), (Decimal("0.1234567890123456789"), "0.1234567890123456789")],
+    [
+        (5, 5),
+        (Decimal("0.5"), 0.5),
+        (Decimal("0.1234567890123456789"), "0.1234567890123456789"),
+        (Decimal("1E+400"), "1E+400"),
+    ],
 )
 def test_a_counter_is_a_number_or_text_where_that_would_lose_digits(value: Any, written: Any):
     assert Counter(value=value).to_dict() == {"value": written, "modified": None}
@@ -188,6 +193,11 @@ def test_a_decimal_in_a_custom_object_becomes_text_only_where_it_would_lose_digi
     found = there_and_back(call)
     assert found.custom == {"short": Decimal("0.1"), "long": ["0.1234567890123456789"]}
     assert there_and_back(found) == found
+
+
+def test_a_huge_number_in_a_custom_object_stays_short():
+    call = Call(call_id="x", custom={"a": Decimal("1E+999999")})
+    assert call.to_dict()["custom"] == {"a": "1E+999999"}
 
 
 def test_data_is_a_copy_of_what_is_in_the_result():
@@ -311,7 +321,7 @@ def test_a_value_of_the_wrong_type_is_named(changes: dict[str, Any], message: st
         Call.from_dict({"call_id": "x", **changes})
 
 
-@pytest.mark.parametrize("value", [True, "many", "1e5", float("inf"), [1]])
+@pytest.mark.parametrize("value", [True, "many", "1.E5", "NaN", float("inf"), [1]])
 def test_what_is_no_number_is_not_the_value_of_a_counter(value: Any):
     with pytest.raises(InvalidRequest, match="^value is .*: give a number, or a number as text"):
         Counter.from_dict({"value": value})

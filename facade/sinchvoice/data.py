@@ -46,6 +46,7 @@ Reader: TypeAlias = Callable[[str, object], T]
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DIGITS = r"[+-]?[0-9]+(?:\.[0-9]+)?"
+_EXPONENT = r"(?:E[+-]?[0-9]{1,9})?"
 
 
 class Model:
@@ -59,7 +60,7 @@ class Model:
         The keys are those of the command line, which docs/cli.md describes. `raw` is left out.
 
         Raises:
-            InvalidRequest: a time that somebody made up has no time zone.
+            InvalidRequest: A time has no time zone, which those of the server have.
         """
         return {key: _written(key, value) for key, value in self._values().items()}
 
@@ -135,7 +136,7 @@ def _written(name: str, value: Any) -> Any:
 
 
 def _plain(value: object) -> Any:
-    """What stands for a value in an object that the application attached."""
+    """Return what stands in JSON for a value of an object that the application attached."""
     if isinstance(value, Decimal):
         return json_number(value)
     if isinstance(value, Mapping):
@@ -182,14 +183,14 @@ def json_number(value: int | Decimal) -> int | float | str:
     if isinstance(value, int):
         return value
     number = float(value)
-    return number if Decimal(repr(number)) == value else f"{value:f}"
+    return number if Decimal(repr(number)) == value else str(value)
 
 
 def exact_number(name: str, value: object) -> int | Decimal:
     """Read what `json_number` wrote."""
     if isinstance(value, float) and math.isfinite(value):
         return Decimal(repr(value))
-    if isinstance(value, str) and re.fullmatch(_DIGITS, value):
+    if isinstance(value, str) and re.fullmatch(_DIGITS + _EXPONENT, value):
         return Decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
