@@ -25,6 +25,7 @@ from sinchvoice import (
     Counter,
     InvalidRequest,
     MxpEndpoint,
+    NotFoundError,
     OtherEndpoint,
     Price,
     PstnEndpoint,
@@ -147,7 +148,9 @@ def test_an_endpoint_is_an_object_of_type_and_value(endpoint: Any):
 
 
 def test_an_endpoint_of_another_type_is_refused_by_a_class():
-    with pytest.raises(InvalidRequest, match=r"MxpEndpoint.*use endpoints\.from_dict"):
+    with pytest.raises(
+        InvalidRequest, match=r"a MxpEndpoint, not a PstnEndpoint: use endpoints\.from_dict"
+    ):
         PstnEndpoint.from_dict(MxpEndpoint("alice").to_dict())
 
 
@@ -311,7 +314,10 @@ def test_what_nothing_is_without_must_be_there(kind: Any, key: str, is_there: bo
         ({"debit": {"amount": "1e9999999"}}, r"debit\.amount is '1e9999999': give the amount"),
         ({"user_rate": {"currency": 978}}, r"user_rate\.currency is 978: give text"),
         ({"custom": [1]}, r"custom is \[1\]: give text or an object"),
-        ({"custom": {"a": {1}}}, "custom cannot be written as JSON: set is not JSON"),
+        (
+            {"custom": {"a": {1}}},
+            r"custom cannot be written as JSON \(set is not JSON\): give text",
+        ),
         ({"custom": {"a": float("nan")}}, "custom cannot be written as JSON"),
     ],
     ids=repr,
@@ -344,6 +350,36 @@ def test_a_long_value_is_cut_in_the_message():
     with pytest.raises(InvalidRequest) as caught:
         Call.from_dict({"call_id": ["x" * 10_000]})
     assert len(str(caught.value)) < 300
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def test_an_error_is_data_with_the_keys_of_the_command_line(scripted: Any):
+    body = {"errorCode": 40400, "message": "no such call", "reference": "r1"}
+    with pytest.raises(NotFoundError) as caught:
+        scripted(httpx.Response(404, json=body)).calls.get("x")
+    data = json.loads(json.dumps(caught.value.to_dict()))
+    assert "no such call" in data.pop("message")
+    assert data.pop("hint")
+    assert data == {
+        "type": "NotFoundError",
+        "status_code": 404,
+        "error_code": 40400,
+        "reference": "r1",
+        "may_have_executed": caught.value.may_have_executed,
+        "retry_after": None,
+    }
+
+
+def test_data_of_an_error_tells_what_is_wrong_from_what_to_do():
+    with pytest.raises(InvalidRequest) as caught:
+        Call.from_dict({"call_id": 5})
+    caught.value.add_note("see the docs.")
+    data = caught.value.to_dict()
+    assert data["message"] == "call_id is 5"
+    assert data["hint"] == "see the docs; give text"
+    assert data["may_have_executed"] is False
 
 
 # --- days ---------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from sinchvoice import (
     ApiTimeoutError,
     AuthenticationError,
     BadRequestError,
+    CdrError,
     ConfigurationError,
     ConflictError,
     InsufficientCreditError,
@@ -33,7 +34,14 @@ from sinchvoice import (
     UnprocessableError,
     errors,
 )
-from sinchvoice.errors import ErrorBody, error_class, printable, read_error_body
+from sinchvoice.errors import (
+    ErrorBody,
+    Remedy,
+    error_class,
+    message_of,
+    printable,
+    read_error_body,
+)
 
 REFERENCE = "38188074-abcd-56ab-ab64-daf82fada8e8"
 PATH = "/calling/v1/calls/id/4398599d1ba84ef3bde0a82dfb61abed"
@@ -177,6 +185,9 @@ BODIES: dict[str, tuple[Any, ErrorBody]] = {
     "code in other digits": ({"errorCode": "٤٠٤٠٠"}, ErrorBody()),
     "code of superscripts": ({"errorCode": "²"}, ErrorBody()),
     "code that is too long": ({"errorCode": "4" * 5000}, ErrorBody()),
+    "code that is larger than any": ({"errorCode": 10**4000, "message": "x"}, ErrorBody(None, "x")),
+    "code that is a large fraction": ({"errorCode": 1e300, "message": "x"}, ErrorBody(None, "x")),
+    "code that is endless": ({"errorCode": 1e999, "message": "x"}, ErrorBody(None, "x")),
     "code that is a list": ({"errorCode": [40400]}, ErrorBody()),
     "message that is null": ({"errorCode": 40400, "message": None}, ErrorBody(40400)),
     "message that is an object": ({"message": {"text": "x"}}, ErrorBody()),
@@ -459,3 +470,62 @@ def test_a_message_that_was_changed_later_is_copied_too():
 def test_two_errors_that_say_the_same_are_still_two(kind: type[ApiError]):
     assert kind("why") != kind("why")
     assert len({kind("why"), kind("why")}) == 2
+
+
+# Remedies
+
+REFUSALS = [InvalidRequest, ConfigurationError, CdrError]
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_keeps_parameter_value_and_remedy_apart(kind: type[SinchVoiceError]):
+    error = kind("timeout is -1", parameter="timeout", value=-1, remedy="give seconds")
+    assert (error.message, error.remedy) == ("timeout is -1", "give seconds")
+    assert (error.parameter, error.value) == ("timeout", -1)
+    assert str(error) == "timeout is -1: give seconds"
+    twin = pickle.loads(pickle.dumps(error))
+    assert (str(twin), vars(twin)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_that_is_a_text_alone_has_no_remedy(kind: type[SinchVoiceError]):
+    error = kind("it is wrong")
+    assert (error.parameter, error.value, error.remedy) == (None, None, None)
+    assert str(error) == "it is wrong"
+
+
+@pytest.mark.parametrize("kind", [InvalidRequest, ConfigurationError])
+def test_a_refusal_without_a_text_shows_parameter_and_value(kind: type[SinchVoiceError]):
+    error = kind(parameter="timeout", value="x" * 10_000, remedy="give seconds")
+    assert str(error).startswith("timeout is 'xxx")
+    assert str(error).endswith("xxx': give seconds")
+    assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize(
+    "value", [10**5000, -(10**5000), [10**5000], {"a": 10**5000}], ids=["int", "-", "list", "dict"]
+)
+def test_any_value_can_be_shown(value: object):
+    assert "a number of 5001 digits" in str(InvalidRequest(parameter="x", value=value))
+
+
+@pytest.mark.parametrize("digits", [101, 102, 308, 309, 4300, 5000, 100_000])
+def test_the_digits_of_a_long_number_are_counted(digits: int):
+    for number in (10 ** (digits - 1), 10**digits - 1):
+        assert f"a number of {digits} digits" in str(InvalidRequest(parameter="x", value=number))
+
+
+def test_a_remedy_reads_as_the_library_or_as_another_surface_says_it():
+    remedy = Remedy("give {layout} {unknown} for '{x}'", layout="layout=")
+    assert remedy == "give layout= {unknown} for '{x}'"
+    assert remedy.worded({"layout": "--layout"}) == "give --layout {unknown} for '{x}'"
+    for copied in (pickle.loads(pickle.dumps(remedy)), copy.copy(remedy), copy.deepcopy(remedy)):
+        assert copied == remedy
+        assert copied.worded({"layout": "-l"}) == remedy.worded({"layout": "-l"})
+
+
+def test_the_hint_of_an_answer_is_its_remedy():
+    error = not_found(error_code=40101)
+    assert error.remedy is not None
+    assert error.remedy == error.hint
+    assert message_of(error) == str(error).replace(f". Hint: {error.hint}", "")

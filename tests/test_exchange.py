@@ -751,7 +751,6 @@ def test_a_deadline_ends_an_async_attempt_under_way(scripted: Any):
         b'{"a": NaN}',
         b'{"duration": ' + b"9" * 5000 + b"}",
         b"[" * 100_000,
-        b'{"a": 1e99999999999999999999}',
     ],
     ids=lambda content: repr(content[:16]),
 )

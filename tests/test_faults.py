@@ -310,13 +310,48 @@ def test_a_client_follows_to_the_other_region(faulty: Sandbox, hasty: VoiceClien
         ("PATCH /a/*", {("PATCH", "/a/b")}),
         ("* /c", {("GET", "/c")}),
         ("GET /nowhere", set()),
+        ("GET *", {("GET", "/a/b"), ("GET", "/c")}),
+        ("get *", {("GET", "/a/b"), ("GET", "/c")}),
+        ("patch", {("PATCH", "/a/b")}),
+        ("Patch /a/*", {("PATCH", "/a/b")}),
+        ("* *", {("GET", "/a/b"), ("PATCH", "/a/b"), ("GET", "/c")}),
+        (" GET\t/c ", {("GET", "/c")}),
+        ("*/b", {("GET", "/a/b"), ("PATCH", "/a/b")}),
+        ("GET */b", {("GET", "/a/b")}),
+        ("GET /?", {("GET", "/c")}),
+        ("http://localhost:8000/c", {("GET", "/c")}),
+        ("HTTP://LOCALHOST/c", {("GET", "/c")}),
+        ("PATCH https://localhost:8000", {("PATCH", "/a/b")}),
+        ("get localhost:8000/*", {("GET", "/a/b"), ("GET", "/c")}),
+        ("localhost/a/*", {("GET", "/a/b"), ("PATCH", "/a/b")}),
+        ("GET *.example.com/*", set()),
+        ("GET http://localhost:9/*", set()),
     ],
 )
 def test_a_fault_strikes_where_it_was_told_to(on: str, struck: set[tuple[str, str]]):
     requests = [("GET", "/a/b"), ("PATCH", "/a/b"), ("GET", "/c")]
     injection = Injection(Reset(), on=on)
-    assert {to for to in requests if injection.strike(*to, Random(1))} == struck
+    assert {
+        to for to in requests if injection.strike(*to, Random(1), host="Localhost:8000")
+    } == struck
     assert injection.hits == len(struck)
+
+
+def test_a_fault_strikes_requests_to_the_host_that_is_named(faulty: Sandbox, hasty: VoiceClient):
+    faulty.inject(Reply(502), on=f"GET {faulty.regional_url}/*")
+    assert hasty.reports.counter("currentcalls").value is not None
+    faulty.inject(Reply(503), on=f"get {faulty.reporting_url}/*")
+    with pytest.raises(ServerError, match="503"):
+        hasty.reports.counter("currentcalls")
+
+
+def test_an_ipv6_address_is_a_host_as_others_are():
+    injection = Injection(Reset(), on="http://[::1]:8000/v1/*")
+    struck = [
+        injection.strike("GET", "/v1/x", Random(1), host=host) is not None
+        for host in ("[::1]:8000", ":", "1", "[::2]:8000", "[::1]:80")
+    ]
+    assert struck == [True, False, False, False, False]
 
 
 def test_chance_is_seeded():
@@ -353,9 +388,9 @@ def test_a_fault_ends_with_its_block(faulty: Sandbox, hasty: VoiceClient):
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda: Injection("reset"), "'reset' is no fault"),
-        (lambda: Injection(None), "None is no fault"),
-        (lambda: Injection(Reset), "Reset'> is no fault"),
+        (lambda: Injection("reset"), "'reset' is not a fault"),
+        (lambda: Injection(None), "None is not a fault"),
+        (lambda: Injection(Reset), "Reset'> is not a fault"),
         (lambda: Injection(Reset(), on="PATHC /calls"), "one of the methods"),
         (lambda: Injection(Reset(), probability="0.5"), "probability is '0.5'"),
         (lambda: ClockSkew(float("inf")), "seconds is inf"),
@@ -367,9 +402,22 @@ def test_a_fault_ends_with_its_block(faulty: Sandbox, hasty: VoiceClient):
         (lambda: Reply(500, "x"), "body is str"),
         (lambda: too_many_requests(-5), "retry_after is -5"),
         (lambda: too_many_requests(10**15, as_date=True), "retry_after is 10"),
-        (lambda: Injection([Reset]), "is no fault"),
+        (lambda: Injection([Reset]), "is not a fault"),
         (lambda: Injection(Reset(), on=""), "on is ''"),
-        (lambda: Injection(Reset(), on="calls"), "on is 'calls'"),
+        (lambda: Injection(Reset(), on="calls"), "on is 'calls': give one of the methods"),
+        (lambda: Injection(Reset(), on="GET calls/*"), "on is .*: begin the path with a slash"),
+        (
+            lambda: Injection(Reset(), on="v1/calls"),
+            "on is 'v1/calls': begin the path with a slash",
+        ),
+        (lambda: Injection(Reset(), on="GET POST"), "on is 'GET POST': begin the path"),
+        (lambda: Injection(Reset(), on="GET /a /b"), "on is .*: give a method, a path or both"),
+        (lambda: Injection(Reset(), on="/v1?domain=pstn"), "on is .*: leave out the query"),
+        (lambda: Injection(Reset(), on="/v1#x"), "on is .*: leave out the query"),
+        (lambda: Injection(Reset(), on="ftp://localhost/v1"), "on is .*: begin the path"),
+        (lambda: Injection(Reset(), on=None), "on is None: give a method, a path or both"),
+        (lambda: Injection(Reset(), on=["GET"]), r"on is \['GET'\]: give a method, a path or both"),
+        (lambda: Latency(10**400), "seconds is a number of 401 digits: give seconds from 0"),
         (lambda: Injection(Reset(), probability=1.5), "probability is 1.5"),
         (lambda: Latency(-1), "seconds is -1"),
         (lambda: Latency(float("nan")), "seconds is nan"),

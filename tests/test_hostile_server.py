@@ -15,19 +15,10 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sinchvoice import ApiError, MxpEndpoint, RetryPolicy, VoiceClient, svaml
+from samples import ID, SAMPLES
+from sinchvoice import ApiError, RetryPolicy, VoiceClient
 
-ID = "4398599d1ba84ef3bde0a82dfb61abed"
-HANGUP = svaml.Svaml(action=svaml.Hangup())
-
-OPERATIONS: dict[str, Callable[[Any], Any]] = {
-    "get": lambda voice: voice.calls.get(ID),
-    "update": lambda voice: voice.calls.update(ID, HANGUP),
-    "leg": lambda voice: voice.calls.play(ID, "welcome", leg="callee"),
-    "user_calls": lambda voice: voice.reports.user_calls(MxpEndpoint("u")),
-    "counter": lambda voice: voice.reports.counter("currentcalls"),
-    "service_status": lambda voice: voice.reports.service_status("rtpproxy"),
-}
+OPERATIONS = {name: sample.run for name, sample in SAMPLES.items()}
 
 scalars = (
     st.none()

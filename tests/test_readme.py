@@ -1,4 +1,4 @@
-"""The examples of the README, executed against the sandbox."""
+"""The examples of the README and of docs/client.md, executed against the sandbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from sinchvoice.sandbox import running
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+DOCS = README.parent / "docs" / "client.md"
+
+
+def examples(text: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+EXAMPLES = examples(TEXT)
 
 EXPECTED = [
     [*[r"\d{4}-\d\d-\d\d [1-9] ok, \d+ failed, [1-9]\d+ s"] * 7, "3 ongoing calls"],
@@ -31,12 +38,19 @@ EXPECTED = [
 ]
 
 
+CLIENT_EXAMPLES = examples(DOCS.read_text(encoding="utf-8"))
+CLIENT_EXPECTED = [["True"], ["200 up 1"], ["reports.counter 200 1"], ["3"]]
+
+
 @pytest.mark.parametrize(
     ("example", "expected"),
-    list(zip(EXAMPLES, EXPECTED, strict=True)),
-    ids=[f"example {number}" for number, _ in enumerate(EXAMPLES, 1)],
+    [
+        *zip(EXAMPLES, EXPECTED, strict=True),
+        *zip(CLIENT_EXAMPLES, CLIENT_EXPECTED, strict=True),
+    ],
+    ids=[f"example {number}" for number, _ in enumerate([*EXAMPLES, *CLIENT_EXAMPLES], 1)],
 )
-def test_an_example_of_the_readme_does_what_it_says(
+def test_an_example_of_the_documentation_does_what_it_says(
     example: str,
     expected: list[str],
     monkeypatch: pytest.MonkeyPatch,

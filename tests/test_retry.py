@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sinchvoice import ConfigurationError, RetryPolicy
-from sinchvoice.retry import Failure, retry_after_seconds
+from sinchvoice import ConfigurationError, RateLimitError, RetryPolicy
+from sinchvoice.retry import UNREADABLE, Failure, retry_after_seconds
 
 NEVER_SENT = {"status_code": None, "may_have_executed": False}
 BROKEN = {"status_code": None, "may_have_executed": True}
@@ -183,31 +183,80 @@ def test_nothing_is_waited_for_beyond_the_deadline(
         ("Tuesday, 13-May-14 16:54:50 GMT", 90.0),
         ("Tue May 13 16:54:50 2014", 90.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("99999999999", 99999999999.0),
+        ("0" * 100 + "5", 5.0),
+        ("9" * 5000, 1e12),
+        ("1." + "5" * 5000, 1 + 5 / 9),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 253402300799.0 - NOW),
+        ("5, 10", 10.0),
+        ("10,5", 10.0),
+        (f"{formatdate(NOW + 90, usegmt=True)}, 5", 90.0),
+        (f"5, {formatdate(NOW + 90, usegmt=True)}", 90.0),
+        (f"{formatdate(NOW, usegmt=True)},{formatdate(NOW + 90, usegmt=True)}", 90.0),
+        ("Tuesday, 13-May-14 16:54:50 GMT, 91", 91.0),
+        ("20s, 5", 5.0),
+        ("soon, 5", 5.0),
+        (["5", "10"], 10.0),
+        (["10", formatdate(NOW + 5, usegmt=True)], 10.0),
+        (["20s", "5, 7"], 7.0),
         (None, None),
-        ("", None),
-        (" ", None),
-        ("-1", None),
-        ("+1", None),
-        ("1e3", None),
-        ("1_000", None),
-        ("٣", None),
-        ("inf", None),
-        ("nan", None),
-        ("soon", None),
-        ("120 s", None),
-        ("99999999999", None),
-        ("Tue, 99 May 2014 16:54:50 GMT", None),
+        ([], None),
+        ("", UNREADABLE),
+        (" ", UNREADABLE),
+        (",", UNREADABLE),
+        ("20s", UNREADABLE),
+        ("1m0s", UNREADABLE),
+        ("PT20S", UNREADABLE),
+        ("0:20", UNREADABLE),
+        (["20s", "1m0s"], UNREADABLE),
+        ("5; 10", UNREADABLE),
+        ("-1", UNREADABLE),
+        ("+1", UNREADABLE),
+        ("1e3", UNREADABLE),
+        ("1_000", UNREADABLE),
+        ("0x10", UNREADABLE),
+        ("٣", UNREADABLE),
+        ("inf", UNREADABLE),
+        ("nan", UNREADABLE),
+        ("soon", UNREADABLE),
+        ("120 s", UNREADABLE),
+        (".5", UNREADABLE),
+        ("5.", UNREADABLE),
+        ("Tue, 99 May 2014 16:54:50 GMT", UNREADABLE),
     ],
-    ids=repr,
+    ids=lambda value: repr(value)[:40],
 )
-def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None):
-    assert retry_after_seconds(header, NOW) == seconds
+def test_retry_after_is_read_in_both_forms_and_the_longest_counts(header: Any, seconds: Any):
+    actual = retry_after_seconds(header, NOW)
+    if isinstance(seconds, float):
+        assert actual == pytest.approx(seconds)
+    else:
+        assert actual is seconds
 
 
-@given(st.none() | st.text(st.characters(exclude_categories=())), st.floats(0, 4e9))
-def test_retry_after_is_never_negative_and_reading_it_never_raises(header: str | None, now: float):
+@given(
+    st.none()
+    | st.text(st.characters(exclude_categories=()))
+    | st.lists(st.from_regex(r"[0-9a-z, :.-]{0,20}", fullmatch=True)),
+    st.floats(0, 4e9),
+)
+def test_retry_after_is_never_negative_and_reading_it_never_raises(header: Any, now: float):
     seconds = retry_after_seconds(header, now)
-    assert seconds is None or seconds >= 0
+    assert (seconds is None) == (header is None or header == [])
+    assert seconds is None or seconds is UNREADABLE or 0 <= seconds <= 1e12
+
+
+def test_a_wait_that_cannot_be_read_is_the_longest_own_one():
+    policy = RetryPolicy(first_delay=0.5, max_delay=8, max_retry_after=1)
+    assert delay(policy, retry_after=UNREADABLE, dice=0.0) == 8
+    assert delay(policy, retry_after=UNREADABLE, remaining=8.0) is None
+    assert delay(policy, attempt=3, retry_after=UNREADABLE) is None
+
+
+def test_an_error_shows_a_wait_only_if_it_can_be_read():
+    error = RateLimitError("", status_code=429, retry_after=UNREADABLE)  # type: ignore[arg-type]
+    assert error.retry_after is None
+    assert "retry after" not in str(error)
 
 
 # Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -898,6 +899,63 @@ def test_slow_silent_and_malformed_clients_do_not_keep_others_waiting(
         answer = b"".join(strangers[len(openings) - 1].makefile("rb"))
         assert b"the body took more than 0.3 s" in answer
     assert voice.reports.counter("currentcalls").value >= 0
+
+
+HEAD = b"PATCH /calling/v1/calls/id/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n"
+
+
+@pytest.mark.parametrize(
+    ("opening", "drip", "answer"),
+    [
+        (b"", b"", b"408"),
+        (b"GET /", b"a", b"408"),
+        (b"GET /v1/counters/x HTTP/1.1\r\n", b"X: y\r\n", b"408"),
+        (b"GET /v1/counters/x HTTP/1.1\r\nX: ", b"y", b"408"),
+        (HEAD + b"\r\n", b"{", b"the body took more than 0.3 s"),
+        (HEAD + b"Connection: keep-alive\r\n\r\n", b"", b"the body took more than 0.3 s"),
+        (
+            b"PATCH /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"1\r\nx\r\n",
+            b"the body took more than 0.3 s",
+        ),
+    ],
+)
+def test_who_drips_a_request_is_answered_and_hung_up_on(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch, opening: bytes, drip: bytes, answer: bytes
+):
+    monkeypatch.setattr("sinchvoice.sandbox.wire._READ_TIMEOUT", 0.3)
+    port = int(box.calling_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(opening)
+        received, until = b"", time.monotonic() + 30
+        while time.monotonic() < until:
+            with suppress(OSError):  # the server may have hung up
+                client.sendall(drip)
+            if not select.select([client], [], [], 0.02)[0]:
+                continue
+            try:
+                part = client.recv(4096)
+            except ConnectionError:
+                break
+            if not part:
+                break
+            received += part
+        else:
+            pytest.fail("the connection stays open")
+    assert answer in received
+
+
+def test_a_connection_may_rest_between_requests_and_while_one_is_answered(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sinchvoice.sandbox.wire._READ_TIMEOUT", 0.1)
+    with httpx.Client(base_url=box.calling_url, timeout=30) as client:
+        first = client.get("/x").extensions["network_stream"].get_extra_info("client_addr")
+        time.sleep(0.3)
+        with box.inject(faults.Latency(0.3)):
+            second = client.get("/x")
+        assert second.status_code == 401
+        assert second.extensions["network_stream"].get_extra_info("client_addr") == first
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_trace(

@@ -15,17 +15,18 @@ from typing import Any
 
 import httpx
 import pytest
+from samples import SAMPLES
 from sinchvoice import (
     ApiError,
     AsyncVoiceClient,
     ConfigurationError,
     Credentials,
-    MxpEndpoint,
     SinchVoiceError,
     VoiceClient,
     signing,
     svaml,
 )
+from sinchvoice.hidden import Hidden
 from sinchvoice.sandbox import running
 
 KEY = "5F5C418A0F914BBC8234A9BF5EDDAD97"
@@ -81,13 +82,7 @@ def look_at(thing: Any) -> str:
 
 
 PATHS: list[Callable[[Any], Any]] = [
-    lambda voice: voice.calls.get(ID),
-    lambda voice: voice.calls.hangup(ID),
-    lambda voice: voice.calls.say(ID, "Hello", leg="both"),
-    lambda voice: voice.calls.update(ID, svaml.Svaml([svaml.Answer()])),
-    lambda voice: voice.reports.user_calls(MxpEndpoint("my user")),
-    lambda voice: voice.reports.counter("currentcalls"),
-    lambda voice: voice.reports.service_status("rtpproxy"),
+    *(sample.run for sample in SAMPLES.values()),
     lambda voice: voice.calls.get(".."),
     lambda voice: voice.calls.get("https://example.com/calling/v1/calls/id/x"),
     lambda voice: voice.with_options(timeout=0),
@@ -169,6 +164,54 @@ def test_no_setting_that_is_refused_shows_the_secret():
         seen.append(look_at(caught.value))
     # Tracebacks quote the line of the test, which names the variable and not its value.
     assert traces_in("\n".join(seen)) == []
+
+
+def with_variables(error: BaseException) -> str:
+    """A traceback with the variables of each frame, as tools that report errors make it."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+WRONG_PAIRS: dict[str, Callable[[], tuple[Any, Any]]] = {
+    "a wrong character": lambda: (KEY, SECRET + "!"),
+    "a wrong length": lambda: (KEY, SECRET[:-3]),
+    "bytes": lambda: (KEY, SECRET.encode()),
+    "in a list": lambda: (KEY, [SECRET]),
+    "swapped": lambda: (SECRET, KEY),
+    "a key for a secret": lambda: (KEY, f"{ID}"),
+    "the secret twice": lambda: (SECRET, SECRET),
+    "with space inside": lambda: (KEY, f"{SECRET} {SECRET}"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_PAIRS)
+def test_credentials_that_are_refused_are_in_no_variable_of_a_traceback(case: str):
+    with pytest.raises(ConfigurationError) as caught:
+        Credentials(*WRONG_PAIRS[case]())
+    shown = with_variables(caught.value)
+    assert "<hidden>" in shown
+    assert [trace for trace in (*TRACES, SECRET[:-3]) if trace in shown] == []
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("answer", ANSWERS[1:], ids=lambda answer: repr(answer)[:24])
+@pytest.mark.parametrize("auth", ["signed", "basic"])
+def test_a_request_that_fails_has_the_secret_in_no_variable_of_a_traceback(
+    scripted: Any, answer: Any, is_async: bool, auth: str
+):
+    voice = scripted(answer, is_async=is_async, auth=auth)
+    with pytest.raises(SinchVoiceError) as caught:
+        asyncio.run(voice.calls.get(ID)) if is_async else voice.calls.get(ID)
+    shown = with_variables(caught.value)
+    assert "in _passage" in shown or "in run" in shown
+    assert traces_in(shown) == []
+
+
+def test_what_is_hidden_is_shown_by_nothing():
+    hidden = Hidden(SECRET)
+    assert traces_in(look_at(hidden) + look_at([hidden]) + look_at({hidden: hidden})) == []
+    assert hidden.reveal() == SECRET
+    assert hidden == Hidden(SECRET) != Hidden(KEY)
+    assert len({hidden, Hidden(SECRET)}) == 1
 
 
 def test_verifying_shows_neither_secret_nor_signature():

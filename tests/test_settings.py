@@ -122,6 +122,12 @@ def test_a_base_url_loses_only_the_slash_at_its_end(value: str, url: str):
         "http://2130706433",
         "http://[::2]",
         "http://[::ffff:10.0.0.1]",
+        "http://[::1%25evil]",
+        "http://[::1%1]",
+        "http://[fe80::1%25lo]",
+        "http://0x7f.1",
+        "http://0177.0.0.1",
+        "http://localhost.",
         "ftp://calling.api.sinch.com",
         "ws://127.0.0.1",
         "file://localhost/etc",
@@ -166,7 +172,7 @@ def test_a_base_url_is_scheme_host_and_path_and_no_more(value: str):
     "value", ["https://[::1", "https://example.com:99999", "https://example.com:http"]
 )
 def test_what_is_no_url_is_refused_with_the_reason(value: str):
-    with pytest.raises(ConfigurationError, match="reporting_url is .*, which is not a URL: "):
+    with pytest.raises(ConfigurationError, match=r"reporting_url is .*, which is not a URL \("):
         client_settings.base_url("reporting_url", value)
 
 
@@ -223,7 +229,23 @@ def test_a_base_url_is_good_or_refused_with_our_error(value: str):
         ("localhost.", False),
         ("localhost.localdomain", False),
         ("127.0.0.1.example.com", False),
+        ("LOCALHOST", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:7f00:1", True),
+        ("::ffff:10.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::127.0.0.1", False),
+        ("::1%lo", False),
+        ("::1%25evil", False),
+        ("::ffff:127.0.0.1%1", False),
+        ("127.0.0.1%lo", False),
         ("127.1", False),
+        ("0x7f.1", False),
+        ("0x7f000001", False),
+        ("0177.0.0.1", False),
+        ("2130706433", False),
+        ("\uff11\uff12\uff17.0.0.1", False),
+        ("[::1]", False),
         ("", False),
     ],
 )

@@ -10,7 +10,7 @@ import logging
 import pickle
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +369,153 @@ def test_the_scheme_is_known_in_any_case(scheme: str):
     assert verify(CREDENTIALS, **with_header("Authorization", claim))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {name: [value] for name, value in HEADERS.items()},
+        {name: (value,) for name, value in HEADERS.items()},
+        {name: [None, value.encode()] for name, value in HEADERS.items()},
+        {name.encode(): value.encode() for name, value in HEADERS.items()},
+        {name: bytearray(value.encode()) for name, value in HEADERS.items()},
+        [[name, memoryview(value.encode())] for name, value in HEADERS.items()],
+        HEADERS | {"Accept": ["a", "b"], "Content-Length": 125, "X": object(), "Y": {}, 5: 5},
+        [(None, "x"), (5, "x"), *HEADERS.items(), ("Accept", None)],
+    ],
+    ids=[
+        "lists",
+        "tuples",
+        "lists of bytes",
+        "a mapping of bytes",
+        "bytearray",
+        "memoryview",
+        "others of any kind",
+        "names of any kind",
+    ],
+)
+def test_headers_are_understood_as_gateways_pass_them(headers: Any):
+    assert verify(CREDENTIALS, **received(headers=headers))
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_counts_and_is_in_a_list_twice_is_ambiguous(name: str):
+    headers = HEADERS | {name: [HEADERS[name]] * 2}
+    assert find_refusal(CREDENTIALS, **received(headers=headers)) is Refusal.AMBIGUOUS_HEADERS
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("Authorization", [], Refusal.NO_AUTHORIZATION),
+        ("Authorization", None, Refusal.NO_AUTHORIZATION),
+        ("Authorization", 5, Refusal.WRONG_SCHEME),
+        ("x-timestamp", 1411556381, Refusal.NO_TIMESTAMP),
+        ("x-timestamp", 10**5000, Refusal.NO_TIMESTAMP),
+        ("Content-Type", [], Refusal.WRONG_SIGNATURE),
+        ("Content-Type", 5, Refusal.WRONG_SIGNATURE),
+    ],
+    ids=lambda value: str(value)[:20] if not isinstance(value, int) else "number",
+)
+def test_a_header_that_cannot_be_right_is_refused(name: str, value: Any, why: Refusal):
+    assert find_refusal(CREDENTIALS, **received(headers=HEADERS | {name: value})) is why
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("value", [1.5, True, {"a": 1}, [["x"]], [5.0], object(), {"x"}], ids=str)
+def test_a_header_of_a_kind_that_nobody_sends_is_named(name: str, value: Any):
+    with pytest.raises(InvalidRequest, match=f"the header {name.lower()} is ") as raised:
+        verify(CREDENTIALS, **received(headers=HEADERS | {name: value}))
+    assert raised.value.parameter == "headers"
+
+
+@pytest.mark.parametrize(
+    "path", [str.encode, lambda path: bytearray(path.encode()), lambda path: path], ids=str
+)
+def test_path_and_method_may_be_bytes(path: Callable[[str], Any]):
+    assert verify(
+        CREDENTIALS,
+        **received(path=path(CALLBACK["path"]), method=path(CALLBACK["method"])),
+    )
+
+
+def test_a_path_of_any_bytes_is_signed_as_it_is_or_refused():
+    request = parts(CALLBACK) | {"resource": "/Zürich"}
+    headers = signing.signed_headers(CREDENTIALS, **request) | {
+        "Content-Type": CALLBACK["content_type"]
+    }
+    assert verify(CREDENTIALS, **received(headers=headers, path="/Zürich".encode()))
+    assert not verify(CREDENTIALS, **received(headers=headers, path="/Zürich".encode("latin-1")))
+
+
+def test_no_body_at_all_is_an_empty_one():
+    request = parts(CALLBACK) | {"body": b"", "content_type": ""}
+    headers = signing.signed_headers(CREDENTIALS, **request)
+    assert verify(CREDENTIALS, **received(headers=headers, body=None))
+    assert find_refusal(CREDENTIALS, **received(body=None)) is Refusal.WRONG_SIGNATURE
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        datetime(2014, 9, 24, 10, 59, 41, tzinfo=UTC),
+        datetime(2014, 9, 24, 12, 59, 41, tzinfo=timezone(timedelta(hours=2))),
+        int(NOW),
+    ],
+    ids=str,
+)
+def test_the_present_may_be_a_datetime(now: Any):
+    assert verify(CREDENTIALS, **received(now=now, max_age=1))
+    assert not verify(CREDENTIALS, **received(now=now, max_age=1) | {"now": NOW + 3})
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("path", None, "path is NoneType: pass it as it was received"),
+        ("path", 5, "path is int: pass it"),
+        ("path", ["/x"], "path is list: pass it"),
+        ("method", None, "method is NoneType: pass it"),
+        ("method", 5, "method is int: pass it"),
+        ("headers", None, "headers is NoneType: pass all headers"),
+        ("headers", 5, "headers is int: pass all headers"),
+        ("headers", "Authorization: x", "headers is str: pass all headers"),
+        ("headers", b"Authorization: x", "headers is bytes: pass all headers"),
+        ("headers", dict, "headers is type: pass all headers"),
+        ("headers", ["Authorization"], "headers has a str that is not a pair: pass all"),
+        ("headers", [("a", "b", "c")], "headers has a tuple that is not a pair: pass all"),
+        ("body", "{}", "body is str: pass the bytes"),
+        ("body", {"event": "ace"}, "body is dict: pass the bytes"),
+        ("body", [1, 2], "body is list: pass the bytes"),
+        ("now", datetime(2014, 9, 24), "now has no time zone: give it one"),  # noqa: DTZ001
+        ("now", "2014-09-24", "now is '2014-09-24': give seconds"),
+        ("now", 10**400, "now is a number of 401 digits: give seconds"),
+        ("now", True, "now is True: give seconds"),
+        ("max_age", "300", "max_age is '300': give seconds"),
+        ("max_age", 10**400, "max_age is a number of 401 digits: give seconds"),
+        ("max_age", timedelta(minutes=5), "max_age is datetime.timedelta"),
+    ],
+    ids=lambda value: str(value)[:30] if not isinstance(value, int) else "number",
+)
+def test_an_argument_of_a_kind_that_no_request_has_is_named(
+    argument: str, value: Any, message: str
+):
+    with pytest.raises(InvalidRequest) as raised:
+        verify(CREDENTIALS, **received(**{argument: value}))
+    assert str(raised.value).startswith(message)
+    assert raised.value.parameter == argument
+
+
+def test_what_is_no_pair_of_key_and_secret_is_refused():
+    with pytest.raises(InvalidRequest, match="credentials is str: pass a Credentials") as raised:
+        verify("secret", **received())  # type: ignore[arg-type]
+    assert "'secret'" not in repr(raised.value)
+
+
+@pytest.mark.parametrize("function", [string_to_sign, lambda **k: signing.sign(CREDENTIALS, **k)])
+def test_signing_refuses_a_body_that_was_decoded(function: Callable[..., Any]):
+    with pytest.raises(InvalidRequest, match="body is str: pass the bytes"):
+        function(**parts(CALLBACK) | {"body": "{}"})
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_a_body_may_be_any_kind_of_bytes(kind: Callable[[bytes], Any]):
     assert verify(CREDENTIALS, **received(body=kind(CALLBACK["body"].encode())))
@@ -683,6 +830,46 @@ pairs_of_bytes = st.tuples(
     names.map(str.encode) | st.binary(),
     st.binary() | st.sampled_from(list(HEADERS.values())).map(str.encode),
 )
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.datetimes()
+    | header_values
+    | st.binary()
+    | st.binary().map(bytearray)
+    | st.binary().map(memoryview),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.lists(children, max_size=2).map(tuple)
+        | st.dictionaries(st.text(max_size=3), children, max_size=2)
+    ),
+    max_leaves=4,
+)
+any_headers = (
+    st.dictionaries(names | any_text | st.binary(), anything, max_size=5)
+    | st.lists(st.tuples(names | anything, anything) | anything, max_size=5)
+    | anything
+)
+
+
+@settings(max_examples=500)
+@given(any_headers, anything, anything, anything, anything, anything)
+def test_whatever_the_arguments_are_they_are_judged_or_named(
+    headers: Any, method: Any, path: Any, body: Any, max_age: Any, now: Any
+):
+    changes = {"method": method, "path": path, "body": body, "max_age": max_age, "now": now}
+    for change in ({}, *({name: value} for name, value in changes.items()), changes):
+        request = received(**{"headers": headers} | change)
+        named = ""
+        try:
+            assert verify(CREDENTIALS, **request) is False
+        except InvalidRequest as error:
+            named = error.parameter or "nothing"
+        assert named in {"", "headers", *changes}
 
 
 @settings(max_examples=300)

@@ -739,7 +739,7 @@ LIMITS: dict[str, tuple[Make, tuple[Any, ...], tuple[Any, ...], str]] = {
     "PlayFiles.ids": (
         PlayFiles,
         (["a"], ("a", "b")),
-        ("welcome", None, 5, [5], [None], {"a": "b"}, b"a"),
+        ("welcome", None, 5, {"a": "b"}, b"a"),
         "give a list of str",
     ),
     "Continue.record": (
@@ -858,6 +858,29 @@ def test_nothing_to_play_is_refused():
         PlayFiles([])
     with pytest.raises(InvalidRequest, match=r"PlayFiles\.ids has '': give ids that are not"):
         PlayFiles(["a", ""])
+
+
+@pytest.mark.parametrize("file_id", [5, None, True, b"a", pytest.param(10**5000, id="huge")])
+def test_an_id_of_a_file_that_is_not_text_is_named(file_id: Any):
+    with pytest.raises(InvalidRequest) as raised:
+        PlayFiles(["a", file_id])
+    assert raised.value.parameter == "PlayFiles.ids"
+    assert raised.value.value is file_id
+    assert "give each id as a text" in str(raised.value)
+
+
+@pytest.mark.parametrize("nested", [["a", "b"], ("a",), {"a"}, []])
+def test_a_list_among_the_ids_of_files_is_refused_with_what_to_write(nested: Any):
+    with pytest.raises(InvalidRequest) as raised:
+        PlayFiles([nested])
+    assert raised.value.remedy == (
+        "give each id as a text of its own; a star unpacks a list, like play(call, *ids)"
+    )
+
+
+def test_numbers_that_python_does_not_write_out_are_refused_as_others_are():
+    with pytest.raises(InvalidRequest, match="max_duration is a number of 5001 digits: give a"):
+        ConnectPstn(max_duration=10**5000)
 
 
 @pytest.mark.parametrize("given", [(), (None,), (None, None), ([],), ((), None)], ids=repr)

@@ -14,7 +14,7 @@ import attrs
 
 from . import data, decoding, endpoints, routes
 from .endpoints import Endpoint
-from .errors import InvalidRequest
+from .errors import InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
 from .flow import Operation, declared, path_segment, split_url
 from .urls import Origin
@@ -312,11 +312,17 @@ def _manage_with_call_leg(call: str, leg: Leg, svaml: Svaml, name: str = "") -> 
     for instruction in svaml.instructions or ():
         if not isinstance(instruction, PlayFiles | Say | Raw):
             raise InvalidRequest(
-                f"{type(instruction).__name__} is not for one leg, only PlayFiles and Say are: "
-                "use calls.update"
+                f"{type(instruction).__name__} is not for one leg, only PlayFiles and Say are",
+                parameter="svaml",
+                value=instruction,
+                remedy=Remedy("use {update_call}", update_call="calls.update"),
             )
     if not svaml.instructions:
-        raise InvalidRequest("there is nothing to play or say to a leg: use calls.update")
+        raise InvalidRequest(
+            "there is nothing to play or say to a leg",
+            parameter="svaml",
+            remedy=Remedy("use {update_call}", update_call="calls.update"),
+        )
     return declared(
         routes.MANAGE_CALL_WITH_CALL_LEG,
         {"call_id": call_id, "call_leg": CallLeg(leg).value, "body": body},

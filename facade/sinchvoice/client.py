@@ -30,6 +30,7 @@ from .calls import AsyncCalls, Calls
 from .errors import ConfigurationError
 from .exchange import AsyncExchange, Exchange
 from .flow import ResponseInfo
+from .hidden import Hidden
 from .raw import Parameter, Response
 from .reports import AsyncReports, Reports
 from .retry import RetryPolicy
@@ -115,7 +116,10 @@ class _Client(Generic[X]):
         on_response: OnResponse | None = None,
         transport: object | None = None,
     ) -> None:
-        credentials = Credentials(application_key, application_secret)
+        # Before anything can fail: tracebacks may show the variables of this frame.
+        key, secret = Hidden(application_key), Hidden(application_secret)
+        del application_key, application_secret
+        credentials = Credentials(key.reveal(), secret.reveal())
         regional = settings.region(region).calling_url
         made = Settings(
             credentials=credentials,

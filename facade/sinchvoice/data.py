@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, TypeAlias, TypeVar
 
-from .errors import InvalidRequest, printable
+from .errors import InvalidRequest
 from .vocabulary import Day
 
 __all__ = [
@@ -116,7 +116,8 @@ class Fields:
         """Read a value that has to be there."""
         value = self.optional(key, read)
         if value is None:
-            raise InvalidRequest(f"{self._prefix}{key} is missing: give it, as to_dict does")
+            name = f"{self._prefix}{key}"
+            raise InvalidRequest(f"{name} is missing", parameter=name, remedy="give it")
         return value
 
 
@@ -206,7 +207,12 @@ def text_or_object(name: str, value: object) -> str | dict[str, Any]:
             content = json.dumps(value, default=_plain, allow_nan=False)
             read: dict[str, Any] = json.loads(content, parse_float=Decimal)
         except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidRequest(f"{name} cannot be written as JSON: {error}") from None
+            raise InvalidRequest(
+                f"{name} cannot be written as JSON ({error})",
+                parameter=name,
+                value=value,
+                remedy="give text or an object",
+            ) from None
         return read
     raise _wrong(name, value, "give text or an object")
 
@@ -281,23 +287,29 @@ def _parsed(name: str, value: str) -> date:
         reason = ""
     except ValueError as error:
         reason = f" ({error})"
-    raise InvalidRequest(
-        f"{name} is {printable(repr(value))}: give a day like 2026-11-01, or a time like "
-        f"2026-11-01T09:00Z{reason}"
+    raise _wrong(
+        name, value, f"give a day like 2026-11-01, or a time like 2026-11-01T09:00Z{reason}"
     )
 
 
 def _in_utc(name: str, value: datetime, given: object) -> datetime:
     if value.tzinfo is None:
-        remedy = f"write {given}Z if it is UTC" if isinstance(given, str) else "give it one"
-        raise InvalidRequest(f"{name} {str(given)!r} has no time zone: {remedy}")
+        raise InvalidRequest(
+            f"{name} {str(given)!r} has no time zone",
+            parameter=name,
+            value=given,
+            remedy=f"write {given}Z if it is UTC" if isinstance(given, str) else "give it one",
+        )
     try:
         return value.astimezone(UTC)
     except OverflowError:
         raise InvalidRequest(
-            f"{name} {str(given)!r} does not exist in UTC: give another year"
+            f"{name} {str(given)!r} does not exist in UTC",
+            parameter=name,
+            value=given,
+            remedy="give another year",
         ) from None
 
 
 def _wrong(name: str, value: object, remedy: str) -> InvalidRequest:
-    return InvalidRequest(f"{name} is {printable(repr(value), 200)}: {remedy}")
+    return InvalidRequest(parameter=name, value=value, remedy=remedy)

@@ -1,7 +1,8 @@
 """What the values in the server's JSON mean: every reading that is lenient, written once.
 
 Each function takes any JSON value and gives None where it says nothing usable: one odd field
-must not lose the rest of a call. Numbers with a fraction arrive as `Decimal`, never as float.
+must not lose the rest of a call. Numbers with a fraction arrive as `Decimal`, never as float; one
+that would fill the memory when it is written out stays the text that it was.
 """
 
 from __future__ import annotations
@@ -34,7 +35,12 @@ _TIMESTAMP = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-_WHOLE = r"-?[0-9]{1,19}"
+_WHOLE_DIGITS = 19
+_WHOLE = rf"-?[0-9]{{1,{_WHOLE_DIGITS}}}"
+# No bill is larger, or finer; a binary fraction that is written out exactly is that fine.
+_AMOUNT_DIGITS, _AMOUNT_PLACES = 30, 100
+_AMOUNT = rf"[+-]?[0-9]{{1,{_AMOUNT_DIGITS}}}(?:\.[0-9]{{1,{_AMOUNT_PLACES}}})?"
+_LONGEST_NUMBER = 1000  # characters, also when it is written out
 
 
 def exact_json(content: bytes) -> Any:
@@ -42,7 +48,7 @@ def exact_json(content: bytes) -> Any:
 
     Raises:
         ValueError: not JSON.
-        RecursionError, ArithmeticError: JSON that Python cannot hold.
+        RecursionError: JSON that Python cannot hold.
     """
     text = content.decode(json.detect_encoding(content), "surrogatepass")
     return _EXACT.decode(text)
@@ -53,7 +59,7 @@ def json_object(content: bytes) -> dict[str, Any]:
 
     Raises:
         ValueError: not JSON, or JSON that is not an object.
-        RecursionError, ArithmeticError: JSON that Python cannot hold.
+        RecursionError: JSON that Python cannot hold.
     """
     value = exact_json(content)
     if not isinstance(value, dict):
@@ -71,12 +77,12 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value
+        return value if abs(value) < 10**_WHOLE_DIGITS else None
     if isinstance(value, str) and re.fullmatch(_WHOLE, value):
         return int(value)
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 2**63 else None
-    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 19:
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _WHOLE_DIGITS:
         return int(value) if value == value.to_integral_value() else None
     return None
 
@@ -126,14 +132,34 @@ def open_enum(kind: type[E], value: object) -> E | str | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """An exact amount, as a number or as text."""
+    """An exact amount, as a number or as text: none that no bill can have."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, Decimal | int):
-        return Decimal(value)
-    if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?", value):
+    if isinstance(value, int):
+        return Decimal(value) if abs(value) < 10**_AMOUNT_DIGITS else None
+    if isinstance(value, Decimal):
+        fits = _fits(value, _AMOUNT_DIGITS, _AMOUNT_PLACES)
+        return value if fits else None
+    if isinstance(value, str) and re.fullmatch(_AMOUNT, value):
         return Decimal(value)
     return None
+
+
+def _exact(text: str) -> Decimal | str:
+    if len(text) <= _LONGEST_NUMBER:
+        try:
+            value = Decimal(text)
+        except ArithmeticError:
+            return text
+        if _fits(value, _LONGEST_NUMBER, _LONGEST_NUMBER):
+            return value
+    return text
+
+
+def _fits(value: Decimal, digits: int, places: int) -> bool:
+    """Whether a number has no more digits before its point, and places after it."""
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -places and value.adjusted() < digits
 
 
 @cache
@@ -146,7 +172,7 @@ def refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_EXACT = json.JSONDecoder(parse_float=Decimal, parse_constant=refuse_constant)
+_EXACT = json.JSONDecoder(parse_float=_exact, parse_constant=refuse_constant)
 
 
 def _kind(value: object) -> str:

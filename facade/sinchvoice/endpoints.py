@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 import attrs
 
 from .data import Fields, Model, text
-from .errors import InvalidRequest
+from .errors import InvalidRequest, shown
 
 __all__ = [
     "Endpoint",
@@ -53,7 +53,12 @@ def check_e164(name: str, value: object) -> None:
         remedy = "leave out spaces and punctuation, like '+46730170101'"
     else:
         remedy = "write a plus and at most 15 digits (E.164), like '+46730170101'"
-    raise InvalidRequest(f"{name} {value!r} is not an E.164 phone number: {remedy}")
+    raise InvalidRequest(
+        f"{name} {shown(value)} is not an E.164 phone number",
+        parameter=name,
+        value=value,
+        remedy=remedy,
+    )
 
 
 def _is_number(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
@@ -63,23 +68,40 @@ def _is_number(instance: object, attribute: attrs.Attribute[str], value: object)
 def _is_sip_address(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     if isinstance(value, str) and re.match(r"sips?:", value, re.IGNORECASE):
         address = value.partition(":")[2]
-        raise InvalidRequest(f"address {value!r} has a scheme: write it without, {address!r}")
+        raise InvalidRequest(
+            f"address {shown(value)} has a scheme",
+            parameter="address",
+            value=value,
+            remedy=f"write it without, {shown(address)}",
+        )
     if (
         not isinstance(value, str)
         or not re.fullmatch(_SIP_ADDRESS, value)
         or not value.isprintable()
     ):
         raise InvalidRequest(
-            f"address {value!r} is not a SIP address: write user@host, "
-            "like '+19876543210@example.sip.sinch.com'"
+            f"address {shown(value)} is not a SIP address",
+            parameter="address",
+            value=value,
+            remedy="write user@host, like '+19876543210@example.sip.sinch.com'",
         )
 
 
 def _is_username(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise InvalidRequest(f"username {value!r} is empty or not text: give the app user's id")
+        raise InvalidRequest(
+            f"username {shown(value)} is empty or not text",
+            parameter="username",
+            value=value,
+            remedy="give the app user's id",
+        )
     if re.search(f"[{_CONTROL}]", value):
-        raise InvalidRequest(f"username {value!r} has control characters: remove them")
+        raise InvalidRequest(
+            f"username {shown(value)} has control characters",
+            parameter="username",
+            value=value,
+            remedy="remove them",
+        )
     if len(value) > 128:
         warnings.warn(
             f"username of {len(value)} characters: the vendor's older clients stop at 128",
@@ -103,7 +125,9 @@ class _Endpoint(Model):
         found = _of_fields(fields)
         if not isinstance(found, cls):
             raise InvalidRequest(
-                f"data is of {found!r} and not of the class {cls.__name__}: use endpoints.from_dict"
+                f"data is a {type(found).__name__}, not a {cls.__name__}",
+                parameter="data",
+                remedy="use endpoints.from_dict, which reads all types",
             )
         return found
 

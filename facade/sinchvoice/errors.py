@@ -21,14 +21,18 @@
         └── UnexpectedResponse        a success that cannot be understood
 
 Every ApiError says in `may_have_executed` whether the server may have acted on the request.
+What to do about an error is in its `remedy`, apart from what is wrong: `str()` puts both together,
+and the command line words the second in its own way.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import reprlib
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import attrs
 
@@ -50,16 +54,128 @@ __all__ = [
     "RateLimitError",
     "Reject",
     "RejectCause",
+    "Remedy",
     "ServerError",
     "SinchVoiceError",
     "UnexpectedResponse",
     "UnprocessableError",
+    "message_of",
     "printable",
 ]
 
 
+class Remedy(str):
+    """A remedy that names parts of this library, for which another surface has other words.
+
+        Remedy("give {layout}", layout="layout=")
+
+    It reads `give layout=`; `worded({"layout": "--layout"})` reads `give --layout`.
+    """
+
+    __slots__ = ("_template",)
+    _template: str
+
+    def __new__(cls, template: str, **names: str) -> Self:
+        remedy = super().__new__(cls, _filled(template, names))
+        remedy._template = template
+        return remedy
+
+    def worded(self, names: Mapping[str, str]) -> str:
+        """The same with other names."""
+        return _filled(self._template, names)
+
+
+def _filled(template: str, names: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda name: names.get(name[1], name[0]), template)
+
+
+class _Masking(reprlib.Repr):
+    """Shows values in errors: cut where they are long, and without the credentials of a storage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 200
+
+    def repr1(self, x: Any, level: int) -> str:
+        if not isinstance(x, Mapping):
+            return super().repr1(x, level)
+        if level <= 0:
+            return "{...}"
+        shown = (
+            f"{key!r}: {'…' if key == 'credentials' else self.repr1(value, level - 1)}"
+            for key, value in x.items()
+        )
+        return f"{{{', '.join(shown)}}}"
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write out thousands of digits.
+        return (
+            super().repr_int(x, level) if abs(x) < 10**100 else f"a number of {_digits(x)} digits"
+        )
+
+
+#: A value as messages show it.
+shown = _Masking().repr
+
+
+def _digits(number: int) -> int:
+    digits = int((number.bit_length() - 1) * 0.30102999)  # too few, but not by many
+    while abs(number) >= 10**digits:
+        digits += 1
+    return digits
+
+
 class SinchVoiceError(Exception):
-    """The base of everything sinchvoice raises on purpose."""
+    """The base of everything sinchvoice raises on purpose.
+
+    Attributes:
+        message: what is wrong. If it is not given, parameter and value say it.
+        parameter: name of the argument or setting that is wrong; None if it is not a single one.
+        value: what was given for it; None if nothing was, or if it may be a secret.
+        remedy: what to do about it; None if there is no more to say. `str()` adds it.
+    """
+
+    message: str
+    parameter: str | None = None
+    value: Any = None
+    remedy: str | None = None
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        parameter: str | None = None,
+        value: Any = None,
+        remedy: str | None = None,
+    ) -> None:
+        if message is None:
+            message = "" if parameter is None else f"{parameter} is {shown(value)}"
+        super().__init__(message)
+        self.message, self.parameter, self.value, self.remedy = message, parameter, value, remedy
+
+    def __str__(self) -> str:
+        return self._text(self.remedy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as JSON has it: the keys are there whatever is known.
+
+        docs/cli.md describes them, under "JSON of errors". `message` says what is wrong, `hint`
+        what to do about it; the command line words both in its own way.
+        """
+        hints = [*getattr(self, "__notes__", ()), *([self.remedy] if self.remedy else [])]
+        return {
+            "type": type(self).__name__,
+            "message": self._text(None),
+            "status_code": getattr(self, "status_code", None),
+            "error_code": getattr(self, "error_code", None),
+            "reference": getattr(self, "reference", None),
+            "hint": "; ".join(hint.removesuffix(".") for hint in hints) or None,
+            "may_have_executed": getattr(self, "may_have_executed", False),
+            "retry_after": getattr(self, "retry_after", None),
+        }
+
+    def _text(self, remedy: str | None) -> str:
+        return f"{self.message}: {remedy}" if remedy else self.message
 
 
 class ConfigurationError(SinchVoiceError, ValueError):
@@ -131,27 +247,40 @@ class Reject:
         return f"{printable(self.file, 300)}, line {self.line}: {self.message}"
 
 
-@attrs.define(eq=False, slots=False)
 class CdrError(SinchVoiceError):
     """A file of call detail records that cannot be read, or a record that was rejected.
 
     Attributes:
-        message: what is wrong and what to do about it.
+        message: what is wrong.
         file: which file, as it was named; empty if there is none.
         line: where in the file, counted from 1; None if it is not about a line.
         reject: the record that was rejected; None if it is the whole file.
     """
 
-    message: str
-    file: str = ""
-    line: int | None = None
-    reject: Reject | None = None
+    file: str
+    line: int | None
+    reject: Reject | None
 
-    def __str__(self) -> str:
+    def __init__(
+        self,
+        message: str,
+        file: str = "",
+        line: int | None = None,
+        reject: Reject | None = None,
+        *,
+        parameter: str | None = None,
+        value: Any = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message, parameter=parameter, value=value, remedy=remedy)
+        self.file, self.line, self.reject = file, line, reject
+
+    def _text(self, remedy: str | None) -> str:
         places = [printable(self.file, 300)] if self.file else []
         if self.line is not None:
             places.append(f"line {self.line}")
-        return f"{', '.join(places)}: {self.message}" if places else self.message
+        text = super()._text(remedy)
+        return f"{', '.join(places)}: {text}" if places else text
 
 
 @attrs.define(eq=False, slots=False)
@@ -168,6 +297,7 @@ class ApiError(SinchVoiceError):
             the requests: then, and only then, sending again cannot do the thing twice.
         gave_up: why there was no further attempt, though it would have been safe; empty if that
             is not so.
+        remedy: what to do about it, where that is known.
     """
 
     message: str
@@ -177,16 +307,18 @@ class ApiError(SinchVoiceError):
     attempts: int = 0
     may_have_executed: bool = True
     gave_up: str = attrs.field(default="", init=False)
+    remedy: str | None = attrs.field(default=None, init=False, repr=False)
 
-    def __str__(self) -> str:
+    def _text(self, remedy: str | None) -> str:
         circumstances = [f"{self.attempts} attempt{'' if self.attempts == 1 else 's'}"]
         if self.gave_up:
             circumstances.append(self.gave_up)
         if self.method not in ("GET", "HEAD"):  # reading does nothing that could be done twice
             executed = "may have acted" if self.may_have_executed else "did not act"
             circumstances.append(f"the server {executed} on it")
+        hint = f". Hint: {remedy}" if remedy else ""
         return (
-            f"{self.method} {printable(self.path, 200)}: {self._summary()} "
+            f"{self.method} {printable(self.path, 200)}: {self._summary()}{hint} "
             f"[{'; '.join(circumstances)}]"
         )
 
@@ -212,7 +344,8 @@ class ApiStatusError(ApiError):
         error_code: the vendor's five-digit code, a number whatever the response had; None if
             there was none.
         reference: the vendor's id of this error, for a support case; None if there was none.
-        retry_after: seconds the server asked to wait; None if it did not ask.
+        retry_after: seconds the server asked to wait; None if it did not ask, or not in a way
+            that can be read.
     """
 
     status_code: int = 0
@@ -220,12 +353,20 @@ class ApiStatusError(ApiError):
     reference: str | None = None
     retry_after: float | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.retry_after, int | float):  # there was one that cannot be read
+            self.retry_after = None
+        if self.error_code == 40400:
+            self.remedy = _not_found_remedy(self.method, self.path)
+        else:
+            self.remedy = _CODE_REMEDIES.get(self.error_code or 0) or _STATUS_REMEDIES.get(
+                self.status_code
+            )
+
     @property
     def hint(self) -> str | None:
-        """What to do about this error, where that is known."""
-        if self.error_code == 40400:
-            return _not_found_hint(self.method, self.path)
-        return _CODE_HINTS.get(self.error_code or 0) or _STATUS_HINTS.get(self.status_code)
+        """The remedy by its older name."""
+        return self.remedy
 
     def _summary(self) -> str:
         parts = [f"HTTP {self.status_code}"]
@@ -237,8 +378,7 @@ class ApiStatusError(ApiError):
             parts.append(f"reference {printable(self.reference)}")
         if self.retry_after is not None:
             parts.append(f"retry after {self.retry_after:.0f} s")
-        summary = ", ".join(parts)
-        return f"{summary}. Hint: {self.hint}" if self.hint else summary
+        return ", ".join(parts)
 
 
 def _first_bytes(body: bytes) -> bytes:
@@ -309,31 +449,38 @@ _BY_STATUS: Mapping[int, type[ApiStatusError]] = {
 }
 
 # Meaning of the codes: "Errors" page of the vendor's Voice documentation. The remedies are ours.
-_CODE_HINTS: Mapping[int, str] = {
+_CODE_REMEDIES: Mapping[int, str] = {
     40101: "check this machine's clock, and that no proxy removes the x-timestamp header.",
-    40102: (
+    40102: Remedy(
         "compare the secret with the dashboard; if it is right, the server signs another form "
-        "of the URL: set canonical_resource, or use auth='basic'."
+        "of the URL: set {canonical_resource}, or use {basic_auth}.",
+        canonical_resource="canonical_resource",
+        basic_auth="auth='basic'",
     ),
     40105: "the signature is too old when it arrives: check this machine's clock.",
     40107: "the application key is not known here: check the key and the region.",
     40108: "key and secret do not belong together: copy both again from the dashboard.",
     42900: "the capacity of the account is used up: send fewer requests at a time.",
 }
-_STATUS_HINTS: Mapping[int, str] = {
+_STATUS_REMEDIES: Mapping[int, str] = {
     401: "check key, secret and region.",
     429: "send fewer requests; retry_after says how long to wait, if the server said so.",
 }
 
 
-def _not_found_hint(method: str, path: str) -> str | None:
+def _not_found_remedy(method: str, path: str) -> str | None:
     region = "a call is known in its region only, which its callResourceUrl names."
     if "/calls/id/" in path:
-        over = "the call may be over: look with calls.get; " if method == "PATCH" else ""
-        return f"check the id; {over}{region}"
+        over = "the call may be over: look with {get_call}; " if method == "PATCH" else ""
+        return Remedy(f"check the id; {over}{region}", get_call="calls.get")
     if "/counters/" in path or "/services/" in path:
         return "check the name; Sinch's support sets up which ones there are."
     return None
+
+
+def message_of(error: SinchVoiceError, remedy: str | None = None) -> str:
+    """What `str(error)` says, with another remedy, or with none."""
+    return error._text(remedy)
 
 
 class ErrorBody(NamedTuple):
@@ -390,10 +537,8 @@ def printable(text: str, limit: int = 500) -> str:
 
 
 def _error_code(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
         return int(value)
-    return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if abs(value) < 10**9 and value == int(value) else None

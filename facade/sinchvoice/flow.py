@@ -32,7 +32,7 @@ from .errors import (
     error_class,
     read_error_body,
 )
-from .retry import Failure, retry_after_seconds
+from .retry import Failure, RetryAfter, retry_after_seconds
 from .routes import Api, Route
 from .settings import Auth, Settings
 from .signing import CanonicalResource
@@ -332,6 +332,7 @@ class Flow(Generic[T]):
         self._method = self._path = ""
         self._origin: Origin | None = None
         self._answer: Answer | None = None
+        self._retry_after: RetryAfter = None
         self._may_have_executed = False
         self._is_over = False  # the client was closed
         self._started = timing.monotonic()
@@ -447,6 +448,7 @@ class Flow(Generic[T]):
                 raise self._no_response(NoAnswer("", sent=False, is_late=True))
         self._requests += 1
         self._answer = None
+        self._retry_after = None
         self._outcome = "cancelled"
         # Its own level, not one that it inherits.
         if 0 < _request_logger.level <= logging.INFO:
@@ -591,7 +593,7 @@ class Flow(Generic[T]):
             replayable=self._operation.replayable,
             may_have_executed=self._may_have_executed,
             status_code=getattr(error, "status_code", None),
-            retry_after=getattr(error, "retry_after", None),
+            retry_after=self._retry_after,
         )
         policy, remaining = self._settings.retries, self._remaining()
         delay = policy.delay(self._attempts, failure, remaining, self._timing.random)
@@ -610,13 +612,14 @@ class Flow(Generic[T]):
         body = read_error_body(answer.content)
         # A time to come back at is by the server's clock, which may not be ours.
         now = http_date(answer.header("Date")) or received
+        self._retry_after = retry_after_seconds(answer.values("Retry-After"), now)
         error = self._error(
             error_class(code),
             body.message,
             status_code=code,
             error_code=body.error_code,
             reference=body.reference,
-            retry_after=retry_after_seconds(answer.header("Retry-After") or None, now),
+            retry_after=self._retry_after,
         )
         location = answer.header("Location")
         if 300 <= code <= 399 and code not in (307, 308) and location:

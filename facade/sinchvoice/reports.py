@@ -13,7 +13,7 @@ import attrs
 from . import data, decoding, endpoints, routes
 from .data import format_day, parse_day
 from .endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint, check_e164
-from .errors import InvalidRequest
+from .errors import InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
 from .flow import Operation, declared, path_segment
 from .vocabulary import Day, Domain, ReportDomain
@@ -323,7 +323,14 @@ def _user_calls(
     if end is not None:
         arguments["field_stop"] = format_day(end)
     if begin is not None and end is not None and _length(begin, end) > _MAX_WINDOW:
-        raise InvalidRequest(f"{start} to {stop} is more than 30 days: use user_calls_by_window")
+        raise InvalidRequest(
+            f"{start} to {stop} is more than 30 days",
+            parameter="stop",
+            value=stop,
+            remedy=Remedy(
+                "use {user_calls_by_window}", user_calls_by_window="user_calls_by_window"
+            ),
+        )
     return declared(
         routes.USER_CALL_REPORT,
         arguments,
@@ -383,8 +390,10 @@ def _reportable(endpoint: object) -> tuple[str, str]:
             return "username", path_segment("username", username)
         case SipEndpoint(address):
             raise InvalidRequest(
-                f"there are no reports on SIP addresses, as {address!r} is one: give a phone "
-                "number or an app user"
+                f"there are no reports on SIP addresses, as {address!r} is one",
+                parameter="endpoint",
+                value=endpoint,
+                remedy="give a phone number or an app user",
             )
     raise InvalidRequest(
         f"there are no reports on {endpoint!r}: give a PstnEndpoint or an MxpEndpoint"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, shown
 from .retry import RetryPolicy
 from .routes import Api
 from .signing import CanonicalResource, Credentials
@@ -86,7 +86,7 @@ def region(value: str) -> Region:
         if folded == member or (code and folded == code):
             return member
     valid = ", ".join(f"{r.value} ({c})" if c else r.value for r, c in _REGION_CODES.items())
-    raise ConfigurationError(f"region is {value!r}: give one of {valid}")
+    raise ConfigurationError(parameter="region", value=value, remedy=f"give one of {valid}")
 
 
 def base_url(name: str, value: object) -> str:
@@ -97,26 +97,41 @@ def base_url(name: str, value: object) -> str:
             host, port and path.
     """
     if not isinstance(value, str):
-        raise ConfigurationError(f"{name} is {value!r}: give a URL as text")
+        raise ConfigurationError(parameter=name, value=value, remedy="give a URL as text")
     if "@" in value:
         raise ConfigurationError(
-            f"{name} has a user name or password in it (an @): these have settings of their own"
+            f"{name} has a user name or password in it (an @)",
+            parameter=name,
+            remedy="these have settings of their own",
         )
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
-        raise ConfigurationError(f"{name} is {value!r}, which is not a URL: {error}") from None
+        raise ConfigurationError(
+            f"{name} is {shown(value)}, which is not a URL ({error})",
+            parameter=name,
+            value=value,
+            remedy="give scheme, host and path",
+        ) from None
     if not host or re.search(r"[?#\s]", value) or not value.isprintable():
-        raise ConfigurationError(f"{name} is {value!r}: give scheme, host and path, and no more")
+        raise ConfigurationError(
+            parameter=name, value=value, remedy="give scheme, host and path, and no more"
+        )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(
-            f"{name} is {value!r}: use https; plain http is for this machine (loopback) only"
+            parameter=name,
+            value=value,
+            remedy="use https; plain http is for this machine (loopback) only",
         )
     try:
         parse(value)
     except ValueError as error:
-        raise ConfigurationError(f"{name} is {value!r}, which is not a URL: {error}") from None
+        raise ConfigurationError(
+            f"{name} is {shown(value)}, which is not a URL: {error}",
+            parameter=name,
+            value=value,
+        ) from None
     return value.rstrip("/")
 
 
@@ -132,7 +147,9 @@ def canonical_form(value: str) -> CanonicalResource | None:
     if value in list(CanonicalResource):
         return CanonicalResource(value)
     forms = ", ".join(repr(form.value) for form in CanonicalResource)
-    raise ConfigurationError(f"canonical_resource is {value!r}: give 'auto', {forms}")
+    raise ConfigurationError(
+        parameter="canonical_resource", value=value, remedy=f"give 'auto', {forms}"
+    )
 
 
 _OWN_HEADERS = frozenset(
@@ -187,7 +204,7 @@ def _checked(
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not good(value):
-            raise ConfigurationError(f"{attribute.name} is {value!r}: give {wanted}")
+            raise ConfigurationError(parameter=attribute.name, value=value, remedy=f"give {wanted}")
 
     return check
 

@@ -23,18 +23,19 @@ import re
 from base64 import b64encode
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import md5
 from time import time
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import unquote
 
 import attrs
 
 from .decoding import timestamp as read_timestamp
-from .errors import ConfigurationError, InvalidRequest
+from .errors import ConfigurationError, InvalidRequest, shown
+from .hidden import Hidden
 
 __all__ = [
     "CanonicalResource",
@@ -84,45 +85,50 @@ def canonical_resource(target: str, form: CanonicalResource) -> str:
     return target
 
 
-def _decode_secret(secret: str) -> bytes:
-    """Decode base64 with or without padding, in the standard or the url-safe alphabet."""
-    wrong = re.search(r"[^A-Za-z0-9+/_=-]|=(?!=*$)", secret)
-    if wrong:
-        problem = f"is not base64 (character {wrong.start() + 1})"
-    else:
-        digits = secret.rstrip("=").replace("-", "+").replace("_", "/")
-        try:
-            return a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
-        except Base64Error:
-            problem = f"is not base64 (its {len(digits)} characters cannot be whole bytes)"
-    raise ConfigurationError(f"application_secret {problem}: copy it again from the dashboard")
-
-
-def _stripped(value: str) -> str:
+def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _is_key(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
-    # What is refused is not shown: it may be the secret, in the wrong place.
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+def _check_key(key: Hidden[Any]) -> None:
+    if not isinstance(key.reveal(), str) or not re.fullmatch(r"[A-Za-z0-9._-]+", key.reveal()):
+        # What is refused is not shown: it may be the secret, in the wrong place.
         raise ConfigurationError(
-            "application_key is empty or has characters that no key has: copy it from the "
-            "dashboard, without quotes, and do not swap it with the secret"
+            "application_key is empty or has characters that no key has",
+            parameter="application_key",
+            remedy="copy it from the dashboard, without quotes, and do not swap it with the secret",
         )
 
 
-def _is_secret(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
-    if not isinstance(value, str) or not value.rstrip("="):
-        raise ConfigurationError(
-            "application_secret is empty or not text: copy it from the dashboard"
-        )
-    if re.fullmatch(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}", value):
-        raise ConfigurationError(
-            "application_secret looks like an application key: are the two swapped?"
-        )
+def _check_secret(secret: Hidden[Any]) -> None:
+    if not isinstance(secret.reveal(), str) or not secret.reveal().rstrip("="):
+        raise _wrong_secret("is empty or not text", "copy it from the dashboard")
+    if re.fullmatch(r"[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}", secret.reveal()):
+        raise _wrong_secret("looks like an application key", "are the two swapped?")
 
 
-@attrs.frozen
+def _wrong_secret(problem: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"application_secret {problem}", parameter="application_secret", remedy=remedy
+    )
+
+
+def _decode_secret(secret: str) -> bytes | str:
+    """Decode base64 with or without padding, in the standard or the url-safe alphabet.
+
+    Returns:
+        The bytes, or what is wrong: an error that is raised here would show the secret.
+    """
+    wrong = re.search(r"[^A-Za-z0-9+/_=-]|=(?!=*$)", secret)
+    if wrong:
+        return f"is not base64 (character {wrong.start() + 1})"
+    digits = secret.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
+    except Base64Error:
+        return f"is not base64 (its {len(digits)} characters cannot be whole bytes)"
+
+
+@attrs.frozen(init=False, repr=False)
 class Credentials:
     """The key and the secret of an application.
 
@@ -137,22 +143,44 @@ class Credentials:
         ConfigurationError: the key or the secret cannot be right; the message says why.
     """
 
-    application_key: str = attrs.field(converter=_stripped, validator=_is_key)
-    application_secret: str = attrs.field(converter=_stripped, validator=_is_secret, repr=False)
-    _hmac_key: bytes = attrs.field(init=False, repr=False, eq=False)
+    __match_args__ = ("application_key", "application_secret")
 
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_hmac_key", _decode_secret(self.application_secret))
+    application_key: str
+    _secret: Hidden[str]
+    _hmac_key: Hidden[bytes] = attrs.field(eq=False)
+
+    def __init__(self, application_key: str, application_secret: str) -> None:
+        # Tools that report errors show the variables of this frame, and either may be the secret.
+        key, secret = Hidden(_stripped(application_key)), Hidden(_stripped(application_secret))
+        del application_key, application_secret
+        _check_key(key)
+        _check_secret(secret)
+        decoded = Hidden(_decode_secret(secret.reveal()))
+        if isinstance(decoded.reveal(), str):
+            raise _wrong_secret(str(decoded.reveal()), "copy it again from the dashboard")
+        object.__setattr__(self, "application_key", key.reveal())
+        object.__setattr__(self, "_secret", secret)
+        object.__setattr__(self, "_hmac_key", decoded)
+
+    def __repr__(self) -> str:
+        key = getattr(self, "application_key", None)  # there is none if it was refused
+        return f"Credentials(application_key={key!r})"
+
+    @property
+    def application_secret(self) -> str:
+        """The secret, as in the dashboard."""
+        return self._secret.reveal()
 
     def signature(self, to_sign: str) -> str:
         """Sign a string made by `string_to_sign`."""
-        digest = hmac.digest(self._hmac_key, _bytes(to_sign), "sha256")
+        digest = hmac.digest(self._hmac_key.reveal(), _bytes(to_sign), "sha256")
         return b2a_base64(digest, newline=False).decode("ascii")
 
     def basic_authorization(self) -> str:
         """The Authorization header of the Basic mode."""
-        pair = f"{self.application_key}:{self.application_secret}"
-        return f"Basic {b64encode(pair.encode()).decode('ascii')}"
+        return "Basic " + b64encode(
+            f"{self.application_key}:{self.application_secret}".encode()
+        ).decode("ascii")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Credentials are not pickled: pass key and secret where they are used")
@@ -179,9 +207,13 @@ def string_to_sign(
         content_type: the Content-Type header, as sent; empty if none is sent.
         body: the bytes of the body, as sent.
 
+    Raises:
+        InvalidRequest: the body is not bytes.
+
     Source: "Using REST" page: the MD5 line of a request without a body is empty.
     """
-    digest = b2a_base64(md5(body, usedforsecurity=False).digest(), newline=False) if body else b""
+    sent = _body(body)
+    digest = b2a_base64(md5(sent, usedforsecurity=False).digest(), newline=False) if sent else b""
     return "\n".join(
         (method.upper(), digest.decode("ascii"), content_type, f"x-timestamp:{timestamp}", resource)
     )
@@ -250,33 +282,37 @@ class Refusal(StrEnum):
     )
 
 
-Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str] | tuple[bytes, bytes]]
+Headers: TypeAlias = (
+    Mapping[str, str]
+    | Mapping[str, Sequence[str]]
+    | Iterable[tuple[str, str] | tuple[bytes, bytes]]
+)
 
 
 def find_refusal(
     credentials: Credentials,
     *,
     method: str,
-    path: str,
+    path: str | bytes,
     headers: Headers,
-    body: bytes,
+    body: bytes | None,
     max_age: float | None = 300.0,
-    now: float | None = None,
+    now: float | datetime | None = None,
 ) -> Refusal | None:
     """As `verify`, but says why: for servers that answer with a reason. None means genuine.
 
     Do not tell a stranger the reason on a public callback URL; that is what `verify` is for.
     """
-    if not isinstance(body, bytes | bytearray | memoryview):
-        raise InvalidRequest(f"body is {type(body).__name__}: pass the bytes as they were received")
-    wanted = {"authorization": "", "x-timestamp": "", "content-type": ""}
-    seen = set()
-    for name, value in _pairs(headers):
-        if name in wanted:
-            if name in seen:
-                return Refusal.AMBIGUOUS_HEADERS
-            seen.add(name)
-            wanted[name] = value
+    if not isinstance(credentials, Credentials):
+        raise InvalidRequest(
+            f"credentials is {type(credentials).__name__}", remedy="pass a Credentials"
+        )
+    method, path, body = _argument("method", method), _argument("path", path), _body(body)
+    limit = None if max_age is None else _number("max_age", max_age)
+    present = time() if now is None else _seconds(now)
+    wanted = _wanted_headers(headers)
+    if wanted is None:
+        return Refusal.AMBIGUOUS_HEADERS
     if not wanted["authorization"]:
         return Refusal.NO_AUTHORIZATION
     claim = re.fullmatch(
@@ -289,8 +325,7 @@ def find_refusal(
         return Refusal.NO_TIMESTAMP
     if not _equal(claim[1], credentials.application_key):
         return Refusal.WRONG_KEY
-    age = (time() if now is None else now) - moment.timestamp()
-    if max_age is not None and not abs(age) <= max_age:
+    if limit is not None and not abs(present - moment.timestamp()) <= limit:
         return Refusal.EXPIRED
     expected = sign(
         credentials,
@@ -298,7 +333,7 @@ def find_refusal(
         resource=path,
         timestamp=wanted["x-timestamp"],
         content_type=wanted["content-type"],
-        body=bytes(body),
+        body=body,
     )
     return None if _equal(claim[2], expected) else Refusal.WRONG_SIGNATURE
 
@@ -307,11 +342,11 @@ def verify(
     credentials: Credentials,
     *,
     method: str,
-    path: str,
+    path: str | bytes,
     headers: Headers,
-    body: bytes,
+    body: bytes | None,
     max_age: float | None = 300.0,
-    now: float | None = None,
+    now: float | datetime | None = None,
 ) -> bool:
     """Tell whether a callback (or another signed request) is genuine.
 
@@ -322,14 +357,21 @@ def verify(
         credentials: of the application that the callback belongs to.
         method: HTTP method, as received.
         path: path of the *public* callback URL, percent-escapes as they travelled, without the
-            query. Behind a proxy this may differ from what the application sees, and frameworks
-            like to decode it: the README has the recipes.
-        headers: all headers, as a mapping or as pairs; names in any case. They are used
+            query; bytes, as ASGI has them in `raw_path`, will do. Behind a proxy this may differ
+            from what the application sees, and frameworks like to decode it: the README has the
+            recipes.
+        headers: all headers, as a mapping or as pairs; names in any case. Values are text or
+            bytes, or lists of them, as AWS Lambda has them in `multiValueHeaders`. They are used
             verbatim, so nothing on the way may have rewritten the Content-Type.
-        body: the raw bytes of the body; parsing and serialising again would change them.
+        body: the raw bytes of the body; parsing and serialising again would change them. None is
+            no body.
         max_age: seconds that x-timestamp may be away from the present, either way. None accepts
             any age, and with it every replay.
-        now: the present, in seconds since 1970; None asks the clock.
+        now: the present, in seconds since 1970 or as a datetime with its time zone; None asks the
+            clock.
+
+    Raises:
+        InvalidRequest: an argument is of a type that no request has, whoever sent it.
 
     Source: "Using REST" page, callback requests. The age limit is ours: none is published.
     """
@@ -341,15 +383,108 @@ def verify(
     return refusal is None
 
 
-def _pairs(headers: Headers) -> Iterable[tuple[str, str]]:
+# --- arguments: what no stranger decides is refused, what a stranger sends is not ----------------
+
+_BytesLike: TypeAlias = bytes | bytearray | memoryview
+
+
+def _wanted_headers(headers: Any) -> dict[str, str] | None:
+    """The headers that count, empty if they are missing; None if one is there twice."""
+    wanted = {"authorization": "", "x-timestamp": "", "content-type": ""}
+    seen = set()
+    for name, values in _pairs(headers):
+        if name in wanted:
+            for value in values if isinstance(values, list | tuple) else [values]:
+                if value is None:
+                    continue
+                if name in seen:
+                    return None
+                seen.add(name)
+                wanted[name] = _header(name, value)
+    return wanted
+
+
+def _pairs(headers: Any) -> Iterator[tuple[str, Any]]:
+    wrong = f"headers is {type(headers).__name__}"
+    remedy = "pass all headers, as a mapping or as pairs"
     items = getattr(headers, "items", None)
-    for name, value in cast("Iterable[tuple[Any, Any]]", headers if items is None else items()):
-        if name is not None and value is not None:
-            yield _text(name).lower(), _text(value)
+    pairs: Any = headers
+    if callable(items) and not isinstance(headers, type):
+        pairs = items()
+    if not isinstance(pairs, Iterable) or isinstance(pairs, str | _BytesLike):
+        raise InvalidRequest(wrong, parameter="headers", remedy=remedy)
+    for pair in pairs:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise InvalidRequest(
+                f"headers has a {type(pair).__name__} that is not a pair",
+                parameter="headers",
+                remedy=remedy,
+            )
+        name, value = pair
+        if isinstance(name, str | _BytesLike):  # no other is the name of a header that counts
+            yield _text(name).lower(), value
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+def _header(name: str, value: Any) -> str:
+    if type(value) is int:
+        return shown(value)
+    if not isinstance(value, str | _BytesLike):
+        raise InvalidRequest(
+            f"the header {name} is {type(value).__name__}",
+            parameter="headers",
+            remedy="pass its value as text or bytes",
+        )
+    return _text(value)
+
+
+def _text(value: str | _BytesLike) -> str:
+    return value if isinstance(value, str) else bytes(value).decode("latin-1")
+
+
+def _argument(name: str, value: Any) -> str:
+    if isinstance(value, _BytesLike):
+        return bytes(value).decode("utf-8", "surrogateescape")
+    if not isinstance(value, str):
+        raise InvalidRequest(
+            f"{name} is {type(value).__name__}",
+            parameter=name,
+            remedy="pass it as it was received, as text or bytes",
+        )
+    return value
+
+
+def _body(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if not isinstance(body, _BytesLike):
+        raise InvalidRequest(
+            f"body is {type(body).__name__}",
+            parameter="body",
+            remedy="pass the bytes as they were received",
+        )
+    return body if isinstance(body, bytes) else bytes(body)
+
+
+def _seconds(now: Any) -> float:
+    if not isinstance(now, datetime):
+        return _number("now", now)
+    if now.utcoffset() is None:
+        raise InvalidRequest(
+            "now has no time zone",
+            parameter="now",
+            value=now,
+            remedy="give it one, like datetime.now(UTC)",
+        )
+    return now.timestamp()
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    except OverflowError:
+        pass
+    raise InvalidRequest(parameter=name, value=value, remedy="give seconds, as a number")
 
 
 def _equal(left: str, right: str) -> bool:

@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import json
 import re
-import reprlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from copy import deepcopy
-from typing import Any, ClassVar, Literal, Self, TypeAlias, cast, get_args
+from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, cast, get_args
 
 import attrs
 
 from . import endpoints
 from .endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint, check_e164
 from .errors import InvalidRequest
+from .errors import shown as _shown
 
 __all__ = [
     "Action",
@@ -109,23 +109,25 @@ class _Node:
         label = cls.wire_name or cls.__name__
         if not isinstance(wire, Mapping):
             shown = type(wire).__name__ if isinstance(wire, str | bytes) else _shown(wire)
-            raise InvalidRequest(f"{label} is {shown}: give a JSON object")
+            raise InvalidRequest(f"{label} is {shown}", value=wire, remedy="give a JSON object")
         fields = _fields(cls)
         given: dict[str, Any] = {}
         for key, value in wire.items():
             if key == "name" and cls.wire_name is not None:
                 if not isinstance(value, str) or value.casefold() != cls.wire_name.casefold():
-                    raise InvalidRequest(f"name is {_shown(value)}: {label} was expected")
+                    raise InvalidRequest(parameter="name", value=value, remedy=f"give '{label}'")
                 continue
             field = fields.get(key)
             if field is None:
                 known = ", ".join(sorted(fields)) or "none"
-                raise InvalidRequest(f"{label} has no field {key!r}: known are {known}")
+                raise InvalidRequest(
+                    f"{label} has no field {_shown(key)}", remedy=f"known are {known}"
+                )
             read = field.metadata.get("read")
             given[field.name] = value if read is None or value is None else read(value)
         for key, field in fields.items():
             if field.default is attrs.NOTHING and field.name not in given:
-                raise InvalidRequest(f"{label} lacks {key!r}, which is required")
+                raise InvalidRequest(f"{label} lacks {key!r}, which is required", parameter=key)
         token = _reading.set(True)
         try:
             return cls(**given)
@@ -159,35 +161,19 @@ def _to_wire(value: Any) -> Any:
     return value if to_wire is None else to_wire()
 
 
-def _refuse(instance: object, attribute: attrs.Attribute[Any], value: object, remedy: str) -> None:
-    shown = _shown(value) if attribute.repr else "a secret of the wrong kind"
-    raise InvalidRequest(f"{_place(instance, attribute)} is {shown}: {remedy}")
+def _refuse(
+    instance: object, attribute: attrs.Attribute[Any], value: object, remedy: str
+) -> NoReturn:
+    place = _place(instance, attribute)
+    if not attribute.repr:
+        raise InvalidRequest(
+            f"{place} is a secret of the wrong kind", parameter=place, remedy=remedy
+        )
+    raise InvalidRequest(parameter=place, value=value, remedy=remedy)
 
 
 def _place(instance: object, attribute: attrs.Attribute[Any]) -> str:
     return f"{type(instance).__name__}.{attribute.name}"
-
-
-class _Masking(reprlib.Repr):
-    """Shows values in errors: cut where they are long, and without the credentials of a storage."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 200
-
-    def repr1(self, x: Any, level: int) -> str:
-        if not isinstance(x, Mapping):
-            return super().repr1(x, level)
-        if level <= 0:
-            return "{...}"
-        shown = (
-            f"{key!r}: {'…' if key == 'credentials' else self.repr1(value, level - 1)}"
-            for key, value in x.items()
-        )
-        return f"{{{', '.join(shown)}}}"
-
-
-_shown = _Masking().repr
 
 
 _OURS = (__file__.removesuffix("svaml.py"), "<attrs generated")
@@ -355,9 +341,11 @@ def _headers(instance: object, attribute: attrs.Attribute[Any], value: Any) -> N
     _tuple_of(KeyValue)(instance, attribute, value)
     size = sum(len(pair.key.encode()) + len(pair.value.encode()) for pair in value)
     if size > _HEADERS_LIMIT:
+        place = _place(instance, attribute)
         raise InvalidRequest(
-            f"{_place(instance, attribute)} has {size} bytes: "
-            f"all keys and values together may have {_HEADERS_LIMIT}"
+            f"{place} has {size} bytes",
+            parameter=place,
+            remedy=f"all keys and values together may have {_HEADERS_LIMIT}",
         )
 
 
@@ -524,7 +512,9 @@ def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"Raw {_shown(value)} is not JSON: {error}") from None
     if not isinstance(copy, dict) or not isinstance(copy.get("name"), str) or not copy["name"]:
-        raise InvalidRequest(f"Raw {_shown(value)}: give a JSON object with a 'name'")
+        raise InvalidRequest(
+            f"Raw {_shown(value)}", value=value, remedy="give a JSON object with a 'name'"
+        )
     return copy
 
 
@@ -556,6 +546,28 @@ class Answer(_Node):
     wire_name = "answer"
 
 
+def _file_ids(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, tuple):
+        _refuse(instance, attribute, value, "give a list of str, also for a single one")
+    if not value:
+        _refuse(instance, attribute, value, "give at least one")
+    place = _place(instance, attribute)
+    for file_id in value:
+        if not isinstance(file_id, str):
+            remedy = "give each id as a text"
+            if isinstance(file_id, Iterable) and not isinstance(file_id, bytes):
+                remedy += " of its own; a star unpacks a list, like play(call, *ids)"
+        elif not file_id:
+            remedy = "give ids that are not empty"
+        elif not _is_unicode(file_id):
+            remedy = "it is not valid Unicode: check where it comes from"
+        else:
+            continue
+        raise InvalidRequest(
+            f"{place} has {_shown(file_id)}", parameter=place, value=file_id, remedy=remedy
+        )
+
+
 @attrs.frozen
 class PlayFiles(_Node):
     """Play files or prompts, one after the other.
@@ -567,15 +579,8 @@ class PlayFiles(_Node):
 
     wire_name = "playFiles"
 
-    ids: tuple[str, ...] = attrs.field(
-        converter=_texts, validator=_tuple_of(str, at_least_one=True)
-    )
+    ids: tuple[str, ...] = attrs.field(converter=_texts, validator=_file_ids)
     locale: str | None = attrs.field(default=None, validator=_text_field, kw_only=True)
-
-    def __attrs_post_init__(self) -> None:
-        for file_id in self.ids:
-            if not file_id or not _is_unicode(file_id):
-                raise InvalidRequest(f"PlayFiles.ids has {file_id!r}: give ids that are not empty")
 
 
 @attrs.frozen
@@ -681,9 +686,11 @@ def _without_transcription(
 ) -> None:
     _instance(RecordingOptions)(instance, attribute, value)
     if value is not None and value.transcription_options is not None:
+        place = _place(instance, attribute)
         raise InvalidRequest(
-            f"{_place(instance, attribute)} has transcription_options, "
-            "which only StartRecording knows"
+            f"{place} has transcription_options, which only StartRecording knows",
+            parameter=place,
+            remedy="leave them out",
         )
 
 
@@ -896,7 +903,12 @@ class WebsocketEndpoint(_Node):
         if isinstance(wire, Mapping):
             kind = wire.get("type", "Websocket")
             if not isinstance(kind, str) or kind.casefold() != "websocket":
-                raise InvalidRequest(f"destination is of type {_shown(kind)}: give 'Websocket'")
+                raise InvalidRequest(
+                    f"destination is of type {_shown(kind)}",
+                    parameter="destination",
+                    value=kind,
+                    remedy="give 'Websocket'",
+                )
             wire = {key: value for key, value in wire.items() if key != "type"}
         return super().from_wire(wire)
 
@@ -965,15 +977,19 @@ class RunMenu(_Node):
 
     def __attrs_post_init__(self) -> None:
         if self.enable_voice and self.locale is None:
-            raise InvalidRequest("RunMenu.locale is missing: enable_voice needs it")
+            raise InvalidRequest(
+                "RunMenu.locale is missing",
+                parameter="RunMenu.locale",
+                remedy="enable_voice needs it",
+            )
         if self.menus is None:
             return
         ids = [menu.id for menu in self.menus]
         listed = ", ".join(map(repr, ids))
         if "main" not in ids:
-            raise InvalidRequest(f"RunMenu.menus has {listed}: one of them must be 'main'")
+            raise InvalidRequest(f"RunMenu.menus has {listed}", remedy="one of them must be 'main'")
         if len(set(ids)) < len(ids):
-            raise InvalidRequest(f"RunMenu.menus has {listed}: give each an id of its own")
+            raise InvalidRequest(f"RunMenu.menus has {listed}", remedy="give each an id of its own")
         targets = [
             match[1]
             for menu in self.menus
@@ -984,7 +1000,9 @@ class RunMenu(_Node):
             targets.append(self.main_menu)
         for target in targets:
             if target not in ids:
-                raise InvalidRequest(f"RunMenu goes to menu {target!r}: there are {listed} only")
+                raise InvalidRequest(
+                    f"RunMenu goes to menu {target!r}", remedy=f"there are {listed} only"
+                )
 
 
 @attrs.frozen(kw_only=True)
@@ -1084,7 +1102,7 @@ class Svaml(_Node):
 
     def __attrs_post_init__(self) -> None:
         if not self.instructions and self.action is None:
-            raise InvalidRequest("Svaml is empty: give instructions, an action, or both")
+            raise InvalidRequest("Svaml is empty", remedy="give instructions, an action, or both")
         cookies = [item for item in self.instructions or () if isinstance(item, SetCookie)]
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:

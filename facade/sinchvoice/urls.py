@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -52,12 +52,20 @@ class Origin(NamedTuple):
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this machine's loopback.
 
-    An address with a zone is not: what follows the `%` reaches the resolver as it is.
+    Addresses in other notations than the usual ones are not: resolvers disagree about `127.1`,
+    and a zone (`::1%eth0`) belongs to a network.
     """
+    if host.lower() == "localhost":
+        return True
     try:
-        return host == "localhost" or ("%" not in host and ip_address(host).is_loopback)
+        address = ip_address(host)
     except ValueError:
         return False
+    if isinstance(address, IPv6Address):
+        if address.scope_id is not None:
+            return False
+        return (address.ipv4_mapped or address).is_loopback
+    return address.is_loopback
 
 
 def parse(url: str) -> tuple[Origin, str]:

@@ -69,6 +69,7 @@ class ApiError(SinchVoiceError):
     method: str
     operation: str
     path: str
+    remedy: str | None
 class ApiStatusError(ApiError):
     def __init__(
         self,
@@ -218,10 +219,13 @@ class CdrError(SinchVoiceError):
         file: str = '',
         line: int | None = None,
         reject: Reject | None = None,
+        *,
+        parameter: str | None = None,
+        value: Any = None,
+        remedy: str | None = None,
     ) -> None: ...
     file: str
     line: int | None
-    message: str
     reject: Reject | None
 class ConfigurationError(SinchVoiceError, ValueError): ...
 class ConflictError(ApiStatusError): ...
@@ -239,7 +243,8 @@ class Counter:
 class Credentials:
     def __init__(self, application_key: str, application_secret: str) -> None: ...
     application_key: str
-    application_secret: str
+    @property
+    def application_secret(self) -> str: ...
     def basic_authorization(self) -> str: ...
     def signature(self, to_sign: str) -> str: ...
 Endpoint = MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint
@@ -315,7 +320,19 @@ class ServiceStatus:
     def is_up(self) -> bool: ...
     raw: Mapping[str, Any]
     status: str
-class SinchVoiceError(Exception): ...
+class SinchVoiceError(Exception):
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        parameter: str | None = None,
+        value: Any = None,
+        remedy: str | None = None,
+    ) -> None: ...
+    parameter: str | None
+    remedy: str | None
+    value: Any
+    message: str
 class SipEndpoint:
     def __init__(self, address: str) -> None: ...
     address: str

@@ -29,11 +29,11 @@ def find_refusal(
     credentials: Credentials,
     *,
     method: str,
-    path: str,
-    headers: Mapping[str, str] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
-    body: bytes,
+    path: str | bytes,
+    headers: Mapping[str, str] | Mapping[str, Sequence[str]] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
+    body: bytes | None,
     max_age: float | None = 300.0,
-    now: float | None = None,
+    now: float | datetime | None = None,
 ) -> Refusal | None: ...
 def format_timestamp(seconds: float) -> str: ...
 def sign(
@@ -66,9 +66,9 @@ def verify(
     credentials: Credentials,
     *,
     method: str,
-    path: str,
-    headers: Mapping[str, str] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
-    body: bytes,
+    path: str | bytes,
+    headers: Mapping[str, str] | Mapping[str, Sequence[str]] | Iterable[tuple[str, str] | tuple[bytes, bytes]],
+    body: bytes | None,
     max_age: float | None = 300.0,
-    now: float | None = None,
+    now: float | datetime | None = None,
 ) -> bool: ...

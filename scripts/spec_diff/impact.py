@@ -1,6 +1,7 @@
 """What a change in the API means here: which functions of the facade, which actions of overlays."""
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,28 +17,14 @@ from .model import Change, OverlayAction, SpecDiffError
 from .reading import escape
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "facade"))  # sessions for maintainers do not install the package
+from sinchvoice.routes import ROUTES  # noqa: E402
+
 OVERLAYS = ROOT / "openapi" / "overlays"
 
 # The functions that call an operation, as a user writes them.
 FACADE = {
-    "Calling_GetCallResult": ("voice.calls.get",),
-    "Calling_UpdateCall": (
-        "voice.calls.update",
-        "voice.calls.hangup",
-        "voice.calls.say",
-        "voice.calls.play",
-    ),
-    "Calling_ManageCallWithCallLeg": (
-        "voice.calls.manage_with_call_leg",
-        "voice.calls.say",
-        "voice.calls.play",
-    ),
-    "Report_GetUserCallReport": (
-        "voice.reports.user_calls",
-        "voice.reports.user_calls_by_window",
-    ),
-    "Report_GetCounter": ("voice.reports.counter",),
-    "Report_GetServiceStatus": ("voice.reports.service_status",),
+    route.operation_id: tuple(f"voice.{method}" for method in route.methods) for route in ROUTES
 }
 # Who reads an answer that no operation lists: as published, those are failures.
 FAILURES = ("ApiStatusError",)

@@ -61,7 +61,13 @@ PLANTED = {
         "facade/sinchvoice/errors.py",
         "class CdrError(SinchVoiceError)",
         "class CdrError(Exception)",
-        ["sinchvoice.CdrError: is not a SinchVoiceError any more"],
+        [
+            "sinchvoice.CdrError: is not a SinchVoiceError any more",
+            *(
+                f"sinchvoice.CdrError.{name}: is gone"
+                for name in ("message", "parameter", "value", "remedy")
+            ),
+        ],
     ),
     "a field that can only be given by its name": (
         "facade/sinchvoice/calls.py",

@@ -21,7 +21,7 @@ from operator import call, itemgetter, length_hint
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
+from ..errors import CdrError, InvalidRequest, Reject, RejectCause, Remedy, printable
 from . import layouts
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
@@ -558,7 +558,11 @@ class RecordFile:
                 return layout
         if inferred is not None:
             return inferred
-        raise self._error("the header does not tell which layout this is: give it as layout=", line)
+        raise self._error(
+            "the header does not tell which layout this is",
+            line,
+            Remedy("give it as {layout}", layout="layout="),
+        )
 
     def _no_header(self, raw: bytes, line: int) -> CdrError:
         text = raw.decode("utf-8", "replace")
@@ -569,13 +573,18 @@ class RecordFile:
             return self._error(
                 f"these are no call detail records: '{shown}' is no header row, and has {columns} "
                 f"column{'s' * (columns != 1)} instead of {', '.join(map(str, widths[:-1]))} or "
-                f"{widths[-1]}; if they are, give layout=",
+                f"{widths[-1]}",
                 line,
+                Remedy("if they are, give {layout}", layout="layout="),
             )
         return self._error(
-            f"there is no header row, this is '{shown}': give layout=, which cannot be guessed "
-            "(app-to-app and sip-terminated have the same ten columns)",
+            f"there is no header row, this is '{shown}'",
             line,
+            Remedy(
+                "give {layout}, which cannot be guessed (app-to-app and sip-terminated have the "
+                "same ten columns)",
+                layout="layout=",
+            ),
         )
 
     def _check_separator(self, text: str, line: int) -> None:
@@ -591,8 +600,8 @@ class RecordFile:
                     f"the columns are separated by {name}: semicolons are expected", line
                 )
 
-    def _error(self, message: str, line: int | None = None) -> CdrError:
-        return CdrError(message, self._stream.name, line)
+    def _error(self, message: str, line: int | None = None, remedy: str | None = None) -> CdrError:
+        return CdrError(message, self._stream.name, line, remedy=remedy)
 
 
 class _BadCell(BadValue):

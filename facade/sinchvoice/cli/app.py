@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import attrs
 import typer
@@ -29,7 +29,14 @@ from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printa
 from ..reports import format_day, parse_day
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
-from .options import AccountOptions, ClientOptions, OutputOptions, command, expanded
+from .options import (
+    AccountOptions,
+    ClientOptions,
+    OutputOptions,
+    PlainFlags,
+    command,
+    expanded,
+)
 from .output import (
     EXIT_CODES,
     OutputClosed,
@@ -37,6 +44,7 @@ from .output import (
     SignatureMismatch,
     exit_code,
     show_error,
+    wrapped,
     write,
 )
 from .sandbox_cdr import add_command
@@ -44,6 +52,7 @@ from .sandbox_cdr import add_command
 __all__ = ["app", "run"]
 
 _NAME = "sinchvoice"
+_LONGEST_REPORT = timedelta(days=30)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-class _Group(TyperGroup):
+class _Group(PlainFlags, TyperGroup):
     """Says of a command that it does not have where there is one of that name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -234,6 +243,10 @@ def user(
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
     if length is None:
+        if begin and end and cast("Any", end) - begin > _LONGEST_REPORT:
+            raise InvalidRequest(
+                f"{start} to {stop} is more than 30 days", remedy="use --by-day or --step"
+            )
         with _logging(options), options.client() as voice:
             report = voice.reports.user_calls(endpoint, domain=domain, start=begin, stop=end)
         asked["start"] = None if begin is None else format_day(begin)
@@ -289,7 +302,7 @@ def _length(step: str | None, *, by_day: bool) -> timedelta | None:
         )
     unit = {"d": "days", "h": "hours", "m": "minutes"}[found[2]]
     length = timedelta(**{unit: int(found[1])})
-    if not timedelta(0) < length <= timedelta(days=30):
+    if not timedelta(0) < length <= _LONGEST_REPORT:
         raise InvalidRequest(f"--step is {step!r}: give more than nothing, and at most 30d")
     return length
 
@@ -410,7 +423,7 @@ def _read_svaml(file: str, *, raw: bool) -> Any:
             attrs.evolve(part)  # reading gives no warnings: whoever wrote the file should see them
         return whole
     except InvalidRequest as error:
-        named = InvalidRequest(f"{name}: {error}")
+        named = InvalidRequest(f"{name}: {error.message}", remedy=error.remedy)
         with suppress(InvalidRequest):
             if not raw and _raw_svaml(wire):
                 named.add_note("--raw sends it unchecked")
@@ -550,6 +563,13 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
 # --- sandbox ------------------------------------------------------------------------------------
 
 
+_FAULTS = (  # known without the extra that has them
+    "latency, latency-after, reset, reset-after, truncate, bad-gateway, bad-gateway-after, "
+    "too-many-requests, too-many-requests-date, unavailable, content-type, clock-skew, canonical, "
+    "redirect"
+)
+
+
 def _sandbox(
     options: OutputOptions,
     host: Annotated[
@@ -566,8 +586,8 @@ def _sandbox(
         typer.Option(
             "--fault",
             metavar="FAULT",
-            help="What goes wrong, for example 'reset-after', or 'latency=0.2 10% on GET'; again "
-            "for more. docs/cli.md lists them.",
+            help="What goes wrong, for example 'reset-after', 'latency=0.2 10% on GET' or "
+            f"'unavailable=5 on PATCH /calling/*'; again for more. Names: {_FAULTS}.",
         ),
     ] = None,
 ) -> None:
@@ -632,7 +652,7 @@ def _inventory(box: Any) -> Iterator[str]:
 
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}"
+        return wrapped(f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}")
 
 
 @contextmanager

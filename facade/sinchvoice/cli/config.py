@@ -6,14 +6,17 @@ They are never arguments, which every user of the machine can see.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..hidden import Hidden
 
 __all__ = ["config_path", "find_settings"]
 
@@ -27,12 +30,14 @@ _VARIABLES = {
     "reporting_url": "SINCH_VOICE_REPORTING_URL",
 }
 _NUMBERS = ("timeout", "deadline", "retries")
+_MAX_SIZE = 2**20  # bytes
+_LONGEST_NAME = 20  # characters, of a profile that is listed
 _KEYS = (*_VARIABLES, "auth", "canonical_resource", *_NUMBERS)
 
 
 def find_settings(
     variables: Mapping[str, str], profile: str | None = None
-) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+) -> tuple[Hidden[Mapping[str, str]], Mapping[str, Any]]:
     """Find out what is configured.
 
     The environment counts more than the file, but a profile that was asked for counts more than
@@ -49,26 +54,44 @@ def find_settings(
         ConfigurationError: the file is readable for others, cannot be read, or says something
             that is not known.
     """
-    path, named = config_path(variables), variables.get("SINCHVOICE_CONFIG")
-    file = _read(path, must_exist=bool(named) or profile is not None)
-    profiles = file.pop("profiles", {})
-    environment = {key: variables[name] for key, name in _VARIABLES.items() if variables.get(name)}
-    layers: list[Mapping[str, Any]] = [environment, file]
+    path, named = config_path(variables), bool(variables.get("SINCHVOICE_CONFIG"))
+    environment = Hidden(
+        {key: variables[name] for key, name in _VARIABLES.items() if variables.get(name)}
+    )
+    del variables  # a traceback would show them
+    file = _read(path, must_exist=named or profile is not None)
+    if profile is not None and profile not in file.reveal().get("profiles", {}):
+        known = _names(file.reveal().get("profiles", {}))
+        raise ConfigurationError(f"{path} has no profile {profile!r}", remedy=f"known are {known}")
+    found = Hidden(_found(environment.reveal(), file.reveal(), profile))
+    return (
+        Hidden({_VARIABLES[key]: v for key, v in found.reveal().items() if key in _VARIABLES}),
+        {key: value for key, value in found.reveal().items() if key not in _VARIABLES},
+    )
+
+
+def _found(
+    environment: Mapping[str, Any], file: Mapping[str, Any], profile: str | None
+) -> dict[str, Any]:
+    top = {key: value for key, value in file.items() if key != "profiles"}
+    layers = [environment, top]
     if profile is not None:
-        if profile not in profiles:
-            known = ", ".join(sorted(profiles)) or "none"
-            raise ConfigurationError(f"{path} has no profile {profile!r}: known are {known}")
-        layers.insert(0, profiles[profile])
+        layers.insert(0, file["profiles"][profile])
     found: dict[str, Any] = {}
     for layer in layers:
         pair_is_found = any(key in found for key in _PAIR)
         for key, value in layer.items():
             if key not in found and not (pair_is_found and key in _PAIR):
                 found[key] = value
-    return (
-        {_VARIABLES[key]: value for key, value in found.items() if key in _VARIABLES},
-        {key: value for key, value in found.items() if key not in _VARIABLES},
-    )
+    return found
+
+
+def _names(profiles: Mapping[str, Any]) -> str:
+    """Names of profiles; a long one may be the secret, in the wrong place."""
+    names = [name for name in sorted(profiles) if len(name) <= _LONGEST_NAME]
+    if len(names) < len(profiles):
+        names.append(f"{len(profiles) - len(names)} with a longer name")
+    return ", ".join(names) or "none"
 
 
 def config_path(variables: Mapping[str, str]) -> Path | None:
@@ -84,61 +107,93 @@ def config_path(variables: Mapping[str, str]) -> Path | None:
     return base / "sinchvoice" / "config.toml"
 
 
-def _read(path: Path | None, *, must_exist: bool) -> dict[str, Any]:
+def _read(path: Path | None, *, must_exist: bool) -> Hidden[dict[str, Any]]:
     if path is None:
-        return {}
+        return Hidden({})
     try:
         content = _read_private(path)
     except FileNotFoundError:
         if must_exist:
-            raise ConfigurationError(f"there is no configuration file {path}: write it") from None
-        return {}
+            raise ConfigurationError(
+                f"there is no configuration file {path}", remedy="write it"
+            ) from None
+        return Hidden({})
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        file = tomllib.loads(content.decode())
-    except ValueError as error:
-        # A decoding error would quote the bytes around it.
-        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error
-        raise ConfigurationError(f"{path} is not TOML: {reason}") from None
-    profiles = file.get("profiles", {})
-    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise ConfigurationError(f"{path}: profiles are tables: write [profiles.NAME]")
-    _check(path, {key: value for key, value in file.items() if key != "profiles"})
-    for profile in profiles.values():
-        _check(path, profile)
+    file = _parsed(content.reveal())
+    if isinstance(file, str):
+        raise ConfigurationError(f"{path} is not TOML {file}", remedy="correct it")
+    wrong = _find_mistake(file.reveal())
+    if wrong is not None:
+        raise ConfigurationError(f"{path}: {wrong[0]}", remedy=wrong[1])
     return file
 
 
-def _read_private(path: Path) -> bytes:
+# What follows returns what is wrong instead of raising it, so that no traceback has the content,
+# and shows no values and no unknown keys: any of them may be the secret, in the wrong place.
+
+
+def _parsed(content: bytes) -> Hidden[dict[str, Any]] | str:
+    """The tables, or why there are none."""
+    try:
+        return Hidden(tomllib.loads(content.decode("utf-8-sig")))
+    except UnicodeDecodeError:
+        return "(it is not UTF-8)"
+    except RecursionError:
+        return "that can be read (its tables or lists are nested too deeply)"
+    except ValueError as error:  # tomllib's messages quote keys
+        place = re.search(r"\(at (?:line \d+, column \d+|end of document)\)$", str(error))
+        return place[0] if place else "(it has a number that is too long)"
+
+
+def _find_mistake(file: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What is wrong in the tables, and what to do about it."""
+    profiles = file.get("profiles", {})
+    if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
+        return "profiles are not tables", "write [profiles.NAME]"
+    top = {key: value for key, value in file.items() if key != "profiles"}
+    for table in (top, *profiles.values()):
+        for key, value in table.items():
+            if key not in _KEYS:
+                close = get_close_matches(key, _KEYS, n=1)
+                which = f"an unknown key, which may mean {close[0]}" if close else "an unknown key"
+                return f"there is {which}", f"known are {', '.join((*_KEYS, 'profiles'))}"
+            if key in _NUMBERS:
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    return f"{key} is not a number", "write it without quotes"
+            elif not isinstance(value, str) or not value:
+                return f"{key} is not a text", "write it in quotes"
+    return None
+
+
+def _read_private(path: Path) -> Hidden[bytes]:
     """Read a file; what is looked at is what is read, whatever happens to the name meanwhile."""
     # Not blocking: a pipe that nobody writes to is looked at, and refused.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags), "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError as error:  # a NUL in the name
+        raise ConfigurationError(f"{str(path)!r} is not the name of a file: {error}") from None
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigurationError(f"{path} is not a regular file: write one")
+            raise ConfigurationError(f"{path} is not a regular file", remedy="write one")
         if hasattr(os, "geteuid"):  # Windows has neither owners nor modes of this kind
             if status.st_uid != os.geteuid():
                 raise ConfigurationError(
-                    f"{path} belongs to another user: make a file of your own, and chmod 600 it"
+                    f"{path} belongs to another user",
+                    remedy="make a file of your own, and chmod 600 it",
                 )
             if status.st_mode & 0o077:
                 raise ConfigurationError(
-                    f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):03o}): "
-                    f"chmod 600 {shlex.quote(str(path))}"
+                    f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):03o})",
+                    remedy=f"chmod 600 {shlex.quote(str(path))}",
                 )
-        return file.read()
-
-
-def _check(path: Path, table: Mapping[str, Any]) -> None:
-    # Values are not shown: any of them may be the secret, in the wrong place.
-    for key, value in table.items():
-        if key not in _KEYS:
-            known = ", ".join((*_KEYS, "profiles"))
-            raise ConfigurationError(f"{path} has the unknown key {key!r}: known are {known}")
-        if key in _NUMBERS:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigurationError(f"{path}: {key} is not a number: write it without quotes")
-        elif not isinstance(value, str) or not value:
-            raise ConfigurationError(f"{path}: {key} is not a text: write it in quotes")
+        if status.st_size > _MAX_SIZE:
+            raise ConfigurationError(
+                f"{path} has {status.st_size} bytes", remedy=f"it may have {_MAX_SIZE}"
+            )
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return Hidden(file.read(_MAX_SIZE))
+    finally:
+        os.close(descriptor)

@@ -16,19 +16,44 @@ from typing import Annotated, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import attrs
 import typer
+from typer.core import TyperCommand
 
 from .. import Auth, Options, Region, VoiceClient
 from ..errors import ConfigurationError, InvalidRequest
+from ..hidden import Hidden
 from ..signing import CanonicalResource, Credentials
 from .config import config_path, find_settings
 from .output import Output
 
-__all__ = ["AccountOptions", "ClientOptions", "OutputOptions", "command", "expanded"]
+__all__ = [
+    "AccountOptions",
+    "ClientOptions",
+    "OutputOptions",
+    "PlainFlags",
+    "command",
+    "expanded",
+]
 
 _CALLING_URL = "SINCH_VOICE_CALLING_URL"
+_PAIR = ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET")
 
 P = ParamSpec("P")
 O = TypeVar("O", bound="OutputOptions")  # noqa: E741 - of options
+
+
+class PlainFlags:
+    """A command whose help shows no type of value at options that take none."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class _Command(PlainFlags, TyperCommand):
+    pass
 
 
 def _regions() -> list[str]:
@@ -87,11 +112,9 @@ class AccountOptions(OutputOptions):
         """Key and secret, from the environment or the file."""
         variables, _ = self._settings()
         _client(variables, {}).close()  # says best what is missing
-        return Credentials(
-            variables["SINCH_APPLICATION_KEY"], variables["SINCH_APPLICATION_SECRET"]
-        )
+        return Credentials(*(variables.reveal()[name] for name in _PAIR))
 
-    def _settings(self) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+    def _settings(self) -> tuple[Hidden[Mapping[str, str]], Mapping[str, Any]]:
         return find_settings(os.environ, self.profile)
 
 
@@ -145,17 +168,19 @@ class ClientOptions(AccountOptions):
         variables, configured = self._settings()
         if self.region is not None and self.calling_url is None:
             # What is typed counts more than what is set, and a URL would outdo the region.
-            variables = {key: url for key, url in variables.items() if key != _CALLING_URL}
+            variables = Hidden(
+                {name: text for name, text in variables.reveal().items() if name != _CALLING_URL}
+            )
         given = {name: getattr(self, name, None) for name in Options.__annotations__}
         given = {name: value for name, value in given.items() if value is not None}
         return _client(variables, {**configured, **given})
 
 
-def _client(variables: Mapping[str, str], options: Mapping[str, Any]) -> VoiceClient:
+def _client(variables: Hidden[Mapping[str, str]], options: Mapping[str, Any]) -> VoiceClient:
     try:
-        return VoiceClient.from_env(variables, **cast("Options", options))
+        return VoiceClient.from_env(variables.reveal(), **cast("Options", options))
     except ConfigurationError as error:
-        if "environment variable" in str(error):
+        if not all(map(variables.reveal().get, _PAIR)):
             error.add_note(
                 "or write application_key and application_secret into "
                 f"{config_path(os.environ)} and make it readable for you alone (chmod 600)"
@@ -169,7 +194,7 @@ def command(
     """Register a command whose first parameter are the shared options."""
 
     def register(function: Callable[Concatenate[O, P], None]) -> Callable[Concatenate[O, P], None]:
-        group.command(name)(expanded(function))
+        group.command(name, cls=_Command)(expanded(function))
         return function
 
     return register

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import fill
 from typing import Any, TextIO, TypeAlias
 
 import attrs
@@ -29,14 +30,17 @@ from ..errors import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    Remedy,
     ServerError,
     SinchVoiceError,
     UnexpectedResponse,
+    message_of,
     printable,
 )
 
 __all__ = [
     "EXIT_CODES",
+    "WORDS",
     "Output",
     "OutputClosed",
     "Record",
@@ -44,6 +48,7 @@ __all__ = [
     "SignatureMismatch",
     "exit_code",
     "show_error",
+    "wrapped",
     "write",
 ]
 
@@ -84,19 +89,19 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     OutputClosed: 141,
 }
 
+_READING = ("", "GET", "HEAD")
 _NARROWEST = 7
 """Nobody can read columns of fewer characters, with the space between them."""
 
-# Messages of the library name its methods and settings; here they are commands and options.
-_WORDS = (
-    ("use user_calls_by_window", "use --by-day or --step"),
-    ("use calls.update", "use 'sinchvoice call update'"),
-    ("look with calls.get", "look with 'sinchvoice call get'"),
-    ("auth='basic'", "--auth basic"),
-    ("set canonical_resource", "set --canonical-resource"),
-    ("give layout=", "give --layout"),
-    ("give it as layout=", "give it as --layout"),
-)
+#: What remedies of the library name, in words of the command line.
+WORDS: Mapping[str, str] = {
+    "basic_auth": "--auth basic",
+    "canonical_resource": "--canonical-resource",
+    "get_call": "'sinchvoice call get'",
+    "layout": "--layout",
+    "update_call": "'sinchvoice call update'",
+    "by_window": "--by-day or --step",
+}
 
 
 def exit_code(error: BaseException) -> int:
@@ -205,8 +210,25 @@ class Output:
 
 
 def write(line: str, stream: TextIO | None = None) -> None:
-    """Write a line, to standard output if nothing else is said; no encoding makes it fail."""
+    """Write a line, to standard output if nothing else is said; no encoding makes it fail.
+
+    On standard error it is for people: a terminal gets it broken at words.
+    """
     out: TextIO = sys.stdout if stream is None else stream
+    _put(wrapped(line) if out is sys.stderr else line, out)
+
+
+def wrapped(text: str) -> str:
+    """A text as standard error shows it: lines end at words if that is a terminal.
+
+    Words that are longer than a line stay whole, so that they can be copied.
+    """
+    if not sys.stderr.isatty():
+        return text
+    return fill(text, Console(stderr=True).width, break_long_words=False, break_on_hyphens=False)
+
+
+def _put(line: str, out: TextIO) -> None:
     encoding = out.encoding or "utf-8"
     try:
         out.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
@@ -250,17 +272,9 @@ def show_error(error: Exception, *, as_json: bool) -> None:
     """Say on standard error what went wrong: a line and a hint, or a line of JSON."""
     message, hint = _message(error), _hint(error)
     if as_json:
-        facts = {
-            "type": "UsageError" if isinstance(error, typer.TyperException) else _name(error),
-            "message": message,
-            "status_code": getattr(error, "status_code", None),
-            "error_code": getattr(error, "error_code", None),
-            "reference": getattr(error, "reference", None),
-            "hint": hint,
-            "may_have_executed": getattr(error, "may_have_executed", False),
-            "retry_after": getattr(error, "retry_after", None),
-        }
-        write(json.dumps({"error": facts}), sys.stderr)
+        facts = (error if isinstance(error, SinchVoiceError) else SinchVoiceError()).to_dict()
+        facts |= {"type": _name(error), "message": message, "hint": hint}
+        _put(json.dumps({"error": facts}), sys.stderr)
         return
     write(f"error: {message}", sys.stderr)
     if hint:
@@ -268,30 +282,39 @@ def show_error(error: Exception, *, as_json: bool) -> None:
 
 
 def _name(error: Exception) -> str:
+    if isinstance(error, typer.TyperException):
+        return "UsageError"
     return "OSError" if isinstance(error, OSError) else type(error).__name__
 
 
 def _message(error: Exception) -> str:
-    text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    if isinstance(error, ApiStatusError):
-        text = text.replace(f". Hint: {error.hint}", "")  # it gets a line of its own
+    if isinstance(error, ApiError):  # its remedy gets a line of its own
+        text = message_of(error)
+    elif isinstance(error, SinchVoiceError):
+        text = message_of(error, _remedy(error))
+    else:
+        text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     text = text.partition("\n\nLINE ")[0]  # DuckDB's, which points into the query from below
     text = " ".join(text.split()).replace("Value error, ", "")  # pydantic's, behind typer 0.29
-    return printable(_in_words_of_the_command_line(text), limit=2000)
+    return printable(text, limit=2000)
 
 
 def _hint(error: Exception) -> str | None:
     hints = [*getattr(error, "__notes__", ())]
-    if isinstance(error, ApiStatusError) and error.hint:
-        hints.append(error.hint)
-    if isinstance(error, ApiError) and error.method == "PATCH" and error.may_have_executed:
-        hints.append("look at the call with 'sinchvoice call get' before you try again")
-    elif isinstance(error, ApiConnectionError):
-        hints.append("check the network and the region; --timeout and --retries give more time")
-    return _in_words_of_the_command_line("; ".join(h.removesuffix(".") for h in hints)) or None
+    if isinstance(error, ApiError):
+        hints.extend(filter(None, [_remedy(error)]))
+        if error.may_have_executed and error.method not in _READING:
+            look = (
+                f"look at the call with {WORDS['get_call']}"
+                if "/calls/" in error.path
+                else "look whether it was done"
+            )
+            hints.append(f"{look} before you try again")
+        elif isinstance(error, ApiConnectionError):
+            hints.append("check the network and the region; --timeout and --retries give more time")
+    return "; ".join(hint.removesuffix(".") for hint in hints) or None
 
 
-def _in_words_of_the_command_line(text: str) -> str:
-    for ours, theirs in _WORDS:
-        text = text.replace(ours, theirs)
-    return text
+def _remedy(error: SinchVoiceError) -> str | None:
+    remedy = error.remedy
+    return remedy.worded(WORDS) if isinstance(remedy, Remedy) else remedy

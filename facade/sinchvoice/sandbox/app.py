@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .. import decoding, endpoints, signing
 from ..endpoints import Endpoint, check_e164
 from ..errors import InvalidRequest
+from ..routes import ROUTES, Api
 from ..signing import CanonicalResource, Refusal
 from ..vocabulary import CallLeg, ReportDomain
 from .schema import find_problem
@@ -27,6 +28,7 @@ from .world import Refused, World
 
 __all__ = ["create_app"]
 
+_BASES: dict[Api, str] = {"calling": "", "reporting": "/v1"}
 _MAX_REPORT = timedelta(days=30)
 
 _REFUSALS = {
@@ -46,17 +48,22 @@ def create_app(world: World) -> ASGIApp:
     It is `_Gate(routes)`: the gate lets nobody in who does not prove who they are.
     """
     routes = _Routes(world)
-    call = "/calling/v1/calls/id/{call_id}"
+    handlers = {
+        "calls.get": routes.get_call,
+        "calls.update": routes.update_call,
+        "calls.manage_with_call_leg": routes.update_leg,
+        "reports.user_calls": routes.user_report,
+        "reports.counter": routes.counter,
+        "reports.service_status": routes.service_status,
+    }
     app = Starlette(
         routes=[
-            Route(call, routes.get_call, methods=["GET"]),
-            Route(call, routes.update_call, methods=["PATCH"]),
-            Route(call + "/leg/{leg}", routes.update_leg, methods=["PATCH"]),
-            Route("/v1/users/{type}/{endpoint}/calls/{domain}", routes.user_report),
+            *(
+                Route(_BASES[route.api] + route.path, handlers[route.name], methods=[route.method])
+                for route in ROUTES
+            ),
             # The old page has a default, and does not show how the URL looks then.
             Route("/v1/users/{type}/{endpoint}/calls", routes.user_report),
-            Route("/v1/counters/{counter_id}", routes.counter),
-            Route("/v1/services/{service_id}", routes.service_status),
         ],
         exception_handlers={Refused: routes.refused, HTTPException: routes.no_route},
     )
@@ -136,7 +143,7 @@ class _Routes:
         return Response(status_code=204)
 
     async def update_leg(self, request: Request) -> Response:
-        leg = _segment(request, "leg")
+        leg = _segment(request, "call_leg")
         if leg not in list(CallLeg):
             raise Refused(40003, f"Invalid request: no leg is named {leg!r}")
         self._update(request, CallLeg(leg), one_leg=True)
@@ -170,12 +177,10 @@ class _Routes:
         )
 
     async def counter(self, request: Request) -> Response:
-        return JSONResponse(
-            self.world.counter(_application(request), _segment(request, "counter_id"))
-        )
+        return JSONResponse(self.world.counter(_application(request), _segment(request, "id")))
 
     async def service_status(self, request: Request) -> Response:
-        return JSONResponse(self.world.service_status(_segment(request, "service_id")))
+        return JSONResponse(self.world.service_status(_segment(request, "id")))
 
     async def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101 - Starlette's handlers are typed loosely

@@ -18,14 +18,13 @@ from difflib import get_close_matches
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from inspect import signature
-from math import isfinite
 from random import Random
 from time import time
 from typing import Any, Self, TypeAlias
 
 import attrs
 
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, shown
 from ..signing import CanonicalResource
 
 __all__ = [
@@ -49,35 +48,47 @@ _METHODS = ("*", "GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
 
 
 def _is_duration(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not (isinstance(value, int | float) and isfinite(value) and value >= 0):
-        raise InvalidRequest(f"{attribute.name} is {value!r}: give a number of seconds from 0 on")
+    if not (isinstance(value, int | float) and 0 <= value <= 10**9):
+        raise InvalidRequest(
+            parameter=attribute.name, value=value, remedy="give seconds from 0 to 10**9"
+        )
 
 
 def _is_skew(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
     if not (isinstance(value, int | float) and abs(value) <= 10**9):
-        raise InvalidRequest(f"seconds is {value!r}: give a number, at most 10**9 either way")
+        raise InvalidRequest(
+            parameter="seconds", value=value, remedy="give a number, at most 10**9 either way"
+        )
 
 
 def _is_header(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if not (isinstance(value, str) and re.fullmatch(r"[!-~]([ -~]*[!-~])?", value)):
-        raise InvalidRequest(f"{attribute.name} is {value!r}: headers are printable ASCII")
+        raise InvalidRequest(
+            parameter=attribute.name, value=value, remedy="headers are printable ASCII"
+        )
 
 
 def _is_status(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
     if value not in range(200, 600) or value in (204, 304):
-        raise InvalidRequest(f"status is {value!r}: give one from 200 to 599 that has a body")
+        raise InvalidRequest(
+            parameter="status", value=value, remedy="give one from 200 to 599 that has a body"
+        )
 
 
 def _is_bytes(instance: object, attribute: attrs.Attribute[bytes], value: bytes) -> None:
     if not isinstance(value, bytes):
-        raise InvalidRequest(f"body is {type(value).__name__}: give bytes")
+        raise InvalidRequest(
+            f"body is {type(value).__name__}", parameter="body", value=value, remedy="give bytes"
+        )
 
 
 def _is_retry_after(
     instance: object, attribute: attrs.Attribute[int | None], value: int | None
 ) -> None:
     if value is not None and not (type(value) is int and 0 <= value <= 10**9):
-        raise InvalidRequest(f"retry_after is {value!r}: give whole seconds from 0 to 10**9")
+        raise InvalidRequest(
+            parameter="retry_after", value=value, remedy="give whole seconds from 0 to 10**9"
+        )
 
 
 @attrs.frozen
@@ -214,13 +225,60 @@ Fault: TypeAlias = (
 )
 
 
+@attrs.frozen
+class _Route:
+    """Which requests are meant: each part is a pattern."""
+
+    method: str = "*"
+    host: str = "*"
+    path: str = "*"
+
+    @classmethod
+    def parse(cls, on: object) -> Self:
+        """Read a method, a path or both; the path may be that of a URL."""
+        words = on.split() if isinstance(on, str) else []
+        if not 1 <= len(words) <= 2:
+            raise _no_route(on, "give a method, a path or both, like 'PATCH /calling/*'")
+        if len(words) == 1:
+            words = ["*", words[0]] if re.search("[/.:]", words[0]) else [words[0], "*"]
+        method, where = words[0].upper(), words[1]
+        if method not in _METHODS:
+            raise _no_route(on, f"give one of the methods {', '.join(_METHODS)}, a path or both")
+        if re.search(r"\?.*=|#", where):
+            raise _no_route(on, "leave out the query, the path alone counts")
+        if where == "*" or where.startswith(("/", "*/")):
+            return cls(method, "*", where)
+        url = re.fullmatch(r"(https?://)?([^/]+)(/.*)?", where, re.IGNORECASE)
+        if url is None or not (
+            url[1] or re.fullmatch(r"localhost|.*[.:].+", url[2], re.IGNORECASE)
+        ):
+            raise _no_route(on, "begin the path with a slash, like '/calling/*'")
+        # A bracket of an IPv6 address is no pattern.
+        return cls(method, url[2].lower().replace("[", "[[]"), url[3] or "*")
+
+    def matches(self, method: str, host: str, path: str) -> bool:
+        """Whether a request is meant; `host` is its Host header, with or without a port."""
+        host = host.lower()
+        return (
+            fnmatchcase(method, self.method)
+            and (fnmatchcase(host, self.host) or fnmatchcase(re.sub(r":\d+$", "", host), self.host))
+            and fnmatchcase(path, self.path)
+        )
+
+
+def _no_route(on: object, remedy: str) -> InvalidRequest:
+    return InvalidRequest(parameter="on", value=on, remedy=remedy)
+
+
 class Injection:
     """A fault that is in force, or a script of them; in a `with` block, until its end.
 
     Args:
         fault: a fault that strikes again and again; or several, which strike one request each, in
             order, and then no more. None among them lets a request pass.
-        on: method, path or both of the requests that it strikes, with wildcards.
+        on: which requests it strikes: `*` for all, a method in any case, a path, or both, like
+            `PATCH /calling/*`. Paths have wildcards; a host before one is compared with the
+            request's Host header.
         probability: of striking such a request, from 0 to 1.
 
     Attributes:
@@ -238,19 +296,19 @@ class Injection:
         self._script: deque[Any] = deque(fault if several else (fault,))  # type: ignore[arg-type]
         for part in self._script:
             if (part is not None or not several) and not isinstance(part, Fault):
-                raise InvalidRequest(f"{part!r} is no fault: sinchvoice.sandbox.faults has them")
+                raise InvalidRequest(
+                    f"{shown(part)} is not a fault",
+                    parameter="fault",
+                    value=part,
+                    remedy="sinchvoice.sandbox.faults has them",
+                )
         if not (isinstance(probability, int | float) and 0 <= probability <= 1):
             raise InvalidRequest(
-                f"probability is {probability!r}: give a number from 0 to 1, or 0 to 100 %"
+                parameter="probability",
+                value=probability,
+                remedy="give a number from 0 to 1, or 0 to 100 %",
             )
-        route = re.fullmatch(r"([A-Z]+|\*)?\s*(/\S*)?", on.strip())
-        if route is None or not on.strip():
-            raise InvalidRequest(
-                f"on is {on!r}: give a method, a path or both, like 'PATCH /calling/*'"
-            )
-        self._method, self._path = route[1] or "*", route[2] or "*"
-        if self._method not in _METHODS:
-            raise InvalidRequest(f"on is {on!r}: give one of the methods {', '.join(_METHODS)}")
+        self._route = _Route.parse(on)
         self._on, self._probability, self._is_stopped = on, probability, False
         self.hits = 0
 
@@ -316,14 +374,19 @@ class Injection:
         self.stop()
 
     def strike(
-        self, method: str, path: str, random: Random, *, is_regional: bool = False
+        self,
+        method: str,
+        path: str,
+        random: Random,
+        *,
+        host: str = "",
+        is_regional: bool = False,
     ) -> Fault | None:
         """Say what strikes this request, if anything does."""
         if self.is_over or not (
             # Who was sent to the other region stays there.
             not (is_regional and isinstance(self._script[0], Redirect))
-            and fnmatchcase(method, self._method)
-            and fnmatchcase(path, self._path)
+            and self._route.matches(method, host, path)
             and (self._probability == 1 or random.random() < self._probability)
         ):
             return None

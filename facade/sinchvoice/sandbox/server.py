@@ -226,8 +226,9 @@ class Sandbox(SandboxApplication):
         Args:
             fault: a fault that strikes again and again; or several, which strike one request each,
                 in order, and then no more. None among them lets a request pass.
-            on: the requests that it may strike: a method, a path or both, with wildcards, like
-                `PATCH /calling/*`.
+            on: the requests that it may strike: `*` for all, a method in any case, a path, or both,
+                like `PATCH /calling/*`. Paths have wildcards; a host before one is compared with
+                the request's Host header.
             probability: of striking such a request, from 0 to 1. The dice are seeded.
 
         Raises:
@@ -362,6 +363,10 @@ def _protocol(connections: Connections) -> Any:
                 get_local_addr(transport),
             )
             connections.add(self.addresses, transport)
+
+        def data_received(self, data: bytes) -> None:
+            connections.expect_head(self.addresses)
+            super().data_received(data)
 
         def connection_lost(self, exc: Exception | None) -> None:
             connections.remove(self.addresses)

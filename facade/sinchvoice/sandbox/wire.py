@@ -8,8 +8,11 @@ import logging
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import attrs
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,7 +33,8 @@ from .world import Refused, SandboxRequest, World
 __all__ = ["Connections", "Wire"]
 
 _MAX_BODY = 64 * 1024  # bytes
-_READ_TIMEOUT = 10.0  # seconds
+_READ_TIMEOUT = 10.0  # seconds, for a head and for a body
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _FAILED = b'{"errorCode":50000,"message":"the sandbox failed; its log says why"}'
 _NO_LINGER = struct.pack("ii", 1, 0)  # close with a reset
 _logger = logging.getLogger("sinchvoice.sandbox")
@@ -39,8 +43,22 @@ _logger.setLevel(logging.CRITICAL)
 _server_logger = logging.getLogger("uvicorn.error")
 
 
+@attrs.define
+class _Connection:
+    transport: asyncio.Transport
+    requests: int = 0  # that are under way on it
+    limit: asyncio.TimerHandle | None = None  # on the head of the next one
+
+    def stop_waiting(self) -> None:
+        if self.limit is not None:
+            self.limit.cancel()
+            self.limit = None
+
+
 class Connections:
-    """The open connections of a server, to cut them.
+    """The open connections of a server: to cut them, and to end those that keep it waiting.
+
+    A head has to arrive within the same time as a body.
 
     Attributes:
         are_closing: the server stops: nobody waits for anything any more.
@@ -48,7 +66,7 @@ class Connections:
 
     def __init__(self) -> None:
         self.are_closing = False
-        self._open: dict[tuple[Any, Any], asyncio.Transport] = {}
+        self._open: dict[tuple[Any, Any], _Connection] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
@@ -57,15 +75,41 @@ class Connections:
     def add(self, addresses: tuple[Any, Any], transport: asyncio.Transport) -> None:
         """Note a connection by its two addresses."""
         self._loop = asyncio.get_running_loop()
-        self._open[addresses] = transport
+        self._open[addresses] = _Connection(transport)
+        self.expect_head(addresses)
 
     def remove(self, addresses: tuple[Any, Any]) -> None:
         """Forget a connection that is closed."""
-        self._open.pop(addresses, None)
+        connection = self._open.pop(addresses, None)
+        if connection is not None:
+            connection.stop_waiting()
+
+    def expect_head(self, addresses: tuple[Any, Any]) -> None:
+        """Bytes arrived, or may: if they belong to no request yet, one has to follow in time."""
+        connection = self._open.get(addresses)
+        if connection is not None and not connection.requests and connection.limit is None:
+            connection.limit = asyncio.get_running_loop().call_later(
+                _READ_TIMEOUT, _end, connection.transport
+            )
+
+    @contextmanager
+    def busy(self, scope: Scope) -> Iterator[None]:
+        """While a request is answered, its connection has no limit."""
+        connection = self._open.get(_addresses(scope))
+        if connection is None:
+            yield
+            return
+        connection.stop_waiting()
+        connection.requests += 1
+        try:
+            yield
+        finally:
+            connection.requests -= 1
 
     def of(self, scope: Scope) -> asyncio.Transport | None:
         """The connection that a request came over; None if it is closed."""
-        return self._open.get((scope["client"], scope["server"]))
+        connection = self._open.get(_addresses(scope))
+        return None if connection is None else connection.transport
 
     def close(self) -> None:
         """Cut them all, from any thread: what is under way ends without an answer."""
@@ -74,8 +118,18 @@ class Connections:
             self._loop.call_soon_threadsafe(self._abort)
 
     def _abort(self) -> None:
-        for transport in list(self._open.values()):
-            transport.abort()
+        for connection in list(self._open.values()):
+            connection.transport.abort()
+
+
+def _addresses(scope: Scope) -> tuple[Any, Any]:
+    return scope["client"], scope["server"]
+
+
+def _end(transport: asyncio.Transport) -> None:
+    if not transport.is_closing():
+        transport.write(_TOO_SLOW)
+        transport.close()
 
 
 class Wire:
@@ -105,6 +159,10 @@ class Wire:
         self._regional_port = int(regional_url.rpartition(":")[2])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._connections.busy(scope):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = SandboxRequest(
             at=self._world.clock.now, method=scope["method"], target=_target(scope)
         )
@@ -150,13 +208,14 @@ class Wire:
 
     def _strike(self, request: SandboxRequest, scope: Scope) -> list[Fault]:
         path = request.target.partition("?")[0]
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         is_regional = scope["server"][1] == self._regional_port
         faults = []
         with self._world.lock:
             self._injections[:] = [part for part in self._injections if not part.is_over]
             for injection in self._injections:
                 fault = injection.strike(
-                    request.method, path, self._world.random, is_regional=is_regional
+                    request.method, path, self._world.random, host=host, is_regional=is_regional
                 )
                 if fault is not None:
                     faults.append(fault)

@@ -48,6 +48,7 @@ class Injection:
         path: str,
         random: Random,
         *,
+        host: str = '',
         is_regional: bool = False,
     ) -> Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | None: ...
 class Latency:

@@ -1,0 +1,101 @@
+"""routes.py: each operation is declared once, and everything that has to know it does."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+import regenerate
+from samples import SAMPLES
+from sinchvoice.calls import AsyncCalls, Calls
+from sinchvoice.client import AsyncVoiceClient, VoiceClient
+from sinchvoice.reports import AsyncReports, Reports
+from sinchvoice.routes import APIS, ROUTES, Route
+
+SURFACES: dict[str, tuple[type, type]] = {
+    "calls": (Calls, AsyncCalls),
+    "reports": (Reports, AsyncReports),
+}
+by_name = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+
+
+def published() -> dict[str, tuple[str, str, str]]:
+    """API, method and path of each operation of the specifications, by its id."""
+    return {
+        operation["operationId"]: (api, method.upper(), path)
+        for api in APIS
+        for path, item in regenerate.published(api)["paths"].items()
+        for method, operation in item.items()
+        if method in ("get", "post", "put", "patch", "delete")
+    }
+
+
+def test_the_operations_of_the_specifications_are_declared_and_no_others():
+    assert {route.operation_id for route in ROUTES} == published().keys()
+    assert max(Counter(route.name for route in ROUTES).values()) == 1
+
+
+@by_name
+def test_method_and_path_are_those_of_the_specification(route: Route):
+    api, method, path = published()[route.operation_id]
+    assert (route.api, route.method) == (api, method)
+    assert re.sub(r"{[^}]*}", "{}", route.path) == re.sub(r"{[^}]*}", "{}", path)
+
+
+@by_name
+def test_the_generated_module_is_that_of_the_operation(route: Route):
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", route.operation_id).lower()
+    assert route.module.rpartition(".")[2] == snake
+    assert callable(route.generated._get_kwargs)
+
+
+@by_name
+def test_only_reading_is_repeated_when_nobody_knows_whether_it_worked(route: Route):
+    assert route.replayable is (route.method == "GET")
+
+
+@by_name
+def test_its_methods_are_on_both_surfaces(route: Route):
+    for name in route.methods:
+        surface, _, method = name.partition(".")
+        for kind, client in zip(SURFACES[surface], (VoiceClient, AsyncVoiceClient), strict=True):
+            assert inspect.isfunction(getattr(kind, method))
+            assert isinstance(inspect.getattr_static(client, surface), property)
+
+
+def test_every_method_of_a_surface_is_declared():
+    methods = {
+        f"{surface}.{name}"
+        for surface, kinds in SURFACES.items()
+        for kind in kinds
+        for name in vars(kind)
+        if not name.startswith("_")
+    }
+    assert methods == {name for route in ROUTES for name in route.methods}
+
+
+def test_every_declared_method_has_a_sample():
+    assert SAMPLES.keys() == {name for route in ROUTES for name in route.methods}
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_method_sends_what_is_declared(scripted: Any, name: str, is_async: bool):
+    voice = scripted(SAMPLES[name].response(), is_async=is_async)
+    result = SAMPLES[name].run(voice)
+    if is_async:
+        asyncio.run(result)
+    paths = {
+        f"{route.method} {base}{route.path}"
+        for route in ROUTES
+        for base in [{"calling": "", "reporting": "/v1"}[route.api]]
+        if name in route.methods
+    }
+    for request in voice.requests:
+        sent = f"{request.method} {request.url.raw_path.decode().partition('?')[0]}"
+        assert any(re.fullmatch(re.sub(r"{[^}]*}", "[^/]+", path), sent) for path in paths)
+    assert voice.requests
