@@ -65,7 +65,7 @@ PLANTED = {
             "sinchvoice.CdrError: is not a SinchVoiceError any more",
             *(
                 f"sinchvoice.CdrError.{name}: is gone"
-                for name in ("message", "parameter", "value", "remedy")
+                for name in ("message", "parameter", "value", "remedy", "to_dict")
             ),
         ],
     ),
