@@ -9,11 +9,12 @@ flow's; all sockets are the engine's, which is imported when the first client is
 from __future__ import annotations
 
 import sys
-from typing import Protocol, Self, TypeVar
+from abc import abstractmethod
+from typing import Generic, Protocol, Self, TypeVar
 
 from ._version import __version__
 from .errors import InvalidRequest
-from .flow import Flow, Learned, Operation, Timing
+from .flow import Flow, Learned, Operation, Steps, Timing
 from .settings import Settings
 from .tracing import find_tracer
 from .wire import Answer, Headers, Send, Wait
@@ -41,8 +42,11 @@ class _AsyncWire(Protocol):
     async def close(self) -> None: ...
 
 
-class Exchange:
-    """Runs operations, blocking. Threads may share it, and so may both sides of a fork."""
+W = TypeVar("W", _Wire, _AsyncWire)
+
+
+class _Exchange(Generic[W]):
+    """What both drivers are made of; clients derived from each other share all but the settings."""
 
     def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
         self.settings = settings
@@ -50,13 +54,44 @@ class Exchange:
         self._learned = Learned()
         self._tracer = find_tracer()
         self._headers = _headers(settings)
-        self._wire = _wire(settings)
+        self._wire: W = self._connect(settings)
+
+    @staticmethod
+    @abstractmethod
+    def _connect(settings: Settings) -> W: ...
 
     def with_settings(self, settings: Settings) -> Self:
         """A copy with other settings, which shares connections and what was learnt."""
         copy = object.__new__(type(self))
         vars(copy).update(vars(self), settings=settings, _headers=_headers(settings))
         return copy
+
+    def _steps(self, operation: Operation[T]) -> Steps[T]:
+        """The steps of a call.
+
+        Raises:
+            InvalidRequest: the client is closed.
+        """
+        if self._wire.is_closed:
+            raise InvalidRequest(f"{operation.name}: this client is closed; make a new one")
+        return Flow(
+            operation, self.settings, self._headers, self._learned, self._timing, self._tracer
+        ).run()
+
+
+class Exchange(_Exchange[_Wire]):
+    """Runs operations, blocking. Threads may share it, and so may both sides of a fork."""
+
+    @staticmethod
+    def _connect(settings: Settings) -> _Wire:
+        if settings.transport is not None:
+            from .engine.foreign import Transport
+
+            return Transport(settings.transport)
+        from .engine.blocking import Connections
+        from .engine.plan import Plan
+
+        return Connections(Plan(settings))
 
     def run(self, operation: Operation[T]) -> T:
         """Send, try again where that is safe, and give the result.
@@ -65,11 +100,7 @@ class Exchange:
             InvalidRequest: the client is closed, or what is asked makes no sense.
             ApiError: it went wrong.
         """
-        wire = self._wire
-        _check_open(wire.is_closed, operation.name)
-        steps = Flow(
-            operation, self.settings, self._headers, self._learned, self._timing, self._tracer
-        ).run()
+        wire, steps = self._wire, self._steps(operation)
         try:
             step = next(steps)
             while True:
@@ -91,22 +122,19 @@ class Exchange:
         self._wire.close()
 
 
-class AsyncExchange:
+class AsyncExchange(_Exchange[_AsyncWire]):
     """Runs operations in asyncio. Tasks of one event loop may share it."""
 
-    def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
-        self.settings = settings
-        self._timing = timing or Timing()
-        self._learned = Learned()
-        self._tracer = find_tracer()
-        self._headers = _headers(settings)
-        self._wire = _async_wire(settings)
+    @staticmethod
+    def _connect(settings: Settings) -> _AsyncWire:
+        if settings.transport is not None:
+            from .engine.foreign import AsyncTransport
 
-    def with_settings(self, settings: Settings) -> Self:
-        """As `Exchange.with_settings`."""
-        copy = object.__new__(type(self))
-        vars(copy).update(vars(self), settings=settings, _headers=_headers(settings))
-        return copy
+            return AsyncTransport(settings.transport)
+        from .engine.asynchronous import AsyncConnections
+        from .engine.plan import Plan
+
+        return AsyncConnections(Plan(settings))
 
     async def run(self, operation: Operation[T]) -> T:
         """As `Exchange.run`.
@@ -114,12 +142,8 @@ class AsyncExchange:
         Raises:
             EventLoopError: the connections belong to another event loop.
         """
-        wire = self._wire
-        _check_open(wire.is_closed, operation.name)
+        wire, steps = self._wire, self._steps(operation)
         wire.check_loop()
-        steps = Flow(
-            operation, self.settings, self._headers, self._learned, self._timing, self._tracer
-        ).run()
         try:
             step = next(steps)
             while True:
@@ -141,28 +165,6 @@ class AsyncExchange:
         await self._wire.close()
 
 
-def _wire(settings: Settings) -> _Wire:
-    if settings.transport is not None:
-        from .engine.foreign import Transport
-
-        return Transport(settings.transport)
-    from .engine.blocking import Connections
-    from .engine.plan import Plan
-
-    return Connections(Plan(settings))
-
-
-def _async_wire(settings: Settings) -> _AsyncWire:
-    if settings.transport is not None:
-        from .engine.foreign import AsyncTransport
-
-        return AsyncTransport(settings.transport)
-    from .engine.asynchronous import AsyncConnections
-    from .engine.plan import Plan
-
-    return AsyncConnections(Plan(settings))
-
-
 def _headers(settings: Settings) -> Headers:
     """What every request carries."""
     agent = f"sinchvoice/{__version__} python/{sys.version.split()[0]}"
@@ -178,8 +180,3 @@ def _headers(settings: Settings) -> Headers:
             for name, value in settings.headers.items()
         ),
     ]
-
-
-def _check_open(is_closed: bool, operation: str) -> None:
-    if is_closed:
-        raise InvalidRequest(f"{operation}: this client is closed; make a new one")

@@ -46,6 +46,7 @@ __all__ = [
     "Operation",
     "Outgoing",
     "ResponseInfo",
+    "Steps",
     "Timing",
     "declared",
     "path_segment",
@@ -453,7 +454,7 @@ class Flow(Generic[T]):
         # Its own level, not one that it inherits.
         if 0 < _request_logger.level <= logging.INFO:
             _request_logger.info("%s %s%s", outgoing.method, origin, target)
-        failure = None
+        failure = answer = None
         try:
             answer = yield Send(
                 outgoing.method,

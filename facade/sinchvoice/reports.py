@@ -38,6 +38,7 @@ __all__ = [
 _logger = logging.getLogger("sinchvoice")
 
 _MAX_WINDOW = timedelta(days=30)
+_TOO_LONG = Remedy("use {user_calls_by_window}", user_calls_by_window="user_calls_by_window")
 
 
 @attrs.frozen(kw_only=True)
@@ -327,9 +328,7 @@ def _user_calls(
             f"{start} to {stop} is more than 30 days",
             parameter="stop",
             value=stop,
-            remedy=Remedy(
-                "use {user_calls_by_window}", user_calls_by_window="user_calls_by_window"
-            ),
+            remedy=_TOO_LONG,
         )
     return declared(
         routes.USER_CALL_REPORT,

@@ -199,6 +199,10 @@ def _base(url: str) -> Base:
     return Base(origin, target.rstrip("/"))
 
 
+def _bases(settings: Settings) -> Mapping[Api, Base]:
+    return {"calling": _base(settings.calling_url), "reporting": _base(settings.reporting_url)}
+
+
 def _checked(
     wanted: str, good: Callable[[Any], bool]
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
@@ -269,8 +273,6 @@ class Settings:
         ),
     )
     transport: Any = attrs.field(default=None, repr=False)
-    bases: Mapping[Api, Base] = attrs.field(init=False, repr=False, eq=False)
-
-    @bases.default
-    def _bases(self) -> Mapping[Api, Base]:
-        return {"calling": _base(self.calling_url), "reporting": _base(self.reporting_url)}
+    bases: Mapping[Api, Base] = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(_bases, takes_self=True)
+    )

@@ -100,7 +100,7 @@ WORDS: Mapping[str, str] = {
     "get_call": "'sinchvoice call get'",
     "layout": "--layout",
     "update_call": "'sinchvoice call update'",
-    "by_window": "--by-day or --step",
+    "user_calls_by_window": "--by-day or --step",
 }
 
 

@@ -269,6 +269,7 @@ class _Dialer(httpcore.NetworkBackend):
 
     def __init__(self, destination: Destination, plan: Plan, watch: Watch) -> None:
         self.stream: socket.socket | None = None
+        self._process = getpid()
         self._destination = destination
         self._plan = plan
         self._watch = watch
@@ -321,6 +322,11 @@ class _Dialer(httpcore.NetworkBackend):
     def close(self) -> None:
         stream = self.stream
         if stream is not None:
+            with suppress(OSError):
+                # Whatever a fork has a copy of, the server sees the end now; in the fork itself it
+                # must not.
+                if self._process == getpid() and stream.fileno() >= 0:
+                    socket.socket.shutdown(stream, socket.SHUT_RDWR)
             with suppress(OSError):
                 stream.close()
 

@@ -96,6 +96,7 @@ class Plan:
         self.most = settings.max_connections
         self.keepalive = settings.keepalive
         self._proxies = Proxies.of(settings.proxy)
+        self._destinations: dict[Origin, Destination] = {}
         self._context = settings.ssl_context
         # As they are now: nothing that changes later counts.
         self._files = {
@@ -110,7 +111,10 @@ class Plan:
 
     def destination(self, origin: Origin) -> Destination:
         """The way to an origin."""
-        return Destination(origin, self._proxies.find(origin))
+        found = self._destinations.get(origin)
+        if found is None:
+            found = self._destinations[origin] = Destination(origin, self._proxies.find(origin))
+        return found
 
     def ssl_context(self) -> ssl.SSLContext:
         """Whom TLS trusts: `ssl_context`, or SSL_CERT_FILE, or SSL_CERT_DIR, or certifi's list."""
