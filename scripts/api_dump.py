@@ -35,6 +35,7 @@ PUBLIC = (
     "sinchvoice.cdr",
     "sinchvoice.cdr.kpis",
     "sinchvoice.cli",
+    "sinchvoice.endpoints",
     "sinchvoice.errors",
     "sinchvoice.reports",
     "sinchvoice.sandbox",

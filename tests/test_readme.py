@@ -25,6 +25,7 @@ EXPECTED = [
     [*[r"\d{4}-\d\d-\d\d [1-9] ok, \d+ failed, [1-9]\d+ s"] * 7, "3 ongoing calls"],
     [r"phone \+12125550123"],
     ["3 True"],
+    [r"\{'type': 'number', 'endpoint': '\+12125550123'\}"],
     [r"\[Heard\(leg=<CallLeg.BOTH: 'both'>, what=PlayFiles\(ids=\('welcome',\), locale=None\)\)\]"],
     [],  # run by pytest: test_pytest_plugin.py
     [

@@ -83,10 +83,10 @@ def test_days_go_out_as_days_and_times_in_utc(scripted: Any, moment: Any, text: 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"endpoint": SipEndpoint("a@b")}, "no reports on SipEndpoint"),
+        ({"endpoint": SipEndpoint("a@b")}, "no reports on SIP addresses"),
         ({"endpoint": OtherEndpoint("did", "+1")}, "no reports on OtherEndpoint"),
         ({"endpoint": 46730170101}, "give a PstnEndpoint or an MxpEndpoint"),
-        ({"endpoint": "sip:a@b"}, "no reports on SipEndpoint"),
+        ({"endpoint": "sip:a@b"}, "no reports on SIP addresses"),
         ({"endpoint": "46730170101"}, "write '.46730170101'"),
         ({"endpoint": WITHOUT_PLUS}, "no leading plus"),
         ({"domain": "PSTN"}, "'data' or 'pstn'"),

@@ -32,7 +32,7 @@ from .flow import ResponseInfo
 from .raw import Response
 from .reports import Counter, ReportWindow, ServiceStatus, UserCallReport
 from .retry import RetryPolicy
-from .settings import Region
+from .settings import Auth, Region
 from .signing import CanonicalResource, Credentials
 from .vocabulary import (
     CallDomain,
@@ -55,6 +55,7 @@ __all__ = [
     "ApiStatusError",
     "ApiTimeoutError",
     "AsyncVoiceClient",
+    "Auth",
     "AuthenticationError",
     "BadRequestError",
     "Call",

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 import attrs
 
-from . import decoding, endpoints, routes
+from . import data, decoding, endpoints, routes
 from .endpoints import Endpoint
 from .errors import InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
@@ -39,7 +39,7 @@ __all__ = [
 
 
 @attrs.frozen
-class Price:
+class Price(data.Model):
     """An amount of money, exactly as the server wrote it.
 
     Attributes:
@@ -47,13 +47,25 @@ class Price:
         currency: ISO 4217 code; None if the server did not say.
     """
 
-    amount: Decimal | None
-    currency: str | None
+    amount: Decimal | None = None
+    currency: str | None = None
+
+    def _values(self) -> dict[str, Any]:
+        return {"amount": self.amount, "currency": self.currency}
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            amount=fields.optional("amount", data.money),
+            currency=fields.optional("currency", data.text),
+        )
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class Call(data.Model):
     """A call, as the server knows it now. What the server left out, or garbled, is None.
+
+    For tests, `Call(call_id="a", status="ONGOING")` will do.
 
     Attributes:
         call_id: the call's id.
@@ -65,7 +77,9 @@ class Call:
         result: what became of it; text that is no CallResult is kept.
         reason: why it ended; text that is no CallReason is kept.
         timestamp: when it took place, in UTC.
-        custom: what the application attached: text, or a JSON object. See `custom_json`.
+        custom: what the application attached: text, or a JSON object, whose numbers with a
+            fraction are Decimals. `to_dict` makes JSON numbers of these, or text if a number
+            would lose digits. See `custom_json`.
         user_rate: price per minute.
         debit: price of the whole call.
         raw: the JSON as received, with exact decimals.
@@ -74,18 +88,18 @@ class Call:
     """
 
     call_id: str
-    from_: Endpoint | None
-    to: Endpoint | None
-    domain: CallDomain | str | None
-    duration: int | None
-    status: CallStatus | str | None
-    result: CallResult | str | None
-    reason: CallReason | str | None
-    timestamp: datetime | None
-    custom: str | Mapping[str, Any] | None
-    user_rate: Price | None
-    debit: Price | None
-    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+    from_: Endpoint | None = None
+    to: Endpoint | None = None
+    domain: CallDomain | str | None = None
+    duration: int | None = None
+    status: CallStatus | str | None = None
+    result: CallResult | str | None = None
+    reason: CallReason | str | None = None
+    timestamp: datetime | None = None
+    custom: str | Mapping[str, Any] | None = None
+    user_rate: Price | None = None
+    debit: Price | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def custom_json(self) -> Any:
         """What `custom` means as JSON: text is parsed, an object is given as it is.
@@ -94,6 +108,39 @@ class Call:
             ValueError: it is text that is not JSON.
         """
         return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "call_id": self.call_id,
+            "from": self.from_,
+            "to": self.to,
+            "domain": self.domain,
+            "status": self.status,
+            "result": self.result,
+            "reason": self.reason,
+            "timestamp": self.timestamp,
+            "duration": self.duration,
+            "user_rate": self.user_rate,
+            "debit": self.debit,
+            "custom": self.custom,
+        }
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            call_id=fields.needed("call_id", data.text),
+            from_=fields.optional("from", endpoints.read_strictly),
+            to=fields.optional("to", endpoints.read_strictly),
+            domain=fields.optional("domain", data.member(CallDomain)),
+            status=fields.optional("status", data.member(CallStatus)),
+            result=fields.optional("result", data.member(CallResult)),
+            reason=fields.optional("reason", data.member(CallReason)),
+            timestamp=fields.optional("timestamp", data.moment),
+            duration=fields.optional("duration", data.whole_number),
+            user_rate=fields.optional("user_rate", data.model(Price)),
+            debit=fields.optional("debit", data.model(Price)),
+            custom=fields.optional("custom", data.text_or_object),
+        )
 
 
 class Calls:

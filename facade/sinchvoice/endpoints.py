@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import attrs
 
+from .data import Fields, Model, text
 from .errors import InvalidRequest, shown
 
 __all__ = [
@@ -23,7 +24,7 @@ __all__ = [
     "OtherEndpoint",
     "PstnEndpoint",
     "SipEndpoint",
-    "check_e164",
+    "from_dict",
     "parse",
     "read",
 ]
@@ -108,8 +109,31 @@ def _is_username(instance: object, attribute: attrs.Attribute[str], value: objec
         )
 
 
+class _Endpoint(Model):
+    """What all endpoints share: their form as data has type and value, whatever is known."""
+
+    __slots__ = ()
+
+    def to_wire(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _values(self) -> dict[str, Any]:
+        return {"type": None, "endpoint": None, **self.to_wire()}
+
+    @classmethod
+    def _read(cls, fields: Fields) -> Self:
+        found = _of_fields(fields)
+        if not isinstance(found, cls):
+            raise InvalidRequest(
+                f"data is a {type(found).__name__}, not a {cls.__name__}",
+                parameter="data",
+                remedy="use endpoints.from_dict, which reads all types",
+            )
+        return found
+
+
 @attrs.frozen
-class MxpEndpoint:
+class MxpEndpoint(_Endpoint):
     """An app user, reached over data.
 
     Attributes:
@@ -127,7 +151,7 @@ class MxpEndpoint:
 
 
 @attrs.frozen
-class PstnEndpoint:
+class PstnEndpoint(_Endpoint):
     """A phone number, reached over the public telephone network.
 
     Attributes:
@@ -146,7 +170,7 @@ class PstnEndpoint:
 
 
 @attrs.frozen
-class SipEndpoint:
+class SipEndpoint(_Endpoint):
     """A SIP address.
 
     Attributes:
@@ -164,7 +188,7 @@ class SipEndpoint:
 
 
 @attrs.frozen
-class OtherEndpoint:
+class OtherEndpoint(_Endpoint):
     """An endpoint of another type, or of none: kept as the server sent it.
 
     Attributes:
@@ -203,22 +227,30 @@ def read(value: object) -> Endpoint | None:
     vendor's SDK tests (capitalised types, numbers without a plus).
     """
     if isinstance(value, Mapping):
-        kind, endpoint = _as_text(value.get("type")), _as_text(value.get("endpoint"))
-        if endpoint:
-            match kind and kind.casefold():
-                case "username":
-                    return _received(MxpEndpoint, "username", endpoint)
-                case "number":
-                    return _received(PstnEndpoint, "number", endpoint)
-                case "sip":
-                    return _received(SipEndpoint, "address", endpoint)
-        return OtherEndpoint(kind, endpoint)
+        return _tagged(_as_text(value.get("type")), _as_text(value.get("endpoint")))
     endpoint = _as_text(value)
     if not endpoint:
         return None
     if re.fullmatch(_E164, endpoint):
         return PstnEndpoint(endpoint)
     return OtherEndpoint(None, endpoint)
+
+
+def from_dict(data: Mapping[str, Any]) -> Endpoint:
+    """Make an endpoint, of whatever type, from what its `to_dict` returned.
+
+    Args:
+        data: `{"type": …, "endpoint": …}`.
+
+    Raises:
+        InvalidRequest: It is not an object, or a value is neither text nor None.
+    """
+    return _of_fields(Fields("data", data, inside=False))
+
+
+def read_strictly(name: str, value: object) -> Endpoint:
+    """As `from_dict`, for a value inside of other data, which errors call by its name."""
+    return _of_fields(Fields(name, value))
 
 
 def parse(text: str) -> MxpEndpoint | PstnEndpoint | SipEndpoint:
@@ -246,6 +278,22 @@ def parse(text: str) -> MxpEndpoint | PstnEndpoint | SipEndpoint:
             error.add_note(f"if it is the name of an app user, write 'username:{text}'")
             raise
     return MxpEndpoint(text)
+
+
+def _of_fields(fields: Fields) -> Endpoint:
+    return _tagged(fields.optional("type", text), fields.optional("endpoint", text))
+
+
+def _tagged(kind: str | None, endpoint: str | None) -> Endpoint:
+    if endpoint:
+        match kind and kind.casefold():
+            case "username":
+                return _received(MxpEndpoint, "username", endpoint)
+            case "number":
+                return _received(PstnEndpoint, "number", endpoint)
+            case "sip":
+                return _received(SipEndpoint, "address", endpoint)
+    return OtherEndpoint(kind, endpoint)
 
 
 def _received(kind: type[_T], name: str, endpoint: str) -> _T:

@@ -52,10 +52,15 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
+    "Reject",
+    "RejectCause",
+    "Remedy",
     "ServerError",
     "SinchVoiceError",
     "UnexpectedResponse",
     "UnprocessableError",
+    "message_of",
+    "printable",
 ]
 
 
@@ -150,6 +155,24 @@ class SinchVoiceError(Exception):
 
     def __str__(self) -> str:
         return self._text(self.remedy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as JSON has it: the keys are there whatever is known.
+
+        docs/cli.md describes them, under "JSON of errors". `message` says what is wrong, `hint`
+        what to do about it; the command line words both in its own way.
+        """
+        hints = [*getattr(self, "__notes__", ()), *([self.remedy] if self.remedy else [])]
+        return {
+            "type": type(self).__name__,
+            "message": self._text(None),
+            "status_code": getattr(self, "status_code", None),
+            "error_code": getattr(self, "error_code", None),
+            "reference": getattr(self, "reference", None),
+            "hint": "; ".join(hint.removesuffix(".") for hint in hints) or None,
+            "may_have_executed": getattr(self, "may_have_executed", False),
+            "retry_after": getattr(self, "retry_after", None),
+        }
 
     def _text(self, remedy: str | None) -> str:
         return f"{self.message}: {remedy}" if remedy else self.message
@@ -503,7 +526,12 @@ def error_class(status_code: int) -> type[ApiStatusError]:
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Text of a stranger, safe to print: control characters escaped, cut at `limit` characters."""
+    """Return the text of a stranger, safe to print: control characters escaped.
+
+    Args:
+        text: Any text.
+        limit: Characters after which it is cut.
+    """
     shown = text if len(text) <= limit else text[:limit] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 

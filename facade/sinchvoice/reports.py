@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from . import decoding, endpoints, routes
-from .endpoints import MxpEndpoint, PstnEndpoint, check_e164
+from . import data, decoding, endpoints, routes
+from .data import format_day, parse_day
+from .endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint, check_e164
 from .errors import InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
 from .flow import Operation, declared, path_segment
@@ -31,6 +31,8 @@ __all__ = [
     "Reports",
     "ServiceStatus",
     "UserCallReport",
+    "format_day",
+    "parse_day",
 ]
 
 _logger = logging.getLogger("sinchvoice")
@@ -40,7 +42,7 @@ _TOO_LONG = Remedy("use {user_calls_by_window}", user_calls_by_window="user_call
 
 
 @attrs.frozen(kw_only=True)
-class UserCallReport:
+class UserCallReport(data.Model):
     """What the calls of a user came to.
 
     Attributes:
@@ -57,12 +59,29 @@ class UserCallReport:
     success: int
     failed: int
     duration: int
-    start: datetime | None
-    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+    start: datetime | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "success": self.success,
+            "failed": self.failed,
+            "duration": self.duration,
+            "first_call": self.start,
+        }
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            success=fields.needed("success", data.whole_number),
+            failed=fields.needed("failed", data.whole_number),
+            duration=fields.needed("duration", data.whole_number),
+            start=fields.optional("first_call", data.moment),
+        )
 
 
 @attrs.frozen(kw_only=True)
-class ReportWindow:
+class ReportWindow(data.Model):
     """A stretch of time and its report.
 
     Attributes:
@@ -75,9 +94,20 @@ class ReportWindow:
     stop: date | datetime
     report: UserCallReport
 
+    def _values(self) -> dict[str, Any]:
+        return {"start": self.start, "stop": self.stop, **self.report._values()}
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            start=fields.needed("start", data.day),
+            stop=fields.needed("stop", data.day),
+            report=UserCallReport._read(fields),
+        )
+
 
 @attrs.frozen(kw_only=True)
-class Counter:
+class Counter(data.Model):
     """A counter of the platform.
 
     Attributes:
@@ -90,12 +120,22 @@ class Counter:
     """
 
     value: int | Decimal
-    modified: datetime | None
-    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+    modified: datetime | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    def _values(self) -> dict[str, Any]:
+        return {"value": data.json_number(self.value), "modified": self.modified}
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            value=fields.needed("value", data.exact_number),
+            modified=fields.optional("modified", data.moment),
+        )
 
 
 @attrs.frozen(kw_only=True)
-class ServiceStatus:
+class ServiceStatus(data.Model):
     """Whether a service of the platform is available.
 
     Attributes:
@@ -106,12 +146,19 @@ class ServiceStatus:
     """
 
     status: str
-    raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
     def is_up(self) -> bool:
         """Whether the service is available."""
         return self.status == "up"
+
+    def _values(self) -> dict[str, Any]:
+        return {"status": self.status, "is_up": self.is_up}
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(status=fields.needed("status", data.text))
 
 
 class Reports:
@@ -271,11 +318,11 @@ def _user_calls(
     if domain not in list(ReportDomain):
         raise InvalidRequest(f"domain is {domain!r}: give 'data' or 'pstn'")
     arguments = {"type_": kind, "endpoint": name, "domain": ReportDomain(domain).value}
-    begin, end = _day("start", start), _day("stop", stop)
+    begin, end = parse_day(start, "start"), parse_day(stop, "stop")
     if begin is not None:
-        arguments["field_start"] = _filter(begin)
+        arguments["field_start"] = format_day(begin)
     if end is not None:
-        arguments["field_stop"] = _filter(end)
+        arguments["field_stop"] = format_day(end)
     if begin is not None and end is not None and _length(begin, end) > _MAX_WINDOW:
         raise InvalidRequest(
             f"{start} to {stop} is more than 30 days",
@@ -294,7 +341,7 @@ def _windows(
     endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
 ) -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
     """Check everything now, and build one window at a time."""
-    first, last = _day("start", start), _day("stop", stop)
+    first, last = parse_day(start, "start"), parse_day(stop, "stop")
     if (
         first is None
         or last is None
@@ -340,44 +387,16 @@ def _reportable(endpoint: object) -> tuple[str, str]:
             return "number", number
         case MxpEndpoint(username):
             return "username", path_segment("username", username)
+        case SipEndpoint(address):
+            raise InvalidRequest(
+                f"there are no reports on SIP addresses, as {address!r} is one",
+                parameter="endpoint",
+                value=endpoint,
+                remedy="give a phone number or an app user",
+            )
     raise InvalidRequest(
         f"there are no reports on {endpoint!r}: give a PstnEndpoint or an MxpEndpoint"
     )
-
-
-def _day(name: str, value: object) -> date | None:
-    """A day or a time in UTC, from text as well; None stays None.
-
-    Raises:
-        InvalidRequest: it is neither, or a time without a zone.
-    """
-    if isinstance(value, str):
-        try:
-            value = (
-                date.fromisoformat(value)
-                if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)
-                else datetime.fromisoformat(value)
-            )
-        except ValueError as error:
-            raise InvalidRequest(
-                f"{name} is {value!r}: give a day like 2026-11-01, or a time like "
-                f"2026-11-01T09:00Z ({error})"
-            ) from None
-    if value is not None and not isinstance(value, date):
-        raise InvalidRequest(f"{name} is {value!r}: give a date or a datetime")
-    if not isinstance(value, datetime):
-        return value
-    if value.tzinfo is None:
-        raise InvalidRequest(f"{name} {value!r} has no time zone: give it one, such as UTC")
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise InvalidRequest(f"{name} {value} does not exist in UTC: give a later year") from None
-
-
-def _filter(moment: date) -> str:
-    """A day as YYYY-MM-DD, a time as ISO 8601 in UTC with Z."""
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _length(start: date, stop: date) -> timedelta:

@@ -36,6 +36,8 @@ from sinchvoice import (
     signing,
     svaml,
 )
+from sinchvoice.endpoints import from_dict
+from sinchvoice.reports import parse_day
 from sinchvoice.sandbox import FileForm, Planted, cdr_files
 
 
@@ -56,6 +58,21 @@ def clients() -> None:
         assert_type(voice.with_options(timeout=5), VoiceClient)
         voice.with_options(deadline=None, retries=RetryPolicy())
         voice.with_options(timeout=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def data(call: Call, window: ReportWindow) -> None:
+    assert_type(call.to_dict(), dict[str, Any])
+    assert_type(call.to_json(), str)
+    assert_type(Call.from_dict({"call_id": "a"}), Call)
+    assert_type(ReportWindow.from_dict(window.to_dict()), ReportWindow)
+    assert_type(PstnEndpoint.from_dict({}), PstnEndpoint)
+    assert_type(from_dict({}), Endpoint)
+    assert_type(parse_day("2026-11-01"), date | datetime | None)
+    Call(call_id="a", status="ONGOING", to=MxpEndpoint("alice"))
+    Counter(value=5)
+    UserCallReport(success=1, failed=0, duration=60)
+    Call()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Call.from_dict("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def calls(voice: VoiceClient) -> None:

@@ -24,12 +24,9 @@ import attrs
 import typer
 from typer.core import TyperGroup
 
-from .. import signing
-from .._version import __version__
-from ..calls import CallLeg
-from ..endpoints import MxpEndpoint, PstnEndpoint, check_e164
+from .. import CallLeg, ReportDomain, __version__, endpoints, signing
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
-from ..reports import ReportDomain
+from ..reports import format_day, parse_day
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
 from .options import (
@@ -39,18 +36,13 @@ from .options import (
     PlainFlags,
     command,
     expanded,
-    moment,
 )
 from .output import (
     EXIT_CODES,
     OutputClosed,
     RejectsFound,
     SignatureMismatch,
-    call_record,
-    counter_record,
     exit_code,
-    report_record,
-    service_record,
     show_error,
     wrapped,
     write,
@@ -241,9 +233,12 @@ def user(
     ] = None,
 ) -> None:
     """Report on the calls of an app user or a number."""
-    who = _reportable(endpoint)
-    begin = moment("--start", start)
-    end = moment("--stop", stop)
+    asked: dict[str, Any] = {
+        "endpoint": endpoints.parse(endpoint).to_dict(),
+        "domain": domain.value,
+    }
+    begin = parse_day(start, "--start")
+    end = parse_day(stop, "--stop")
     length = _length(step, by_day=by_day)
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
@@ -253,8 +248,10 @@ def user(
                 f"{start} to {stop} is more than 30 days", remedy="use --by-day or --step"
             )
         with _logging(options), options.client() as voice:
-            report = voice.reports.user_calls(who, domain=domain, start=begin, stop=end)
-        options.output.record(report_record(who, domain, begin, end, report))
+            report = voice.reports.user_calls(endpoint, domain=domain, start=begin, stop=end)
+        asked["start"] = None if begin is None else format_day(begin)
+        asked["stop"] = None if end is None else format_day(end)
+        options.output.record({**asked, **report.to_dict()})
         return
     if begin is None or end is None:
         raise InvalidRequest(
@@ -265,12 +262,9 @@ def user(
             f"--step is {step!r} between days: give times, like --start {start}T00:00Z"
         )
     with _logging(options), options.client() as voice:
-        windows = voice.reports.user_calls_by_window(who, begin, end, length, domain=domain)
+        windows = voice.reports.user_calls_by_window(endpoint, begin, end, length, domain=domain)
         options.output.rows(
-            (
-                report_record(who, domain, window.start, window.stop, window.report)
-                for window in windows
-            ),
+            ({**asked, **window.to_dict()} for window in windows),
             ("start", "stop", "success", "failed", "duration"),
         )
 
@@ -283,7 +277,7 @@ def counter(
     """Read a counter of the platform, which refreshes it every two minutes."""
     with _logging(options), options.client() as voice:
         found = voice.reports.counter(counter_id)
-    options.output.record(counter_record(counter_id, found))
+    options.output.record({"counter": counter_id, **found.to_dict()})
 
 
 @command(report_group)
@@ -294,23 +288,7 @@ def service(
     """Ask whether a service is up; the exit code does not depend on the answer."""
     with _logging(options), options.client() as voice:
         found = voice.reports.service_status(service_id)
-    options.output.record(service_record(service_id, found))
-
-
-def _reportable(text: str) -> PstnEndpoint | MxpEndpoint:
-    kind, colon, value = text.partition(":")
-    if colon and kind.casefold() in ("number", "username"):
-        return PstnEndpoint(value) if kind.casefold() == "number" else MxpEndpoint(value)
-    if colon and kind.casefold() in ("sip", "sips"):
-        raise InvalidRequest(f"there are no reports on SIP addresses, as {text!r} is one")
-    if re.fullmatch(r"\+.*|\(?[0-9][0-9 ().\-/]*", text):
-        try:
-            check_e164("number", text)
-        except InvalidRequest as error:
-            error.add_note(f"if it is the name of an app user, write 'username:{text}'")
-            raise
-        return PstnEndpoint(text)
-    return MxpEndpoint(text)
+    options.output.record({"service": service_id, **found.to_dict()})
 
 
 def _length(step: str | None, *, by_day: bool) -> timedelta | None:
@@ -348,7 +326,7 @@ def get(options: ClientOptions, call: _CallId) -> None:
     """Look up a call."""
     with _logging(options), options.client() as voice:
         found = voice.calls.get(call)
-    options.output.record(call_record(found))
+    options.output.record(found.to_dict())
 
 
 @command(call_group)

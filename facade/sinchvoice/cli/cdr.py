@@ -33,7 +33,8 @@ from ..cdr.layouts import LAYOUTS, find
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
 from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
-from .options import OutputOptions, command, moment
+from ..reports import parse_day
+from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write
 
 __all__ = ["add_commands"]
@@ -593,7 +594,7 @@ def _filter(conditions: list[str]) -> Any:
 
 
 def _instant(name: str, text: str) -> datetime:
-    found = moment(name, text)
+    found = parse_day(text, name)
     assert found is not None  # noqa: S101 - there is a text
     return found if isinstance(found, datetime) else datetime.combine(found, time_of_day(), UTC)
 

@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import typing
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
 from typing import Annotated, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import attrs
 import typer
 from typer.core import TyperCommand
 
-from ..client import Options, VoiceClient
+from .. import Auth, Options, Region, VoiceClient
 from ..errors import ConfigurationError, InvalidRequest
 from ..hidden import Hidden
-from ..settings import Auth, Region
 from ..signing import CanonicalResource, Credentials
 from .config import config_path, find_settings
 from .output import Output
@@ -35,7 +32,6 @@ __all__ = [
     "PlainFlags",
     "command",
     "expanded",
-    "moment",
 ]
 
 _CALLING_URL = "SINCH_VOICE_CALLING_URL"
@@ -242,29 +238,3 @@ def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(call)["__signature__"] = inspect.Signature(parameters)
     return call
-
-
-def moment(name: str, text: str | None) -> date | datetime | None:
-    """A day, or a time in UTC, as it is typed: `2026-11-01`, `2026-11-01T09:00Z`.
-
-    Args:
-        name: of the option, for errors.
-        text: what is typed; None stays None.
-
-    Raises:
-        InvalidRequest: it is neither, or a time without a zone.
-    """
-    if text is None:
-        return None
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return date.fromisoformat(text)
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(
-            f"{name} is {text!r}: give a day like 2026-11-01, or a time like 2026-11-01T09:00Z "
-            f"({error})"
-        ) from None
-    raise InvalidRequest(f"{name} {text!r} has no time zone: write {text}Z if it is UTC")

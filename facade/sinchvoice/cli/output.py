@@ -1,7 +1,7 @@
 """What a run prints: results for people, pipes and programs; errors; and the exit code.
 
-A result is a record: a dict that is JSON already, but for exact decimals inside of what others
-wrote. Programs get it as one line of JSON, pipes as tab-separated text, terminals as a table.
+A result is a record, a dict that is JSON already: `to_dict` makes those of calls and reports.
+Programs get it as one line of JSON, pipes as tab-separated text, terminals as a table.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from textwrap import fill
 from typing import Any, TextIO, TypeAlias
 
@@ -22,8 +20,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..calls import Call, Price
-from ..endpoints import Endpoint
 from ..errors import (
     ApiConnectionError,
     ApiError,
@@ -41,7 +37,6 @@ from ..errors import (
     message_of,
     printable,
 )
-from ..reports import Counter, ServiceStatus, UserCallReport
 
 __all__ = [
     "EXIT_CODES",
@@ -51,12 +46,7 @@ __all__ = [
     "Record",
     "RejectsFound",
     "SignatureMismatch",
-    "call_record",
-    "counter_record",
-    "endpoint_record",
     "exit_code",
-    "report_record",
-    "service_record",
     "show_error",
     "wrapped",
     "write",
@@ -117,75 +107,6 @@ WORDS: Mapping[str, str] = {
 def exit_code(error: BaseException) -> int:
     """The exit code of a run that an error ended."""
     return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
-
-
-# --- records ------------------------------------------------------------------------------------
-
-
-def endpoint_record(endpoint: Endpoint | None) -> Record | None:
-    """Type and value of an endpoint, both there whatever is known."""
-    return None if endpoint is None else {"type": None, "endpoint": None, **endpoint.to_wire()}
-
-
-def call_record(call: Call) -> Record:
-    """A call, in the order in which a person would ask."""
-    return {
-        "call_id": call.call_id,
-        "from": endpoint_record(call.from_),
-        "to": endpoint_record(call.to),
-        "domain": call.domain,
-        "status": call.status,
-        "result": call.result,
-        "reason": call.reason,
-        "timestamp": _time(call.timestamp),
-        "duration": call.duration,
-        "user_rate": _price(call.user_rate),
-        "debit": _price(call.debit),
-        "custom": call.custom,
-    }
-
-
-def report_record(
-    endpoint: Endpoint,
-    domain: str,
-    start: date | datetime | None,
-    stop: date | datetime | None,
-    report: UserCallReport,
-) -> Record:
-    """What the calls of a user came to, and what was asked."""
-    return {
-        "endpoint": endpoint_record(endpoint),
-        "domain": domain,
-        "start": _time(start),
-        "stop": _time(stop),
-        "success": report.success,
-        "failed": report.failed,
-        "duration": report.duration,
-        "first_call": _time(report.start),
-    }
-
-
-def counter_record(counter_id: str, counter: Counter) -> Record:
-    """A counter and its name."""
-    return {"counter": counter_id, "value": counter.value, "modified": _time(counter.modified)}
-
-
-def service_record(service_id: str, service: ServiceStatus) -> Record:
-    """A service and its name."""
-    return {"service": service_id, "status": service.status, "is_up": service.is_up}
-
-
-def _time(moment: date | datetime | None) -> str | None:
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return None if moment is None else moment.isoformat()
-
-
-def _price(price: Price | None) -> Record | None:
-    if price is None:
-        return None
-    amount = None if price.amount is None else f"{price.amount:f}"
-    return {"amount": amount, "currency": price.currency}
 
 
 # --- results ------------------------------------------------------------------------------------
@@ -277,7 +198,7 @@ class Output:
             write(text)
 
     def _json(self, record: Record) -> None:
-        write(json.dumps(record, default=_number))
+        write(json.dumps(record))
 
     @staticmethod
     def console() -> Console:
@@ -334,7 +255,7 @@ def _plain(value: Any) -> str:
         if value.keys() in ({"type", "endpoint"}, {"amount", "currency"}):
             separator = ":" if "type" in value else " "
             return separator.join(_plain(part) for part in value.values() if part is not None)
-        value = json.dumps(value, default=_number, ensure_ascii=False)
+        value = json.dumps(value, ensure_ascii=False)
     return printable(str(value), limit=100_000)
 
 
@@ -344,13 +265,6 @@ def _in_short(value: object) -> object:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _number(value: object) -> float | str:
-    """An exact decimal as a JSON number if that is exact as well, otherwise as text."""
-    assert isinstance(value, Decimal)  # noqa: S101 - records hold nothing else that is not JSON
-    number = float(value)
-    return number if Decimal(repr(number)) == value else str(value)
-
-
 # --- errors -------------------------------------------------------------------------------------
 
 
@@ -358,16 +272,8 @@ def show_error(error: Exception, *, as_json: bool) -> None:
     """Say on standard error what went wrong: a line and a hint, or a line of JSON."""
     message, hint = _message(error), _hint(error)
     if as_json:
-        facts = {
-            "type": "UsageError" if isinstance(error, typer.TyperException) else _name(error),
-            "message": message,
-            "status_code": getattr(error, "status_code", None),
-            "error_code": getattr(error, "error_code", None),
-            "reference": getattr(error, "reference", None),
-            "hint": hint,
-            "may_have_executed": getattr(error, "may_have_executed", False),
-            "retry_after": getattr(error, "retry_after", None),
-        }
+        facts = (error if isinstance(error, SinchVoiceError) else SinchVoiceError()).to_dict()
+        facts |= {"type": _name(error), "message": message, "hint": hint}
         _put(json.dumps({"error": facts}), sys.stderr)
         return
     write(f"error: {message}", sys.stderr)
@@ -376,6 +282,8 @@ def show_error(error: Exception, *, as_json: bool) -> None:
 
 
 def _name(error: Exception) -> str:
+    if isinstance(error, typer.TyperException):
+        return "UsageError"
     return "OSError" if isinstance(error, OSError) else type(error).__name__
 
 

@@ -1,0 +1,315 @@
+"""Results as data: what `to_dict` writes, and what `from_dict` takes back.
+
+Writing keeps everything: times are ISO 8601 in UTC with a Z, amounts of money are text with all
+their digits, enumerations are text, and what is not known is None. Reading is strict, so that a
+mistake shows where it is made: a wrong type is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self, TypeAlias, TypeVar
+
+from .errors import InvalidRequest
+from .vocabulary import Day
+
+__all__ = [
+    "Fields",
+    "Model",
+    "Reader",
+    "day",
+    "exact_number",
+    "format_day",
+    "json_number",
+    "member",
+    "model",
+    "moment",
+    "money",
+    "parse_day",
+    "text",
+    "text_or_object",
+    "whole_number",
+]
+
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
+M = TypeVar("M", bound="Model")
+
+#: Makes a value of JSON, or raises InvalidRequest, which calls it by the given name.
+Reader: TypeAlias = Callable[[str, object], T]
+
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DIGITS = r"[+-]?[0-9]+(?:\.[0-9]+)?"
+_EXPONENT = r"(?:E[+-]?[0-9]{1,9})?"
+
+
+class Model:
+    """A result that can be written as data and read back."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON has it, for `json.dumps` and the like.
+
+        The keys are those of the command line, which docs/cli.md describes. `raw` is left out.
+
+        Raises:
+            InvalidRequest: A time has no time zone, which those of the server have.
+        """
+        return {key: _written(key, value) for key, value in self._values().items()}
+
+    def to_json(self) -> str:
+        """Return `to_dict()` as one line of JSON."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Make a result from what `to_dict` returned; its `raw` is empty.
+
+        Args:
+            data: The keys of `to_dict`. Other keys are ignored, and a key may be missing or None
+                unless the constructor needs its value.
+
+        Raises:
+            InvalidRequest: A value is of the wrong type, or a key that is needed is missing.
+        """
+        return cls._read(Fields("data", data, inside=False))
+
+    def _values(self) -> dict[str, Any]:
+        """What `to_dict` writes, by its key."""
+        raise NotImplementedError
+
+    @classmethod
+    def _read(cls, fields: Fields) -> Self:
+        raise NotImplementedError
+
+
+class Fields:
+    """The values of a JSON object.
+
+    Args:
+        name: What the object is called in errors.
+        value: The object.
+        inside: Whether its keys are named with it, like `debit.amount`.
+
+    Raises:
+        InvalidRequest: It is not an object.
+    """
+
+    def __init__(self, name: str, value: object, *, inside: bool = True) -> None:
+        if not isinstance(value, Mapping):
+            raise _wrong(name, value, "give an object with the keys of to_dict")
+        self._values, self._prefix = value, f"{name}." if inside else ""
+
+    def optional(self, key: str, read: Reader[T]) -> T | None:
+        """Read a value that may be missing or None."""
+        value = self._values.get(key)
+        return None if value is None else read(f"{self._prefix}{key}", value)
+
+    def needed(self, key: str, read: Reader[T]) -> T:
+        """Read a value that has to be there."""
+        value = self.optional(key, read)
+        if value is None:
+            name = f"{self._prefix}{key}"
+            raise InvalidRequest(f"{name} is missing", parameter=name, remedy="give it")
+        return value
+
+
+def _written(name: str, value: Any) -> Any:
+    match value:
+        case Model():
+            return value.to_dict()
+        case StrEnum():
+            return value.value
+        case date():
+            return format_day(value, name)
+        case Decimal():
+            return f"{value:f}"
+        case Mapping():
+            return json.loads(json.dumps(value, default=_plain))
+    return value
+
+
+def _plain(value: object) -> Any:
+    """Return what stands in JSON for a value of an object that the application attached."""
+    if isinstance(value, Decimal):
+        return json_number(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+# --- text and numbers ---------------------------------------------------------------------------
+
+
+def text(name: str, value: object) -> str:
+    """Read text."""
+    if not isinstance(value, str):
+        raise _wrong(name, value, "give text")
+    return value
+
+
+def member(kind: type[E]) -> Reader[E | str]:
+    """Read a member of an enumeration; other text is kept."""
+
+    def read(name: str, value: object) -> E | str:
+        found = text(name, value)
+        return kind(found) if found in list(kind) else str(found)
+
+    return read
+
+
+def whole_number(name: str, value: object) -> int:
+    """Read a whole number."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(name, value, "give a whole number")
+    return value
+
+
+def money(name: str, value: object) -> Decimal:
+    """Read an exact amount, which is text: a number of JSON may have lost digits."""
+    if not isinstance(value, str) or not re.fullmatch(_DIGITS, value):
+        raise _wrong(name, value, "give the amount as text, like '0.1758'")
+    return Decimal(value)
+
+
+def json_number(value: int | Decimal) -> int | float | str:
+    """Write a number: a JSON number if that is exact, otherwise text with all digits."""
+    if isinstance(value, int):
+        return value
+    number = float(value)
+    return number if Decimal(repr(number)) == value else str(value)
+
+
+def exact_number(name: str, value: object) -> int | Decimal:
+    """Read what `json_number` wrote."""
+    if isinstance(value, float) and math.isfinite(value):
+        return Decimal(repr(value))
+    if isinstance(value, str) and re.fullmatch(_DIGITS + _EXPONENT, value):
+        return Decimal(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise _wrong(name, value, "give a number, or a number as text")
+
+
+def text_or_object(name: str, value: object) -> str | dict[str, Any]:
+    """Read text, or an object, whose numbers with a fraction become decimals."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        try:
+            content = json.dumps(value, default=_plain, allow_nan=False)
+            read: dict[str, Any] = json.loads(content, parse_float=Decimal)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidRequest(
+                f"{name} cannot be written as JSON ({error})",
+                parameter=name,
+                value=value,
+                remedy="give text or an object",
+            ) from None
+        return read
+    raise _wrong(name, value, "give text or an object")
+
+
+def model(kind: type[M]) -> Reader[M]:
+    """Read a result inside of another one."""
+    return lambda name, value: kind._read(Fields(name, value))
+
+
+# --- times --------------------------------------------------------------------------------------
+
+
+def parse_day(value: Day | None, name: str = "day") -> date | datetime | None:
+    """Understand a day, or a time with a zone, as people write it.
+
+    Args:
+        value: `2026-11-01`, `2026-11-01T09:00Z`, a date or a datetime; None stays None.
+        name: What it is called in errors.
+
+    Returns:
+        The day, or the time in UTC.
+
+    Raises:
+        InvalidRequest: It is neither, or a time without a zone.
+    """
+    if value is None:
+        return None
+    parsed = _parsed(name, value) if isinstance(value, str) else value
+    if isinstance(parsed, datetime):
+        return _in_utc(name, parsed, value)
+    if not isinstance(parsed, date):
+        raise _wrong(name, parsed, "give a date or a datetime, or text like 2026-11-01")
+    return parsed
+
+
+def day(name: str, value: object) -> date | datetime:
+    """Read a day, or a time."""
+    parsed = parse_day(text(name, value), name)
+    assert parsed is not None  # noqa: S101 - there is a text
+    return parsed
+
+
+def moment(name: str, value: object) -> datetime:
+    """Read a time."""
+    parsed = day(name, value)
+    if not isinstance(parsed, datetime):
+        raise _wrong(name, value, f"add the time of day, like {value}T09:00Z")
+    return parsed
+
+
+def format_day(value: date | datetime, name: str = "day") -> str:
+    """Write a day as `2026-11-01`, a time in UTC as `2026-11-01T09:00:00Z`.
+
+    Args:
+        value: A day, or a time with a zone.
+        name: What it is called in errors.
+
+    Raises:
+        InvalidRequest: It is a time without a zone.
+    """
+    if isinstance(value, datetime):
+        value = _in_utc(name, value, value)
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def _parsed(name: str, value: str) -> date:
+    try:
+        if re.fullmatch(_DAY, value):
+            return date.fromisoformat(value)
+        if re.match(_DAY + "[Tt ]", value):
+            return datetime.fromisoformat(value)
+        reason = ""
+    except ValueError as error:
+        reason = f" ({error})"
+    raise _wrong(
+        name, value, f"give a day like 2026-11-01, or a time like 2026-11-01T09:00Z{reason}"
+    )
+
+
+def _in_utc(name: str, value: datetime, given: object) -> datetime:
+    if value.tzinfo is None:
+        raise InvalidRequest(
+            f"{name} {str(given)!r} has no time zone",
+            parameter=name,
+            value=given,
+            remedy=f"write {given}Z if it is UTC" if isinstance(given, str) else "give it one",
+        )
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest(
+            f"{name} {str(given)!r} does not exist in UTC",
+            parameter=name,
+            value=given,
+            remedy="give another year",
+        ) from None
+
+
+def _wrong(name: str, value: object, remedy: str) -> InvalidRequest:
+    return InvalidRequest(parameter=name, value=value, remedy=remedy)
