@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, get_args
 
 import attrs
 import typer
@@ -243,10 +243,6 @@ def user(
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
     if length is None:
-        if begin and end and cast("Any", end) - begin > _LONGEST_REPORT:
-            raise InvalidRequest(
-                f"{start} to {stop} is more than 30 days", remedy="use --by-day or --step"
-            )
         with _logging(options), options.client() as voice:
             report = voice.reports.user_calls(endpoint, domain=domain, start=begin, stop=end)
         asked["start"] = None if begin is None else format_day(begin)
