@@ -245,7 +245,7 @@ def breaks(before: Path, now: Path) -> list[Break]:
     for old, new in zip(load(before), load(now), strict=True):
         for breakage in griffe.find_breaking_changes(old, new):
             found.add(Break(*described(breakage)))
-        found.update(narrowings(old, new, classes(old), classes(new)))
+        found.update(narrowings(old, new, definitions(old), definitions(new)))
     return sorted(change.as_users_know_it() for change in found)
 
 
@@ -280,14 +280,14 @@ def text(value: object) -> str:
 
 
 def narrowings(
-    old: Member, new: Member, before: dict[str, griffe.Class], now: dict[str, griffe.Class]
+    old: Member, new: Member, before: dict[str, Member], now: dict[str, Member]
 ) -> Iterator[Break]:
     """What griffe does not compare: types, values, and what classes are derived from.
 
     Args:
         old: A module, class, function or attribute.
         new: The same, now.
-        before: Public classes by their names, as they were.
+        before: Public classes and aliases of types by their names, as they were.
         now: The same, now.
     """
     if old.is_alias or new.is_alias or old.kind is not new.kind:
@@ -295,49 +295,58 @@ def narrowings(
     if old.is_class and (lost := ancestors(old, before) - ancestors(new, now)):
         yield Break(old.path, f"is not a {' and not a '.join(sorted(lost))} any more")
     if old.is_function:
-        yield from narrowed_function(old, new)
+        yield from narrowed_function(old, new, before, now)
     elif old.is_attribute:
-        yield from changed_attribute(old, new)
+        yield from changed_attribute(old, new, before, now)
     for name, member in old.members.items():
         if member.is_public and name in new.all_members:
             yield from narrowings(member, new.all_members[name], before, now)
 
 
-def narrowed_function(old: Member, new: Member) -> Iterator[Break]:
+def narrowed_function(
+    old: Member, new: Member, before: dict[str, Member], now: dict[str, Member]
+) -> Iterator[Break]:
     """Parameters that take less, results that can be more, and other ways to be called."""
     for way in sorted(_WAYS & (old.labels ^ new.labels)):
         yield Break(old.path, f"is {way} now" if way in new.labels else f"is not {way} any more")
     for parameter in old.parameters:
         same = next((p for p in new.parameters if p.name == parameter.name), None)
-        if same is not None and (less := lost(parameter.annotation, same.annotation)):
+        if same is None:
+            continue
+        if less := lost(parameter.annotation, same.annotation, before, now):
             yield Break(f"{old.path}({parameter.name})", f"does not take {less} any more")
-    if more := lost(new.returns, old.returns):
+    if more := lost(new.returns, old.returns, now, before):
         yield Break(old.path, f"can now return {more}")
 
 
-def changed_attribute(old: Member, new: Member) -> Iterator[Break]:
+def changed_attribute(
+    old: Member, new: Member, before: dict[str, Member], now: dict[str, Member]
+) -> Iterator[Break]:
     """Attributes that can be more than they were, and constants that are something else."""
-    if more := lost(new.annotation, old.annotation):
+    if more := lost(new.annotation, old.annotation, now, before):
         yield Break(old.path, f"can now be {more}")
     if old.name not in ("__version__", "__all__") and str(old.value) != str(new.value):
         yield Break(old.path, f"is now {new.value}, and was {old.value}")
 
 
-def lost(wide: object, narrow: object) -> str:
+def lost(wide: object, narrow: object, before: dict[str, Member], now: dict[str, Member]) -> str:
     """Which members of a union are missing in another, as text; empty if none is."""
-    before, now = union(wide), union(narrow)
-    return "" if now & {"Any", "object"} else " or ".join(sorted(before - now))
+    had, has = union(wide, before), union(narrow, now)
+    return "" if has & {"Any", "object"} else " or ".join(sorted(had - has))
 
 
-def union(annotation: object) -> set[str]:
-    """The members of a type; the values of a Literal count as such."""
+def union(annotation: object, known: dict[str, Member]) -> set[str]:
+    """The members of a type; the values of a Literal count as such, an alias as what it means."""
     if annotation is None:
         return {"Any"}
     found: set[str] = set()
     pending = [ast.parse(str(annotation), mode="eval").body]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        alias = known.get(node.id) if isinstance(node, ast.Name) else None
+        if alias is not None and alias.is_attribute and alias.value is not None:
+            pending.append(ast.parse(str(alias.value), mode="eval").body)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             pending += [node.left, node.right]
         elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
             values = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -347,15 +356,15 @@ def union(annotation: object) -> set[str]:
     return found
 
 
-def classes(module: Member) -> dict[str, griffe.Class]:
-    """The classes of a package by their names, which are unique in what is public."""
-    found = dict(module.classes)
+def definitions(module: Member) -> dict[str, Member]:
+    """The classes and aliases of a package by their names, which are unique in what is public."""
+    found = {**module.attributes, **module.classes}
     for inner in module.modules.values():
-        found |= classes(inner)
+        found = {**definitions(inner), **found}
     return found
 
 
-def ancestors(kind: Member, known: dict[str, griffe.Class]) -> set[str]:
+def ancestors(kind: Member, known: dict[str, Member]) -> set[str]:
     """The names of what a class is derived from, near and far."""
     found: set[str] = set()
     for base in map(str, kind.bases):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import api_diff
 import api_dump
+import griffe
 import pytest
-from api_diff import Break
+from api_diff import Break, definitions, union
 
 ROOT = Path(__file__).parents[2]
 
@@ -234,6 +235,23 @@ def test_nothing_else_is_found(found: list[Break]):
 
 def test_the_same_twice_has_no_differences(promised: Path):
     assert api_diff.breaks(promised, promised) == []
+
+
+@pytest.mark.parametrize(
+    ("spelled", "members"),
+    [
+        ("int | Leg", {"int", "'a'", "'b'"}),
+        ("Legs", {"'a'", "'b'", "None"}),
+        ("list[Leg]", {"list[Leg]"}),
+        ("Other | None", {"Other", "None"}),
+    ],
+)
+def test_an_alias_of_a_type_means_what_it_stands_for(
+    tmp_path: Path, spelled: str, members: set[str]
+):
+    (tmp_path / "m.pyi").write_text("Leg = Literal['a', 'b']\nLegs = Leg | None\nclass Other: ...\n")
+    known = definitions(griffe.load("m", search_paths=[tmp_path], allow_inspection=False))
+    assert union(spelled, known) == members
 
 
 def test_stubs_do_not_depend_on_where_and_when_they_are_made(promised: Path, tmp_path: Path):
