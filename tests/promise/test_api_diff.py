@@ -249,7 +249,7 @@ def test_the_same_twice_has_no_differences(promised: Path):
 def test_an_alias_of_a_type_means_what_it_stands_for(
     tmp_path: Path, spelled: str, members: set[str]
 ):
-    (tmp_path / "m.pyi").write_text("Leg = Literal['a', 'b']\nLegs = Leg | None\nclass Other: ...\n")
+    (tmp_path / "m.py").write_text("Leg = Literal['a', 'b']\nLegs = Leg | None\nclass Other: ...\n")
     known = definitions(griffe.load("m", search_paths=[tmp_path], allow_inspection=False))
     assert union(spelled, known) == members
 
