@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .findings import printable, quoted
+from .keywords import canonical
 from .model import Change, Level
-from .shapes import canonical
 
 Renderer: TypeAlias = Callable[[Sequence[Change], str, str], str]
 

@@ -315,9 +315,10 @@ BOMB = "\n".join(
         (no_answer, r"not complete after 0\.5 s"),
         (answer("", status=302, Location="https://example.com/"), "moved to https://example.com/"),
         (answer('{"swagger": "2.0", "paths": {}}'), r"no OpenAPI 3\.0 or 3\.1 document"),
-        (answer("openapi: 3.0.0\npaths: {}"), "describes no paths"),
+        (answer("openapi: 3.0.0\npaths: {}"), "is it the right document"),
+        (answer("openapi: 3.0.0\ncomponents: {}"), "describes no paths"),
         (answer("openapi: 3.0.0\npaths: {/pets: {get: {}}}"), "is it the right document"),
-        (answer("openapi: 3.0.0\npaths: [/pets]"), "describes no paths"),
+        (answer("openapi: 3.0.0\npaths: [/pets]"), "paths is not an object"),
         (answer("openapi: 3.0.0\n: ]["), "not YAML"),
         (answer(BOMB), "more than 1000000 values"),
         (answer("openapi: 3.0.0\npaths: &p {/a: *p}"), "stands for nothing, or for itself"),
@@ -458,7 +459,7 @@ def test_references_out_of_the_document_are_not_followed(
             schemas(document)["svaml.action.patch"]["discriminator"]["mapping"]["park"] = reference
         file.write_text(as_yaml(document), encoding="utf-8")
         opened.clear()
-        assert upstream.main([str(file)]) == 2
+        assert upstream.main([str(file)]) == (1 if place == "mapping" else 2)
         assert opened
         assert not [what for what in opened if "other.yaml" in what or "connect" in what]
     assert publisher.paths == []
