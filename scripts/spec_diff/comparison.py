@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from .documents import Document, Node
 from .findings import RESPELT, Report, Spot, Traced, quoted, respellings
-from .keywords import canonical, sunset_facet, types_of
+from .keywords import canonical, sunset, sunset_facet, types_of
 from .operations import (
     Operation,
     Scheme,
@@ -286,12 +286,11 @@ class _Operation:
         return written[media] if media else old, other[other_media] if other_media else new
 
     def _sunset(self, old: Node, new: Node, role: str, spot: Spot) -> None:
-        ends = [one.value.get("x-sunset") for one in (old, new)]
-        ends = [None if end is None else str(end) for end in ends]
+        before, after = (sunset(inside(one, "x-sunset")) for one in (old, new))
         deprecated = [one.value.get("deprecated") is True for one in (old, new)]
-        if deprecated[0] == deprecated[1] and (facet := sunset_facet(*ends)):
+        if deprecated[0] == deprecated[1] and (facet := sunset_facet(before, after)):
             places = inside(old, "x-sunset"), inside(new, "x-sunset")
-            spot.note(f"{role}-{facet}", *places, *ends)
+            spot.note(f"{role}-{facet}", *places, before, after)
 
     def _is_list_of_one(self, old: Node, new: Node) -> bool:
         """Tell whether a single value became an array, and is written as it was."""

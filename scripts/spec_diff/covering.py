@@ -48,7 +48,21 @@ class Covering:
             return self._null(wide, narrow) and all(
                 self._member(wide, self._narrow.of(member)) for member in members
             )
-        return self._member(wide, narrow) and self._null(wide, narrow)
+        return (
+            self._member(wide, narrow)
+            and self._null(wide, narrow)
+            and all(
+                self._member(wide, self._whole(narrow, member))
+                for union in narrow.unions
+                if not union.are_heirs
+                for member in union.members
+            )
+        )
+
+    def _whole(self, narrow: Shape, member: Schema) -> Shape:
+        """Return an alternative with the fields that are described beside it."""
+        inner = self._narrow.of(member)
+        return narrow.among(inner, dict.fromkeys((*narrow.properties, *inner.properties)))
 
     def _member(self, wide: Shape, narrow: Shape) -> bool:
         if wide.types == frozenset() or not is_within(narrow.types, wide.types):

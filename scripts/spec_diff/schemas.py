@@ -183,7 +183,7 @@ class _One:
         """Tell whether anything may be sent now instead of what is described."""
         described = old.properties or old.patterned or old.unions or old.branches
         is_wider = new.is_free and is_within(old.types, new.types)
-        return bool(self._sent and described and is_wider)
+        return bool(self._sent and not self._above and described and is_wider)
 
     # What is found
 
