@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from .documents import Document, Node
 from .findings import RESPELT, Report, Spot, Traced, quoted, respellings
-from .keywords import canonical, sunset, sunset_facet, types_of
+from .keywords import canonical, sunset, sunset_facet
 from .operations import (
     Operation,
     Scheme,
@@ -268,12 +268,11 @@ class _Operation:
         self._sunset(old, new, role, spot)
         pair = self._content(old, new, f"{role}-content-changed", spot)
         if "content" not in old.value and "content" not in new.value:
-            self._style(old, new, spot)
             if self._is_list_of_one(old, new):
                 places = inside(old, "schema"), inside(new, "schema")
-                values = (sorted(types_of(_schema(one)) or ()) for one in places)
-                spot.note(f"{role}-type-generalized", *places, *(" | ".join(v) for v in values))
+                spot.note(f"{role}-type-generalized", *places, "a single value", "array")
                 return
+            self._style(old, new, spot)
         self._schema(*pair, role, spot)
 
     def _content(self, old: Node, new: Node, kind: str, spot: Spot) -> tuple[Node, Node]:
@@ -461,11 +460,6 @@ def _named(header: Node, name: str) -> Node:
     """Return a header as the parameter that it is to who sends it."""
     said = header.value | {"name": name, "in": "header"}
     return Node(header.document, header.pointer, said)
-
-
-def _schema(node: Node) -> Node:
-    value = node.value if isinstance(node.value, dict) else {}
-    return Node(node.document, node.pointer, value)
 
 
 def _has_no_comma(single: Shape) -> bool:

@@ -53,6 +53,7 @@ _IMPLIED = {
     "string": "minLength maxLength pattern contentEncoding contentMediaType",
     "number": "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf",
 }
+_LIMITS = {*LIMITS, "exclusiveMinimum", "exclusiveMaximum", "contains"}
 _TYPE_OF = {keyword: name for name, words in _IMPLIED.items() for keyword in words.split()}
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 _TYPES |= {dict: "object", type(None): "null"}
@@ -162,6 +163,8 @@ def pattern_of(value: dict[str, Any]) -> str | None:
 def limits_of(value: dict[str, Any]) -> dict[str, tuple[Limit, str]]:
     """Return each limit of a schema object, and the keyword that says it."""
     found = dict[str, tuple[Limit, str]]()
+    if not value.keys() & _LIMITS:
+        return found
     for keyword in LIMITS:
         limit = value.get(keyword)
         if is_number(limit) and (limit > 0 or keyword.endswith("imum") or "max" in keyword):
@@ -244,10 +247,12 @@ def list_of(node: Node, keyword: str) -> list[Node]:
 
 def dict_of(node: Node, keyword: str) -> dict[str, Node]:
     """Return the members of an object in a schema object; none if there is no such object."""
-    found = node.value.get(keyword, {})
-    if not isinstance(found, dict):
-        raise SpecDiffError(f"{node.name}/{keyword}: an object is expected, not {found!r}")
-    return {name: node.child(keyword).child(name) for name in found}
+    if keyword not in node.value:
+        return {}
+    inner = node.child(keyword)
+    if not isinstance(inner.value, dict):
+        raise SpecDiffError(f"{inner.name}: an object is expected, not {inner.value!r}")
+    return {name: inner.child(name) for name in inner.value}
 
 
 def schema_reference(name: str) -> str:

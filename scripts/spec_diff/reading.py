@@ -69,6 +69,8 @@ def _short(error: yaml.YAMLError) -> str:
 
 def escape(token: str) -> str:
     """Write a key as a part of a JSON pointer."""
+    if "/" not in token and "~" not in token:
+        return token
     return token.replace("~", "~0").replace("/", "~1")
 
 
@@ -98,7 +100,7 @@ class _Open:
         self.key: str | None = None
         self.key_line = 0
         self.merging = False
-        self.merged: list[Any] = []
+        self.merged: list[tuple[Any, int]] = []
 
 
 class _Builder:
@@ -172,8 +174,8 @@ class _Builder:
 
     def _end(self) -> None:
         done = self._open.pop()
-        for part in done.merged:
-            self._merge(done, part)
+        for part, line in done.merged:
+            self._merge(done, part, line)
         if done.anchor:
             self._anchors[done.anchor] = done.value, self._nodes - done.start
 
@@ -190,15 +192,15 @@ class _Builder:
         self._count(size, line)
         self._place(value, line)
 
-    def _merge(self, target: _Open, part: Any) -> None:
+    def _merge(self, target: _Open, part: Any, line: int) -> None:
         """Add the keys of what `<<` names, unless they are there; the first of several counts."""
         for one in part if isinstance(part, list) else [part]:
             if not isinstance(one, dict):
-                raise self._error(target.key_line, "<< is expected to name an object, or several")
+                raise self._error(line, "<< is expected to name an object, or several")
             for key, value in one.items():
                 if key not in target.value:
                     target.value[key] = value
-                    self._lines[f"{target.pointer}/{escape(key)}"] = target.key_line
+                    self._lines[f"{target.pointer}/{escape(key)}"] = line
 
     def _place(self, value: Any, line: int) -> str:
         """Put a value where the document has it and return its pointer."""
@@ -211,7 +213,7 @@ class _Builder:
             raise self._error(line, "a key is expected to be text")
         elif top.merging:
             pointer = f"{top.pointer}/<<"
-            top.merged.append(value)
+            top.merged.append((value, top.key_line))
             top.key, top.merging, line = None, False, top.key_line
         else:
             pointer = f"{top.pointer}/{escape(top.key)}"

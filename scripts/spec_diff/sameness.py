@@ -1,16 +1,32 @@
-"""What two documents say in the same words, so that nobody needs to compare it."""
+"""What two documents describe in the same words, so that nobody needs to compare it."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from .documents import DATA, NAMED, Document, Node
-from .keywords import PROSE, schema_reference
+from .documents import NAMED, Document, Node
+from .keywords import PROSE, UNIONS, schema_reference
 from .model import SpecDiffError
+
+_MOST_REFERENCES = 100  # one behind the other
+
+
+class _Two(NamedTuple):
+    """A value of either document; `named` says that the keys of objects are names."""
+
+    old: Any
+    new: Any
+    named: bool = False
+
+    @property
+    def key(self) -> tuple[int, int, bool]:
+        return id(self.old), id(self.new), self.named
 
 
 class Sameness:
-    """Tells whether two parts of two documents are written alike, with all that they refer to.
+    """Tells whether two schemas are written alike, with all that they refer to.
 
-    Prose and extensions do not count, but for `x-sunset`.
+    A reference is what it refers to: it does not matter whether a schema has a name. Prose and
+    extensions do not count, but for `x-sunset`.
 
     Args:
         old: One document.
@@ -19,86 +35,133 @@ class Sameness:
 
     def __init__(self, old: Document, new: Document) -> None:
         self._documents = old, new
-        # By identity; each value is kept beside, so that no other one gets its id.
-        self._hashes = dict[tuple[int, bool], tuple[int, Any]]()
-        self._references = dict[int, tuple[frozenset[str], Any]]()
-        self._changed = self._find_changed() if old.is_3_0 == new.is_3_0 else None
+        self._speak_alike = old.is_3_0 == new.is_3_0
+        # By identity; what could go away is kept, so that nothing else gets its id.
+        self._known = dict[tuple[int, int, bool], bool]()
+        self._kept = dict[int, Any]()
 
     def __call__(self, old: Node, new: Node) -> bool:
-        """Tell whether two nodes are alike; False if that is not certain."""
-        documents = old.document, new.document
-        if self._changed is None or documents != self._documents:
+        """Tell whether two schemas are alike; False if that is not certain."""
+        if not self._speak_alike or (old.document, new.document) != self._documents:
             return False
-        return self._hash(old.value, named=False) == self._hash(new.value, named=False) and not (
-            self._refers(old.value) & self._changed
-        )
+        two = _Two(self._behind(0, old.value), self._behind(1, new.value))
+        if not _are_containers(two):
+            return _are_equal(two)
+        self._kept[id(two.old)], self._kept[id(two.new)] = two.old, two.new
+        if two.key not in self._known:
+            self._find_out(two)
+        return self._known[two.key]
 
-    def _find_changed(self) -> set[str]:
-        """Return the references that lead to something that has changed, directly or not."""
-        old, new = self._documents
-        inner, changed = dict[str, frozenset[str]](), set[str]()
-        todo = [*self._refers(old.data)]
+    def _find_out(self, start: _Two) -> None:
+        """Compare all that two values contain and refer to.
+
+        They are alike unless something in them is not: what contains itself is as well.
+        """
+        above = dict[tuple[int, int, bool], list[tuple[int, int, bool]]]({start.key: []})
+        different, todo = list[tuple[int, int, bool]](), [start]
         while todo:
-            reference = todo.pop()
-            if reference in inner or reference in changed:
+            two = todo.pop()
+            inner = list(self._inner(two))
+            if not all(map(_are_containers, inner)) and not all(
+                _are_containers(one) or _are_equal(one) for one in inner
+            ):
+                different.append(two.key)
                 continue
-            try:
-                targets = old.resolve(reference), new.resolve(reference)
-            except SpecDiffError:
-                changed.add(reference)
-                continue
-            hashes = {self._hash(target.value, named=False) for target in targets}
-            if reference.startswith("#/") and len(hashes) == 1:
-                inner[reference] = self._refers(targets[0].value)
-                todo += inner[reference]
-            else:
-                changed.add(reference)
-        above = dict[str, list[str]]()
-        for reference, inside in inner.items():
-            for one in inside:
-                above.setdefault(one, []).append(reference)
-        todo = [*changed]
-        while todo:
-            for reference in above.get(todo.pop(), ()):
-                if reference not in changed:
-                    changed.add(reference)
-                    todo.append(reference)
-        return changed
+            for one in filter(_are_containers, inner):
+                if (known := self._known.get(one.key)) is False:
+                    different.append(two.key)
+                elif known is None and one.key in above:
+                    above[one.key].append(two.key)
+                elif known is None:
+                    above[one.key] = [two.key]
+                    todo.append(one)
+        self._known |= dict.fromkeys(above, True)
+        while different:
+            key = different.pop()
+            if self._known[key]:
+                self._known[key] = False
+                different += above[key]
 
-    def _hash(self, value: Any, *, named: bool) -> int:
-        """Return a number that equal values have in common; `named` says whose keys are names."""
-        if not isinstance(value, dict | list):
-            return hash((isinstance(value, bool), value))
-        key = id(value), named
-        if key not in self._hashes:
-            if isinstance(value, list):
-                said: Any = tuple(self._hash(one, named=False) for one in value)
-            else:
-                said = frozenset(
-                    (name, self._hash(one, named=not named and name in NAMED))
-                    for name, one in value.items()
-                    if named or not (name in PROSE or _is_extension(name))
-                )
-            self._hashes[key] = hash((isinstance(value, list), said)), value
-        return self._hashes[key][0]
+    def _inner(self, two: _Two) -> Iterator[_Two]:
+        """Yield what has to be alike for two values to be; something that is not if they differ."""
+        old, new, named = two
+        if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            for one, other in zip(old, new, strict=True):
+                yield self._two(one, other)
+        elif isinstance(old, dict) and isinstance(new, dict):
+            keys = old.keys() if named else _said(old)
+            others = new.keys() if named else _said(new)
+            if keys != others or (not named and "$dynamicRef" in keys):
+                yield _DIFFERENT
+                return
+            for name in keys:
+                if not named and name == "$ref" and isinstance(old[name], str):
+                    yield self._referred(old[name], new[name])
+                elif named:
+                    yield self._two(old[name], new[name])
+                else:
+                    yield self._two(old[name], new[name], named=name in NAMED)
+            if not named and isinstance(old.get("discriminator"), dict):
+                yield from self._told(old, new)
+        else:
+            yield _DIFFERENT
 
-    def _refers(self, value: Any) -> frozenset[str]:
-        """Return all references in a value; one that depends on where it stands has changed."""
-        if not isinstance(value, dict | list):
-            return frozenset()
-        if (key := id(value)) not in self._references:
-            found = set[str]()
-            members: Any = value.items() if isinstance(value, dict) else enumerate(value)
-            for name, one in members:
-                if name in ("$ref", "$dynamicRef") and isinstance(one, str):
-                    found.add(one if name == "$ref" else f"dynamic {one}")
-                elif name == "mapping" and isinstance(one, dict):
-                    found.update(schema_reference(str(schema)) for schema in one.values())
-                elif name not in DATA or isinstance(one, dict):
-                    found |= self._refers(one)
-            self._references[key] = frozenset(found), value
-        return self._references[key][0]
+    def _told(self, old: dict[str, Any], new: dict[str, Any]) -> Iterator[_Two]:
+        """Yield what the names that a discriminator knows stand for, said or implied."""
+        for word in UNIONS:
+            for one, other in zip(old.get(word, ()), new.get(word, ()), strict=False):
+                if isinstance(one, dict) and isinstance(other, dict):
+                    yield _Two(one.get("$ref"), other.get("$ref"))
+        mapping = old["discriminator"].get("mapping")
+        for name in mapping.values() if isinstance(mapping, dict) else ():
+            reference = schema_reference(str(name))
+            yield self._referred(reference, reference)
+
+    def _referred(self, one: str, other: Any) -> _Two:
+        sides = [self._target(side, name) for side, name in enumerate((one, other))]
+        return _DIFFERENT if None in sides else self._two(*(side.value for side in sides if side))
+
+    def _two(self, old: Any, new: Any, *, named: bool = False) -> _Two:
+        if named:
+            return _Two(old, new, named=True)
+        return _Two(self._behind(0, old), self._behind(1, new))
+
+    def _behind(self, side: int, value: Any) -> Any:
+        """Return what a reference that stands alone refers to."""
+        for _ in range(_MOST_REFERENCES):
+            if not isinstance(value, dict) or not isinstance(value.get("$ref"), str):
+                break
+            alone = self._documents[side].is_3_0 or _said(value) == {"$ref"}
+            target = self._target(side, value["$ref"]) if alone else None
+            if target is None:
+                break
+            value = target.value
+        return value
+
+    def _target(self, side: int, reference: Any) -> Node | None:
+        """Return what a reference names; None if that is not in the document, or not clear."""
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            return None
+        try:
+            return self._documents[side].resolve(reference)
+        except SpecDiffError:
+            return None
 
 
-def _is_extension(name: str) -> bool:
-    return name.startswith("x-") and name != "x-sunset"
+_DIFFERENT = _Two(0, 1)
+
+
+def _said(value: dict[str, Any]) -> set[str]:
+    return {
+        name
+        for name in value
+        if name not in PROSE and (not name.startswith("x-") or name == "x-sunset")
+    }
+
+
+def _are_containers(two: _Two) -> bool:
+    return isinstance(two.old, dict | list) and isinstance(two.new, dict | list)
+
+
+def _are_equal(two: _Two) -> bool:
+    return bool(two.old == two.new) and isinstance(two.old, bool) is isinstance(two.new, bool)

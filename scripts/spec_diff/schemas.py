@@ -337,7 +337,7 @@ class _One:
         self._add(facet, old.where("enum"), new.where("enum"), before, after, note)
 
     def _notes(self, old: Shape, new: Shape) -> None:
-        before, after = old.at.get("default"), new.at.get("default")
+        before, after = old.find("default"), new.find("default")
         values = before and before.value, after and after.value
         if before is None or after is None:
             if before is not after:
@@ -348,7 +348,7 @@ class _One:
         if old.deprecated != new.deprecated:
             facet = "deprecated" if new.deprecated else "reactivated"
             self._keyword(facet, "deprecated", old, new, old.deprecated, new.deprecated)
-        ends = sunset(old.at.get("x-sunset")), sunset(new.at.get("x-sunset"))
+        ends = sunset(old.find("x-sunset")), sunset(new.find("x-sunset"))
         changed = sunset_facet(*ends)
         if changed and old.deprecated == new.deprecated:
             self._keyword(changed, "x-sunset", old, new, *ends)
@@ -432,7 +432,7 @@ class _One:
         kind = f"response-{optional}-property-added"
         if self._sent:
             kind = f"new-{optional}-request-property"
-            has_default = "default" in self._news.of(after).at
+            has_default = self._news.of(after).find("default") is not None
             kind += "-with-default" if is_required and has_default else ""
         self._note(kind, old.where("properties"), after[0], None, name, path)
 
@@ -444,7 +444,7 @@ class _One:
             return
         kind = f"{'request' if self._sent else 'response'}-property-became-"
         kind += "required" if now else "optional"
-        if self._sent and now and "default" in self._news.of(after).at:
+        if self._sent and now and self._news.of(after).find("default") is not None:
             kind += "-with-default"
         self._note(kind, old, new, before, now, path)
 

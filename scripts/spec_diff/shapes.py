@@ -15,7 +15,6 @@ from typing import Any, TypeAlias
 
 from .documents import Document, Node
 from .keywords import (
-    PROSE,
     UNIONS,
     Limit,
     as_schema,
@@ -90,7 +89,8 @@ class Shape:
 
     Attributes:
         node: Where it stands.
-        at: Where each of its keywords stands.
+        parts: The objects that say all this.
+        at: Where a keyword stands, unless that is the first part that has it.
         types: Its JSON types, null not among them; None for any. Those of its alternatives if it
             names none.
         are_implied: Whether no keyword names the types, but others are made for them alone.
@@ -122,6 +122,7 @@ class Shape:
     """
 
     node: Node
+    parts: list[Node] = field(default_factory=list)
     at: dict[str, Node] = field(default_factory=dict)
     types: frozenset[str] | None = None
     are_implied: bool = False
@@ -153,7 +154,13 @@ class Shape:
 
     def where(self, keyword: str) -> Node:
         """Return where a keyword stands, or else the schema."""
-        return self.at.get(keyword, self.node)
+        return self.find(keyword) or self.node
+
+    def find(self, keyword: str) -> Node | None:
+        """Return where a keyword stands; None if it is not there."""
+        if keyword in self.at:
+            return self.at[keyword]
+        return next((one.child(keyword) for one in self.parts if keyword in one.value), None)
 
     @property
     def is_blank(self) -> bool:
@@ -165,7 +172,7 @@ class Shape:
     def is_free(self) -> bool:
         """Whether it takes anything, or any object, without a word about the fields."""
         described = self.patterned, self.branches, self.forbidden, self.unions
-        listed = "properties" in self.at
+        listed = self.find("properties")
         bounds = self.enum, self.required, self.limits, self.names, self.additional is None
         kinds = self.types is None or "object" in self.types
         return kinds and not self.additional and not any((listed, *described, *bounds))
@@ -314,6 +321,8 @@ class Shapes:
     ) -> tuple[list[Node], bool]:
         """Return the alternatives of a union and of those in it, and whether null is one."""
         found, nullable = dict[Node, Node](), False
+        if keyword not in part.value:
+            return [], False
         for member in list_of(part, keyword):
             target = self._target(member)
             words = said(target)
@@ -340,8 +349,7 @@ class Shapes:
     def _merge(self, shape: Shape, part: Node) -> None:
         """Add what an object says to a shape, but for its types."""
         value = part.value
-        for keyword in value.keys() - PROSE:
-            shape.at.setdefault(keyword, part.child(keyword))
+        shape.parts.append(part)
         for fields, keyword in (
             (shape.properties, "properties"),
             (shape.patterned, "patternProperties"),
@@ -443,7 +451,7 @@ class Shapes:
             shape.types = plain_types(type_of(value) for value in shape.enum.values())
             shape.nullable |= "null" in shape.enum
         else:
-            shape.types = implied_types(shape.at)
+            shape.types = implied_types(keyword for part in shape.parts for keyword in part.value)
             # In 3.0, a schema that does not say that it is nullable is not.
             shape.are_implied = shape.types is not None and not self._is_3_0
 
