@@ -143,7 +143,7 @@ def differences(
         theirs: The published document.
         pairs: The published operation for each of ours.
         sent: The published webhook for each of ours, as `webhook ice`.
-        absent: Our operations and webhooks that are known not to be published, each with the reason.
+        absent: Our operations and webhooks that are known not to be published, and why.
 
     Raises:
         SpecDiffError: If a document cannot be understood.

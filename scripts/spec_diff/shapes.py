@@ -344,6 +344,14 @@ class Shapes:
                         found[one] = one
             else:
                 found.setdefault(target, member)
+        listed = {target: some for target in found if (some := values_of(target)) is not None}
+        if len(listed) > 1:  # single values are one list of them, whatever is beside
+            first = next(iter(listed))
+            values = {canonical(one): one for some in listed.values() for one in some}
+            nullable |= values.pop("null", self) is None
+            pointer = f"{part.pointer}/{keyword}/values"
+            found[first] = Node(part.document, pointer, {"enum": list(values.values())})
+            found = {target: one for target, one in found.items() if target not in [*listed][1:]}
         return list(found.values()), nullable
 
     def _merge(self, shape: Shape, part: Node) -> None:
