@@ -163,6 +163,11 @@ class Shape:
         return next((one.child(keyword) for one in self.parts if keyword in one.value), None)
 
     @property
+    def is_nothing(self) -> bool:
+        """Whether no value fits it, as the schema `false`."""
+        return self.types == frozenset() and not self.nullable
+
+    @property
     def is_blank(self) -> bool:
         """Whether it says nothing about what it may be."""
         described = self.properties, self.required, self.patterned, self.branches, self.forbidden
@@ -413,8 +418,10 @@ class Shapes:
             then, otherwise = (
                 (part.child(word),) if word in value else () for word in ("then", "else")
             )
-            condition: Schema = (part.child("if"),)
-            shape.branches.append(Branch(part.child("if"), condition, None, then, otherwise))
+            condition = part.child("if")
+            trigger = None if otherwise else _trigger(condition)
+            schema = () if trigger else (condition,)
+            shape.branches.append(Branch(condition, schema, trigger, then, otherwise))
         for name, schema in dict_of(part, "dependentSchemas").items():
             shape.branches.append(Branch(schema, (), name, (schema,), ()))
         for name, names in dict_of(part, "dependentRequired").items():
@@ -538,6 +545,14 @@ def matches(pattern: str, name: str) -> bool:
         return re.search(pattern, name) is not None
     except re.error:
         return False
+
+
+def _trigger(condition: Node) -> str | None:
+    """Return the field that has to be there for a condition, if that is all of it."""
+    words = said(condition) if isinstance(condition.value, dict) else {}
+    names = words.get("required")
+    alone = words.keys() == {"required"} and isinstance(names, list) and len(names) == 1
+    return str(names[0]) if alone else None
 
 
 def _as_integers(shape: Shape) -> None:
