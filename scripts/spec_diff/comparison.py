@@ -110,7 +110,7 @@ def _at(report: Report, *events: Operation) -> Spot:
 
 def _compare_unused(old: Document, new: Document, comparison: "_Operation") -> None:
     """Compare answers that no operation has: overlays give them to operations."""
-    used = reachable(old.root)
+    used = reachable(old)
     for name, before, after in _both(_components(old, "responses"), _components(new, "responses")):
         if before and after and before not in used:
             pair = before.resolved().as_object(), after.resolved().as_object()

@@ -13,7 +13,7 @@ from .reading import escape as escape
 from .reading import read_text
 
 MAX_BYTES = 20 * 2**20
-_NAMES = "$id", "$anchor", "$dynamicAnchor"
+_NAMES = frozenset({"$id", "$anchor", "$dynamicAnchor"})
 
 # Data, not a part of the description: what looks like a reference in there is none.
 DATA = frozenset("example examples default const enum mapping".split())
@@ -105,7 +105,7 @@ class Document:
         while todo:
             node = todo.pop()
             if isinstance(node.value, dict):
-                for key, name in ((key, node.value.get(key)) for key in _NAMES):
+                for key, name in ((key, node.value.get(key)) for key in sorted(_NAMES)):
                     if isinstance(name, str):
                         name = name if key == "$id" else f"#{name}"
                         found.setdefault(name, []).append(node)
@@ -297,7 +297,7 @@ def _has_names(value: Any) -> bool:
     while todo:
         one = todo.pop()
         if isinstance(one, dict):
-            if any(key in one for key in _NAMES):
+            if not _NAMES.isdisjoint(one):
                 return True
             todo += one.values()
         elif isinstance(one, list):

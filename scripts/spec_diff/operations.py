@@ -357,9 +357,10 @@ def headers(response: Node) -> dict[str, tuple[str, Node]]:
     return found
 
 
-def reachable(start: Node) -> set[Node]:
-    """Return all that references below a node lead to, directly or not."""
-    found, todo = set[Node](), [(start, start.pointer == "/paths")]
+def reachable(document: Document) -> set[Node]:
+    """Return all that references in operations and webhooks lead to, directly or not."""
+    found, starts = set[Node](), ("paths", *WEBHOOKS)
+    todo = [(inside(document.root, key), True) for key in starts if key in document.data]
     while todo:
         node, is_named = todo.pop()
         if not isinstance(node.value, dict):

@@ -415,12 +415,10 @@ class Shapes:
         if "not" in value and value["not"] is not False:
             shape.forbidden.append((part.child("not"),))
         if "if" in value and ("then" in value or "else" in value):
-            then, otherwise = (
-                (part.child(word),) if word in value else () for word in ("then", "else")
-            )
+            then, otherwise = (_optional(part, word) for word in ("then", "else"))
             condition = part.child("if")
             trigger = None if otherwise else _trigger(condition)
-            schema = () if trigger else (condition,)
+            schema: Schema = () if trigger else (condition,)
             shape.branches.append(Branch(condition, schema, trigger, then, otherwise))
         for name, schema in dict_of(part, "dependentSchemas").items():
             shape.branches.append(Branch(schema, (), name, (schema,), ()))
@@ -547,12 +545,17 @@ def matches(pattern: str, name: str) -> bool:
         return False
 
 
+def _optional(part: Node, keyword: str) -> Schema:
+    return (part.child(keyword),) if keyword in part.value else ()
+
+
 def _trigger(condition: Node) -> str | None:
     """Return the field that has to be there for a condition, if that is all of it."""
     words = said(condition) if isinstance(condition.value, dict) else {}
     names = words.get("required")
-    alone = words.keys() == {"required"} and isinstance(names, list) and len(names) == 1
-    return str(names[0]) if alone else None
+    if words.keys() == {"required"} and isinstance(names, list) and len(names) == 1:
+        return str(names[0])
+    return None
 
 
 def _as_integers(shape: Shape) -> None:

@@ -455,6 +455,16 @@ def test_a_schema_that_nobody_uses_may_have_another_name():
     assert level(old, f"paths: {{/a: {GET}}}") == "INFO"
 
 
+def test_a_schema_that_only_unused_ones_refer_to_is_not_used_either():
+    one = "A: {$ref: '#/components/schemas/B'}, B: {type: string}"
+    old = f"paths: {{/a: {GET}}}\ncomponents: {{schemas: {{{one}}}}}"
+    gone = compare(old, f"paths: {{/a: {GET}}}")
+    assert [(change.id, change.old) for change in gone] == [
+        ("api-schema-removed", "A"),
+        ("api-schema-removed", "B"),
+    ]
+
+
 def test_output_that_is_cut_short_ends_quietly(tmp_path: Path):
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     paths = "".join(f"  /a{n}: {GET}\n" for n in range(2000))
