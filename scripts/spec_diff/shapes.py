@@ -418,8 +418,8 @@ class Shapes:
             then, otherwise = (_optional(part, word) for word in ("then", "else"))
             condition = part.child("if")
             trigger = None if otherwise else _trigger(condition)
-            schema: Schema = () if trigger else (condition,)
-            shape.branches.append(Branch(condition, schema, trigger, then, otherwise))
+            case: Schema = () if trigger else (condition,)
+            shape.branches.append(Branch(condition, case, trigger, then, otherwise))
         for name, schema in dict_of(part, "dependentSchemas").items():
             shape.branches.append(Branch(schema, (), name, (schema,), ()))
         for name, names in dict_of(part, "dependentRequired").items():
@@ -546,7 +546,10 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def _optional(part: Node, keyword: str) -> Schema:
-    return (part.child(keyword),) if keyword in part.value else ()
+    """Return the schema of a keyword; () if there is none, or one for anything."""
+    if keyword not in part.value or is_anything(part.child(keyword)):
+        return ()
+    return (part.child(keyword),)
 
 
 def _trigger(condition: Node) -> str | None:

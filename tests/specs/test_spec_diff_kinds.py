@@ -708,7 +708,7 @@ CROSSED = TWO.replace("[b]", "[x]").replace("[c]", "[b]").replace("[x]", "[c]")
     [
         ("request-body", "constraint-changed", f"{{allOf: [{TWO}]}}", f"{{oneOf: [{FOUR}]}}"),
         ("response-body", "constraint-changed", f"{{allOf: [{TWO}]}}", f"{{allOf: [{CROSSED}]}}"),
-        ("request-property", "type-changed", "{type: string}", "false"),
+        ("request-property", "removed", "{type: string}", "false"),
         ("response-property", "type-changed", "{type: 'null'}", "{type: string}"),
     ],
 )
