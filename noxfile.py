@@ -191,6 +191,13 @@ def spec_diff(session: nox.Session) -> None:
     session.run("python", "-m", "spec_diff", *session.posargs, env={"PYTHONPATH": "scripts"})
 
 
+@nox.session
+def drift_study(session: nox.Session) -> None:
+    """Edit three documents, harmlessly and not, and count false alarms and misses of spec_diff."""
+    install_groups(session, "test")
+    session.run("python", "tests/specs/alarm_study.py")
+
+
 @nox.session(reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """Measure speed, each figure against a baseline of the same run."""

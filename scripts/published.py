@@ -6,7 +6,7 @@ large, cut off or from elsewhere, or it is no document at all. `spec_diff.parse`
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 from spec_diff import Document, Node, SpecDiffError
 from spec_diff.documents import escape
+from spec_diff.operations import WEBHOOKS, webhooks
 
 METHODS = "get put post delete options head patch trace".split()
 _KEPT = "openapi", "info", "security"
@@ -139,27 +140,33 @@ def counterparts(
     """Find what we vendor among what is published.
 
     Method and path decide, with the server's part of it and whatever the parameters are called; if
-    there is nothing, the path as it is written. Other servers are no obstacle: they are a change,
-    which the comparison reports.
+    there is nothing, the path as it is written, and in the end in whatever capitals. Other servers
+    or spellings are no obstacle: they are a change, which the comparison reports.
 
     Returns:
         The published operation for each vendored one, None if there is none.
     """
     on_the_wire = {operation.wire: operation for operation in published}
     as_written = {(one.method, _anonymous(one.path)): one for one in on_the_wire.values()}
+    spoken = {(one.method, _spoken(one.path)): one for one in on_the_wire.values()}
     return {
-        one: on_the_wire.get(one.wire, as_written.get((one.method, _anonymous(one.path))))
+        one: on_the_wire.get(one.wire)
+        or as_written.get((one.method, _anonymous(one.path)))
+        or spoken.get((one.method, _spoken(one.path)))
         for one in vendored
     }
 
 
-def reduced(document: Document, kept: Mapping[Operation, str]) -> Document:
-    """Leave nothing of a document but some operations and what they refer to.
+def reduced(
+    document: Document, kept: Mapping[Operation, str], events: Collection[str] = ()
+) -> Document:
+    """Leave nothing of a document but some operations, some webhooks and what they refer to.
 
     Args:
         document: The document; it is left as it is.
         kept: The operations, and the base that each path is to be relative to: what comes with the
             server in one document may come with the path in another.
+        events: The webhooks, as `webhook ice`.
 
     Returns:
         The rest. Lines are those of the whole document.
@@ -183,16 +190,29 @@ def reduced(document: Document, kept: Mapping[Operation, str]) -> Document:
             paths[path][operation.method]["servers"] = here
     data = {key: document.data[key] for key in _KEPT if key in document.data}
     data |= {"servers": servers, "paths": paths}
+    for event in webhooks(document) if events else ():
+        if event.name in events:
+            item = data.setdefault("webhooks", {}).setdefault(event.path, {})
+            item[event.method] = event.node.value
+            lines |= _moved(lines, event.item.pointer, f"/webhooks/{escape(event.path)}")
     data["components"] = _components(document, data)
     return Document(document.name, data, lines)
 
 
-def without(document: Document, gone: Iterable[Operation]) -> Document:
-    """Leave operations out of a document, and everything else as it is."""
+def without(
+    document: Document, gone: Iterable[Operation], events: Collection[str] = ()
+) -> Document:
+    """Leave operations and webhooks out of a document, and everything else as it is."""
     paths = {path: dict(item) for path, item in document.data["paths"].items()}
     for operation in gone:
         del paths[operation.path][operation.method]
-    return Document(document.name, document.data | {"paths": paths}, document.lines)
+    data = document.data | {"paths": paths}
+    for key in WEBHOOKS:
+        if isinstance(items := data.get(key), dict):
+            data[key] = {
+                name: item for name, item in items.items() if f"webhook {name}" not in events
+            }
+    return Document(document.name, data, document.lines)
 
 
 def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
@@ -371,6 +391,10 @@ def _references(part: Any) -> Iterator[tuple[str, str]]:
 
 def _without(value: dict[str, Any], *keys: str) -> dict[str, Any]:
     return {key: inner for key, inner in value.items() if key not in keys}
+
+
+def _spoken(path: str) -> str:
+    return _anonymous(path).casefold().rstrip("/")
 
 
 def _anonymous(path: str) -> str:

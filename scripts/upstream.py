@@ -6,16 +6,16 @@ and which other differences are accepted is in openapi/upstream.yaml.
 """
 
 import argparse
-import json
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import specs_lock
+from letter import Findings, printable, report
 from published import (
     LIMITS,
     Limits,
@@ -29,11 +29,11 @@ from published import (
     text,
     without,
 )
-from spec_diff import Change, Document, Level, SpecDiffError, compare, parse, worst
+from spec_diff import Change, Document, Level, SpecDiffError, compare, parse
 from spec_diff.findings import quoted
 from spec_diff.kinds import Kind
+from spec_diff.operations import WEBHOOKS, paired_events, webhooks
 from spec_diff.overrides import Override, override, read_overrides
-from spec_diff.report import FORMATS
 
 OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
 OVERRIDES = "upstream.yaml"
@@ -42,36 +42,7 @@ OVERRIDES = "upstream.yaml"
 _MEANINGLESS = {"api-schema-removed", "info-version-changed", "overlay-action-obsolete"}
 _ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
 _RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
-_WEBHOOKS = "webhooks", "x-webhooks"
-
-# An issue on GitHub has at most 65536 characters.
-_MOST_CHANGES = 80
-_MOST_NAMES = 20
-_LONGEST = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """How what is published differs from what we vendor.
-
-    Attributes:
-        source: What was compared.
-        version: The version that it gives itself.
-        changes: The differences by our file, `openapi/calling.yaml`; those that matter most first.
-        accepted: How many more there are that openapi/upstream.yaml accepts.
-        aside: Operations and webhooks that we do not vendor.
-    """
-
-    source: str
-    version: str
-    changes: Mapping[str, Sequence[Change]]
-    accepted: int
-    aside: Sequence[str]
-
-    @property
-    def worst(self) -> Level | None:
-        """The highest level of a difference; None if there is none."""
-        return worst(change for changes in self.changes.values() for change in changes)
+_MOST_NAMES = 10
 
 
 def obtain(source: str, limits: Limits = LIMITS) -> Document:
@@ -112,31 +83,57 @@ def examine(theirs: Document, folder: Path) -> Findings:
         replace(one, file=f"openapi/{OVERRIDES}") for one in read_overrides(str(folder / OVERRIDES))
     ]
     found, published = dict[str, list[Change]](), operations(theirs)
-    aside = {operation.name for operation in published}
+    aside = {one.name for one in published}
+    events = dict.fromkeys(
+        f"webhook {name}" for key in WEBHOOKS for name in _object(theirs.data.get(key))
+    )
+    wanted = list[str]()
     for name, spec in specs_lock.read(folder).specs.items():
         ours = parse((folder / f"{name}.yaml").read_text("utf-8"), f"openapi/{name}.yaml")
         pairs = counterparts(operations(ours), published)
-        if unknown := spec.absent.keys() - {operation.name for operation in pairs}:
+        sent = _events(ours, theirs)
+        names = [operation.name for operation in pairs] + [*sent]
+        if unknown := spec.absent.keys() - set(names):
             raise specs_lock.LockError(
                 f"openapi/{specs_lock.NAME}: {', '.join(sorted(unknown))} is not in {ours.name}"
             )
+        wanted += [one for one in names if one not in spec.absent]
         aside -= {operation.name for operation in pairs.values() if operation is not None}
-        found[ours.name] = differences(ours, theirs, pairs, spec.absent)
+        events = {one: None for one in events if one not in sent.values()}
+        found[ours.name] = differences(ours, theirs, pairs, sent, spec.absent)
     if len(aside) == len(published):
-        raise PublishedError(f"{theirs.name}: has no operation of ours: is it the right document?")
+        raise PublishedError(
+            f"{theirs.name}: has no operation of ours: is it the right document? Looked for "
+            f"{_some(wanted)}; found {_some(sorted(aside)) or 'none at all'}"
+        )
     changes = {name: _decided(some, overrides) for name, some in found.items()}
-    if unused := [one for one in overrides if not any(map(one.fits, chain(*found.values())))]:
-        changes[f"openapi/{OVERRIDES}"] = override([], unused)
+    unused = [one for one in overrides if not any(map(one.fits, chain(*found.values())))]
     accepted = sum(map(len, found.values())) - sum(len(changes[name]) for name in found)
-    webhooks = [f"webhook {name}" for key in _WEBHOOKS for name in _object(theirs.data.get(key))]
-    version = str(_object(theirs.data.get("info")).get("version"))
-    return Findings(theirs.name, version, changes, accepted, [*sorted(aside), *webhooks])
+    return Findings(
+        source=theirs.name,
+        version=str(_object(theirs.data.get("info")).get("version")),
+        changes=changes,
+        accepted=accepted,
+        overrides=f"openapi/{OVERRIDES}",
+        unused=[one.line or 0 for one in unused],
+        aside=[*sorted(aside), *events],
+    )
+
+
+def _events(ours: Document, theirs: Document) -> dict[str, str | None]:
+    """Return the published webhook for each of ours, by name; None if there is none."""
+    if not (known := webhooks(ours)):
+        return {}
+    pairs, gone, _ = paired_events(known, webhooks(theirs))
+    there = {one.name: other.name for one, other in pairs}
+    return {one.name: None for one in gone} | there
 
 
 def differences(
     ours: Document,
     theirs: Document,
     pairs: Mapping[Operation, Operation | None],
+    sent: Mapping[str, str | None],
     absent: Mapping[str, str],
 ) -> list[Change]:
     """Compare one of our specifications with its part of the published document.
@@ -145,23 +142,28 @@ def differences(
         ours: The specification.
         theirs: The published document.
         pairs: The published operation for each of ours.
-        absent: Our operations that are known not to be published, each with the reason.
+        sent: The published webhook for each of ours, as `webhook ice`.
+        absent: Our operations and webhooks that are known not to be published, and why.
 
     Raises:
         SpecDiffError: If a document cannot be understood.
     """
     changes = list[Change]()
-    for operation in pairs:
-        if (reason := absent.get(operation.name)) is not None:
-            kind = _ABSENT if pairs[operation] is None else _RETURNED
+    there = {one.name: other is not None for one, other in pairs.items()}
+    there |= {name: other is not None for name, other in sent.items()}
+    for name, is_there in there.items():
+        if (reason := absent.get(name)) is not None:
+            kind = _RETURNED if is_there else _ABSENT
             message = f"{kind.meaning} (openapi/{specs_lock.NAME}: {reason})"
             changes.append(
-                Change(id=kind.id, level=kind.level, message=message, operations=(operation.name,))
+                Change(id=kind.id, level=kind.level, message=message, operations=(name,))
             )
     gone = [one for one, other in pairs.items() if other is None and one.name in absent]
-    if len(gone) < len(pairs):
-        before = without(ours, gone)
-        after = reduced(theirs, {other: one.base for one, other in pairs.items() if other})
+    lost = [name for name, other in sent.items() if other is None and name in absent]
+    if len(gone) + len(lost) < len(there):
+        before = without(ours, gone, lost)
+        bases = {other: one.base for one, other in pairs.items() if other}
+        after = reduced(theirs, bases, [*filter(None, sent.values())])
         changes += compare(before, after)
         # What is under the same name is partly what the operations have been compared for.
         known = {_place(change) for change in changes}
@@ -169,39 +171,6 @@ def differences(
         changes += [change for change in others if _place(change) not in known]
     meant = [change for change in changes if change.id not in _MEANINGLESS]
     return sorted(meant, key=lambda change: -change.level)
-
-
-def report(findings: Findings, fail_on: Level, form: str = "text") -> str:
-    """Write findings down. Equal ones give equal reports.
-
-    Args:
-        findings: What was found.
-        fail_on: What is to be looked at.
-        form: `text` or `markdown`.
-    """
-    heading = "## " if form == "markdown" else ""
-    levels = [change.level for changes in findings.changes.values() for change in changes]
-    count = sum(level >= fail_on for level in levels)
-    verdict = "Nothing to look at."
-    if count:
-        verdict = (
-            f"{count} difference{'s' * (count != 1)} to look at ({fail_on.name} or above): "
-            "openapi/README.md says how to update a specification."
-        )
-    names = [quoted(_printable(name)) for name in findings.aside]
-    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    parts = [
-        verdict,
-        f"Compared: {quoted(findings.source)}, version {quoted(_printable(findings.version))}.",
-        f"Accepted: {findings.accepted} differences, in openapi/{OVERRIDES}.",
-        f"Left aside, as we do not vendor it: {', '.join(names[:_MOST_NAMES]) or 'nothing'}{more}.",
-    ]
-    for name, changes in findings.changes.items():
-        shown = [_shown(change) for change in changes[:_MOST_CHANGES]]
-        parts += [f"{heading}{name}", FORMATS[form](shown, name, findings.source)]
-        if (left_out := len(changes) - len(shown)) > 0:
-            parts.append(f"... and {left_out} more, of the same level or below.")
-    return "\n\n".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -233,10 +202,10 @@ def _outcome(options: argparse.Namespace) -> tuple[str, int]:
         written = report(findings, fail_on, options.format)
         return written, int(findings.worst is not None and findings.worst >= fail_on)
     except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
-        reason = _printable(str(error))
+        reason = printable(str(error))
     except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
         traceback.print_exc()
-        reason = _printable(repr(error))
+        reason = printable(repr(error))
     return f"Nothing was compared: {quoted(reason) if options.format == 'markdown' else reason}", 2
 
 
@@ -286,33 +255,9 @@ def _decided(changes: Sequence[Change], overrides: Sequence[Override]) -> list[C
     return override(rest, [one for one in overrides if any(map(one.fits, rest))])
 
 
-def _shown(change: Change) -> Change:
-    """Make what is foreign in a change fit for a report: short, and on one line."""
-
-    def value(given: Any) -> Any:
-        if isinstance(given, str):
-            return _printable(given)
-        written = json.dumps(given, ensure_ascii=False)
-        return given if len(written) <= _LONGEST else _printable(written)
-
-    return replace(
-        change,
-        message=_printable(change.message),
-        operations=tuple(map(_printable, change.operations)),
-        old_pointer=_pointer(change.old_pointer),
-        new_pointer=_pointer(change.new_pointer),
-        old=value(change.old),
-        new=value(change.new),
-    )
-
-
-def _pointer(pointer: str | None) -> str | None:
-    return None if pointer is None else _printable(pointer).replace("`", "'")
-
-
-def _printable(text: str) -> str:
-    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 if __name__ == "__main__":

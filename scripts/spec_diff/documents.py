@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -12,6 +13,15 @@ from .reading import escape as escape
 from .reading import read_text
 
 MAX_BYTES = 20 * 2**20
+_NAMES = frozenset({"$id", "$anchor", "$dynamicAnchor"})
+
+# Data, not a part of the description: what looks like a reference in there is none.
+DATA = frozenset("example examples default const enum mapping".split())
+# What has keys of its own, as names of fields or statuses; none of them is a keyword.
+NAMED = frozenset(
+    "properties patternProperties dependentSchemas $defs definitions schemas responses parameters"
+    " headers content callbacks paths webhooks x-webhooks pathItems requestBodies".split()
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +54,84 @@ class Document:
             pointer = pointer.rpartition("/")[0]
         return self.lines[pointer]
 
-    def resolve(self, reference: str) -> "Node":
+    @property
+    def is_3_0(self) -> bool:
+        """Whether its schemas are those of OpenAPI 3.0, and not of JSON Schema 2020-12."""
+        return str(self.data.get("openapi", "")).startswith("3.0")
+
+    def resolve(self, reference: str, near: str = "") -> "Node":
         """Find what a `$ref` of this document names.
+
+        Args:
+            reference: The reference.
+            near: The pointer of where it stands: anchors and ids are looked up from there outwards.
 
         Raises:
             SpecDiffError: If it leads nowhere, or to where nothing is fetched from.
         """
+        if not self._named:
+            near = ""
+        if (reference, near) not in self._resolved:
+            self._resolved[reference, near] = self._resolve(reference, near)
+        return self._resolved[reference, near]
+
+    @cached_property
+    def _resolved(self) -> dict[tuple[str, str], "Node"]:
+        return {}
+
+    def _resolve(self, reference: str, near: str) -> "Node":
         file, _, fragment = reference.partition("#")
-        document = self._other(file, reference) if file else self
-        node = document.root
+        fragment = unquote(fragment)
+        if file in self._named:
+            node = self._nearest(self._named[file], near)
+        elif file:
+            node = self._other(file, reference).root
+        else:
+            node = self._resource(near) if fragment.startswith("/") else self.root
         if fragment and not fragment.startswith("/"):
-            raise SpecDiffError(
-                f"{self.name}: {reference} names an anchor: only JSON pointers are understood"
-            )
-        for token in fragment.split("/")[1:]:
-            try:
-                node = node.child(unquote(token).replace("~1", "/").replace("~0", "~"))
-            except (KeyError, IndexError, ValueError) as error:
-                raise SpecDiffError(
-                    f"{self.name}: the reference {reference} leads nowhere"
-                ) from error
-        return node
+            anchors = node.document._named.get(f"#{fragment}")
+            if not anchors:
+                raise SpecDiffError(f"{self.name}: {reference} names an anchor that is not there")
+            return self._nearest(anchors, near)
+        found = node.below(fragment) or self.root.below(fragment)
+        if found is None:
+            raise SpecDiffError(f"{self.name}: the reference {reference} leads nowhere")
+        return found
+
+    @cached_property
+    def _named(self) -> dict[str, list["Node"]]:
+        """What has an `$id`, by that, and what has an anchor, by `#` and that."""
+        found, todo = dict[str, list[Node]](), [self.root] if _has_names(self.data) else []
+        while todo:
+            node = todo.pop()
+            if isinstance(node.value, dict):
+                for key, name in ((key, node.value.get(key)) for key in sorted(_NAMES)):
+                    if isinstance(name, str):
+                        name = name if key == "$id" else f"#{name}"
+                        found.setdefault(name, []).append(node)
+            todo += node.children()
+        return found
+
+    def _nearest(self, nodes: list["Node"], near: str) -> "Node":
+        """Return the one of several nodes that has most around it in common with a pointer."""
+        steps = near.split("/")
+
+        def common(node: Node) -> int:
+            pairs = zip(steps, node.pointer.split("/"), strict=False)
+            return next((i for i, (one, other) in enumerate(pairs) if one != other), len(steps))
+
+        return min(nodes, key=lambda node: (-common(node), len(node.pointer), node.pointer))
+
+    def _resource(self, near: str) -> "Node":
+        """Return what pointers start from: the innermost schema with an `$id`, or the document."""
+        around = [
+            node
+            for name, nodes in self._named.items()
+            if not name.startswith("#")
+            for node in nodes
+            if f"{near}/".startswith(f"{node.pointer}/")
+        ]
+        return max(around, key=lambda node: len(node.pointer), default=self.root)
 
     def _other(self, file: str, reference: str) -> "Document":
         if self.open is None or "://" in file or file.startswith(("/", "\\")):
@@ -96,6 +163,35 @@ class Node:
         else:
             raise KeyError(key)
         return Node(self.document, f"{self.pointer}/{escape(str(key))}", value)
+
+    def children(self) -> "Iterator[Node]":
+        """Yield every member or item that is an object or an array."""
+        if isinstance(self.value, dict | list):
+            keys = self.value if isinstance(self.value, dict) else range(len(self.value))
+            for key in keys:
+                if isinstance(self.value[key], dict | list):
+                    yield self.child(key)
+
+    def below(self, pointer: str) -> "Node | None":
+        """Return what a JSON pointer names from here, through references; None if nothing."""
+        node: Node = self
+        try:
+            for token in pointer.split("/")[1:]:
+                key = token.replace("~1", "/").replace("~0", "~")
+                if isinstance(node.value, dict) and key not in node.value:
+                    node = node.resolved()
+                node = node.child(key)
+        except (KeyError, IndexError, ValueError):
+            return None
+        return node
+
+    def follow(self) -> "Node":
+        """Return what the reference that this object is names.
+
+        Raises:
+            SpecDiffError: As `Document.resolve`.
+        """
+        return self.document.resolve(self.value["$ref"], self.pointer)
 
     def as_object(self) -> "Node":
         """Return this node, which has to be an object.
@@ -164,7 +260,7 @@ class Node:
         node: Node = self
         seen: set[Node] = {node}
         while isinstance(node.value, dict) and isinstance(node.value.get("$ref"), str):
-            node = node.document.resolve(node.value["$ref"])
+            node = node.follow()
             if node in seen:
                 raise SpecDiffError(f"{self.name}: the references from here lead in a circle")
             seen.add(node)
@@ -181,6 +277,11 @@ class Node:
         return node
 
     @property
+    def key(self) -> str:
+        """The last step of the pointer."""
+        return self.pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+    @property
     def name(self) -> str:
         """Document and pointer, for errors."""
         return f"{self.document.name}#{self.pointer}"
@@ -189,6 +290,19 @@ class Node:
     def line(self) -> int | None:
         """Where it stands, from 1."""
         return self.document.line(self.pointer)
+
+
+def _has_names(value: Any) -> bool:
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            if not _NAMES.isdisjoint(one):
+                return True
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one
+    return False
 
 
 def read(source: str) -> Document:
@@ -241,16 +355,19 @@ def check(document: Document) -> None:
     """Refuse what cannot be compared.
 
     Raises:
-        SpecDiffError: If it is no OpenAPI 3.0 or 3.1 document or has no paths.
+        SpecDiffError: If it is no OpenAPI document of version 3, or describes nothing.
     """
-    version, paths = document.data.get("openapi"), document.data.get("paths")
-    if not str(version).startswith(("3.0", "3.1")):
+    version, data = document.data.get("openapi"), document.data
+    if not str(version).startswith(("3.0", "3.1", "3.2")):
         found = f"openapi is {version}" if version is not None else "there is no openapi version"
         raise SpecDiffError(
             f"{document.name}: no OpenAPI 3.0 or 3.1 document ({found}): give one, or convert it"
         )
-    if not isinstance(paths, dict) or not paths:
+    described = [key for key in ("paths", "webhooks", "components") if key in data]
+    if not described or (document.is_3_0 and "paths" not in data):
         raise SpecDiffError(f"{document.name}: describes no paths: there is nothing to compare")
+    if wrong := [key for key in described if not isinstance(data[key], dict)]:
+        raise SpecDiffError(f"{document.name}: {wrong[0]} is not an object: correct the document")
 
 
 def _open(source: str, cache: dict[str, Document]) -> Document:

@@ -1,14 +1,18 @@
 """What a comparison finds, and how findings become changes."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 from .documents import Document, Node
+from .keywords import canonical
 from .kinds import KINDS
 from .model import Change
 from .operations import Operation, inside
-from .shapes import canonical
+
+# What is said of a name or a value that is there in another spelling.
+RESPELT = "it is spelt otherwise now"
 
 # References that are followed one after the other, in either document.
 Trail: TypeAlias = tuple[tuple[Node, Node], ...]
@@ -26,6 +30,7 @@ class Finding(NamedTuple):
         path: Where it is within a body, as `.price.amount`.
         via: The references on the way to the schemas that differ, in either document, and where
             those stand.
+        note: What else is to be said, for people.
     """
 
     kind: str
@@ -35,6 +40,7 @@ class Finding(NamedTuple):
     after: object = None
     path: str = ""
     via: Trail = ()
+    note: str = ""
 
 
 @dataclass(slots=True)
@@ -107,7 +113,7 @@ class Report:
         change = Change(
             id=kind.id,
             level=kind.level,
-            message=_message(found.places, kind.meaning),
+            message=_message(found.places, kind.meaning, finding.note),
             operations=tuple(found.names),
             old_pointer=_pointer(old, self._old),
             new_pointer=_pointer(new, self._new),
@@ -145,10 +151,17 @@ class Spot:
         return replace(self, place=place)
 
     def note(
-        self, kind: str, old: Node, new: Node, before: object = None, after: object = None
+        self,
+        kind: str,
+        old: Node,
+        new: Node,
+        before: object = None,
+        after: object = None,
+        note: str = "",
     ) -> None:
         """Note a difference between two nodes."""
-        self.report.add(Finding(kind, old, new, before, after), self.place, self.operations)
+        found = Finding(kind, old, new, before, after, note=note)
+        self.report.add(found, self.place, self.operations)
 
     def flag(self, keyword: str, old: Node, new: Node, on: str, off: str) -> None:
         """Note a difference if a keyword is true in one node alone."""
@@ -157,6 +170,27 @@ class Spot:
             self.note(
                 on if after else off, inside(old, keyword), inside(new, keyword), before, after
             )
+
+
+def respellings(gone: Iterable[str], fresh: Iterable[str]) -> dict[str, str]:
+    """Return the new spelling of each name or value that is there in another one.
+
+    Spellings differ in capitals, hyphens, underscores and blanks, as `callId` and `call_id`.
+    """
+    olds, news = list(gone), list(fresh)
+    counts = Counter(map(_spoken, olds)), Counter(map(_spoken, news))
+    where = {_spoken(name): name for name in news}
+    return {
+        name: where[spoken]
+        for name in olds
+        if (spoken := _spoken(name)) in where
+        and counts[0][spoken] == counts[1][spoken] == 1
+        and any(map(str.isalpha, spoken))
+    }
+
+
+def _spoken(name: str) -> str:
+    return "".join(one for one in name.casefold() if one not in "-_ ")
 
 
 def quoted(name: str) -> str:
@@ -184,9 +218,10 @@ def _rank(change: Change) -> tuple[Any, ...]:
     return -change.level, *lines, *pointers, change.id, change.message, *values
 
 
-def _message(places: list[str], meaning: str) -> str:
+def _message(places: list[str], meaning: str, note: str) -> str:
+    told = f"{meaning}: {note}" if note else meaning
     if not places:
-        return meaning
+        return told
     more = len(places) - 1
     others = f" and {more} more place{'s' if more > 1 else ''}" if more else ""
-    return f"{places[0]}{others}: {meaning}"
+    return f"{places[0]}{others}: {told}"

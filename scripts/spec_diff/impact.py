@@ -120,7 +120,7 @@ def assess(
 
 
 def _facade(traced: Traced) -> tuple[str, ...]:
-    if not traced.ids and traced.change.id.startswith("response-"):
+    if not (traced.ids or traced.change.operations) and traced.change.id.startswith("response-"):
         return FAILURES
     functions = (name for id_, names in FACADE.items() if id_ in traced.ids for name in names)
     return tuple(dict.fromkeys(functions))

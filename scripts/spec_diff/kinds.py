@@ -30,9 +30,9 @@ class Kind:
 
 
 # What happens to operations and to what surrounds schemas. Ids that oasdiff does not have: servers,
-# webhooks, `info-version-changed`, `api-sunset-date-postponed`, `api-security-component-changed`,
-# `request-parameter-content-changed`, `request-body-encoding-changed`, `override-unused` and
-# `overlay-action-obsolete`.
+# webhooks and what they send, `info-version-changed`, `api-sunset-date-postponed`,
+# `api-security-component-changed`, those of the content of parameters and headers,
+# `request-body-encoding-changed`, `override-unused` and `overlay-action-obsolete`.
 _PLAIN = [
     # Operations
     ("endpoint-added", INFO, "a new operation"),
@@ -74,6 +74,8 @@ _PLAIN = [
     ("request-parameter-became-allow-reserved", WARN, "reserved characters travel unencoded"),
     ("request-parameter-became-not-allow-reserved", WARN, "reserved characters travel encoded"),
     ("request-parameter-content-changed", ERROR, "the parameter is written in another media type"),
+    ("response-header-content-changed", ERROR, "the header is written in another media type"),
+    ("webhook-parameter-content-changed", ERROR, "the parameter is written in another media type"),
     # Bodies
     ("request-body-added-required", ERROR, "a body has to be sent, where there was none"),
     ("request-body-added-optional", INFO, "a body may be sent, where there was none"),
@@ -117,10 +119,25 @@ _PLAIN = [
     ("response-optional-property-became-write-only", ERROR, "a field is no longer answered"),
     ("response-required-property-became-not-write-only", INFO, "a field is answered now"),
     ("response-optional-property-became-not-write-only", INFO, "a field is answered now"),
-    # Webhooks and callbacks, of which the facade calls none
-    ("webhook-removed", WARN, "a callback or webhook is gone"),
+    # Webhooks and callbacks: what arrives, but for its body, and what it is answered with. Bodies
+    # are received as those of responses are, and answers are sent as those of requests are.
+    ("webhook-removed", ERROR, "a callback or webhook is gone"),
     ("webhook-added", INFO, "a new callback or webhook"),
-    ("webhook-changed", WARN, "a callback or webhook has another content"),
+    ("webhook-parameter-removed", ERROR, "a parameter no longer arrives"),
+    ("webhook-parameter-added", INFO, "a new parameter arrives"),
+    ("webhook-parameter-became-optional", WARN, "a parameter may be absent now"),
+    ("webhook-parameter-became-required", INFO, "a parameter is always there now"),
+    ("webhook-body-removed", ERROR, "no body arrives any more"),
+    ("webhook-body-added", INFO, "a body arrives, where there was none"),
+    ("webhook-body-became-optional", WARN, "the body may be absent now"),
+    ("webhook-body-became-required", INFO, "a body always arrives now"),
+    ("webhook-media-type-removed", ERROR, "a media type no longer arrives"),
+    ("webhook-media-type-added", WARN, "a media type may arrive that did not"),
+    ("webhook-success-status-removed", ERROR, "an answer of success is no longer accepted"),
+    ("webhook-success-status-added", INFO, "a new answer of success is accepted"),
+    ("webhook-non-success-status-removed", INFO, "an answer of failure is no longer listed"),
+    ("webhook-non-success-status-added", INFO, "a new answer of failure is listed"),
+    ("webhook-security-changed", WARN, "it authenticates itself in another way"),
     # What the comparison itself finds out
     ("overlay-action-obsolete", ERROR, "an overlay no longer fits: `regenerate` would stop"),
     ("override-unused", WARN, "an override of a level matches nothing: take it out"),
@@ -128,16 +145,20 @@ _PLAIN = [
 
 # Where a schema stands, the first part of an id; and whether it is sent or received.
 SENT = ("request-parameter", "request-body", "request-property")
-RECEIVED = ("response-header", "response-body", "response-property")
+RECEIVED = ("response-header", "response-body", "response-property", "webhook-parameter")
 
 # What happens to a schema, the second part of an id: level if sent, level if received, meaning.
-# Ids that oasdiff has nowhere: format-changed (part of its type-changed), union-keyword-changed,
-# became-closed, became-open and constraint-changed.
+# Ids that oasdiff has nowhere: those of formats (part of its type-changed), union-keyword-changed,
+# became-closed, became-open, those of constraints, values-forbidden and those of items.
 _FACETS = [
     ("type-changed", ERROR, ERROR, "another type"),
     ("type-generalized", INFO, None, "more types are accepted"),
     ("type-specialized", None, INFO, "fewer types than before"),
+    ("format-added", WARN, INFO, "has to be in a format now"),
     ("format-changed", WARN, WARN, "another format"),
+    ("format-generalized", INFO, None, "a format that takes more"),
+    ("format-specialized", None, INFO, "a format that takes less"),
+    ("format-removed", INFO, WARN, "need not be in a format any more"),
     ("became-nullable", INFO, WARN, "may be null now"),
     ("became-not-nullable", ERROR, INFO, "may not be null any more"),
     ("became-enum", ERROR, INFO, "only listed values now"),
@@ -163,9 +184,17 @@ _FACETS = [
     ("discriminator-mapping-changed", ERROR, ERROR, "a name stands for another alternative"),
     ("became-closed", WARN, INFO, "fields that are not listed are refused now"),
     ("became-open", INFO, INFO, "fields that are not listed may be there now"),
+    ("constraint-tightened", WARN, INFO, "a stricter rule for its values"),
+    ("constraint-relaxed", INFO, WARN, "a rule for its values is gone, or less strict"),
     ("constraint-changed", WARN, WARN, "another rule for its values"),
+    ("values-forbidden", ERROR, INFO, "some values are forbidden now"),
+    ("item-added", INFO, INFO, "one more item has a place of its own"),
+    ("item-removed", ERROR, ERROR, "an item that had a place of its own is gone"),
     ("deprecated", WARN, WARN, "deprecated"),
     ("reactivated", INFO, INFO, "no longer deprecated"),
+    ("sunset-deleted", INFO, INFO, "the date at which it ends is gone"),
+    ("sunset-date-changed-too-small", WARN, WARN, "it ends earlier than announced"),
+    ("sunset-date-postponed", INFO, INFO, "it ends later than announced"),
 ]
 # A limit on values: its keyword, and its part of an id.
 LIMITS = {
@@ -176,6 +205,7 @@ LIMITS = {
         ("Length", "-length"),
         ("Items", "-items"),
         ("Properties", "-properties"),
+        ("Contains", "-contains"),
     )
 }
 _FACETS += [

@@ -2,45 +2,64 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .documents import Document, Node
+from .documents import DATA, NAMED, Document, Node
+from .keywords import canonical
 from .model import SpecDiffError
 from .reading import escape
-from .shapes import Schema, canonical
+from .shapes import Schema
 
-METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+WEBHOOKS = "webhooks", "x-webhooks"
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _MAX_URLS = 1000
-_SCHEME = ("type", "in", "name", "scheme", "flows", "openIdConnectUrl")  # the rest is prose
+_SCHEME = ("type", "in", "name", "scheme", "openIdConnectUrl")  # the rest is prose
+_FLOW = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl")
 _STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
+# Described elsewhere: by security, and by the media types of requests and responses.
+# Source: https://spec.openapis.org/oas/v3.1.1.html#parameter-object, #response-object
+_IGNORED_PARAMETERS = {"accept", "content-type", "authorization"}
+_URL = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_PORTS = {"http": ":80", "https": ":443", "ws": ":80", "wss": ":443"}
+_UNRESERVED = re.compile("%(2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])", re.IGNORECASE)
 
 Key: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A method of a path.
+    """A method of a path, or an event: what a webhook or a callback sends.
 
     Attributes:
-        path: The path, as it is written.
+        path: The path, as it is written; of an event its name.
         method: The method, in lower case.
         node: The operation.
         item: The path item around it.
+        event: What sends it, as `webhook`; None if it is called from here.
+        owner: The operation because of which a callback is sent.
     """
 
     path: str
     method: str
     node: Node
     item: Node
+    event: str | None = None
+    owner: "Operation | None" = None
 
     @property
     def name(self) -> str:
-        """Method and path, for people."""
-        return f"{self.method.upper()} {self.path}"
+        """Method and path, or which event, for people."""
+        if self.event is None:
+            return f"{self.method.upper()} {self.path}"
+        return (
+            f"{self.owner.name} {self.event} {self.path}"
+            if self.owner
+            else (f"{self.event} {self.path}")
+        )
 
     @property
     def id(self) -> str | None:
@@ -81,22 +100,137 @@ class Operation:
 
 
 def operations(document: Document) -> dict[Key, Operation]:
-    """Return the operations of a document by wire path and method.
-
-    The names of path parameters do not count: `/a/{id}` and `/a/{name}` are one wire path.
+    """Return the operations of a document by path and method.
 
     Raises:
         SpecDiffError: If a path item is no object, or a reference that cannot be followed.
     """
-    found = dict[Key, Operation]()
-    for path, item in document.root.members("paths"):
-        if not path.startswith("/"):
-            continue
-        for method in METHODS:
-            if (node := item.get(method)) is not None:
-                operation = Operation(path, method, node, item)
-                found.setdefault((_TEMPLATE.sub("{}", path), method), operation)
-    return found
+    paths = document.root.get("paths")
+    found = [(path, paths.child(path)) for path in paths.value] if paths else []
+    return {
+        (path, method): Operation(path, method, node, item)
+        for path, place in found
+        if path.startswith("/")
+        for method, node, item in _methods(place)
+    }
+
+
+def webhooks(document: Document) -> list[Operation]:
+    """Return what the webhooks of a document send, those under `x-webhooks` included.
+
+    Raises:
+        SpecDiffError: As `operations`.
+    """
+    return [
+        Operation(name, method, node, item, "webhook")
+        for key in WEBHOOKS
+        for name, place in document.root.members(key)
+        for method, node, item in _methods(place)
+    ]
+
+
+def callbacks(operation: Operation) -> list[Operation]:
+    """Return what is sent because of an operation.
+
+    Raises:
+        SpecDiffError: As `operations`.
+    """
+    return [
+        Operation(f"{name} {expression}", method, node, item, "callback", operation)
+        for name, callback in operation.node.members("callbacks")
+        for expression in callback.value
+        if not expression.startswith("x-")
+        for method, node, item in _methods(callback.child(expression))
+    ]
+
+
+def _methods(place: Node) -> Iterator[tuple[str, Node, Node]]:
+    """Yield each method of a path item, with its operation and the item that has it.
+
+    Beside a reference there may be more methods.
+    """
+    items = [place.resolved().as_object()]
+    if items[0] != place:
+        items.insert(0, place)
+    seen = set[str]()
+    for item in items:
+        more = item.value.get("additionalOperations")
+        for method in (*METHODS, *(more if isinstance(more, dict) else ())):
+            around = item if method in METHODS else item.child("additionalOperations")
+            if (node := around.get(method)) is not None and method.lower() not in seen:
+                seen.add(method.lower())
+                yield method.lower(), node, item
+
+
+Pairs: TypeAlias = list[tuple[Operation, Operation]]
+
+
+def paired(
+    olds: Sequence[Operation], news: Sequence[Operation]
+) -> tuple[Pairs, list[Operation], list[Operation]]:
+    """Find each operation of one document in another one.
+
+    What is written the same and has the same address comes first, then what has the same address:
+    a part of it may have moved from the server to the path, and parameters may have other names.
+    Then come the same path on other servers, and paths that differ in names of parameters alone.
+
+    Returns:
+        The pairs, the operations that are only in the first document, and those only in the second.
+    """
+    pairs, left, right = Pairs(), list(olds), list(news)
+    at = {one: list(addresses(one)) for one in (*olds, *news)}
+
+    def settle(keys: Callable[[Operation], Iterable[Hashable]]) -> None:
+        where = dict[Hashable, list[Operation]]()
+        for one in right:
+            for key in keys(one):
+                where.setdefault(key, []).append(one)
+        taken = set[Operation]()
+        for one in list(left):
+            known = (other for key in keys(one) for other in where.get(key, ()))
+            if found := next((other for other in known if other not in taken), None):
+                pairs.append((one, found))
+                taken.add(found)
+                left.remove(one)
+        right[:] = [one for one in right if one not in taken]
+
+    settle(lambda one: [(one.method, one.path, key) for key in at[one]])
+    settle(lambda one: [(one.method, one.id, key) for key in at[one] if one.id])
+    settle(lambda one: [(one.method, key) for key in at[one]])
+    settle(lambda one: [(one.method, one.path)])
+    settle(lambda one: [(one.method, anonymous(one.path), one.id)] if one.id else [])
+    settle(lambda one: [(one.method, anonymous(one.path))])
+    return pairs, left, right
+
+
+def paired_events(
+    olds: Sequence[Operation], news: Sequence[Operation]
+) -> tuple[Pairs, list[Operation], list[Operation]]:
+    """Find each event of one document in another one: by its name, or else by its operationId.
+
+    The name of a callback is for people; where it goes to is not.
+    """
+    pairs, left, right = Pairs(), list(olds), list(news)
+    keys: list[Callable[[Operation], Hashable]] = [
+        lambda one: (one.method, one.path),
+        lambda one: (one.method, one.id) if one.id else None,
+        lambda one: (one.method, one.path.partition(" ")[2]) if one.event == "callback" else None,
+    ]
+    for key in keys:
+        for one in list(left):
+            if key(one) is None:
+                continue
+            other = next((other for other in right if key(other) == key(one)), None)
+            if other is not None:
+                pairs.append((one, other))
+                left.remove(one)
+                right.remove(other)
+    return pairs, left, right
+
+
+def anonymous(path: str) -> str:
+    """Return a path without the names of its parameters: `/a/{id}` and `/a/{name}` are one."""
+    return _TEMPLATE.sub("{}", path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +247,14 @@ class Scheme:
 
     @property
     def meaning(self) -> str:
-        """The scheme as it stands, without prose."""
+        """The scheme as it stands, without prose; what can be asked for is no part of it."""
         said = {key: self.node.value[key] for key in _SCHEME if key in self.node.value}
+        if "flows" in self.node.value:
+            said["flows"] = {
+                name: {key: flow.value[key] for key in _FLOW if key in flow.value}
+                for name, flow in self.node.members("flows")
+                if not name.startswith("x-")
+            }
         if said.get("type") == "http":
             said["scheme"] = str(said.get("scheme")).lower()
         if said.get("in") == "header":
@@ -148,15 +288,21 @@ def requirements(operation: Operation) -> list[Requirement]:
     for item in around.objects():
         schemes = dict[str, Scheme]()
         for name, scopes in item.value.items():
-            reference = f"#/components/securitySchemes/{escape(name)}"
-            scheme = around.document.resolve(reference).resolved()
-            schemes[name] = Scheme(scheme.as_object(), frozenset(map(str, _values(scopes))))
+            pointer = f"/components/securitySchemes/{escape(name)}"
+            scheme = around.document.root.below(pointer)
+            # A name without a scheme is known by that name alone.
+            scheme = scheme or Node(around.document, pointer, {"type": name})
+            scopes = frozenset(map(str, _values(scopes)))
+            schemes[name] = Scheme(scheme.resolved().as_object(), scopes)
         found.append(Requirement(schemes))
     return found
 
 
 def parameters(operation: Operation) -> dict[Key, Node]:
-    """Return the parameters of an operation by place and name, those in the path by position."""
+    """Return the parameters of an operation by place and name, those in the path by position.
+
+    Headers that are described elsewhere are no parameters, whatever the document says.
+    """
     positions = {name: str(i) for i, name in enumerate(_TEMPLATE.findall(operation.path))}
     found = dict[Key, Node]()
     for around in (operation.item, operation.node):
@@ -166,6 +312,8 @@ def parameters(operation: Operation) -> dict[Key, Node]:
             if not isinstance(name, str):
                 raise SpecDiffError(f"{node.name}: a parameter needs a name")
             key = name.lower() if place == "header" else name
+            if place == "header" and key in _IGNORED_PARAMETERS:
+                continue
             found[place, positions.get(name, name) if place == "path" else key] = node
     return found
 
@@ -184,23 +332,49 @@ def contents(node: Node) -> dict[str, Node]:
     return found
 
 
-def reachable(start: Node) -> set[Node]:
-    """Return all that references below a node lead to, directly or not."""
-    found, todo = set[Node](), [start]
+def encodings(media: Node) -> dict[str, dict[str, Any]]:
+    """Return how each part of a body is encoded, as far as it is not as usual."""
+    found = dict[str, dict[str, Any]]()
+    for name, part in media.members("encoding"):
+        way = part.value.get("style", "form")
+        kinds = str(part.value.get("contentType", "")).lower().split(",")
+        said = {
+            "types": sorted(kind.strip() for kind in kinds if kind.strip()),
+            "style": way,
+            "explode": part.value.get("explode", way == "form"),
+            "reserved": part.value.get("allowReserved") is True,
+        }
+        usual = {"types": [], "style": "form", "explode": True, "reserved": False}
+        if said != usual:
+            found[name] = {key: said[key] for key in said if said[key] != usual[key]}
+    return found
+
+
+def headers(response: Node) -> dict[str, tuple[str, Node]]:
+    """Return the headers of a response in lower case, each with its name as it is written."""
+    found = {name.lower(): (name, header) for name, header in response.members("headers")}
+    found.pop("content-type", None)
+    return found
+
+
+def reachable(document: Document) -> set[Node]:
+    """Return all that references in operations and webhooks lead to, directly or not."""
+    found, starts = set[Node](), ("paths", *WEBHOOKS)
+    todo = [(inside(document.root, key), True) for key in starts if key in document.data]
     while todo:
-        node = todo.pop()
-        keys: Iterable[str | int] = ()
-        if isinstance(node.value, dict):
-            keys = node.value
-            reference = node.value.get("$ref")
-            if isinstance(reference, str):
-                target = node.document.resolve(reference)
-                if target not in found:
-                    found.add(target)
-                    todo.append(target)
-        elif isinstance(node.value, list):
-            keys = range(len(node.value))
-        todo += [node.child(key) for key in keys]
+        node, is_named = todo.pop()
+        if not isinstance(node.value, dict):
+            todo += [(child, False) for child in node.children()]
+            continue
+        if isinstance(node.value.get("$ref"), str) and not is_named:
+            target = node.follow()
+            if target not in found:
+                found.add(target)
+                todo.append((target, False))
+        for child in node.children():
+            key = child.key
+            if is_named or not (key in DATA or key.startswith("x-")):
+                todo.append((child, not is_named and key in NAMED))
     return found
 
 
@@ -208,6 +382,9 @@ def schema_of(node: Node) -> Schema:
     """Return the schema of a parameter, a header or a media type; none is a schema for anything."""
     if "schema" in node.value:
         return (node.child("schema"),)
+    if "itemSchema" in node.value:  # 3.2: one after the other
+        items = {"type": "array", "items": node.value["itemSchema"]}
+        return (Node(node.document, f"{node.pointer}/itemSchema", items),)
     return (Node(node.document, f"{node.pointer}/schema", {}),)
 
 
@@ -224,12 +401,21 @@ def outcome(status: str) -> str:
     return "success" if status.startswith(("2", "3")) else "non-success"
 
 
-def urls(operation: Operation) -> dict[str, str]:
+def addresses(operation: Operation) -> dict[str, str]:
+    """Return where an operation is, in one spelling, with the server of each.
+
+    Servers count with every value of every variable that lists its values.
+    """
+    path = anonymous(operation.path)
+    return {f"{_normal(url)}{path}": url for url in urls(operation)}
+
+
+def urls(operation: Operation) -> list[str]:
     """Return the addresses of servers, with every value of every variable that lists its values."""
     around = operation.around("servers")
     if not around.pointer or around.value == []:
-        return {"/": "/"}
-    found = dict[str, str]()
+        return ["/"]
+    found = list[str]()
     for server in around.objects():
         template = str(server.value.get("url"))
         variables = dict(server.members("variables"))
@@ -242,9 +428,21 @@ def urls(operation: Operation) -> dict[str, str]:
             url = template
             for name, value in zip(names, values, strict=True):
                 url = url.replace(f"{{{name}}}", str(value))
-            url = url.rstrip("/") or "/"
-            found[url] = url
+            found.append(url.rstrip("/") or "/")
     return found
+
+
+def _normal(url: str) -> str:
+    """Return a server's URL in one spelling.
+
+    Source: https://www.rfc-editor.org/rfc/rfc3986#section-6.2
+    """
+    url = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), url).rstrip("/")
+    if not (found := _URL.match(url)):
+        return url
+    scheme, host = (found[1] or "").lower(), found[2].lower()
+    host = host.removesuffix(_PORTS.get(scheme, ":")).removesuffix(":")
+    return f"{scheme}://{host}{found[3]}"
 
 
 def _values(value: Any) -> list[Any]:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .documents import load
+from .keywords import canonical
 from .kinds import KINDS
 from .model import Change, Level, SpecDiffError
-from .shapes import canonical
 
 _FIELDS = {"id", "operation", "pointer", "value", "level", "reason"}
 

@@ -2,8 +2,9 @@
 
 A published document is not as tidy as a vendored one, which `overlay.parse` reads. So YAML is read
 by the rules of version 1.2, as the tools that write such documents do: `no` and `2014-04-28` are
-text, and a key is text whatever it looks like (`204:`). Tags, merge keys, doubled keys, endless
-nesting, long keys around much, and aliases that multiply are refused.
+text, and a key is text whatever it looks like (`204:`). Merge keys (`<<`) are read as well, since
+validators read them. Other tags than those of JSON's types, doubled keys, endless nesting, long
+keys around much, and aliases that multiply are refused.
 
 Source: https://yaml.org/spec/1.2.2/#103-core-schema
 """
@@ -22,7 +23,9 @@ MAX_NODES = 1_000_000
 MAX_POINTERS = 100 * 2**20
 
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_STRING = "tag:yaml.org,2002:str"
+_YAML = "tag:yaml.org,2002:"
+_STRING, _SCALARS = f"{_YAML}str", {f"{_YAML}{name}" for name in ("int", "float", "bool", "null")}
+_COLLECTIONS = {None, "!", f"{_YAML}map", f"{_YAML}seq"}
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _WORDS = {
@@ -66,6 +69,8 @@ def _short(error: yaml.YAMLError) -> str:
 
 def escape(token: str) -> str:
     """Write a key as a part of a JSON pointer."""
+    if "/" not in token and "~" not in token:
+        return token
     return token.replace("~", "~0").replace("/", "~1")
 
 
@@ -85,7 +90,7 @@ def _json(text: str, name: str) -> Any:
 class _Open:
     """A collection whose end has not been read yet."""
 
-    __slots__ = ("anchor", "key", "key_line", "pointer", "start", "value")
+    __slots__ = ("anchor", "key", "key_line", "merged", "merging", "pointer", "start", "value")
 
     def __init__(self, value: Any, pointer: str, anchor: str | None, start: int) -> None:
         self.value = value
@@ -94,6 +99,8 @@ class _Open:
         self.start = start
         self.key: str | None = None
         self.key_line = 0
+        self.merging = False
+        self.merged: list[tuple[Any, int]] = []
 
 
 class _Builder:
@@ -131,11 +138,10 @@ class _Builder:
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self._key(top, event, line)
             return
-        if event.tag not in (None, "!", _STRING):
+        if event.tag not in (None, "!", _STRING, *_SCALARS):
             raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
-        value = (
-            self._plain(event.value, line) if event.implicit[0] and not event.tag else event.value
-        )
+        is_plain = event.tag in _SCALARS or (event.implicit[0] and not event.tag)
+        value = self._plain(event.value, line) if is_plain else event.value
         self._count(1, line)
         self._place(value, line)
         if event.anchor:
@@ -143,16 +149,20 @@ class _Builder:
 
     def _key(self, top: _Open, event: yaml.ScalarEvent, line: int) -> None:
         key = event.value
+        if event.anchor:
+            self._anchors[event.anchor] = key, 1
         if key == "<<" and event.implicit[0]:
-            raise self._error(line, "merge keys (<<) are not part of YAML 1.2: write the keys out")
+            top.key, top.key_line, top.merging = key, line, True
+            return
+        self._begin(top, key, line)
+
+    def _begin(self, top: _Open, key: str, line: int) -> None:
         if key in top.value:
             raise self._error(line, f"the key {key} is there twice")
         top.key, top.key_line = key, line
-        if event.anchor:
-            self._anchors[event.anchor] = key, 1
 
     def _start(self, value: Any, event: Any, line: int) -> None:
-        if event.tag not in (None, "!"):
+        if event.tag not in _COLLECTIONS:
             raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
         if len(self._open) >= MAX_DEPTH:
             raise self._error(line, f"nested more than {MAX_DEPTH} deep")
@@ -164,6 +174,8 @@ class _Builder:
 
     def _end(self) -> None:
         done = self._open.pop()
+        for part, line in done.merged:
+            self._merge(done, part, line)
         if done.anchor:
             self._anchors[done.anchor] = done.value, self._nodes - done.start
 
@@ -171,8 +183,24 @@ class _Builder:
         if event.anchor not in self._anchors:
             raise self._error(line, f"the alias *{event.anchor} stands for nothing, or for itself")
         value, size = self._anchors[event.anchor]
+        top = self._open[-1] if self._open else None
+        if top is not None and top.key is None and isinstance(top.value, dict):
+            if not isinstance(value, str):
+                raise self._error(line, "a key is expected to be text")
+            self._begin(top, value, line)
+            return
         self._count(size, line)
         self._place(value, line)
+
+    def _merge(self, target: _Open, part: Any, line: int) -> None:
+        """Add the keys of what `<<` names, unless they are there; the first of several counts."""
+        for one in part if isinstance(part, list) else [part]:
+            if not isinstance(one, dict):
+                raise self._error(line, "<< is expected to name an object, or several")
+            for key, value in one.items():
+                if key not in target.value:
+                    target.value[key] = value
+                    self._lines[f"{target.pointer}/{escape(key)}"] = line
 
     def _place(self, value: Any, line: int) -> str:
         """Put a value where the document has it and return its pointer."""
@@ -183,6 +211,10 @@ class _Builder:
             top.value.append(value)
         elif top.key is None:
             raise self._error(line, "a key is expected to be text")
+        elif top.merging:
+            pointer = f"{top.pointer}/<<"
+            top.merged.append((value, top.key_line))
+            top.key, top.merging, line = None, False, top.key_line
         else:
             pointer = f"{top.pointer}/{escape(top.key)}"
             top.value[top.key] = value

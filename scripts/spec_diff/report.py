@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from .findings import printable, quoted
+from .keywords import canonical
 from .model import Change, Level
-from .shapes import canonical
 
 Renderer: TypeAlias = Callable[[Sequence[Change], str, str], str]
 
@@ -28,16 +28,16 @@ def text(changes: Sequence[Change], old: str, new: str) -> str:
     for change in changes:
         lines += [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
         lines += [f"      {operation}" for operation in change.operations]
-        if values := _values(change):
-            lines.append(f"      value {values}")  # `::` at the start would be a command
+        if told := values(change):
+            lines.append(f"      value {told}")  # `::` at the start would be a command
         for name, pointer, line in (
             (old, change.old_pointer, change.old_line),
             (new, change.new_pointer, change.new_line),
         ):
             if pointer is not None:
                 lines.append(f"      {_place(name, pointer, line)}")
-        if touched := _touched(change):
-            lines.append(f"      touches {', '.join(touched)}")
+        if reached := touched(change):
+            lines.append(f"      touches {', '.join(reached)}")
         lines.append("")
     return "\n".join([*lines, summary(changes, old, new)])
 
@@ -60,10 +60,10 @@ def markdown(changes: Sequence[Change], old: str, new: str) -> str:
         lines += ["", f"### {level.name}", "", "| change | where | touches |", "|---|---|---|"]
         for change in changes:
             if change.level is level:
-                values = [quoted(values)] if (values := _values(change)) else []
-                what = [change.message, f"`{change.id}`", *values]
+                told = [quoted(told)] if (told := values(change)) else []
+                what = [change.message, f"`{change.id}`", *told]
                 where = [*map(quoted, change.operations), *_lines(change)]
-                lines.append(_row(what, where, [quoted(one) for one in _touched(change)]))
+                lines.append(row(what, where, [quoted(one) for one in touched(change)]))
     return "\n".join(lines)
 
 
@@ -87,7 +87,7 @@ def github(changes: Sequence[Change], old: str, new: str) -> str:
             if not Path(name).is_absolute() and Path(name).is_file():
                 fields = {"file": Path(name).as_posix(), "line": str(line or 1)} | fields
                 break
-        told = [change.message, *change.operations, _values(change), *_touched(change)]
+        told = [change.message, *change.operations, values(change), *touched(change)]
         message = _escape("\n".join(part for part in told if part))
         listed = ",".join(f"{key}={_escape_field(value)}" for key, value in fields.items())
         lines.append(f"::{_COMMANDS[change.level]} {listed}::{message}")
@@ -115,7 +115,8 @@ def _counts(changes: Sequence[Change]) -> dict[str, int]:
     return {level.name: counts[level] for level in sorted(Level, reverse=True)}
 
 
-def _values(change: Change) -> str:
+def values(change: Change) -> str:
+    """Return what was and what is, for people; nothing if there is neither."""
     if change.old is None and change.new is None:
         return ""
     return f"{_value(change.old)} -> {_value(change.new)}"
@@ -146,12 +147,14 @@ def _lines(change: Change) -> list[str]:
     ]
 
 
-def _touched(change: Change) -> list[str]:
+def touched(change: Change) -> list[str]:
+    """Return the functions and the actions of overlays that a change touches."""
     actions = [f"{one.file}:{one.line} {one.target}" for one in change.overlays]
     return [*change.facade, *actions]
 
 
-def _row(*cells: list[str]) -> str:
+def row(*cells: list[str]) -> str:
+    """Return a row of a table, each cell with its lines."""
     # After a backslash, no other backslash would keep a bar from ending the cell.
     texts = ("<br>".join(lines).replace(r"\|", r"\¦").replace("|", r"\|") for lines in cells)
     return f"| {' | '.join(texts)} |"

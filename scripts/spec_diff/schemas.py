@@ -5,29 +5,57 @@ contains itself: what was found stays with the pair, beside the pairs below it.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .alternatives import (
+    Matched,
+    are_grouped_alike,
+    joined,
+    label,
+    mapping,
+    match,
+    tag,
+    tell,
+    tell_all,
+)
+from .covering import Covering, item
 from .documents import Document, Node
-from .findings import Finding, Trail
+from .findings import RESPELT, Finding, Trail, respellings
+from .keywords import (
+    canonical,
+    is_stricter,
+    is_wider_format,
+    is_within,
+    sunset,
+    sunset_facet,
+)
 from .kinds import LIMITS, SENT
 from .model import SpecDiffError
 from .reading import escape
-from .shapes import Schema, Shape, Shapes, Union, canonical, is_stricter, is_within
+from .sameness import Sameness
+from .shapes import Branch, Schema, Shape, Shapes, Union
 
-# Members of unions that have less than this share of their features in common are not the same.
-_ALIKE = 0.5
-# Each field of an allOf can double them; the published document has some hundred.
-MAX_PAIRS = 10_000
+# Each field of an allOf can double them; large documents with references inlined have some ten
+# thousand.
+MAX_PAIRS = 200_000
 
 
 class Pair(NamedTuple):
-    """Two schemas in one role, as `response-property`."""
+    """Two schemas in one role, as `response-property`.
+
+    Attributes:
+        old: A schema of the old document.
+        new: A schema of the new document.
+        role: Where they stand.
+        is_member: Whether they are alternatives, so that null is a matter of the union.
+    """
 
     old: Schema
     new: Schema
     role: str
+    is_member: bool = False
 
 
 @dataclass(slots=True)
@@ -44,17 +72,29 @@ class SchemaComparison:
     Args:
         old: One document.
         new: The other one.
+
+    Attributes:
+        old: The shapes of one document.
+        new: The shapes of the other one.
+        widened: Whether a new schema takes all that an old one describes.
+        narrowed: Whether an old schema takes all that a new one describes.
+        same: Whether two schemas are written alike.
     """
 
     def __init__(self, old: Document, new: Document) -> None:
-        self._old = Shapes(old)
-        self._new = Shapes(new)
+        self.old = Shapes(old)
+        self.new = Shapes(new)
+        self.widened = Covering(self.new, self.old)
+        self.narrowed = Covering(self.old, self.new)
+        self.same = Sameness(old, new)
         self._pairs = dict[Pair, _Compared]()
 
     def findings(self, start: Pair) -> Iterator[Finding]:
         """Yield what differs between two schemas and all that they contain, each with its path."""
+        if self.are_same(start.old, start.new):
+            return
         via: Trail = ((start.old[0], start.new[0]),)
-        start = start._replace(old=self._old.entry(start.old), new=self._new.entry(start.new))
+        start = start._replace(old=self.old.entry(start.old), new=self.new.entry(start.new))
         seen, queue = {start}, deque[tuple[str, Pair, Trail]]([("", start, via)])
         while queue:
             path, pair, via = queue.popleft()
@@ -68,10 +108,9 @@ class SchemaComparison:
                     seen.add(below)
                     queue.append((path + step, below, (*references, nodes)))
 
-    def are_scalar(self, old: Schema, new: Schema) -> bool:
-        """Tell whether two schemas have single values only, neither arrays nor objects."""
-        types = self._old.of(old).types, self._new.of(new).types
-        return all(names is not None and not names & {"array", "object"} for names in types)
+    def are_same(self, old: Schema, new: Schema) -> bool:
+        """Tell whether two schemas are written alike."""
+        return len(old) == len(new) and all(map(self.same, old, new))
 
     def _compare(self, pair: Pair) -> _Compared:
         if pair not in self._pairs:
@@ -80,33 +119,73 @@ class SchemaComparison:
                     f"{pair.old[0].name}: more than {MAX_PAIRS} schemas, with all that allOf makes "
                     "of them: is the document made to be compared?"
                 )
-            self._pairs[pair] = _Compared()
-            old, new = self._old.of(pair.old), self._new.of(pair.new)
-            _One(self._old, self._new, pair, self._pairs[pair]).run(old, new)
+            result = self._pairs[pair] = _Compared()
+            schemas = pair.old, pair.new
+            one = _One(self, pair.role, schemas, result, is_member=pair.is_member)
+            one.run(self.old.of(pair.old), self.new.of(pair.new))
         return self._pairs[pair]
 
 
 class _One:
-    """Compares a single pair and notes the pairs below it."""
+    """Compares a single pair and notes the pairs below it.
 
-    def __init__(self, olds: Shapes, news: Shapes, pair: Pair, result: _Compared) -> None:
-        self._olds = olds
-        self._news = news
-        self._pair = pair
+    Args:
+        comparison: Compares the documents.
+        role: Where the schemas stand.
+        schemas: The schemas; () for one that says nothing.
+        result: What is added to.
+        is_member: Whether null is a matter of what is around.
+        path: Where they are in the pair that is compared, as an alternative or a branch of it.
+        above: The alternatives and branches around them.
+    """
+
+    def __init__(
+        self,
+        comparison: SchemaComparison,
+        role: str,
+        schemas: tuple[Schema, Schema],
+        result: _Compared,
+        *,
+        is_member: bool = False,
+        path: str = "",
+        above: frozenset[tuple[Schema, Schema]] = frozenset(),
+    ) -> None:
+        self._comparison = comparison
+        self._olds = comparison.old
+        self._news = comparison.new
+        self._role = role
+        self._schemas = schemas
         self._result = result
-        self._sent = pair.role in SENT
-        self._inner = pair.role.replace("-body", "-property")
+        self._is_member = is_member
+        self._path = path
+        self._above = above
+        self._sent = role in SENT
+        self._inner = role.replace("-body", "-property")
 
     def run(self, old: Shape, new: Shape) -> None:
-        if bool(old.unions) != bool(new.unions) and (old.is_union or new.is_union):
+        if self._is_set_free(old, new):
+            self._nullable(old, new)
+            self._keyword("type-generalized", "type", old, new, _told(old), _told(new))
+        elif bool(old.unions) != bool(new.unions) and (old.is_union or new.is_union):
             self._nullable(old, new)
             self._unions(old, new)  # one alternative became several, or the other way round
         elif self._types(old, new):
             self._nullable(old, new)
             self._values(old, new)
             self._fields(old, new)
+            self._items(old, new)
+            self._rules(old, new)
+            self._branches(old, new)
             self._unions(old, new)
         self._notes(old, new)
+
+    def _is_set_free(self, old: Shape, new: Shape) -> bool:
+        """Tell whether anything may be sent now instead of what is described."""
+        described = old.properties or old.patterned or old.unions or old.branches
+        is_wider = new.is_free and is_within(old.types, new.types)
+        return bool(self._sent and not self._above and described and is_wider)
+
+    # What is found
 
     def _add(
         self,
@@ -115,19 +194,54 @@ class _One:
         new: Node,
         before: Any = None,
         after: Any = None,
-        path: str = "",
+        note: str = "",
     ) -> None:
-        kind = f"{self._pair.role}-{facet}"
-        self._result.findings.append(Finding(kind, old, new, before, after, path))
+        self._note(f"{self._role}-{facet}", old, new, before, after, "", note)
+
+    def _note(
+        self, kind: str, old: Node, new: Node, before: Any, after: Any, path: str, note: str = ""
+    ) -> None:
+        found = Finding(kind, old, new, before, after, self._path + path, note=note)
+        self._result.findings.append(found)
 
     def _keyword(
         self, facet: str, keyword: str, old: Shape, new: Shape, before: Any, after: Any
     ) -> None:
         self._add(facet, old.where(keyword), new.where(keyword), before, after)
 
-    def _descend(self, step: str, old: Schema, new: Schema, role: str) -> None:
-        pair = Pair(self._olds.entry(old), self._news.entry(new), role)
-        self._result.below.append((step, pair, (old[0], new[0])))
+    def _descend(
+        self, step: str, old: Schema, new: Schema, role: str, *, is_member: bool = False
+    ) -> None:
+        if not self._comparison.are_same(old, new):
+            entries = self._olds.entry(old), self._news.entry(new)
+            pair = Pair(*entries, role, is_member)
+            self._result.below.append((self._path + step, pair, (old[0], new[0])))
+
+    def _within(self, step: str, olds: tuple[Shape, Schema], news: tuple[Shape, Schema]) -> None:
+        """Compare an alternative or a branch of two shapes in what it makes of them."""
+        key = olds[1], news[1]
+        if key in self._above:
+            return
+        before = self._olds.of(olds[1]) if olds[1] else None
+        after = self._news.of(news[1]) if news[1] else None
+        names = dict.fromkeys(
+            name
+            for shape in (before, after)
+            if shape is not None
+            for name in (*shape.properties, *sorted(shape.required))
+        )
+        inner = _One(
+            self._comparison,
+            self._role,
+            key,
+            self._result,
+            is_member=True,
+            path=self._path + step,
+            above=self._above | {key},
+        )
+        inner.run(olds[0].among(before, names), news[0].among(after, names))
+
+    # Single keywords
 
     def _types(self, old: Shape, new: Shape) -> bool:
         """Compare types; return whether there is anything in common to compare further."""
@@ -148,20 +262,32 @@ class _One:
         return bool(before & after) or is_within(before, after) or is_within(after, before)
 
     def _nullable(self, old: Shape, new: Shape) -> None:
-        """Compare whether null is good, if both say what is."""
-        says = [shape.types is not None or bool(shape.unions) for shape in (old, new)]
-        if all(says) and old.nullable != new.nullable:
+        """Compare whether null is good, if both say what is, or the new one says that it is."""
+        says = [
+            (shape.types is not None and (not shape.are_implied or new.nullable))
+            or bool(shape.unions)
+            for shape in (old, new)
+        ]
+        if all(says) and old.nullable != new.nullable and not self._is_member:
             facet = "became-nullable" if new.nullable else "became-not-nullable"
             self._keyword(facet, "type", old, new, old.nullable, new.nullable)
 
     def _values(self, old: Shape, new: Shape) -> None:
         self._enums(old, new)
         if old.format != new.format:
-            self._keyword("format-changed", "format", old, new, old.format, new.format)
+            what = "added" if old.format is None else "changed" if new.format else "removed"
+            if what == "changed" and self._sent and is_wider_format(new.format, old.format):
+                what = "generalized"
+            if what == "changed" and not self._sent and is_wider_format(old.format, new.format):
+                what = "specialized"
+            self._keyword(f"format-{what}", "format", old, new, old.format, new.format)
         if old.patterns != new.patterns:
-            what = _verb(old.patterns, new.patterns)
-            before, after = _and(old.patterns), _and(new.patterns)
-            self._keyword(f"pattern-{what}", "pattern", old, new, before, after)
+            patterns, now = set(old.patterns), set(new.patterns)
+            what = "changed"
+            if patterns < now or patterns > now:
+                what = "added" if patterns < now else "removed"
+            told = _and(old.patterns), _and(new.patterns)
+            self._keyword(f"pattern-{what}", "pattern", old, new, *told)
         for keyword, name in LIMITS.items():
             limit, other = old.limits.get(keyword), new.limits.get(keyword)
             if limit == other:
@@ -173,10 +299,19 @@ class _One:
                 what = "increased" if up else "decreased"
             texts = _limit(keyword, limit), _limit(keyword, other)
             self._keyword(f"{name}-{what}", keyword, old, new, *texts)
+        if old.multiples != new.multiples:
+            some, others = old.multiples, new.multiples
+            tighter = all(any(one % of == 0 for one in others) for of in some)
+            looser = all(any(one % of == 0 for one in some) for of in others)
+            facet = _constraint(tighter, looser)
+            self._keyword(facet, "multipleOf", old, new, _and(some), _and(others))
+        if old.unique != new.unique:
+            facet = _constraint(new.unique, old.unique)
+            self._keyword(facet, "uniqueItems", old, new, old.unique, new.unique)
         for keyword in sorted(old.other.keys() | new.other.keys()):
-            before, after = old.other.get(keyword), new.other.get(keyword)
-            if before != after:
-                self._keyword("constraint-changed", keyword, old, new, before, after)
+            rules = old.other.get(keyword), new.other.get(keyword)
+            if rules[0] != rules[1]:
+                self._keyword("constraint-changed", keyword, old, new, *rules)
 
     def _enums(self, old: Shape, new: Shape) -> None:
         if old.enum is None or new.enum is None:
@@ -185,15 +320,24 @@ class _One:
                 before, after = old.enum and [*old.enum.values()], new.enum and [*new.enum.values()]
                 self._keyword(facet, "enum", old, new, before, after)
             return
-        for text, value in old.enum.items():
-            if text not in new.enum:
-                self._keyword("enum-value-removed", "enum", old, new, value, None)
-        for text, value in new.enum.items():
-            if text not in old.enum:
-                self._keyword("enum-value-added", "enum", old, new, None, value)
+        gone = {text: value for text, value in old.enum.items() if text not in new.enum}
+        fresh = {text: value for text, value in new.enum.items() if text not in old.enum}
+        respelt = respellings(gone, fresh)
+        for text, value in gone.items():
+            other = fresh.get(respelt.get(text, ""))
+            if self._sent or other is None:
+                self._respelt("enum-value-removed", old, new, value, other)
+        back = {fresh_text: gone[text] for text, fresh_text in respelt.items()}
+        for text, value in fresh.items():
+            if not self._sent or text not in back:
+                self._respelt("enum-value-added", old, new, back.get(text), value)
+
+    def _respelt(self, facet: str, old: Shape, new: Shape, before: Any, after: Any) -> None:
+        note = RESPELT if None not in (before, after) else ""
+        self._add(facet, old.where("enum"), new.where("enum"), before, after, note)
 
     def _notes(self, old: Shape, new: Shape) -> None:
-        before, after = old.at.get("default"), new.at.get("default")
+        before, after = old.find("default"), new.find("default")
         values = before and before.value, after and after.value
         if before is None or after is None:
             if before is not after:
@@ -204,174 +348,429 @@ class _One:
         if old.deprecated != new.deprecated:
             facet = "deprecated" if new.deprecated else "reactivated"
             self._keyword(facet, "deprecated", old, new, old.deprecated, new.deprecated)
+        ends = sunset(old.find("x-sunset")), sunset(new.find("x-sunset"))
+        changed = sunset_facet(*ends)
+        if changed and old.deprecated == new.deprecated:
+            self._keyword(changed, "x-sunset", old, new, *ends)
+
+    # Fields
 
     def _fields(self, old: Shape, new: Shape) -> None:
-        olds = {name: _any(old, f"properties/{escape(name)}") for name in sorted(old.required)}
-        news = {name: _any(new, f"properties/{escape(name)}") for name in sorted(new.required)}
-        olds, news = olds | old.properties, news | new.properties
-        for name in (*olds, *(name for name in news if name not in olds)):
-            self._field(name, old, new, olds.get(name), news.get(name))
-        blank = old.is_blank or new.is_blank  # there is no end to what may be in anything
-        if (old.items or new.items) and not blank:
-            before, after = old.items or _any(old, "items"), new.items or _any(new, "items")
-            self._descend("[]", before, after, self._inner)
-        if old.additional is None or new.additional is None:
-            if old.additional != new.additional:
-                closed = new.additional is None
-                facet = "became-closed" if closed else "became-open"
-                self._keyword(facet, "additionalProperties", old, new, not closed, closed)
-        elif (old.additional or new.additional) and not blank:
-            before = old.additional or _any(old, "additionalProperties")
-            after = new.additional or _any(new, "additionalProperties")
-            self._descend(".*", before, after, self._inner)
+        before = dict.fromkeys((*old.properties, *sorted(old.required)))
+        after = dict.fromkeys((*new.properties, *sorted(new.required)))
+        respelt = respellings(
+            (name for name in old.properties if name not in after and not new.member(name)),
+            (name for name in new.properties if name not in before and not old.member(name)),
+        )
+        taken = set(respelt.values())
+        must = _required(self._olds, old), _required(self._news, new)
+        for name in before | after:
+            if name not in taken:
+                self._field(name, respelt.get(name, name), old, new, must)
+        self._patterned(old, new)
+        self._additional(old, new)
 
     def _field(
-        self, name: str, old: Shape, new: Shape, before: Schema | None, after: Schema | None
+        self, name: str, other: str, old: Shape, new: Shape, must: tuple[set[str], set[str]]
     ) -> None:
-        was = self._olds.of(before) if before else None
-        now = self._news.of(after) if after else None
-        had, has = self._travels(was), self._travels(now)
-        if not (had or has):
-            return
-        path, must = f".{name}", name in new.required
-        if before and after and was and now:
+        """Compare a field, which may be spelt another way in the new schema."""
+        before, after, path = old.member(name), new.member(other), f".{name}"
+        if before and after:  # what must not be there is gone
+            after = None if self._news.of(after).is_nothing else after
+            before = None if after and self._olds.of(before).is_nothing else before
+        had, has = self._travels(self._olds, before), self._travels(self._news, after)
+        required = name in must[0], other in must[1]
+        if before and after:
             if had and has:
-                self._requirement(path, before[0], after[0], name in old.required, must, now)
+                if name != other:
+                    self._gone(name, before[0], new, path, is_required=required[0], respelt=other)
+                else:
+                    self._requirement(path, before[0], after[0], required, after)
                 self._descend(path, before, after, self._inner)
+            elif had or has:
+                self._visibility(path, before, after, must=required[1 if has else 0])
+        elif before and had:
+            if other in new.required:
+                rest = _any(new, f"properties/{escape(name)}")
+                self._requirement(path, before[0], rest[0], required, rest)
+                self._descend(path, before, rest, self._inner)
+            elif not _is_in_alternatives(self._news, new, name):
+                self._gone(name, before[0], new, path, is_required=required[0])
+        elif after and has:
+            if name in old.required or _is_in_alternatives(self._olds, old, name):
+                self._requirement(path, old.where("required"), after[0], required, after)
             else:
-                must = name in (new if has else old).required
-                self._visibility(path, was, now, must=must)
-        elif after and now:
-            optional = "required" if must else "optional"
-            kind = f"response-{optional}-property-added"
-            if self._sent:
-                kind = f"new-{optional}-request-property"
-                kind += "-with-default" if must and "default" in now.at else ""
-            self._note(kind, old.where("properties"), after[0], None, name, path)
-        elif before:
-            optional = "required" if name in old.required else "optional"
-            kind = f"response-{optional}-property-removed"
-            kind = "request-property-removed" if self._sent else kind
-            self._note(kind, before[0], new.where("properties"), name, None, path)
+                self._fresh(name, old, after, path, is_required=required[1])
+        elif not (before or after) and required[0] != required[1]:
+            self._demand(name, old, new, required)
+
+    def _demand(self, name: str, old: Shape, new: Shape, required: tuple[bool, bool]) -> None:
+        """Compare a field that has to be there, without a word about what it is."""
+        path, rest = f".{name}", _any(new, f"properties/{escape(name)}")
+        if required[1] and not _is_in_alternatives(self._olds, old, name):
+            self._fresh(name, old, rest, path, is_required=True)
+        elif required[0] and new.additional is None:
+            self._gone(name, old.where("required"), new, path, is_required=True)
+        else:
+            places = old.where("required"), new.where("required")
+            self._requirement(path, *places, required, rest)
+
+    def _gone(
+        self,
+        name: str,
+        node: Node,
+        new: Shape,
+        path: str,
+        *,
+        is_required: bool,
+        respelt: str | None = None,
+    ) -> None:
+        kind = f"response-{'required' if is_required else 'optional'}-property-removed"
+        kind = "request-property-removed" if self._sent else kind
+        note = RESPELT if respelt else ""
+        self._note(kind, node, new.where("properties"), name, respelt, path, note)
+
+    def _fresh(self, name: str, old: Shape, after: Schema, path: str, *, is_required: bool) -> None:
+        optional = "required" if is_required else "optional"
+        kind = f"response-{optional}-property-added"
+        if self._sent:
+            kind = f"new-{optional}-request-property"
+            has_default = self._news.of(after).find("default") is not None
+            kind += "-with-default" if is_required and has_default else ""
+        self._note(kind, old.where("properties"), after[0], None, name, path)
 
     def _requirement(
-        self, path: str, old: Node, new: Node, before: bool, after: bool, now: Shape
+        self, path: str, old: Node, new: Node, required: tuple[bool, bool], after: Schema
     ) -> None:
-        if before == after:
+        before, now = required
+        if before == now:
             return
         kind = f"{'request' if self._sent else 'response'}-property-became-"
-        kind += "required" if after else "optional"
-        if self._sent and after and "default" in now.at:
+        kind += "required" if now else "optional"
+        if self._sent and now and self._news.of(after).find("default") is not None:
             kind += "-with-default"
-        self._note(kind, old, new, before, after, path)
+        self._note(kind, old, new, before, now, path)
 
-    def _visibility(self, path: str, was: Shape, now: Shape, *, must: bool) -> None:
+    def _visibility(self, path: str, before: Schema, after: Schema, *, must: bool) -> None:
+        was, now = self._olds.of(before), self._news.of(after)
         required = "required" if must else "optional"
         keyword = "readOnly" if self._sent else "writeOnly"
         side, mode = ("request", "read-only") if self._sent else ("response", "write-only")
-        gone = not self._travels(now)
+        gone = not self._travels(self._news, after)
         kind = f"{side}-{required}-property-became-{'' if gone else 'not-'}{mode}"
         self._note(kind, was.where(keyword), now.where(keyword), not gone, gone, path)
 
-    def _note(self, kind: str, old: Node, new: Node, before: Any, after: Any, path: str) -> None:
-        self._result.findings.append(Finding(kind, old, new, before, after, path))
-
-    def _travels(self, shape: Shape | None) -> bool:
+    def _travels(self, shapes: Shapes, schema: Schema | None) -> bool:
         """Tell whether a field is there and goes in this direction."""
-        return shape is not None and not (shape.read_only if self._sent else shape.write_only)
+        if schema is None:
+            return False
+        shape = shapes.of(schema)
+        return not (shape.read_only if self._sent else shape.write_only)
+
+    def _patterned(self, old: Shape, new: Shape) -> None:
+        """Compare fields that are described by patterns of their names."""
+        for pattern, before in old.patterned.items():
+            path, after = f"./{pattern}/", new.patterned.get(pattern)
+            after = after or new.additional
+            if after is None:
+                self._gone(pattern, before[0], new, path, is_required=False)
+            else:
+                after = after or _any(new, f"patternProperties/{escape(pattern)}")
+                self._descend(path, before, after, self._inner)
+        for pattern, after in new.patterned.items():
+            if pattern in old.patterned:
+                continue
+            path, rest = f"./{pattern}/", old.additional
+            if rest is None or (rest == () and (old.properties or old.patterned)):
+                self._fresh(pattern, old, after, path, is_required=False)
+            else:
+                rest = rest or _any(old, f"patternProperties/{escape(pattern)}")
+                self._descend(path, rest, after, self._inner)
+
+    def _additional(self, old: Shape, new: Shape) -> None:
+        """Compare fields that are not described."""
+        before, after = old.additional, new.additional
+        if before is None and after is None:
+            return
+        if before and after is None:
+            self._gone("*", before[0], new, ".*", is_required=False)
+        elif after and before is None:
+            self._fresh("*", old, after, ".*", is_required=False)
+        elif before is None or after is None:
+            closed = after is None
+            facet = "became-closed" if closed else "became-open"
+            self._keyword(facet, "additionalProperties", old, new, not closed, closed)
+        elif (before or after) and not (old.is_blank or new.is_blank):
+            before = before or _any(old, "additionalProperties")
+            after = after or _any(new, "additionalProperties")
+            self._descend(".*", before, after, self._inner)
+
+    # Items and rules
+
+    def _items(self, old: Shape, new: Shape) -> None:
+        if old.is_blank or new.is_blank:  # there is no end to what may be in anything
+            return
+        for index in range(max(len(old.prefix), len(new.prefix))):
+            before, after, step = item(old, index), item(new, index), f"[{index}]"
+            is_fresh = index >= len(old.prefix) and not before and (old.prefix or before is None)
+            is_gone = index >= len(new.prefix) and not after and (new.prefix or after is None)
+            if is_fresh and is_gone:
+                continue
+            if is_fresh:
+                places = old.where("prefixItems"), new.prefix[index][0]
+                self._note(f"{self._role}-item-added", *places, None, index + 1, step)
+            elif is_gone:
+                places = old.prefix[index][0], new.where("prefixItems")
+                self._note(f"{self._role}-item-removed", *places, index + 1, None, step)
+            else:
+                before = before or _any(old, f"prefixItems/{index}")
+                after = after or _any(new, f"prefixItems/{index}")
+                self._descend(step, before, after, self._inner)
+        if old.items is None or new.items is None:
+            if old.items != new.items:
+                facet = _constraint(new.items is None, old.items is None)
+                self._keyword(facet, "items", old, new, old.items is None, new.items is None)
+        elif old.items or new.items:
+            before, after = old.items or _any(old, "items"), new.items or _any(new, "items")
+            self._descend("[]", before, after, self._inner)
+
+    def _rules(self, old: Shape, new: Shape) -> None:
+        """Compare what is said about names, single items and contents, and what is forbidden."""
+        if old.names or new.names:
+            before, after = old.names or _text(old), new.names or _text(new)
+            self._descend("(name)", before, after, self._inner)
+        if old.contains and new.contains:
+            self._descend("(one item)", old.contains, new.contains, self._inner)
+        if old.content and new.content:
+            self._descend("(content)", old.content, new.content, self._inner)
+        if not (old.forbidden or new.forbidden):
+            return
+        olds = {self._olds.fingerprint(one): one for one in old.forbidden}
+        news = {self._news.fingerprint(one): one for one in new.forbidden}
+        gone = [one for text, one in olds.items() if text not in news]
+        fresh = [one for text, one in news.items() if text not in olds]
+        for before, after in zip(gone, fresh, strict=False):
+            tighter = self._comparison.widened.covers(after, before)
+            looser = self._comparison.narrowed.covers(before, after)
+            if tighter and looser:
+                continue
+            facet = _constraint(tighter, looser)
+            if not looser and self._refuses_values(old, after):
+                facet = "values-forbidden"
+            self._add(facet, before[0], after[0])
+        for before in gone[len(fresh) :]:
+            self._add("constraint-relaxed", before[0], new.where("not"))
+        for after in fresh[len(gone) :]:
+            if not self._is_apart(old, after):
+                refuses = self._refuses_values(old, after)
+                facet = "values-forbidden" if refuses else "constraint-tightened"
+                self._add(facet, old.where("not"), after[0])
+
+    def _refuses_values(self, old: Shape, forbidden: Schema) -> bool:
+        """Tell whether what is forbidden is known by its type, its fields or its values."""
+        shape = self._news.of(forbidden)
+        typed = shape.types is not None and not shape.are_implied and shape.types != old.types
+        return typed or bool(shape.enum or shape.properties or shape.required or shape.is_blank)
+
+    def _is_apart(self, old: Shape, rule: Schema) -> bool:
+        """Tell whether nothing that an old schema describes fits a rule of the new document."""
+        shape = self._news.of(rule)
+        if old.enum is not None and shape.enum is not None and not old.enum.keys() & shape.enum:
+            return True
+        described = bool(old.properties) and old.additional is not None
+        if described and any(old.member(name) is None for name in shape.required):
+            return True
+        for name, schema in shape.properties.items():
+            values, known = self._news.of(schema).enum, old.member(name)
+            before = self._olds.of(known).enum if known else None
+            if values is not None and before is not None and not values.keys() & before.keys():
+                return name in old.required or name in shape.required
+        return False
+
+    # Branches
+
+    def _branches(self, old: Shape, new: Shape) -> None:
+        """Compare what holds in some cases only."""
+        olds, news = list(old.branches), list(new.branches)
+        for is_same in (self._is_same_case, self._may_be_same_case):
+            for before in list(olds):
+                after = next((one for one in news if is_same(before, one)), None)
+                if after is not None:
+                    olds.remove(before)
+                    news.remove(after)
+                    self._branch(old, new, before, after)
+        for before in olds:
+            if before.trigger is None or new.member(before.trigger) or not new.properties:
+                self._branch(old, new, before, None)
+        for after in news:
+            is_known = after.trigger is None or old.member(after.trigger) or not old.properties
+            if is_known and not (after.condition and self._is_apart(old, after.condition)):
+                self._branch(old, new, None, after)
+
+    def _is_same_case(self, old: Branch, new: Branch) -> bool:
+        if old.trigger is not None or new.trigger is not None:
+            return old.trigger == new.trigger
+        olds, news = self._olds.fingerprint, self._news.fingerprint
+        return olds(old.condition) == news(new.condition)
+
+    def _may_be_same_case(self, old: Branch, new: Branch) -> bool:
+        return old.trigger is None and new.trigger is None
+
+    def _branch(self, old: Shape, new: Shape, before: Branch | None, after: Branch | None) -> None:
+        found = self._count
+        wider = narrower = True
+        if before and after and not self._is_same_case(before, after):
+            wider = self._comparison.widened.covers(after.condition, before.condition)
+            narrower = self._comparison.narrowed.covers(before.condition, after.condition)
+        one = before or after
+        name = one.trigger if one else None
+        for word, step, holds_less, holds_more in (
+            ("then", "(then)", not wider, not narrower),
+            ("otherwise", "(else)", not narrower, not wider),
+        ):
+            place = step if name is None else f"(with {name})"
+            some: Schema = getattr(before, word) if before else ()
+            others: Schema = getattr(after, word) if after else ()
+            if some or others:
+                self._within(place, (old, some), (new, others))
+            if holds_less and some and others:
+                self._within(place, (old, some), (new, ()))
+            if holds_more and some and others:
+                self._within(place, (old, ()), (new, others))
+        if before and after and found == self._count and not (wider and narrower):
+            self._add("constraint-changed", before.node, after.node)
+
+    @property
+    def _count(self) -> int:
+        return len(self._result.findings) + len(self._result.below)
+
+    # Alternatives
 
     def _unions(self, old: Shape, new: Shape) -> None:
         if not (old.unions or new.unions):
             return
-        before = _union(old, self._pair.old) if new.is_union else _union(old)
-        after = _union(new, self._pair.new) if old.is_union else _union(new)
+        # One that has no union can be an alternative by itself.
+        alone = self._schemas
+        before = joined(old, alone[0] if new.is_union else None)
+        after = joined(new, alone[1] if old.is_union else None)
         if not (before.members and after.members):
-            self._add("constraint-changed", before.node, after.node, _tell(before), _tell(after))
+            self._choice(old, new, before, after)
             return
-        word = after.keyword if new.unions else before.keyword
-        if old.unions and new.unions and before.keyword != after.keyword:
-            self._add(
-                "union-keyword-changed", before.node, after.node, before.keyword, after.keyword
-            )
-        names = _mapping(self._olds, old, before), _mapping(self._news, new, after)
-        pairs, gone, fresh = self._match(before, after, *names)
-        if old.unions and new.unions and not _is_grouped_alike(old, new, pairs):
-            values = _group(old), _group(new)
-            self._add("constraint-changed", before.node, after.node, *values)
-        for i, j in pairs:
-            step = f"({_label(before.members[i], i, names[0])})"
+        names = mapping(self._olds, old, before), mapping(self._news, new, after)
+        found = match((self._olds, self._news), (before, after), names)
+        if not found.pairs and self._replaced(old, new, before, after):
+            return
+        if old.unions and new.unions:
+            if before.keyword != after.keyword:
+                words = before.keyword, after.keyword
+                self._add("union-keyword-changed", before.node, after.node, *words)
+            if not are_grouped_alike(old, new, found.pairs):
+                values = tell_all(old), tell_all(new)
+                self._add("constraint-changed", before.node, after.node, *values)
+        pure = (old.is_union or not old.unions) and (new.is_union or not new.unions)
+        for i, j in found.pairs:
+            step = f"({label(before.members[i], i, names[0])})"
             step = step if old.unions and new.unions else ""
-            self._descend(step, before.members[i], after.members[j], self._pair.role)
-        facet = "one-of" if word == "oneOf" else "any-of"
-        for i in gone:
-            name = _label(before.members[i], i, names[0])
-            self._add(f"{facet}-removed", before.members[i][0], after.node, name, None)
-        for j in fresh:
-            name = _label(after.members[j], j, names[1])
-            self._add(f"{facet}-added", before.node, after.members[j][0], None, name)
+            one, other = before.members[i], after.members[j]
+            if pure or before.are_heirs or after.are_heirs:
+                self._descend(step, one, other, self._role, is_member=True)
+            else:
+                self._within(step, (old, one), (new, other))
+        self._unmatched((before, after), found, names)
         if old.discriminator or new.discriminator:
-            self._discriminators(old, new, (before, after), pairs, names)
+            self._discriminators(old, new, (before, after), found, names)
 
-    def _match(
-        self, old: Union, new: Union, old_names: dict[str, int], new_names: dict[str, int]
-    ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-        """Find which members are the same: by meaning, by name, or by what they have in common."""
-        pairs = list[tuple[int, int]]()
-        left, right = list(range(len(old.members))), list(range(len(new.members)))
+    def _replaced(self, old: Shape, new: Shape, before: Union, after: Union) -> bool:
+        """Note that no alternative is what it was, unless each is best told by itself."""
+        values = _told(old), _told(new)
+        places = before.node, after.node
+        if self._sent:
+            if all(self._accepting(after, member) for member in before.members):
+                self._add("type-generalized", *places, *values)
+            elif old.unions and new.unions:
+                return False
+            else:
+                self._add("type-changed", *places, *values)
+        elif all(self._expecting(before, member) for member in after.members):
+            self._add("type-specialized", *places, *values)
+        else:
+            self._add("type-changed", *places, *values)
+        return True
 
-        def settle(keys: list[Any], others: list[Any]) -> None:
-            for i in list(left):
-                for j in right:
-                    if keys[i] == others[j]:
-                        pairs.append((i, j))
-                        left.remove(i)
-                        right.remove(j)
-                        break
+    def _accepting(self, union: Union, old: Schema) -> Schema | None:
+        """Return the new alternative that takes all of an old one."""
+        covers = self._comparison.widened.covers
+        return next((one for one in union.members if covers(one, old)), None)
 
-        settle(
-            [self._olds.fingerprint(member) for member in old.members],
-            [self._news.fingerprint(member) for member in new.members],
-        )
-        settle(
-            [_name(member) or ("old", i) for i, member in enumerate(old.members)],
-            [_name(member) or ("new", j) for j, member in enumerate(new.members)],
-        )
-        features = [self._olds.features(m) | _keys(i, old_names) for i, m in enumerate(old.members)]
-        others = [self._news.features(m) | _keys(j, new_names) for j, m in enumerate(new.members)]
-        scores = [(_share(features[i], others[j]), i, j) for i in left for j in right]
-        for score, i, j in sorted(scores, key=lambda one: (-one[0], one[1:])):
-            if score >= _ALIKE and i in left and j in right:
-                pairs.append((i, j))
-                left.remove(i)
-                right.remove(j)
-        return sorted(pairs), left, right
+    def _expecting(self, union: Union, new: Schema) -> Schema | None:
+        """Return the old alternative as which a new one can be read."""
+        covers = self._comparison.narrowed.covers
+        return next((one for one in union.members if covers(one, new)), None)
+
+    def _unmatched(
+        self,
+        unions: tuple[Union, Union],
+        found: Matched,
+        names: tuple[dict[str, int], dict[str, int]],
+    ) -> None:
+        """Note the alternatives that are in one union alone."""
+        before, after = unions
+        facet = "one-of" if (after.keyword or before.keyword) == "oneOf" else "any-of"
+        for i in found.gone:
+            member, name = before.members[i], label(before.members[i], i, names[0])
+            if self._sent and (other := self._accepting(after, member)):
+                called = label(other, after.members.index(other), names[1])
+                self._add("type-generalized", member[0], other[0], name, called)
+            else:
+                self._add(f"{facet}-removed", member[0], after.node, name, None)
+        for j in found.fresh:
+            member, name = after.members[j], label(after.members[j], j, names[1])
+            if not self._sent and (other := self._expecting(before, member)):
+                called = label(other, before.members.index(other), names[0])
+                self._add("type-specialized", other[0], member[0], called, name)
+            else:
+                self._add(f"{facet}-added", before.node, member[0], None, name)
+
+    def _choice(self, old: Shape, new: Shape, before: Union, after: Union) -> None:
+        """Compare alternatives that come or go, beside fields that all of them have."""
+        found, covers = self._count, self._comparison.widened.shape_covers
+        if self._sent and covers(new, old):
+            self._add("type-generalized", before.node, after.node, tell(before), tell(after))
+            return
+        for i, member in enumerate(before.members):
+            self._within(f"({label(member, i, {})})", (old, member), (new, ()))
+        for j, member in enumerate(after.members):
+            self._within(f"({label(member, j, {})})", (old, ()), (new, member))
+        if found == self._count:
+            facet = _constraint(bool(after.members), bool(before.members))
+            self._add(facet, before.node, after.node, tell(before), tell(after))
 
     def _discriminators(
         self,
         old: Shape,
         new: Shape,
         unions: tuple[Union, Union],
-        pairs: list[tuple[int, int]],
+        found: Matched,
         names: tuple[dict[str, int], dict[str, int]],
     ) -> None:
         before, after = old.discriminator, new.discriminator
         if before is None or after is None:
             facet = "discriminator-added" if before is None else "discriminator-removed"
-            values = before and _tag(before), after and _tag(after)
+            values = before and tag(before), after and tag(after)
             self._keyword(facet, "discriminator", old, new, *values)
             return
-        if _tag(before) != _tag(after):
+        if tag(before) != tag(after):
             facet = "discriminator-property-name-changed"
-            self._keyword(facet, "discriminator", old, new, _tag(before), _tag(after))
+            self._keyword(facet, "discriminator", old, new, tag(before), tag(after))
         here, there = names
-        same, matched = dict(pairs), {j for _, j in pairs}
+        same, matched = dict(found.pairs), {j for _, j in found.pairs}
         for name, i in here.items():
-            member = _label(unions[0].members[i], i, {})
+            member = label(unions[0].members[i], i, {})
             if name not in there:
                 if i in same:  # or else the member itself is gone
                     self._add("discriminator-mapping-deleted", before, after, name, None)
             elif i in same and same[i] != there[name]:
-                other = _label(unions[1].members[there[name]], there[name], {})
+                other = label(unions[1].members[there[name]], there[name], {})
                 values = f"{name}: {member}", f"{name}: {other}"
                 self._add("discriminator-mapping-changed", before, after, *values)
         for name, j in there.items():
@@ -388,86 +787,32 @@ def _any(shape: Shape, step: str) -> Schema:
     return (Node(shape.node.document, f"{shape.node.pointer}/{step}", {}),)
 
 
-def _union(shape: Shape, alone: Schema | None = None) -> Union:
-    """Return all alternatives of a schema; one that has none is its own, or has no alternative."""
-    if not shape.unions:
-        return Union("", shape.node, [alone] if alone else [])
-    first = shape.unions[0]
-    members = [member for union in shape.unions for member in union.members]
-    return Union(first.keyword, first.node, members)
+def _text(shape: Shape) -> Schema:
+    """Return the schema of names about which nothing is said: they are text."""
+    pointer = f"{shape.node.pointer}/propertyNames/type"
+    return (Node(shape.node.document, pointer, {"type": "string"}),)
 
 
-def _is_grouped_alike(old: Shape, new: Shape, pairs: list[tuple[int, int]]) -> bool:
-    """Tell whether alternatives to each other still are, and no others: one of each union holds."""
-    here, there = _groups(old), _groups(new)
-    met = {(here[i], there[j]) for i, j in pairs}
-    return len(met) == len({i for i, _ in met}) == len({j for _, j in met})
-
-
-def _groups(shape: Shape) -> list[int]:
-    """Return which union each member is of."""
-    return [index for index, union in enumerate(shape.unions) for _ in union.members]
-
-
-def _group(shape: Shape) -> str:
-    return " and ".join(_tell(union) or "" for union in shape.unions)
-
-
-def _tell(union: Union) -> str | None:
-    names = (_label(member, i, {}) for i, member in enumerate(union.members))
-    return f"{union.keyword} of {', '.join(names)}" if union.members else None
-
-
-def _mapping(shapes: Shapes, shape: Shape, union: Union) -> dict[str, int]:
-    """Return which member each value of the discriminator stands for, said or implied."""
-    if shape.discriminator is None:
-        return {}
-    said = shape.discriminator.value.get("mapping")
-    members = [shapes.entry(member) for member in union.members]
-    prints = [shapes.fingerprint(member) for member in members]
-    found = dict[str, int]()
-    for name, value in (said if isinstance(said, dict) else {}).items():
-        target = (shapes.named(shape.discriminator, value),)
-        if target in members:
-            found[name] = members.index(target)
-        elif (meaning := shapes.fingerprint(target)) in prints:
-            found[name] = prints.index(meaning)
-    for index, member in enumerate(union.members):
-        reference_of_it = _reference(member)
-        if reference_of_it and index not in found.values():
-            found.setdefault(reference_of_it, index)
+def _required(shapes: Shapes, shape: Shape) -> set[str]:
+    """Return the fields that have to be there, by the schema or by each of its alternatives."""
+    found = set(shape.required)
+    for union in shape.unions:
+        if not union.are_heirs:
+            found |= set.intersection(*(shapes.of(member).required for member in union.members))
     return found
 
 
-def _reference(member: Schema) -> str | None:
-    value = member[0].value
-    reference = value.get("$ref") if isinstance(value, dict) else None
-    return reference.rpartition("/")[2] if isinstance(reference, str) else None
+def _is_in_alternatives(shapes: Shapes, shape: Shape, name: str) -> bool:
+    """Tell whether each alternative of a schema describes a field."""
+    return any(
+        all(shapes.of(member).member(name) for member in union.members)
+        for union in shape.unions
+        if not union.are_heirs
+    )
 
 
-def _name(member: Schema) -> str | None:
-    value = member[0].value
-    title = value.get("title") if isinstance(value, dict) else None
-    return _reference(member) or (title if isinstance(title, str) else None)
-
-
-def _label(member: Schema, index: int, names: dict[str, int]) -> str:
-    called = next((name for name, i in names.items() if i == index), None)
-    if called or (called := _name(member)):
-        return called
-    return f"alternative {index + 1}"
-
-
-def _keys(index: int, names: dict[str, int]) -> set[str]:
-    return {f"called {name}" for name, i in names.items() if i == index}
-
-
-def _share(one: set[str], other: set[str]) -> float:
-    return len(one & other) / len(one | other) if one or other else 0.0
-
-
-def _tag(discriminator: Node) -> str:
-    return str(discriminator.value.get("propertyName"))
+def _told(shape: Shape) -> str:
+    return tell_all(shape) if shape.unions else _names(shape)
 
 
 def _names(shape: Shape) -> str:
@@ -476,14 +821,15 @@ def _names(shape: Shape) -> str:
     return " | ".join(sorted(shape.types)) or "none"
 
 
-def _verb(before: object, after: object) -> str:
-    if not before:
-        return "added"
-    return "changed" if after else "removed"
+def _constraint(tighter: bool, looser: bool) -> str:
+    """Return the facet of a rule by which way it has changed, if that is certain."""
+    if tighter is looser:
+        return "constraint-changed"
+    return "constraint-tightened" if tighter else "constraint-relaxed"
 
 
-def _and(texts: tuple[str, ...]) -> str | None:
-    return " and ".join(texts) or None
+def _and(some: Sequence[float | str]) -> str | None:
+    return " and ".join(map(str, some)) or None
 
 
 def _limit(keyword: str, limit: tuple[float, bool] | None) -> float | str | None:

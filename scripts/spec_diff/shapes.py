@@ -2,42 +2,49 @@
 
 A schema is a conjunction: a tuple of nodes that all apply. `Shapes.of` follows references, merges
 `allOf`, and brings to one form what can be spelt in several: `nullable`, `type: [string, 'null']`
-and a union with null; `const` and `enum`; a union of one member, of plain types, of single values;
-the exclusive limits of 3.0 and of 3.1. Fields and items stay schemas, so that one may contain
-itself.
+and a union with null; `const` and `enum`; a union in a union, of one member, of plain types, of
+single values; `additionalProperties` and `unevaluatedProperties`; the exclusive limits of 3.0 and
+of 3.1. Fields and items stay schemas, so that one may contain itself.
 """
 
-import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeGuard
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 from .documents import Document, Node
-from .kinds import LIMITS
+from .keywords import (
+    UNIONS,
+    Limit,
+    as_schema,
+    canonical,
+    common_types,
+    dict_of,
+    format_of,
+    implied_types,
+    is_anything,
+    is_null,
+    is_number,
+    is_stricter,
+    limits_of,
+    list_of,
+    of_integers,
+    pattern_of,
+    plain_types,
+    said,
+    schema_reference,
+    type_of,
+    types_of,
+    values_of,
+)
 from .model import SpecDiffError
-from .reading import escape
 
 Schema: TypeAlias = tuple[Node, ...]
-Limit: TypeAlias = tuple[float, bool]
 
-# Without meaning for what is on the wire.
-_PROSE = frozenset(
-    "title description summary example examples externalDocs xml $comment $id $schema $anchor $defs"
-    " definitions".split()
-)
-# What has a field in Shape. Any other keyword is compared as it stands.
-_UNDERSTOOD = frozenset(
-    "$ref type nullable enum const format pattern properties required items additionalProperties"
-    " allOf oneOf anyOf discriminator readOnly writeOnly deprecated default exclusiveMinimum"
-    " exclusiveMaximum".split()
-)
-_UNDERSTOOD |= LIMITS.keys()
-_IMPLIED = {"properties": "object", "additionalProperties": "object", "items": "array"}
-_UNIONS = ("oneOf", "anyOf")
-_MAX_EXPANDED = 100_000
-_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
-_TYPES |= {dict: "object", type(None): "null"}
+_NUMBERS = frozenset({"integer"}), frozenset({"number"})
+# Patterns that can take no time: of fixed length, but for the last part.
+_SIMPLE = re.compile(r"\^?(?:[\w\- /]|\\.|\[[\w\-]+\])*(?:\.|\[[\w\-]+\])?[*+]?\$?\Z")
 
 
 @dataclass(slots=True)
@@ -48,11 +55,32 @@ class Union:
         keyword: `oneOf` or `anyOf`.
         node: Where the list of them stands.
         members: The alternatives.
+        are_heirs: Whether they extend the schema that they are alternatives of.
     """
 
     keyword: str
     node: Node
     members: list[Schema]
+    are_heirs: bool = False
+
+
+@dataclass(slots=True)
+class Branch:
+    """What holds in some cases only.
+
+    Attributes:
+        node: Where it stands.
+        condition: A schema: `then` holds for what fits it, `otherwise` for anything else.
+        trigger: Instead of a condition, the field that has to be there.
+        then: A schema; () if it says nothing.
+        otherwise: A schema; () if it says nothing.
+    """
+
+    node: Node
+    condition: Schema
+    trigger: str | None
+    then: Schema
+    otherwise: Schema
 
 
 @dataclass(slots=True)
@@ -61,39 +89,61 @@ class Shape:
 
     Attributes:
         node: Where it stands.
-        at: Where each of its keywords stands.
+        parts: The objects that say all this.
+        at: Where a keyword stands, unless that is the first part that has it.
         types: Its JSON types, null not among them; None for any. Those of its alternatives if it
             names none.
+        are_implied: Whether no keyword names the types, but others are made for them alone.
         nullable: Whether it may be null, if types or unions say what it may be.
         enum: The values that it may have, by their canonical text, without null; None for any.
         format: What kind of text or number it is.
         patterns: All that it has to match.
         limits: Each limit, and whether the limit itself is excluded.
+        multiples: What numbers have to be multiples of.
+        unique: Whether no item may be there twice.
         properties: The schemas of its fields.
+        patterned: The schemas of fields whose names match a pattern.
         required: The fields that have to be there.
         additional: The schema of other fields, () for anything; None if there may be none.
-        items: The schema of items; () for anything.
+        names: The schema of the names of fields; () for any.
+        prefix: The schemas of the first items.
+        items: The schema of the other items, () for anything; None if there may be none.
+        contains: The schema that one item at least has to fit; () if none has to.
+        content: The schema of what is written in the text; () if nothing is said.
+        forbidden: The schemas that it must not fit.
+        branches: What holds in some cases only.
         unions: Alternatives, one of which has to hold for each union.
         is_union: Whether it says nothing that is not in its alternatives.
         discriminator: What tells alternatives apart.
         read_only: Whether only responses have it.
         write_only: Whether only requests have it.
         deprecated: Whether it should not be used any more.
-        other: Canonical text of all keywords that are not understood here.
+        other: Canonical text of the keywords that are only compared.
     """
 
     node: Node
+    parts: list[Node] = field(default_factory=list)
     at: dict[str, Node] = field(default_factory=dict)
     types: frozenset[str] | None = None
+    are_implied: bool = False
     nullable: bool = False
     enum: dict[str, Any] | None = None
     format: str | None = None
     patterns: tuple[str, ...] = ()
     limits: dict[str, Limit] = field(default_factory=dict)
+    multiples: tuple[float, ...] = ()
+    unique: bool = False
     properties: dict[str, Schema] = field(default_factory=dict)
+    patterned: dict[str, Schema] = field(default_factory=dict)
     required: set[str] = field(default_factory=set)
     additional: Schema | None = ()
-    items: Schema = ()
+    names: Schema = ()
+    prefix: list[Schema] = field(default_factory=list)
+    items: Schema | None = ()
+    contains: Schema = ()
+    content: Schema = ()
+    forbidden: list[Schema] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
     unions: list[Union] = field(default_factory=list)
     is_union: bool = False
     discriminator: Node | None = None
@@ -104,13 +154,64 @@ class Shape:
 
     def where(self, keyword: str) -> Node:
         """Return where a keyword stands, or else the schema."""
-        return self.at.get(keyword, self.node)
+        return self.find(keyword) or self.node
+
+    def find(self, keyword: str) -> Node | None:
+        """Return where a keyword stands; None if it is not there."""
+        if keyword in self.at:
+            return self.at[keyword]
+        return next((one.child(keyword) for one in self.parts if keyword in one.value), None)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no value fits it, as the schema `false`."""
+        return self.types == frozenset() and not self.nullable
 
     @property
     def is_blank(self) -> bool:
         """Whether it says nothing about what it may be."""
-        said = self.other, self.properties, self.required, self.unions
-        return self.types is None and self.enum is None and not any(said)
+        described = self.properties, self.required, self.patterned, self.branches, self.forbidden
+        return self.types is None and self.enum is None and not any((*described, self.unions))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it takes anything, or any object, without a word about the fields."""
+        described = self.patterned, self.branches, self.forbidden, self.unions
+        listed = self.find("properties")
+        bounds = self.enum, self.required, self.limits, self.names, self.additional is None
+        kinds = self.types is None or "object" in self.types
+        return kinds and not self.additional and not any((listed, *described, *bounds))
+
+    def member(self, name: str) -> Schema | None:
+        """Return the schema of a field, described by its name or by patterns that match it."""
+        found = self.properties.get(name, ())
+        for pattern, schema in self.patterned.items():
+            if matches(pattern, name):
+                found += schema
+        return found or None
+
+    def among(self, inner: "Shape | None", names: Iterable[str]) -> "Shape":
+        """Return what an alternative or a branch makes of this shape, as far as it concerns it.
+
+        Args:
+            inner: The shape of the alternative; None if it says nothing.
+            names: The fields that it, or the one it is compared with, is about.
+        """
+        own = Shape(self.node) if inner is None else inner
+        both = {
+            name: (*(self.member(name) or ()), *own.properties.get(name, ()))
+            for name in names
+            if self.member(name) or name in own.properties
+        }
+        return replace(
+            own,
+            types=self.types if own.types is None or own.are_implied else own.types,
+            nullable=self.nullable,
+            properties={name: tuple(dict.fromkeys(schema)) for name, schema in both.items()},
+            required={name for name in names if name in self.required or name in own.required},
+            additional=self.additional,
+            patterned={},
+        )
 
 
 class Shapes:
@@ -121,7 +222,7 @@ class Shapes:
     """
 
     def __init__(self, document: Document) -> None:
-        self._is_3_0 = str(document.data.get("openapi", "")).startswith("3.0")
+        self._is_3_0 = document.is_3_0
         self._shapes = dict[Schema, Shape]()
         self._prints = dict[tuple[Schema, int], str]()
 
@@ -157,207 +258,320 @@ class Shapes:
             found.update(f"field {name} {value}" for value in self.of(member).enum or ())
         return found
 
+    def named(self, discriminator: Node, name: object) -> Node | None:
+        """Return the schema that a mapping of a discriminator names, if there is one."""
+        try:
+            document = discriminator.document
+            found = document.resolve(schema_reference(str(name)), discriminator.pointer)
+        except SpecDiffError:
+            return None
+        return self._target(found) if isinstance(found.value, dict | bool) else None
+
     def _fill(self, shape: Shape, schema: Schema) -> None:
         typed, seen = list[frozenset[str]](), set[Node]()
         for node in schema:
             for part in self._parts(node, seen):
                 self._merge(shape, part)
-                if (names := _types(part)) is not None:
+                if (names := types_of(part)) is not None:
                     typed.append(names)
-        _merge_types(shape, typed)
-        self._fold(shape)
+        self._merge_types(shape, typed)
+        self._fold(shape, is_typed=bool(typed))
         if shape.enum is not None:
             shape.enum.pop("null", None)
+        if shape.types in _NUMBERS:
+            _as_integers(shape)
         if not shape.unions and (heirs := self._heirs(shape)):
             shape.unions.append(heirs)
         if shape.unions:
             members = [member for union in shape.unions for member in union.members]
+            if not typed and len(shape.unions) == 1:
+                shape.nullable |= any(self.of(member).nullable for member in members)
             names = _any_of(self.of(member).types for member in members)
-            shape.types = shape.types or names
-            said = shape.enum, shape.other, shape.properties, shape.required
-            shape.is_union = shape.types == names and not any(said)
+            if shape.types is None or shape.are_implied:
+                shape.types, shape.are_implied = names, False
+            words = shape.enum, shape.other, shape.properties, shape.required, shape.branches
+            shape.is_union = shape.types == names and not any((*words, shape.forbidden))
 
     def _heirs(self, shape: Shape) -> Union | None:
         """Return what a discriminator names where there is no union: schemas that extend this."""
         mapping = shape.discriminator.get("mapping") if shape.discriminator else None
-        if shape.discriminator is None or mapping is None or not mapping.value:
+        if shape.discriminator is None or mapping is None:
             return None
-        members: list[Schema] = [
-            (self.named(shape.discriminator, name),) for name in mapping.value.values()
-        ]
-        return Union("anyOf", shape.discriminator, members)
-
-    def named(self, discriminator: Node, name: object) -> Node:
-        """Return the schema that a mapping of a discriminator names."""
-        reference = str(name)
-        if not {"#", "/"} & set(reference):
-            reference = f"#/components/schemas/{escape(reference)}"
-        return self._target(discriminator.document.resolve(reference))
+        named = (self.named(shape.discriminator, name) for name in mapping.value.values())
+        members: list[Schema] = [(member,) for member in dict.fromkeys(named) if member]
+        return Union("anyOf", shape.discriminator, members, are_heirs=True) if members else None
 
     def _parts(self, node: Node, seen: set[Node]) -> Iterator[Node]:
         """Yield all the objects that have to hold at once."""
-        node = _object_of(node)
+        node = as_schema(node)
         if node in seen:
             return
         seen.add(node)
-        if isinstance(reference := node.value.get("$ref"), str):
-            yield from self._parts(node.document.resolve(reference), seen)
+        if isinstance(node.value.get("$ref"), str):
+            yield from self._parts(node.follow(), seen)
             if self._is_3_0:  # nothing beside a reference counts
                 return
+        if isinstance(dynamic := node.value.get("$dynamicRef"), str):
+            yield from self._parts(node.document.resolve(dynamic, node.pointer), seen)
         yield node
-        for part in _list(node, "allOf"):
+        for part in list_of(node, "allOf"):
             yield from self._parts(part, seen)
-        for keyword in _UNIONS:
-            members = [member for member in _list(node, keyword) if not _is_null(member)]
+        for keyword in UNIONS:
+            members, _ = self._alternatives(node, keyword)
             if len(members) == 1:
                 yield from self._parts(members[0], seen)
+
+    def _alternatives(
+        self, part: Node, keyword: str, above: frozenset[Node] = frozenset()
+    ) -> tuple[list[Node], bool]:
+        """Return the alternatives of a union and of those in it, and whether null is one."""
+        found, nullable = dict[Node, Node](), False
+        if keyword not in part.value:
+            return [], False
+        for member in list_of(part, keyword):
+            target = self._target(member)
+            words = said(target)
+            inner = next((word for word in UNIONS if words.keys() - {"type"} == {word}), None)
+            if is_null(target):
+                nullable = True
+            elif keyword == "anyOf" and is_anything(target):
+                return [], False  # whatever the others say
+            elif inner and target not in above and target.value.get("type") in (None, "object"):
+                more, null = self._alternatives(target, inner, above | {target})
+                found |= {self._target(one): one for one in more}
+                nullable |= null
+            elif words.keys() == {"type"} and isinstance(words["type"], list):
+                for name in words["type"]:
+                    nullable |= name == "null"
+                    if name != "null":
+                        pointer = f"{member.pointer}/type/{name}"
+                        one = Node(member.document, pointer, {"type": name})
+                        found[one] = one
+            else:
+                found.setdefault(target, member)
+        listed = {target: some for target in found if (some := values_of(target)) is not None}
+        if len(listed) > 1:  # single values are one list of them, whatever is beside
+            first = next(iter(listed))
+            values = {canonical(one): one for some in listed.values() for one in some}
+            nullable |= values.pop("null", self) is None
+            pointer = f"{part.pointer}/{keyword}/values"
+            found[first] = Node(part.document, pointer, {"enum": list(values.values())})
+            found = {target: one for target, one in found.items() if target not in [*listed][1:]}
+        return list(found.values()), nullable
 
     def _merge(self, shape: Shape, part: Node) -> None:
         """Add what an object says to a shape, but for its types."""
         value = part.value
-        for keyword in value.keys() - _PROSE:
-            shape.at.setdefault(keyword, part.child(keyword))
-        for name in _dict(part, "properties"):
-            member = part.child("properties").child(name)
-            shape.properties[name] = (*shape.properties.get(name, ()), member)
-        shape.required.update(str(name.value) for name in _list(part, "required"))
-        if value.get("items") not in (None, True, {}):
-            shape.items = (*shape.items, part.child("items"))
-        if (additional := value.get("additionalProperties", True)) is False:
-            shape.additional = None
-        elif additional not in (True, {}) and shape.additional is not None:
-            shape.additional = (*shape.additional, part.child("additionalProperties"))
-        for keyword in _UNIONS:
-            members = _list(part, keyword)
-            rest: list[Schema] = [(member,) for member in members if not _is_null(member)]
-            shape.nullable |= len(rest) < len(members)
-            if len(rest) > 1:
-                shape.unions.append(Union(keyword, part.child(keyword), rest))
+        shape.parts.append(part)
+        for fields, keyword in (
+            (shape.properties, "properties"),
+            (shape.patterned, "patternProperties"),
+        ):
+            for name, member in dict_of(part, keyword).items():
+                fields[name] = (*fields.get(name, ()), member)
+        shape.required.update(str(name.value) for name in list_of(part, "required"))
+        for keyword in UNIONS:
+            members, nullable = self._alternatives(part, keyword)
+            shape.nullable |= nullable
+            if len(members) > 1:
+                schemas: list[Schema] = [(member,) for member in members]
+                shape.unions.append(Union(keyword, part.child(keyword), schemas))
         shape.nullable |= self._is_3_0 and value.get("nullable") is True
+        self._merge_rest(shape, part)
+        self._merge_rules(shape, part)
         self._merge_values(shape, part)
+
+    def _merge_rest(self, shape: Shape, part: Node) -> None:
+        """Add what is said about other fields and items than those that are described."""
+        value = part.value
+        for keyword in ("additionalProperties", "unevaluatedProperties"):
+            if value.get(keyword, True) is False:
+                shape.additional = None
+            elif value.get(keyword, True) not in (True, {}) and shape.additional is not None:
+                shape.additional = (*shape.additional, part.child(keyword))
+            if keyword in value:
+                shape.at.setdefault("additionalProperties", part.child(keyword))
+        for index, item in enumerate(list_of(part, "prefixItems")):
+            before = shape.prefix[index] if index < len(shape.prefix) else ()
+            shape.prefix[index : index + 1] = [(*before, item)]
+        for keyword in ("items", "unevaluatedItems"):
+            if value.get(keyword, True) is False:
+                shape.items = None
+            elif value.get(keyword, True) not in (True, {}) and shape.items is not None:
+                shape.items = (*shape.items, part.child(keyword))
+            if keyword in value:
+                shape.at.setdefault("items", part.child(keyword))
+
+    def _merge_rules(self, shape: Shape, part: Node) -> None:
+        """Add what is said by the schemas of a keyword that has one."""
+        value = part.value
+        if "propertyNames" in value:
+            text = Node(part.document, f"{part.pointer}/propertyNames/type", {"type": "string"})
+            shape.names = (*shape.names, part.child("propertyNames"), text)
+        if "contains" in value and limits_of(value).keys() & {"minContains", "maxContains"}:
+            shape.contains = (*shape.contains, part.child("contains"))
+        if "contentSchema" in value:
+            shape.content = (*shape.content, part.child("contentSchema"))
+        if "not" in value and value["not"] is not False:
+            shape.forbidden.append((part.child("not"),))
+        if "if" in value and ("then" in value or "else" in value):
+            then, otherwise = (_optional(part, word) for word in ("then", "else"))
+            condition = part.child("if")
+            trigger = None if otherwise else _trigger(condition)
+            case: Schema = () if trigger else (condition,)
+            shape.branches.append(Branch(condition, case, trigger, then, otherwise))
+        for name, schema in dict_of(part, "dependentSchemas").items():
+            shape.branches.append(Branch(schema, (), name, (schema,), ()))
+        for name, names in dict_of(part, "dependentRequired").items():
+            required = Node(part.document, names.pointer, {"required": names.value})
+            shape.branches.append(Branch(names, (), name, (required,), ()))
 
     def _merge_values(self, shape: Shape, part: Node) -> None:
         value = part.value
         keyword = "const" if "const" in value else "enum"
         if keyword in value:
-            items = _list(part, keyword) if keyword == "enum" else [part.child(keyword)]
+            items = list_of(part, keyword) if keyword == "enum" else [part.child(keyword)]
             texts = {canonical(item.value): item.value for item in items}
-            known = texts if shape.enum is None else shape.enum
-            shape.enum = {text: item for text, item in texts.items() if text in known}
+            shape.enum = _common_values(shape.enum, texts)
             shape.at["enum"] = part.child(keyword)
-        if isinstance(value.get("format"), str):
-            shape.format = value["format"]
-        if isinstance(value.get("pattern"), str):
-            shape.patterns = tuple(sorted({*shape.patterns, value["pattern"]}))
-        for keyword, (limit, stands) in _limits(value).items():
+        if (form := format_of(value)) is not None:
+            shape.format = form
+        if (pattern := pattern_of(value)) is not None:
+            shape.patterns = tuple(sorted({*shape.patterns, pattern}))
+        for keyword, (limit, stands) in limits_of(value).items():
             if keyword not in shape.limits or is_stricter(keyword, limit, shape.limits[keyword]):
                 shape.limits[keyword] = limit
                 shape.at[keyword] = part.child(stands)
+        if is_number(multiple := value.get("multipleOf")) and multiple > 0:
+            shape.multiples = tuple(sorted({*shape.multiples, multiple}))
         if isinstance(value.get("discriminator"), dict):
             shape.discriminator = part.child("discriminator")
+        shape.unique |= value.get("uniqueItems") is True
         shape.read_only |= value.get("readOnly") is True
         shape.write_only |= value.get("writeOnly") is True
         shape.deprecated |= value.get("deprecated") is True
-        for keyword in sorted(value.keys() - _UNDERSTOOD - _PROSE):
-            if keyword.startswith("x-") or (keyword == "uniqueItems" and value[keyword] is False):
-                continue
-            text = expanded(part.child(keyword))
-            if shape.other.setdefault(keyword, text) != text:
-                shape.other[keyword] = f"{shape.other[keyword]} and {text}"
+        for keyword in ("contentEncoding", "contentMediaType"):
+            if keyword in value and format_of({keyword: value[keyword]}) is None:
+                shape.other[keyword] = canonical(value[keyword])
 
-    def _fold(self, shape: Shape) -> None:
+    def _merge_types(self, shape: Shape, typed: list[frozenset[str]]) -> None:
+        """Settle which types are left when all of several sets have to hold."""
+        if typed:
+            names = common_types(typed)
+            shape.nullable |= "null" in names
+            shape.types = plain_types(names)
+        elif shape.enum:
+            shape.types = plain_types(type_of(value) for value in shape.enum.values())
+            shape.nullable |= "null" in shape.enum
+        else:
+            shape.types = implied_types(keyword for part in shape.parts for keyword in part.value)
+            # In 3.0, a schema that does not say that it is nullable is not.
+            shape.are_implied = shape.types is not None and not self._is_3_0
+
+    def _fold(self, shape: Shape, *, is_typed: bool) -> None:
         """Turn unions of plain types into types, and unions of single values into an enum."""
         for union in list(shape.unions):
             bare = [self._target(member[0]) for member in union.members]
-            if shape.types is None and all(one.value.keys() - _PROSE == {"type"} for one in bare):
-                names = frozenset[str]().union(*(_types(one) or () for one in bare))
+            values = [values_of(one) for one in bare]
+            if all(said(one).keys() == {"type"} for one in bare):
+                names = frozenset[str]().union(*(types_of(one) or () for one in bare))
                 shape.nullable |= "null" in names
-                shape.types = _plain(names)
+                known = is_typed and shape.types is not None
+                shape.types = plain_types(common_types([shape.types or names, names]))
+                shape.types = shape.types if known else plain_types(names)
                 shape.at["type"] = union.node
-            elif shape.enum is None and all(_is_const(one.value) for one in bare):
-                shape.enum = {canonical(one.value["const"]): one.value["const"] for one in bare}
+            elif all(some is not None for some in values):
+                flat = {canonical(value): value for some in values for value in some or ()}
+                shape.enum = _common_values(shape.enum, flat)
+                shape.nullable |= "null" in shape.enum
                 shape.at["enum"] = union.node
-                if shape.types is None:
-                    shape.types = _plain(_type(value) for value in shape.enum.values())
+                if shape.types is None or shape.are_implied:
+                    shape.types = plain_types(type_of(value) for value in shape.enum.values())
             else:
                 continue
+            shape.are_implied = False
             shape.unions.remove(union)
 
     def _target(self, node: Node) -> Node:
         """Follow references that stand alone."""
         seen = set[Node]()
         while node not in seen and isinstance(node.value, dict) and "$ref" in node.value:
-            alone = self._is_3_0 or not node.value.keys() - _PROSE - {"$ref"}
+            alone = self._is_3_0 or said(node).keys() == {"$ref"}
             if not alone or not isinstance(node.value["$ref"], str):
                 break
             seen.add(node)
-            node = node.document.resolve(node.value["$ref"])
-        return _object_of(node)
+            node = node.follow()
+        return as_schema(node)
 
     def _fingerprint(self, schema: Schema, depth: int) -> str:
         shape = self.of(schema)
-        said = [
+        words = [
             sorted(shape.types or ()),
             shape.nullable,
             None if shape.enum is None else sorted(shape.enum),
             [shape.format, shape.patterns, sorted(shape.limits.items()), sorted(shape.required)],
             [shape.read_only, shape.write_only, shape.additional is None, shape.deprecated],
+            [shape.multiples, shape.unique, shape.items is None, len(shape.prefix)],
             sorted(shape.other.items()),
             sorted(shape.properties),
+            sorted(shape.patterned),
         ]
         if depth:
-            deeper = [*shape.properties.items(), ("[]", shape.items), ("*", shape.additional or ())]
-            said += [
+            deeper = [*shape.properties.items(), *shape.patterned.items()]
+            deeper += [(f"[{index}]", item) for index, item in enumerate(shape.prefix)]
+            deeper += [("[]", shape.items or ()), ("*", shape.additional or ())]
+            deeper += [("name", shape.names), ("has", shape.contains), ("text", shape.content)]
+            deeper += [("not", one) for one in shape.forbidden]
+            for branch in shape.branches:
+                deeper += [("if", branch.condition), (f"then {branch.trigger}", branch.then)]
+                deeper += [("else", branch.otherwise)]
+            words += [
                 sorted((name, self.fingerprint(one, depth - 1)) for name, one in deeper if one),
                 sorted(
                     sorted(self.fingerprint(member, depth - 1) for member in union.members)
                     for union in shape.unions
                 ),
             ]
-        return str(hash(json.dumps(said, sort_keys=True)))
+        return str(hash(json.dumps(words, sort_keys=True)))
 
 
-def canonical(value: Any) -> str:
-    """Write a JSON value so that equal values have equal texts: 1.0 is 1, and true is not."""
-    return json.dumps(_plain_numbers(value), sort_keys=True, ensure_ascii=False)
+def matches(pattern: str, name: str) -> bool:
+    """Tell whether a name matches a pattern; False if finding out might take long."""
+    if not _SIMPLE.match(pattern):
+        return False
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return False
 
 
-def expanded(node: Node) -> str:
-    """Write a value canonically, without prose, references replaced by what they name."""
-    return canonical(_expanded(node, frozenset(), itertools.count(), names=False))
+def _optional(part: Node, keyword: str) -> Schema:
+    """Return the schema of a keyword; () if there is none, or one for anything."""
+    if keyword not in part.value or is_anything(part.child(keyword)):
+        return ()
+    return (part.child(keyword),)
 
 
-def is_stricter(keyword: str, limit: Limit, than: Limit) -> bool:
-    """Tell whether a limit lets fewer values through than another one of the same keyword."""
-    if keyword.startswith("max"):
-        return (limit[0], not limit[1]) < (than[0], not than[1])
-    return limit > than
+def _trigger(condition: Node) -> str | None:
+    """Return the field that has to be there for a condition, if that is all of it."""
+    words = said(condition) if isinstance(condition.value, dict) else {}
+    names = words.get("required")
+    if words.keys() == {"required"} and isinstance(names, list) and len(names) == 1:
+        return str(names[0])
+    return None
 
 
-def is_within(types: frozenset[str] | None, others: frozenset[str] | None) -> bool:
-    """Tell whether every value of some types is of some other types; None is any type."""
-    if types is None or others is None:
-        return others is None
-    return types <= (others | {"integer"} if "number" in others else others)
+def _as_integers(shape: Shape) -> None:
+    """Write numbers without fractions as integers, and their limits as they have them."""
+    whole = [one for one in shape.multiples if float(one).is_integer()]
+    if whole or shape.types == _NUMBERS[0]:
+        shape.types = _NUMBERS[0]
+        shape.multiples = tuple(one for one in shape.multiples if one != 1)
+        shape.limits = {key: of_integers(key, limit) for key, limit in shape.limits.items()}
 
 
-def _merge_types(shape: Shape, typed: list[frozenset[str]]) -> None:
-    """Settle which types are left when all of several sets have to hold."""
-    if typed:
-        names = typed[0]
-        for more in typed[1:]:
-            both = names & more
-            if {"integer", "number"} <= names | more:
-                both |= {"integer"}
-            names = both
-        shape.nullable |= "null" in names
-        shape.types = _plain(names)
-    elif shape.enum:
-        shape.types = _plain(_type(value) for value in shape.enum.values())
-        shape.nullable |= "null" in shape.enum
-    else:
-        implied = {name for keyword, name in _IMPLIED.items() if keyword in shape.at}
-        shape.types = frozenset(implied) if len(implied) == 1 else None
+def _common_values(some: dict[str, Any] | None, others: dict[str, Any]) -> dict[str, Any]:
+    return others if some is None else {text: one for text, one in some.items() if text in others}
 
 
 def _any_of(alternatives: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
@@ -366,114 +580,4 @@ def _any_of(alternatives: Iterable[frozenset[str] | None]) -> frozenset[str] | N
         if types is None:
             return None
         names |= types
-    return _plain(names)
-
-
-def _plain(names: Iterable[str]) -> frozenset[str]:
-    """Types without null, and without what another type includes."""
-    found = frozenset(names) - {"null"}
-    return found - {"integer"} if "number" in found else found
-
-
-def _types(part: Node) -> frozenset[str] | None:
-    names = part.value.get("type")
-    names = [names] if isinstance(names, str) else names
-    if names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise SpecDiffError(f"{part.name}: type is a name or a list of names, not {names!r}")
-    return frozenset(names)
-
-
-def _type(value: Any) -> str:
-    return _TYPES[type(value)]
-
-
-def _limits(value: dict[str, Any]) -> dict[str, tuple[Limit, str]]:
-    """Return each limit of a schema object, and the keyword that says it."""
-    found = dict[str, tuple[Limit, str]]()
-    for keyword in LIMITS:
-        limit = value.get(keyword)
-        if _is_number(limit) and (limit > 0 or keyword.endswith("imum") or "max" in keyword):
-            found[keyword] = (limit, False), keyword
-    for keyword, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        limit = value.get(exclusive)
-        if limit is True and keyword in found:  # 3.0
-            found[keyword] = (value[keyword], True), keyword
-        elif _is_number(limit):  # 3.1
-            stricter = keyword in found and is_stricter(keyword, found[keyword][0], (limit, True))
-            if not stricter:
-                found[keyword] = (limit, True), exclusive
-    return found
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_null(member: Node) -> bool:
-    value = member.value
-    if not isinstance(value, dict):
-        return False
-    said = {key: value[key] for key in value.keys() - _PROSE}
-    return said in ({"type": "null"}, {"const": None}, {"enum": [None]}, {"type": ["null"]})
-
-
-def _is_const(value: dict[str, Any]) -> bool:
-    return "const" in value and not value.keys() - _PROSE - {"type", "const"}
-
-
-def _object_of(node: Node) -> Node:
-    """Return a schema as an object: true and false are schemas as well."""
-    if isinstance(node.value, bool):
-        return Node(node.document, node.pointer, {} if node.value else {"type": []})
-    if not isinstance(node.value, dict):
-        raise SpecDiffError(f"{node.name}: a schema is expected, not {node.value!r}")
-    return node
-
-
-def _list(node: Node, keyword: str) -> list[Node]:
-    if keyword not in node.value:
-        return []
-    inner = node.child(keyword)
-    if not isinstance(inner.value, list):
-        raise SpecDiffError(f"{inner.name}: an array is expected, not {inner.value!r}")
-    return [inner.child(index) for index in range(len(inner.value))]
-
-
-def _dict(node: Node, keyword: str) -> dict[str, Any]:
-    found = node.value.get(keyword, {})
-    if not isinstance(found, dict):
-        raise SpecDiffError(f"{node.name}/{keyword}: an object is expected, not {found!r}")
-    return found
-
-
-def _plain_numbers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, list):
-        return [_plain_numbers(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain_numbers(member) for key, member in value.items()}
-    return value
-
-
-def _expanded(node: Node, above: frozenset[Node], count: Iterator[int], *, names: bool) -> Any:
-    """Return a value without prose and references; `names` says that its keys are of its own."""
-    if node in above:
-        return "..."  # it contains itself
-    if next(count) > _MAX_EXPANDED:
-        raise SpecDiffError(f"{node.name}: more than {_MAX_EXPANDED} values, references followed")
-    value, inside = node.value, above | {node}
-    if isinstance(value, list):
-        items = (node.child(index) for index in range(len(value)))
-        return [_expanded(item, inside, count, names=False) for item in items]
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("$ref"), str) and not names:
-        return _expanded(node.document.resolve(value["$ref"]), inside, count, names=False)
-    return {
-        key: _expanded(node.child(key), inside, count, names=key.lower().endswith("properties"))
-        for key in value
-        if names or not (key in _PROSE or key.startswith("x-"))
-    }
+    return plain_types(names)

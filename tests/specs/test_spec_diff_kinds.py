@@ -57,6 +57,14 @@ paths:
           description: Done
           content: {application/json: {schema: {type: object, properties: {p: SCHEMA}}}}
 """,
+    "webhook-parameter": """
+openapi: 3.1.0
+webhooks:
+  done:
+    post:
+      parameters: [{name: q, in: query, schema: SCHEMA}]
+      responses: {'204': {description: Done}}
+""",
 }
 SCHEMAS = """
 components:
@@ -81,7 +89,11 @@ FACETS = {
     "type-changed": ("{type: string}", "{type: integer}"),
     "type-generalized": ("{type: integer}", "{type: [string, number]}"),
     "type-specialized": ("{type: [string, number]}", "{type: integer}"),
+    "format-added": ("{type: string}", "{type: string, format: date}"),
     "format-changed": ("{type: string, format: date}", "{type: string, format: date-time}"),
+    "format-generalized": ("{type: integer, format: int32}", "{type: integer, format: int64}"),
+    "format-specialized": ("{type: integer, format: int64}", "{type: integer, format: int32}"),
+    "format-removed": ("{type: string, format: date}", "{type: string}"),
     "became-nullable": ("{type: string}", "{type: [string, 'null']}"),
     "became-not-nullable": ("{type: [string, 'null']}", "{type: string}"),
     "became-enum": ("{type: string}", "{type: string, enum: [up, down]}"),
@@ -125,9 +137,26 @@ FACETS = {
     ),
     "became-closed": ("{type: object}", "{type: object, additionalProperties: false}"),
     "became-open": ("{type: object, additionalProperties: false}", "{type: object}"),
-    "constraint-changed": ("{type: integer}", "{type: integer, multipleOf: 5}"),
+    "constraint-tightened": ("{type: integer}", "{type: integer, multipleOf: 5}"),
+    "constraint-relaxed": ("{type: array, uniqueItems: true}", "{type: array}"),
+    "constraint-changed": ("{type: integer, multipleOf: 2}", "{type: integer, multipleOf: 5}"),
+    "values-forbidden": ("{type: string}", "{type: string, not: {const: a}}"),
+    "item-added": ("{prefixItems: [{}]}", "{prefixItems: [{}, {}]}"),
+    "item-removed": ("{prefixItems: [{}, {}]}", "{prefixItems: [{}]}"),
     "deprecated": ("{type: string}", "{type: string, deprecated: true}"),
     "reactivated": ("{type: string, deprecated: true}", "{type: string}"),
+    "sunset-deleted": (
+        "{deprecated: true, x-sunset: 2030-01-01}",
+        "{deprecated: true}",
+    ),
+    "sunset-date-changed-too-small": (
+        "{deprecated: true, x-sunset: 2030-01-01}",
+        "{deprecated: true, x-sunset: 2029-01-01}",
+    ),
+    "sunset-date-postponed": (
+        "{deprecated: true, x-sunset: 2030-01-01}",
+        "{deprecated: true, x-sunset: 2031-01-01}",
+    ),
 }
 for limit, keyword, type_ in (
     ("max", "maximum", "integer"),
@@ -138,8 +167,10 @@ for limit, keyword, type_ in (
     ("min-items", "minItems", "array"),
     ("max-properties", "maxProperties", "object"),
     ("min-properties", "minProperties", "object"),
+    ("max-contains", "maxContains", "array, contains: {type: string}"),
+    ("min-contains", "minContains", "array, contains: {type: string}"),
 ):
-    none = f"{{type: {type_}}}"
+    none = f"{{type: {type_}{', minContains: 0' if limit == 'min-contains' else ''}}}"
     five, six = (f"{{type: {type_}, {keyword}: {number}}}" for number in (5, 6))
     FACETS |= {
         f"{limit}-set": (none, five),
@@ -276,7 +307,7 @@ OPERATIONS = {
     ),
     "request-body-encoding-changed": (
         "requestBody: {content: {multipart/form-data: {encoding: {a: {style: form}}}}}",
-        "requestBody: {content: {multipart/form-data: {encoding: {a: {explode: true}}}}}",
+        "requestBody: {content: {multipart/form-data: {encoding: {a: {explode: false}}}}}",
     ),
     "response-success-status-removed": (
         "responses: {'200': {description: Done}, '201': {description: Made}}",
@@ -330,9 +361,9 @@ OPERATIONS = {
         "",
         "callbacks: {done: {'{$url}': {post: {}}}}",
     ),
-    "webhook-changed": (
-        "callbacks: {done: {'{$url}': {post: {}}}}",
-        "callbacks: {done: {'{$url}': {put: {}}}}",
+    "response-header-content-changed": (
+        "responses: {'204': {headers: {X-Thing: {content: {application/json: {}}}}}}",
+        "responses: {'204': {headers: {X-Thing: {content: {text/plain: {}}}}}}",
     ),
 }
 SECURITY = """
@@ -420,6 +451,56 @@ FIELDS = {
         "{properties: {a: {writeOnly: true}}}",
         "{properties: {a: {}}}",
     ),
+}
+
+# What happens to an event: what arrives, and what it is answered with.
+EVENTS = {
+    "webhook-parameter-removed": ("parameters: [{name: X-Id, in: header, schema: {}}]", ""),
+    "webhook-parameter-added": ("", "parameters: [{name: X-Id, in: header, schema: {}}]"),
+    "webhook-parameter-became-optional": (
+        "parameters: [{name: X-Id, in: header, schema: {}, required: true}]",
+        "parameters: [{name: x-id, in: header, schema: {}}]",
+    ),
+    "webhook-parameter-became-required": (
+        "parameters: [{name: X-Id, in: header, schema: {}}]",
+        "parameters: [{name: x-id, in: header, schema: {}, required: true}]",
+    ),
+    "webhook-parameter-content-changed": (
+        "parameters: [{name: X-Id, in: header, content: {application/json: {}}}]",
+        "parameters: [{name: X-Id, in: header, content: {text/plain: {}}}]",
+    ),
+    "webhook-body-removed": ("requestBody: {content: {application/json: {}}}", ""),
+    "webhook-body-added": ("", "requestBody: {content: {application/json: {}}}"),
+    "webhook-body-became-optional": (
+        "requestBody: {content: {application/json: {}}, required: true}",
+        "requestBody: {content: {application/json: {}}}",
+    ),
+    "webhook-body-became-required": (
+        "requestBody: {content: {application/json: {}}}",
+        "requestBody: {content: {application/json: {}}, required: true}",
+    ),
+    "webhook-media-type-removed": (
+        "requestBody: {content: {application/json: {}, text/csv: {}}}",
+        "requestBody: {content: {application/json: {}}}",
+    ),
+    "webhook-media-type-added": (
+        "requestBody: {content: {application/json: {}}}",
+        "requestBody: {content: {application/json: {}, text/csv: {}}}",
+    ),
+    "webhook-success-status-removed": (
+        "responses: {'200': {}, '204': {}}",
+        "responses: {'204': {}}",
+    ),
+    "webhook-success-status-added": ("responses: {'200': {}}", "responses: {'204': {}, '200': {}}"),
+    "webhook-non-success-status-removed": (
+        "responses: {'200': {}, '410': {}}",
+        "responses: {'200': {}}",
+    ),
+    "webhook-non-success-status-added": (
+        "responses: {'200': {}}",
+        "responses: {'200': {}, '410': {}}",
+    ),
+    "webhook-security-changed": ("", "security: [{Basic: []}]"),
 }
 
 # What happens to the document.
@@ -512,7 +593,7 @@ def test_a_schema_that_differs_in_one_thing_gives_that_change(place: str, facet:
     pair = [PLACES[place].replace("SCHEMA", schema) + SCHEMAS for schema in FACETS[facet]]
     change = only(compare(*pair))
     assert is_as_the_table_says(change, f"{place}-{facet}")
-    assert change.operation in ("GET /things", "POST /things")
+    assert change.operation in ("GET /things", "POST /things", "webhook done")
 
 
 @pytest.mark.parametrize("kind", OPERATIONS)
@@ -520,7 +601,17 @@ def test_an_operation_that_differs_in_one_thing_gives_that_change(kind: str):
     frame = f"openapi: 3.1.0\npaths: {{/things: {{post: {{OPERATION}}}}}}\n{SECURITY}"
     change = only(compare(*(frame.replace("OPERATION", one) for one in OPERATIONS[kind])))
     assert is_as_the_table_says(change, kind)
-    assert change.operation == "POST /things"
+    assert change.operation is not None
+    assert change.operation.startswith("POST /things")
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+@pytest.mark.parametrize("key", ["webhooks", "x-webhooks"])
+def test_an_event_that_differs_in_one_thing_gives_that_change(kind: str, key: str):
+    frame = f"openapi: 3.1.0\npaths: {{}}\n{key}: {{done: {{post: {{EVENT}}}}}}\n{SECURITY}"
+    change = only(compare(*(frame.replace("EVENT", one) for one in EVENTS[kind])))
+    assert is_as_the_table_says(change, kind)
+    assert change.operation == "webhook done"
 
 
 @pytest.mark.parametrize("kind", FIELDS)
@@ -540,7 +631,7 @@ def test_a_document_that_differs_in_one_thing_gives_that_change(kind: str):
 
 def test_every_kind_in_the_table_is_shown_and_no_other():
     shown = {f"{place}-{facet}" for place, facet in PLACED}
-    shown |= OPERATIONS.keys() | FIELDS.keys() | DOCUMENTS.keys() | SHOWN_ELSEWHERE
+    shown |= OPERATIONS.keys() | EVENTS.keys() | FIELDS.keys() | DOCUMENTS.keys() | SHOWN_ELSEWHERE
     assert shown == KINDS.keys()
     assert {facet for _, facet in PLACED} == FACETS.keys()
 
@@ -617,7 +708,7 @@ CROSSED = TWO.replace("[b]", "[x]").replace("[c]", "[b]").replace("[x]", "[c]")
     [
         ("request-body", "constraint-changed", f"{{allOf: [{TWO}]}}", f"{{oneOf: [{FOUR}]}}"),
         ("response-body", "constraint-changed", f"{{allOf: [{TWO}]}}", f"{{allOf: [{CROSSED}]}}"),
-        ("request-property", "type-changed", "{type: string}", "false"),
+        ("request-property", "removed", "{type: string}", "false"),
         ("response-property", "type-changed", "{type: 'null'}", "{type: string}"),
     ],
 )
