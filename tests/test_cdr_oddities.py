@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import cdr_oracle as oracle
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import cdr
-from sinchvoice.cdr import LAYOUTS, Archive
+from sinchvoice.cdr import LAYOUTS, Archive, loading
 
 NAMES = [column.name for column in LAYOUTS["phone-terminated"].columns]
 HEADER = ";".join(NAMES)
@@ -321,3 +322,97 @@ def test_whatever_files_are_put_together_of_both_readers_agree(
 ):
     with Archive(tmp_path_factory.mktemp("archive") / "a.duckdb") as archive:
         oracle.check(archive, HEADER.encode() + b"\n" + content, content)
+
+
+# A last line without an end
+
+
+def test_a_record_on_a_last_line_without_an_end_says_that_it_may_be_cut(readers: Readers):
+    content = file(row("a"), row("b"))[:-1]
+    marks = [record.may_be_cut for record in cdr.read(content)]
+    assert marks == [False, True]
+    assert readers.agree(content) == (["a", "b"], [])
+
+
+def test_a_mark_of_a_cut_record_makes_no_difference_between_records():
+    (whole,) = cdr.read(file(row("a")))
+    (cut,) = cdr.read(file(row("a"))[:-1])
+    assert (whole.may_be_cut, cut.may_be_cut) == (False, True)
+    assert whole == cut
+    assert hash(whole) == hash(cut)
+    assert repr(whole) == repr(cut)
+
+
+def found_in(content: bytes, folder: Path, layout: Any = None, *, exactly: bool = False) -> Any:
+    path = folder / "copy"
+    path.write_bytes(content)
+    known = None if layout is None else LAYOUTS[layout]
+    if exactly:
+        return loading.find_exactly("a.csv", path, known, folder, lambda stage, size: None)
+    with duckdb.connect() as connection:
+        return loading.find(connection, "a.csv", path, known, folder, lambda stage, size: None)
+
+
+OLD = ";".join(NAMES[:14])
+CUT = {
+    "plain": (f"{HEADER}\n{row('a')}\n{row('b', ToCountryId='S')}", None),
+    "CRLF, cut between the two": (f"{HEADER}\r\n{row('a')}\r", None),
+    "one line only": (row("a"), "phone-terminated"),
+    "old": (row("a").rpartition(";")[0], "phone-terminated"),
+    "old, with header": (f"{OLD}\n{row('a').rpartition(';')[0]}", None),
+    "nothing in the last column": (f"{HEADER}\n{row('a', ToCountryId='')}", None),
+    "quoted": (f"{HEADER}\n{row('a', ToCountryId=chr(34) + 'S;' + chr(34))}", None),
+    "over two lines": (f"{HEADER}\n{row('a', Custom=chr(34) + 'x' + chr(10) + chr(34))}", None),
+    "quoted line ends": (f"{HEADER}\n{row('a', ToCountryId=chr(34) + chr(10) + chr(34))}", None),
+    "odd before it": (f"{HEADER}\n{row('a')}\n{row('b')}\n{row('c')}\nodd\n{row('d')}", None),
+    "own column": (f"{HEADER};Leg\n{row('a')};1", None),
+    "another column last": ("CallId;CallTime;Duration\na;2026-11-02T08:15:30Z;13", "app-to-app"),
+}
+FIELDS = {
+    "old": ("user_id", "to_country_id"),
+    "old, with header": ("user_id",),
+    "own column": ("extras",),
+    "another column last": ("duration",),
+}
+NOT_CUT = {
+    "ended": (f"{HEADER}\n{row('a')}\n", None),
+    "blank after it": (f"{HEADER}\n{row('a')}\n ", None),
+    "rejected": (f"{HEADER}\n{row('a')}\n{row('b', Duration='12.')}", None),
+    "header alone": (HEADER, None),
+    "semicolon after it": (f"{HEADER};\n{row('a')};", None),
+    "header after it": (f"{HEADER}\n{row('a')}\n{HEADER}", None),
+}
+
+
+@pytest.mark.parametrize(("text", "layout"), CUT.values(), ids=CUT)
+def test_all_readers_mark_a_record_that_may_be_cut(
+    text: str, layout: Any, tmp_path: Path, request: pytest.FixtureRequest
+):
+    content = text.encode()
+    fast, exact = (found_in(content, tmp_path, layout, exactly=exactly) for exactly in (0, 1))
+    assert fast.unended == exact.unended
+    mark = fast.unended
+    with cdr.read(content, layout, on_reject="collect") as reader:
+        *others, last = reader
+    assert last.may_be_cut
+    assert not any(record.may_be_cut for record in others)
+    assert mark.record == reader.records
+    case = request.node.callspec.id.partition("-")[0]
+    assert mark.fields == FIELDS.get(case, ("to_country_id",))
+    value = next(iter(last.extras.values())) if "own" in case else getattr(last, mark.fields[0])
+    assert mark.text == str(value or "")
+
+
+@pytest.mark.parametrize(("text", "layout"), NOT_CUT.values(), ids=NOT_CUT)
+def test_no_reader_marks_a_record_that_is_not_cut(text: str, layout: Any, tmp_path: Path):
+    content = text.encode()
+    assert found_in(content, tmp_path, layout).unended is None
+    assert found_in(content, tmp_path, layout, exactly=True).unended is None
+    assert not any(each.may_be_cut for each in cdr.read(content, layout, on_reject="collect"))
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1 << 16])
+def test_the_mark_does_not_depend_on_how_much_is_read_at_once(size: int):
+    content = file(*(row(str(number)) for number in range(20)))[:-1]
+    records = list(cdr.Reader(content, block_size=size))
+    assert [record.may_be_cut for record in records] == [False] * 19 + [True]

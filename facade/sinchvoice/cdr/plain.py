@@ -9,6 +9,7 @@ line goes through the exact reader, in `sifting.py`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import count, islice
@@ -20,7 +21,7 @@ import attrs
 from ..calls import CallReason, CallResult
 from ..errors import CdrError
 from .layouts import LAYOUTS, Column, ColumnType, Layout
-from .reader import Reader, RecordFile, split_cells
+from .reader import Plan, Reader, RecordFile, UnendedLine, split_cells
 from .sources import ByteStream
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "literal",
     "number",
     "plain_lines",
+    "unended_line",
 ]
 
 _BLOCK = 1 << 20
@@ -220,6 +222,7 @@ class PlainLines:
         header_lines: before the first record, 0 or 1.
         capitals: whether results and reasons have no small letters, so that there is nothing to do
             to them; the first record tells what may be, and `count` what is.
+        plan: that reads them exactly.
     """
 
     layout: Layout
@@ -227,6 +230,7 @@ class PlainLines:
     header_lines: int
     _columns: tuple[Column | None, ...] = attrs.field(alias="columns")
     capitals: bool
+    plan: Plan = attrs.field(eq=False, repr=False)
 
     def count(self, path: Path, *, numbered: bool = True) -> str:
         """SQL: the lines of a file, how many are plain, how many of these have results and reasons
@@ -361,8 +365,28 @@ def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | No
         names=tuple(name.lower() for name in plan.header),
         header_lines=reader.header_rows,
         columns=plan.columns,
+        plan=plan,
         capitals=_in_capitals(plan.columns, second if reader.header_rows else head),
     )
+
+
+def unended_line(plain: PlainLines, path: Path, records: int) -> UnendedLine | None:
+    """The last record of a file of plain lines, if its line has no end.
+
+    Args:
+        plain: how its lines are read.
+        path: of the file.
+        records: how many there are.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LINE))  # what is longer is not plain
+        end = file.read()
+    if not records or end.endswith(b"\n"):
+        return None
+    cells = split_cells(end.rpartition(b"\n")[2].decode().removesuffix("\r"))
+    fields = plain.plan.fields_from(len(cells))
+    return UnendedLine(records, records + plain.header_lines, fields, cells[-1]) if fields else None
 
 
 def _in_capitals(columns: Sequence[Column | None], line: bytes) -> bool:

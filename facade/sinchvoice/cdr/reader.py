@@ -21,6 +21,8 @@ from operator import call, itemgetter, length_hint
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
+import attrs
+
 from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
 from . import layouts
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
@@ -28,7 +30,16 @@ from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
 from .sources import ByteStream, Source, streams
 from .values import NEEDED, BadValue, conversions
 
-__all__ = ["MAX_COLUMNS", "MAX_RECORD", "Plan", "Reader", "RecordFile", "read", "split_cells"]
+__all__ = [
+    "MAX_COLUMNS",
+    "MAX_RECORD",
+    "Plan",
+    "Reader",
+    "RecordFile",
+    "UnendedLine",
+    "read",
+    "split_cells",
+]
 
 MAX_RECORD = 1 << 24
 """Bytes that a record can have: 16 MiB."""
@@ -172,6 +183,10 @@ class Reader(Iterator[CdrRecord]):
                 while (batch := file.batch()) is not None:
                     self._counted += file.counted
                     self._handed_over += len(batch)
+                    if file.unended is not None:
+                        batch[-1] = batch[-1]._replace(
+                            extras=Extras(batch[-1].extras, may_be_cut=True)
+                        )
                     self._batch = iter(batch)
                     yield from self._batch
                     reject = file.take_reject()
@@ -185,6 +200,24 @@ def _raise(reject: Reject) -> None:
     raise CdrError(reject.message, reject.file, reject.line, reject)
 
 
+@attrs.frozen
+class UnendedLine:
+    """The record on the last line of a file, if that has no end: its last text may be cut.
+
+    Attributes:
+        record: which record of the file it is, from 1.
+        line: on which it begins.
+        fields: of the record that may lack text: that of the last column (`extras` if the layout
+            does not have it), and those of columns that may have followed it.
+        text: of the last column.
+    """
+
+    record: int
+    line: int
+    fields: tuple[str, ...]
+    text: str
+
+
 class RecordFile:
     """One file, block by block.
 
@@ -194,6 +227,10 @@ class RecordFile:
         reader: has the settings and the counts.
         stream: the file.
         reads: how cells are read, if not as the reader does it.
+
+    Attributes:
+        counted: records in the last batch.
+        unended: the last of these, if its line is the last one and has no end.
     """
 
     def __init__(
@@ -202,7 +239,8 @@ class RecordFile:
         stream: ByteStream,
         reads: Mapping[ColumnType, _Read] | None = None,
     ) -> None:
-        self.counted = 0  # records in the last batch
+        self.counted = 0
+        self.unended: UnendedLine | None = None
         self._failure: CdrError | None = None  # what comes after the batch, and ends the file
         self._reject: Reject | None = None  # what stands after the last batch
         self._reader = reader
@@ -245,6 +283,8 @@ class RecordFile:
             self._take_plain(batch)
             self.counted += self._next - before
             self._number += self._next - before
+            if self._next == len(self._lines) > before and self._is_unended(self._end):
+                self._mark_unended(split_cells(self._lines[-1]), self._line + self._next - 1)
             try:
                 if self._next < len(self._lines) and not self._take_careful(batch):
                     break
@@ -329,6 +369,16 @@ class RecordFile:
         self._leave_block(stop if end < 0 else end + 1, line + 1)
         self._refuse(place, line, raw, size, _too_large(self._max_record))
 
+    def _is_unended(self, end: int) -> bool:
+        """Whether the file ends here without a line end."""
+        return end == len(self._data) and not self._data.endswith(b"\n")
+
+    def _mark_unended(self, cells: list[str], line: int) -> None:
+        assert self._plan is not None  # it has read the record  # noqa: S101
+        fields = self._plan.fields_from(len(cells))
+        if fields:
+            self.unended = UnendedLine(self._number, line, fields, cells[-1])
+
     # --- lines ---
 
     def _take_plain(self, batch: list[CdrRecord]) -> None:
@@ -400,7 +450,7 @@ class RecordFile:
                 return after
             raw = data[start:framed]
             after = data.find(b"\n", framed) + 1 or len(data)
-        problem = self._take(raw, line, batch)
+        problem = self._take(raw, line, batch, unended=self._is_unended(after))
         if problem is not None:
             self._refuse(place, line, raw, len(raw), problem)
         return after
@@ -456,7 +506,9 @@ class RecordFile:
             at += 1
             field += 1
 
-    def _take(self, raw: bytes, line: int, batch: list[CdrRecord]) -> BadValue | None:
+    def _take(
+        self, raw: bytes, line: int, batch: list[CdrRecord], *, unended: bool
+    ) -> BadValue | None:
         """Take a whole record, header or blank line; or say why the record cannot be read."""
         if b"\0" in raw:
             return BadValue(RejectCause.NUL, "the record has NUL bytes: a part of it was lost")
@@ -491,6 +543,8 @@ class RecordFile:
                 self._number += 1
                 self.counted += 1
                 batch.append(record)
+                if unended:
+                    self._mark_unended(cells, line)
                 return None
         if _is_header(cells, first=self._number == 0):
             self._header(cells, line)
@@ -661,6 +715,14 @@ class Plan:
         if self._by_position and width != self.width and width in self.layout.widths:
             return _by_position(self.layout, self._all_reads, width)
         return self
+
+    def fields_from(self, number: int) -> tuple[str, ...]:
+        """The fields of this column, counted from 1, and of those that may follow it."""
+        if not self.header[number - 1]:
+            return ()  # it ends a record, as each line ends in a semicolon
+        column = self.columns[number - 1]
+        following = self.layout.columns[number:] if self._by_position else ()
+        return ("extras" if column is None else column.field, *(each.field for each in following))
 
     def read(self, cells: list[str]) -> CdrRecord:
         """The record of these cells.

@@ -233,7 +233,7 @@ class Scan(Database):
             ):
                 self._in_place.append((stream, path))
                 lines = attrs.evolve(lines, capitals=capitals == good)
-                return Found.plainly(lines, [path], good, in_place=True)
+                return Found.plainly(lines, path, good)
         return None
 
     def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> Found:

@@ -22,7 +22,7 @@ from ..errors import Reject
 from . import values
 from .layouts import LAYOUTS, ColumnType, Layout
 from .plain import COLUMNS, PlainLines, literal
-from .reader import Reader, RecordFile, split_cells
+from .reader import Reader, RecordFile, UnendedLine, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
@@ -66,6 +66,7 @@ class Sifted:
         good: records that were read exactly.
         rejected: records that could not be read.
         layouts: of the good ones.
+        unended: the last record, if it is good and its line has no end.
     """
 
     plain_path: Path
@@ -73,6 +74,7 @@ class Sifted:
     good: int
     rejected: int
     layouts: frozenset[str]
+    unended: UnendedLine | None
     _good_rows: _RowFile = attrs.field(alias="good_rows")
     _rejects: _RowFile = attrs.field(alias="rejects")
 
@@ -158,6 +160,7 @@ def sift(
         good=good.rows,
         rejected=bad.rows,
         layouts=frozenset(kinds),
+        unended=file.unended,
         good_rows=good,
         rejects=bad,
     )
