@@ -32,7 +32,7 @@ from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
 from ..cdr.layouts import LAYOUTS, find
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
-from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
+from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject, RejectCause
 from .options import OutputOptions, command, moment
 from .output import Record, RejectsFound, show_error, write
 
@@ -346,7 +346,9 @@ def rejects(
             if len(reject.raw) < reject.size:  # half a record might pass for a whole one
                 cut += 1
                 continue
-            if reject.header != header:
+            if reject.cause == RejectCause.HEADER:
+                header = None  # it is the header row that has to be corrected, or comes after that
+            elif reject.header != header:
                 header = reject.header
                 sys.stdout.buffer.write(header.encode() + b"\n")
             sys.stdout.buffer.write(reject.raw + b"\n")
