@@ -631,6 +631,33 @@ def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: 
         "SELECT",
         "WITH gone AS (DELETE FROM records RETURNING *) SELECT * FROM gone",
         "EXPLAIN ANALYZE DELETE FROM records",
+        "EXPLAIN DELETE FROM records",
+        "EXPLAIN ANALYZE COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN (ANALYZE) COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN (ANALYZE, FORMAT json) COPY records TO '{work}/stolen.csv'",
+        "explain analyse copy records to '{work}/stolen.csv'",
+        "/* a /* b */ c */ EXPLAIN -- x\n ANALYZE /* y */ COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */\n COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN ANALYZE LOAD json",
+        "EXPLAIN ANALYZE CHECKPOINT",
+        "EXPLAIN ANALYZE VACUUM",
+        "EXPLAIN ANALYZE CREATE TEMP TABLE mine AS SELECT 1",
+        "EXPLAIN ANALYZE CREATE TEMP MACRO sum(x) AS 1",
+        "EXPLAIN ANALYZE SET threads = 1",
+        "EXPLAIN ANALYZE PIVOT records ON result USING count(*)",
+        "EXPLAIN (VERBOSE) SELECT 1",
+        "EXPLAIN",
+        "CREATE TEMP TABLE mine AS SELECT 1",
+        "CHECKPOINT",
+        "VACUUM",
+        "PREPARE mine AS DELETE FROM records",
+        "PIVOT records ON result USING count(*)",
+        "FROM checkpoint()",
+        'SELECT (SELECT count(*) FROM system.main."checkpoint"())',
+        "EXPLAIN ANALYZE FROM checkpoint()",
+        "FROM query('FROM check' || 'point()')",
+        "FROM truncate_duckdb_logs()",
+        "SELECT write_log('x')",
         "COPY records TO '/tmp/stolen.csv'",
         "ATTACH '/tmp/other.duckdb'",
         "SELECT * FROM read_text('/etc/hostname')",
@@ -651,11 +678,47 @@ def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: 
 )
 def test_a_query_that_is_not_only_a_question_is_refused(archive: Archive, query: str):
     load(archive, file(row()))
+    (work,) = archive.path.parent.glob(".*-work-*")
+    query = query.replace("{work}", str(work))
     with pytest.raises(CdrError):
         archive.sql(query)
+    assert not list(work.rglob("stolen*"))
     with pytest.raises((CdrError, duckdb.Error)):
         duckdb.from_arrow(archive.to_arrow(query)).fetchall()
     assert len(rows(archive)) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "EXPLAIN SELECT 1",
+        "-- why\nEXPLAIN ANALYZE\tFROM records",
+        "/* a */ explain (analyze, format json) SELECT count(*) FROM records",
+        "EXPLAIN (FORMAT json) (SELECT 1)",
+        "EXPLAIN ANALYZE -- a comment ends in CR as well \r SELECT 1 \n CHECKPOINT",
+        "EXPLAIN (SELECT 1)",
+        "PIVOT records ON result IN ('ANSWERED', 'BUSY') USING count(*) GROUP BY layout",
+        "UNPIVOT (SELECT duration, user_space_id FROM records) ON COLUMNS(*)",
+        "SUMMARIZE records",
+        "DESCRIBE records",
+        "SHOW TABLES",
+        "FROM records",
+        "VALUES (1)",
+        "SELECT 1;",
+        "WITH a AS MATERIALIZED (FROM records) FROM a AS b, a",
+    ],
+)
+def test_a_query_that_is_only_a_question_is_answered(archive: Archive, query: str):
+    load(archive, file(row()))
+    assert archive.sql(query).rows
+
+
+def test_what_explain_runs_is_what_was_judged(archive: Archive):
+    load(archive, file(row(), row(CallId="b")))
+    ((_, plan),) = archive.sql(
+        "EXPLAIN ANALYZE SELECT * FROM records WHERE call_id = ?", ["b"]
+    ).rows
+    assert "Total Time" in plan
 
 
 def test_a_query_takes_parameters(archive: Archive):
