@@ -32,7 +32,7 @@ from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
 from .plain import COLUMNS, literal
 from .queries import Database, import_duckdb, interruptible, lock, settings
-from .sources import ByteStream, Source, streams
+from .sources import ByteStream, LeftOut, Source, streams
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,10 +113,12 @@ class LoadReport:
     Attributes:
         details: file by file.
         seconds: that all took.
+        left_out: files in folders and archives, or found by globs, that are not read.
     """
 
     details: tuple[FileReport, ...]
     seconds: float
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def files(self) -> int:
@@ -159,7 +161,10 @@ class LoadReport:
         return sum(each.resolved for each in self.details)
 
     def __str__(self) -> str:
-        skipped = f" ({self.skipped} known already)" if self.skipped else ""
+        notes = [f"{self.skipped} known already"] if self.skipped else []
+        if self.left_out:
+            notes.append(f"{len(self.left_out)} more left out")
+        skipped = f" ({', '.join(notes)})" if notes else ""
         return (
             f"{self.files} files{skipped}: {self.records} records = {self.loaded} loaded "
             f"+ {self.duplicates} duplicates + {self.conflicts} conflicts "
@@ -309,6 +314,7 @@ class Archive(Database):
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        recursive: bool = False,
     ) -> LoadReport:
         """Load files, each in a transaction of its own.
 
@@ -322,6 +328,7 @@ class Archive(Database):
             layout: of the records before the first header row; needed if there is none.
             progress: is called as the work goes on; it may not use the archive. What it raises
                 ends the loading, and before `done` nothing of the file is kept.
+            recursive: whether folders in folders are read as well.
 
         Raises:
             CdrError: a file cannot be read, is refused or changed meanwhile, or its bytes are here
@@ -330,19 +337,34 @@ class Archive(Database):
             InvalidRequest: there is no such layout.
         """
         begin = time.monotonic()
-        details = tuple(self.load_each(*sources, layout=layout, progress=progress))
-        return LoadReport(details, time.monotonic() - begin)
+        left_out: list[LeftOut] = []
+        details = tuple(
+            self.load_each(
+                *sources,
+                layout=layout,
+                progress=progress,
+                recursive=recursive,
+                leave_out=left_out.append,
+            )
+        )
+        return LoadReport(details, time.monotonic() - begin, tuple(left_out))
 
     def load_each(
         self,
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        recursive: bool = False,
+        leave_out: Callable[[LeftOut], object] = lambda _: None,
     ) -> Iterator[FileReport]:
-        """As `load`, file by file: each is loaded when it is asked for, and told at once."""
+        """As `load`, file by file: each is loaded when it is asked for, and told at once.
+
+        `leave_out` is called with each file that is not read.
+        """
         known = None if layout is None else layouts.find(layout)
         # An error would keep the file open.
-        with closing(streams(list(sources))) as opened:
+        chosen = streams(list(sources), recursive=recursive, leave_out=leave_out)
+        with closing(chosen) as opened:
             for stream in opened:
                 try:
                     report = self._load(stream, known, _Told(progress))

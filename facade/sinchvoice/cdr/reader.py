@@ -31,12 +31,13 @@ from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
 from . import layouts
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
-from .sources import ByteStream, Source, streams
+from .sources import ByteStream, LeftOut, Source, streams
 from .values import NEEDED, BadValue, conversions, needed_moment
 
 __all__ = [
     "MAX_COLUMNS",
     "MAX_RECORD",
+    "LostHeader",
     "Plan",
     "Reader",
     "RecordFile",
@@ -77,7 +78,11 @@ OnReject: TypeAlias = Literal["raise", "collect"] | Callable[[Reject], object]
 
 
 def read(
-    source: Source, layout: LayoutName | Layout | None = None, *, on_reject: OnReject = "raise"
+    source: Source,
+    layout: LayoutName | Layout | None = None,
+    *,
+    on_reject: OnReject = "raise",
+    recursive: bool = False,
 ) -> Reader:
     """Read call detail records, file after file, each as a typed record.
 
@@ -91,6 +96,7 @@ def read(
             wherever it comes, says by itself which columns follow.
         on_reject: what happens to a record that cannot be read: `raise` stops at the first with a
             CdrError that has it; `collect` keeps all in `rejects`; a function is called with it.
+        recursive: whether folders in folders are read as well.
 
     Returns:
         An iterator over the records, with counts. It closes its files when it comes to its end,
@@ -104,7 +110,7 @@ def read(
     Source: facts on files are the vendor's page "Call Detail Records", which describes neither
     header nor quoting, so that each form that is not ambiguous is read.
     """
-    return Reader(source, layout, on_reject=on_reject)
+    return Reader(source, layout, on_reject=on_reject, recursive=recursive)
 
 
 class Reader(Iterator[CdrRecord]):
@@ -117,7 +123,8 @@ class Reader(Iterator[CdrRecord]):
         files: files that were opened, each member of an archive for itself.
         rejected: records that were rejected.
         rejects: these, if they are collected.
-        blank_lines: lines with nothing, or only spaces and tabs.
+        left_out: files in folders and archives, or found by globs, that are not read.
+        blank_lines: lines with nothing, or only spaces and tabs, and a spreadsheet's `sep=;`.
         header_rows: rows that name the columns.
     """
 
@@ -127,10 +134,12 @@ class Reader(Iterator[CdrRecord]):
         layout: LayoutName | Layout | None = None,
         *,
         on_reject: OnReject = "raise",
+        recursive: bool = False,
         block_size: int = _BLOCK,
         max_record: int = MAX_RECORD,
     ) -> None:
         self.rejects: list[Reject] = []
+        self.left_out: list[LeftOut] = []
         self._hand_on: Callable[[Reject], object]
         if on_reject == "raise":
             self._hand_on = _raise
@@ -153,7 +162,9 @@ class Reader(Iterator[CdrRecord]):
         self._counted = 0
         self._handed_over = 0
         self._batch: Iterator[CdrRecord] = iter(())
-        self._all = self._iterate(source)
+        self._all = self._iterate(
+            streams(source, recursive=recursive, leave_out=self.left_out.append)
+        )
 
     @property
     def yielded(self) -> int:
@@ -186,8 +197,10 @@ class Reader(Iterator[CdrRecord]):
         """Close the files; nothing more is read."""
         self._all.close()
 
-    def _iterate(self, source: Source) -> Generator[CdrRecord, None, None]:
-        with closing(streams(source)) as opened:
+    def _iterate(
+        self, opened: Generator[ByteStream, None, None]
+    ) -> Generator[CdrRecord, None, None]:
+        with closing(opened):
             for stream in opened:
                 self.files += 1
                 file = RecordFile(self, stream)
@@ -261,7 +274,7 @@ class RecordFile:
         self._kept = min(_KEPT, self._max_record)  # bytes of a record that is too large
         self._reads = reads or reader._read_as
         self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
-        self._lost: _LostHeader | None = None
+        self._lost: LostHeader | None = None
         self._headers: dict[tuple[LayoutName | None, tuple[str, ...]], Plan] = {}
         self._number = 0  # records so far
         self._data = b""
@@ -659,11 +672,11 @@ class RecordFile:
             return False
         return True
 
-    def _lose_header(self, raw: bytes, line: int, before: Layout) -> _LostHeader:
+    def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
         cells = raw[: self._kept].decode("utf-8", "backslashreplace").split(";")
         header = tuple(printable(cell.strip()) for cell in cells)
         names = {cell.strip(' "').lower() for cell in header}
-        return _LostHeader(line, layouts.infer(names) or before, header)
+        return LostHeader(line, layouts.infer(names) or before, header)
 
     def _header(self, cells: list[str], line: int) -> None:
         layout = None if self._plan is None else self._plan.layout.name
@@ -746,7 +759,7 @@ class RecordFile:
 
 
 @attrs.frozen
-class _LostHeader:
+class LostHeader:
     """A header row that cannot be read.
 
     Attributes:

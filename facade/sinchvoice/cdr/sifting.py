@@ -22,7 +22,7 @@ from ..errors import Reject, RejectCause
 from . import values
 from .layouts import LAYOUTS, ColumnType, Layout
 from .plain import COLUMNS, PlainLines, literal
-from .reader import Reader, RecordFile, UnendedLine, split_cells
+from .reader import LostHeader, Reader, RecordFile, UnendedLine, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
@@ -258,10 +258,10 @@ class _Sieve(RecordFile):
         if plain is not None and not plain.suits(now):
             raise NotPlain
 
-    def _refuse(self, *args: Any) -> None:
-        super()._refuse(*args)
-        if self.plan is None and self._plain is not None:
-            raise NotPlain  # the header row is lost, and with it what the plain lines mean
+    def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
+        if self._plain is not None:
+            raise NotPlain  # with the header row, what the plain lines mean is lost
+        return super()._lose_header(raw, line, before)
 
 
 def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
