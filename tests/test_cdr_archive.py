@@ -188,7 +188,18 @@ CELLS = {
     "Duration": ["0", "", "12.6", "-0", "00"],
     "AnswerTime": ["", '""', "2026-13-01T00:00:00Z"],
     "From": ["", "anonymous", "+1 (212) 555", '"+1"', "'; DROP TABLE records; --"],
-    "Amount": ["0.1", "0.10", "", "-1.5", "9" * 20 + "." + "9" * 18, "1e2", "0,5", ".5", "5."],
+    "Amount": [
+        "0.1",
+        "0.10",
+        "",
+        "-1.5",
+        "9" * 11 + "." + "9" * 18,
+        "9" * 12,
+        "1e2",
+        "0,5",
+        ".5",
+        "5.",
+    ],
     "Custom": [
         '"a;b"',
         '{"a": 1}',
@@ -288,7 +299,7 @@ def test_quoted_lines_that_look_like_records_stay_text(archive: Archive):
 
 
 def test_the_largest_amount_is_kept_exactly(archive: Archive):
-    amount = "9" * 20 + "." + "9" * 18
+    amount = "9" * 11 + "." + "9" * 18
     load(archive, file(row(Amount=amount), row(CallId="b", Amount=f"-{amount}")))
     assert rows(archive, "amount") == [(Decimal(f"-{amount}"),), (Decimal(amount),)]
 
@@ -619,6 +630,44 @@ def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: 
     first, gap, third, unknown = archive.completeness()
     assert (first.rejects, third.rejects, gap.is_gap) == (0, 0, True)
     assert (unknown.day, unknown.files, unknown.rejects, unknown.is_gap) == (None, 1, 2, False)
+
+
+def test_days_in_a_row_that_are_missing_are_one_gap(archive: Archive):
+    for number, day in enumerate(("2025-12-30", "2026-01-02", "2026-01-03", "2099-12-31")):
+        load(archive, file(row(CallId=f"{number}", CallTime=f"{day}T12:00:00Z")))
+    days = archive.completeness()
+    assert [(str(day.day), str(day.last_day)) for day in days if day.is_gap] == [
+        ("2025-12-31", "2026-01-01"),
+        ("2026-01-04", "2099-12-30"),
+    ]
+    assert all(day.day == day.last_day for day in days if not day.is_gap)
+    assert len(days) == 6
+
+
+def test_a_day_that_no_call_can_have_been_made_on_makes_no_gap(archive: Archive):
+    days = ("0001-01-01", "1970-01-01", "2026-11-02", "2026-11-04", "2100-01-01", "9999-12-31")
+    load(
+        archive,
+        file(*(row(CallId=f"{n}", CallTime=f"{day}T12:00:00Z") for n, day in enumerate(days))),
+    )
+    found = archive.completeness()
+    assert [str(day.day) for day in found] == [*days[:3], "2026-11-03", *days[3:]]
+    assert [day.is_implausible for day in found] == [True] * 2 + [False] * 3 + [True] * 2
+    assert [day.is_gap for day in found] == [False] * 3 + [True] + [False] * 3
+
+
+def test_the_largest_amounts_can_be_added(archive: Archive):
+    amount = "9" * 11 + "." + "9" * 18
+    load(archive, file(*(row(CallId=str(n), Amount=amount) for n in range(1000))))
+    expected = Decimal("9" * 14 + "." + "9" * 15)  # exactly; Python's own sum would be rounded
+    ((total,),) = archive.sql("SELECT CAST(sum(amount) AS VARCHAR) FROM records").rows
+    ((cost,),) = [each.costs for each in archive.kpis()]
+    assert Decimal(total) == cost.amount == expected
+
+
+def test_more_digits_than_can_be_added_are_a_reject(archive: Archive):
+    load(archive, file(row(Amount="9" * 12), row(CallId="b", Amount="-" + "0" * 12)))
+    assert [reject.cause for reject in archive.rejects()] == ["decimal", "decimal"]
 
 
 @pytest.mark.parametrize(

@@ -225,11 +225,11 @@ class ArchivedReject:
 
 @attrs.frozen(kw_only=True)
 class DayCompleteness:
-    """What the archive has of one UTC day and layout.
+    """What the archive has of one UTC day and layout, or several days that are missing.
 
     Attributes:
-        day: on which the calls were made, in UTC. None for rejects in files none of whose records
-            could be read: the days of these are not known.
+        day: on which the calls were made, in UTC; of a gap, the first that is missing. None for
+            rejects in files none of whose records could be read: the days of these are not known.
         layout: of the records.
         files: that have records of this day, or only rejects and others of the day.
         records: of this day; 0 is a gap, as there are records of days before and after it.
@@ -238,6 +238,7 @@ class DayCompleteness:
         late: records that came in a file of a later day. The day of a file is the one that most of
             its records have.
         rejects: unresolved ones in files of this day.
+        last_day: of a gap, the last that is missing; otherwise the day.
     """
 
     day: date | None
@@ -248,11 +249,20 @@ class DayCompleteness:
     last_call: datetime | None
     late: int
     rejects: int
+    last_day: date | None
 
     @property
     def is_gap(self) -> bool:
-        """Whether a day is missing between others."""
+        """Whether days are missing between others."""
         return self.day is not None and self.records == 0
+
+    @property
+    def is_implausible(self) -> bool:
+        """Whether the day is before the year 2000 or after 2099, as empty dates and slips are.
+
+        Between such a day and another one no day is missing.
+        """
+        return self.day is not None and not 2000 <= self.day.year < 2100
 
 
 class Archive(Database):
@@ -618,7 +628,10 @@ class Archive(Database):
         return [ArchivedReject(**dict(zip(names, row, strict=True))) for row in rows]
 
     def completeness(self) -> list[DayCompleteness]:
-        """What there is of each UTC day and layout, and which days between others are missing."""
+        """What there is of each UTC day and layout, and which days between others are missing.
+
+        Days in a row that are missing are one gap.
+        """
         rows = self._ask(
             """
             WITH days AS (
@@ -627,21 +640,23 @@ class Archive(Database):
                     count(*) FILTER (CAST(call_time AS DATE) < f.day) AS late
                 FROM records AS r JOIN files AS f ON f.file_id = r.file_id GROUP BY 1, 2
             ),
-            spans AS (
-                SELECT layout, unnest(generate_series(min(day), max(day), INTERVAL 1 DAY)) AS day
-                FROM days GROUP BY layout
-            ),
             bad AS (
                 SELECT f.day, r.layout, count(*) AS rejects, count(DISTINCT r.file_id) AS files
                 FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id
                 WHERE resolved_by IS NULL GROUP BY 1, 2
             ),
+            known AS (SELECT day, layout FROM days UNION SELECT day, layout FROM bad),
+            plausible AS (
+                SELECT day, layout, lead(day) OVER (PARTITION BY layout ORDER BY day) AS next_day
+                FROM known WHERE year(day) BETWEEN 2000 AND 2099
+            ),
             every AS (
-                SELECT CAST(day AS DATE) AS day, layout FROM spans
-                UNION SELECT day, layout FROM bad
+                SELECT day, layout, day AS last_day FROM known
+                UNION ALL
+                SELECT day + 1, layout, next_day - 1 FROM plausible WHERE next_day > day + 1
             )
             SELECT e.day, e.layout, coalesce(d.files, b.files, 0), coalesce(records, 0), first_call,
-                last_call, coalesce(late, 0), coalesce(rejects, 0)
+                last_call, coalesce(late, 0), coalesce(rejects, 0), last_day
             FROM every AS e
             LEFT JOIN days AS d ON d.day = e.day AND d.layout = e.layout
             LEFT JOIN bad AS b ON b.day IS NOT DISTINCT FROM e.day AND b.layout = e.layout

@@ -45,7 +45,7 @@ _LINE = 1 << 21
 _SQL_TYPES = {
     ColumnType.INTEGER: "BIGINT",
     ColumnType.TIME: "TIMESTAMP",
-    # Whatever the exact reader takes for an amount fits: 20 digits, and 18 after the point.
+    # Whatever the exact reader takes for an amount fits, and the sum of a thousand million of them.
     ColumnType.DECIMAL: "DECIMAL(38, 18)",
 }
 _NAMES = {"to": "to_"}
@@ -178,7 +178,7 @@ def _is_utf8(content: bytes) -> bool:
 # --- plain lines --------------------------------------------------------------------------------
 
 _INTEGER = "-?[0-9]{1,18}"
-_DECIMAL = r"-?[0-9]{1,20}(?:\.[0-9]{1,18})?"
+_DECIMAL = r"-?[0-9]{1,11}(?:\.[0-9]{1,18})?"
 _DATE = (  # only those that exist
     "(?:[12][0-9]{3}-(?:"
     "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"

@@ -353,10 +353,12 @@ def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
                 "late": day.late,
                 "rejects": day.rejects,
                 "is_gap": day.is_gap,
+                "last_day": _cell(day.last_day),
+                "is_implausible": day.is_implausible,
             }
             for day in days
         ),
-        ("day", "layout", "files", "records", "late", "rejects", "is_gap"),
+        ("day", "last_day", "layout", "files", "records", "late", "rejects", "is_gap"),
     )
 
 
