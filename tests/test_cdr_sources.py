@@ -484,6 +484,18 @@ def test_a_member_that_cannot_be_read_does_not_keep_the_next_from_it(kind: str):
     assert [name.partition(".")[0] for name in failed] == ["<bytes>!a"]
 
 
+@pytest.mark.parametrize("kind", ["bz2", "xz", "zst"])
+def test_parts_of_any_size_follow_each_other(kind: str):
+    lines = CONTENT.splitlines(keepends=True)
+    parts = [lines[0], b"", *(b"".join(lines[n : n + 7]) for n in range(1, RECORDS + 1, 7)), b""]
+    packed = b"".join(PACKED[kind](part) + bytes(4 * (n % 3)) for n, part in enumerate(parts))
+    if kind == "bz2":
+        packed = b"".join(map(PACKED[kind], parts))
+    assert count(packed + PACKED[kind](b"") * 3000) == RECORDS
+    damaged = packed + PACKED[kind](lines[-1])[:-3]
+    assert "cannot be read" in refused(damaged).message
+
+
 def test_leftovers_of_systems_in_an_archive_are_left_out(tmp_path: Path):
     leftovers = ("__MACOSX/._a.csv", "x/.DS_Store", "x/Thumbs.db", "desktop.ini", "._b.csv")
     target = io.BytesIO()

@@ -75,6 +75,8 @@ _OTHER_FILES = (
 _RECOGNISED = 262  # bytes that this takes
 _HEAD = 16
 _READ_SIZE = 1 << 16
+_FIRST_STEP = 1 << 10
+_ZEROS: Callable[..., re.Match[bytes]] = re.compile(rb"\0*+").match  # type: ignore[assignment]
 _SPOOLED = 1 << 25
 _XZ_MEMORY = 1 << 27  # xz -9 needs half of it
 _CONNECT_WITHIN = 30.0
@@ -838,31 +840,40 @@ class _Decompressed:
         self._file = file
         self._make = make
         self._part = make()
+        self._step = _FIRST_STEP  # bytes to give it; what follows a small part is copied
         self._ahead = b""
+        self._at = 0  # how many of these it has got
 
     def read(self, size: int) -> bytes:
         while True:
             if self._part.eof and not self._begin_part():
                 return b""
-            if self._part.needs_input and not self._ahead:
-                self._ahead = self._file.read(_READ_SIZE)
-                if not self._ahead:
+            given = b""
+            if self._part.needs_input:
+                if self._at == len(self._ahead) and not self._more():
                     raise EOFError("it ends in the middle")
-            content = self._part.decompress(self._ahead, size)
-            self._ahead = b""
+                given = self._ahead[self._at : self._at + self._step]
+                self._at += len(given)
+                self._step = min(2 * self._step, _READ_SIZE)
+            content = self._part.decompress(given, size)
             if content:
                 return content
 
+    def _more(self) -> bool:
+        self._ahead = self._file.read(_READ_SIZE)
+        self._at = 0
+        return bool(self._ahead)
+
     def _begin_part(self) -> bool:
         # Parts may be filled up with zeros, as xz does; none begins with one.
-        ahead = self._part.unused_data.lstrip(b"\0")
-        while not ahead:
-            read = self._file.read(_READ_SIZE)
-            if not read:
+        self._at -= len(self._part.unused_data)
+        self._at = _ZEROS(self._ahead, self._at).end()
+        while self._at == len(self._ahead):
+            if not self._more():
                 return False
-            ahead = read.lstrip(b"\0")
-        self._ahead = ahead
+            self._at = _ZEROS(self._ahead).end()
         self._part = self._make()
+        self._step = _FIRST_STEP
         return True
 
 
