@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CdrError, Reject, RejectCause
 from . import kpis
-from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, Ratio
+from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, KpiRows, Ratio
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .reader import Reader, read
 from .records import (
@@ -63,6 +63,7 @@ __all__ = [
     "KpiCost",
     "KpiFilter",
     "KpiRow",
+    "KpiRows",
     "Layout",
     "LayoutName",
     "LeftOut",

@@ -287,6 +287,7 @@ class Archive(Database):
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
+        super().__init__()
         self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
         if re.search(r"[?\udc80-\udcff]", str(self.path)):
@@ -311,6 +312,7 @@ class Archive(Database):
         """Let others use the file; nothing can be asked any more."""
         if not self._closed:
             self._closed = True
+            self._keep_kpis()
             self._private_wal()
             self._connection.close()
             if self._wal.exists() and not self._wal.stat().st_size:

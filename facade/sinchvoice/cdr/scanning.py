@@ -9,6 +9,7 @@ It needs the extra: `pip install 'sinchvoice[cdr]'`.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tempfile
@@ -21,7 +22,7 @@ import attrs
 
 from ..errors import CdrError, InvalidRequest
 from . import layouts
-from .kpis import Dimension, KpiFilter, KpiRow
+from .kpis import Dimension, KpiFilter, KpiRows
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, find, find_exactly, spool
 from .plain import COLUMNS, PlainRows, has_returns, plain_lines
@@ -35,10 +36,15 @@ from .queries import (
     lock,
     settings,
 )
-from .sifting import REJECT_COLUMNS
+from .sifting import REJECT_COLUMNS, SmallFiles
 from .sources import ByteStream, LeftOut, Source, streams
 
 __all__ = ["Scan", "scan"]
+
+_FEW = 64
+_SMALL = 1 << 17
+"""Files after the first few, if they have no more bytes, are read here: DuckDB needs milliseconds
+for each. A few are not worth it, and stay where they are."""
 
 _COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
 _SIFTED = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -104,6 +110,7 @@ class Scan(Database):
         threads: int | None,
         recursive: bool = False,
     ) -> None:
+        super().__init__()
         self.records = 0
         self.rejected = 0
         self.left_out: list[LeftOut] = []
@@ -129,6 +136,7 @@ class Scan(Database):
 
     def close(self) -> None:
         """Remove what was copied; nothing can be asked any more."""
+        self._keep_kpis()
         self._connection.close()
         self._temporary.cleanup()
 
@@ -138,7 +146,7 @@ class Scan(Database):
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
-    ) -> list[KpiRow]:
+    ) -> KpiRows:
         """As `Archive.kpis`.
 
         Raises:
@@ -183,30 +191,24 @@ class Scan(Database):
         names: list[str] = []
         plain: dict[PlainRows, list[tuple[int, PlainRows]]] = {}
         self._connection.execute(_TABLES)
-        for file_id, stream in enumerate(opened, 1):
-            names.append(stream.name)
-            folder = self._workspace / str(file_id)
-            folder.mkdir()
-            try:
-                found = self._find_in_place(stream, layout)
-                if found is None:
-                    found = self._find_in_copy(stream, layout, folder)
-            except OSError as error:
-                raise CdrError(
-                    f"{self._workspace} cannot be written: {error.strerror or error}", stream.name
-                ) from error
-            self.records += found.records
-            for rows in found.rows:
-                if isinstance(rows, PlainRows):
-                    plain.setdefault(rows, []).append((file_id, rows))
-                else:
-                    self._do(f"INSERT INTO sifted {rows.select(file_id)}")
-            if found.rejects is not None:
-                self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
-            kept = {p for rows in found.rows if isinstance(rows, PlainRows) for p in rows.paths}
-            for each in folder.iterdir():
-                if each not in kept:
-                    each.unlink()
+        with closing(SmallFiles(self._workspace)) as small:
+            for file_id, stream in enumerate(opened, 1):
+                names.append(stream.name)
+                try:
+                    if file_id > _FEW and (content := _small(stream)) is not None:
+                        held = ByteStream(stream.name, io.BytesIO(content).read)
+                        self.records += small.add(file_id, held, layout)
+                        continue
+                    self._add(file_id, stream, layout, plain)
+                except OSError as error:
+                    raise CdrError(
+                        f"{self._workspace} cannot be written: {error.strerror or error}",
+                        stream.name,
+                    ) from error
+            if len(names) > _FEW:
+                rows, rejects = small.select()
+                self._do(f"INSERT INTO sifted {rows}")
+                self._do(f"INSERT INTO rejects {rejects}")
         if not names:
             raise InvalidRequest("there is nothing to scan: give at least one file")
         self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
@@ -217,6 +219,32 @@ class Scan(Database):
         self._do(f"CREATE VIEW records AS {every}")
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
+
+    def _add(
+        self,
+        file_id: int,
+        stream: ByteStream,
+        layout: Layout | None,
+        plain: dict[PlainRows, list[tuple[int, PlainRows]]],
+    ) -> None:
+        """Find out what is in a file, and keep what cannot be read where it is."""
+        folder = self._workspace / str(file_id)
+        folder.mkdir()
+        found = self._find_in_place(stream, layout)
+        if found is None:
+            found = self._find_in_copy(stream, layout, folder)
+        self.records += found.records
+        for rows in found.rows:
+            if isinstance(rows, PlainRows):
+                plain.setdefault(rows, []).append((file_id, rows))
+            else:
+                self._do(f"INSERT INTO sifted {rows.select(file_id)}")
+        if found.rejects is not None:
+            self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
+        kept = {path for rows in found.rows if isinstance(rows, PlainRows) for path in rows.paths}
+        for each in folder.iterdir():
+            if each not in kept:
+                each.unlink()
 
     def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> Found | None:
         """What is in a file that can be read where it is; None if it had better be copied."""
@@ -263,6 +291,17 @@ class Scan(Database):
     def _check_unchanged(self) -> None:
         for stream, _ in self._in_place:
             stream.check_unchanged()
+
+
+def _small(stream: ByteStream) -> bytes | None:
+    """All of a file, if that is little."""
+    if stream.size is not None and stream.size > _SMALL:
+        return None
+    content = stream.read(_SMALL + 1)
+    if len(content) <= _SMALL:
+        return content
+    stream.unread(content)
+    return None
 
 
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:

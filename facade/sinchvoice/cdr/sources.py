@@ -195,6 +195,11 @@ class ByteStream:
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def unread(self, content: bytes) -> None:
+        """Put back what was read."""
+        rest, held = self._read, io.BytesIO(content)
+        self._read = lambda size: held.read(size) or rest(size)
+
     def check_unchanged(self) -> None:
         """Ask where the file is whether it is what it was before it was read.
 
