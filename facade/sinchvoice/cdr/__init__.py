@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         LoadProgress,
         LoadReport,
     )
+    from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -50,6 +51,7 @@ __all__ = [
     "AppToApp",
     "Archive",
     "ArchivedReject",
+    "ArrowRecords",
     "ArrowStream",
     "CallDetailRecord",
     "CdrError",
@@ -79,8 +81,10 @@ __all__ = [
     "Scan",
     "SipTerminated",
     "Source",
+    "arrow_schema",
     "kpis",
     "read",
+    "read_arrow",
     "scan",
 ]
 
@@ -89,6 +93,7 @@ __all__ = [
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",
+    "ArrowRecords": "arrow",
     "ArrowStream": "queries",
     "DayCompleteness": "archive",
     "FileReport": "archive",
@@ -96,6 +101,8 @@ _LAZY = {
     "LoadReport": "archive",
     "QueryResult": "queries",
     "Scan": "scanning",
+    "arrow_schema": "arrow",
+    "read_arrow": "arrow",
     "scan": "scanning",
 }
 
