@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -22,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sinchvoice import InvalidRequest, cdr
+from sinchvoice.cdr import scanning
 from sinchvoice.sandbox import cdr_generator
 
 DAYS = (date(2026, 11, 1), date(2026, 11, 2))  # on the first, clocks go back in New York
@@ -275,3 +277,38 @@ def test_record_batches_can_be_left_in_the_middle(folder: Path):
 def test_arguments_of_record_batches_are_checked_at_once(arguments: Any):
     with pytest.raises(InvalidRequest):
         cdr.read_arrow(EXTREMES, **arguments)
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_a_scan_has_the_same_columns_and_rows_as_record_batches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, few: int
+):
+    monkeypatch.setattr(scanning, "_FEW", few)
+    order = [("file", "ascending"), ("record", "ascending")]
+    expected = pa.table(cdr.read_arrow(folder)).sort_by(order)
+    with cdr.scan(folder) as scan:
+        stream = scan.to_arrow()
+        for _ in range(2):
+            found = pa.table(stream)
+            assert found.schema == cdr.arrow_schema()
+            assert found.sort_by(order).to_pylist() == expected.to_pylist()
+
+
+def test_a_stream_of_a_scan_whose_file_changes_fails_at_its_end(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(made("app-to-app", DAYS[0]))
+    with cdr.scan(path) as scan:
+        reader = pa.RecordBatchReader.from_stream(scan.to_arrow())
+        first = reader.read_next_batch()
+        assert first.num_rows
+        os.utime(path, (0, 0))
+        with pytest.raises(Exception, match="changed while it was read"):
+            reader.read_all()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_others_read_a_scan_as_a_stream(folder: Path, reader: str):
+    with cdr.scan(folder / "extremes.csv") as scan:
+        stream = scan.to_arrow("SELECT *, line AS record FROM (SELECT *, 1 AS line FROM records)")
+        found, _ = READERS[reader](stream)
+    assert sorted(row["call_id"] for row in found) == ["a", "b", "c", "d"]

@@ -13,10 +13,12 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -114,7 +116,7 @@ class Scan(Database):
         self.records = 0
         self.rejected = 0
         self.left_out: list[LeftOut] = []
-        self._kept = 0
+        self._every = ""
         self._duckdb = import_duckdb()
         self._in_place: list[tuple[ByteStream, Path]] = []
         self._temporary = _temporary_folder()  # it goes with the scan, if nobody closes that
@@ -167,23 +169,21 @@ class Scan(Database):
         self._check_unchanged()
         return result
 
-    def to_arrow(
-        self, query: str = "SELECT * FROM records", parameters: Parameters = ()
-    ) -> ArrowStream:
-        """As `Archive.to_arrow`, but the query runs now, and its rows are kept until `close`.
+    def to_arrow(self, query: str | None = None, parameters: Parameters = ()) -> ArrowStream:
+        """As `Archive.to_arrow`. A file that changes before the stream ends makes it fail.
+
+        Args:
+            query: as in `sql`; None for all records in the columns of `read_arrow`.
+            parameters: as in `sql`.
 
         Raises:
-            CdrError: the query is wrong, or it is no SELECT, or a file has changed.
+            CdrError: the query is not only a question, or a file has changed.
         """
-        self._kept += 1
-        table = f"kept_{self._kept}"
-        with self._failing():
-            with closing(self._connection.cursor()) as cursor:
-                text = self._question(cursor, query).query.rstrip().removesuffix(";")
-            create = f"CREATE TABLE {table} AS {text}"
-            interruptible(self._connection, lambda: self._connection.execute(create, parameters))
+        asked = self._every if query is None else query
+        with self._failing(), closing(self._connection.cursor()) as cursor:
+            self._question(cursor, asked)
         self._check_unchanged()
-        return ArrowStream(self, f"FROM {table}", ())
+        return _ScanStream(self, asked, parameters)
 
     # --- what is in the files ---
 
@@ -217,6 +217,7 @@ class Scan(Database):
             selects.append("FROM sifted")
         every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
         self._do(f"CREATE VIEW records AS {every}")
+        self._every = _in_public_columns(plain)
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
 
@@ -291,6 +292,63 @@ class Scan(Database):
     def _check_unchanged(self) -> None:
         for stream, _ in self._in_place:
             stream.check_unchanged()
+
+
+class _ScanStream(ArrowStream):
+    """Rows of files as an Arrow C stream: each time it is asked for, the files are read again."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+
+        Raises:
+            CdrError: the query is wrong, or a file has changed.
+        """
+        scan = self._database
+        assert isinstance(scan, Scan)  # noqa: S101 - which makes it
+        scan._check_unchanged()
+        try:
+            pa = import_module("pyarrow")
+        except ImportError:  # then the rows are kept, to see at their end whether they are right
+            with scan._failing(), closing(scan._connection.cursor()) as cursor:
+                statement = scan._question(cursor, self._query)
+                found = cursor.sql(statement, params=self._parameters or None).materialize()
+                stream = found.__arrow_c_stream__(requested_schema)
+            scan._check_unchanged()
+            return stream
+        cursor = scan._connection.cursor()
+        with scan._failing():
+            statement = scan._question(cursor, self._query)
+            relation = cursor.sql(statement, params=self._parameters or None)
+            reader = interruptible(cursor, relation.to_arrow_reader)
+
+        def checked() -> Iterator[Any]:
+            with scan._failing(), closing(cursor):
+                while (batch := interruptible(cursor, lambda: next(reader, None))) is not None:
+                    yield batch
+            scan._check_unchanged()
+
+        batches = pa.RecordBatchReader.from_batches(reader.schema, checked())
+        return batches.__arrow_c_stream__(requested_schema)
+
+
+def _in_public_columns(plain: Mapping[PlainRows, Sequence[tuple[int, PlainRows]]]) -> str:
+    """SQL for all records, in the columns of `read_arrow`."""
+    content = ", ".join(name for name in COLUMNS if name not in ("file_id", "record", "line"))
+    selects = ["SELECT * EXCLUDE (record, line), record, line FROM sifted"]
+    for rows, files in plain.items():
+        if rows.numbers:
+            selects.append(rows.select_all(files))
+            continue
+        for file_id, own in files:  # where it is, a file is read in its order
+            selects.append(
+                f"SELECT * REPLACE (row_number() OVER () AS record, "  # noqa: S608
+                f"row_number() OVER () + {rows.skip} AS line) FROM ({own.select(file_id)})"
+            )
+    every = " UNION ALL ".join(f"FROM ({select})" for select in selects)
+    return (
+        f"SELECT {content}, name AS file, record, line "  # noqa: S608
+        f"FROM ({every}) JOIN files USING (file_id)"
+    )
 
 
 def _small(stream: ByteStream) -> bytes | None:

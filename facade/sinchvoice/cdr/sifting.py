@@ -6,6 +6,7 @@ which no text can end a cell or a row; every reject likewise.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -184,10 +185,10 @@ class SmallFiles:
             OSError: the folder cannot be written.
         """
         before = self._good.rows + self._rejects.rows
-        file = RecordFile(Reader(b"", layout), stream, _read_as_text())
+        file = _Sieve(Reader(b"", layout), stream, None, count(1), io.StringIO())
         while (batch := file.batch()) is not None:
-            for record in batch:
-                self._good.write((*_cells(record), "", "", file_id))
+            for record, number, line in file.placed(batch):
+                self._good.write((*_cells(record), number, line, file_id))
             reject = file.take_reject()
             if reject is not None:
                 self._rejects.write([file_id, *_reject_cells(reject)])
