@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CdrError, Reject, RejectCause
 from . import kpis
-from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, Ratio
+from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, KpiRows, Ratio
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .reader import Reader, read
 from .records import (
@@ -31,7 +31,7 @@ from .records import (
     PhoneTerminated,
     SipTerminated,
 )
-from .sources import Source
+from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
     from .archive import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         LoadProgress,
         LoadReport,
     )
+    from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -50,6 +51,7 @@ __all__ = [
     "AppToApp",
     "Archive",
     "ArchivedReject",
+    "ArrowRecords",
     "ArrowStream",
     "CallDetailRecord",
     "CdrError",
@@ -63,8 +65,10 @@ __all__ = [
     "KpiCost",
     "KpiFilter",
     "KpiRow",
+    "KpiRows",
     "Layout",
     "LayoutName",
+    "LeftOut",
     "LoadProgress",
     "LoadReport",
     "PhoneOriginated",
@@ -77,8 +81,10 @@ __all__ = [
     "Scan",
     "SipTerminated",
     "Source",
+    "arrow_schema",
     "kpis",
     "read",
+    "read_arrow",
     "scan",
 ]
 
@@ -87,6 +93,7 @@ __all__ = [
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",
+    "ArrowRecords": "arrow",
     "ArrowStream": "queries",
     "DayCompleteness": "archive",
     "FileReport": "archive",
@@ -94,6 +101,8 @@ _LAZY = {
     "LoadReport": "archive",
     "QueryResult": "queries",
     "Scan": "scanning",
+    "arrow_schema": "arrow",
+    "read_arrow": "arrow",
     "scan": "scanning",
 }
 

@@ -32,7 +32,7 @@ from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, ReadBy, Spooled
 from .plain import COLUMNS, literal
 from .queries import Database, import_duckdb, interruptible, lock, settings
-from .sources import ByteStream, Source, streams
+from .sources import ByteStream, LeftOut, Source, streams
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,10 +113,12 @@ class LoadReport:
     Attributes:
         details: file by file.
         seconds: that all took.
+        left_out: files in folders and archives, or found by globs, that are not read.
     """
 
     details: tuple[FileReport, ...]
     seconds: float
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def files(self) -> int:
@@ -159,7 +161,10 @@ class LoadReport:
         return sum(each.resolved for each in self.details)
 
     def __str__(self) -> str:
-        skipped = f" ({self.skipped} known already)" if self.skipped else ""
+        notes = [f"{self.skipped} known already"] if self.skipped else []
+        if self.left_out:
+            notes.append(f"{len(self.left_out)} more left out")
+        skipped = f" ({', '.join(notes)})" if notes else ""
         return (
             f"{self.files} files{skipped}: {self.records} records = {self.loaded} loaded "
             f"+ {self.duplicates} duplicates + {self.conflicts} conflicts "
@@ -220,11 +225,11 @@ class ArchivedReject:
 
 @attrs.frozen(kw_only=True)
 class DayCompleteness:
-    """What the archive has of one UTC day and layout.
+    """What the archive has of one UTC day and layout, or several days that are missing.
 
     Attributes:
-        day: on which the calls were made, in UTC. None for rejects in files none of whose records
-            could be read: the days of these are not known.
+        day: on which the calls were made, in UTC; of a gap, the first that is missing. None for
+            rejects in files none of whose records could be read: the days of these are not known.
         layout: of the records.
         files: that have records of this day, or only rejects and others of the day.
         records: of this day; 0 is a gap, as there are records of days before and after it.
@@ -233,6 +238,7 @@ class DayCompleteness:
         late: records that came in a file of a later day. The day of a file is the one that most of
             its records have.
         rejects: unresolved ones in files of this day.
+        last_day: of a gap, the last that is missing; otherwise the day.
     """
 
     day: date | None
@@ -243,11 +249,20 @@ class DayCompleteness:
     last_call: datetime | None
     late: int
     rejects: int
+    last_day: date | None
 
     @property
     def is_gap(self) -> bool:
-        """Whether a day is missing between others."""
+        """Whether days are missing between others."""
         return self.day is not None and self.records == 0
+
+    @property
+    def is_implausible(self) -> bool:
+        """Whether the day is before the year 2000 or after 2099, as empty dates and slips are.
+
+        Between such a day and another one no day is missing.
+        """
+        return self.day is not None and not 2000 <= self.day.year < 2100
 
 
 class Archive(Database):
@@ -272,6 +287,7 @@ class Archive(Database):
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
+        super().__init__()
         self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
         if re.search(r"[?\udc80-\udcff]", str(self.path)):
@@ -296,6 +312,7 @@ class Archive(Database):
         """Let others use the file; nothing can be asked any more."""
         if not self._closed:
             self._closed = True
+            self._keep_kpis()
             self._private_wal()
             self._connection.close()
             if self._wal.exists() and not self._wal.stat().st_size:
@@ -309,6 +326,7 @@ class Archive(Database):
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        recursive: bool = False,
     ) -> LoadReport:
         """Load files, each in a transaction of its own.
 
@@ -322,6 +340,7 @@ class Archive(Database):
             layout: of the records before the first header row; needed if there is none.
             progress: is called as the work goes on; it may not use the archive. What it raises
                 ends the loading, and before `done` nothing of the file is kept.
+            recursive: whether folders in folders are read as well.
 
         Raises:
             CdrError: a file cannot be read, is refused or changed meanwhile, or its bytes are here
@@ -330,19 +349,34 @@ class Archive(Database):
             InvalidRequest: there is no such layout.
         """
         begin = time.monotonic()
-        details = tuple(self.load_each(*sources, layout=layout, progress=progress))
-        return LoadReport(details, time.monotonic() - begin)
+        left_out: list[LeftOut] = []
+        details = tuple(
+            self.load_each(
+                *sources,
+                layout=layout,
+                progress=progress,
+                recursive=recursive,
+                leave_out=left_out.append,
+            )
+        )
+        return LoadReport(details, time.monotonic() - begin, tuple(left_out))
 
     def load_each(
         self,
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        recursive: bool = False,
+        leave_out: Callable[[LeftOut], object] = lambda _: None,
     ) -> Iterator[FileReport]:
-        """As `load`, file by file: each is loaded when it is asked for, and told at once."""
+        """As `load`, file by file: each is loaded when it is asked for, and told at once.
+
+        `leave_out` is called with each file that is not read.
+        """
         known = None if layout is None else layouts.find(layout)
         # An error would keep the file open.
-        with closing(streams(list(sources))) as opened:
+        chosen = streams(list(sources), recursive=recursive, leave_out=leave_out)
+        with closing(chosen) as opened:
             for stream in opened:
                 try:
                     report = self._load(stream, known, _Told(progress))
@@ -596,7 +630,10 @@ class Archive(Database):
         return [ArchivedReject(**dict(zip(names, row, strict=True))) for row in rows]
 
     def completeness(self) -> list[DayCompleteness]:
-        """What there is of each UTC day and layout, and which days between others are missing."""
+        """What there is of each UTC day and layout, and which days between others are missing.
+
+        Days in a row that are missing are one gap.
+        """
         rows = self._ask(
             """
             WITH days AS (
@@ -605,21 +642,23 @@ class Archive(Database):
                     count(*) FILTER (CAST(call_time AS DATE) < f.day) AS late
                 FROM records AS r JOIN files AS f ON f.file_id = r.file_id GROUP BY 1, 2
             ),
-            spans AS (
-                SELECT layout, unnest(generate_series(min(day), max(day), INTERVAL 1 DAY)) AS day
-                FROM days GROUP BY layout
-            ),
             bad AS (
                 SELECT f.day, r.layout, count(*) AS rejects, count(DISTINCT r.file_id) AS files
                 FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id
                 WHERE resolved_by IS NULL GROUP BY 1, 2
             ),
+            known AS (SELECT day, layout FROM days UNION SELECT day, layout FROM bad),
+            plausible AS (
+                SELECT day, layout, lead(day) OVER (PARTITION BY layout ORDER BY day) AS next_day
+                FROM known WHERE year(day) BETWEEN 2000 AND 2099
+            ),
             every AS (
-                SELECT CAST(day AS DATE) AS day, layout FROM spans
-                UNION SELECT day, layout FROM bad
+                SELECT day, layout, day AS last_day FROM known
+                UNION ALL
+                SELECT day + 1, layout, next_day - 1 FROM plausible WHERE next_day > day + 1
             )
             SELECT e.day, e.layout, coalesce(d.files, b.files, 0), coalesce(records, 0), first_call,
-                last_call, coalesce(late, 0), coalesce(rejects, 0)
+                last_call, coalesce(late, 0), coalesce(rejects, 0), last_day
             FROM every AS e
             LEFT JOIN days AS d ON d.day = e.day AND d.layout = e.layout
             LEFT JOIN bad AS b ON b.day IS NOT DISTINCT FROM e.day AND b.layout = e.layout

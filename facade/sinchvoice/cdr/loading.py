@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 
 from .layouts import Layout
-from .plain import NumberedLines, PlainLines, PlainRows, number, plain_lines
+from .plain import NumberedLines, PlainLines, PlainRows, number, plain_lines, unended_line
 from .queries import interruptible
+from .reader import UnendedLine
 from .sifting import NotPlain, Sifted, sift
 from .sources import ByteStream
 
@@ -99,6 +100,7 @@ class Found:
         layouts: of those that could be read.
         rows: these, each part of them with SQL in the order of COLUMNS.
         rejects: SQL for the others; None if there are none.
+        unended: the last record, if it is good and its line has no end, so that it may be cut.
     """
 
     read_by: ReadBy
@@ -106,15 +108,28 @@ class Found:
     layouts: Sequence[str]
     rows: Sequence[PlainRows | Sifted]
     rejects: str | None = None
+    unended: UnendedLine | None = None
 
     @classmethod
     def plainly(
-        cls, plain: PlainLines, paths: Sequence[Path], records: int, *, in_place: bool = False
+        cls,
+        plain: PlainLines,
+        path: Path,
+        records: int,
+        numbered: Sequence[Path] | None = None,
     ) -> Found:
         """Every record is on a plain line: of the file itself, or of numbered ones."""
-        numbers, skip = ((), plain.header_lines) if in_place else (("line",), 0)
-        rows = PlainRows(plain, numbers, skip, tuple(paths))
-        return cls("fast", records, [plain.layout.name], [rows])
+        if numbered is None:
+            rows = PlainRows(plain, (), plain.header_lines, (path,))
+        else:
+            rows = PlainRows(plain, ("line",), 0, tuple(numbered))
+        return cls(
+            "fast",
+            records,
+            [plain.layout.name],
+            [rows],
+            unended=unended_line(plain, path, records),
+        )
 
     @classmethod
     def sifted(cls, plain: PlainLines, sifted: Sifted) -> Found:
@@ -126,6 +141,7 @@ class Found:
             sorted({plain.layout.name, *exact.layouts}),
             [PlainRows(plain, ("line", "record"), 0, (sifted.plain_path,)), sifted],
             exact.rejects,
+            sifted.unended,
         )
 
     @classmethod
@@ -137,6 +153,7 @@ class Found:
             sorted(sifted.layouts),
             [sifted],
             sifted.select_rejects(),
+            sifted.unended,
         )
 
 
@@ -171,7 +188,7 @@ def find(
         lines, good, capitals, parts = _count(cursor, plain, numbered, progress)
         plain = attrs.evolve(plain, capitals=capitals == good)
         if good == lines:
-            return Found.plainly(plain, parts, good)
+            return Found.plainly(plain, path, good, parts)
         if good < lines / 2:
             return find_exactly(name, path, layout, folder, progress)
         found = interruptible(cursor, lambda: cursor.execute(plain.odd(*parts)))

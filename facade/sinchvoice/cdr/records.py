@@ -33,12 +33,16 @@ class Extras(Mapping[str, str]):
     """Columns that the layout does not have: the name as in the header, the text as in the file.
 
     Cannot be changed, so that records can be keys and can share it.
+
+    Attributes:
+        may_be_cut: as of the record, which does not differ from another one by it.
     """
 
-    __slots__ = ("_texts",)
+    __slots__ = ("_texts", "may_be_cut")
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str], *, may_be_cut: bool = False) -> None:
         self._texts = dict(texts)
+        self.may_be_cut = may_be_cut
 
     def __getitem__(self, name: str) -> str:
         return self._texts[name]
@@ -103,6 +107,14 @@ class CallDetailRecord(Protocol):
         """The name of the layout."""
         ...
 
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether its line is the last of a file and has no end, so that some text may be missing.
+
+        Records that differ in nothing else are equal.
+        """
+        ...
+
     def custom_json(self) -> Any:
         """What `custom` means as JSON; None if there is none.
 
@@ -145,6 +157,11 @@ class PhoneTerminated(NamedTuple):
         """The name of the layout."""
         return "phone-terminated"
 
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        return _may_be_cut(self.extras)
+
     def custom_json(self) -> Any:
         """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
@@ -177,6 +194,11 @@ class PhoneOriginated(NamedTuple):
         """The name of the layout."""
         return "phone-originated"
 
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        return _may_be_cut(self.extras)
+
     def custom_json(self) -> Any:
         """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
@@ -201,6 +223,11 @@ class AppToApp(NamedTuple):
     def layout(self) -> Literal["app-to-app"]:
         """The name of the layout."""
         return "app-to-app"
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        return _may_be_cut(self.extras)
 
     def custom_json(self) -> Any:
         """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
@@ -227,6 +254,11 @@ class SipTerminated(NamedTuple):
         """The name of the layout."""
         return "sip-terminated"
 
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        return _may_be_cut(self.extras)
+
     def custom_json(self) -> Any:
         """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
@@ -240,6 +272,10 @@ RECORD_TYPES: Mapping[LayoutName, type[CdrRecord]] = {
     "app-to-app": AppToApp,
     "sip-terminated": SipTerminated,
 }
+
+
+def _may_be_cut(extras: Mapping[str, str]) -> bool:
+    return isinstance(extras, Extras) and extras.may_be_cut
 
 
 def _parsed(custom: str | None) -> Any:

@@ -6,6 +6,7 @@ which no text can end a cell or a row; every reject likewise.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -18,16 +19,16 @@ from typing import IO, Any
 
 import attrs
 
-from ..errors import Reject
+from ..errors import Reject, RejectCause
 from . import values
 from .layouts import LAYOUTS, ColumnType, Layout
 from .plain import COLUMNS, PlainLines, literal
-from .reader import Reader, RecordFile, split_cells
+from .reader import LostHeader, Reader, RecordFile, UnendedLine, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
 
-__all__ = ["REJECT_COLUMNS", "NotPlain", "Sifted", "sift"]
+__all__ = ["REJECT_COLUMNS", "NotPlain", "Sifted", "SmallFiles", "sift"]
 
 _SEPARATOR = "\x1f"
 _ESCAPES = str.maketrans({"\\": "\\b", "\n": "\\n", "\r": "\\r", _SEPARATOR: "\\s"})
@@ -53,7 +54,7 @@ REJECT_COLUMNS = {
 
 
 class NotPlain(Exception):
-    """A header row names other columns: what is plain is another question from there on."""
+    """Lines have other columns from somewhere on: there, what is plain is another question."""
 
 
 @attrs.frozen
@@ -66,6 +67,7 @@ class Sifted:
         good: records that were read exactly.
         rejected: records that could not be read.
         layouts: of the good ones.
+        unended: the last record, if it is good and its line has no end.
     """
 
     plain_path: Path
@@ -73,6 +75,7 @@ class Sifted:
     good: int
     rejected: int
     layouts: frozenset[str]
+    unended: UnendedLine | None
     _good_rows: _RowFile = attrs.field(alias="good_rows")
     _rejects: _RowFile = attrs.field(alias="rejects")
 
@@ -122,17 +125,11 @@ def sift(
         NotPlain: it has to be read without plain lines.
         OSError: the folder cannot be written.
     """
-    plain_path, good_path, reject_path = (folder / name for name in ("plain", "rows", "rejects"))
-    kinds = set()
+    plain_path = folder / "plain"
+    kinds: set[str] = set()
     with ExitStack() as stack:
-
-        def create(path: Path) -> IO[str]:
-            return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
-
-        good, bad = (
-            _RowFile(good_path, create(good_path)),
-            _RowFile(reject_path, create(reject_path)),
-        )
+        good, bad = (_RowFile(folder / name, stack) for name in ("rows", "rejects"))
+        target = stack.enter_context(plain_path.open("w", encoding="utf-8", newline=""))
         source = stack.enter_context(path.open("rb"))
 
         def read(size: int) -> bytes:
@@ -141,13 +138,10 @@ def sift(
 
         stream = ByteStream(name, read)
         every = odd or count(1)
-        file = _Sieve(Reader(b"", layout), stream, plain, every, create(plain_path))
+        file = _Sieve(Reader(b"", layout), stream, plain, every, target)
         while (batch := file.batch()) is not None:
             for record, number, line in file.placed(batch):
-                cells = _PICK[record.layout]((*record, ""))
-                if None in cells:
-                    cells = tuple("" if cell is None else cell for cell in cells)
-                good.write((record.layout, *cells, _extras(record), number, line))
+                good.write((*_cells(record), number, line))
                 kinds.add(record.layout)
             reject = file.take_reject()
             if reject is not None:
@@ -158,9 +152,64 @@ def sift(
         good=good.rows,
         rejected=bad.rows,
         layouts=frozenset(kinds),
+        unended=file.unended,
         good_rows=good,
         rejects=bad,
     )
+
+
+class SmallFiles:
+    """Many small files, read exactly, and written down so that DuckDB reads all at once.
+
+    Args:
+        folder: where to write.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._open = ExitStack()
+        self._good, self._rejects = (
+            _RowFile(folder / f"small-{name}", self._open) for name in ("rows", "rejects")
+        )
+
+    def add(self, file_id: int, stream: ByteStream, layout: Layout | None) -> int:
+        """Read one more file.
+
+        Returns:
+            How many records it has.
+
+        Raises:
+            CdrError: it is refused.
+            OSError: the folder cannot be written.
+        """
+        before = self._good.rows + self._rejects.rows
+        file = _Sieve(Reader(b"", layout), stream, None, count(1), io.StringIO())
+        while (batch := file.batch()) is not None:
+            for record, number, line in file.placed(batch):
+                self._good.write((*_cells(record), number, line, file_id))
+            reject = file.take_reject()
+            if reject is not None:
+                self._rejects.write([file_id, *_reject_cells(reject)])
+        return self._good.rows + self._rejects.rows - before
+
+    def select(self) -> tuple[str, str]:
+        """SQL for the rows, in the order of COLUMNS, and for the rejects, after their file_id."""
+        self._open.close()
+        columns = {name: kind for name, kind in COLUMNS.items() if name != "file_id"}
+        good = ", ".join(self._good.text(name, kind) for name, kind in COLUMNS.items())
+        rejects = {"file_id": "INTEGER", **REJECT_COLUMNS}
+        texts = {name: self._rejects.text(name, kind) for name, kind in rejects.items()}
+        texts["raw"] = 'from_hex("raw")'
+        return (
+            f"SELECT {good} FROM {self._good.source({**columns, 'file_id': 'INTEGER'})}",  # noqa: S608
+            f"SELECT {', '.join(texts.values())} FROM {self._rejects.source(rejects)}",  # noqa: S608
+        )
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._open.close()
 
 
 class _Sieve(RecordFile):
@@ -235,7 +284,10 @@ class _Sieve(RecordFile):
         """Write the plain lines before `end`, the first of which is record `number`."""
         lines = self._lines[self._next : end]
         if lines and self._plan is not None and self._plain is not None:
-            self._plan = self._plan.for_width(len(self._plain.names))  # as reading them would do
+            # As reading them would do.
+            self._plan = self._plan.settled(len(self._plain.names), ends_empty=True)
+            if len(self._plan.header) != len(self._plain.names):
+                raise NotPlain
         parts = ["\n"] * (3 * len(lines))
         parts[::3] = map(
             "{};{};".format, count(self._line + self._next), range(number, number + len(lines))
@@ -249,9 +301,13 @@ class _Sieve(RecordFile):
         super()._header(cells, line)
         now, plain = self.plan, self._plain
         assert now is not None  # noqa: S101 - it has just been set
-        names = tuple(name.lower() for name in now.header)
-        if plain is not None and (now.layout, names) != (plain.layout, plain.names):
+        if plain is not None and not plain.suits(now):
             raise NotPlain
+
+    def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
+        if self._plain is not None:
+            raise NotPlain  # with the header row, what the plain lines mean is lost
+        return super()._lose_header(raw, line, before)
 
 
 def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
@@ -297,10 +353,10 @@ class _RowFile:
         rows: how many there are.
     """
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
+    def __init__(self, path: Path, stack: ExitStack) -> None:
         self.rows = 0
         self._path = path
-        self._file = file
+        self._file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
         self._escaped = False
         self._longest = 0
 
@@ -344,6 +400,14 @@ _PICK: Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
 }
 
 
+def _cells(record: CdrRecord) -> tuple[Any, ...]:
+    """A record as text, up to the extras."""
+    cells = _PICK[record.layout]((*record, ""))
+    if None in cells:
+        cells = tuple("" if cell is None else cell for cell in cells)
+    return (record.layout, *cells, _extras(record))
+
+
 def _extras(record: CdrRecord) -> str:
     return json.dumps(dict(record.extras), sort_keys=True) if record.extras else ""
 
@@ -371,7 +435,10 @@ def _quoted(name: str) -> str:
 
 def _call_id(reject: Reject) -> str:
     """The CallId in the raw text of a reject, as far as it can be told; else nothing."""
-    place = [name.lower() for name in reject.header].index("callid")
+    names = [name.lower() for name in reject.header]
+    if reject.cause is RejectCause.HEADER or "callid" not in names:
+        return ""
+    place = names.index("callid")
     text = reject.text
     cells = split_cells(text) or text.split(";")
     call_id = cells[place].removeprefix("\ufeff") if place < len(cells) else ""
