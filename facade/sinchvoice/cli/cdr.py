@@ -27,9 +27,9 @@ from rich.text import Text
 
 from .. import cdr
 from ..cdr import kpis
-from ..cdr.archive import is_database
 from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
 from ..cdr.layouts import LAYOUTS, find
+from ..cdr.opening import is_database
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import streams
 from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
