@@ -24,7 +24,12 @@ def resolve_fresh(run: Run, first: int, same_bytes: Iterable[tuple[int, str]]) -
     Returns:
         For each file, how many rejects were resolved when it came, as their call was in `records`.
     """
-    if not run("SELECT count(*) FROM kept.rejects WHERE resolved_by IS NULL")[0][0]:
+    is_new, is_old = run(
+        "SELECT bool_or(file_id >= $1), bool_or(file_id < $1) FROM kept.rejects "
+        "WHERE resolved_by IS NULL",
+        first,
+    )[0]
+    if not is_new and not (is_old and _has_call(run, first)):
         return Counter()
     for file_id, sha256 in same_bytes:
         run(
@@ -72,6 +77,15 @@ def reopen(run: Run, file_id: int) -> int:
         "WHERE resolved_by IS NULL"
     )[0][0]
     return found
+
+
+def _has_call(run: Run, first: int) -> bool:
+    """Tell whether a record that has just come may be of a call that is rejected."""
+    found = run(
+        f"SELECT 1 FROM kept.records WHERE file_id >= ? AND key IN ({_OPEN}) LIMIT 1",  # noqa: S608
+        first,
+    )
+    return bool(found)
 
 
 def _resolve(run: Run, calls: str, *parameters: object) -> Counter[int]:

@@ -15,37 +15,42 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeAlias
 
 import attrs
 
 from .plain import COLUMNS
 
-__all__ = ["Counts", "Run", "Settled", "settle", "settle_fresh", "take_out"]
+__all__ = ["Counts", "Run", "Settled", "settle_fresh", "take_out"]
 
 Run: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 """Runs SQL with parameters, and returns its rows."""
 Counts: TypeAlias = "Counter[str]"
 """By table, how many records of a file it has now, more or less than before."""
 
+_MANY = 10_000
+"""Known calls above which DuckDB finds those first that say the same."""
+_CALLS = 20_000
+"""Calls that are settled at once."""
 _PLACE = ("file_id", "record", "line")
 _CONTENT = [name for name in COLUMNS if name not in _PLACE]
-_WIDE = ", ".join(COLUMNS)
+_TABLES = ("records", "conflicts", "duplicates")
 _FRESH = "SELECT key FROM kept.records WHERE file_id >= $1"
 
 
-@attrs.frozen
+@attrs.define
 class Settled:
     """What changed in the tables.
 
     Attributes:
         changes: For each file.
-        completed: For each file, how many kept records its records took the place of.
+        completed: For each file, how many of its records are kept in place of one cut short.
     """
 
-    changes: Mapping[int, Counts]
-    completed: Counter[int]
+    changes: dict[int, Counts] = attrs.field(factory=lambda: defaultdict(Counter))
+    completed: Counter[int] = attrs.field(factory=Counter)
 
 
 def settle_fresh(run: Run, first: int) -> Settled:
@@ -55,191 +60,243 @@ def settle_fresh(run: Run, first: int) -> Settled:
         run: Runs SQL, in a transaction.
         first: The lowest file_id of those that have just come.
     """
+    settled = Settled()
+    repeated = run(f"{_FRESH} GROUP BY key HAVING count(*) > 1", first)
     # Of the archive only the keys are read, and the rows that they lead to.
-    run(
-        "CREATE OR REPLACE TEMP TABLE suspects AS "  # noqa: S608
-        f"SELECT key FROM ({_FRESH}) GROUP BY key HAVING count(*) > 1",
-        first,
-    )
-    run(
+    ((known,),) = run(
         "CREATE OR REPLACE TEMP TABLE places AS SELECT rowid AS place, key FROM kept.records "  # noqa: S608
         f"WHERE file_id < $1 AND key IN ({_FRESH} UNION ALL "
         "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL)",
         first,
     )
-    run("INSERT INTO suspects SELECT DISTINCT key FROM places")
-    if not run("SELECT count(*) FROM suspects")[0][0]:
-        return Settled({}, Counter())
-    run(
-        "INSERT INTO places SELECT rowid, key FROM kept.records "
-        "WHERE file_id >= $1 AND key IN (FROM suspects)",
-        first,
-    )
-    return _settle(run, 0, first)
+    keys = "SELECT key FROM places"
+    if known > _MANY:
+        _take_out_same(run, first, settled)
+        keys += f" WHERE key IN ({_FRESH.replace('$1', str(first))})"
+    suspects = {key for (key,) in repeated}
+    if known:
+        suspects.update(key for (key,) in run(keys))
+    _settle(run, suspects, settled, first=first)
+    return settled
 
 
 def take_out(run: Run, file_id: int) -> Settled:
     """Remove a file's records, and settle their calls as if they had never come."""
+    settled = Settled()
     own = " UNION ALL ".join(
         f"SELECT key FROM kept.{table} WHERE file_id = $1"  # noqa: S608
-        for table in ("records", "conflicts", "duplicates")
+        for table in _TABLES
     )
-    run(
-        "CREATE OR REPLACE TEMP TABLE suspects AS SELECT DISTINCT key FROM ("  # noqa: S608
+    suspects = run(
+        "SELECT DISTINCT key FROM ("  # noqa: S608
         "SELECT key FROM kept.conflicts UNION ALL SELECT key FROM kept.duplicates"
         f") WHERE key IN ({own})",
         file_id,
     )
-    settled = settle(run, file_id)
-    for table in ("records", "conflicts", "duplicates", "unended"):
+    settle(run, {key for (key,) in suspects}, settled, without=file_id)
+    for table in (*_TABLES, "unended"):
         run(f"DELETE FROM kept.{table} WHERE file_id = ?", file_id)  # noqa: S608
     return settled
 
 
-def settle(run: Run, without: int = 0) -> Settled:
-    """Settle the calls whose keys are in the table `suspects`.
+def settle(run: Run, keys: set[int], settled: Settled, *, without: int = 0) -> None:
+    """Settle the calls with these keys.
 
     Args:
         run: Runs SQL, in a transaction.
-        without: A file_id whose records do not count any more.
+        keys: Of the calls.
+        settled: Is told what changes.
+        without: A file_id whose records do not count any more; they stay where they are.
     """
     run(
-        "CREATE OR REPLACE TEMP TABLE places AS "
-        "SELECT rowid AS place, key FROM kept.records WHERE key IN (FROM suspects)"
+        "CREATE OR REPLACE TEMP TABLE places AS SELECT rowid AS place, key FROM kept.records "
+        "WHERE key IN (SELECT unnest(?))",
+        list(keys),
     )
-    return _settle(run, without, 0)
+    _settle(run, keys, settled, without=without)
 
 
-def _settle(run: Run, without: int, first: int) -> Settled:
-    """As `settle`; `places` says where the kept records are."""
+def _take_out_same(run: Run, first: int, settled: Settled) -> None:
+    """Take out the records that say the same as a kept one that was not cut short.
+
+    These are duplicates of that, whatever else there is.
+    """
+    same = " AND ".join(f"n.{name} IS NOT DISTINCT FROM k.{name}" for name in _CONTENT[2:])
     run(
         f"""
-        CREATE OR REPLACE TEMP TABLE occurrences AS
-        SELECT 'records' AS source, rowid AS place, NULL::INTEGER AS of_file,
-            NULL::BIGINT AS of_record, key, {_WIDE}
-        FROM kept.records WHERE rowid IN (SELECT place FROM places)
-        UNION ALL
-        SELECT 'conflicts', rowid, NULL, NULL, key, {_WIDE} FROM kept.conflicts
-        WHERE key IN (FROM suspects)
-        """  # noqa: S608
-    )
-    content = ", ".join(f"o.{name}" for name in _CONTENT)
-    run(
-        f"""
-        INSERT INTO occurrences BY NAME
-        SELECT 'duplicates' AS source, d.rowid AS place, d.of_file, d.of_record, d.key, {content},
-            d.file_id, d.record, d.line
-        FROM kept.duplicates AS d
-        JOIN occurrences AS o ON o.file_id = d.of_file AND o.record = d.of_record
-        WHERE d.key IN (FROM suspects)
-        """  # noqa: S608
-    )
-    _find_completing(run, without)
-    run(
-        f"""
-        CREATE OR REPLACE TEMP TABLE moves AS
-        SELECT * FROM (
-            SELECT source, place, file_id, record, line, key, of_file AS old_file,
-                of_record AS old_record, content_file AS of_file, content_record AS of_record,
-                CASE WHEN kept THEN 'records' WHEN nth_content > 1 THEN 'duplicates'
-                    ELSE 'conflicts' END AS target
-            FROM (
-                SELECT o.*, coalesce(c.file_id = o.file_id AND c.record = o.record, nth_call = 1)
-                    AS kept
-                FROM (
-                    SELECT *, row_number() OVER call AS nth_call,
-                        row_number() OVER content AS nth_content,
-                        first_value(file_id) OVER content AS content_file,
-                        first_value(record) OVER content AS content_record
-                    FROM occurrences WHERE file_id <> $1
-                    WINDOW call AS (PARTITION BY layout, call_id ORDER BY file_id, record),
-                        content AS (
-                            PARTITION BY {", ".join(_CONTENT)} ORDER BY file_id, record
-                        )
-                ) AS o
-                LEFT JOIN completing AS c ON c.layout = o.layout AND c.call_id = o.call_id
-            )
-        ) WHERE target <> source OR (
-            target = 'duplicates' AND (of_file, of_record) <> (old_file, old_record)
-        )
+        INSERT INTO kept.duplicates
+        SELECT n.file_id, n.record, n.line, k.file_id, k.record, n.key
+        FROM kept.records AS n
+        JOIN (FROM kept.records WHERE rowid IN (SELECT place FROM places)) AS k
+        ON n.key = k.key AND n.layout = k.layout AND n.call_id = k.call_id
+        WHERE n.file_id >= $1 AND {same}
+            AND (k.file_id, k.record) NOT IN (SELECT (file_id, record) FROM kept.unended)
         """,  # noqa: S608
-        without,
+        first,
     )
-    return _move(run, first)
-
-
-def _move(run: Run, first: int) -> Settled:
-    """Make the moves, and count them."""
-    changes: dict[int, Counts] = defaultdict(Counter)
-    for file_id, source, target, number in run(
-        "SELECT file_id, source, target, count(*) FROM moves WHERE source <> target GROUP BY ALL"
-    ):
-        changes[file_id][source] -= number
-        changes[file_id][target] += number
-    wide = ", ".join(f"o.{name}" for name in COLUMNS)
-    for table in ("records", "conflicts"):
-        run(
-            f"INSERT INTO kept.{table} SELECT {wide}, o.key FROM moves AS m "  # noqa: S608
-            "JOIN occurrences AS o ON o.file_id = m.file_id AND o.record = m.record "
-            "WHERE m.source <> m.target AND m.target = ?",
-            table,
-        )
-    for table in ("records", "conflicts", "duplicates"):
-        leaving = "source = ?" if table == "duplicates" else "source = ? AND source <> target"
-        run(
-            f"DELETE FROM kept.{table} WHERE rowid IN (SELECT place FROM moves WHERE {leaving})",  # noqa: S608
-            table,
-        )
+    taken = "FROM kept.duplicates WHERE file_id >= $1"
     run(
-        "INSERT INTO kept.duplicates SELECT file_id, record, line, of_file, of_record, key "
-        "FROM moves WHERE target = 'duplicates'"
+        "DELETE FROM kept.records WHERE file_id >= $1 AND (file_id, record) IN ("  # noqa: S608
+        f"SELECT (file_id, record) {taken})",
+        first,
     )
-    completed: Counter[int] = Counter()
-    completed.update(
-        file_id for (file_id,) in run("SELECT file_id FROM completing WHERE file_id >= ?", first)
+    for file_id, number in run(f"SELECT file_id, count(*) {taken} GROUP BY ALL", first):
+        settled.changes[file_id].update(records=-number, duplicates=number)
+
+
+# --- one call after the other ---------------------------------------------------------------------
+
+
+@attrs.frozen(eq=False)
+class _Occurrence:
+    """A record of a call, and where it is.
+
+    Attributes:
+        table: In which it is.
+        row: Of that table.
+        file_id: Of its file.
+        record: The number in that.
+        line: And the line.
+        key: Of the call.
+        content: What it says.
+        holder: Table and row that have what it says: its own, or of what it is a duplicate of.
+        twin: The record that it is a duplicate of, as the tables have it.
+    """
+
+    table: str
+    row: int
+    file_id: int
+    record: int
+    line: int
+    key: int
+    content: tuple[Any, ...]
+    holder: tuple[str, int]
+    twin: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it came from."""
+        return self.file_id, self.record
+
+
+def _settle(
+    run: Run, keys: set[int], settled: Settled, *, first: int | None = None, without: int = 0
+) -> None:
+    """As `settle`; `places` says where the kept records of earlier files are."""
+    left = iter(keys)
+    while some := list(islice(left, _CALLS)):
+        marks = {
+            (file_id, record): _Mark(fields, text)
+            for file_id, record, fields, text in run("FROM kept.unended")
+        }
+        moves = _Moves(run, settled)
+        for call in _calls(run, some, first, without):
+            kept = _kept(call, marks)
+            if first is not None and kept is not call[0] and kept.file_id >= first:
+                settled.completed[kept.file_id] += 1
+            known: dict[tuple[Any, ...], _Occurrence] = {}
+            for each in call:
+                before = known.setdefault(each.content, each)
+                if each is kept:
+                    moves.add(each, "records")
+                elif before is each:
+                    moves.add(each, "conflicts")
+                else:
+                    moves.add(each, "duplicates", before)
+        moves.make()
+
+
+def _calls(
+    run: Run, keys: list[int], first: int | None, without: int
+) -> Iterator[list[_Occurrence]]:
+    """The records of each call with one of these keys, in the order in which they came."""
+    columns = ", ".join([*_CONTENT, *_PLACE, "key"])
+    some = "key IN (SELECT unnest($1))"
+    fresh = ""
+    if first is not None:
+        fresh = (
+            f"UNION ALL SELECT 'records', rowid, {columns} FROM kept.records "  # noqa: S608
+            f"WHERE file_id >= {first} AND {some} "
+        )
+    found = run(
+        f"SELECT 'records', rowid, {columns} FROM kept.records "  # noqa: S608
+        f"WHERE rowid IN (SELECT place FROM places WHERE {some}) {fresh}"
+        f"UNION ALL SELECT 'conflicts', rowid, {columns} FROM kept.conflicts WHERE {some}",
+        keys,
     )
-    return Settled(changes, completed)
+    calls: dict[tuple[Any, ...], list[_Occurrence]] = defaultdict(list)
+    holders: dict[tuple[int, int], _Occurrence] = {}
+    for table, row, *values in found:
+        content = tuple(values[: len(_CONTENT)])
+        file_id, record, line, key = values[len(_CONTENT) :]
+        each = _Occurrence(table, row, file_id, record, line, key, content, (table, row))
+        holders[each.place] = each
+        calls[content[:2]].append(each)
+    for row, of_file, of_record, file_id, record, line, key in run(
+        "SELECT rowid, of_file, of_record, file_id, record, line, key "  # noqa: S608
+        f"FROM kept.duplicates WHERE {some}",
+        keys,
+    ):
+        twin = holders[of_file, of_record]
+        each = _Occurrence(
+            *("duplicates", row, file_id, record, line, key, twin.content, twin.holder, twin.place)
+        )
+        calls[twin.content[:2]].append(each)
+    for call in calls.values():
+        left = [each for each in call if each.file_id != without]
+        if left:
+            yield sorted(left, key=lambda each: each.place)
+
+
+class _Moves:
+    """Records that go from one table to another."""
+
+    def __init__(self, run: Run, settled: Settled) -> None:
+        self._run = run
+        self._settled = settled
+        self._leaving: dict[str, list[int]] = defaultdict(list)
+        # By the table that has their content, and the one that they go to.
+        self._moving: dict[tuple[str, str], list[tuple[int, ...]]] = defaultdict(list)
+        self._twins: list[tuple[int, ...]] = []
+
+    def add(self, each: _Occurrence, table: str, twin: _Occurrence | None = None) -> None:
+        """Put a record where it belongs; a duplicate beside what it is one of."""
+        if table == each.table and (twin is None or twin.place == each.twin):
+            return
+        self._leaving[each.table].append(each.row)
+        place = (each.file_id, each.record, each.line)
+        if twin is None:
+            self._moving[each.holder[0], table].append((each.holder[1], *place))
+        else:
+            self._twins.append((*place, *twin.place, each.key))
+        if table != each.table:
+            self._settled.changes[each.file_id].update({each.table: -1, table: 1})
+
+    def make(self) -> None:
+        """Move all of them: what they say is copied before it goes."""
+        content = ", ".join(f"t.{name}" for name in _CONTENT)
+        for (holder, table), moving in self._moving.items():
+            self._run(
+                f"INSERT INTO kept.{table} "  # noqa: S608
+                f"SELECT {content}, m.file_id, m.record, m.line, t.key FROM ("
+                "SELECT unnest($1) AS place, unnest($2) AS file_id, unnest($3) AS record, "
+                f"unnest($4) AS line) AS m JOIN kept.{holder} AS t ON t.rowid = m.place",
+                *map(list, zip(*moving, strict=True)),
+            )
+        for table, rows in self._leaving.items():
+            self._run(
+                f"DELETE FROM kept.{table} WHERE rowid IN (SELECT unnest(?))",  # noqa: S608
+                rows,
+            )
+        if self._twins:
+            self._run(
+                "INSERT INTO kept.duplicates SELECT "
+                "unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6)",
+                *map(list, zip(*self._twins, strict=True)),
+            )
 
 
 # --- records that were cut short ------------------------------------------------------------------
-
-
-def _find_completing(run: Run, without: int) -> None:
-    """Find the calls whose first record was cut short, and what is kept in its place."""
-    run(
-        "CREATE OR REPLACE TEMP TABLE completing (layout VARCHAR, call_id VARCHAR, "
-        "file_id INTEGER, record BIGINT)"
-    )
-    marks = {
-        (file_id, record): _Mark(fields, value)
-        for file_id, record, fields, value in run(
-            "SELECT u.* FROM kept.unended AS u "
-            "JOIN occurrences AS o ON o.file_id = u.file_id AND o.record = u.record "
-            "WHERE u.file_id <> ?",
-            without,
-        )
-    }
-    if not marks:
-        return
-    calls: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in run(
-        f"""
-        SELECT {_WIDE} FROM occurrences WHERE file_id <> ? AND (layout, call_id) IN (
-            SELECT (layout, call_id) FROM occurrences AS o
-            JOIN kept.unended AS u ON o.file_id = u.file_id AND o.record = u.record
-        ) ORDER BY file_id, record
-        """,  # noqa: S608
-        without,
-    ):
-        record = dict(zip(COLUMNS, row, strict=True))
-        calls[record["layout"], record["call_id"]].append(record)
-    for (layout, call_id), records in calls.items():
-        kept = _kept(records, marks)
-        if kept is not records[0]:
-            run(
-                "INSERT INTO completing VALUES (?, ?, ?, ?)",
-                *(layout, call_id, kept["file_id"], kept["record"]),
-            )
 
 
 @attrs.frozen
@@ -255,17 +312,15 @@ class _Mark:
     text: str
 
 
-def _kept(
-    records: Iterable[dict[str, Any]], marks: Mapping[tuple[int, int], _Mark]
-) -> dict[str, Any]:
+def _kept(call: Sequence[_Occurrence], marks: Mapping[tuple[int, int], _Mark]) -> _Occurrence:
     """The record of a call that is kept: the first, or one that completes it."""
-    kept, *others = records
-    mark = marks.get((kept["file_id"], kept["record"]))
+    kept, *others = call
+    mark = marks.get(kept.place)
     for other in others:
         if mark is None:
             break
-        others_mark = marks.get((other["file_id"], other["record"]))
-        if all(other[name] == kept[name] for name in _CONTENT):
+        others_mark = marks.get(other.place)
+        if other.content == kept.content:
             if others_mark is None:
                 mark = None  # it was whole
         elif _completes(other, kept, mark):
@@ -273,15 +328,15 @@ def _kept(
     return kept
 
 
-def _completes(whole: Mapping[str, Any], cut: Mapping[str, Any], mark: _Mark) -> bool:
+def _completes(whole: _Occurrence, cut: _Occurrence, mark: _Mark) -> bool:
     """Tell whether a record is another one that goes on where that ends."""
     last, *following = mark.fields
-    for name in _CONTENT:
+    for name, one, other in zip(_CONTENT, whole.content, cut.content, strict=True):
         field = "to" if name == "to_" else name
         if field == last:
-            if not _goes_on(field, whole[name], cut[name], mark.text):
+            if not _goes_on(field, one, other, mark.text):
                 return False
-        elif whole[name] != cut[name] and not (field in following and cut[name] is None):
+        elif one != other and not (field in following and other is None):
             return False
     return True
 
