@@ -189,7 +189,18 @@ CELLS = {
     "Duration": ["0", "", "12.6", "-0", "00"],
     "AnswerTime": ["", '""', "2026-13-01T00:00:00Z"],
     "From": ["", "anonymous", "+1 (212) 555", '"+1"', "'; DROP TABLE records; --"],
-    "Amount": ["0.1", "0.10", "", "-1.5", "9" * 20 + "." + "9" * 18, "1e2", "0,5", ".5", "5."],
+    "Amount": [
+        "0.1",
+        "0.10",
+        "",
+        "-1.5",
+        "9" * 11 + "." + "9" * 18,
+        "9" * 12,
+        "1e2",
+        "0,5",
+        ".5",
+        "5.",
+    ],
     "Custom": [
         '"a;b"',
         '{"a": 1}',
@@ -289,7 +300,7 @@ def test_quoted_lines_that_look_like_records_stay_text(archive: Archive):
 
 
 def test_the_largest_amount_is_kept_exactly(archive: Archive):
-    amount = "9" * 20 + "." + "9" * 18
+    amount = "9" * 11 + "." + "9" * 18
     load(archive, file(row(Amount=amount), row(CallId="b", Amount=f"-{amount}")))
     assert rows(archive, "amount") == [(Decimal(f"-{amount}"),), (Decimal(amount),)]
 
@@ -622,6 +633,44 @@ def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: 
     assert (unknown.day, unknown.files, unknown.rejects, unknown.is_gap) == (None, 1, 2, False)
 
 
+def test_days_in_a_row_that_are_missing_are_one_gap(archive: Archive):
+    for number, day in enumerate(("2025-12-30", "2026-01-02", "2026-01-03", "2099-12-31")):
+        load(archive, file(row(CallId=f"{number}", CallTime=f"{day}T12:00:00Z")))
+    days = archive.completeness()
+    assert [(str(day.day), str(day.last_day)) for day in days if day.is_gap] == [
+        ("2025-12-31", "2026-01-01"),
+        ("2026-01-04", "2099-12-30"),
+    ]
+    assert all(day.day == day.last_day for day in days if not day.is_gap)
+    assert len(days) == 6
+
+
+def test_a_day_that_no_call_can_have_been_made_on_makes_no_gap(archive: Archive):
+    days = ("0001-01-01", "1970-01-01", "2026-11-02", "2026-11-04", "2100-01-01", "9999-12-31")
+    load(
+        archive,
+        file(*(row(CallId=f"{n}", CallTime=f"{day}T12:00:00Z") for n, day in enumerate(days))),
+    )
+    found = archive.completeness()
+    assert [str(day.day) for day in found] == [*days[:3], "2026-11-03", *days[3:]]
+    assert [day.is_implausible for day in found] == [True] * 2 + [False] * 3 + [True] * 2
+    assert [day.is_gap for day in found] == [False] * 3 + [True] + [False] * 3
+
+
+def test_the_largest_amounts_can_be_added(archive: Archive):
+    amount = "9" * 11 + "." + "9" * 18
+    load(archive, file(*(row(CallId=str(n), Amount=amount) for n in range(1000))))
+    expected = Decimal("9" * 14 + "." + "9" * 15)  # exactly; Python's own sum would be rounded
+    ((total,),) = archive.sql("SELECT CAST(sum(amount) AS VARCHAR) FROM records").rows
+    ((cost,),) = [each.costs for each in archive.kpis()]
+    assert Decimal(total) == cost.amount == expected
+
+
+def test_more_digits_than_can_be_added_are_a_reject(archive: Archive):
+    load(archive, file(row(Amount="9" * 12), row(CallId="b", Amount="-" + "0" * 12)))
+    assert [reject.cause for reject in archive.rejects()] == ["decimal", "decimal"]
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -632,6 +681,33 @@ def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: 
         "SELECT",
         "WITH gone AS (DELETE FROM records RETURNING *) SELECT * FROM gone",
         "EXPLAIN ANALYZE DELETE FROM records",
+        "EXPLAIN DELETE FROM records",
+        "EXPLAIN ANALYZE COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN (ANALYZE) COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN (ANALYZE, FORMAT json) COPY records TO '{work}/stolen.csv'",
+        "explain analyse copy records to '{work}/stolen.csv'",
+        "/* a /* b */ c */ EXPLAIN -- x\n ANALYZE /* y */ COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN ANALYZE /* /* */ SELECT 1 -- */\n COPY records TO '{work}/stolen.csv'",
+        "EXPLAIN ANALYZE LOAD json",
+        "EXPLAIN ANALYZE CHECKPOINT",
+        "EXPLAIN ANALYZE VACUUM",
+        "EXPLAIN ANALYZE CREATE TEMP TABLE mine AS SELECT 1",
+        "EXPLAIN ANALYZE CREATE TEMP MACRO sum(x) AS 1",
+        "EXPLAIN ANALYZE SET threads = 1",
+        "EXPLAIN ANALYZE PIVOT records ON result USING count(*)",
+        "EXPLAIN (VERBOSE) SELECT 1",
+        "EXPLAIN",
+        "CREATE TEMP TABLE mine AS SELECT 1",
+        "CHECKPOINT",
+        "VACUUM",
+        "PREPARE mine AS DELETE FROM records",
+        "PIVOT records ON result USING count(*)",
+        "FROM checkpoint()",
+        'SELECT (SELECT count(*) FROM system.main."checkpoint"())',
+        "EXPLAIN ANALYZE FROM checkpoint()",
+        "FROM query('FROM check' || 'point()')",
+        "FROM truncate_duckdb_logs()",
+        "SELECT write_log('x')",
         "COPY records TO '/tmp/stolen.csv'",
         "ATTACH '/tmp/other.duckdb'",
         "SELECT * FROM read_text('/etc/hostname')",
@@ -652,11 +728,47 @@ def test_completeness_shows_rejects_of_files_whose_day_nobody_can_tell(archive: 
 )
 def test_a_query_that_is_not_only_a_question_is_refused(archive: Archive, query: str):
     load(archive, file(row()))
+    (work,) = archive.path.parent.glob(".*-work-*")
+    query = query.replace("{work}", str(work))
     with pytest.raises(CdrError):
         archive.sql(query)
+    assert not list(work.rglob("stolen*"))
     with pytest.raises((CdrError, duckdb.Error)):
         duckdb.from_arrow(archive.to_arrow(query)).fetchall()
     assert len(rows(archive)) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "EXPLAIN SELECT 1",
+        "-- why\nEXPLAIN ANALYZE\tFROM records",
+        "/* a */ explain (analyze, format json) SELECT count(*) FROM records",
+        "EXPLAIN (FORMAT json) (SELECT 1)",
+        "EXPLAIN ANALYZE -- a comment ends in CR as well \r SELECT 1 \n CHECKPOINT",
+        "EXPLAIN (SELECT 1)",
+        "PIVOT records ON result IN ('ANSWERED', 'BUSY') USING count(*) GROUP BY layout",
+        "UNPIVOT (SELECT duration, user_space_id FROM records) ON COLUMNS(*)",
+        "SUMMARIZE records",
+        "DESCRIBE records",
+        "SHOW TABLES",
+        "FROM records",
+        "VALUES (1)",
+        "SELECT 1;",
+        "WITH a AS MATERIALIZED (FROM records) FROM a AS b, a",
+    ],
+)
+def test_a_query_that_is_only_a_question_is_answered(archive: Archive, query: str):
+    load(archive, file(row()))
+    assert archive.sql(query).rows
+
+
+def test_what_explain_runs_is_what_was_judged(archive: Archive):
+    load(archive, file(row(), row(CallId="b")))
+    ((_, plan),) = archive.sql(
+        "EXPLAIN ANALYZE SELECT * FROM records WHERE call_id = ?", ["b"]
+    ).rows
+    assert "Total Time" in plan
 
 
 def test_a_query_takes_parameters(archive: Archive):

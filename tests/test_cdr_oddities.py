@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sinchvoice import cdr
+from sinchvoice import CdrError, cdr
 from sinchvoice.cdr import LAYOUTS, Archive, loading
 
 NAMES = [column.name for column in LAYOUTS["phone-terminated"].columns]
@@ -416,3 +416,187 @@ def test_the_mark_does_not_depend_on_how_much_is_read_at_once(size: int):
     content = file(*(row(str(number)) for number in range(20)))[:-1]
     records = list(cdr.Reader(content, block_size=size))
     assert [record.may_be_cut for record in records] == [False] * 19 + [True]
+
+
+# A header row that cannot be read
+
+APP = [column.name for column in LAYOUTS["app-to-app"].columns]
+SIP = [column.name for column in LAYOUTS["sip-terminated"].columns]
+SIP_ROWS = "\n".join(
+    f"s{number};77;2026-11-02T08:01:00Z;ANSWERED;CALLEEHANGUP;60;+46730170101;sip:b@x.org;;k"
+    for number in (1, 2)
+)
+APP_HEADER = ";".join(APP)
+APP_ROW = "a1;77;2026-11-02T08:01:00Z;ANSWERED;HANGUP;60;alice;bob;;k"
+UNREADABLE = {
+    "glued to a row": f"k{APP_HEADER}",
+    "glued after a quote": f'"{APP_HEADER}',
+    "glued after a byte order mark": f"\ufeff{APP_HEADER}",
+    "glued after a CR": f"\r{APP_HEADER}",
+    "glued before a row": f"\n{APP_HEADER}{APP_ROW}",
+    "NUL": f"\n\0{APP_HEADER}",
+    "NUL everywhere": "\n" + "\0".join(APP_HEADER),
+    "quote": f'\n"{APP_HEADER}',
+    "quotes around two names": f'\n"CallId"x;{APP_HEADER.partition(";")[2]}',
+    "CR": f"\n{APP_HEADER.replace(';', chr(13) + ';', 1)}",
+    "semicolons at its end": f"\n{APP_HEADER};;;;;;;;;;;;",
+    "commas": "\n" + APP_HEADER.replace(";", ","),
+    "tabs": "\n" + APP_HEADER.replace(";", "\t"),
+    "few names": "\n" + ";".join(["x", "CallTime", *map(str, range(20)), "CallId"]),
+    "upper case": f"\n\0{APP_HEADER.upper()}",
+    "in the text of a record": f'\nx;"\n{APP_HEADER}\n";y',
+}
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_rows_after_a_header_row_that_cannot_be_read_are_rejects(how: str, readers: Readers):
+    text = f"{';'.join(SIP)}\n{SIP_ROWS}{UNREADABLE[how]}\n{APP_ROW}\n{APP_ROW}\n"
+    ids, rejects = readers.agree(text.encode())
+    assert not [call_id for call_id in ids if not call_id.startswith("s")]
+    assert rejects[-2:] == [(line, "header") for line in lines_of_app_rows(text)]
+
+
+def lines_of_app_rows(text: str) -> list[int]:
+    return [line for line, row in enumerate(text.split("\n"), 1) if row == APP_ROW]
+
+
+@pytest.mark.parametrize("how", UNREADABLE)
+def test_a_header_row_that_can_be_read_ends_the_rejects(how: str, readers: Readers):
+    text = f"{';'.join(SIP)}\n{SIP_ROWS}{UNREADABLE[how]}\n{APP_ROW}\n{APP_HEADER}\n{APP_ROW}\n"
+    ids, rejects = readers.agree(text.encode())
+    assert ids[-1] == "a1"
+    assert ids[:-1] in (["s1", "s2"], ["s1"])
+    assert rejects[-1] == (lines_of_app_rows(text)[0], "header")
+
+
+def test_a_header_row_that_cannot_be_read_costs_what_follows_in_a_file_of_plain_lines(
+    readers: Readers,
+):
+    rows = [row(str(number)) for number in range(2000)]
+    rows[500] += HEADER
+    rows[1500] = HEADER
+    ids, rejects = readers.agree(file(*rows))
+    assert ids == [str(number) for number in (*range(500), *range(1501, 2000))]
+    assert rejects == [(line, "header") for line in range(502, 1502)]
+
+
+def test_columns_that_no_layout_has_cannot_swap_after_a_header_row_that_cannot_be_read(
+    readers: Readers,
+):
+    header, other = "CallId;CallTime;A;B;C", "CallId;CallTime;C;B;A"
+    call = "2026-11-02T08:15:30Z;1;2;3"
+    text = (
+        f"{header}\na;{call}\nb;{call}{other}\nc;{call}\n\0{header}\nd;{call}\n{header}\ne;{call}"
+    )
+    assert readers.agree(text.encode(), "app-to-app") == (
+        ["a", "e"],
+        [(3, "header"), (4, "header"), (5, "header"), (6, "header")],
+    )
+
+
+def test_a_header_row_comes_again_whatever_its_names_are(readers: Readers):
+    header = ";".join(["CallId", "CallTime", *(f"own{number}" for number in range(20))])
+    call = ";2026-11-02T08:15:30Z" + ";" * 20
+    text = f"{header}\na{call}\n{header}\nb{call}\n"
+    assert readers.agree(text.encode(), "app-to-app") == (["a", "b"], [])
+
+
+def test_a_file_whose_only_header_row_cannot_be_read_is_refused_or_rejected(readers: Readers):
+    content = b"\0" + file(row("a"))
+    with pytest.raises(CdrError, match="the header row cannot be read: the record has NUL bytes"):
+        list(cdr.read(content))
+    assert readers.agree(content, "phone-terminated") == ([], [(1, "header"), (2, "header")])
+
+
+def test_a_reject_after_a_lost_header_row_has_what_stands_in_that_row(readers: Readers):
+    content = f"{';'.join(SIP)}\n{SIP_ROWS}\n\0{APP_HEADER}\n{APP_ROW}\n".encode()
+    with cdr.read(content, on_reject="collect") as reader:
+        assert len(list(reader)) == 2
+    lost, after = reader.rejects
+    assert lost.header == after.header == ("\\x00CallId", *APP[1:])
+    assert lost.layout == after.layout == "app-to-app"
+    assert after.message == (
+        "the header row on line 4 cannot be read: correct that, and read the file again"
+    )
+
+
+def test_names_of_columns_in_a_text_are_no_header_row(readers: Readers):
+    custom = (
+        '"{""from"": 1, ""to"": 2, ""result"": 3, ""reason"": 4, ""duration"": 5, ""callId"": 6}"'
+    )
+    rows = [row("a"), row("b", Custom=custom, Duration="x"), row("c"), row("d")]
+    assert readers.agree(file(*rows)) == (["a", "c", "d"], [(3, "integer")])
+
+
+# How many cells a record has
+
+OLD_ROW = row("o").rpartition(";")[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([row("a"), OLD_ROW, row("b")], (["a", "b"], [(2, "columns")])),
+        ([OLD_ROW, row("a"), OLD_ROW], (["o", "o"], [(2, "columns")])),
+        ([row("x", Duration="x"), OLD_ROW, row("b")], (["b"], [(1, "integer"), (2, "columns")])),
+        (["x;y", OLD_ROW, row("a")], (["o"], [(1, "columns"), (3, "columns")])),
+        (['"x', row("a"), OLD_ROW], (["a"], [(1, "quote"), (3, "columns")])),
+        (["", row("a"), OLD_ROW], (["a"], [(3, "columns")])),
+        ([row("a") + ";", row("b") + ";", row("c")], (["a", "b"], [(3, "columns")])),
+        ([row("a"), row("b") + ";"], (["a"], [(2, "columns")])),
+    ],
+)
+def test_the_first_record_of_a_file_without_header_tells_how_many_cells_all_have(
+    rows: list[str], expected: Any, readers: Readers
+):
+    assert readers.agree("\n".join([*rows, ""]).encode(), "phone-terminated") == expected
+
+
+def test_a_semicolon_in_a_text_shifts_no_cells_in_a_file_without_header(readers: Readers):
+    rows = [OLD_ROW] * 2000
+    rows[1000] = row("x", Custom="a;b").rpartition(";")[0]
+    ids, rejects = readers.agree("\n".join([*rows, ""]).encode(), "phone-terminated")
+    assert ids == ["o"] * 1999
+    assert rejects == [(1001, "columns")]
+
+
+@pytest.mark.parametrize(
+    ("header", "ends", "expected"),
+    [
+        ("", ("", "", ""), (["0", "1", "2"], [])),
+        (";", ("", "", ""), (["0", "1", "2"], [])),
+        ("", (";", ";", ";"), (["0", "1", "2"], [])),
+        (";", (";", ";", ";"), (["0", "1", "2"], [])),
+        ("", (";", "", ";"), (["0", "2"], [(3, "columns")])),
+        (";", ("", ";", ""), (["0", "2"], [(3, "columns")])),
+        ("", (";x", "", ""), (["1", "2"], [(2, "columns")])),
+        (";", (";", ";x", ";"), (["0", "2"], [(3, "columns")])),
+        ("", (";;", "", ""), (["1", "2"], [(2, "columns")])),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_semicolons_at_the_end_of_the_header_row_or_of_the_others_are_understood(
+    header: str, ends: tuple[str, ...], expected: Any, end: str, readers: Readers
+):
+    rows = [HEADER + header, *(row(str(number)) + last for number, last in enumerate(ends)), ""]
+    assert readers.agree(end.join(rows).encode()) == expected
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;"])
+def test_the_line_by_which_a_spreadsheet_names_the_separator_is_skipped(
+    line: str, readers: Readers, tmp_path: Path
+):
+    content = f"{line}\n".encode() + file(row("a"), row("b"))
+    assert readers.agree(content) == (["a", "b"], [])
+    assert readers.agree(content + content.removeprefix(b"\xef\xbb\xbf")) == (["a", "b"] * 2, [])
+    with Archive(tmp_path / "lines.duckdb") as archive:
+        archive.load(content)
+        assert archive.sql("SELECT record, line FROM records").rows == [(1, 3), (2, 4)]
+    rows = f"{line}\n{row('a')}\n{row('b')}\n".encode()
+    assert readers.agree(rows, "phone-terminated") == (["a", "b"], [])
+
+
+def test_a_spreadsheet_that_names_another_separator_is_believed():
+    content = b"sep=,\n" + file(row("a")).replace(b";", b",")
+    with pytest.raises(CdrError, match=r"line 1: the columns are separated by ','"):
+        list(cdr.read(content))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import aiohttp
 import attrs
@@ -96,6 +96,179 @@ def test_a_folder_gives_its_files_in_the_order_of_their_names(tmp_path: Path):
     expected = [record.call_id for n in range(1, 5) for record in cdr.read(made(n, 2))]
     assert [record.call_id for record in reader] == expected
     assert reader.files == 4
+
+
+Found: TypeAlias = "tuple[list[str], dict[str, str], list[str]]"
+
+
+def found(source: Any, **options: Any) -> Found:
+    """The files that are read, those that are left out, and those that fail."""
+    left_out: list[cdr.LeftOut] = []
+    good, bad = [], []
+    for stream in sources.streams(source, leave_out=left_out.append, **options):
+        try:
+            stream.read(1)
+            good.append(Path(stream.name).name)
+        except CdrError as error:
+            bad.append(f"{Path(stream.name).name}: {error.message}")
+    return good, {Path(file.name).name: file.reason for file in left_out}, bad
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    """A folder with whatever folders have."""
+    folder = tmp_path / "messy"
+    (folder / "2025" / "12").mkdir(parents=True)
+    (folder / ".trash").mkdir()
+    (folder / "__MACOSX").mkdir()
+    for name in (
+        *(
+            "a.csv",
+            "line\nfeed.csv",
+            "esc\x1b[31m.csv",
+            "b.TXT.gz",
+            ".hidden.csv",
+            "._a.csv",
+            "c.tsv",
+        ),
+        *("d.dat", "e.csv.part", "f", "~$a.csv", "2025/g.csv", "2025/12/h.csv", ".trash/i.csv"),
+        *("__MACOSX/j.csv", "2025/k.pdf"),
+    ):
+        (folder / name).write_bytes(gzip.compress(CONTENT) if name.endswith("gz") else CONTENT)
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "link.csv").symlink_to("a.csv")
+    (folder / "dangling.csv").symlink_to("nowhere.csv")
+    (folder / "loop.csv").symlink_to("loop.csv")
+    (folder / "elsewhere").symlink_to("2025")
+    return folder
+
+
+OWN = ["a.csv", "b.TXT.gz", "esc\x1b[31m.csv", "line\nfeed.csv", "link.csv"]
+LEFT_OUT = {
+    ".hidden.csv": "hidden",
+    "._a.csv": "hidden",
+    ".trash": "hidden",
+    "__MACOSX": "a leftover of a system",
+    "~$a.csv": "a leftover of a system",
+    **dict.fromkeys(("c.tsv", "d.dat", "e.csv.part", "f"), "not named .csv, .txt or .zip"),
+    "pipe.csv": "a pipe, a socket or a device",
+}
+NOWHERE = "this is a link that leads nowhere: mend or remove it"
+
+
+def test_what_a_folder_leaves_out_is_told(messy: Path):
+    good, left_out, bad = found(messy)
+    assert good == OWN
+    assert left_out == {**LEFT_OUT, "2025": "a folder", "elsewhere": "a link to a folder"}
+    assert bad == [f"dangling.csv: {NOWHERE}", f"loop.csv: {NOWHERE}"]
+
+
+def test_folders_in_folders_are_read_if_that_is_asked_for(messy: Path):
+    good, left_out, bad = found(messy, recursive=True)
+    assert good == ["h.csv", "g.csv", *OWN]
+    assert left_out == {
+        **LEFT_OUT,
+        "elsewhere": "a link to a folder",
+        "k.pdf": "not named .csv, .txt or .zip",
+    }
+    assert bad == [f"dangling.csv: {NOWHERE}", f"loop.csv: {NOWHERE}"]
+
+
+def test_what_a_glob_finds_is_read_whatever_its_name_is(messy: Path):
+    good, left_out, bad = found(f"{messy}/*")
+    assert good == sorted([*OWN, "c.tsv", "d.dat", "e.csv.part", "f", "~$a.csv"])
+    assert left_out == {
+        "2025": "a folder",
+        "__MACOSX": "a folder",
+        "elsewhere": "a link to a folder",
+        "pipe.csv": "a pipe, a socket or a device",
+    }
+    assert bad == [f"dangling.csv: {NOWHERE}", f"loop.csv: {NOWHERE}"]
+
+
+@pytest.mark.parametrize("pattern", ["2025/**", "2025/**/*", "2025*"])
+def test_a_glob_gives_each_file_once(messy: Path, pattern: str):
+    good, _, bad = found(f"{messy}/{pattern}", recursive=True)
+    assert good.count("g.csv") == good.count("h.csv") == 1
+    assert bad == []
+
+
+def test_every_report_counts_what_is_left_out(messy: Path, tmp_path: Path):
+    for name in ("dangling.csv", "loop.csv"):
+        (messy / name).unlink()
+    reader = cdr.read(messy)
+    assert len(list(reader)) == 5 * RECORDS
+    expected = sorted(file.name for file in reader.left_out)
+    assert len(expected) == len(LEFT_OUT) + 2
+    with cdr.Archive(tmp_path / "a.duckdb") as archive:
+        report = archive.load(messy)
+        assert sorted(file.name for file in report.left_out) == expected
+        assert str(report).startswith(f"5 files (4 known already, {len(expected)} more left out): ")
+        assert archive.load(messy, recursive=True).files == 7
+    with cdr.scan(messy) as calls:
+        assert sorted(file.name for file in calls.left_out) == expected
+    with cdr.scan(messy, recursive=True) as calls:
+        assert calls.records == 7 * RECORDS
+
+
+def test_a_folder_of_a_name_like_a_glob_gets_a_hint(tmp_path: Path):
+    folder = tmp_path / "cdr[1]"
+    folder.mkdir()
+    (folder / "a.csv").write_bytes(CONTENT)
+    error = refused(f"{folder}/*.csv")
+    hint = f"{tmp_path}/cdr[[]1]/*.csv"
+    assert error.message == (
+        f"no file has a name like this: write {hint!r}, as the folder has such a name"
+    )
+    assert count(hint) == RECORDS
+    assert count(str(folder)) == RECORDS
+
+
+# What is something else
+
+OTHER = {
+    "tar.csv.gz": (b"a.csv" + bytes(252) + b"ustar\x0000" + bytes(250), "this is a tar archive"),
+    "twice.csv.gz": (gzip.compress(CONTENT), "this is compressed twice: unpack it once"),
+    "twice.csv.xz": (bz2.compress(CONTENT), "this is compressed twice: unpack it once"),
+    "a.csv": (b"7z\xbc\xaf\x27\x1c" + bytes(300), "this is packed in a way that is not known"),
+    "b.csv": (b"\xd0\xcf\x11\xe0" + bytes(300), "this is an Excel workbook: save it as CSV"),
+    "c.csv": (b"PAR1\x15\x04" + bytes(300), "this is a Parquet file"),
+    "d.csv": (b"%PDF-1.7\n", "this is a PDF"),
+    "e.csv": (b"12345678DUCKabcd" + bytes(300), "this is a DuckDB file"),
+    "f.csv": (b"SQLite format 3\0", "this is an SQLite database"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_is_something_else_is_called_what_it_is(name: str, tmp_path: Path):
+    content, message = OTHER[name]
+    path = tmp_path / name
+    path.write_bytes(PACKED.get(path.suffix[1:], bytes)(content))
+    assert refused(path).message.startswith(message)
+    with cdr.Archive(tmp_path / "a.duckdb") as archive, pytest.raises(CdrError, match=message):
+        archive.load(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["[Content_Types].xml", "xl/workbook.xml"], "an Excel workbook"),
+        (["[Content_Types].xml", "word/document.xml"], "an office document"),
+        (["mimetype", "content.xml"], "an office document"),
+    ],
+)
+def test_an_office_document_is_no_archive(names: list[str], kind: str):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"<xml/>")
+    assert refused(target.getvalue()).message.startswith(f"this is {kind}: save it as CSV")
+
+
+@pytest.mark.parametrize("text", ["PAR1;1", "7z;1", "12345678DUCK;1", "Rar!;1"])
+def test_a_call_id_may_look_like_the_beginning_of_something_else(text: str):
+    content = f"{text};2026-11-02T08:15:30Z;;;;;;;\n".encode()
+    assert count(content, layout="app-to-app") == 1
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path):
@@ -265,7 +438,7 @@ def test_a_damaged_archive_raises_nothing_else(kind: str):
 def test_a_name_that_promises_an_archive_is_held_to_it(kind: str, tmp_path: Path):
     path = tmp_path / f"cdr.csv.{kind}"
     path.write_bytes(CONTENT)
-    assert f"the name ends in .{kind}, but this is no {kind} file" in refused(path).message
+    assert f"the name ends in .{kind}, but the content is not {kind}" in refused(path).message
 
 
 def test_every_member_of_an_archive_is_read_and_named():
@@ -274,6 +447,59 @@ def test_every_member_of_an_archive_is_read_and_named():
     assert len(list(reader)) == 2
     assert reader.rejects[0].file == "<bytes>!b.csv.gz"
     assert reader.files == 2
+
+
+def spoiled_member(kind: str) -> bytes:
+    """An archive whose first member cannot be read, and whose second can."""
+    if kind == "nested":
+        return zipped(a_zip=zipped(x_csv=CONTENT), b_csv=CONTENT)
+    if kind == "no gzip":
+        return zipped(a_csv_gz=CONTENT, b_csv=CONTENT)
+    content = bytearray(zipped(a_csv=CONTENT, b_csv=CONTENT))
+    first = content.index(b"PK\x01\x02")
+    match kind:
+        case "encrypted":
+            content[6] |= 1
+            content[first + 8] |= 1
+        case "unknown method":
+            content[8] = content[first + 10] = 9
+        case "checksum":
+            content[first + 16] ^= 1
+        case "name":
+            content[30] ^= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "kind", ["nested", "no gzip", "encrypted", "unknown method", "checksum", "name"]
+)
+def test_a_member_that_cannot_be_read_does_not_keep_the_next_from_it(kind: str):
+    read, failed = [], []
+    for stream in sources.streams(spoiled_member(kind)):
+        try:
+            read.append((stream.name, count(stream)))
+        except CdrError as error:
+            failed.append(error.file)
+    assert read == [("<bytes>!b.csv", RECORDS)]
+    assert [name.partition(".")[0] for name in failed] == ["<bytes>!a"]
+
+
+def test_leftovers_of_systems_in_an_archive_are_left_out(tmp_path: Path):
+    leftovers = ("__MACOSX/._a.csv", "x/.DS_Store", "x/Thumbs.db", "desktop.ini", "._b.csv")
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in ("__MACOSX/", *leftovers[:1], "a.csv", *leftovers[1:], "x/b.csv"):
+            archive.writestr(name, CONTENT if name in ("a.csv", "x/b.csv") else b"\0\5\x16\7")
+    reader = cdr.read(target.getvalue())
+    assert len(list(reader)) == 2 * RECORDS
+    assert [file.name for file in reader.left_out] == [f"<bytes>!{name}" for name in leftovers]
+    with cdr.Archive(tmp_path / "a.duckdb") as opened:
+        assert len(opened.load(target.getvalue()).left_out) == 5
+
+
+def test_an_archive_with_nothing_but_leftovers_is_refused():
+    assert "the archive is empty" in refused(zipped(**{"._a_csv": CONTENT})).message
+    assert "the archive is empty" in refused(zipped()).message
 
 
 def test_names_in_an_archive_are_only_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -48,6 +48,7 @@ from sinchvoice.cli import app as cli_app
 from sinchvoice.cli import main, sandbox_cdr
 from sinchvoice.cli.cdr import _Bars, _TimeLeft
 from sinchvoice.cli.output import EXIT_CODES, Output, call_record
+from sinchvoice.errors import printable
 from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, running
 from sinchvoice.sandbox.faults import Injection
 
@@ -1311,7 +1312,64 @@ def test_a_file_in_a_folder_that_cannot_be_opened_does_not_keep_the_next_from_be
         "a.csv",
         "c.csv",
     ]
-    assert ran.err == f"error: {tmp_path}/b.csv.gz: the name ends in .gz, but this is no gz file\n"
+    assert ran.err == (
+        f"error: {tmp_path}/b.csv.gz: the name ends in .gz, but the content is not gz: "
+        "rename the file, or fetch it again\n"
+    )
+
+
+@pytest.fixture
+def messy(tmp_path: Path) -> Path:
+    folder = tmp_path / "messy"
+    (folder / "2025").mkdir(parents=True)
+    for name in ("a.csv", "2025/b.csv", ".c.csv", "d.tsv", "e\x1b[31m.dat"):
+        (folder / name).write_bytes(ROWS.split(b"\n\n")[0])
+    return folder
+
+
+LEFT_OUT = {
+    ".c.csv": "hidden",
+    "2025": "a folder",
+    "d.tsv": "not named .csv, .txt or .zip",
+    "e\x1b[31m.dat": "not named .csv, .txt or .zip",
+}
+NOTE = "note: 4 files left out: 1 a folder, 1 hidden, 2 not named .csv, .txt or .zip"
+
+
+@pytest.mark.parametrize(
+    "command", [("check",), ("load",), ("stats",), ("sql", "FROM records"), ("stats", "--json")]
+)
+def test_what_is_left_out_is_counted_and_listed_if_that_is_asked_for(
+    run: Run, messy: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+):
+    monkeypatch.chdir(messy.parent)
+    ran = run("cdr", *command, "messy")
+    assert ran.code == 0
+    assert ran.err == f"{NOTE}\nhint: -v lists them; --recursive reads folders\n"
+    ran = run("cdr", *command, "messy", "-v")
+    assert ran.err == (
+        "".join(
+            f"left out: messy/{printable(name)} ({LEFT_OUT[name]})\n" for name in sorted(LEFT_OUT)
+        )
+        + f"{NOTE}\nhint: --recursive reads folders\n"
+    )
+    ran = run("cdr", *command, "messy", "--recursive")
+    assert ran.err.startswith("note: 3 files left out: 1 hidden, 2 not named")
+
+
+@pytest.mark.parametrize("command", ["check", "load"])
+def test_json_counts_what_is_left_out(
+    run: Run, messy: Path, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    monkeypatch.chdir(messy.parent)
+    ran = run("cdr", command, "messy", "messy", "--json")
+    assert ran.err == ""
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    # What is loaded is told once its transaction has ended.
+    assert [line["left_out"] for line in lines] == ([4, 8] if command == "check" else [8, 8])
+    assert [Path(line["file"]).name for line in lines] == ["a.csv", "a.csv"]
+    verbose = run("cdr", command, "messy", "--json", "-v").err.splitlines()
+    assert [line.partition(":")[0] for line in verbose] == ["left out"] * 4
 
 
 @pytest.mark.parametrize(("suffix", "library"), [("gz", gzip), ("bz2", bz2), ("xz", lzma)])
@@ -1422,6 +1480,70 @@ def test_csv_is_no_formula_for_a_spreadsheet(run: Run, archive: Path):
     assert {row["application"] for row in rows} >= {"'=K"}
     assert not [cell for row in rows for cell in row.values() if cell.startswith("=")]
     assert list(rows[0])[-3:] == ["cost EUR", "per_talk_minute EUR", "per_started_minute EUR"]
+
+
+TEXTS = ["x;=1+1", "＝1+1", 'x;"=1', " =1", "x\t@y", "x|＋1", "x;y", "a=b", "\tx", "x, =1", "-1"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_is_no_formula_whatever_separates_the_cells(run: Run, tmp_path: Path, delimiter: str):
+    header = "CallId;CallTime;Currency;Amount;UserId\n"
+    quoted = ['"{}"'.format(text.replace('"', '""')) for text in TEXTS]
+    rows = "".join(f"c{n};2026-11-01T00:00:00Z;{text};-1;{text}\n" for n, text in enumerate(quoted))
+    (tmp_path / "a.csv").write_text(header + rows, encoding="utf-8")
+    ran = run("cdr", "stats", str(tmp_path / "a.csv"), "--by", "user", "--by", "currency", "--csv")
+    cells = [cell for row in csv.reader(io.StringIO(ran.out), delimiter=delimiter) for cell in row]
+    formulas = [cell for cell in cells if re.match(r'[\s"]*[=+@＝＋]|[\s"]*-(?!1(,|$))', cell)]
+    assert formulas == []
+    users = [row["user"].replace("'", "") for row in csv.DictReader(io.StringIO(ran.out))]
+    assert sorted(users) == sorted(TEXTS)
+
+
+NASTY = "\x1b]0;x\x07\x9b31m\u202e"
+
+
+def test_nothing_that_controls_a_terminal_gets_there(archive: Path, tmp_path: Path):
+    header, _, rest = ROWS.partition(b"\n")
+    (tmp_path / "n\x1b[31m.csv").write_bytes(
+        header + b"\n" + rest.replace(b";K", f';"{NASTY}"'.encode()).replace(b"a;", b"n;", 1)
+    )
+    where = ("--archive", str(archive))
+    for command in (
+        ("load", str(tmp_path / "n\x1b[31m.csv"), *where),
+        ("rejects", "--raw", *where),
+        ("rejects", *where),
+        ("stats", "--by", "application", "--csv", *where),
+        ("stats", "--by", "application", *where),
+        ("sql", f'SELECT 1 AS "{NASTY}"', *where),
+        ("sql", f'SELECT 1 AS "{NASTY}", {", ".join(map(str, range(40)))}', *where),
+    ):
+        shown = on_a_terminal({}, tmp_path, "cdr", *command)
+        assert not re.search("\x1b\\]|[\x07\x9b\u202e]", shown), command
+        if command[0] in ("sql", "stats") or "--raw" in command:
+            assert "\\x1b" in shown
+
+
+def test_a_header_row_that_cannot_be_read_can_be_corrected_once(run: Run, tmp_path: Path):
+    header, first, *_ = ROWS.decode().splitlines()
+    other = header.replace("From;To", "FromUserId;ToUserId")
+    lines = [
+        header,
+        first,
+        "\0" + other,
+        first.replace("a;", "x;", 1),
+        first.replace("a;", "y;", 1),
+    ]
+    (tmp_path / "lost.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    where = ("--archive", str(tmp_path / "lost.duckdb"))
+    assert run("cdr", "load", str(tmp_path / "lost.csv"), *where).code == 0
+    process = spawn("cdr", "rejects", "--raw", *where, environ={}, home=tmp_path, cwd=tmp_path)
+    text, _ = process.communicate(timeout=30)
+    assert text == "\n".join([*lines[2:], ""])
+    (tmp_path / "again.csv").write_text(text, encoding="utf-8")
+    assert run("cdr", "check", str(tmp_path / "again.csv")).code == 1
+    (tmp_path / "corrected.csv").write_text(text.replace("\0", ""), encoding="utf-8")
+    loaded = run("cdr", "load", str(tmp_path / "corrected.csv"), "--json", *where).json
+    assert loaded["loaded"] == 2
 
 
 def test_calls_can_be_counted_from_one_time_on_until_another(run: Run, archive: Path):

@@ -75,6 +75,7 @@ class RejectCause(StrEnum):
     NUL = "nul"
     CARRIAGE_RETURN = "carriage-return"
     BYTE_ORDER_MARK = "byte-order-mark"
+    HEADER = "header"
     EMPTY = "empty"
     INTEGER = "integer"
     DECIMAL = "decimal"
@@ -90,14 +91,16 @@ class Reject:
         line: on which it begins, counted from 1 as an editor does.
         offset: bytes before it, in the file as it is when unpacked: `seek(offset)` goes to it.
         record: which record of the file it is, from 1; headers and blank lines do not count.
-        layout: the layout that was expected.
+        layout: the layout that was expected. Of a header row that cannot be read, and after one,
+            the one that its names tell, or else that of the records before it.
         column: the column that is wrong, as the header names it; None if it is the whole record.
         value: the text in that column, whole; None if it is the whole record.
         cause: why, to decide by.
         message: why, to read.
         raw: the bytes of the record as they are in the file, without the end of its last line.
         size: how many bytes it has: more than `raw` only if it is too large to be kept.
-        header: the names of the columns, in the order of the file.
+        header: the names of the columns, in the order of the file; for `cause` HEADER, what stands
+            in the row that cannot be read.
     """
 
     file: str

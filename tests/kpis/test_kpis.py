@@ -201,11 +201,9 @@ def test_a_currency_without_an_amount_is_no_cost(scratch: Any):
 
 
 def test_amounts_are_added_exactly_and_shown_without_the_zeros_of_the_column(scratch: Any):
-    run = table(
-        scratch, *[{"Amount": "0.1"}] * 3, {"Amount": "12345678901234567.123456789012345678"}
-    )
+    run = table(scratch, *[{"Amount": "0.1"}] * 3, {"Amount": "12345678901.123456789012345678"})
     (row,) = kpis.compute(run)
-    assert str(row.costs[0].amount) == "12345678901234567.423456789012345678"
+    assert str(row.costs[0].amount) == "12345678901.423456789012345678"
     for amount, shown in [("10", "10"), ("0.00", "0"), ("-1.50", "-1.5"), ("0.0230", "0.023")]:
         (row,) = kpis.compute(table(scratch, {"Amount": amount}))
         assert str(row.costs[0].amount) == shown

@@ -31,7 +31,7 @@ from .records import (
     PhoneTerminated,
     SipTerminated,
 )
-from .sources import Source
+from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
     from .archive import (
@@ -65,6 +65,7 @@ __all__ = [
     "KpiRow",
     "Layout",
     "LayoutName",
+    "LeftOut",
     "LoadProgress",
     "LoadReport",
     "PhoneOriginated",

@@ -7,6 +7,7 @@ from typing import Literal
 import attrs
 
 from .loading import ReadBy
+from .sources import LeftOut
 
 __all__ = ["FileReport", "LoadProgress", "LoadReport"]
 
@@ -60,10 +61,12 @@ class LoadReport:
     Attributes:
         details: file by file.
         seconds: that all took.
+        left_out: files in folders and archives, or found by globs, that are not read.
     """
 
     details: tuple[FileReport, ...]
     seconds: float
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def files(self) -> int:
@@ -116,7 +119,10 @@ class LoadReport:
         return sum(each.resolved for each in self.details)
 
     def __str__(self) -> str:
-        skipped = f" ({self.skipped} known already)" if self.skipped else ""
+        notes = [f"{self.skipped} known already"] if self.skipped else []
+        if self.left_out:
+            notes.append(f"{len(self.left_out)} more left out")
+        skipped = f" ({', '.join(notes)})" if notes else ""
         erased = f" + {self.erased} erased before" if self.erased else ""
         return (
             f"{self.files} files{skipped}: {self.records} records = {self.loaded} loaded "

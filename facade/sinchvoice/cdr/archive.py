@@ -29,7 +29,7 @@ from .exporting import MANIFEST
 from .layouts import Layout, LayoutName
 from .opening import ArchiveFile
 from .queries import Database, import_duckdb, interruptible
-from .sources import ByteStream, Source, streams
+from .sources import ByteStream, LeftOut, Source, streams
 
 __all__ = [
     "Archive",
@@ -78,11 +78,11 @@ class ArchivedReject:
 
 @attrs.frozen(kw_only=True)
 class DayCompleteness:
-    """What the archive has of one UTC day and layout.
+    """What the archive has of one UTC day and layout, or several days that are missing.
 
     Attributes:
-        day: on which the calls were made, in UTC. None for rejects in files none of whose records
-            could be read: the days of these are not known.
+        day: on which the calls were made, in UTC; of a gap, the first that is missing. None for
+            rejects in files none of whose records could be read: the days of these are not known.
         layout: of the records.
         files: that have records of this day, or only rejects and others of the day.
         records: of this day; 0 is a gap, as there are records of days before and after it.
@@ -91,6 +91,7 @@ class DayCompleteness:
         late: records that came in a file of a later day. The day of a file is the one that most of
             its records have.
         rejects: unresolved ones in files of this day.
+        last_day: of a gap, the last that is missing; otherwise the day.
     """
 
     day: date | None
@@ -101,11 +102,20 @@ class DayCompleteness:
     last_call: datetime | None
     late: int
     rejects: int
+    last_day: date | None
 
     @property
     def is_gap(self) -> bool:
-        """Whether a day is missing between others."""
+        """Whether days are missing between others."""
         return self.day is not None and self.records == 0
+
+    @property
+    def is_implausible(self) -> bool:
+        """Whether the day is before the year 2000 or after 2099, as empty dates and slips are.
+
+        Between such a day and another one no day is missing.
+        """
+        return self.day is not None and not 2000 <= self.day.year < 2100
 
 
 class Archive(Database):
@@ -182,6 +192,7 @@ class Archive(Database):
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
         failed: Callable[[CdrError], object] | None = None,
+        recursive: bool = False,
     ) -> LoadReport:
         """Load files, some of them in each transaction, and each as a whole or not at all.
 
@@ -199,6 +210,7 @@ class Archive(Database):
                 the loading. A file is kept from the end of its transaction on, which `done` tells.
             failed: Is called with the error of a file that cannot be loaded, and the loading goes
                 on. None to raise it.
+            recursive: Whether folders in folders are read as well.
 
         Raises:
             CdrError: A file cannot be read, is refused or changed meanwhile, or its bytes are here
@@ -207,8 +219,18 @@ class Archive(Database):
             InvalidRequest: There is no such layout.
         """
         begin = time.monotonic()
-        details = tuple(self.load_each(*sources, layout=layout, progress=progress, failed=failed))
-        return LoadReport(details, time.monotonic() - begin)
+        left_out: list[LeftOut] = []
+        details = tuple(
+            self.load_each(
+                *sources,
+                layout=layout,
+                progress=progress,
+                failed=failed,
+                recursive=recursive,
+                leave_out=left_out.append,
+            )
+        )
+        return LoadReport(details, time.monotonic() - begin, tuple(left_out))
 
     def load_each(
         self,
@@ -216,8 +238,13 @@ class Archive(Database):
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
         failed: Callable[[CdrError], object] | None = None,
+        recursive: bool = False,
+        leave_out: Callable[[LeftOut], object] = lambda _: None,
     ) -> Iterator[FileReport]:
-        """As `load`, and tell of each file when its transaction has ended."""
+        """As `load`, and tell of each file when its transaction has ended.
+
+        `leave_out` is called with each file that is not read.
+        """
         self._check_writable()
         known = None if layout is None else layouts.find(layout)
         loader = Loader(
@@ -231,7 +258,8 @@ class Archive(Database):
         self._tried = True
         try:
             # An error would keep the file open.
-            with closing(_opened(sources, failed)) as opened:
+            opened = _opened(sources, failed, recursive=recursive, leave_out=leave_out)
+            with closing(opened):
                 yield from loader.load(opened, failed)
         finally:
             loader.close()
@@ -261,7 +289,10 @@ class Archive(Database):
         return [ArchivedReject(**dict(zip(names, row, strict=True))) for row in rows]
 
     def completeness(self) -> list[DayCompleteness]:
-        """What there is of each UTC day and layout, and which days between others are missing."""
+        """What there is of each UTC day and layout, and which days between others are missing.
+
+        Days in a row that are missing are one gap.
+        """
         rows = self._ask(
             """
             WITH days AS (
@@ -270,21 +301,23 @@ class Archive(Database):
                     count(*) FILTER (CAST(call_time AS DATE) < f.day) AS late
                 FROM records AS r JOIN files AS f ON f.file_id = r.file_id GROUP BY 1, 2
             ),
-            spans AS (
-                SELECT layout, unnest(generate_series(min(day), max(day), INTERVAL 1 DAY)) AS day
-                FROM days GROUP BY layout
-            ),
             bad AS (
                 SELECT f.day, r.layout, count(*) AS rejects, count(DISTINCT r.file_id) AS files
                 FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id
                 WHERE resolved_by IS NULL GROUP BY 1, 2
             ),
+            known AS (SELECT day, layout FROM days UNION SELECT day, layout FROM bad),
+            plausible AS (
+                SELECT day, layout, lead(day) OVER (PARTITION BY layout ORDER BY day) AS next_day
+                FROM known WHERE year(day) BETWEEN 2000 AND 2099
+            ),
             every AS (
-                SELECT CAST(day AS DATE) AS day, layout FROM spans
-                UNION SELECT day, layout FROM bad
+                SELECT day, layout, day AS last_day FROM known
+                UNION ALL
+                SELECT day + 1, layout, next_day - 1 FROM plausible WHERE next_day > day + 1
             )
             SELECT e.day, e.layout, coalesce(d.files, b.files, 0), coalesce(records, 0), first_call,
-                last_call, coalesce(late, 0), coalesce(rejects, 0)
+                last_call, coalesce(late, 0), coalesce(rejects, 0), last_day
             FROM every AS e
             LEFT JOIN days AS d ON d.day = e.day AND d.layout = e.layout
             LEFT JOIN bad AS b ON b.day IS NOT DISTINCT FROM e.day AND b.layout = e.layout
@@ -355,20 +388,18 @@ class Archive(Database):
 
 
 def _opened(
-    sources: Sequence[Source], failed: Callable[[CdrError], object] | None
+    sources: Sequence[Source],
+    failed: Callable[[CdrError], object] | None,
+    *,
+    recursive: bool,
+    leave_out: Callable[[LeftOut], object],
 ) -> Generator[ByteStream, None, None]:
-    """The files of all sources; without those that cannot be opened, if somebody wants to know."""
-    if failed is None:
-        yield from streams(list(sources))
-        return
+    """The files of all sources; a source that has none ends it, or is told."""
     for source in sources:
-        with closing(streams(source)) as opened:
-            while True:
-                try:
-                    stream = next(opened, None)
-                except CdrError as error:
-                    failed(error)
-                    continue
-                if stream is None:
-                    break
-                yield stream
+        try:
+            with closing(streams(source, recursive=recursive, leave_out=leave_out)) as opened:
+                yield from opened
+        except CdrError as error:
+            if failed is None:
+                raise
+            failed(error)

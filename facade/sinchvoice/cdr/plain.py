@@ -21,7 +21,7 @@ import attrs
 from ..calls import CallReason, CallResult
 from ..errors import CdrError
 from .layouts import LAYOUTS, Column, ColumnType, Layout
-from .reader import Plan, Reader, RecordFile, UnendedLine, split_cells
+from .reader import Plan, Reader, RecordFile, UnendedLine, is_separator_line, split_cells
 from .sources import ByteStream
 
 __all__ = [
@@ -45,7 +45,7 @@ _LINE = 1 << 21
 _SQL_TYPES = {
     ColumnType.INTEGER: "BIGINT",
     ColumnType.TIME: "TIMESTAMP",
-    # Whatever the exact reader takes for an amount fits: 20 digits, and 18 after the point.
+    # Whatever the exact reader takes for an amount fits, and the sum of a thousand million of them.
     ColumnType.DECIMAL: "DECIMAL(38, 18)",
 }
 _NAMES = {"to": "to_"}
@@ -178,7 +178,7 @@ def _is_utf8(content: bytes) -> bool:
 # --- plain lines --------------------------------------------------------------------------------
 
 _INTEGER = "-?[0-9]{1,18}"
-_DECIMAL = r"-?[0-9]{1,20}(?:\.[0-9]{1,18})?"
+_DECIMAL = r"-?[0-9]{1,11}(?:\.[0-9]{1,18})?"
 _DATE = (  # only those that exist
     "(?:[12][0-9]{3}-(?:"
     "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"
@@ -219,7 +219,7 @@ class PlainLines:
     Attributes:
         layout: of the records on them.
         names: of the columns, as the file has them, in lower case.
-        header_lines: before the first record, 0 or 1.
+        header_lines: before the first record.
         capitals: whether results and reasons have no small letters, so that there is nothing to do
             to them; the first record tells what may be, and `count` what is.
         plan: that reads them exactly.
@@ -231,6 +231,11 @@ class PlainLines:
     _columns: tuple[Column | None, ...] = attrs.field(alias="columns")
     capitals: bool
     plan: Plan = attrs.field(eq=False, repr=False)
+
+    def suits(self, plan: Plan) -> bool:
+        """Whether the same lines are plain after a header row that says this."""
+        names = tuple(name.lower() for name in plan.header if name)
+        return plan.layout == self.layout and names == tuple(filter(None, self.names))
 
     def count(self, path: Path, *, numbered: bool = True) -> str:
         """SQL: the lines of a file, how many are plain, how many of these have results and reasons
@@ -346,10 +351,12 @@ class PlainRows:
 def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | None:
     """How plain lines look; None if the first line does not say, or names columns of its own."""
     with path.open("rb") as file:
-        head = file.readline(_BLOCK)
-        if not head.endswith(b"\n") and file.read(1):
+        head, second = file.readline(_BLOCK), file.readline(_BLOCK)
+        before = is_separator_line(head)
+        if before:
+            head, second = second, file.readline(_BLOCK)
+        if not head.endswith(b"\n") and (second or file.read(1)):
             return None  # more of it might name other columns
-        second = file.readline(_BLOCK)
     reader = Reader(b"", layout)
     parts = iter([head])
     first = RecordFile(reader, ByteStream(name, lambda size: next(parts, b"")))
@@ -360,10 +367,12 @@ def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | No
     plan = first.plan
     if plan is None or plan.extras:
         return None
+    record = split_cells(second.decode("utf-8", "replace").rstrip("\r\n"))
+    plan = plan.settled(len(record), ends_empty=record[-1:] == [""])
     return PlainLines(
         layout=plan.layout,
         names=tuple(name.lower() for name in plan.header),
-        header_lines=reader.header_rows,
+        header_lines=before + reader.header_rows,
         columns=plan.columns,
         plan=plan,
         capitals=_in_capitals(plan.columns, second if reader.header_rows else head),

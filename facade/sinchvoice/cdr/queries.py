@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,25 @@ __all__ = [
 
 Parameters: TypeAlias = "Sequence[object] | Mapping[str, object]"
 T = TypeVar("T")
+
+_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*+"
+_OPTION = r"(?:ANALY[SZ]E|FORMAT)(?:\s+\w+)?"
+_EXPLAIN = re.compile(
+    rf"{_BLANK}EXPLAIN\b{_BLANK}(?:(?P<analyze>ANALY[SZ]E)\b|"
+    rf"(?P<options>\(\s*{_OPTION}(?:\s*,\s*{_OPTION})*\s*\)))?",
+    re.IGNORECASE | re.DOTALL,
+).match
+_TREE = "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)"
+_FUNCTION_NAMES = re.compile(r'"function_name":"([^"]*)"').findall
+_REFUSED = frozenset(
+    "add_grammar_extension arrow_scan arrow_scan_dumb checkpoint create_external_resource "
+    "deregister_external_resource destroy_external_resource disable_logging disable_profiling "
+    "enable_logging enable_profiling force_checkpoint json_execute_serialized_sql pandas_scan "
+    "python_arrow_scan python_map_function query register_external_resource "
+    "register_external_resource_type remove_grammar_extension truncate_duckdb_logs "
+    "write_log".split()
+)
+"""Functions by which a SELECT does something: writes, sets, or runs what is in a text."""
 
 _LOOK_UP = 0.5
 """Seconds after which a waiting thread looks for signals, at the latest."""
@@ -102,8 +122,9 @@ class Database(ABC):
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Ask in SQL, and change nothing.
 
-        One SELECT or EXPLAIN is taken, in a read-only transaction, by a connection that can open no
-        other file and whose settings are locked.
+        One SELECT is taken, or an EXPLAIN of one, in a read-only transaction, by a connection that
+        can open no other file and whose settings are locked. PIVOT is taken if it names the values
+        (`ON result IN ('BUSY', 'FAILED')`): without them, DuckDB would make a type for it.
 
         Args:
             query: in the SQL of DuckDB.
@@ -150,14 +171,32 @@ class Database(ABC):
 
     def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
         """The one statement of a query, in a transaction that can change nothing."""
-        kinds = (self._duckdb.StatementType.SELECT, self._duckdb.StatementType.EXPLAIN)
-        statements = cursor.extract_statements(query)
-        if len(statements) != 1:
-            raise CdrError(f"one SELECT is expected, and these are {len(statements)} statements")
-        if statements[0].type not in kinds:
+        kinds = self._duckdb.StatementType
+        statement = _only_statement(cursor, query)
+        explain = ""
+        if statement.type == kinds.EXPLAIN:
+            # The type of what is explained, which ANALYZE runs, is told by that alone. What is
+            # judged is what is run, so that it does not matter whether comments are read alike.
+            match = _EXPLAIN(query)
+            if match is None:
+                raise CdrError("this EXPLAIN is not understood: write EXPLAIN ANALYZE SELECT …")
+            explain = f"EXPLAIN {match['analyze'] or match['options'] or ''} "
+            query = query[match.end() :]
+            statement = _only_statement(cursor, query)
+        if statement.type == kinds.MULTI:
+            raise CdrError(
+                "this is more than one SELECT: PIVOT has to name the values, as in "
+                "PIVOT records ON result IN ('BUSY', 'FAILED') USING count(*)"
+            )
+        if statement.type != kinds.SELECT:
             raise CdrError("one SELECT is expected: nothing can be changed in SQL")
+        ((tree,),) = cursor.execute(_TREE, [statement.query]).fetchall()
+        if refused := sorted(_REFUSED.intersection(_FUNCTION_NAMES(tree))):
+            raise CdrError(f"{refused[0]}() is not a question: nothing can be changed in SQL")
+        if explain:
+            statement = _only_statement(cursor, explain + statement.query)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
-        return statements[0]
+        return statement
 
     def _do(self, statement: str, *parameters: object) -> None:
         given = list(parameters)
@@ -169,6 +208,13 @@ class Database(ABC):
 
     def _one(self, query: str, *parameters: object) -> Any:
         return self._rows(query, *parameters)[0][0]
+
+
+def _only_statement(cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    statements = cursor.extract_statements(query)
+    if len(statements) != 1:
+        raise CdrError(f"one SELECT is expected, and these are {len(statements)} statements")
+    return statements[0]
 
 
 @attrs.frozen

@@ -7,6 +7,10 @@ How a file is divided into records, and where it gives up:
 - A quote that is not closed, or has text after it, costs the line it is on: reading goes on with
   the next. How far a closing quote is looked for has a limit, in bytes and in fields, so that no
   file takes longer than in proportion to its size.
+- A row that looks like a header row and cannot be read ends what is known: what follows is rejected
+  until a header row comes that can be read. So no row is read under the names of another file.
+- The first record after a header row, or of a file without one, tells how many cells all have, as
+  far as there is a choice: without the newest column, or with a semicolon at the end of each line.
 - The fast path takes whole lines that are plainly right. Everything else goes to one careful
   function, which alone decides what is rejected.
 """
@@ -27,16 +31,18 @@ from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
 from . import layouts
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
-from .sources import ByteStream, Source, streams
-from .values import NEEDED, BadValue, conversions
+from .sources import ByteStream, LeftOut, Source, streams
+from .values import NEEDED, BadValue, conversions, needed_moment
 
 __all__ = [
     "MAX_COLUMNS",
     "MAX_RECORD",
+    "LostHeader",
     "Plan",
     "Reader",
     "RecordFile",
     "UnendedLine",
+    "is_separator_line",
     "read",
     "split_cells",
 ]
@@ -53,6 +59,12 @@ _Read: TypeAlias = Callable[[str], Any]
 _apply: Any = call  # typed as it is, pyright takes it for something else
 _HEAD = 64
 _KEPT = 4096
+_ROW = 1 << 14
+"""Bytes at either end of a rejected record in which a header row is looked for."""
+_HEADERS = 64
+"""Header rows of a file that are remembered."""
+_SEPARATORS = re.compile("[;,\t|\r\n]").split
+_SEPARATOR_LINE = re.compile('"?sep=(.)"?', re.IGNORECASE).fullmatch
 _DOUBT = "; the lines after it are read as records of their own"
 _MARK = "\ufeff"
 _MARK_BYTES = _MARK.encode()
@@ -66,7 +78,11 @@ OnReject: TypeAlias = Literal["raise", "collect"] | Callable[[Reject], object]
 
 
 def read(
-    source: Source, layout: LayoutName | Layout | None = None, *, on_reject: OnReject = "raise"
+    source: Source,
+    layout: LayoutName | Layout | None = None,
+    *,
+    on_reject: OnReject = "raise",
+    recursive: bool = False,
 ) -> Reader:
     """Read call detail records, file after file, each as a typed record.
 
@@ -80,6 +96,7 @@ def read(
             wherever it comes, says by itself which columns follow.
         on_reject: what happens to a record that cannot be read: `raise` stops at the first with a
             CdrError that has it; `collect` keeps all in `rejects`; a function is called with it.
+        recursive: whether folders in folders are read as well.
 
     Returns:
         An iterator over the records, with counts. It closes its files when it comes to its end,
@@ -93,7 +110,7 @@ def read(
     Source: facts on files are the vendor's page "Call Detail Records", which describes neither
     header nor quoting, so that each form that is not ambiguous is read.
     """
-    return Reader(source, layout, on_reject=on_reject)
+    return Reader(source, layout, on_reject=on_reject, recursive=recursive)
 
 
 class Reader(Iterator[CdrRecord]):
@@ -106,7 +123,8 @@ class Reader(Iterator[CdrRecord]):
         files: files that were opened, each member of an archive for itself.
         rejected: records that were rejected.
         rejects: these, if they are collected.
-        blank_lines: lines with nothing, or only spaces and tabs.
+        left_out: files in folders and archives, or found by globs, that are not read.
+        blank_lines: lines with nothing, or only spaces and tabs, and a spreadsheet's `sep=;`.
         header_rows: rows that name the columns.
     """
 
@@ -116,10 +134,12 @@ class Reader(Iterator[CdrRecord]):
         layout: LayoutName | Layout | None = None,
         *,
         on_reject: OnReject = "raise",
+        recursive: bool = False,
         block_size: int = _BLOCK,
         max_record: int = MAX_RECORD,
     ) -> None:
         self.rejects: list[Reject] = []
+        self.left_out: list[LeftOut] = []
         self._hand_on: Callable[[Reject], object]
         if on_reject == "raise":
             self._hand_on = _raise
@@ -142,7 +162,9 @@ class Reader(Iterator[CdrRecord]):
         self._counted = 0
         self._handed_over = 0
         self._batch: Iterator[CdrRecord] = iter(())
-        self._all = self._iterate(source)
+        self._all = self._iterate(
+            streams(source, recursive=recursive, leave_out=self.left_out.append)
+        )
 
     @property
     def yielded(self) -> int:
@@ -175,8 +197,10 @@ class Reader(Iterator[CdrRecord]):
         """Close the files; nothing more is read."""
         self._all.close()
 
-    def _iterate(self, source: Source) -> Generator[CdrRecord, None, None]:
-        with closing(streams(source)) as opened:
+    def _iterate(
+        self, opened: Generator[ByteStream, None, None]
+    ) -> Generator[CdrRecord, None, None]:
+        with closing(opened):
             for stream in opened:
                 self.files += 1
                 file = RecordFile(self, stream)
@@ -250,6 +274,8 @@ class RecordFile:
         self._kept = min(_KEPT, self._max_record)  # bytes of a record that is too large
         self._reads = reads or reader._read_as
         self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
+        self._lost: LostHeader | None = None
+        self._headers: dict[tuple[LayoutName | None, tuple[str, ...]], Plan] = {}
         self._number = 0  # records so far
         self._data = b""
         self._base = 0  # bytes of the file before _data
@@ -295,7 +321,7 @@ class RecordFile:
 
     @property
     def plan(self) -> Plan | None:
-        """How records are read now; None as long as a header row is needed."""
+        """How records are read now; None until a header row comes that can be read."""
         return self._plan
 
     def take_reject(self) -> Reject | None:
@@ -355,19 +381,23 @@ class RecordFile:
         """Reject a line that is too large to be held."""
         place = self._base + self._at
         raw = self._data[self._at : self._at + self._kept]
+        tail = b""
         size = 0
         while True:
             end = self._data.find(b"\n", self._at)
             if end >= 0 or self._ended:
                 break
             size += len(self._data) - self._at - 1
+            tail = (tail + self._data[self._at : -1])[-self._kept :]
             self._at = len(self._data) - 1  # the last byte may be the CR of a CRLF
             self._more()
         stop = len(self._data) if end < 0 else end
-        size += len(self._data[self._at : stop].removesuffix(b"\r"))
+        rest = self._data[self._at : stop].removesuffix(b"\r")
+        size += len(rest)
         line = self._line
         self._leave_block(stop if end < 0 else end + 1, line + 1)
-        self._refuse(place, line, raw, size, _too_large(self._max_record))
+        tail = (tail + rest)[-self._kept :]
+        self._refuse(place, line, raw, size, _too_large(self._max_record), tail)
 
     def _is_unended(self, end: int) -> bool:
         """Whether the file ends here without a line end."""
@@ -387,7 +417,7 @@ class RecordFile:
         Of those that remain, the line that is not is gone as well; it is the one at `_next`.
         """
         plan = self._plan
-        if plan is None:
+        if plan is None or plan.is_open:
             next(self._remaining)
             return
         width, reads, tail, kind, record = plan.width, plan.reads, plan.tail, plan.kind, plan.record
@@ -439,7 +469,8 @@ class RecordFile:
         after = data.find(b"\n", start) + 1 or len(data)
         raw = data[start:after].removesuffix(b"\n").removesuffix(b"\r")
         if len(raw) > self._max_record:
-            self._refuse(place, line, raw[: self._kept], len(raw), _too_large(self._max_record))
+            kept, tail = raw[: self._kept], raw[-self._kept :]
+            self._refuse(place, line, kept, len(raw), _too_large(self._max_record), tail)
             return after
         if raw.startswith(b'"') or b';"' in raw:
             framed = self._frame(start, line)
@@ -522,6 +553,13 @@ class RecordFile:
         if not text.strip(" \t"):
             self._reader.blank_lines += 1
             return None
+        if (separator := _SEPARATOR_LINE(text.removeprefix(_MARK))) is not None:
+            if separator[1] != ";":
+                raise self._error(
+                    f"the columns are separated by {separator[1]!r}: semicolons are expected", line
+                )
+            self._reader.blank_lines += 1
+            return None
         if "\r" in text and _has_bare_return(text):
             return BadValue(
                 RejectCause.CARRIAGE_RETURN,
@@ -534,7 +572,7 @@ class RecordFile:
                 RejectCause.BYTE_ORDER_MARK, "a byte order mark is in the middle of the file"
             )
         elif self._plan is not None:
-            self._plan = self._plan.for_width(len(cells))
+            self._plan = self._plan.settled(len(cells), ends_empty=cells[-1:] == [""])
             try:
                 record = self._plan.read(cells)
             except BadValue as error:
@@ -546,17 +584,46 @@ class RecordFile:
                 if unended:
                     self._mark_unended(cells, line)
                 return None
-        if _is_header(cells, first=self._number == 0):
+        if _is_header(cells, first=self._number == 0) or self._is_known_header(cells):
             self._header(cells, line)
             return None
         return problem
 
-    def _refuse(self, place: int, line: int, raw: bytes, size: int, problem: BadValue) -> None:
+    def _refuse(
+        self, place: int, line: int, raw: bytes, size: int, problem: BadValue, tail: bytes = b""
+    ) -> None:
+        """Reject a record.
+
+        Args:
+            place: bytes before it.
+            line: on which it begins.
+            raw: its bytes.
+            size: how many there are.
+            problem: why.
+            tail: its last bytes, if `raw` does not have them.
+        """
         if self._number == 0:
             self._check_separator(raw.decode("utf-8", "replace"), line)
-        plan = self._plan
-        if plan is None:
+        expected = self._plan or self._lost
+        ends = raw if len(raw) < _ROW else raw[:_ROW] + b"\n" + (tail or raw)[-_ROW:]
+        if self._resembles_header(ends):
+            if expected is None:
+                raise self._error(f"the header row cannot be read: {problem}", line)
+            expected = self._lost = self._lose_header(raw, line, expected.layout)
+            self._plan = None
+            problem = BadValue(
+                RejectCause.HEADER,
+                f"{problem}; it looks like a header row, so that which columns follow is not known",
+            )
+        elif expected is None:
             raise self._no_header(raw, line)
+        elif self._plan is None:
+            assert self._lost is not None  # noqa: S101 - one of the two is there
+            problem = BadValue(
+                RejectCause.HEADER,
+                f"the header row on line {self._lost.line} cannot be read: "
+                "correct that, and read the file again",
+            )
         self._number += 1
         column, value, message = None, None, str(problem)
         if isinstance(problem, _BadCell):
@@ -566,19 +633,62 @@ class RecordFile:
             line=line,
             offset=place,
             record=self._number,
-            layout=plan.layout.name,
+            layout=expected.layout.name,
             column=column,
             value=value,
             cause=problem.cause,
             message=message,
             raw=raw,
             size=size,
-            header=plan.header,
+            header=expected.header,
         )
 
     # --- header rows ---
 
+    def _is_known_header(self, cells: list[str]) -> bool:
+        """Whether this row named the columns before: then it does again, whatever they are."""
+        return any(names == tuple(cells) for _, names in self._headers)
+
+    def _resembles_header(self, text: bytes) -> bool:
+        """Whether a row that cannot be read may be, or have in it, one that names the columns."""
+        cells = _SEPARATORS(text.replace(b"\0", b"").decode("utf-8", "replace"))
+        names = {cell.strip(f' "{_MARK}').lower() for cell in cells}
+        if {"callid", "calltime"} <= names and not self._has_time(text):
+            return True
+        known = [_names(layout) for layout in LAYOUTS.values()]
+        if self._plan is not None:
+            known.append({name.lower() for name in self._plan.header if name})
+        return any(2 * len(names & each) > len(each) > 1 for each in known)
+
+    def _has_time(self, text: bytes) -> bool:
+        """Whether a row has a time where it has to: callers choose the text of some columns."""
+        plan, cells = self._plan, split_cells(text.decode("utf-8", "replace"))
+        if plan is None or len(cells) != plan.width:
+            return False
+        names = [name.lower() for name in plan.header]
+        try:
+            needed_moment(cells[names.index("calltime")])
+        except BadValue:
+            return False
+        return True
+
+    def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
+        cells = raw[: self._kept].decode("utf-8", "backslashreplace").split(";")
+        header = tuple(printable(cell.strip()) for cell in cells)
+        names = {cell.strip(' "').lower() for cell in header}
+        return LostHeader(line, layouts.infer(names) or before, header)
+
     def _header(self, cells: list[str], line: int) -> None:
+        layout = None if self._plan is None else self._plan.layout.name
+        key = layout, tuple(cells)
+        if key not in self._headers:
+            if len(self._headers) == _HEADERS:
+                self._headers.clear()
+            self._headers[key] = self._new_plan(cells, line)
+        self._plan, self._lost = self._headers[key], None
+        self._reader.header_rows += 1
+
+    def _new_plan(self, cells: list[str], line: int) -> Plan:
         names = [cell.strip() for cell in cells]
         folded = [name.lower() for name in names]
         if folded[-1] == "":
@@ -597,8 +707,7 @@ class RecordFile:
         for needed in ("CallId", "CallTime"):
             if needed.lower() not in folded:
                 raise self._error(f"the header has no {needed}: no record could be told", line)
-        self._plan = Plan(self._layout_of(folded, line), tuple(names), self._reads)
-        self._reader.header_rows += 1
+        return Plan(self._layout_of(folded, line), tuple(names), self._reads, is_open=True)
 
     def _layout_of(self, folded: list[str], line: int) -> Layout:
         given = set(folded)
@@ -649,6 +758,21 @@ class RecordFile:
         return CdrError(message, self._stream.name, line)
 
 
+@attrs.frozen
+class LostHeader:
+    """A header row that cannot be read.
+
+    Attributes:
+        line: on which it is.
+        layout: that its names tell, or of the records before it.
+        header: what stands in it.
+    """
+
+    line: int
+    layout: Layout
+    header: tuple[str, ...]
+
+
 class _BadCell(BadValue):
     """A BadValue, and where in the record it is."""
 
@@ -668,6 +792,7 @@ class Plan:
         columns: what they are; None for one that the layout does not have.
         extras: names of those, but for a last one without a name, which every line leaves empty.
         width: cells on a line.
+        is_open: whether the first record may still tell another width.
         reads: how each cell is read, if they are in the order of the record.
         tail: the values that follow.
         kind: the type of the record.
@@ -679,9 +804,12 @@ class Plan:
         layout: Layout,
         header: tuple[str, ...],
         reads: Mapping[ColumnType, _Read],
+        *,
+        is_open: bool = False,
         by_position: bool = False,
     ) -> None:
         self.layout = layout
+        self.is_open = is_open
         self.header = header
         self.width = len(header)
         self.kind: type[CdrRecord] = RECORD_TYPES[layout.name]
@@ -710,10 +838,25 @@ class Plan:
         self._picked = [_reading(column, reads) for column in layout.columns]
         self._nameless = header[-1] == ""
 
-    def for_width(self, width: int) -> Plan:
-        """The plan for a line of so many cells: without a header, older files have fewer."""
-        if self._by_position and width != self.width and width in self.layout.widths:
-            return _by_position(self.layout, self._all_reads, width)
+    def settled(self, width: int, *, ends_empty: bool) -> Plan:
+        """The plan for all records, after the first one.
+
+        Without a header row older files have fewer columns; and a semicolon may stand at the end of
+        each record, or of the header row, or of both.
+
+        Args:
+            width: cells of that record.
+            ends_empty: whether the last one is empty.
+        """
+        if not self.is_open:
+            return self
+        names = self.header if self.header[-1] else self.header[:-1]
+        headers = [names[:older] for older in self.layout.widths] if self._by_position else [names]
+        if ends_empty:
+            headers.append((*names, ""))
+        for header in headers:
+            if len(header) == width:
+                return Plan(self.layout, header, self._all_reads, by_position=self._by_position)
         return self
 
     def fields_from(self, number: int) -> tuple[str, ...]:
@@ -764,11 +907,9 @@ def _reading(column: Column | None, reads: Mapping[ColumnType, _Read]) -> _Read:
     return NEEDED[column.type] if column.required else reads[column.type]
 
 
-def _by_position(
-    layout: Layout, reads: Mapping[ColumnType, _Read], width: int | None = None
-) -> Plan:
+def _by_position(layout: Layout, reads: Mapping[ColumnType, _Read]) -> Plan:
     names = tuple(column.name for column in layout.columns)
-    return Plan(layout, names[:width], reads, by_position=True)
+    return Plan(layout, names, reads, is_open=True, by_position=True)
 
 
 def _names(layout: Layout) -> set[str]:
@@ -789,6 +930,13 @@ def _is_header(cells: list[str], *, first: bool) -> bool:
     if first and {"callid", "calltime"} <= set(names):
         return True
     return known > 2 and known * 2 > len(names)
+
+
+def is_separator_line(line: bytes) -> bool:
+    """Whether this is the line by which a spreadsheet says that there are semicolons."""
+    text = line.decode("utf-8", "replace").removeprefix(_MARK).rstrip("\r\n")
+    match = _SEPARATOR_LINE(text)
+    return match is not None and match[1] == ";"
 
 
 def _lines(block: bytes, max_record: int) -> list[str]:

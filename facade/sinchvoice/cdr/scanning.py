@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -36,7 +36,7 @@ from .queries import (
     settings,
 )
 from .sifting import REJECT_COLUMNS
-from .sources import ByteStream, Source, streams
+from .sources import ByteStream, LeftOut, Source, streams
 
 __all__ = ["Scan", "scan"]
 
@@ -57,6 +57,7 @@ def scan(
     layout: LayoutName | Layout | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    recursive: bool = False,
 ) -> Scan:
     """Look at files of call detail records, and answer questions about them.
 
@@ -68,13 +69,14 @@ def scan(
         layout: of the records before the first header row; needed if there is none.
         memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
         threads: of DuckDB; None for one per core.
+        recursive: whether folders in folders are read as well.
 
     Raises:
         CdrError: a file cannot be read, or is refused.
         InvalidRequest: there is no such layout.
         ImportError: the extra is not installed.
     """
-    return Scan(sources, layout, memory_limit=memory_limit, threads=threads)
+    return Scan(sources, layout, memory_limit=memory_limit, threads=threads, recursive=recursive)
 
 
 class Scan(Database):
@@ -90,6 +92,7 @@ class Scan(Database):
     Attributes:
         records: in all files, rejects included.
         rejected: that could not be read.
+        left_out: files in folders and archives, or found by globs, that are not read.
     """
 
     def __init__(
@@ -99,9 +102,11 @@ class Scan(Database):
         *,
         memory_limit: str | None,
         threads: int | None,
+        recursive: bool = False,
     ) -> None:
         self.records = 0
         self.rejected = 0
+        self.left_out: list[LeftOut] = []
         self._kept = 0
         self._duckdb = import_duckdb()
         self._in_place: list[tuple[ByteStream, Path]] = []
@@ -111,7 +116,8 @@ class Scan(Database):
             self._connection = self._duckdb.connect(
                 config=settings(self._workspace, memory_limit, threads)
             )
-            self._open(list(sources), None if layout is None else layouts.find(layout))
+            opened = streams(list(sources), recursive=recursive, leave_out=self.left_out.append)
+            self._open(opened, None if layout is None else layouts.find(layout))
         except BaseException as error:
             self._temporary.cleanup()
             if isinstance(error, self._duckdb.Error):
@@ -173,11 +179,11 @@ class Scan(Database):
 
     # --- what is in the files ---
 
-    def _open(self, sources: list[Source], layout: Layout | None) -> None:
+    def _open(self, opened: Iterable[ByteStream], layout: Layout | None) -> None:
         names: list[str] = []
         plain: dict[PlainRows, list[tuple[int, PlainRows]]] = {}
         self._connection.execute(_TABLES)
-        for file_id, stream in enumerate(streams(sources), 1):
+        for file_id, stream in enumerate(opened, 1):
             names.append(stream.name)
             folder = self._workspace / str(file_id)
             folder.mkdir()

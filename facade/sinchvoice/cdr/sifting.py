@@ -18,11 +18,11 @@ from typing import IO, Any
 
 import attrs
 
-from ..errors import Reject
+from ..errors import Reject, RejectCause
 from . import values
 from .layouts import LAYOUTS, ColumnType, Layout
 from .plain import COLUMNS, PlainLines, literal
-from .reader import Reader, RecordFile, UnendedLine, split_cells
+from .reader import LostHeader, Reader, RecordFile, UnendedLine, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
@@ -53,7 +53,7 @@ REJECT_COLUMNS = {
 
 
 class NotPlain(Exception):
-    """A header row names other columns: what is plain is another question from there on."""
+    """Lines have other columns from somewhere on: there, what is plain is another question."""
 
 
 @attrs.frozen
@@ -238,7 +238,10 @@ class _Sieve(RecordFile):
         """Write the plain lines before `end`, the first of which is record `number`."""
         lines = self._lines[self._next : end]
         if lines and self._plan is not None and self._plain is not None:
-            self._plan = self._plan.for_width(len(self._plain.names))  # as reading them would do
+            # As reading them would do.
+            self._plan = self._plan.settled(len(self._plain.names), ends_empty=True)
+            if len(self._plan.header) != len(self._plain.names):
+                raise NotPlain
         parts = ["\n"] * (3 * len(lines))
         parts[::3] = map(
             "{};{};".format, count(self._line + self._next), range(number, number + len(lines))
@@ -252,9 +255,13 @@ class _Sieve(RecordFile):
         super()._header(cells, line)
         now, plain = self.plan, self._plain
         assert now is not None  # noqa: S101 - it has just been set
-        names = tuple(name.lower() for name in now.header)
-        if plain is not None and (now.layout, names) != (plain.layout, plain.names):
+        if plain is not None and not plain.suits(now):
             raise NotPlain
+
+    def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
+        if self._plain is not None:
+            raise NotPlain  # with the header row, what the plain lines mean is lost
+        return super()._lose_header(raw, line, before)
 
 
 def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
@@ -374,7 +381,10 @@ def _quoted(name: str) -> str:
 
 def _call_id(reject: Reject) -> str:
     """The CallId in the raw text of a reject, as far as it can be told; else nothing."""
-    place = [name.lower() for name in reject.header].index("callid")
+    names = [name.lower() for name in reject.header]
+    if reject.cause is RejectCause.HEADER or "callid" not in names:
+        return ""
+    place = names.index("callid")
     text = reject.text
     cells = split_cells(text) or text.split(";")
     call_id = cells[place].removeprefix("\ufeff") if place < len(cells) else ""

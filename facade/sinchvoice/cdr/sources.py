@@ -24,15 +24,20 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 
+import attrs
+
 from ..errors import CdrError, InvalidRequest, printable
 
-__all__ = ["ByteStream", "RemoteFile", "Source", "streams"]
+__all__ = ["ByteStream", "LeftOut", "RemoteFile", "Source", "streams"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z0-9+.:\-]+)?://")
 _QUOTED_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s\"'<>]+")
-_CDR_NAME = re.compile(r"[^.].*(?:\.(?:csv|txt)(?:\.(?:gz|bz2|xz|zst|zip))?|\.zip)", re.IGNORECASE)
+_CDR_NAME = re.compile(
+    r".+(?:\.(?:csv|txt)(?:\.(?:gz|bz2|xz|zst|zip))?|\.zip)", re.IGNORECASE | re.DOTALL
+)
+_LEFTOVER = re.compile(r"__MACOSX|Thumbs\.db|desktop\.ini|~\$.*", re.IGNORECASE | re.DOTALL)
 _MAGIC = {
     "gz": b"\x1f\x8b\x08",
     "bz2": b"BZh",
@@ -40,8 +45,34 @@ _MAGIC = {
     "zst": b"\x28\xb5\x2f\xfd",
     "zip": b"PK\x03\x04",
 }
+_EMPTY_ZIP = b"PK\x05\x06"
 # A CallId may begin with BZh: without a name that says so, more has to fit.
 _BZ2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+# What else people take for a file of records, by its first bytes.
+_OTHER_FILES = (
+    (
+        re.compile(rb".{257}ustar", re.DOTALL),
+        "this is a tar archive: unpack it, and give its files",
+    ),
+    (
+        re.compile(rb"PK\x03\x04|\x1f\x8b\x08|\xfd7zXZ\0|\x28\xb5\x2f\xfd"),
+        "this is compressed twice: unpack it once",
+    ),
+    (_BZ2, "this is compressed twice: unpack it once"),
+    (
+        re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|\x1f\x9d|\x04\x22\x4d\x18"),
+        "this is packed in a way that is not known here: unpack it, and give its files",
+    ),
+    (
+        re.compile(rb"\xd0\xcf\x11\xe0"),
+        "this is an Excel workbook: save it as CSV, in UTF-8 and with semicolons",
+    ),
+    (re.compile(rb"PAR1[\0-\x1f]"), "this is a Parquet file: ask DuckDB about it"),
+    (re.compile(rb"%PDF-"), "this is a PDF: give the file of records"),
+    (re.compile(rb".{8}DUCK.{4}\0{4}", re.DOTALL), "this is a DuckDB file: open it as an archive"),
+    (re.compile(rb"SQLite format 3\0"), "this is an SQLite database: give the file of records"),
+)
+_RECOGNISED = 262  # bytes that this takes
 _HEAD = 16
 _READ_SIZE = 1 << 16
 _SPOOLED = 1 << 25
@@ -66,6 +97,36 @@ _DAMAGED = (
     ValueError,
     OverflowError,
 )
+
+
+@attrs.frozen
+class LeftOut:
+    """A file that is in a folder or an archive, or that a glob finds, and that is not read.
+
+    Attributes:
+        name: of the file.
+        reason: what it is, such as `hidden` or `a folder`.
+    """
+
+    name: str
+    reason: str
+
+
+@attrs.frozen
+class _Choice:
+    """Which files are read of those that are found.
+
+    Attributes:
+        recursive: whether folders in folders are read as well.
+        leave_out: is told of each one that is not.
+    """
+
+    recursive: bool
+    leave_out: Callable[[LeftOut], object]
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Leave a file out."""
+        self.leave_out(LeftOut(_storable(name), reason))
 
 
 class _Readable(Protocol):
@@ -103,8 +164,7 @@ class ByteStream:
         origin: _Origin | None = None,
         path: Path | None = None,
     ) -> None:
-        # A name that is no UTF-8 would neither be stored nor printed.
-        self.name = name.encode("utf-8", "backslashreplace").decode()
+        self.name = _storable(name)
         self.path = path
         self._read = read
         self._origin = origin
@@ -146,40 +206,56 @@ class ByteStream:
             self._origin.check_unchanged()
 
 
-def streams(source: Source) -> Generator[ByteStream, None, None]:
+def _storable(name: str) -> str:
+    """A name in UTF-8: any other would neither be stored nor printed."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def streams(
+    source: Source,
+    *,
+    recursive: bool = False,
+    leave_out: Callable[[LeftOut], object] = lambda _: None,
+) -> Generator[ByteStream, None, None]:
     """Open one file after the other, each closed when the next is asked for.
 
     Args:
         source: a path, glob text, folder, URL, binary file, bytes, `-` for standard input, a file
             of fsspec, or an iterable of these.
+        recursive: whether folders in folders are read as well.
+        leave_out: is called with each file of a folder, a glob or an archive that is not read.
 
     Raises:
         CdrError: there is no such folder, or no file in it. A file that cannot be opened raises it
             when it is read, so that whoever wants to can go on with the next.
         InvalidRequest: it is nothing that can be read.
     """
+    yield from _opened_by_kind(source, _Choice(recursive, leave_out))
+
+
+def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, None, None]:
     if isinstance(source, ByteStream):
         yield source  # unpacked already, whatever its name ends in
     elif isinstance(source, bytes | bytearray | memoryview):
-        yield from _unpacked("<bytes>", io.BytesIO(source))
+        yield from _unpacked("<bytes>", io.BytesIO(source), choice)
     elif _is_of_fsspec(source):
         name = _without_secrets(source.fs.unstrip_protocol(source.path))
-        yield from _remote(name, source.fs, source.path)
+        yield from _remote(name, source.fs, source.path, choice)
     elif isinstance(source, str | os.PathLike):
         location = os.fspath(source)
         if not isinstance(location, str) or not location or "\0" in location:
             raise InvalidRequest(f"source {location!r} is not the name of a file")
         if location == "-":
-            yield from _unpacked("<stdin>", sys.stdin.buffer)
+            yield from _unpacked("<stdin>", sys.stdin.buffer, choice)
         elif isinstance(source, str) and _URL.match(location):
-            yield from _remote(_without_secrets(location), *_located(location))
+            yield from _remote(_without_secrets(location), *_located(location), choice)
         else:
-            yield from _local(location)
+            yield from _local(location, choice)
     elif callable(getattr(source, "read", None)):
-        yield from _given(source)
+        yield from _given(source, choice)
     elif isinstance(source, Iterable):
         for each in source:
-            yield from streams(each)
+            yield from _opened_by_kind(each, choice)
     else:
         raise InvalidRequest(
             f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
@@ -194,12 +270,132 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
 # --- where the bytes are ------------------------------------------------------------------------
 
 
-def _local(location: str) -> Generator[ByteStream, None, None]:
-    for path in _paths(location):
-        yield from _or_failing(str(path), _local_file(path))
+def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
+    path = Path(location)
+    try:
+        is_folder = path.is_dir()
+        is_glob = not is_folder and glob.has_magic(location) and not os.path.lexists(location)
+        found = sorted(glob.glob(location, recursive=True)) if is_glob else []  # noqa: PTH207
+    except (OSError, ValueError) as error:
+        raise _unreadable(location, error) from error
+    if is_folder:
+        listed = list(_walk(path, choice, set()))
+        problem = _NO_FILES
+    elif is_glob:
+        listed = list(_matches(map(Path, found), choice))
+        problem = f"no file has a name like this{_bracket_hint(location)}"
+    else:
+        listed, problem = [(path, None)], ""
+    if not listed:
+        raise CdrError(problem, location)
+    for each, failure in listed:
+        if failure is None:
+            yield from _or_failing(str(each), _local_file(each, choice))
+        else:
+            yield _failing(str(each), failure)
 
 
-def _local_file(path: Path) -> Generator[ByteStream, None, None]:
+_NO_FILES = "the folder has no .csv, .txt or .zip files"
+_Listed: TypeAlias = "Iterator[tuple[Path, CdrError | None]]"
+"""Files to be read, and why one cannot be."""
+
+
+def _walk(folder: Path, choice: _Choice, seen: set[Path]) -> _Listed:
+    """The files of a folder, by name; those of its folders stand where they do."""
+    folders = [iter(_sorted(folder))]
+    while folders:
+        path = next(folders[-1], None)
+        if path is None:
+            folders.pop()
+        elif path not in seen:
+            seen.add(path)
+            is_folder = _is_folder(path)
+            refused = _hidden(path.name) if is_folder else _refused_by_name(path.name)
+            if refused is not None:
+                choice.refuse(str(path), refused)
+            elif is_folder and choice.recursive and not path.is_symlink():
+                try:
+                    folders.append(iter(_sorted(path)))
+                except CdrError as error:
+                    yield path, error
+            else:
+                yield from _one(path, choice)
+
+
+def _sorted(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise _unreadable(str(folder), error) from error
+
+
+def _matches(paths: Iterable[Path], choice: _Choice) -> _Listed:
+    """Files that a glob has found, each once."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path in seen:
+            continue
+        seen.add(path)
+        if choice.recursive and _is_folder(path) and not path.is_symlink():
+            try:
+                yield from _walk(path, choice, seen)
+            except CdrError as error:
+                yield path, error
+        else:
+            yield from _one(path, choice)
+
+
+def _one(path: Path, choice: _Choice) -> _Listed:
+    """What was found, if it is a file; links that lead nowhere fail."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        problem = _unreadable(str(path), error)
+        if path.is_symlink():
+            problem = CdrError("this is a link that leads nowhere: mend or remove it", str(path))
+        yield path, problem
+        return
+    if stat.S_ISREG(mode):
+        yield path, None
+    elif not stat.S_ISDIR(mode):
+        choice.refuse(str(path), "a pipe, a socket or a device")
+    elif path.is_symlink():
+        choice.refuse(str(path), "a link to a folder")
+    else:
+        choice.refuse(str(path), "a folder")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _refused_by_name(name: str) -> str | None:
+    """Why a file of this name is not read; None if it is."""
+    return _hidden(name) or (None if _CDR_NAME.fullmatch(name) else _OTHER_NAME)
+
+
+_OTHER_NAME = "not named .csv, .txt or .zip"
+
+
+def _hidden(name: str) -> str | None:
+    if name.startswith(".") and name not in (".", ".."):
+        return "hidden"
+    return "a leftover of a system" if _LEFTOVER.fullmatch(name) else None
+
+
+def _bracket_hint(location: str) -> str:
+    """How to write a folder whose name is taken for a glob, if there is one."""
+    for folder in reversed(Path(location).parents):
+        if glob.has_magic(str(folder)) and folder.is_dir():
+            rest = location[len(str(folder)) :]
+            return f": write {glob.escape(str(folder)) + rest!r}, as the folder has such a name"
+    return ""
+
+
+def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None]:
     origin = _Origin(str(path), partial(_local_identity, path))
     with ExitStack() as stack:
         try:
@@ -207,7 +403,8 @@ def _local_file(path: Path) -> Generator[ByteStream, None, None]:
         except (OSError, ValueError) as error:
             raise _unreadable(str(path), error) from error
         # A pipe has its bytes once.
-        yield from _unpacked(str(path), file, origin, path if path.is_file() else None)
+        own = path if path.is_file() else None
+        yield from _unpacked(str(path), file, choice, origin, own)
 
 
 def _or_failing(
@@ -217,41 +414,21 @@ def _or_failing(
     try:
         yield from opened
     except CdrError as error:
-        failure = error
-    else:
-        return
+        yield _failing(name, error)
 
+
+def _failing(name: str, failure: CdrError) -> ByteStream:
     def fail(_: int) -> bytes:
         raise failure
 
-    yield ByteStream(name, fail)
+    return ByteStream(name, fail)
 
 
-def _paths(location: str) -> list[Path]:
-    path = Path(location)
-    try:
-        if path.is_dir():
-            files = [each for each in path.iterdir() if _CDR_NAME.fullmatch(each.name)]
-            found = sorted(each for each in files if each.is_file())
-            if not found:
-                raise CdrError("the folder has no .csv, .txt or .zip files", location)
-            return found
-        if glob.has_magic(location) and not path.exists():
-            names = sorted(glob.glob(location, recursive=True))  # noqa: PTH207
-            found = [Path(name) for name in names if Path(name).is_file()]
-            if not found:
-                raise CdrError("no file has a name like this", location)
-            return found
-    except (OSError, ValueError) as error:
-        raise _unreadable(location, error) from error
-    return [path]
-
-
-def _given(file: Any) -> Generator[ByteStream, None, None]:
+def _given(file: Any, choice: _Choice) -> Generator[ByteStream, None, None]:
     if isinstance(file, io.TextIOBase):
         raise InvalidRequest("source is a file of text: open it in binary mode, 'rb'")
     name = getattr(file, "name", None)
-    yield from _unpacked(name if isinstance(name, str) else "<file>", file)
+    yield from _unpacked(name if isinstance(name, str) else "<file>", file, choice)
 
 
 def _located(url: str) -> tuple[Any, str]:
@@ -268,42 +445,56 @@ def _located(url: str) -> tuple[Any, str]:
     return system, location
 
 
-def _remote(shown: str, system: Any, location: str) -> Generator[ByteStream, None, None]:
-    for path in _remote_paths(shown, system, location):
+def _remote(
+    shown: str, system: Any, location: str, choice: _Choice
+) -> Generator[ByteStream, None, None]:
+    for path in _remote_paths(shown, system, location, choice):
         name = shown if path == location else _without_secrets(system.unstrip_protocol(path))
-        yield from _or_failing(name, _remote_file(name, system, path))
+        yield from _or_failing(name, _remote_file(name, system, path, choice))
 
 
-def _remote_file(name: str, system: Any, path: str) -> Generator[ByteStream, None, None]:
+def _remote_file(
+    name: str, system: Any, path: str, choice: _Choice
+) -> Generator[ByteStream, None, None]:
     origin = _Origin(name, partial(_remote_identity, name, system, path))
     with ExitStack() as stack:
         with _foreign(name):
             file = stack.enter_context(_opened(system, path))
-        yield from _unpacked(name, _Remote(name, file, origin), origin)
+        yield from _unpacked(name, _Remote(name, file, origin), choice, origin)
 
 
-def _remote_paths(shown: str, system: Any, location: str) -> list[str]:
-    """As `_paths`: the files of a folder, those with a name like a glob, or the one file."""
+def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> list[str]:
+    """As locally: the files of a folder, those with a name like a glob, or the one file."""
     with _foreign(shown):
         # A process may run for days, and has to see today's files.
         system.invalidate_cache()
-        if glob.has_magic(location) and "?" not in location:
-            found = system.glob(location, detail=True).values()
-            problem = "no file has a name like this: check the URL"
-        elif location.endswith("/") or system.info(location)["type"] == "directory":
-            listed = system.ls(location, detail=True)
-            found = [each for each in listed if _CDR_NAME.fullmatch(_last_part(each["name"]))]
-            problem = "the folder has no .csv, .txt or .zip files"
-        else:
+        is_glob = glob.has_magic(location) and "?" not in location
+        if is_glob:
+            found = list(system.glob(location, detail=True).values())
+        elif not (location.endswith("/") or system.info(location)["type"] == "directory"):
             return [location]
-        paths = sorted(each["name"] for each in found if each["type"] == "file")
+        elif choice.recursive:
+            found = list(system.find(location, detail=True).values())
+        else:
+            found = system.ls(location, detail=True)
+        paths = []
+        for each in sorted(found, key=lambda each: each["name"]):
+            below = each["name"].partition("?")[0].removeprefix(location.rstrip("/")).split("/")
+            *folders, name = filter(None, below) if not is_glob else below
+            refused: str | None = None
+            if each["type"] != "file":
+                refused = "a folder"
+            elif not is_glob:
+                hidden = next(filter(None, map(_hidden, folders)), None)
+                refused = hidden or _refused_by_name(name)
+            if refused is None:
+                paths.append(each["name"])
+            else:
+                choice.refuse(_without_secrets(system.unstrip_protocol(each["name"])), refused)
     if not paths:
+        problem = "no file has a name like this: check the URL" if is_glob else _NO_FILES
         raise CdrError(problem, shown)
     return paths
-
-
-def _last_part(path: str) -> str:
-    return path.partition("?")[0].rpartition("/")[2]
 
 
 def _opened(system: Any, path: str) -> Any:
@@ -460,6 +651,7 @@ def _remote_identity(name: str, system: Any, path: str) -> object:
 def _unpacked(
     name: str,
     file: _Readable,
+    choice: _Choice,
     origin: _Origin | None = None,
     path: Path | None = None,
     *,
@@ -471,7 +663,7 @@ def _unpacked(
     if kind == "zip":
         if inside:
             raise CdrError("this is an archive inside an archive: take it out first", name)
-        yield from _members(name, content, origin)
+        yield from _members(name, content, choice, origin)
         return
     failure: type[Exception] = OSError
     with ExitStack() as stack:
@@ -484,7 +676,7 @@ def _unpacked(
             opened = _Decompressed(content, make)
         yield ByteStream(
             name,
-            _checked(name, opened.read, failure, origin),
+            _Recognised(name, _checked(name, opened.read, failure, origin)).read,
             origin=origin,
             path=path if kind is None else None,
         )
@@ -495,8 +687,16 @@ def _kind(name: str, head: bytes) -> str | None:
     magic = _MAGIC.get(suffix)
     if magic is not None:
         if not head.startswith(magic) and not (suffix == "zst" and head[1:4] == b"\x2a\x4d\x18"):
-            raise CdrError(f"the name ends in .{suffix}, but this is no {suffix} file", name)
+            if suffix == "zip" and head.startswith(_EMPTY_ZIP):
+                return suffix
+            raise CdrError(
+                f"the name ends in .{suffix}, but the content is not {suffix}: "
+                "rename the file, or fetch it again",
+                name,
+            )
         return suffix
+    if head.startswith(_EMPTY_ZIP):
+        return "zip"
     for kind, start in _MAGIC.items():
         if head.startswith(start) and (kind != "bz2" or _BZ2.match(head)):
             return kind
@@ -504,7 +704,7 @@ def _kind(name: str, head: bytes) -> str | None:
 
 
 def _members(
-    name: str, content: _Peekable, origin: _Origin | None
+    name: str, content: _Peekable, choice: _Choice, origin: _Origin | None
 ) -> Generator[ByteStream, None, None]:
     with ExitStack() as stack:
         try:
@@ -517,18 +717,71 @@ def _members(
             members = [member for member in archive.infolist() if not member.filename.endswith("/")]
         except _DAMAGED as error:
             raise _unreadable(name, error) from error
-        if not members:
-            raise CdrError("the archive is empty", name)
+        _check_no_document(name, {member.filename for member in members})
+        chosen = []
         for member in members:
+            refused = next(filter(None, map(_hidden, member.filename.split("/"))), None)
+            if refused is None:
+                chosen.append(member)
+            else:
+                choice.refuse(f"{name}!{member.filename}", refused)
+        if not chosen:
+            raise CdrError("the archive is empty: pack it again", name)
+        for member in chosen:
             inner = f"{name}!{member.filename}"
-            if member.flag_bits & 1:
-                raise CdrError("is encrypted: unpack the archive, and give the file", inner)
-            with ExitStack() as opened:
-                try:
-                    stream = opened.enter_context(archive.open(member))
-                except _DAMAGED as error:
-                    raise _unreadable(inner, error) from error
-                yield from _unpacked(inner, stream, origin, inside=True)
+            yield from _or_failing(inner, _member(inner, archive, member, choice, origin))
+
+
+def _member(
+    name: str,
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    choice: _Choice,
+    origin: _Origin | None,
+) -> Generator[ByteStream, None, None]:
+    if member.flag_bits & 1:
+        raise CdrError("is encrypted: unpack the archive, and give the file", name)
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(archive.open(member))
+        except NotImplementedError as error:
+            raise CdrError(
+                "is packed in a way that is not known here: unpack the archive, and give the file",
+                name,
+            ) from error
+        except _DAMAGED as error:
+            raise _unreadable(name, error) from error
+        yield from _unpacked(name, stream, choice, origin, inside=True)
+
+
+def _check_no_document(name: str, members: set[str]) -> None:
+    """Refuse what is an archive for its program alone."""
+    if "[Content_Types].xml" in members or {"mimetype", "content.xml"} <= members:
+        is_workbook = any(member.startswith("xl/") for member in members)
+        kind = "an Excel workbook" if is_workbook else "an office document"
+        raise CdrError(f"this is {kind}: save it as CSV, in UTF-8 and with semicolons", name)
+
+
+class _Recognised:
+    """A file that is refused at its beginning if it evidently is something else."""
+
+    def __init__(self, name: str, read: Callable[[int], bytes]) -> None:
+        self._name = name
+        self._read = read
+        self._left: bytes | None = None
+
+    def read(self, size: int) -> bytes:
+        if self._left is None:
+            self._left = b""
+            while len(self._left) < _RECOGNISED and (part := self._read(_RECOGNISED)):
+                self._left += part
+            for begin, problem in _OTHER_FILES:
+                if begin.match(self._left):
+                    raise CdrError(problem, self._name)
+        if self._left:
+            part, self._left = self._left[:size], self._left[size:]
+            return part
+        return self._read(size)
 
 
 class _Peekable:

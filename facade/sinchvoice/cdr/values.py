@@ -29,9 +29,10 @@ class BadValue(ValueError):
         self.cause = cause
 
 
-# What fits a signed number of 64 bits, and DECIMAL(38, 18), for whoever stores it.
+# What fits a signed number of 64 bits, and DECIMAL(38, 18), for whoever stores it; there, a sum has
+# no more digits than its amounts can have, so that these have nine less.
 _WHOLE = re.compile(r"-?[0-9]{1,18}").fullmatch
-_EXACT = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,18})?").fullmatch
+_EXACT = re.compile(r"-?[0-9]{1,11}(?:\.[0-9]{1,18})?").fullmatch
 # Python's own parser takes week dates, commas, hour 24 and more; which, depends on its version.
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -79,7 +80,7 @@ def integer(cell: str) -> int | None:
 
 
 def decimal(cell: str) -> Decimal | None:
-    """An exact amount: at most 20 digits before the point, and 18 after it."""
+    """An exact amount: at most 11 digits before the point, and 18 after it."""
     if not cell:
         return None
     if _EXACT(cell):
@@ -88,7 +89,7 @@ def decimal(cell: str) -> Decimal | None:
         raise BadValue(RejectCause.DECIMAL, "has a decimal comma: amounts are written with a point")
     raise BadValue(
         RejectCause.DECIMAL,
-        "is not an amount: at most 20 digits, and 18 more after a point, and nothing else",
+        "is not an amount: at most 11 digits, and 18 more after a point, and nothing else",
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
+import re
 import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
@@ -31,8 +31,8 @@ from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
 from ..cdr.layouts import LAYOUTS, find
 from ..cdr.opening import is_database
 from ..cdr.records import RECORD_TYPES
-from ..cdr.sources import streams
-from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject
+from ..cdr.sources import LeftOut, streams
+from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject, RejectCause, printable
 from .options import OutputOptions, command, moment
 from .output import Record, RejectsFound, show_error, write
 
@@ -55,6 +55,9 @@ _Layout = Annotated[
         autocompletion=lambda: list(LAYOUTS),
         help=f"Of records without a header row: {', '.join(LAYOUTS)}.",
     ),
+]
+_Recursive = Annotated[
+    bool, typer.Option("--recursive", help="Read the files of folders in folders as well.")
 ]
 _ARCHIVE = Path("calls.duckdb")
 _Archive = Annotated[
@@ -93,10 +96,12 @@ def check(
     options: OutputOptions,
     files: _Files,
     layout: _Layout = None,
+    recursive: _Recursive = False,
 ) -> None:
     """Read files of call detail records, and say of every record that cannot be read why not."""
     wanted = None if layout is None else find(layout)
     failures: list[CdrError] = []
+    left_out: list[LeftOut] = []
     rejected = 0
 
     def checked(stream: Any) -> Record:
@@ -107,7 +112,11 @@ def check(
             _warn_of_nothing(stream.name)
         return record
 
-    options.output.rows(_each(files, checked, failures), ("file", "layout", "records", "rejected"))
+    options.output.rows(
+        _each(files, checked, failures, left_out, options, recursive=recursive),
+        ("file", "layout", "records", "rejected"),
+    )
+    _tell_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
     if rejected:
         raise RejectsFound(
@@ -116,20 +125,44 @@ def check(
 
 
 def _each(
-    files: list[str], work: Callable[[Any], Record], failures: list[CdrError]
+    files: list[str],
+    work: Callable[[Any], Record],
+    failures: list[CdrError],
+    left_out: list[LeftOut],
+    options: OutputOptions,
+    *,
+    recursive: bool,
 ) -> Iterator[Record]:
     """What comes of each file; what one fails with is kept, and the others are tried."""
     _check_no_archives(files)
     for source in files:
-        opened = streams(source)
+        opened = streams(source, recursive=recursive, leave_out=left_out.append)
         while True:
             try:
                 stream = next(opened, None)
                 if stream is None:
                     break
-                yield work(stream)
+                record = work(stream)
+                yield {**record, "left_out": len(left_out)} if options.as_json else record
             except CdrError as error:
                 failures.append(error)
+
+
+def _tell_left_out(files: Sequence[LeftOut], options: OutputOptions) -> None:
+    """Say how many files are not read, and why; with -v, which ones."""
+    if options.verbose:
+        for file in files:
+            write(f"left out: {printable(file.name, 300)} ({file.reason})", sys.stderr)
+    if files and not options.as_json:
+        reasons = Counter(file.reason for file in files)
+        counts = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
+        plural = "s" * (len(files) > 1)
+        write(f"note: {len(files)} file{plural} left out: {counts}", sys.stderr)
+        hints = [] if options.verbose else ["-v lists them"]
+        if reasons["a folder"]:
+            hints.append("--recursive reads folders")
+        if hints:
+            write(f"hint: {'; '.join(hints)}", sys.stderr)
 
 
 def _fail(failures: list[CdrError], *, as_json: bool) -> None:
@@ -189,32 +222,44 @@ def load(
     files: _Files,
     archive: _Archive = _ARCHIVE,
     layout: _Layout = None,
+    recursive: _Recursive = False,
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
     wanted = None if layout is None else find(layout)
     failures: list[CdrError] = []
     reports: list[cdr.FileReport] = []
+    left_out: list[LeftOut] = []
 
-    def loaded(stream: Any) -> Record:
-        try:
-            (file,) = opened.load_each(stream, layout=wanted, progress=bars.read if bars else None)
-        except CdrError:
-            if bars:
-                bars.give_up()
-            raise
+    def failed(error: CdrError) -> None:
+        failures.append(error)
         if bars:
-            bars.count(file)
-        reports.append(file)
-        return _load_record(file)
+            bars.give_up()
 
+    def loaded() -> Iterator[Record]:
+        for file in opened.load_each(
+            *files,
+            layout=wanted,
+            progress=bars.read if bars else None,
+            failed=failed,
+            recursive=recursive,
+            leave_out=left_out.append,
+        ):
+            if bars:
+                bars.count(file)
+            reports.append(file)
+            record = _load_record(file)
+            yield {**record, "left_out": len(left_out)} if options.as_json else record
+
+    _check_no_archives(files)
     with _opened(archive, must_exist=False) as opened, _progress() as bars:
         options.output.rows(
-            _each(files, loaded, failures),
+            loaded(),
             ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
         )
         still_open = opened.sql("SELECT count(*) FROM rejects WHERE resolved_by IS NULL").rows[0][0]
     if not options.as_json:
         _warn_of(reports, archive, still_open=still_open)
+    _tell_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
 
 
@@ -281,6 +326,7 @@ def stats(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV that no spreadsheet takes for formulas.")
     ] = False,
+    recursive: _Recursive = False,
 ) -> None:
     """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
     currency.
@@ -290,7 +336,7 @@ def stats(
     groups, counted = cast("list[Dimension]", by or []), _filter(where or [])
     # This judges them, before all files are read for nothing.
     kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts)
-    with _asked(files, archive, layout) as opened:
+    with _asked(files, archive, layout, options, recursive=recursive) as opened:
         found = opened.kpis(groups, counted, min_attempts=min_attempts)
     records = [_kpi_record(row) for row in found]
     if as_csv:
@@ -316,10 +362,12 @@ def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
                 "late": day.late,
                 "rejects": day.rejects,
                 "is_gap": day.is_gap,
+                "last_day": _cell(day.last_day),
+                "is_implausible": day.is_implausible,
             }
             for day in days
         ),
-        ("day", "layout", "files", "records", "late", "rejects", "is_gap"),
+        ("day", "last_day", "layout", "files", "records", "late", "rejects", "is_gap"),
     )
 
 
@@ -346,11 +394,12 @@ def rejects(
             if len(reject.raw) < reject.size:  # half a record might pass for a whole one
                 cut += 1
                 continue
-            if reject.header != header:
+            if reject.cause == RejectCause.HEADER:
+                header = None  # it is the header row that has to be corrected, or comes after that
+            elif reject.header != header:
                 header = reject.header
-                sys.stdout.buffer.write(header.encode() + b"\n")
-            sys.stdout.buffer.write(reject.raw + b"\n")
-        sys.stdout.buffer.flush()
+                _write_line(header.encode())
+            _write_line(reject.raw)
         if cut:
             write(
                 f"warning: {cut} left out, too large to be kept whole: take them from their files",
@@ -372,6 +421,15 @@ def rejects(
     )
 
 
+def _write_line(line: bytes) -> None:
+    """Write a line as it is; on a terminal, without anything that would control that."""
+    if sys.stdout.isatty():
+        write(printable(line.decode("utf-8", "backslashreplace"), len(line)))
+    else:
+        sys.stdout.buffer.write(line + b"\n")
+        sys.stdout.buffer.flush()
+
+
 def export(
     options: OutputOptions,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the files go.")],
@@ -389,11 +447,12 @@ def sql(
     files: _Files_or_archive = None,
     archive: _Archive_or_files = None,
     layout: _Layout = None,
+    recursive: _Recursive = False,
 ) -> None:
     """Ask an archive, or files, in SQL; nothing can be changed."""
     if files and os.path.isfile(query):  # noqa: PTH113 - a Path cannot be of every query
         raise InvalidRequest(f"QUERY is {query!r}, which is a file: give the query first")
-    with _asked(files, archive, layout) as opened:
+    with _asked(files, archive, layout, options, recursive=recursive) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
     options.output.rows(
@@ -416,18 +475,27 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _asked(
-    files: list[str] | None, archive: Path | None, layout: str | None
+    files: list[str] | None,
+    archive: Path | None,
+    layout: str | None,
+    options: OutputOptions,
+    *,
+    recursive: bool,
 ) -> cdr.Archive | cdr.Scan:
     """What a question is for: files, if there are any, or an archive."""
     if not files:
         if layout is not None:
             raise InvalidRequest("--layout is for files: name them, or leave it out")
+        if recursive:
+            raise InvalidRequest("--recursive is for folders: name them, or leave it out")
         return _opened(archive or _ARCHIVE)
     if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
     _check_no_archives(files)
     with _needs_duckdb():
-        found = cdr.scan(*files, layout=None if layout is None else find(layout))
+        wanted = None if layout is None else find(layout)
+        found = cdr.scan(*files, layout=wanted, recursive=recursive)
+    _tell_left_out(found.left_out, attrs.evolve(options, as_json=False))
     if found.rejected:
         write(
             f"warning: {found.rejected} of {found.records} records left out, as they cannot be "
@@ -494,7 +562,7 @@ class _Bars:
         size = "" if progress.size in (None, progress.bytes) else f" of {_size(progress.size)}"
         self._bars.update(
             self._file,
-            description=f"{escape(Path(progress.file).name)}, {progress.stage} "
+            description=f"{escape(printable(Path(progress.file).name, 60))}, {progress.stage} "
             f"{_size(progress.bytes)}{size}",
         )
 
@@ -622,24 +690,43 @@ def _kpi_record(row: Any) -> Record:
 
 
 def _write_csv(records: list[Record], names: list[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     currencies = list(
         dict.fromkeys(cost["currency"] for record in records for cost in record["cost"])
     )
     shown = {"amount": "cost", **{name: name for name in ("per_talk_minute", "per_started_minute")}}
-    writer.writerow(
+    _write_cells(
         [*names, *(f"{name} {currency}" for currency in currencies for name in shown.values())]
     )
     for record in records:
         costs = {cost["currency"]: cost for cost in record["cost"]}
         cells = [record[name] for name in names]
-        cells += [costs.get(currency, {}).get(key) for currency in currencies for key in shown]
-        writer.writerow(map(_harmless, cells))
+        for currency in currencies:
+            cost = costs.get(currency, {})
+            amount = cost.get("amount")
+            cells.append(None if amount is None else Decimal(amount))
+            cells += [cost.get(key) for key in ("per_talk_minute", "per_started_minute")]
+        _write_cells(cells)
 
 
-def _harmless(cell: object) -> object:
-    """Text that a spreadsheet would take for a formula, marked as text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(tuple("=+-@\t\r")) else cell
+# Where a cell may begin, whatever a spreadsheet takes for the separator: it knows what is quoted
+# only at the beginning of a cell. Wide forms count as the usual ones.
+_FORMULA = re.compile(
+    '(^|[,;|\t\r\n])(?=[\\s"\ufeff\u200b]*[=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]|[\t\r\n])'
+)
+
+
+def _write_cells(cells: Iterable[object]) -> None:
+    write(",".join(map(_csv_cell, cells)))
+
+
+def _csv_cell(cell: object) -> str:
+    """A cell of CSV that no spreadsheet takes for a formula, and no terminal for a command."""
+    if not isinstance(cell, str):
+        return "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
+    text = _FORMULA.sub(r"\1'", cell)
+    if sys.stdout.isatty():
+        text = printable(text, len(text))
+    return '"{}"'.format(text.replace('"', '""')) if re.search('[,;|"\t\r\n]', text) else text
 
 
 def _cell(value: object) -> object:

@@ -207,13 +207,14 @@ class Output:
             self._json(record)
         elif not sys.stdout.isatty():
             for key, value in record.items():
-                write(f"{key}\t{_plain(value)}")
+                write(f"{_plain(key)}\t{_plain(value)}")
         else:
             grid = Table.grid(padding=(0, 2))
             grid.add_column(style="bold", no_wrap=True)
             grid.add_column(overflow="fold")
             for key, value in record.items():
-                grid.add_row(_label(key) if labelled else Text(key), Text(_plain(value) or "-"))
+                name = _label(key) if labelled else Text(_plain(key))
+                grid.add_row(name, Text(_plain(value) or "-"))
             self.console().print(grid)
 
     def rows(
@@ -240,7 +241,7 @@ class Output:
         elif not sys.stdout.isatty():
             for number, record in enumerate(records):
                 if number == 0:
-                    write("\t".join(record))
+                    write("\t".join(map(_plain, record)))
                 write("\t".join(_plain(value) for value in record.values()))
         elif len(columns) * _NARROWEST > self.console().width:
             for record in records:
@@ -249,7 +250,8 @@ class Output:
         else:
             table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
             for name in columns:
-                table.add_column(_label(name) if labelled else Text(name), overflow="fold")
+                heading = _label(name) if labelled else Text(_plain(name))
+                table.add_column(heading, overflow="fold")
             try:
                 for record in records:
                     for column, name in zip(table.columns, columns, strict=True):

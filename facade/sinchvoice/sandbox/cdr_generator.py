@@ -97,7 +97,8 @@ class Planted:
     """What is planted, and how many of each, in all files together.
 
     Attributes:
-        rejects: records that cannot be read, by cause; each of `size` has 16 MiB.
+        rejects: records that cannot be read, by cause; each of `size` has 16 MiB, and in place of
+            each of `header` stand a header row that cannot be read and one that can.
         duplicates: records that come a second time in the same file.
         duplicates_across: records that come again in the file of a later day.
         conflicts: records that come again, in the same file or a later one, and say something else.
@@ -715,6 +716,9 @@ class _Writer:
             elif slot.kind == "reject":
                 assert slot.cause is not None  # noqa: S101 - a reject has one
                 row, column = _spoiled(cells, slot.cause, arranged)
+                if slot.cause is RejectCause.HEADER:
+                    legible = ";".join(header).encode()
+                    row = b"\0" + legible + ends[0] + legible
                 if column is not None:
                     column = header[names.index(column)]
                 rejects.append(PlantedReject(record, line, offset, slot.cause, column))
