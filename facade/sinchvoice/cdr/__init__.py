@@ -34,14 +34,9 @@ from .records import (
 from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
-    from .archive import (
-        Archive,
-        ArchivedReject,
-        DayCompleteness,
-        FileReport,
-        LoadProgress,
-        LoadReport,
-    )
+    from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
+    from .archive import Archive, ArchivedReject, DayCompleteness
+    from .erasing import EraseReport
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -58,6 +53,7 @@ __all__ = [
     "ColumnType",
     "DayCompleteness",
     "Dimension",
+    "EraseReport",
     "Extras",
     "FileReport",
     "KpiCost",
@@ -75,6 +71,7 @@ __all__ = [
     "Reader",
     "Reject",
     "RejectCause",
+    "RemoveReport",
     "Scan",
     "SipTerminated",
     "Source",
@@ -90,10 +87,12 @@ _LAZY = {
     "ArchivedReject": "archive",
     "ArrowStream": "queries",
     "DayCompleteness": "archive",
-    "FileReport": "archive",
-    "LoadProgress": "archive",
-    "LoadReport": "archive",
+    "EraseReport": "erasing",
+    "FileReport": "accounts",
+    "LoadProgress": "accounts",
+    "LoadReport": "accounts",
     "QueryResult": "queries",
+    "RemoveReport": "accounts",
     "Scan": "scanning",
     "scan": "scanning",
 }

@@ -9,7 +9,7 @@ import attrs
 from .loading import ReadBy
 from .sources import LeftOut
 
-__all__ = ["FileReport", "LoadProgress", "LoadReport"]
+__all__ = ["FileReport", "LoadProgress", "LoadReport", "RemoveReport"]
 
 
 @attrs.frozen(kw_only=True)
@@ -148,3 +148,22 @@ class LoadProgress:
     stage: Literal["reading", "checking", "sifting", "loading", "done"]
     bytes: int
     size: int | None
+
+
+@attrs.frozen(kw_only=True)
+class RemoveReport:
+    """What became of a file that was taken out.
+
+    Attributes:
+        name: of the file.
+        records: that it had.
+        loaded: of these, that were in `records`.
+        restored: records of other files that are in `records` instead.
+        reopened: rejects of other files that are open again.
+    """
+
+    name: str
+    records: int
+    loaded: int
+    restored: int
+    reopened: int

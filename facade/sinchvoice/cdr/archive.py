@@ -22,14 +22,17 @@ from pathlib import Path
 import attrs
 
 from ..errors import CdrError, InvalidRequest
-from . import exporting, layouts
-from .accounts import FileReport, LoadProgress, LoadReport
-from .batches import Loader
+from . import erasing, exporting, layouts, resolving, settling
+from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
+from .batches import Loader, restate
+from .erasing import EraseReport
 from .exporting import MANIFEST
 from .layouts import Layout, LayoutName
-from .opening import ArchiveFile
+from .opening import ArchiveFile, put_new
+from .plain import literal
 from .queries import Database, import_duckdb, interruptible
 from .sources import ByteStream, LeftOut, Source, streams
+from .workspace import Workspace
 
 __all__ = [
     "Archive",
@@ -269,6 +272,156 @@ class Archive(Database):
             raise InvalidRequest(
                 "the archive is open with read_only=True: open it without, to change it"
             )
+
+    # --- upkeep ---
+
+    def remove(self, file: int | str | os.PathLike[str]) -> RemoveReport:
+        """Take out a file that was loaded by mistake, as if it had never come.
+
+        What it had made duplicates and conflicts is what it would be without it: another record of
+        a call takes the place of its own. Rejects that it had resolved are open again.
+
+        Args:
+            file: Its name as loaded, the SHA-256 of its bytes, or its number in the table `files`.
+
+        Raises:
+            CdrError: It cannot be taken out.
+            InvalidRequest: There is no such file, or several.
+        """
+        self._check_writable()
+        with self._changing("removed"), self._transaction("removed", str(file)):
+            file_id, name, records = self._find_file(file)
+            self._check_duplicates_known()
+            loaded = self._one("SELECT loaded FROM files WHERE file_id = ?", file_id)
+            settled = settling.take_out(self._rows, file_id)
+            self._do("DELETE FROM files WHERE file_id = ?", file_id)
+            restate(self._rows, settled)
+            reopened = resolving.reopen(self._rows, file_id)
+        restored = sum(changes["records"] for changes in settled.changes.values())
+        return RemoveReport(
+            name=name, records=records, loaded=loaded, restored=restored, reopened=reopened
+        )
+
+    def _find_file(self, file: int | str | os.PathLike[str]) -> tuple[int, str, int]:
+        given = file if isinstance(file, int) else os.fspath(file)
+        column = "file_id" if isinstance(file, int) else "name"
+        query = "SELECT file_id, name, records FROM files WHERE {} = ?"
+        found = self._rows(query.format(column), given)
+        if not found and not isinstance(file, int):
+            found = self._rows(query.format("sha256"), given)
+        if len(found) != 1:
+            numbers = ", ".join(str(each[0]) for each in found)
+            problem = f"is file {numbers}: give one of the numbers" if found else "is not loaded"
+            raise InvalidRequest(f"{given!r} {problem}; the table files has all of them")
+        file_id, name, records = found[0]
+        return file_id, name, records
+
+    def _check_duplicates_known(self) -> None:
+        """Refuse to remove from an archive that was made when duplicates were only counted."""
+        counted = "SELECT coalesce(sum(duplicates), 0) FROM files"
+        if self._one("SELECT count(*) FROM kept.duplicates") != self._one(counted):
+            raise CdrError(
+                "an earlier version loaded duplicates into this archive, and kept no note of "
+                "which: load all files but this one into a new archive",
+                str(self.path),
+            )
+
+    def erase(
+        self,
+        *,
+        before: date | None = None,
+        numbers: Sequence[str] = (),
+        users: Sequence[str] = (),
+    ) -> EraseReport:
+        """Erase calls for good: their records, conflicts and rejects.
+
+        They stay erased when their files are loaded again. What is left of a call is a hash of its
+        id. The archive is compacted, so that its file has nothing of them. Exports, backups and the
+        files that were loaded are not touched.
+
+        Args:
+            before: Calls made on an earlier day, in UTC. Such calls are not loaded any more.
+            numbers: Calls from or to these phone numbers, however they are written.
+            users: Calls from or to these app users.
+
+        Raises:
+            CdrError: Nothing was erased; or it was, and the archive could not be compacted.
+            InvalidRequest: Nothing is given.
+        """
+        self._check_writable()
+        for name, texts in (("numbers", numbers), ("users", users)):
+            if isinstance(texts, str) or not all(texts):
+                raise InvalidRequest(f"{name} is {texts!r}: give a list of texts")
+        if before is None and not numbers and not users:
+            raise InvalidRequest("nothing is given to erase: give before, numbers or users")
+        if isinstance(before, datetime):
+            raise InvalidRequest(f"before is {before!r}: give a day")
+        with self._changing("erased"), self._transaction("erased"):
+            report, settled = erasing.erase(self._rows, before, numbers, users)
+            restate(self._rows, settled)
+        self.compact()
+        return report
+
+    def compact(self) -> None:
+        """Write the archive anew, without the room that was left by what is gone.
+
+        It needs room for another one beside it.
+
+        Raises:
+            CdrError: It cannot be written; it is as it was.
+        """
+        self._check_writable()
+        with self._changing("compacted"):
+            folder = self._file.workspace.folder("compact")
+            try:
+                self._copy(folder / "archive")
+                self._file.replace(folder / "archive")
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._connection = self._file.connection
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Copy the archive, as it is at this moment, to another one for its owner alone.
+
+        Args:
+            path: Of the copy; nothing may be there.
+
+        Raises:
+            CdrError: It is there, or cannot be written.
+        """
+        target = Path(path).absolute()
+        with self._changing("copied"):
+            if os.path.lexists(target):
+                raise CdrError("this is there already: give a new name", str(target))
+            folder = self._file.workspace.folder("backup")
+            try:
+                self._copy(folder / "archive")
+                with Workspace(target, "backup") as near:
+                    shutil.move(folder / "archive", near.path / "archive")
+                    (near.path / "archive").chmod(0o600)
+                    put_new(near.path / "archive", target)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        return target
+
+    def _copy(self, path: Path) -> None:
+        """Copy the database to a new file in the workspace."""
+        name = '"{}"'.format(str(self._one("SELECT current_database()")).replace('"', '""'))
+        self._do(f"ATTACH {literal(path)} AS copied (READ_WRITE)")
+        try:
+            self._do(f"COPY FROM DATABASE {name} TO copied")
+            self._do("CHECKPOINT copied")
+        finally:
+            self._do("DETACH copied")
+
+    @contextmanager
+    def _changing(self, done: str) -> Iterator[None]:
+        """While the archive is changed or copied: what goes wrong is a CdrError."""
+        try:
+            yield
+        except (OSError, self._duckdb.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CdrError(f"nothing was {done}: {reason}", str(self.path)) from error
 
     # --- questions ---
 

@@ -24,6 +24,7 @@ import attrs
 from ..errors import CdrError
 from . import loading, resolving, settling
 from .accounts import FileReport, LoadProgress
+from .erasing import drop_erased
 from .layouts import Layout
 from .loading import Doubt, Found, Spooled
 from .plain import PlainRows
@@ -312,6 +313,7 @@ class Loader:
         if any(file.found is not None and file.found.rejects for file in files.values()):
             count = "SELECT file_id, count(*) FROM kept.rejects WHERE file_id >= ? GROUP BY ALL"
             rejected.update(dict(self._run(count, first)))
+        erased_records, erased_rejects = drop_erased(self._run, first)
         settled = settling.settle_fresh(self._run, first)
         known = [(number, file.report.sha256) for number, file in files.items() if file.is_known]
         resolved = resolving.resolve_fresh(self._run, first, known)
@@ -321,18 +323,19 @@ class Loader:
             report = attrs.evolve(
                 file.report,
                 records=file.found.records,
-                loaded=came + changes["records"],
+                loaded=came - erased_records[file_id] + changes["records"],
                 duplicates=changes["duplicates"],
                 conflicts=changes["conflicts"],
-                rejected=rejected[file_id],
+                rejected=rejected[file_id] - erased_rejects[file_id],
+                erased=erased_records[file_id] + erased_rejects[file_id],
                 completed=settled.completed[file_id],
                 resolved=resolved[file_id],
                 read_by=file.found.read_by,
             )
-            if report.records != came + report.rejected:
+            if report.records != came + rejected[file_id]:
                 raise Doubt(
-                    f"{report.records} records are not {came} that came and {report.rejected} "
-                    "that were rejected"
+                    f"{report.records} records are not {came} that came and "
+                    f"{rejected[file_id]} that were rejected"
                 )
             file.report = report
             counts = days[file_id]

@@ -20,7 +20,7 @@ from .workspace import Workspace, remove_abandoned
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ArchiveFile", "InUse", "is_database"]
+__all__ = ["ArchiveFile", "InUse", "is_database", "put_new"]
 
 _BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB writes beside a file."""
@@ -30,6 +30,7 @@ _PURPOSE = "work"
 
 _open_here: set[tuple[int, int]] = set()
 """The files that this process has open, by device and number: a file can have several names."""
+_NOT_THERE = (0, 0)
 _guard = threading.Lock()
 
 
@@ -76,6 +77,7 @@ class ArchiveFile:
         self._wal = self.path.with_name(self.path.name + ".wal")
         self._identity: tuple[int, int] | None = None
         _check_name(self.path)
+        self._check_not_open_here()
         _check_is_database(self.path)
         self._check_beside()
         if read_only and not self.path.exists():
@@ -138,19 +140,16 @@ class ArchiveFile:
         while True:
             if not self.path.exists():
                 self._create()
-            identity = _identity(self.path)
             with _guard:
-                if identity in _open_here:
-                    raise CdrError(
-                        "this process has the archive open already: use that one, or close it",
-                        str(self.path),
-                    )
+                identity = self._check_not_open_here()
+                if identity == _NOT_THERE:
+                    continue
                 _open_here.add(identity)
             try:
                 self._check_beside()
                 connection = self._connect()
                 # Whoever had it open before may have put another file into its place.
-                if identity == _identity(self.path, missing=(0, 0)):
+                if identity == _identity(self.path):
                     self._set_up(connection)
                     self.connection, self._identity = connection, identity
                     return
@@ -162,6 +161,19 @@ class ArchiveFile:
                 if self._identity is None:
                     _open_here.discard(identity)
             time.sleep(_ASK_AGAIN)
+
+    def _check_not_open_here(self) -> tuple[int, int]:
+        """Refuse a file that this process has open already, and return its identity.
+
+        That comes before anything else opens it: to close it again would take away its lock.
+        """
+        identity = _identity(self.path)
+        if identity in _open_here:
+            raise CdrError(
+                "this process has the archive open already: use that one, or close it",
+                str(self.path),
+            )
+        return identity
 
     def _let_go(self) -> None:
         identity, self._identity = self._identity, None
@@ -207,14 +219,9 @@ class ArchiveFile:
                 tables.create(connection)
             new.chmod(0o600)
             try:
-                os.link(new, self.path)
+                put_new(new, self.path)
             except FileExistsError:
                 return  # another process made one meanwhile
-            except OSError:  # a file system without links
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-                new.replace(self.path)
-            else:
-                new.unlink()
             self.is_new = True
         except (OSError, self._duckdb.Error) as error:
             raise CdrError(
@@ -275,6 +282,23 @@ class ArchiveFile:
         return kind(f"{problem} ({_reason(error)})", str(self.path))
 
 
+def put_new(path: Path, target: Path) -> None:
+    """Move a file to where nothing is yet.
+
+    Raises:
+        FileExistsError: Something is.
+    """
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+        path.replace(target)
+    else:
+        path.unlink()
+
+
 class _Locked:
     """A file that nobody can open as a database for a while, this process included."""
 
@@ -298,12 +322,13 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error).partition("\n")[0]
 
 
-def _identity(path: Path, missing: tuple[int, int] | None = None) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, int]:
+    """Device and number of a file; or that it is not there."""
     try:
         found = path.stat()
-    except FileNotFoundError as error:
-        if missing is not None:
-            return missing
+    except FileNotFoundError:
+        return _NOT_THERE
+    except OSError as error:
         raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
     return found.st_dev, found.st_ino
 
