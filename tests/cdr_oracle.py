@@ -10,7 +10,7 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 from sinchvoice import CdrError, MxpEndpoint, PstnEndpoint, SipEndpoint, cdr
 from sinchvoice.cdr import LAYOUTS, Archive, RejectCause
+from sinchvoice.cdr.reader import Reader, RecordFile, UnendedLine
+from sinchvoice.cdr.sources import ByteStream
 from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 CONTENT = (
@@ -38,6 +40,19 @@ class Counts(NamedTuple):
     rejected: int
 
 
+class Occurrence(NamedTuple):
+    """A record that was read: of which file, the how manieth, and what it says.
+
+    Attributes:
+        unended: What the reader says of it if its line has no end.
+    """
+
+    file: tuple[str, str | None]
+    number: int
+    row: tuple[Any, ...]
+    unended: UnendedLine | None
+
+
 class Ledger:
     """The tables of an archive, by their definitions, from what the exact reader finds.
 
@@ -45,11 +60,9 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.records: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-        self.conflicts: dict[tuple[Any, ...], tuple[Any, ...]] = {}
         self.rejects: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-        self._contents: dict[tuple[str, str], set[tuple[Any, ...]]] = {}
-        self._files: set[tuple[str, str | None]] = set()
+        self._calls: dict[tuple[str, str], list[Occurrence]] = {}
+        self._files: dict[tuple[str, str | None], int] = {}
 
     def add(self, content: bytes, layout: Any = None) -> Counts:
         """Account for a file as an archive has to.
@@ -63,28 +76,69 @@ class Ledger:
         assert reader.records == len(found) + len(reader.rejects)
         if file in self._files:
             return Counts(0, 0, 0, 0, 0)
-        self._files.add(file)
+        self._files[file] = reader.records
         rejected = {reject.record: reject for reject in reader.rejects}
         assert len(rejected) == len(reader.rejects)
+        unended = unended_line(content, layout)
         good = iter(found)
-        kinds: Counter[str] = Counter()
+        calls = set()
         for number in range(1, reader.records + 1):
             if number in rejected:
                 self.rejects[(*file, number)] = reject_row(rejected[number])
-                kinds["rejected"] += 1
                 continue
             row = record_row(next(good))
-            known = self._contents.setdefault((row[0], row[1]), set())
-            if not known:
-                self.records[(*file, number)] = row
-                kinds["loaded"] += 1
-            elif row in known:
-                kinds["duplicates"] += 1
-            else:
-                self.conflicts[(*file, number)] = row
-                kinds["conflicts"] += 1
-            known.add(row)
+            mark = unended if unended is not None and unended.record == number else None
+            calls.add((row[0], row[1]))
+            every = self._calls.setdefault((row[0], row[1]), [])
+            every.append(Occurrence(file, number, row, mark))
+        kinds = Counter(fate for each, fate in self._fates(calls) if each.file == file)
+        kinds["rejected"] = len(rejected)
         return Counts(reader.records, *(kinds[name] for name in Counts._fields[1:]))
+
+    def remove(self, content: bytes, layout: Any = None) -> None:
+        """Forget a file, as if it had never come."""
+        file = (hashlib.sha256(content).hexdigest(), layout)
+        del self._files[file]
+        self.rejects = {name: row for name, row in self.rejects.items() if name[:2] != file}
+        for call, every in list(self._calls.items()):
+            left = [each for each in every if each.file != file]
+            if left:
+                self._calls[call] = left
+            else:
+                del self._calls[call]
+
+    def counts(self) -> dict[tuple[str, str | None], Counts]:
+        """What became of the records of each file."""
+        kinds: dict[tuple[str, str | None], Counter[str]] = {
+            file: Counter() for file in self._files
+        }
+        for each, fate in self._fates(self._calls):
+            kinds[each.file][fate] += 1
+        for *file, _ in self.rejects:
+            kinds[file[0], file[1]]["rejected"] += 1
+        return {
+            file: Counts(self._files[file], *(found[name] for name in Counts._fields[1:]))
+            for file, found in kinds.items()
+        }
+
+    def table(self, fate: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+        """The rows that have this fate, by name."""
+        return {
+            (*each.file, each.number): each.row
+            for each, found in self._fates(self._calls)
+            if found == fate
+        }
+
+    def _fates(self, calls: Iterable[tuple[str, str]]) -> Iterator[tuple[Occurrence, str]]:
+        for every in map(self._calls.__getitem__, calls):
+            kept = kept_of(every)
+            known: set[tuple[Any, ...]] = set()
+            for each in every:
+                if each is kept:
+                    yield each, "loaded"
+                else:
+                    yield each, "duplicates" if each.row in known else "conflicts"
+                known.add(each.row)
 
     def load(self, archive: Archive, content: bytes, layout: Any = None) -> cdr.FileReport | None:
         """Load a file into an archive that has what this has, and compare what became of it.
@@ -111,10 +165,13 @@ class Ledger:
 
     def compare(self, archive: Archive) -> None:
         """Compare every row of every table."""
-        assert table(archive, "records") == self.records
-        assert table(archive, "conflicts") == self.conflicts
+        assert table(archive, "records") == self.table("loaded")
+        assert table(archive, "conflicts") == self.table("conflicts")
+        numbers = ", ".join(Counts._fields)
+        found = archive.sql(f"SELECT sha256, layout, {numbers} FROM files").rows  # noqa: S608
+        assert {(row[0], row[1]): Counts(*row[2:]) for row in found} == self.counts()
         files = dict[int, tuple[str, str | None]](
-            (number, file)
+            (number, (file[0], file[1]))
             for number, *file in archive.sql("SELECT file_id, sha256, layout FROM files").rows
         )
         rejects = {}
@@ -123,13 +180,60 @@ class Ledger:
         last_of_bytes = {sha256: number for number, (sha256, _) in sorted(files.items())}
         for each in every:
             rejects[(*files[each.file_id], each.record)] = reject_row(each)
-            found = (each.layout, each.call_id or "") in self._contents
+            known = (each.layout, each.call_id or "") in self._calls
             again = (
                 last.get((each.layout, each.call_id), each.file_id) > each.file_id
                 or last_of_bytes[files[each.file_id][0]] > each.file_id
             )
-            assert (each.resolved_by is not None) == (found or again)
+            assert (each.resolved_by is not None) == (known or again)
         assert rejects == self.rejects
+
+
+def unended_line(content: bytes, layout: Any) -> UnendedLine | None:
+    """What the exact reader says of the last record, if its line has no end."""
+    bytes_left = io.BytesIO(content)
+    chosen = None if layout is None else LAYOUTS[layout]
+    file = RecordFile(Reader(b"", chosen), ByteStream("made up", bytes_left.read))
+    while file.batch() is not None:
+        file.take_reject()
+    return file.unended
+
+
+def kept_of(every: Sequence[Occurrence]) -> Occurrence:
+    """Which record of a call is kept: the first, or one that goes on where it was cut."""
+    kept = every[0]
+    for place, each in enumerate(every):
+        if kept.unended is None or kept.row in {
+            other.row for other in every[:place] if other.unended is None
+        }:
+            break
+        if each.row != kept.row and goes_on(each.row, kept.row, kept.unended):
+            kept = each
+    return kept
+
+
+def goes_on(whole: tuple[Any, ...], cut: tuple[Any, ...], unended: UnendedLine) -> bool:
+    """Whether a row is another one, with more in its last column or in those that may follow."""
+    last, *following = ("to_" if name == "to" else name for name in unended.fields)
+    for name, one, other in zip(CONTENT, whole, cut, strict=True):
+        if name == last == "extras":
+            missing = {key: text for key, text in other if (key, text) not in one}
+            more = {key: text for key, text in one if (key, text) not in other}
+            if set(missing) - set(more) or any(
+                missing.get(key, "") != unended.text or not text.startswith(unended.text)
+                for key, text in more.items()
+            ):
+                return False
+        elif name == last:
+            text = "" if one is None else f"{one:f}" if name == "amount" else str(one)
+            begun = unended.text
+            if name in ("result", "reason"):
+                text, begun = text.upper(), begun.upper()
+            if not text.startswith(begun):
+                return False
+        elif one != other and (name not in following or other is not None):
+            return False
+    return True
 
 
 def table(archive: Archive, name: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:

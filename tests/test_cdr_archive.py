@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from cdr_kills import check_kills
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, plain
+from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, plain
 from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
@@ -806,16 +807,174 @@ def test_parquet_is_written_by_day_and_replaced_as_a_whole(archive: Archive, tmp
         .order("day")
     )
     assert found.fetchall() == [(date(2026, 11, 2), 30), (date(2026, 11, 4), 20)]
-    (folder / "day=2025-01-01").mkdir()
-    assert archive.to_parquet(folder) == files
+    archive.load(generated(10, day=date(2026, 11, 5)))
+    assert len(archive.to_parquet(folder)) == 3
     assert sorted(each.name for each in folder.parent.iterdir()) == ["calls"]
 
 
-def test_parquet_overwrites_nothing_else(archive: Archive, tmp_path: Path):
+def test_an_export_is_for_the_owner_alone(archive: Archive, tmp_path: Path):
+    archive.load(generated(10))
+    before = os.umask(0)
+    try:
+        archive.to_parquet(tmp_path / "calls")
+    finally:
+        os.umask(before)
+    every = [tmp_path / "calls", *(tmp_path / "calls").rglob("*")]
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in every}
+    assert modes == {0o600, 0o700}
+
+
+def put_file(folder: Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+
+
+def put_folder(folder: Path) -> None:
+    (folder / "day=monday").mkdir()
+
+
+def put_file_into_a_day(folder: Path) -> None:
+    (folder / "day=2026-11-02" / "data_1.parquet").write_text("mine")
+
+
+def put_link(folder: Path) -> None:
+    (folder / "day=2026-11-03").symlink_to(folder.parent)
+
+
+def change_file(folder: Path) -> None:
+    path = folder / "day=2026-11-02" / "data_0.parquet"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+
+
+def lose_manifest(folder: Path) -> None:
+    (folder / "day=2026-11-02" / exporting.MANIFEST).unlink()
+
+
+def spoil_manifest(folder: Path) -> None:
+    (folder / "day=2026-11-02" / exporting.MANIFEST).write_bytes(b"[" * 100_000)
+
+
+def everything(folder: Path) -> dict[Path, bytes | None]:
+    return {each: each.read_bytes() if each.is_file() else None for each in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put_file,
+        put_folder,
+        put_file_into_a_day,
+        put_link,
+        change_file,
+        lose_manifest,
+        spoil_manifest,
+    ],
+)
+def test_an_export_replaces_nothing_that_no_export_wrote(
+    archive: Archive, tmp_path: Path, change: Any
+):
+    archive.load(generated(10))
+    folder = tmp_path / "calls"
+    archive.to_parquet(folder)
+    change(folder)
+    before = everything(folder)
+    with pytest.raises(CdrError, match="which no export wrote, and would lose it: give a new"):
+        archive.to_parquet(folder)
+    assert everything(folder) == before
+    assert {each.name for each in tmp_path.iterdir()} >= {"calls", "calls.duckdb"}
+
+
+def test_a_folder_that_looks_like_an_export_is_not_one(archive: Archive, tmp_path: Path):
+    folder = tmp_path / "my" / "day=monday"
+    folder.mkdir(parents=True)
+    (folder / "x").touch()
+    with pytest.raises(CdrError, match="has the folder day=monday, which no export wrote"):
+        archive.to_parquet(tmp_path / "my")
+    assert (folder / "x").exists()
+
+
+def test_a_file_that_comes_while_an_export_is_written_is_kept(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    archive.load(generated(10))
+    folder = tmp_path / "calls"
+    archive.to_parquet(folder)
+    write = exporting.write
+
+    def write_meanwhile(*arguments: Any) -> None:
+        write(*arguments)
+        put_file(folder)
+
+    monkeypatch.setattr(exporting, "write", write_meanwhile)
+    with pytest.raises(CdrError, match=r"has the file notes\.txt"):
+        archive.to_parquet(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_an_export_to_a_link_goes_where_that_leads(archive: Archive, tmp_path: Path):
+    archive.load(generated(10))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (path,) = archive.to_parquet(tmp_path / "link")
+    assert path == tmp_path / "real" / "day=2026-11-02" / "data_0.parquet"
+    assert (tmp_path / "link").is_symlink()
+
+
+KILLED_EXPORT = """
+import os, pathlib, sys
+from sinchvoice import cdr
+from sinchvoice.cdr import exporting
+
+def kill(*_):
+    os.kill(os.getpid(), 9)
+
+rename = pathlib.Path.rename
+def rename_once(path, target):
+    if path.name == "new":
+        kill()
+    return rename(path, target)
+
+if sys.argv[3] == "writing":
+    exporting._description = kill
+else:
+    pathlib.Path.rename = rename_once
+with cdr.Archive(sys.argv[1]) as archive:
+    archive.to_parquet(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize(("when", "left"), [("writing", True), ("moving", False)])
+def test_what_a_killed_export_left_is_cleaned_up_by_the_next(tmp_path: Path, when: str, left: bool):
+    path, folder = tmp_path / "calls.duckdb", tmp_path / "calls"
+    with Archive(path) as archive:
+        archive.load(generated(10))
+        files = archive.to_parquet(folder)
+        content = [each.read_bytes() for each in files]
+    command = [sys.executable, "-c", KILLED_EXPORT, path, folder, when]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert folder.exists() == left
+    assert len(list(tmp_path.iterdir())) > 2
+    with Archive(path) as archive:
+        exporting.recover(folder)
+        assert [each.read_bytes() for each in files] == content
+        assert archive.to_parquet(folder) == files
+    assert {each.name for each in tmp_path.iterdir()} == {"calls", "calls.duckdb"}
+
+
+def test_an_export_survives_whoever_cleans_up_temporary_files(archive: Archive, tmp_path: Path):
+    archive.load(generated(10))
+    for each in tmp_path.glob(".calls.duckdb-*"):
+        shutil.rmtree(each)
+    assert archive.to_parquet(tmp_path / "calls")
+    assert archive.load(generated(10, seed=1)).loaded == 10
+
+
+def test_an_export_is_written_to_a_folder_and_nowhere_else(archive: Archive, tmp_path: Path):
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(CdrError, match="no export: give a new folder"):
+    with pytest.raises(CdrError, match="which no export wrote"):
         archive.to_parquet(tmp_path)
-    with pytest.raises(CdrError, match="no export"):
+    with pytest.raises(CdrError, match="not a folder"):
         archive.to_parquet(tmp_path / "mine.txt")
     with pytest.raises(CdrError, match="cannot be written"):
         archive.to_parquet(tmp_path / "mine.txt" / "below")
@@ -860,12 +1019,20 @@ def test_a_process_opens_an_archive_once(archive: Archive):
     assert load(archive, file(row())).loaded == 1
 
 
-def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path):
-    left = tmp_path / ".calls.duckdb-work-left"
-    left.mkdir()
-    (left / "copy").touch()
-    with Archive(tmp_path / "calls.duckdb"):
+def test_what_a_killed_process_left_behind_is_removed_and_nothing_else(tmp_path: Path):
+    path = tmp_path / "calls.duckdb"
+    code = (
+        "import os, sys; from sinchvoice import cdr\n"
+        "cdr.Archive(sys.argv[1]); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=False)
+    (left,) = tmp_path.glob(".calls.duckdb-work-*")
+    mine = tmp_path / ".calls.duckdb-work-mine"
+    mine.mkdir()
+    (mine / "notes").touch()
+    with Archive(path):
         assert not left.exists()
+    assert (mine / "notes").exists()
 
 
 def test_a_closed_archive_says_so(archive: Archive):
@@ -888,7 +1055,7 @@ def test_a_closed_archive_says_so(archive: Archive):
 def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     text = tmp_path / "text"
     text.write_text("something")
-    refused = {text: "this is no archive: give the file", tmp_path: "cannot be read"}
+    refused = {text: "this is not an archive: give the file", tmp_path: "cannot be read"}
     for path, problem in refused.items():
         with pytest.raises(CdrError, match=problem):
             Archive(path)
@@ -896,17 +1063,17 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [text]
     with duckdb.connect(str(tmp_path / "other")) as other:
         other.execute("CREATE TABLE records (a INTEGER)")
-    with pytest.raises(CdrError, match="no archive of call detail records"):
+    with pytest.raises(CdrError, match="not an archive of call detail records"):
         Archive(tmp_path / "other")
     with duckdb.connect(str(tmp_path / "newer")) as other:
         other.execute("CREATE TABLE sinchvoice_archive AS SELECT 99 AS version")
     with pytest.raises(CdrError, match="has version 99"):
         Archive(tmp_path / "newer")
-    with pytest.raises(CdrError, match="cannot be made: No such file"):
+    with pytest.raises(CdrError, match="the archive cannot be made: No such file"):
         Archive(tmp_path / "missing" / "calls.duckdb")
     with pytest.raises(CdrError, match="DuckDB takes no `.` in a path"):
         Archive(tmp_path / "what?")
-    with pytest.raises(CdrError, match="nothing that is no UTF-8"):
+    with pytest.raises(CdrError, match="nothing that is not UTF-8"):
         Archive(tmp_path / os.fsdecode(b"\xff"))
     with pytest.raises(CdrError, match="cannot be opened"):
         Archive(tmp_path / "limited", memory_limit="much")

@@ -34,15 +34,10 @@ from .records import (
 from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
-    from .archive import (
-        Archive,
-        ArchivedReject,
-        DayCompleteness,
-        FileReport,
-        LoadProgress,
-        LoadReport,
-    )
+    from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
+    from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
+    from .erasing import EraseReport
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -60,6 +55,7 @@ __all__ = [
     "ColumnType",
     "DayCompleteness",
     "Dimension",
+    "EraseReport",
     "Extras",
     "FileReport",
     "KpiCost",
@@ -78,6 +74,7 @@ __all__ = [
     "Reader",
     "Reject",
     "RejectCause",
+    "RemoveReport",
     "Scan",
     "SipTerminated",
     "Source",
@@ -96,10 +93,12 @@ _LAZY = {
     "ArrowRecords": "arrow",
     "ArrowStream": "queries",
     "DayCompleteness": "archive",
-    "FileReport": "archive",
-    "LoadProgress": "archive",
-    "LoadReport": "archive",
+    "EraseReport": "erasing",
+    "FileReport": "accounts",
+    "LoadProgress": "accounts",
+    "LoadReport": "accounts",
     "QueryResult": "queries",
+    "RemoveReport": "accounts",
     "Scan": "scanning",
     "arrow_schema": "arrow",
     "read_arrow": "arrow",

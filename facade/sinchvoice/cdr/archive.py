@@ -10,32 +10,29 @@ It needs the extra: `pip install 'sinchvoice[cdr]'`.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 
 from ..errors import CdrError, InvalidRequest
-from . import layouts, loading
+from . import erasing, exporting, layouts, resolving, settling
+from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
+from .batches import Loader, restate
+from .erasing import EraseReport
+from .exporting import MANIFEST
 from .layouts import Layout, LayoutName
-from .loading import Doubt, Found, ReadBy, Spooled
-from .plain import COLUMNS, literal
-from .queries import Database, import_duckdb, interruptible, lock, settings
+from .opening import ArchiveFile, put_new
+from .plain import literal
+from .queries import Database, import_duckdb, interruptible
 from .sources import ByteStream, LeftOut, Source, streams
-
-if TYPE_CHECKING:
-    import duckdb
+from .workspace import Workspace
 
 __all__ = [
     "Archive",
@@ -46,149 +43,8 @@ __all__ = [
     "LoadReport",
 ]
 
-VERSION = 1
-"""Of the tables."""
-
-_COMPARED = [name for name in COLUMNS if name not in ("file_id", "record", "line")]
-_RECORDS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-_TABLES = f"""
-CREATE TABLE sinchvoice_archive (version INTEGER);
-INSERT INTO sinchvoice_archive VALUES ({VERSION});
-CREATE TABLE files (
-    file_id INTEGER, sha256 VARCHAR, layout VARCHAR, name VARCHAR, size BIGINT, layouts VARCHAR[],
-    loaded_at TIMESTAMP, day DATE, read_by VARCHAR, records BIGINT, loaded BIGINT,
-    duplicates BIGINT, conflicts BIGINT, rejected BIGINT
-);
-CREATE TABLE records ({_RECORDS});
-CREATE TABLE conflicts ({_RECORDS});
-CREATE TABLE rejects (
-    reject_id BIGINT, file_id INTEGER, line BIGINT, "offset" BIGINT, record BIGINT, layout VARCHAR,
-    column_name VARCHAR, value VARCHAR, cause VARCHAR, message VARCHAR, raw BLOB, size BIGINT,
-    header VARCHAR, call_id VARCHAR, resolved_by INTEGER
-);
-"""  # noqa: S608 - constants of this module
-
-
-@attrs.frozen(kw_only=True)
-class FileReport:
-    """What became of one file: `records == loaded + duplicates + conflicts + rejected`.
-
-    Attributes:
-        name: of the file; a member of an archive is `archive.zip!member`.
-        sha256: of its bytes, unpacked.
-        size: how many there are.
-        records: in the file; 0 if it was skipped.
-        loaded: that are in the table `records` now, and were not before.
-        duplicates: that were known, with the same content.
-        conflicts: with a call id that was known, and other content; they are in `conflicts`.
-        rejected: that could not be read; they are in `rejects`.
-        resolved: rejects of any file that are resolved now, as their call is in `records`.
-        skipped: whether the same bytes had been loaded before, so that there was nothing to do.
-        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader, `mixed` if that read
-            only the lines that were not plainly good.
-        fallback: why the file was read a second time, exactly: what DuckDB had read did not add up,
-            and was undone. None if there was nothing of that kind.
-        seconds: that it took.
-    """
-
-    name: str
-    sha256: str
-    size: int
-    records: int = 0
-    loaded: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    rejected: int = 0
-    resolved: int = 0
-    skipped: bool = False
-    read_by: ReadBy | None = None
-    fallback: str | None = None
-    seconds: float = 0.0
-
-
-@attrs.frozen
-class LoadReport:
-    """What became of several files; the numbers are sums over those that were not skipped.
-
-    Attributes:
-        details: file by file.
-        seconds: that all took.
-        left_out: files in folders and archives, or found by globs, that are not read.
-    """
-
-    details: tuple[FileReport, ...]
-    seconds: float
-    left_out: tuple[LeftOut, ...] = ()
-
-    @property
-    def files(self) -> int:
-        """Files that were looked at."""
-        return len(self.details)
-
-    @property
-    def skipped(self) -> int:
-        """Files whose bytes had been loaded before."""
-        return sum(each.skipped for each in self.details)
-
-    @property
-    def records(self) -> int:
-        """Records: always loaded + duplicates + conflicts + rejected."""
-        return sum(each.records for each in self.details)
-
-    @property
-    def loaded(self) -> int:
-        """Records that are new in the archive."""
-        return sum(each.loaded for each in self.details)
-
-    @property
-    def duplicates(self) -> int:
-        """Records that were known, with the same content."""
-        return sum(each.duplicates for each in self.details)
-
-    @property
-    def conflicts(self) -> int:
-        """Records with a known call id and other content."""
-        return sum(each.conflicts for each in self.details)
-
-    @property
-    def rejected(self) -> int:
-        """Records that could not be read."""
-        return sum(each.rejected for each in self.details)
-
-    @property
-    def resolved(self) -> int:
-        """Rejects whose call is in the archive now."""
-        return sum(each.resolved for each in self.details)
-
-    def __str__(self) -> str:
-        notes = [f"{self.skipped} known already"] if self.skipped else []
-        if self.left_out:
-            notes.append(f"{len(self.left_out)} more left out")
-        skipped = f" ({', '.join(notes)})" if notes else ""
-        return (
-            f"{self.files} files{skipped}: {self.records} records = {self.loaded} loaded "
-            f"+ {self.duplicates} duplicates + {self.conflicts} conflicts "
-            f"+ {self.rejected} rejected, in {self.seconds:.1f} s"
-        )
-
-
-@attrs.frozen
-class LoadProgress:
-    """How far loading is.
-
-    Attributes:
-        file: which one.
-        stage: `reading` while its bytes are read, `checking` while DuckDB looks at each line,
-            `sifting` while the exact reader reads what it has to, and `loading` while the records
-            go to their table; then `done`. The stages in the middle are left out as the file needs.
-        bytes: of this file that are behind in this stage, unpacked.
-        size: how many there are; None if that is not known before the end.
-    """
-
-    file: str
-    stage: Literal["reading", "checking", "sifting", "loading", "done"]
-    bytes: int
-    size: int | None
+_MEMORY = "400MB"
+"""For DuckDB while it can load, unless something else is asked for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -268,56 +124,70 @@ class DayCompleteness:
 class Archive(Database):
     """Call detail records in a DuckDB file: each once, and every other one accounted for.
 
-    One process at a time has it open, and one thread at a time uses it.
+    One process at a time has it open to load; with `read_only`, several can ask it together. One
+    thread at a time uses it.
 
     Args:
-        path: of the file; it is made if it is not there, for its owner alone.
-        memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
-        threads: of DuckDB; None for one per core.
+        path: Of the file; it is made if it is not there, for its owner alone.
+        read_only: True to ask it only.
+        wait: Seconds to wait for another process that has it open.
+        memory_limit: Of DuckDB, such as `512MB`; None for 400 MB, and with `read_only` for four
+            fifths of what the machine has.
+        threads: Of DuckDB; None for one per core.
+
+    Attributes:
+        path: Of the file.
 
     Raises:
-        CdrError: the file is in use by another process, is no archive, or cannot be written.
-        ImportError: the extra is not installed.
+        CdrError: The file is in use by another process, is not an archive, or cannot be written.
+        ImportError: The extra is not installed.
     """
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
+        read_only: bool = False,
+        wait: float = 0.0,
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
         super().__init__()
         self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
-        if re.search(r"[?\udc80-\udcff]", str(self.path)):
-            raise CdrError(
-                "DuckDB takes no `?` in a path, and nothing that is no UTF-8: choose another",
-                str(self.path),
-            )
-        _check_is_database(self.path)
-        self._wal = self.path.with_name(self.path.name + ".wal")
+        self._read_only = read_only
+        self._tried = False
         self._closed = False
-        self._workspace = _workspace(self.path)
-        try:
-            self._connection = self._connect(memory_limit, threads)
-        except BaseException:
-            shutil.rmtree(self._workspace, ignore_errors=True)
-            raise
+        self._file = ArchiveFile(
+            self.path,
+            read_only=read_only,
+            wait=wait,
+            memory_limit=memory_limit or (None if read_only else _MEMORY),
+            threads=threads,
+        )
+        self._connection = self._file.connection
 
     def __repr__(self) -> str:
         return f"Archive({str(self.path)!r})"
 
     def close(self) -> None:
-        """Let others use the file; nothing can be asked any more."""
+        """Let others use the file; nothing can be asked any more.
+
+        If the file was made for a first load, and nothing was loaded, it is removed.
+
+        Raises:
+            CdrError: What was loaded last cannot be written into the archive itself. Nothing is
+                lost: it is in the file beside it, and the next opening finds it there.
+        """
         if not self._closed:
             self._closed = True
             self._keep_kpis()
-            self._private_wal()
-            self._connection.close()
-            if self._wal.exists() and not self._wal.stat().st_size:
-                self._wal.unlink()
-            shutil.rmtree(self._workspace, ignore_errors=True)
+            self._file.close(remove=self._file.is_new and self._tried and self._is_empty())
+
+    def _is_empty(self) -> bool:
+        with suppress(self._duckdb.Error):
+            return not self._one("SELECT count(*) FROM files")
+        return False
 
     # --- loading ---
 
@@ -326,27 +196,32 @@ class Archive(Database):
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        failed: Callable[[CdrError], object] | None = None,
         recursive: bool = False,
     ) -> LoadReport:
-        """Load files, each in a transaction of its own.
+        """Load files, some of them in each transaction, and each as a whole or not at all.
 
         A file with bytes that were loaded before is skipped. A record whose layout and call id are
         known is a duplicate if it says the same, or else a conflict, which is kept aside: what is
-        in `records` is never changed. Rejects are resolved once a record of their call is there. Of
-        a call that is rejected again, only the new reject is open.
+        in `records` is not changed. There is one exception: a record that stood on the last line of
+        its file, without a line end, may have been cut short. The first later record that is the
+        same up to there, and goes on, takes its place. Rejects are resolved once a record of their
+        call is there. Of a call that is rejected again, only the new reject is open.
 
         Args:
-            sources: as in `cdr.read`.
-            layout: of the records before the first header row; needed if there is none.
-            progress: is called as the work goes on; it may not use the archive. What it raises
-                ends the loading, and before `done` nothing of the file is kept.
-            recursive: whether folders in folders are read as well.
+            sources: As in `cdr.read`.
+            layout: Of the records before the first header row; needed if there is none.
+            progress: Is called as the work goes on; it may not use the archive. What it raises ends
+                the loading. A file is kept from the end of its transaction on, which `done` tells.
+            failed: Is called with the error of a file that cannot be loaded, and the loading goes
+                on. None to raise it.
+            recursive: Whether folders in folders are read as well.
 
         Raises:
-            CdrError: a file cannot be read, is refused or changed meanwhile, or its bytes are here
+            CdrError: A file cannot be read, is refused or changed meanwhile, or its bytes are here
                 as records of another layout; nothing of it is in the archive, while the files
                 before it are.
-            InvalidRequest: there is no such layout.
+            InvalidRequest: There is no such layout.
         """
         begin = time.monotonic()
         left_out: list[LeftOut] = []
@@ -355,6 +230,7 @@ class Archive(Database):
                 *sources,
                 layout=layout,
                 progress=progress,
+                failed=failed,
                 recursive=recursive,
                 leave_out=left_out.append,
             )
@@ -366,250 +242,188 @@ class Archive(Database):
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        failed: Callable[[CdrError], object] | None = None,
         recursive: bool = False,
         leave_out: Callable[[LeftOut], object] = lambda _: None,
     ) -> Iterator[FileReport]:
-        """As `load`, file by file: each is loaded when it is asked for, and told at once.
+        """As `load`, and tell of each file when its transaction has ended.
 
         `leave_out` is called with each file that is not read.
         """
+        self._check_writable()
         known = None if layout is None else layouts.find(layout)
-        # An error would keep the file open.
-        chosen = streams(list(sources), recursive=recursive, leave_out=leave_out)
-        with closing(chosen) as opened:
-            for stream in opened:
-                try:
-                    report = self._load(stream, known, _Told(progress))
-                except _ProgressFailed as failed:
-                    raise failed.error from None
-                yield report
-
-    def _load(
-        self,
-        stream: ByteStream,
-        layout: Layout | None,
-        tell: _Told,
-    ) -> FileReport:
-        begin = time.monotonic()
-        asked = None if layout is None else layout.name
-        same = "SELECT count(*) FROM files WHERE sha256 = ? AND layout IS NOT DISTINCT FROM ?"
-
-        def reading(size: int) -> None:
-            tell(LoadProgress(stream.name, "reading", size, stream.size))
-
-        def finding(stage: loading.Stage, size: int) -> None:
-            tell(LoadProgress(stream.name, stage, size, spooled.size))
-
+        loader = Loader(
+            self._connection,
+            self._rows,
+            partial(self._transaction, "loaded"),
+            self._file.workspace,
+            known,
+            progress,
+        )
+        self._tried = True
         try:
-            with self._writing(stream.name):
-                spooled = loading.spool(stream, self._workspace / "copy", reading)
-                report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
-                if self._one(same, spooled.sha256, asked):
-                    report = attrs.evolve(report, skipped=True)
-                else:
-                    with _Unchanged(stream, spooled.sha256) as original:
-                        report = self._load_new(spooled, layout, finding, original, report)
+            # An error would keep the file open.
+            opened = _opened(sources, failed, recursive=recursive, leave_out=leave_out)
+            with closing(opened):
+                yield from loader.load(opened, failed)
         finally:
-            with suppress(FileNotFoundError):  # it is gone once the archive is closed
-                for each in self._workspace.iterdir():
-                    if each.is_file():
-                        each.unlink()
-        tell(LoadProgress(stream.name, "done", spooled.size, spooled.size))
-        return attrs.evolve(report, seconds=time.monotonic() - begin)
+            loader.close()
 
-    def _load_new(
-        self,
-        spooled: Spooled,
-        layout: Layout | None,
-        progress: loading.Progress,
-        original: _Unchanged,
-        report: FileReport,
-    ) -> FileReport:
-        where = (spooled.name, spooled.path, layout, self._workspace, progress)
-        try:
-            found = loading.find(self._connection, *where)
-            progress("loading", spooled.size)
-            return self._insert(found, layout, original, report)
-        except (self._duckdb.Error, Doubt) as error:
-            report = attrs.evolve(report, fallback=str(error).partition("\n")[0])
-        found = loading.find_exactly(*where)
-        progress("loading", spooled.size)
-        try:
-            return self._insert(found, layout, original, report)
-        except (self._duckdb.Error, Doubt) as error:
-            raise CdrError(f"nothing was loaded: {error}", spooled.name) from error
-
-    def _insert(
-        self, found: Found, layout: Layout | None, original: _Unchanged, report: FileReport
-    ) -> FileReport:
-        """Load what is in a file, if every record of it is accounted for."""
-        asked = None if layout is None else layout.name
-        with self._transaction(report.name):
-            file_id = self._next("file_id", "files")
-            self._check_layouts(report, asked, found.layouts)
-            for rows in found.rows:
-                self._do(f"INSERT INTO records {rows.select(file_id)}")
-            if found.rejects is not None:
-                self._do(
-                    "INSERT INTO rejects "  # noqa: S608
-                    "SELECT row_number() OVER (ORDER BY record) + ?, ?, *, NULL "
-                    f"FROM ({found.rejects})",
-                    self._next("reject_id", "rejects") - 1,
-                    file_id,
-                )
-            report = attrs.evolve(report, records=found.records, read_by=found.read_by)
-            return self._settle(report, file_id, asked, found.layouts, original)
-
-    def _settle(
-        self,
-        report: FileReport,
-        file_id: int,
-        asked: str | None,
-        kinds: Sequence[str],
-        original: _Unchanged,
-    ) -> FileReport:
-        """Take out what was known, and put the file on record, if every record is accounted for."""
-        day = self._one(
-            "SELECT mode(CAST(call_time AS DATE) ORDER BY call_time) FROM records "
-            "WHERE file_id = ?",
-            file_id,
-        )
-        came = self._one("SELECT count(*) FROM records WHERE file_id = ?", file_id)
-        duplicates = self._take_out_known(file_id)
-        count = "SELECT count(*) FROM {} WHERE file_id = ?"
-        loaded, conflicts, rejected = (
-            self._one(count.format(table), file_id) for table in ("records", "conflicts", "rejects")
-        )
-        report = attrs.evolve(
-            report,
-            loaded=loaded,
-            duplicates=duplicates,
-            conflicts=conflicts,
-            rejected=rejected,
-            resolved=self._resolve(file_id, report.sha256),
-        )
-        if (
-            report.records != came + rejected
-            or report.records != loaded + duplicates + conflicts + rejected
-        ):
-            raise Doubt(
-                f"{report.records} records are not {loaded} loaded + {duplicates} duplicates "
-                f"+ {conflicts} conflicts + {rejected} rejected, of {came} that came"
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise InvalidRequest(
+                "the archive is open with read_only=True: open it without, to change it"
             )
-        self._do(
-            "INSERT INTO files "
-            "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?)",
-            file_id,
-            report.sha256,
-            asked,
-            report.name,
-            report.size,
-            list(kinds),
-            day,
-            report.read_by,
-            report.records,
-            loaded,
-            duplicates,
-            conflicts,
-            rejected,
+
+    # --- upkeep ---
+
+    def remove(self, file: int | str | os.PathLike[str]) -> RemoveReport:
+        """Take out a file that was loaded by mistake, as if it had never come.
+
+        What it had made duplicates and conflicts is what it would be without it: another record of
+        a call takes the place of its own. Rejects that it had resolved are open again.
+
+        Args:
+            file: Its name as loaded, the SHA-256 of its bytes, or its number in the table `files`.
+
+        Raises:
+            CdrError: It cannot be taken out.
+            InvalidRequest: There is no such file, or several.
+        """
+        self._check_writable()
+        with self._changing("removed"), self._transaction("removed", str(file)):
+            file_id, name, records = self._find_file(file)
+            self._check_duplicates_known()
+            loaded = self._one("SELECT loaded FROM files WHERE file_id = ?", file_id)
+            settled = settling.take_out(self._rows, file_id)
+            self._do("DELETE FROM files WHERE file_id = ?", file_id)
+            restate(self._rows, settled)
+            reopened = resolving.reopen(self._rows, file_id)
+        restored = sum(changes["records"] for changes in settled.changes.values())
+        return RemoveReport(
+            name=name, records=records, loaded=loaded, restored=restored, reopened=reopened
         )
-        original.check()
+
+    def _find_file(self, file: int | str | os.PathLike[str]) -> tuple[int, str, int]:
+        given = file if isinstance(file, int) else os.fspath(file)
+        column = "file_id" if isinstance(file, int) else "name"
+        query = "SELECT file_id, name, records FROM files WHERE {} = ?"
+        found = self._rows(query.format(column), given)
+        if not found and not isinstance(file, int):
+            found = self._rows(query.format("sha256"), given)
+        if len(found) != 1:
+            numbers = ", ".join(str(each[0]) for each in found)
+            problem = f"is file {numbers}: give one of the numbers" if found else "is not loaded"
+            raise InvalidRequest(f"{given!r} {problem}; the table files has all of them")
+        file_id, name, records = found[0]
+        return file_id, name, records
+
+    def _check_duplicates_known(self) -> None:
+        """Refuse to remove from an archive that was made when duplicates were only counted."""
+        counted = "SELECT coalesce(sum(duplicates), 0) FROM files"
+        if self._one("SELECT count(*) FROM kept.duplicates") != self._one(counted):
+            raise CdrError(
+                "an earlier version loaded duplicates into this archive, and kept no note of "
+                "which: load all files but this one into a new archive",
+                str(self.path),
+            )
+
+    def erase(
+        self,
+        *,
+        before: date | None = None,
+        numbers: Sequence[str] = (),
+        users: Sequence[str] = (),
+    ) -> EraseReport:
+        """Erase calls for good: their records, conflicts and rejects.
+
+        They stay erased when their files are loaded again. What is left of a call is a hash of its
+        id. The archive is compacted, so that its file has nothing of them. Exports, backups and the
+        files that were loaded are not touched.
+
+        Args:
+            before: Calls made on an earlier day, in UTC. Such calls are not loaded any more.
+            numbers: Calls from or to these phone numbers, however they are written.
+            users: Calls from or to these app users.
+
+        Raises:
+            CdrError: Nothing was erased; or it was, and the archive could not be compacted.
+            InvalidRequest: Nothing is given.
+        """
+        self._check_writable()
+        for name, texts in (("numbers", numbers), ("users", users)):
+            if isinstance(texts, str) or not all(texts):
+                raise InvalidRequest(f"{name} is {texts!r}: give a list of texts")
+        if before is None and not numbers and not users:
+            raise InvalidRequest("nothing is given to erase: give before, numbers or users")
+        if isinstance(before, datetime):
+            raise InvalidRequest(f"before is {before!r}: give a day")
+        with self._changing("erased"), self._transaction("erased"):
+            report, settled = erasing.erase(self._rows, before, numbers, users)
+            restate(self._rows, settled)
+        self.compact()
         return report
 
-    def _check_layouts(self, report: FileReport, asked: str | None, kinds: Sequence[str]) -> None:
-        """Refuse bytes whose records are here already, but as those of another layout."""
-        earlier = self._rows(
-            "SELECT layouts FROM files WHERE sha256 = ? AND records > rejected", report.sha256
-        )
-        for (layouts_then,) in earlier:
-            if sorted(layouts_then) != sorted(kinds):
-                now = asked or ", ".join(kinds) or "no layout"
-                raise CdrError(
-                    f"the archive has the same bytes as {', '.join(layouts_then)}, and would have "
-                    f"them twice as {now}: if that is right, load all files into a new archive",
-                    report.name,
-                )
+    def compact(self) -> None:
+        """Write the archive anew, without the room that was left by what is gone.
 
-    def _take_out_known(self, file_id: int) -> int:
-        """Remove the file's rows whose call is known; conflicts are kept. Returns duplicates."""
-        # Hashes find what may be known; whether it is, is decided by the texts.
-        self._do(
-            "CREATE OR REPLACE TEMP TABLE suspects AS "
-            "SELECT h FROM (SELECT hash(layout, call_id) AS h FROM records WHERE file_id = $1) "
-            "GROUP BY h HAVING count(*) > 1",
-            file_id,
-        )
-        if self._one("SELECT count(*) FROM files"):
-            self._do(
-                "INSERT INTO suspects SELECT DISTINCT hash(layout, call_id) FROM records "
-                "WHERE file_id <> $1 AND hash(layout, call_id) IN "
-                "(SELECT hash(layout, call_id) FROM records WHERE file_id = $1)",
-                file_id,
-            )
-        if not self._one("SELECT count(*) FROM suspects"):
-            return 0
-        columns = ", ".join(_COMPARED)
-        wide = ", ".join(COLUMNS)
-        suspected = "hash(layout, call_id) IN (FROM suspects)"
-        self._do(
-            f"""
-            CREATE OR REPLACE TEMP TABLE known AS
-            SELECT record, nth_content > 1 AS duplicate FROM (
-                SELECT source, record,
-                    row_number() OVER (PARTITION BY layout, call_id ORDER BY source, record)
-                        AS nth_call,
-                    row_number() OVER (PARTITION BY {columns} ORDER BY source, record)
-                        AS nth_content
-                FROM (
-                    SELECT 0 AS source, {wide} FROM records WHERE file_id <> $1 AND {suspected}
-                    UNION ALL
-                    SELECT 1, {wide} FROM conflicts WHERE {suspected}
-                    UNION ALL
-                    SELECT 2, {wide} FROM records WHERE file_id = $1 AND {suspected}
-                )
-            ) WHERE source = 2 AND nth_call > 1
-            """,  # noqa: S608
-            file_id,
-        )
-        self._do(
-            f"INSERT INTO conflicts SELECT {wide} FROM records WHERE file_id = $1 "  # noqa: S608
-            "AND record IN (SELECT record FROM known WHERE NOT duplicate)",
-            file_id,
-        )
-        self._do(
-            "DELETE FROM records WHERE file_id = $1 AND record IN (SELECT record FROM known)",
-            file_id,
-        )
-        duplicates: int = self._one("SELECT count(*) FROM known WHERE duplicate")
-        return duplicates
+        It needs room for another one beside it.
 
-    def _resolve(self, file_id: int, sha256: str) -> int:
-        """Mark rejects whose call is in `records`: this file's, or any with this file's records.
-
-        What was rejected before, and is in this file again, is also no longer open: the new reject
-        is. So whoever corrects some rejects, and loads all, has only the others left.
+        Raises:
+            CdrError: It cannot be written; it is as it was.
         """
-        is_open = "resolved_by IS NULL AND rejects.call_id IS NOT NULL"
-        if not self._one("SELECT count(*) FROM rejects WHERE resolved_by IS NULL"):
-            return 0
-        self._do(
-            "UPDATE rejects SET resolved_by = $1 WHERE resolved_by IS NULL AND file_id IN ("
-            "SELECT file_id FROM files WHERE sha256 = $2)",
-            file_id,
-            sha256,
-        )
-        done: int = self._one(
-            "UPDATE rejects SET resolved_by = found.file_id FROM records AS found "  # noqa: S608
-            f"WHERE {is_open} AND (rejects.file_id = $1 OR found.file_id = $1) "
-            "AND found.call_id = rejects.call_id AND found.layout = rejects.layout",
-            file_id,
-        )
-        self._do(
-            f"UPDATE rejects SET resolved_by = $1 WHERE {is_open} AND file_id <> $1 "  # noqa: S608
-            "AND (layout, call_id) IN (SELECT (layout, call_id) FROM rejects WHERE file_id = $1)",
-            file_id,
-        )
-        return done
+        self._check_writable()
+        with self._changing("compacted"):
+            folder = self._file.workspace.folder("compact")
+            try:
+                self._copy(folder / "archive")
+                self._file.replace(folder / "archive")
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._connection = self._file.connection
+
+    def backup(self, path: str | os.PathLike[str]) -> Path:
+        """Copy the archive, as it is at this moment, to another one for its owner alone.
+
+        Args:
+            path: Of the copy; nothing may be there.
+
+        Raises:
+            CdrError: It is there, or cannot be written.
+        """
+        target = Path(path).absolute()
+        with self._changing("copied"):
+            if os.path.lexists(target):
+                raise CdrError("this is there already: give a new name", str(target))
+            folder = self._file.workspace.folder("backup")
+            try:
+                self._copy(folder / "archive")
+                with Workspace(target, "backup") as near:
+                    shutil.move(folder / "archive", near.path / "archive")
+                    (near.path / "archive").chmod(0o600)
+                    put_new(near.path / "archive", target)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        return target
+
+    def _copy(self, path: Path) -> None:
+        """Copy the database to a new file in the workspace."""
+        name = '"{}"'.format(str(self._one("SELECT current_database()")).replace('"', '""'))
+        self._do(f"ATTACH {literal(path)} AS copied (READ_WRITE)")
+        try:
+            self._do(f"COPY FROM DATABASE {name} TO copied")
+            self._do("CHECKPOINT copied")
+        finally:
+            self._do("DETACH copied")
+
+    @contextmanager
+    def _changing(self, done: str) -> Iterator[None]:
+        """While the archive is changed or copied: what goes wrong is a CdrError."""
+        try:
+            yield
+        except (OSError, self._duckdb.Error) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CdrError(f"nothing was {done}: {reason}", str(self.path)) from error
 
     # --- questions ---
 
@@ -672,250 +486,75 @@ class Archive(Database):
         """Write `records` as Parquet files, a folder `day=…` for each UTC day.
 
         All of it is written aside and then renamed: at any time there is all of the old or all of
-        the new export, or, for a moment, none.
+        the new export, or, for a moment, none. A manifest says what was written, so that another
+        export can replace that, and nothing else. Only the owner can read the files.
 
         Args:
-            folder: where to; one that is there is replaced, if it is empty or such an export.
+            folder: Where to. A folder that is there has to be empty, or an export that nobody
+                changed since.
 
         Returns:
             The files, by name.
 
         Raises:
-            CdrError: the folder is there and has something else, or cannot be written.
-            InvalidRequest: it is a URL.
+            CdrError: The folder has anything else, or cannot be written.
+            InvalidRequest: It is a URL.
         """
         if "://" in str(folder):
             raise InvalidRequest(f"folder is {str(folder)!r}: give a local one, and copy that")
-        target = Path(folder).absolute()
-        if target.exists() and not _is_export(target):
-            raise CdrError("this is there and no export: give a new folder", str(target))
-        aside = Path(tempfile.mkdtemp(prefix="export-", dir=self._workspace))
+        target = Path(os.path.realpath(folder))
         try:
-            written = aside / "new"
-            written.mkdir()
-            copy = (
-                "COPY (SELECT *, CAST(call_time AS DATE) AS day FROM records ORDER BY call_time) "  # noqa: S608
-                f"TO {literal(written)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
-            )
-            with closing(self._connection.cursor()) as cursor:
-                interruptible(cursor, lambda: cursor.execute(copy))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            near = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+            exporting.recover(target)
+            exporting.check_replaceable(target)
+            aside = self._file.workspace.folder("export")
             try:
-                shutil.move(written, near / "new")
-                if target.exists():
-                    target.rename(near / "old")
-                (near / "new").rename(target)
+                with closing(self._connection.cursor()) as cursor:
+                    cursor.execute("BEGIN TRANSACTION READ ONLY")  # all days of the same moment
+                    exporting.write(
+                        lambda query: interruptible(
+                            cursor, lambda: cursor.execute(query).fetchall()
+                        ),
+                        aside,
+                    )
+                exporting.put_in_place(aside, target)
             finally:
-                shutil.rmtree(near, ignore_errors=True)
+                shutil.rmtree(aside, ignore_errors=True)
         except (OSError, self._duckdb.Error) as error:
             raise CdrError(f"cannot be written: {error}", str(target)) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        return sorted(target.rglob("*.parquet"))
+        return [path for path in sorted(target.rglob("*.parquet")) if path.name != MANIFEST]
 
-    # --- the connection ---
-
-    def _connect(self, memory_limit: str | None, threads: int | None) -> duckdb.DuckDBPyConnection:
-        if not self.path.exists():
-            self._create()
-        self._private_wal()
-        config = settings(self._workspace, memory_limit, threads)
-        try:
-            connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
-                str(self.path), config=config
-            )
-        except self._duckdb.Error as error:
-            raise self._unusable(error) from error
-        try:
-            self._workspace.mkdir(mode=0o700, exist_ok=True)
-            for other in self.path.parent.iterdir():
-                if other.name.startswith(_prefix(self.path)) and other != self._workspace:
-                    # Of a process that was killed: the lock is ours.
-                    shutil.rmtree(other, ignore_errors=True)
-            # In order, rows make groups of uneven size, which closing would write once more.
-            # Whoever asks has a cursor, where rows keep their order.
-            connection.execute("SET SESSION preserve_insertion_order = false")
-            lock(connection, self._workspace)
-            version = connection.execute("SELECT version FROM sinchvoice_archive").fetchall()
-        except self._duckdb.Error as error:
-            connection.close()
-            raise CdrError(
-                f"this is no archive of call detail records: {error}", str(self.path)
-            ) from error
-        if version != [(VERSION,)]:
-            connection.close()
-            raise CdrError(
-                f"the archive has version {version[0][0]}, not {VERSION}: use the sinchvoice that "
-                "made it",
-                str(self.path),
-            )
-        return connection
-
-    def _create(self) -> None:
-        """Make an archive in a folder of our own, and put it into its place when it is whole."""
-        new = self._workspace / "new"
-        with self._duckdb.connect(str(new)) as connection:
-            connection.execute(_TABLES)
-        new.chmod(0o600)
-        try:
-            os.link(new, self.path)
-        except FileExistsError:
-            pass  # another process made one meanwhile
-        except OSError:
-            new.rename(self.path)  # a file system without links
-
-    def _unusable(self, error: Exception) -> CdrError:
-        problem = "cannot be opened"
-        if not os.access(self.path, os.W_OK):
-            problem = "cannot be written, which is needed even to ask it: copy it to ask the copy"
-        elif "Could not set lock" in str(error):
-            problem = "another process has the archive open: close it there, or wait"
-        elif "different configuration" in str(error):
-            problem = "this process has the archive open already: use that one, or close it"
-        return CdrError(f"{problem} ({error})", str(self.path))
-
-    def _private_wal(self) -> None:
-        """DuckDB makes this file for everybody to read, unless it is there."""
-        with suppress(FileExistsError):
-            os.close(os.open(self._wal, os.O_CREAT | os.O_EXCL, 0o600))
+    # --- transactions ---
 
     @contextmanager
-    def _writing(self, name: str) -> Iterator[None]:
-        """While copies are made: what goes wrong with them names the file that is loaded."""
-        try:
-            yield
-        except OSError as error:
-            raise CdrError(
-                f"nothing of it was loaded, as {self._workspace.parent} cannot be written: "
-                f"{error.strerror or error}",
-                name,
-            ) from error
-
-    @contextmanager
-    def _transaction(self, name: str) -> Iterator[None]:
+    def _transaction(self, done: str, name: str = "") -> Iterator[None]:
+        """All of it or nothing; `done` is what nothing is if it fails."""
         self._do("BEGIN TRANSACTION")
         try:
             yield
-            self._private_wal()
+            self._file.keep_wal_private()
             try:
                 self._do("COMMIT")
             except self._duckdb.Error as error:
-                raise CdrError(f"nothing was loaded: {error}", name) from error
+                raise CdrError(f"nothing was {done}: {error}", name) from error
         except BaseException:
             with suppress(self._duckdb.Error):  # it may be undone already
                 self._do("ROLLBACK")
             raise
 
-    def _next(self, column: str, table: str) -> int:
-        number: int = self._one(f"SELECT coalesce(max({column}), 0) + 1 FROM {table}")  # noqa: S608
-        return number
 
-
-class _ProgressFailed(BaseException):
-    """What a caller's function raised, on its way out past whoever handles errors of our own."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class _Told:
-    """A caller's function that is told how far loading is, if there is one."""
-
-    def __init__(self, progress: Callable[[LoadProgress], object] | None) -> None:
-        self._progress = progress
-
-    def __call__(self, progress: LoadProgress) -> None:
-        if self._progress is not None:
-            try:
-                self._progress(progress)
-            except BaseException as error:
-                raise _ProgressFailed(error) from error
-
-
-class _Unchanged:
-    """Whether a file is still what it was when it was copied; it is read again meanwhile."""
-
-    def __init__(self, stream: ByteStream, sha256: str) -> None:
-        self._stream = stream
-        self._sha256 = sha256
-        self._aside = ThreadPoolExecutor(1)
-        self._digest = None if stream.path is None else self._aside.submit(_sha256, stream.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._aside.shutdown()
-
-    def check(self) -> None:
-        """Refuse the file if it is not what it was.
-
-        Raises:
-            CdrError: it has changed, or it cannot be told.
-        """
-        self._stream.check_unchanged()
-        if self._digest is not None and self._digest.result() != self._sha256:
-            raise CdrError(
-                "the file changed while it was read: load it again when it is complete",
-                self._stream.name,
-            )
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
-def _prefix(path: Path) -> str:
-    return f".{path.name}-work-"
-
-
-def _workspace(path: Path) -> Path:
-    """A folder for its owner alone, on the file system of the archive."""
-    try:
-        return Path(tempfile.mkdtemp(prefix=_prefix(path), dir=path.parent))
-    except OSError as error:
-        problem = "cannot be made"
-        if path.exists():
-            problem = "its folder cannot be written, which is needed even to ask it"
-        raise CdrError(f"{problem}: {error.strerror}", str(path)) from error
-
-
-def _check_is_database(path: Path) -> None:
-    """Refuse what DuckDB would take, and write beside, only to find that it is something else."""
-    try:
-        if is_database(path):
-            return
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
-    raise CdrError(
-        "this is no archive: give the file that loading has made, or a name that is free",
-        str(path),
-    )
-
-
-def is_database(path: Path) -> bool:
-    """Whether this is a file of DuckDB's, such as an archive.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        head = file.read(20)  # a checksum, a magic word and a small number
-    return head[8:12] == b"DUCK" and head[16:] == bytes(4)
-
-
-def _is_export(folder: Path) -> bool:
-    return folder.is_dir() and all(each.name.startswith("day=") for each in folder.iterdir())
+def _opened(
+    sources: Sequence[Source],
+    failed: Callable[[CdrError], object] | None,
+    *,
+    recursive: bool,
+    leave_out: Callable[[LeftOut], object],
+) -> Generator[ByteStream, None, None]:
+    """The files of all sources; a source that has none ends it, or is told."""
+    for source in sources:
+        try:
+            with closing(streams(source, recursive=recursive, leave_out=leave_out)) as opened:
+                yield from opened
+        except CdrError as error:
+            if failed is None:
+                raise
+            failed(error)

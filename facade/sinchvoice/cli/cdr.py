@@ -27,9 +27,9 @@ from rich.text import Text
 
 from .. import cdr
 from ..cdr import kpis
-from ..cdr.archive import is_database
 from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
 from ..cdr.layouts import LAYOUTS, find
+from ..cdr.opening import InUse, is_database
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import LeftOut, streams
 from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject, RejectCause, printable
@@ -80,6 +80,20 @@ _Files_or_archive = Annotated[
         help="Files as they are, as for check. Without any, the archive is asked.",
     ),
 ]
+_Memory = Annotated[
+    str | None,
+    typer.Option("--memory-limit", metavar="SIZE", help="Of DuckDB, such as 512MB."),
+]
+_Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="Of DuckDB; one per core if unset.")
+]
+_Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", metavar="SECONDS", help="For another process that has the archive open."
+    ),
+]
+_WAIT = 60.0
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -91,6 +105,10 @@ def add_commands(group: typer.Typer) -> None:
     command(group)(rejects)
     command(group)(export)
     command(group)(sql)
+    command(group)(remove)
+    command(group)(erase)
+    command(group)(compact)
+    command(group)(backup)
 
 
 def check(
@@ -224,6 +242,9 @@ def load(
     archive: _Archive = _ARCHIVE,
     layout: _Layout = None,
     recursive: _Recursive = False,
+    memory_limit: _Memory = None,
+    threads: _Threads = None,
+    wait: _Wait = _WAIT,
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
     wanted = None if layout is None else find(layout)
@@ -231,21 +252,35 @@ def load(
     reports: list[cdr.FileReport] = []
     left_out: list[LeftOut] = []
 
-    def loaded(stream: Any) -> Record:
-        try:
-            (file,) = opened.load_each(stream, layout=wanted, progress=bars.read if bars else None)
-        except CdrError:
-            if bars:
-                bars.give_up()
-            raise
+    def failed(error: CdrError) -> None:
+        failures.append(error)
         if bars:
-            bars.count(file)
-        reports.append(file)
-        return _load_record(file)
+            bars.give_up()
 
-    with _opened(archive, must_exist=False) as opened, _progress() as bars:
+    def loaded() -> Iterator[Record]:
+        for file in opened.load_each(
+            *files,
+            layout=wanted,
+            progress=bars.read if bars else None,
+            failed=failed,
+            recursive=recursive,
+            leave_out=left_out.append,
+        ):
+            if bars:
+                bars.count(file)
+            reports.append(file)
+            record = _load_record(file)
+            yield {**record, "left_out": len(left_out)} if options.as_json else record
+
+    _check_no_archives(files)
+    with (
+        _opened(
+            archive, wait, must_exist=False, memory_limit=memory_limit, threads=threads
+        ) as opened,
+        _progress() as bars,
+    ):
         options.output.rows(
-            _each(files, loaded, failures, left_out, options, recursive=recursive),
+            loaded(),
             ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
         )
         still_open = opened.sql("SELECT count(*) FROM rejects WHERE resolved_by IS NULL").rows[0][0]
@@ -262,6 +297,12 @@ def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -
             _warn_of_nothing(file.name)
     rejected = sum(file.rejected for file in reports)
     conflicts = sum(file.conflicts for file in reports)
+    completed = sum(file.completed for file in reports)
+    if completed:
+        write(
+            f"note: {completed} cut short before, whole now: what was cut is in conflicts",
+            sys.stderr,
+        )
     where = "" if archive == _ARCHIVE else f" --archive {shlex.quote(str(archive))}"
     if rejected and still_open:
         write(f"warning: {rejected} rejected: see sinchvoice cdr rejects{where}", sys.stderr)
@@ -281,6 +322,8 @@ def _load_record(file: cdr.FileReport) -> Record:
         "duplicates": file.duplicates,
         "conflicts": file.conflicts,
         "rejected": file.rejected,
+        "erased": file.erased,
+        "completed": file.completed,
         "resolved": file.resolved,
         "skipped": file.skipped,
         "read_by": file.read_by,
@@ -319,6 +362,9 @@ def stats(
         bool, typer.Option("--csv", help="Print CSV that no spreadsheet takes for formulas.")
     ] = False,
     recursive: _Recursive = False,
+    memory_limit: _Memory = None,
+    threads: _Threads = None,
+    wait: _Wait = _WAIT,
 ) -> None:
     """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
     currency.
@@ -328,7 +374,16 @@ def stats(
     groups, counted = cast("list[Dimension]", by or []), _filter(where or [])
     # This judges them, before all files are read for nothing.
     kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts)
-    with _asked(files, archive, layout, options, recursive=recursive) as opened:
+    with _asked(
+        files,
+        archive,
+        layout,
+        options,
+        wait,
+        recursive=recursive,
+        memory_limit=memory_limit,
+        threads=threads,
+    ) as opened:
         found = opened.kpis(groups, counted, min_attempts=min_attempts)
     records = [_kpi_record(row) for row in found]
     if as_csv:
@@ -338,9 +393,9 @@ def stats(
     options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
-def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE) -> None:
+def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
     """Print what an archive has of each day and layout, and which days are missing."""
-    with _opened(archive) as opened:
+    with _opened(archive, wait, read_only=True) as opened:
         days = opened.completeness()
     options.output.rows(
         (
@@ -373,11 +428,12 @@ def rejects(
         bool,
         typer.Option("--raw", help="Print them as a file that can be corrected and loaded."),
     ] = False,
+    wait: _Wait = _WAIT,
 ) -> None:
     """Print the records of an archive that could not be read."""
     if raw and options.as_json:
         raise InvalidRequest("--raw and --json are two formats: give one of them")
-    with _opened(archive) as opened:
+    with _opened(archive, wait, read_only=True) as opened:
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
@@ -426,9 +482,14 @@ def export(
     options: OutputOptions,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the files go.")],
     archive: _Archive = _ARCHIVE,
+    memory_limit: _Memory = None,
+    threads: _Threads = None,
+    wait: _Wait = _WAIT,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
-    with _opened(archive) as opened:
+    with _opened(
+        archive, wait, read_only=True, memory_limit=memory_limit, threads=threads
+    ) as opened:
         files = opened.to_parquet(folder)
     options.output.rows(({"file": str(file)} for file in files), ("file",))
 
@@ -440,11 +501,12 @@ def sql(
     archive: _Archive_or_files = None,
     layout: _Layout = None,
     recursive: _Recursive = False,
+    wait: _Wait = _WAIT,
 ) -> None:
     """Ask an archive, or files, in SQL; nothing can be changed."""
     if files and os.path.isfile(query):  # noqa: PTH113 - a Path cannot be of every query
         raise InvalidRequest(f"QUERY is {query!r}, which is a file: give the query first")
-    with _asked(files, archive, layout, options, recursive=recursive) as opened:
+    with _asked(files, archive, layout, options, wait, recursive=recursive) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
     options.output.rows(
@@ -455,6 +517,77 @@ def sql(
         columns,
         labelled=False,
     )
+
+
+def remove(
+    options: OutputOptions,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help="Names as loaded, hashes, or numbers in the table files."
+        ),
+    ],
+    archive: _Archive = _ARCHIVE,
+    wait: _Wait = _WAIT,
+) -> None:
+    """Take files out of an archive that were loaded by mistake, as if they had never come."""
+    with _opened(archive, wait) as opened:
+        options.output.rows(
+            (attrs.asdict(opened.remove(int(f) if f.isdecimal() else f)) for f in files),
+            ("name", "records", "loaded", "restored", "reopened"),
+        )
+
+
+def erase(
+    options: OutputOptions,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            "--before", metavar="DAY", help="Calls made on an earlier day, in UTC; also later on."
+        ),
+    ] = None,
+    numbers: Annotated[
+        list[str] | None,
+        typer.Option("--number", metavar="NUMBER", help="Calls from or to it; again for more."),
+    ] = None,
+    users: Annotated[
+        list[str] | None,
+        typer.Option("--user", metavar="USER", help="Calls from or to an app user."),
+    ] = None,
+    archive: _Archive = _ARCHIVE,
+    wait: _Wait = _WAIT,
+) -> None:
+    """Erase calls from an archive for good, with their conflicts and rejects."""
+    day = None if before is None else parse_day(before, "--before")
+    if isinstance(day, datetime):
+        raise InvalidRequest(f"--before is {before!r}: give a day like 2026-11-01")
+    if day is None and not numbers and not users:
+        raise InvalidRequest("nothing is given to erase: give --before, --number or --user")
+    with _opened(archive, wait) as opened:
+        report = opened.erase(before=day, numbers=numbers or (), users=users or ())
+    options.output.record(attrs.asdict(report))
+
+
+def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
+    """Write an archive anew, without the room that was left by what is gone."""
+    before = archive.stat().st_size if archive.exists() else 0
+    with _opened(archive, wait) as opened:
+        opened.compact()
+    options.output.record(
+        {"archive": str(archive), "before": before, "after": archive.stat().st_size}
+    )
+
+
+def backup(
+    options: OutputOptions,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; nothing may be there.")],
+    archive: _Archive = _ARCHIVE,
+    wait: _Wait = _WAIT,
+) -> None:
+    """Copy an archive, as it is at this moment."""
+    with _opened(archive, wait, read_only=True) as opened:
+        copy = opened.backup(file)
+    options.output.record({"file": str(copy)})
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -471,8 +604,11 @@ def _asked(
     archive: Path | None,
     layout: str | None,
     options: OutputOptions,
+    wait: float,
     *,
     recursive: bool,
+    memory_limit: str | None = None,
+    threads: int | None = None,
 ) -> cdr.Archive | cdr.Scan:
     """What a question is for: files, if there are any, or an archive."""
     if not files:
@@ -480,13 +616,25 @@ def _asked(
             raise InvalidRequest("--layout is for files: name them, or leave it out")
         if recursive:
             raise InvalidRequest("--recursive is for folders: name them, or leave it out")
-        return _opened(archive or _ARCHIVE)
+        return _opened(
+            archive or _ARCHIVE,
+            wait,
+            read_only=True,
+            memory_limit=memory_limit,
+            threads=threads,
+        )
     if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
     _check_no_archives(files)
     with _needs_duckdb():
         wanted = None if layout is None else find(layout)
-        found = cdr.scan(*files, layout=wanted, recursive=recursive)
+        found = cdr.scan(
+            *files,
+            layout=wanted,
+            recursive=recursive,
+            memory_limit=memory_limit,
+            threads=threads,
+        )
     _tell_left_out(found.left_out, attrs.evolve(options, as_json=False))
     if found.rejected:
         write(
@@ -511,13 +659,33 @@ def _is_database(file: str) -> bool:
         return False  # and whoever reads it says why
 
 
-def _opened(path: Path, *, must_exist: bool = True) -> cdr.Archive:
+def _opened(
+    path: Path,
+    wait: float,
+    *,
+    must_exist: bool = True,
+    read_only: bool = False,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> cdr.Archive:
     if must_exist and not path.exists():
         error = InvalidRequest(f"there is no archive {str(path)!r}")
         error.add_note("name it with --archive, or make it with sinchvoice cdr load")
         raise error
+
+    def open_within(seconds: float) -> cdr.Archive:
+        return cdr.Archive(
+            path, read_only=read_only, wait=seconds, memory_limit=memory_limit, threads=threads
+        )
+
     with _needs_duckdb():
-        return cdr.Archive(path)
+        try:
+            return open_within(0)
+        except InUse as error:
+            if wait <= 0:
+                raise
+            write(f"waiting up to {wait:g} s: {error}", sys.stderr)
+        return open_within(wait)
 
 
 @contextmanager

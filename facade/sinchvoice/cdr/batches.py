@@ -1,0 +1,498 @@
+"""How files get into an archive: each is read by itself, and several are loaded in a transaction.
+
+Every record is accounted for before a transaction ends; if one is not, nothing of it is kept, and
+each file is loaded by itself. So one bad file costs the others nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import date
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import attrs
+
+from ..errors import CdrError
+from . import loading, resolving, settling
+from .accounts import FileReport, LoadProgress
+from .erasing import drop_erased
+from .layouts import Layout
+from .loading import Doubt, Found, Spooled
+from .plain import PlainRows
+from .queries import import_duckdb
+from .settling import Run, Settled
+from .sources import ByteStream
+from .tables import KEY
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Loader", "restate"]
+
+_FILES = 50
+"""Files in a transaction, at most."""
+_BYTES = 1 << 26
+"""Bytes after which a transaction takes no further file."""
+
+Failed: TypeAlias = Callable[[CdrError], object]
+
+
+@attrs.define
+class _File:
+    """A file that was read, and waits for its transaction.
+
+    Attributes:
+        report: What became of it, as far as it is known.
+        asked: The layout that it is loaded with.
+        spooled: Its copy.
+        found: What is in it; None if its bytes are known, and there is nothing to do.
+        is_known: Whether its bytes are known, but nothing in them could be read.
+    """
+
+    report: FileReport
+    asked: str | None
+    spooled: Spooled
+    found: Found | None = None
+    is_known: bool = False
+
+
+class Loader:
+    """Loads files into an archive.
+
+    Args:
+        connection: To its database.
+        run: Runs SQL there.
+        transaction: Makes a transaction; it takes the name of the file, if it is one alone.
+        workspace: For copies of the files.
+        layout: Of records before the first header row.
+        progress: A caller's function that is told how far loading is.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        run: Run,
+        transaction: Callable[[str], AbstractContextManager[None]],
+        workspace: Workspace,
+        layout: Layout | None,
+        progress: Callable[[LoadProgress], object] | None,
+    ) -> None:
+        self._duckdb = import_duckdb()
+        self._connection = connection
+        self._run = run
+        self._transaction = transaction
+        self._workspace = workspace
+        self._layout = layout
+        self._tell = _Told(progress)
+        self._waiting: list[_File] = []
+
+    def load(self, streams: Iterable[ByteStream], failed: Failed | None) -> Iterator[FileReport]:
+        """Load files, and tell of each when its transaction has ended.
+
+        Args:
+            streams: The files; each is read before the next is asked for.
+            failed: Is called with the error of a file that cannot be loaded; None to raise it,
+                after the files before it were loaded.
+        """
+        try:
+            for stream in streams:
+                try:
+                    file = self._read(stream)
+                except CdrError as error:
+                    if failed is None:
+                        yield from self._flush(None)
+                        raise
+                    failed(error)
+                    continue
+                if any(each.report.sha256 == file.report.sha256 for each in self._waiting):
+                    yield from self._flush(failed)  # which may be why there is nothing to do
+                self._waiting.append(file)
+                size = sum(each.report.size for each in self._waiting)
+                if len(self._waiting) >= _FILES or size >= _BYTES:
+                    yield from self._flush(failed)
+            yield from self._flush(failed)
+        except _ProgressFailed as error:
+            raise error.error from None
+
+    def close(self) -> None:
+        """Forget the files that wait."""
+        self._leave(self._waiting)
+        self._waiting = []
+
+    # --- reading ---
+
+    def _read(self, stream: ByteStream) -> _File:
+        begin = time.monotonic()
+        try:
+            folder = self._workspace.folder("file")
+            try:
+                file = self._find(stream, folder)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise CdrError(
+                f"nothing of it was loaded, as {self._workspace.path.parent} cannot be written: "
+                f"{error.strerror or error}",
+                stream.name,
+            ) from error
+        except self._duckdb.Error as error:
+            raise CdrError(f"nothing of it was loaded: {error}", stream.name) from error
+        file.report = attrs.evolve(file.report, seconds=time.monotonic() - begin)
+        return file
+
+    def _find(self, stream: ByteStream, folder: Path) -> _File:
+        def reading(size: int) -> None:
+            self._tell(LoadProgress(stream.name, "reading", size, stream.size))
+
+        spooled = loading.spool(stream, folder / "copy", reading)
+        asked = None if self._layout is None else self._layout.name
+        report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
+        file = _File(report, asked, spooled)
+        known = self._known(spooled.sha256)
+        if any(layout == asked for layout, _ in known):
+            file.report = attrs.evolve(report, skipped=True)
+            return file
+        with _Unchanged(stream, spooled.sha256) as original:
+            where = (stream.name, spooled.path, self._layout, folder, self._progress(spooled))
+            try:
+                file.found = loading.find(self._connection, *where)
+            except (self._duckdb.Error, Doubt) as error:
+                file.report = attrs.evolve(report, fallback=_first_line(error))
+                file.found = loading.find_exactly(*where)
+            _check_layouts(file, [kinds for _, kinds in known if kinds])
+            file.is_known = bool(known)
+            original.check()
+        return file
+
+    def _known(self, sha256: str) -> list[tuple[str | None, Sequence[str]]]:
+        """For each time that the same bytes came: the layout asked for, and those found in it."""
+        found: list[tuple[str | None, Sequence[str]]] = [
+            (layout, kinds if has_records else ())
+            for layout, kinds, has_records in self._run(
+                "SELECT layout, layouts, records > rejected FROM files WHERE sha256 = ?", sha256
+            )
+        ]
+        found += [
+            (file.asked, file.found.layouts)
+            for file in self._waiting
+            if file.report.sha256 == sha256 and file.found is not None
+        ]
+        return found
+
+    def _progress(self, spooled: Spooled) -> loading.Progress:
+        def tell(stage: loading.Stage, size: int) -> None:
+            self._tell(LoadProgress(spooled.name, stage, size, spooled.size))
+
+        return tell
+
+    # --- loading ---
+
+    def _flush(self, failed: Failed | None) -> Iterator[FileReport]:
+        """Load the files that wait, in one transaction if that can be."""
+        files, self._waiting = self._waiting, []
+        try:
+            begin = time.monotonic()
+            for file in files:
+                if file.found is not None:
+                    self._progress(file.spooled)("loading", file.spooled.size)
+            try:
+                self._store(files)
+            except (self._duckdb.Error, Doubt, CdrError):
+                for file in files:
+                    begin = time.monotonic()
+                    try:
+                        self._store_alone(file)
+                    except CdrError as error:
+                        if failed is None:
+                            raise
+                        failed(error)
+                    else:
+                        yield self._done(file, time.monotonic() - begin)
+                return
+            seconds = (time.monotonic() - begin) / max(1, len(files))
+            for file in files:
+                yield self._done(file, seconds)
+        finally:
+            self._leave(files)
+
+    def _done(self, file: _File, seconds: float) -> FileReport:
+        size = file.spooled.size
+        self._tell(LoadProgress(file.report.name, "done", size, size))
+        return attrs.evolve(file.report, seconds=file.report.seconds + seconds)
+
+    def _store_alone(self, file: _File) -> None:
+        """Load a file in a transaction of its own, as the exact reader reads it if need be."""
+        try:
+            self._store([file])
+            return
+        except (self._duckdb.Error, Doubt) as error:
+            if file.found is None or file.found.read_by == "exact":
+                raise CdrError(f"nothing was loaded: {error}", file.report.name) from error
+            file.report = attrs.evolve(file.report, fallback=_first_line(error))
+        try:
+            file.found = loading.find_exactly(
+                file.spooled.name,
+                file.spooled.path,
+                self._layout,
+                file.spooled.path.parent,
+                self._progress(file.spooled),
+            )
+            self._store([file])
+        except OSError as error:
+            raise CdrError(f"nothing was loaded: {error}", file.report.name) from error
+        except (self._duckdb.Error, Doubt) as error:
+            raise CdrError(f"nothing was loaded: {error}", file.report.name) from error
+
+    def _store(self, files: Sequence[_File]) -> None:
+        """Load files in one transaction.
+
+        Raises:
+            Doubt: A record is not accounted for.
+            CdrError: The transaction cannot be ended.
+            duckdb.Error: Anything else went wrong.
+        """
+        fresh = [file for file in files if file.found is not None]
+        if not fresh:
+            return
+        with self._transaction(fresh[0].report.name if len(fresh) == 1 else ""):
+            first = self._run("SELECT coalesce(max(file_id), 0) + 1 FROM files")[0][0]
+            numbered = dict(enumerate(fresh, first))
+            self._insert(numbered)
+            self._settle(first, numbered)
+
+    def _insert(self, files: Mapping[int, _File]) -> None:
+        """Put all records into `kept.records`, and rejects where they belong."""
+        plain: dict[PlainRows, list[tuple[int, PlainRows]]] = defaultdict(list)
+        selects: list[str] = []
+        for file_id, file in files.items():
+            assert file.found is not None  # noqa: S101 - these are those with something in them
+            for rows in file.found.rows:
+                if isinstance(rows, PlainRows):
+                    plain[rows].append((file_id, rows))
+                else:
+                    selects.append(rows.select(file_id))
+            if file.found.rejects is not None:
+                self._run(
+                    "INSERT INTO kept.rejects SELECT "  # noqa: S608
+                    "(SELECT coalesce(max(reject_id), 0) FROM kept.rejects) "
+                    f"+ row_number() OVER (ORDER BY record), ?, *, NULL, {KEY} "
+                    f"FROM ({file.found.rejects})",
+                    file_id,
+                )
+            if file.found.unended is not None:
+                unended = file.found.unended
+                self._run(
+                    "INSERT INTO kept.unended VALUES (?, ?, ?, ?)",
+                    *(file_id, unended.record, list(unended.fields), unended.text),
+                )
+        selects += [rows.select_all(every) for rows, every in plain.items()]
+        for select in selects:
+            self._run(f"INSERT INTO kept.records SELECT *, {KEY} FROM ({select})")  # noqa: S608
+
+    def _settle(self, first: int, files: Mapping[int, _File]) -> None:
+        """Take out what was known, and put the files on record; or find a record unaccounted."""
+        days: dict[int, Counter[date]] = defaultdict(Counter)
+        for file_id, day, number in self._run(
+            "SELECT file_id, CAST(call_time AS DATE), count(*) FROM kept.records "
+            "WHERE file_id >= ? GROUP BY ALL",
+            first,
+        ):
+            days[file_id][day] = number
+        rejected: Counter[int] = Counter()
+        if any(file.found is not None and file.found.rejects for file in files.values()):
+            count = "SELECT file_id, count(*) FROM kept.rejects WHERE file_id >= ? GROUP BY ALL"
+            rejected.update(dict(self._run(count, first)))
+        erased_records, erased_rejects = drop_erased(self._run, first)
+        settled = settling.settle_fresh(self._run, first)
+        known = [(number, file.report.sha256) for number, file in files.items() if file.is_known]
+        resolved = resolving.resolve_fresh(self._run, first, known)
+        for file_id, file in files.items():
+            assert file.found is not None  # noqa: S101 - as above
+            came, changes = days[file_id].total(), settled.changes.get(file_id, Counter[str]())
+            report = attrs.evolve(
+                file.report,
+                records=file.found.records,
+                loaded=came - erased_records[file_id] + changes["records"],
+                duplicates=changes["duplicates"],
+                conflicts=changes["conflicts"],
+                rejected=rejected[file_id] - erased_rejects[file_id],
+                erased=erased_records[file_id] + erased_rejects[file_id],
+                completed=settled.completed[file_id],
+                resolved=resolved[file_id],
+                read_by=file.found.read_by,
+            )
+            if report.records != came + rejected[file_id]:
+                raise Doubt(
+                    f"{report.records} records are not {came} that came and "
+                    f"{rejected[file_id]} that were rejected"
+                )
+            file.report = report
+            counts = days[file_id]
+            usual = min(counts, key=partial(_by_count, counts), default=None)
+            self._record(file_id, file, usual)
+        restate(self._run, settled, until=first)
+        self._audit(first, [file.report for file in files.values()])
+
+    def _record(self, file_id: int, file: _File, day: date | None) -> None:
+        report, found = file.report, file.found
+        assert found is not None  # noqa: S101 - as above
+        self._run(
+            "INSERT INTO files "
+            "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?, ?)",
+            file_id,
+            report.sha256,
+            file.asked,
+            report.name,
+            report.size,
+            list(found.layouts),
+            day,
+            report.read_by,
+            report.records,
+            report.loaded,
+            report.duplicates,
+            report.conflicts,
+            report.rejected,
+            report.erased,
+        )
+
+    def _audit(self, first: int, reports: Sequence[FileReport]) -> None:
+        """Compare what is said of files that have just come with what the tables have.
+
+        Raises:
+            Doubt: They differ.
+        """
+        for table, column in {
+            "records": "loaded",
+            "conflicts": "conflicts",
+            "duplicates": "duplicates",
+        }.items():
+            told = sum(getattr(report, column) for report in reports)
+            count = f"SELECT count(*) FROM kept.{table} WHERE file_id >= ?"  # noqa: S608
+            found = self._run(count, first)[0][0]
+            if told != found:
+                raise Doubt(f"{told} {column} records are {found} in the archive")
+        for each in reports:
+            if each.records != (
+                each.loaded + each.duplicates + each.conflicts + each.rejected + each.erased
+            ):
+                raise Doubt(f"not every record of {each.name} is accounted for")
+
+    def _leave(self, files: Iterable[_File]) -> None:
+        for file in files:
+            shutil.rmtree(file.spooled.path.parent, ignore_errors=True)
+
+
+def restate(run: Run, settled: Settled, *, until: int | None = None) -> None:
+    """Count in `files` what became of records of files that had been loaded before.
+
+    Args:
+        run: Runs SQL, in a transaction.
+        settled: What changed.
+        until: The lowest file_id of those that were not; None for all.
+    """
+    for file_id, changes in settled.changes.items():
+        if until is None or file_id < until:
+            run(
+                "UPDATE files SET loaded = loaded + ?, duplicates = duplicates + ?, "
+                "conflicts = conflicts + ? WHERE file_id = ?",
+                changes["records"],
+                changes["duplicates"],
+                changes["conflicts"],
+                file_id,
+            )
+
+
+def _check_layouts(file: _File, earlier: Iterable[Sequence[str]]) -> None:
+    """Refuse bytes whose records are here already, but as those of another layout."""
+    assert file.found is not None  # noqa: S101 - it has just been found
+    for then in earlier:
+        if sorted(then) != sorted(file.found.layouts):
+            now = file.asked or ", ".join(file.found.layouts) or "no layout"
+            raise CdrError(
+                f"the archive has the same bytes as {', '.join(then)}, and would have them twice "
+                f"as {now}: if that is right, remove the other file first",
+                file.report.name,
+            )
+
+
+def _by_count(counts: Mapping[date, int], day: date) -> tuple[int, date]:
+    return -counts[day], day
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+class _ProgressFailed(BaseException):
+    """What a caller's function raised, on its way out past whoever handles errors of our own."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Told:
+    """A caller's function that is told how far loading is, if there is one."""
+
+    def __init__(self, progress: Callable[[LoadProgress], object] | None) -> None:
+        self._progress = progress
+
+    def __call__(self, progress: LoadProgress) -> None:
+        if self._progress is not None:
+            try:
+                self._progress(progress)
+            except BaseException as error:
+                raise _ProgressFailed(error) from error
+
+
+class _Unchanged:
+    """Whether a file is still what it was when it was copied; it is read again meanwhile."""
+
+    def __init__(self, stream: ByteStream, sha256: str) -> None:
+        self._stream = stream
+        self._sha256 = sha256
+        self._aside = ThreadPoolExecutor(1)
+        self._digest = None if stream.path is None else self._aside.submit(_sha256, stream.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._aside.shutdown()
+
+    def check(self) -> None:
+        """Refuse the file if it is not what it was.
+
+        Raises:
+            CdrError: it has changed, or it cannot be told.
+        """
+        self._stream.check_unchanged()
+        if self._digest is not None and self._digest.result() != self._sha256:
+            raise CdrError(
+                "the file changed while it was read: load it again when it is complete",
+                self._stream.name,
+            )
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

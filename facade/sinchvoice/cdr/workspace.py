@@ -1,0 +1,134 @@
+"""Folders of our own beside what we write, and how those of killed processes are told and removed.
+
+A folder has a mark: a file that its process keeps locked. A folder whose mark can be locked was
+left behind. A folder without a mark is somebody else's, whatever its name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # without locks no folder has a mark, and none is cleaned up
+    fcntl = None
+
+__all__ = ["Workspace", "abandoned", "remove_abandoned"]
+
+_MARK = ".sinchvoice"
+
+
+class Workspace:
+    """A folder for its owner alone, on the file system of a file or folder.
+
+    Args:
+        beside: The file or folder.
+        purpose: Part of the name; each purpose cleans up its own folders.
+
+    Attributes:
+        path: Where it is.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(self, beside: Path, purpose: str) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=_prefix(beside, purpose), dir=beside.parent))
+        self._mark = -1
+        try:
+            if fcntl is not None:
+                self._mark = _make_mark(self.path)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        mark, self._mark = self._mark, -1
+        if mark >= 0:
+            os.close(mark)
+
+    def folder(self, name: str) -> Path:
+        """Make a folder within, even if somebody removed the workspace.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.path))
+
+
+@contextmanager
+def abandoned(beside: Path, purpose: str) -> Iterator[list[Path]]:
+    """Find the workspaces of killed processes, and keep others away from them."""
+    prefix = _prefix(beside, purpose)
+    descriptors: list[int] = []
+    found = []
+    try:
+        with suppress(OSError):
+            for folder in beside.parent.iterdir():
+                if folder.name.startswith(prefix) and not folder.is_symlink():
+                    descriptor = _take_mark(folder / _MARK)
+                    if descriptor is not None:
+                        descriptors.append(descriptor)
+                        found.append(folder)
+        yield found
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def remove_abandoned(beside: Path, purpose: str) -> None:
+    """Remove the workspaces of killed processes."""
+    with abandoned(beside, purpose) as folders:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(beside: Path, purpose: str) -> str:
+    return f".{beside.name}-{purpose}-"
+
+
+def _make_mark(folder: Path) -> int:
+    early = folder / f"{_MARK}-new"
+    descriptor = os.open(early, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        early.rename(folder / _MARK)  # it is locked before anybody can find it
+    return descriptor
+
+
+def _take_mark(mark: Path) -> int | None:
+    """Lock a mark; None if there is none, or its process is alive."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(mark, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
