@@ -72,7 +72,6 @@ _UNREADABLE = (  # what the generated code and the converters raise on content t
     ArithmeticError,
     RecursionError,
 )
-_KEPT = (b"accept", b"accept-encoding", b"content-type", b"user-agent")
 
 
 # --- what is asked ------------------------------------------------------------------------------
@@ -271,7 +270,7 @@ class Learned:
 class ResponseInfo:
     """How a call went, for metrics and logs of your own.
 
-    There are no URLs and no bodies in it: ids and phone numbers stay out of metrics.
+    Shown, it has no URL and no body in it; `headers` and `error` may have ids and numbers in them.
 
     Attributes:
         operation: which operation, for example `calls.get`.
@@ -291,7 +290,7 @@ class ResponseInfo:
     headers: Mapping[str, str] = attrs.field(repr=False)
     attempts: int
     elapsed: float
-    error: ApiError | None = None
+    error: ApiError | None = attrs.field(default=None, repr=False)
 
 
 Steps: TypeAlias = Generator["Send | Wait", "Answer | None", T]
@@ -637,8 +636,10 @@ class Flow(Generic[T]):
         if failure.place:
             what = f"no connection to {failure.place}"
         if failure.is_late:
-            deadline = f"the deadline of {self._settings.deadline:g} s has passed"
-            return self._error(ApiTimeoutError, f"{what}: {deadline}")
+            message = f"{what}: the deadline of {self._settings.deadline:g} s has passed"
+            if failure.reason:
+                message += f" ({failure.reason})"
+            return self._error(ApiTimeoutError, message)
         kind = ApiTimeoutError if failure.timed_out else ApiConnectionError
         return self._error(kind, f"{what}: {failure.reason}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
+from time import monotonic
 from typing import cast
 
 import httpx
@@ -54,11 +55,12 @@ class Transport:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _no_answer(error, send) from error
         intake = Intake(send, response.status_code, response.headers.raw)
+        content = _Content(send, intake)
         try:
             for chunk in cast("Iterable[bytes]", response.stream):
                 if not intake.take(chunk):
                     break
-                _check_deadline(send)
+                content.check()
         except (httpx.TransportError, NoAnswer) as error:
             if intake.is_wanted:
                 raise _no_answer(error, send) from error
@@ -99,24 +101,31 @@ class AsyncTransport(Home):
         remaining = send.remaining()
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline) as limit:
                 response = await self._transport.handle_async_request(_request(send))
-        except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _no_answer(error, send) from error
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise NoAnswer("", sent=True, is_late=True) from None
         intake = Intake(send, response.status_code, response.headers.raw)
         stream = cast("httpx.AsyncByteStream", response.stream)
-        if intake.is_idle:
-            soon = asyncio.get_running_loop().time() + DRAIN
-            deadline = soon if deadline is None else min(soon, deadline)
+        content = _Content(send, intake)
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(content.left()) as limit:
                 async for chunk in cast("AsyncIterable[bytes]", stream):
                     if not intake.take(chunk):
                         break
-                    _check_deadline(send)
-        except (httpx.TransportError, NoAnswer, TimeoutError) as error:
+                    content.check()
+        except (httpx.TransportError, NoAnswer) as error:
             if intake.is_wanted:
                 raise _no_answer(error, send) from error
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if intake.is_wanted:
+                raise content.expired() from None
         finally:
             await stream.aclose()
         return intake.answer()
@@ -150,24 +159,49 @@ def _request(send: Send) -> httpx.Request:
     )
 
 
-def _check_deadline(send: Send) -> None:
-    remaining = send.remaining()
-    if remaining is not None and remaining <= 0:
-        raise NoAnswer("", sent=True, is_late=True)
+class _Content:
+    """Until when the content of an answer may be read; what comes before is the transport's."""
+
+    def __init__(self, send: Send, intake: Intake) -> None:
+        self._send = send
+        patience = DRAIN if intake.is_idle else send.patience
+        self._limit = monotonic() + patience
+
+    def left(self) -> float:
+        """Seconds that are left."""
+        left, remaining = self._limit - monotonic(), self._send.remaining()
+        return left if remaining is None else min(left, remaining)
+
+    def check(self) -> None:
+        """Make sure that there are some.
+
+        Raises:
+            NoAnswer: there are none.
+        """
+        if self.left() <= 0:
+            raise self.expired()
+
+    def expired(self) -> NoAnswer:
+        """It has taken too long."""
+        remaining = self._send.remaining()
+        is_late = remaining is not None and remaining <= 0
+        reason = "" if is_late else f"timed out after {self._send.patience:g} s"
+        return NoAnswer(reason, sent=True, timed_out=True, is_late=is_late)
 
 
 def _no_answer(error: Exception, send: Send) -> NoAnswer:
     if isinstance(error, NoAnswer):
         return error
     sent = not isinstance(error, (*_NEVER_SENT, httpx.InvalidURL))
-    timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
+    timed_out = isinstance(error, httpx.TimeoutException)
     remaining = send.remaining()
     name = type(error).__name__
+    is_late = timed_out and remaining is not None and remaining <= 0
+    reason = f"{name} after {send.patience:g} s" if timed_out else f"{name}: {error}"
     return NoAnswer(
-        f"{name} after {send.patience:g} s" if timed_out else f"{name}: {error}".removesuffix(": "),
+        "" if is_late else reason.removesuffix(": "),
         sent=sent,
         timed_out=timed_out,
-        is_late=isinstance(error, TimeoutError)
-        or (timed_out and remaining is not None and remaining <= 0),
+        is_late=is_late,
         place="" if sent else send.origin.netloc,
     )

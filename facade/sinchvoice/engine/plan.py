@@ -213,11 +213,12 @@ class Watch:
 
     def expired(self) -> NoAnswer:
         """The step has taken longer than it may."""
+        is_late = self._limit >= self._deadline
         return NoAnswer(
-            f"timed out after {self._patience:g} s",
+            "" if is_late else f"timed out after {self._patience:g} s",
             sent=self.sent,
             timed_out=True,
-            is_late=self._limit >= self._deadline,
+            is_late=is_late,
             place=self.place,
         )
 
@@ -251,8 +252,15 @@ class Idle(Generic[C]):
         return len(self._connections)
 
     def keep(self, connection: C) -> None:
-        """Add one that has just been used."""
+        """Add one that has just been used, and close those that were not for too long."""
         self._connections.append(connection)
+        while now_expired := self._connections[:1]:
+            (oldest,) = now_expired
+            if connection.used - oldest.used < self._keepalive:
+                break
+            with suppress(ValueError):  # a signal handler has closed the client meanwhile
+                self._connections.remove(oldest)
+            oldest.close()
 
     def take(self, destination: Destination) -> C | None:
         """Remove the one to a destination that was used last, and close what is of no use."""
