@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -75,7 +76,7 @@ def test_an_answer_that_ends_at_any_byte_never_denies_what_was_done(said: bytes,
     server_side = Acting(said, is_reset)
     with (
         serving(server_side) as server,
-        VoiceClient(KEY, SECRET, calling_url=server.url, retries=3) as voice,
+        VoiceClient(KEY, SECRET, calling_url=server.url, retries=3, keepalive=0) as voice,
     ):
         for length in range(len(said) + 1):
             server_side.length, server_side.acted = length, 0
@@ -186,8 +187,6 @@ def test_an_idle_connection_that_was_closed_costs_a_patch_nothing(ask: Ask):
         return "well"
 
     async def thrice_async(voice: Any) -> str:
-        import asyncio
-
         for _ in range(3):
             await voice.calls.hangup(ID)
             await asyncio.to_thread(settles, lambda: not server.open)

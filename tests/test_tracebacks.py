@@ -1,4 +1,4 @@
-"""What tools that show the variables of a traceback see: no secret, and nothing that proves who asks.
+"""Tools that show the variables of a traceback see no secret, and nothing that proves who asks.
 
 Of every error, and of all that it came from: rich, Sentry and pytest show these frames.
 """
@@ -9,6 +9,7 @@ import asyncio
 import signal
 import socket
 import ssl
+import threading
 import traceback
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ from raw_servers import (
 )
 from sinchvoice import AsyncVoiceClient, SinchVoiceError, VoiceClient, svaml
 
-PASSWORD = "pr0xy-s3cret"  # noqa: S105 - made up
+PASSWORD = "pr0xy-s3cret"
 
 
 def resets(connection: socket.socket) -> None:
@@ -208,10 +209,8 @@ def test_an_interrupted_call_does_not_show_who_asked(what: str, auth: str):
 
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
+        is_over = threading.Event()
         with serving(silent if what == "says nothing" else lambda _: is_over.wait(9)) as server:
-            import threading
-
-            is_over = threading.Event()
             error = error_of(False, use, calling_url=server.url, auth=auth, timeout=5)
             is_over.set()
     finally:
