@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import random
 import signal
@@ -26,7 +27,7 @@ from sinchvoice import ApiError, ApiTimeoutError, AsyncVoiceClient, VoiceClient,
 
 SCALE = float(os.environ.get("SOAK", "1"))
 CALLS, TASKS, CONNECTIONS = int(100_000 * SCALE), 200, 20
-THREAD_CALLS, THREADS = int(30_000 * SCALE), 40
+THREAD_CALLS, THREADS = int(20_000 * SCALE), 40
 ANSWERS = int(50_000 * SCALE)
 KEY, SECRET = "5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q=="
 HANGUP = svaml.Svaml(action=svaml.Hangup())
@@ -204,6 +205,7 @@ def test_threads_that_are_killed_at_random_lose_nothing(url: str):
             taken = time.monotonic() - started
             for number in range(5 * CONNECTIONS):
                 assert voice.calls.get(f"well-{number}").call_id == f"well-{number}"
+            gc.collect()  # a traceback may still have the lease of one that gave it back
             pool = next(iter(voice._exchange._wire._pools.values()))  # type: ignore[attr-defined]
             assert len(pool._leases) == 0
     finally:
@@ -222,7 +224,7 @@ def test_interrupts_by_signals_lose_nothing(url: str):
     ignored, previous = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
     sys.unraisablehook = lambda _: None  # an interrupt in a `__del__`
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    until = time.monotonic() + 20 * SCALE
+    until = time.monotonic() + 10 * SCALE
     try:
         with VoiceClient(
             KEY, SECRET, calling_url=url, retries=0, max_connections=2, deadline=DEADLINE
@@ -247,6 +249,7 @@ def test_interrupts_by_signals_lose_nothing(url: str):
                     outcomes["interrupted"] += 1
             for number in range(20):
                 assert voice.calls.get(f"well-{number}").call_id == f"well-{number}"
+            gc.collect()  # a traceback may still have the lease of one that gave it back
             pool = next(iter(voice._exchange._wire._pools.values()))  # type: ignore[attr-defined]
             assert len(pool._leases) == 0
     finally:
@@ -254,7 +257,7 @@ def test_interrupts_by_signals_lose_nothing(url: str):
         signal.signal(signal.SIGALRM, previous)
         sys.unraisablehook = ignored
     print(f"\n{outcomes['interrupted']} interrupts by a signal")
-    assert outcomes["interrupted"] > 500 * SCALE
+    assert outcomes["interrupted"] > 100 * SCALE
     assert released(before)
 
 
@@ -303,7 +306,7 @@ def an_answer(dice: random.Random) -> bytes:
     elif kind < 0.9:
         del said[dice.randrange(len(said)) :]
     else:
-        said += said
+        return bytes(said) * 2
     return bytes(said)
 
 
