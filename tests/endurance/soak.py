@@ -224,12 +224,12 @@ def test_interrupts_by_signals_lose_nothing(url: str):
     ignored, previous = sys.unraisablehook, signal.getsignal(signal.SIGALRM)
     sys.unraisablehook = lambda _: None  # an interrupt in a `__del__`
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    until = time.monotonic() + 10 * SCALE
     try:
         with VoiceClient(
             KEY, SECRET, calling_url=url, retries=0, max_connections=2, deadline=DEADLINE
         ) as voice:
             voice.calls.get("well-first")
+            until = time.monotonic() + 10 * SCALE
             number = 0
             while time.monotonic() < until:
                 number += 1
