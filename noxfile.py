@@ -104,6 +104,14 @@ def openapi_core(session: nox.Session) -> None:
 
 
 @nox.session
+def interop(session: nox.Session) -> None:
+    """Try tools that record, patch, trace and log HTTP clients, and pass errors on."""
+    install_groups(session, "interop")
+    install_wheel(session, "sandbox")
+    session.run("pytest", "tests/interop/tools.py", *session.posargs)
+
+
+@nox.session
 def endurance(session: nox.Session) -> None:
     """Faults by the thousand, forged callbacks by the hundred thousand, crowds of threads."""
     run_files(session, "tests/endurance")

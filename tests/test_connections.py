@@ -576,7 +576,7 @@ threads = [threading.Thread(target=work) for _ in range(8)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 voice.close()
-sys.exit("\\n".join(failed))
+sys.exit(" ".join(failed) or 0)
 """
     with serving(well_behaved) as server:
         for _ in range(4):

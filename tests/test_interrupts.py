@@ -151,7 +151,8 @@ needs_timers = pytest.mark.skipif(
 
 @needs_timers
 @in_between
-def test_a_storm_of_interrupts_leaves_every_connection():
+def test_a_storm_of_interrupts_leaves_every_connection(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # pytest's is no place for Ctrl-C
     interrupts = 0
     before = descriptors()
     with serving(well_behaved) as server, client(server.url, max_connections=3) as voice:

@@ -364,6 +364,7 @@ class Flow(Generic[T]):
             raise
         finally:
             self._finish(error)
+            error = None  # with its traceback it would hold itself, and what its frames hold
 
     def _remaining(self) -> float | None:
         """Seconds until the deadline; None without one."""

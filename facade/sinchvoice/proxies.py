@@ -111,8 +111,8 @@ def _configured() -> dict[str, str]:
     found: dict[str, str] = {}
     for only_lower in (False, True):
         for name, value in os.environ.items():
-            scheme, _, rest = name.lower().rpartition("_")
-            if rest != "proxy" or (only_lower and name != name.lower()):
+            scheme, mark, rest = name.lower().rpartition("_")
+            if mark + rest != "_proxy" or (only_lower and name != name.lower()):
                 continue
             if value:
                 found[scheme] = value

@@ -68,6 +68,8 @@ def operation(
     if not isinstance(method, str) or not re.fullmatch(r"[A-Za-z]+", method):
         raise InvalidRequest(f"method is {method!r}: give one like 'GET' or 'POST'")
     method = method.upper()
+    if method == "CONNECT":
+        raise InvalidRequest("method is 'CONNECT', which asks for a tunnel: give one like 'GET'")
     if api not in APIS:
         raise InvalidRequest(f"api is {api!r}: give {' or '.join(map(repr, APIS))}")
     target = _target(path)
