@@ -39,9 +39,10 @@ def test_every_module_can_be_imported_and_is_typed(package):
         importlib.import_module(name)
 
 
-def test_the_wheel_needs_attrs_and_httpx_and_nothing_else():
+def test_the_wheel_needs_attrs_and_httpx_with_its_engine_and_nothing_else():
     requirements = [r for r in distribution("sinchvoice").requires or [] if "extra ==" not in r]
-    assert sorted(r.split(">")[0].split("<")[0] for r in requirements) == ["attrs", "httpx"]
+    names = sorted(r.split(">")[0].split("<")[0] for r in requirements)
+    assert names == ["attrs", "httpcore", "httpx"]
 
 
 def test_the_wheel_has_its_licence_and_no_tests():

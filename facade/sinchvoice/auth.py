@@ -19,6 +19,7 @@ from time import time
 import httpx
 
 from . import signing
+from .errors import ConfigurationError
 from .signing import CanonicalResource, Credentials
 
 __all__ = ["SignedAuth"]
@@ -31,6 +32,9 @@ class SignedAuth(httpx.Auth):
         credentials: key and secret of the application.
         canonical_resource: which form of the URL is signed, see `CanonicalResource`.
 
+    Raises:
+        ConfigurationError: `credentials` is something else.
+
     Source: "Using REST" page.
     """
 
@@ -42,6 +46,12 @@ class SignedAuth(httpx.Auth):
         *,
         canonical_resource: CanonicalResource = CanonicalResource.PATH,
     ) -> None:
+        if not isinstance(credentials, Credentials):
+            raise ConfigurationError(
+                f"credentials is of type {type(credentials).__name__}",
+                parameter="credentials",
+                remedy="give Credentials(application_key, application_secret)",
+            )
         self._credentials = credentials
         self._form = CanonicalResource(canonical_resource)
 

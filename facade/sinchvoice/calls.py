@@ -43,7 +43,7 @@ class Price(data.Model):
     """An amount of money, exactly as the server wrote it.
 
     Attributes:
-        amount: the amount, never rounded; None if the server sent text that is no number.
+        amount: the amount, never rounded; None if the server sent text that is not a number.
         currency: ISO 4217 code; None if the server did not say.
     """
 
@@ -71,11 +71,11 @@ class Call(data.Model):
         call_id: the call's id.
         from_: who calls.
         to: who is called.
-        domain: where it ends; text that is no CallDomain is kept.
+        domain: where it ends; text that is not a CallDomain is kept.
         duration: seconds.
-        status: whether it goes on; text that is no CallStatus is kept.
-        result: what became of it; text that is no CallResult is kept.
-        reason: why it ended; text that is no CallReason is kept.
+        status: whether it goes on; text that is not a CallStatus is kept.
+        result: its result; text that is not a CallResult is kept.
+        reason: why it ended; text that is not a CallReason is kept.
         timestamp: when it took place, in UTC.
         custom: what the application attached: text, or a JSON object, whose numbers with a
             fraction are Decimals. `to_dict` makes JSON numbers of these, or text if a number

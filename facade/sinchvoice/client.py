@@ -21,6 +21,7 @@ from typing import (
     TypedDict,
     TypeVar,
     Unpack,
+    cast,
 )
 
 import attrs
@@ -118,7 +119,8 @@ class _Client(Generic[X]):
     ) -> None:
         # Before anything can fail: tracebacks may show the variables of this frame.
         key, secret = Hidden(application_key), Hidden(application_secret)
-        del application_key, application_secret
+        through = Hidden(proxy) if isinstance(proxy, str) else proxy
+        del application_key, application_secret, proxy
         credentials = Credentials(key.reveal(), secret.reveal())
         regional = settings.region(region).calling_url
         made = Settings(
@@ -130,7 +132,7 @@ class _Client(Generic[X]):
             timeout=timeout,
             deadline=deadline,
             retries=settings.retry_policy(retries),
-            proxy=proxy,
+            proxy=through,
             ssl_context=ssl_context,
             max_connections=max_connections,
             keepalive=keepalive,
@@ -161,15 +163,21 @@ class _Client(Generic[X]):
             ConfigurationError: a variable is missing, or a setting is wrong.
         """
         variables = os.environ if environ is None else environ
+        key = Hidden(variables.get("SINCH_APPLICATION_KEY"))
+        secret = Hidden(variables.get("SINCH_APPLICATION_SECRET"))
         found: Options = {
             "region": variables.get("SINCH_VOICE_REGION") or Region.GLOBAL,
             "calling_url": variables.get("SINCH_VOICE_CALLING_URL"),
             "reporting_url": variables.get("SINCH_VOICE_REPORTING_URL"),
         }
         found.update(options)
+        if isinstance(options.get("proxy"), str):
+            found["proxy"] = cast("str", Hidden(options["proxy"]))  # as the constructor does
+        # Before anything can fail: tracebacks may show the variables of this frame.
+        del variables, environ, options
         return cls(
-            _required(variables, "SINCH_APPLICATION_KEY"),
-            _required(variables, "SINCH_APPLICATION_SECRET"),
+            _required("SINCH_APPLICATION_KEY", key),
+            _required("SINCH_APPLICATION_SECRET", secret),
             **found,
         )
 
@@ -204,7 +212,7 @@ class _Client(Generic[X]):
             retries=old.retries if retries is _KEEP else settings.retry_policy(retries),
             headers=old.headers
             if headers is _KEEP
-            else {**old.headers, **settings.headers(headers)},
+            else settings.merged(old.headers, settings.headers(headers)),
             on_response=old.on_response if on_response is _KEEP else on_response,
         )
         copy = object.__new__(type(self))
@@ -309,7 +317,8 @@ class VoiceClient(_Client[Exchange]):
             params: of the query.
             headers: further headers.
             replayable: whether sending it twice does no harm, so that it may be tried again when
-                it is not known whether the server acted; without it, that is so for GET.
+                it is not known whether the server acted; without it, that is so for GET, HEAD and
+                OPTIONS.
 
         Returns:
             The response, with status, headers and content.
@@ -410,13 +419,13 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
         await self.aclose()
 
 
-def _required(variables: Mapping[str, str], name: str) -> str:
-    if not variables.get(name):
+def _required(name: str, value: Hidden[str | None]) -> str:
+    if not value.reveal():
         raise ConfigurationError(
             f"the environment variable {name} is not set: copy its value from the "
             "application's page in the dashboard"
         )
-    return variables[name]
+    return value.reveal() or ""
 
 
 def _log_as_told(level: str) -> None:
@@ -430,7 +439,7 @@ def _log_as_told(level: str) -> None:
         )
     logger = logging.getLogger("sinchvoice")
     logger.setLevel(number)
-    if not any(isinstance(handler, _Shown) for handler in logger.handlers):
+    if not logger.hasHandlers():  # who has set up logging sees the records there
         logger.addHandler(_Shown(sys.stderr))
 
 

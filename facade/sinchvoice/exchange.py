@@ -15,9 +15,9 @@ from typing import Generic, Protocol, Self, TypeVar
 from ._version import __version__
 from .errors import InvalidRequest
 from .flow import Flow, Learned, Operation, Steps, Timing
-from .settings import Settings
+from .settings import Settings, merged
 from .tracing import find_tracer
-from .wire import Answer, Headers, Send, Wait
+from .wire import Answer, Send, Wait
 
 __all__ = ["AsyncExchange", "Exchange"]
 
@@ -165,18 +165,15 @@ class AsyncExchange(_Exchange[_AsyncWire]):
         await self._wire.close()
 
 
-def _headers(settings: Settings) -> Headers:
+def _headers(settings: Settings) -> dict[str, str]:
     """What every request carries."""
     agent = f"sinchvoice/{__version__} python/{sys.version.split()[0]}"
     if settings.user_agent_suffix:
         agent = f"{agent} {settings.user_agent_suffix}"
-    return [
-        (b"Accept", b"application/json"),
+    ours = {
+        "Accept": "application/json",
         # Answers are a few hundred bytes: compression saves nothing and invites bombs.
-        (b"Accept-Encoding", b"identity"),
-        (b"User-Agent", agent.encode("ascii")),
-        *(
-            (name.encode("ascii"), value.encode("ascii"))
-            for name, value in settings.headers.items()
-        ),
-    ]
+        "Accept-Encoding": "identity",
+        "User-Agent": agent,
+    }
+    return merged(ours, settings.headers)

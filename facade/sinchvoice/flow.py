@@ -34,7 +34,7 @@ from .errors import (
 )
 from .retry import Failure, RetryAfter, retry_after_seconds
 from .routes import Api, Route
-from .settings import Auth, Settings
+from .settings import Auth, Settings, merged
 from .signing import CanonicalResource
 from .tracing import Span, Tracer
 from .urls import Origin, join, parse
@@ -315,14 +315,18 @@ class Flow(Generic[T]):
         self,
         operation: Operation[T],
         settings: Settings,
-        headers: Headers,
+        headers: Mapping[str, str],
         learned: Learned,
         timing: Timing,
         tracer: Tracer | None = None,
     ) -> None:
         self._operation = operation
         self._settings = settings
-        self._headers = headers
+        if operation.headers:
+            headers = merged(headers, operation.headers)
+        self._headers = [
+            (name.encode("ascii"), text.encode("ascii")) for name, text in headers.items()
+        ]
         self._learned = learned
         self._timing = timing
         self._tracer = tracer
@@ -349,7 +353,11 @@ class Flow(Generic[T]):
             outgoing = self._operation.build()
             origin, target = self._aim(outgoing)
             if self._tracer is not None:
-                self._span = self._tracer.start(self._operation.name, outgoing, origin)
+                base = self._settings.bases[self._operation.api]
+                template = outgoing.template and base.path + outgoing.template
+                self._span = self._tracer.start(
+                    self._operation.name, outgoing.method, template, origin
+                )
             while True:
                 self._attempts += 1
                 try:
@@ -497,8 +505,6 @@ class Flow(Generic[T]):
         """The headers of one request that say what is in it, and prove who sends it."""
         settings, content_type = self._settings, outgoing.content_type
         headers = [(b"Content-Type", content_type.encode("ascii"))] if content_type else []
-        for name, value in self._operation.headers.items():
-            headers.append((name.encode("ascii"), value.encode("ascii")))
         if settings.auth == Auth.BASIC:
             basic = settings.credentials.basic_authorization()
             return [*headers, (b"Authorization", basic.encode("ascii"))]

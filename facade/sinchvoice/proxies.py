@@ -14,12 +14,13 @@ import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from .errors import ConfigurationError
+from .hidden import Hidden
 from .urls import Origin
 from .urls import host as read_host
-from .urls import port as read_port
 
 __all__ = ["Proxies", "Proxy"]
 
@@ -66,7 +67,7 @@ class Proxies:
         self._found: dict[str, Proxy] = {}
 
     @classmethod
-    def of(cls, proxy: str | None) -> Proxies:
+    def of(cls, proxy: Hidden[str] | None) -> Proxies:
         """Read `proxy=`, or without it the environment.
 
         Raises:
@@ -92,8 +93,7 @@ class Proxies:
             return None
         for name in (origin.scheme, "all"):
             if name in self.variables and name not in self._found:
-                url = self.variables[name]
-                proxy = _read(f"{name.upper()}_PROXY", url if "://" in url else f"http://{url}")
+                proxy = _read(f"{name.upper()}_PROXY", Hidden(_with_scheme(self.variables[name])))
                 self._found[name] = proxy
             if name in self._found:
                 return self._found[name]
@@ -123,34 +123,52 @@ def _configured() -> dict[str, str]:
     return found
 
 
-def _read(name: str, url: object) -> Proxy:
-    if not isinstance(url, str):
-        raise ConfigurationError(f"{name} is of type {type(url).__name__}: give a URL as text")
+def _with_scheme(url: str) -> str:
+    return url if "://" in url else f"http://{url}"
+
+
+def _read(name: str, url: Hidden[Any]) -> Proxy:
+    """The proxy that a URL names.
+
+    Raises:
+        ConfigurationError: it is not the URL of an HTTP proxy; none of it is repeated, as there may
+            be a password in it.
+    """
+    found = _parsed(url)
+    if isinstance(found, Proxy):
+        return found
+    problem, remedy = found
+    raise ConfigurationError(f"{name} {problem}", parameter=name, remedy=remedy)
+
+
+def _parsed(hidden: Hidden[Any]) -> Proxy | tuple[str, str]:
+    """The proxy, or what is wrong with its URL and what to do about it; raises nothing."""
+    url = hidden.reveal()
     remedy = "give one like http://user:password@proxy.example.com:3128"
-    # Neither the URL nor what the parser says of it is repeated: there may be a password in it.
+    if not isinstance(url, str):
+        return f"is of type {type(url).__name__}", "give a URL as text"
     userinfo, _, rest = url.partition("//")[2].rpartition("@")
     scheme = url.partition(":")[0].lower()
     if re.fullmatch(r"socks[0-9]?[a-z]?", scheme):
-        raise ConfigurationError(
-            f"{name} is a SOCKS proxy, which this client does not speak: use an HTTP proxy, or "
-            "install httpx[socks] and give transport=httpx.HTTPTransport(proxy=…)"
+        return (
+            "is a SOCKS proxy, which this client does not speak",
+            "use an HTTP proxy, or transport=httpx.HTTPTransport(proxy=…) with httpx[socks]",
         )
+    wrong = "is not the URL of a proxy: "
+    if scheme not in _PORTS or "//" not in url:
+        return f"{wrong}its scheme is neither http nor https", remedy
+    if re.search(r"[\s\\]", url) or not url.isprintable():
+        return f"{wrong}it has a space, a backslash or a control character in it", remedy
+    if re.search(r"[/?#]", userinfo) or re.search("[?#]", rest) or "/" in rest.rstrip("/"):
+        return f"{wrong}write / ? and # in a password as %2F %3F and %23", remedy
     try:
-        if scheme not in _PORTS or "//" not in url:
-            raise ValueError("its scheme is neither http nor https")
-        if re.search(r"[\s\\]", url) or not url.isprintable():
-            raise ValueError("it has a space, a backslash or a control character in it")
         parts = urlsplit(f"{scheme}://{rest}")
-        if parts.path not in ("", "/") or re.search(r"[/?#]", userinfo) or re.search("[?#]", rest):
-            raise ValueError("write / ? and # in a password as %2F %3F and %23")
-        if parts.port is None and rest.rstrip("/").endswith(":"):
-            raise ValueError("its port is missing")
-        origin = Origin(scheme, read_host(parts), read_port(parts))
-    except ValueError as error:
-        reason = str(error)
-        if "@" in url and not reason.startswith(("its", "it has", "write")):
-            reason = "it cannot be parsed"
-        raise ConfigurationError(f"{name} is not the URL of a proxy: {reason}; {remedy}") from None
+        port = parts.port
+        origin = Origin(scheme, read_host(parts), port or _PORTS[scheme])
+    except ValueError:
+        return f"{wrong}its host or its port cannot be read", remedy
+    if port is None and rest.rstrip("/").endswith(":"):
+        return f"{wrong}its port is missing", remedy
     if not userinfo:
         return Proxy(origin)
     user, _, password = userinfo.partition(":")

@@ -15,11 +15,11 @@ from .errors import ConfigurationError
 __all__ = ["UNREADABLE", "Failure", "RetryAfter", "RetryPolicy", "retry_after_seconds"]
 
 _TRANSIENT = frozenset({429, 502, 503, 504})
-_LONGEST = 1e12  # seconds: nobody waits for longer
+_LONGEST = 1e12  # seconds; longer than any wait
 
 
 class Unreadable(Enum):
-    """The server asked to wait, and nobody can read for how long."""
+    """The server asked to wait for a time that cannot be read."""
 
     UNREADABLE = "unreadable"
 

@@ -6,12 +6,14 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import attrs
 
 from .errors import ConfigurationError, shown
+from .hidden import Hidden
 from .retry import RetryPolicy
 from .routes import Api
 from .signing import CanonicalResource, Credentials
@@ -177,6 +179,14 @@ def headers(value: object) -> Mapping[str, str]:
     return dict(value)
 
 
+def merged(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[str, str]:
+    """Headers of several sources, the later ones instead of earlier ones of the same name."""
+    found = {name.lower(): (name, value) for name, value in first.items()}
+    for headers in others:
+        found |= {name.lower(): (name, value) for name, value in headers.items()}
+    return dict(found.values())
+
+
 def _is_suffix(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"(?:[!-~](?:[ -~]*[!-~])?)?", value) is not None
 
@@ -197,6 +207,10 @@ def _base(url: str) -> Base:
     except ValueError as error:
         raise ConfigurationError(f"{url!r} is not a URL: {error}") from None
     return Base(origin, target.rstrip("/"))
+
+
+def _hidden(value: str | Hidden[str] | None) -> Hidden[str] | None:
+    return value if value is None or isinstance(value, Hidden) else Hidden(value)
 
 
 def _bases(settings: Settings) -> Mapping[Api, Base]:
@@ -238,7 +252,7 @@ class Settings:
         default=None, validator=attrs.validators.optional(_seconds)
     )
     retries: RetryPolicy = attrs.field(factory=RetryPolicy)
-    proxy: str | None = attrs.field(default=None, repr=False)
+    proxy: Hidden[str] | None = attrs.field(default=None, repr=False, converter=_hidden)
     ssl_context: ssl.SSLContext | None = attrs.field(
         default=None,
         repr=False,
@@ -269,7 +283,8 @@ class Settings:
         default=None,
         repr=False,
         validator=_checked(
-            "a function of one argument", lambda value: value is None or callable(value)
+            "a function of one argument, not a coroutine function",
+            lambda value: value is None or (callable(value) and not iscoroutinefunction(value)),
         ),
     )
     transport: Any = attrs.field(default=None, repr=False)

@@ -273,7 +273,7 @@ class Refusal(StrEnum):
     AMBIGUOUS_HEADERS = "a header that counts is there twice"
     NO_AUTHORIZATION = "there is no Authorization header"
     WRONG_SCHEME = "the Authorization header is not of the form 'Application key:signature'"
-    NO_TIMESTAMP = "there is no x-timestamp header, or it is no time"
+    NO_TIMESTAMP = "there is no x-timestamp header, or it is not a time"
     WRONG_KEY = "it is signed with another application key"
     EXPIRED = "its x-timestamp is too far from the present"
     WRONG_SIGNATURE = (
@@ -371,7 +371,7 @@ def verify(
             clock.
 
     Raises:
-        InvalidRequest: an argument is of a type that no request has, whoever sent it.
+        InvalidRequest: an argument is of a type that no request can have.
 
     Source: "Using REST" page, callback requests. The age limit is ours: none is published.
     """

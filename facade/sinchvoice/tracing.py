@@ -16,17 +16,14 @@ from .urls import Origin
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer as OtelTracer
 
-    from .flow import Outgoing
-
 __all__ = ["Span", "Tracer", "find_tracer"]
 
 
 class Span:
     """What is told of one call."""
 
-    def __init__(self, span: Any, operation: str) -> None:
+    def __init__(self, span: Any) -> None:
         self._span = span
-        self._operation = operation
 
     def attempt(self, number: int, status: int | None) -> None:
         """Note a request that was tried, and the status of its answer."""
@@ -54,23 +51,30 @@ class Tracer:
     def __init__(self, tracer: OtelTracer) -> None:
         self._tracer = tracer
 
-    def start(self, operation: str, outgoing: Outgoing, origin: Origin) -> Span:
-        """Begin the span of a call."""
+    def start(self, operation: str, method: str, template: str, origin: Origin) -> Span:
+        """Begin the span of a call.
+
+        Args:
+            operation: its name.
+            method: HTTP method.
+            template: the path without what is particular; empty if that is not known.
+            origin: where the first request goes.
+        """
         from opentelemetry.trace import SpanKind
 
         attributes: dict[str, str | int] = {
-            "http.request.method": outgoing.method,
+            "http.request.method": method,
             "server.address": origin.host,
             "server.port": origin.port,
             "url.scheme": origin.scheme,
             "sinchvoice.operation": operation,
         }
-        name = outgoing.method
-        if outgoing.template:
-            attributes["url.template"] = outgoing.template
-            name = f"{name} {outgoing.template}"
+        name = method
+        if template:
+            attributes["url.template"] = template
+            name = f"{method} {template}"
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
-        return Span(span, operation)
+        return Span(span)
 
 
 def find_tracer() -> Tracer | None:

@@ -16,7 +16,19 @@ import httpcore
 
 from ..errors import EventLoopError
 from ..wire import Answer, Intake, NoAnswer, Send
-from .plan import DRAIN, Destination, Idle, Plan, Watch, broken, closed, has_more, in_use, origin_of
+from .plan import (
+    DRAIN,
+    Destination,
+    Idle,
+    Plan,
+    Watch,
+    broken,
+    closed,
+    has_more,
+    in_use,
+    is_readable,
+    origin_of,
+)
 
 __all__ = ["AsyncConnections", "Home"]
 
@@ -291,7 +303,11 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         failure: OSError | None = None
         for number, (family, kind, protocol, _, address) in enumerate(found):
             share = watch.left() / (len(found) - number)
-            made = socket.socket(family, kind, protocol)
+            try:
+                made = socket.socket(family, kind, protocol)
+            except OSError as error:  # of a family that is switched off, or there are too many
+                failure = error
+                continue
             try:
                 made.setblocking(False)
                 async with self._within(share):
@@ -420,7 +436,11 @@ class _Line(asyncio.Protocol):
 
     def is_readable(self) -> bool:
         """Whether there is something to read: between requests that is the end, or nonsense."""
-        return bool(self._received) or self.has_ended or self.transport.is_closing()
+        if self._received or self.has_ended or self.transport.is_closing():
+            return True
+        # The event loop may have had no time to find out.
+        made = self.transport.get_extra_info("socket")
+        return made is not None and is_readable(made)
 
     def close(self) -> None:
         self.has_ended = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 from collections import deque
@@ -18,7 +17,19 @@ from weakref import WeakSet, ref
 import httpcore
 
 from ..wire import Answer, Intake, NoAnswer, Send
-from .plan import DRAIN, Destination, Idle, Plan, Watch, broken, closed, has_more, in_use, origin_of
+from .plan import (
+    DRAIN,
+    Destination,
+    Idle,
+    Plan,
+    Watch,
+    broken,
+    closed,
+    has_more,
+    in_use,
+    is_readable,
+    origin_of,
+)
 
 __all__ = ["Connections"]
 
@@ -244,7 +255,7 @@ class _Connection:
         """Whether the server has closed it, or says what it was not asked."""
         stream, incoming = self._dialer.stream, self._dialer.incoming
         unread = incoming is not None and incoming.pending > 0
-        return stream is None or unread or _is_readable(stream)
+        return stream is None or unread or is_readable(stream)
 
     def interrupt(self) -> None:
         """Wake up whoever waits for it; that thread closes it."""
@@ -303,8 +314,8 @@ class _Dialer(httpcore.NetworkBackend):
         failure: OSError | None = None
         for number, (family, kind, protocol, _, address) in enumerate(found):
             share = watch.left() / (len(found) - number)
-            self.stream = socket.socket(family, kind, protocol)
             try:
+                self.stream = socket.socket(family, kind, protocol)
                 self.stream.settimeout(share)
                 self.stream.connect(address)
                 self.stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -387,7 +398,7 @@ class _Stream(httpcore.NetworkStream):
         stream = self._dialer.stream
         if info == "ssl_object":
             return stream if isinstance(stream, ssl.SSLSocket) else None
-        return info == "is_readable" and (stream is None or _is_readable(stream))
+        return info == "is_readable" and (stream is None or is_readable(stream))
 
     def _receive(self, max_bytes: int) -> bytes:
         stream, watch = self._socket(), self._watch
@@ -467,15 +478,3 @@ class _TlsInTls(_Stream):
             else:
                 super()._transmit(self._outgoing.read())
                 return result
-
-
-def _is_readable(stream: socket.socket) -> bool:
-    """Whether there is something to read: between requests that is the end, or nonsense."""
-    number = stream.fileno()
-    if number < 0:
-        return True
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([number], [], [], 0)[0])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +31,7 @@ __all__ = [
     "closed",
     "has_more",
     "in_use",
+    "is_readable",
     "origin_of",
 ]
 
@@ -322,6 +325,18 @@ def has_more(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection)
 def origin_of(origin: Origin) -> httpcore.Origin:
     """An origin in the form of httpcore."""
     return httpcore.Origin(origin.scheme.encode("ascii"), origin.host.encode("ascii"), origin.port)
+
+
+def is_readable(stream: socket.socket) -> bool:
+    """Whether there is something to read: between requests that is the end, or nonsense."""
+    number = stream.fileno()
+    if number < 0:
+        return True
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([number], [], [], 0)[0])
 
 
 def _authorization(proxy: Proxy | None) -> list[tuple[bytes, bytes]]:
