@@ -44,7 +44,7 @@ def settle(box: Sandbox) -> None:
 def test_threads_that_share_a_client_get_their_own_answers(box: Sandbox, calls: list[SandboxCall]):
     before = open_files()
     with (
-        VoiceClient.from_env(box.environ, timeout=60) as voice,
+        VoiceClient.from_env(box.environ, timeout=60, max_connections=20) as voice,
         ThreadPoolExecutor(THREADS) as pool,
     ):
 
@@ -67,7 +67,7 @@ def test_threads_that_share_a_client_get_their_own_answers(box: Sandbox, calls: 
 
 def test_tasks_that_share_a_client_get_their_own_answers(box: Sandbox, calls: list[SandboxCall]):
     async def main() -> None:
-        async with AsyncVoiceClient.from_env(box.environ, timeout=60) as voice:
+        async with AsyncVoiceClient.from_env(box.environ, timeout=60, max_connections=20) as voice:
 
             async def ask(number: int) -> None:
                 mine = calls[number]
