@@ -255,7 +255,7 @@ def test_a_client_is_neither_pickled_nor_copied(duplicate: Callable[[Any], Any])
     [
         ("ftp://127.0.0.1", "its scheme is neither http nor https"),
         ("127.0.0.1:3128", "its scheme is neither http nor https"),
-        ("socks5://x", r"install httpx\[socks\] and give transport=httpx.HTTPTransport\(proxy=…\)"),
+        ("socks5://x", r"transport=httpx.HTTPTransport\(proxy=…\) with httpx\[socks\]"),
     ],
 )
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])

@@ -40,6 +40,7 @@ from sinchvoice import (
     SinchVoiceError,
     VoiceClient,
 )
+from sinchvoice.hidden import Hidden
 from sinchvoice.proxies import Proxies
 from sinchvoice.urls import Origin, parse
 
@@ -306,7 +307,7 @@ def test_a_variable_that_cannot_be_read_is_named_and_its_password_is_not_shown(
 def test_whatever_is_given_as_a_proxy_it_is_one_or_a_wrong_setting(url: str):
     for each in (url, f"http://{url}", f"https://user:{url}@host:1"):
         with contextlib.suppress(ConfigurationError):
-            Proxies.of(each)
+            Proxies.of(Hidden(each))
 
 
 # --- which one ----------------------------------------------------------------------------------

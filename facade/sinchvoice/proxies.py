@@ -21,6 +21,7 @@ from .errors import ConfigurationError
 from .hidden import Hidden
 from .urls import Origin
 from .urls import host as read_host
+from .urls import port as read_port
 
 __all__ = ["Proxies", "Proxy"]
 
@@ -163,12 +164,11 @@ def _parsed(hidden: Hidden[Any]) -> Proxy | tuple[str, str]:
         return f"{wrong}write / ? and # in a password as %2F %3F and %23", remedy
     try:
         parts = urlsplit(f"{scheme}://{rest}")
-        port = parts.port
-        origin = Origin(scheme, read_host(parts), port or _PORTS[scheme])
+        if parts.port is None and rest.rstrip("/").endswith(":"):
+            return f"{wrong}its port is missing", remedy
+        origin = Origin(scheme, read_host(parts), read_port(parts))
     except ValueError:
         return f"{wrong}its host or its port cannot be read", remedy
-    if port is None and rest.rstrip("/").endswith(":"):
-        return f"{wrong}its port is missing", remedy
     if not userinfo:
         return Proxy(origin)
     user, _, password = userinfo.partition(":")

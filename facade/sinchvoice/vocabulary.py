@@ -30,7 +30,7 @@ class CallStatus(StrEnum):
 
 
 class CallResult(StrEnum):
-    """What became of a call; `N/A` while it is not decided."""
+    """The result of a call; `N/A` while it is not decided."""
 
     NOT_AVAILABLE = "N/A"
     ANSWERED = "ANSWERED"

@@ -101,7 +101,7 @@ class NoAnswer(Exception):
         sent: whether a byte of the request may have left.
         timed_out: whether a step took longer than it may.
         is_late: whether that was the deadline of the whole call.
-        place: what there was no connection to, if it was not made; empty if it was.
+        place: the host, and the proxy, of a connection that was not made; empty if it was.
         closed: whether the client was closed meanwhile.
     """
 

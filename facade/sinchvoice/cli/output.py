@@ -117,7 +117,7 @@ class Output:
     """Shows results on standard output.
 
     Attributes:
-        as_json: print JSON, whoever reads it.
+        as_json: print JSON, also on a terminal.
     """
 
     as_json: bool = False

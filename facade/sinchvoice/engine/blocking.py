@@ -258,7 +258,7 @@ class _Connection:
         return stream is None or unread or is_readable(stream)
 
     def interrupt(self) -> None:
-        """Wake up whoever waits for it; that thread closes it."""
+        """Wake the thread that waits for it, which closes it."""
         self._dialer.interrupt()
 
     def close(self) -> None:

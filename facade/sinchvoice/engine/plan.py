@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 DRAIN = 0.25
-"""Seconds that the content of a success may take that nobody looks at."""
+"""Seconds for the content of a success that the call does not use."""
 FOREVER = float("inf")
 
 
@@ -60,7 +60,7 @@ class Destination(NamedTuple):
         return self.origin if self.proxy is None else self.proxy.origin
 
     def place(self) -> str:
-        """What there is no connection to if it is not made, without credentials."""
+        """Host and proxy, as errors name them: without credentials."""
         host = self.origin.netloc
         return host if self.proxy is None else f"{host} through the proxy {self.proxy}"
 
@@ -87,7 +87,7 @@ class Destination(NamedTuple):
         return httpcore.Request(b"CONNECT", _url(self.proxy.origin, target), headers=headers)
 
     def refused(self, answer: httpcore.Response) -> NoAnswer | None:
-        """What it means that a proxy answers so to a request for a tunnel; None if it is made."""
+        """The failure that an answer of the proxy to `tunnel` is; None for a success."""
         if 200 <= answer.status <= 299:
             return None
         wrong = " (its user name or password is wrong)" if answer.status == 407 else ""
@@ -162,7 +162,7 @@ class Watch:
 
     Attributes:
         sent: whether a byte of the request may have left.
-        place: what there is no connection to yet; empty as soon as there is one.
+        place: host and proxy while there is no connection; empty as soon as there is one.
     """
 
     __slots__ = ("_deadline", "_limit", "_patience", "_sending", "place", "sent")
