@@ -272,7 +272,18 @@ def test_a_call_id_may_look_like_the_beginning_of_something_else(text: str):
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path):
-    assert "no .csv, .txt or .zip files" in refused(tmp_path).message
+    assert refused(tmp_path).message == "the folder has no .csv, .txt or .zip files"
+    (tmp_path / "2026").mkdir()
+    (tmp_path / ".a.csv").write_bytes(CONTENT)
+    assert refused(tmp_path).message == (
+        "the folder has no .csv, .txt or .zip files (2 left out: a folder: 1; hidden: 1): "
+        "its folders are read with recursive=True"
+    )
+
+
+def test_an_empty_file_that_is_named_as_packed_is_called_empty(tmp_path: Path):
+    (tmp_path / "a.csv.gz").write_bytes(b"")
+    assert refused(tmp_path).message == "the file is empty: fetch it again"
 
 
 def test_a_glob_gives_its_files_in_order(tmp_path: Path):

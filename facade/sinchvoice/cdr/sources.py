@@ -18,6 +18,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -26,7 +27,7 @@ from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 
 import attrs
 
-from ..errors import CdrError, InvalidRequest, printable
+from ..errors import CdrError, InvalidRequest, Remedy, printable
 
 __all__ = ["ByteStream", "LeftOut", "RemoteFile", "Source", "streams"]
 
@@ -121,14 +122,28 @@ class _Choice:
     Attributes:
         recursive: whether folders in folders are read as well.
         leave_out: is told of each one that is not.
+        reasons: what was left out so far.
     """
 
     recursive: bool
     leave_out: Callable[[LeftOut], object]
+    reasons: list[str] = attrs.field(factory=list)
 
     def refuse(self, name: str, reason: str) -> None:
         """Leave a file out."""
+        self.reasons.append(reason)
         self.leave_out(LeftOut(_storable(name), reason))
+
+    def nothing(self, problem: str, name: str, before: int) -> CdrError:
+        """That nothing is read of a folder, with what was left out since."""
+        reasons = Counter(self.reasons[before:])
+        if reasons:
+            counts = "; ".join(f"{reason}: {number}" for reason, number in sorted(reasons.items()))
+            problem += f" ({sum(reasons.values())} left out: {counts})"
+        remedy = None
+        if reasons["a folder"]:
+            remedy = Remedy("its folders are read with {recursive}", recursive="recursive=True")
+        return CdrError(problem, name, remedy=remedy)
 
 
 class _Readable(Protocol):
@@ -279,6 +294,7 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
 
 def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
     path = Path(location)
+    before = len(choice.reasons)
     try:
         is_folder = path.is_dir()
         is_glob = not is_folder and glob.has_magic(location) and not os.path.lexists(location)
@@ -294,7 +310,7 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
     else:
         listed, problem = [(path, None)], ""
     if not listed:
-        raise CdrError(problem, location)
+        raise choice.nothing(problem, location, before)
     for each, failure in listed:
         if failure is None:
             yield from _or_failing(str(each), _local_file(each, choice))
@@ -472,6 +488,7 @@ def _remote_file(
 
 def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> list[str]:
     """As locally: the files of a folder, those with a name like a glob, or the one file."""
+    before = len(choice.reasons)
     with _foreign(shown):
         # A process may run for days, and has to see today's files.
         system.invalidate_cache()
@@ -500,7 +517,7 @@ def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> li
                 choice.refuse(_without_secrets(system.unstrip_protocol(each["name"])), refused)
     if not paths:
         problem = "no file has a name like this: check the URL" if is_glob else _NO_FILES
-        raise CdrError(problem, shown)
+        raise choice.nothing(problem, shown, before)
     return paths
 
 
@@ -696,6 +713,8 @@ def _kind(name: str, head: bytes) -> str | None:
         if not head.startswith(magic) and not (suffix == "zst" and head[1:4] == b"\x2a\x4d\x18"):
             if suffix == "zip" and head.startswith(_EMPTY_ZIP):
                 return suffix
+            if not head:
+                raise CdrError("the file is empty: fetch it again", name)
             raise CdrError(
                 f"the name ends in .{suffix}, but the content is not {suffix}: "
                 "rename the file, or fetch it again",

@@ -99,6 +99,7 @@ WORDS: Mapping[str, str] = {
     "canonical_resource": "--canonical-resource",
     "get_call": "'sinchvoice call get'",
     "layout": "--layout",
+    "recursive": "--recursive",
     "update_call": "'sinchvoice call update'",
     "user_calls_by_window": "--by-day or --step",
 }
