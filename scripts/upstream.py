@@ -42,7 +42,8 @@ OVERRIDES = "upstream.yaml"
 _MEANINGLESS = {"api-schema-removed", "info-version-changed", "overlay-action-obsolete"}
 _ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
 _RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
-_MOST_NAMES = 10
+_MOST_NAMES = 6
+_LONGEST = 1000
 
 
 def obtain(source: str, limits: Limits = LIMITS) -> Document:
@@ -202,7 +203,7 @@ def _outcome(options: argparse.Namespace) -> tuple[str, int]:
         written = report(findings, fail_on, options.format)
         return written, int(findings.worst is not None and findings.worst >= fail_on)
     except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
-        reason = printable(str(error))
+        reason = printable(str(error), _LONGEST)
     except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
         traceback.print_exc()
         reason = printable(repr(error))
