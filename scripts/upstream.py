@@ -34,6 +34,7 @@ from spec_diff.findings import quoted
 from spec_diff.kinds import Kind
 from spec_diff.operations import WEBHOOKS, paired_events, webhooks
 from spec_diff.overrides import Override, override, read_overrides
+from spec_diff.report import show
 
 OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
 OVERRIDES = "upstream.yaml"
@@ -191,7 +192,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Path(options.output).write_text(f"{written}\n", encoding="utf-8")
     except OSError as error:
         written, code = f"The report cannot be written: {error}", 2
-    print(written, file=sys.stderr if code == 2 else sys.stdout)
+    if code == 2:
+        print(written, file=sys.stderr)
+    else:
+        show(written)
     return code
 
 
