@@ -112,9 +112,9 @@ def facts(changes: Any) -> list[Fact]:
     return [_fact(some) for some in gathered.values()]
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = _LONGEST) -> str:
     """Make a text of a foreign document fit for a report: short, and on one line."""
-    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    short = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
 
 

@@ -34,6 +34,7 @@ from spec_diff.findings import quoted
 from spec_diff.kinds import Kind
 from spec_diff.operations import WEBHOOKS, paired_events, webhooks
 from spec_diff.overrides import Override, override, read_overrides
+from spec_diff.report import show
 
 OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
 OVERRIDES = "upstream.yaml"
@@ -42,7 +43,8 @@ OVERRIDES = "upstream.yaml"
 _MEANINGLESS = {"api-schema-removed", "info-version-changed", "overlay-action-obsolete"}
 _ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
 _RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
-_MOST_NAMES = 10
+_MOST_NAMES = 6
+_LONGEST = 1000
 
 
 def obtain(source: str, limits: Limits = LIMITS) -> Document:
@@ -190,7 +192,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Path(options.output).write_text(f"{written}\n", encoding="utf-8")
     except OSError as error:
         written, code = f"The report cannot be written: {error}", 2
-    print(written, file=sys.stderr if code == 2 else sys.stdout)
+    if code == 2:
+        print(written, file=sys.stderr)
+    else:
+        show(written)
     return code
 
 
@@ -202,7 +207,7 @@ def _outcome(options: argparse.Namespace) -> tuple[str, int]:
         written = report(findings, fail_on, options.format)
         return written, int(findings.worst is not None and findings.worst >= fail_on)
     except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
-        reason = printable(str(error))
+        reason = printable(str(error), _LONGEST)
     except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
         traceback.print_exc()
         reason = printable(repr(error))

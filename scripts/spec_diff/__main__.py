@@ -1,14 +1,13 @@
 """The command: `nox -s spec_diff -- OLD NEW`, or `python -m spec_diff` beside this package."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from . import Level, SpecDiffError, compare, read, worst
 from .findings import printable
 from .overrides import override, read_overrides
-from .report import FORMATS
+from .report import FORMATS, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpecDiffError as error:
         print(f"{printable(str(error))}\nNothing was compared.", file=sys.stderr)
         return 2
-    written = FORMATS[options.format](changes, old.name, new.name)
-    try:
-        print(written, flush=True)
-    except BrokenPipeError:  # whoever reads has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    show(FORMATS[options.format](changes, old.name, new.name))
     level = worst(changes)
     return 1 if level is not None and level >= Level[options.fail_on] else 0
 

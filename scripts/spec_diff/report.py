@@ -1,6 +1,8 @@
 """Writes changes down: for people, for programs, for pages, for annotations on a pull request."""
 
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -113,6 +115,14 @@ FORMATS: dict[str, Renderer] = {
 def _counts(changes: Sequence[Change]) -> dict[str, int]:
     counts = Counter(change.level for change in changes)
     return {level.name: counts[level] for level in sorted(Level, reverse=True)}
+
+
+def show(written: str) -> None:
+    """Print a report. Whoever reads it may stop early, as `head` does."""
+    try:
+        print(written, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def values(change: Change) -> str:

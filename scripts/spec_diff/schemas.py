@@ -375,9 +375,11 @@ class _One:
     ) -> None:
         """Compare a field, which may be spelt another way in the new schema."""
         before, after, path = old.member(name), new.member(other), f".{name}"
-        if before and after:  # what must not be there is gone
-            after = None if self._news.of(after).is_nothing else after
-            before = None if after and self._olds.of(before).is_nothing else before
+        if before and after:  # what must not be there is not described
+            before, after = (
+                None if shapes.of(one).is_nothing else one
+                for shapes, one in ((self._olds, before), (self._news, after))
+            )
         had, has = self._travels(self._olds, before), self._travels(self._news, after)
         required = name in must[0], other in must[1]
         if before and after:

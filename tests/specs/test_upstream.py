@@ -734,6 +734,23 @@ def test_the_same_document_gives_the_same_report(tmp_path: Path):
     assert "## openapi/calling.yaml" in first
 
 
+def test_a_report_that_nobody_reads_to_its_end_ends_quietly(tmp_path: Path):
+    document = really_published()
+    properties = schemas(document)["getCallResponseObj"]["properties"]
+    for number in range(75):
+        properties[f"{'extra' * 50}{number}"] = {"type": "string"}
+    lose_a_field(document)
+    file = tmp_path / "voice.yaml"
+    file.write_text(as_yaml(document), encoding="utf-8")
+    command = [sys.executable, SCRIPT, file]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (process.returncode, errors) == (1, b"")
+
+
 def test_without_a_source_the_lock_says_where_to_look(
     publisher: Publisher, accepting_nothing: Path, monkeypatch: pytest.MonkeyPatch
 ):
