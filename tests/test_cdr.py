@@ -300,7 +300,7 @@ def test_a_time_that_is_not_certain_is_rejected(text: str, part: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["0.1", "0.10", "-0.5", "0", "007", "1" * 20 + "." + "1" * 18, "-0"]
+    "text", ["0.1", "0.10", "-0.5", "0", "007", "1" * 11 + "." + "1" * 18, "-0"]
 )
 def test_an_amount_is_never_rounded(text: str):
     amount = only(file(row(Amount=text))).amount
@@ -660,7 +660,12 @@ def test_quoted_text_that_is_too_long_costs_its_first_line():
 )
 def test_no_text_takes_longer_than_its_size_allows(lines: list[str]):
     """Looking for the end of each quote up to the end of the file would take hours here."""
-    _, reader = read_all(file(*lines))
+    reader = cdr.read(file(*lines), on_reject="collect")
+    try:
+        assert not list(reader)
+    except CdrError as error:
+        assert "lines so far are too short to be a record" in error.message  # noqa: PT017
+    assert reader.records == reader.rejected == len(reader.rejects)
     assert reader.records + reader.blank_lines > 0
 
 

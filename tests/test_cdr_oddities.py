@@ -600,3 +600,60 @@ def test_a_spreadsheet_that_names_another_separator_is_believed():
     content = b"sep=,\n" + file(row("a")).replace(b";", b",")
     with pytest.raises(CdrError, match=r"line 1: the columns are separated by ','"):
         list(cdr.read(content))
+
+
+# Lines that are no records
+
+
+def test_blank_lines_are_counted_wherever_they_are(readers: Readers, tmp_path: Path):
+    blank = ["", " ", "\t", " \t "]
+    lines = [*blank, HEADER, *blank, row("a"), *blank * 300, row("b"), row("c"), *blank]
+    for end in ("\n", "\r\n"):
+        content = end.join([*lines, ""]).encode()
+        assert readers.agree(content) == (["a", "b", "c"], [])
+        reader = cdr.read(content)
+        assert len(list(reader)) == 3
+        assert reader.blank_lines == 4 * 303
+        for size in (1, 7, 300):
+            again = cdr.Reader(content, block_size=size)
+            assert len(list(again)) == 3
+            assert again.blank_lines == 4 * 303
+
+
+@pytest.mark.parametrize("line", ["x", '"x', ";" * 14, "\0", "a;1;x" + ";" * 12, "sep=;"])
+def test_a_file_with_little_but_lines_that_are_too_short_is_refused(
+    line: str, readers: Readers, tmp_path: Path
+):
+    content = file(row("a"), *[line] * 6000)
+    reader = cdr.read(content, on_reject="collect")
+    with pytest.raises(
+        CdrError, match="500[0-9] lines so far are too short to be a record"
+    ) as caught:
+        list(reader)
+    assert reader.records == reader.yielded + reader.rejected
+    with Archive(tmp_path / "a.duckdb") as archive:
+        with pytest.raises(CdrError, match="500[0-9] lines so far") as again:
+            archive.load(content)
+        assert again.value.line == caught.value.line
+        assert archive.sql("SELECT count(*) FROM records").rows == [(0,)]
+
+
+def test_a_file_with_as_many_records_as_lines_that_are_too_short_is_read(readers: Readers):
+    rows = [each for number in range(5500) for each in (row(str(number)), '"x')]
+    ids, rejects = readers.agree(file(*rows))
+    assert len(ids) == len(rejects) == 5500
+
+
+def test_header_rows_alone_are_no_reason_to_refuse_a_file():
+    reader = cdr.read(file() * 6000)
+    assert list(reader) == []
+    assert reader.header_rows == 6000
+
+
+@pytest.mark.parametrize("cell", ['""', '"a"', "x", '"a;b"', '"""a"""'])
+@pytest.mark.parametrize("number", [99, 100, 101, 102, 103, 300, 5000])
+def test_a_record_of_any_number_of_cells_costs_itself(cell: str, number: int, readers: Readers):
+    rows = [row("a"), ";".join([cell] * number), f"x;{';'.join([cell] * number)}", row("b")]
+    assert readers.agree(file(*rows)) == (["a", "b"], [(3, "columns"), (4, "columns")])
+    rows[1] += ';"not closed'
+    assert readers.agree(file(*rows)) == (["a", "b"], [(3, "quote"), (4, "columns")])

@@ -6,6 +6,7 @@ import gc
 import gzip
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cdr_oracle as oracle
+import duckdb
 import pytest
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, RejectCause
+from sinchvoice.cdr import LAYOUTS, RejectCause, scanning
 from sinchvoice.sandbox import Planted, cdr_generator
 
 
@@ -110,9 +113,13 @@ def test_a_file_that_changes_after_it_was_opened_fails_the_question(path: Path):
 def test_rows_for_arrow_are_those_of_the_query(path: Path):
     with cdr.scan(path) as scan:
         query = "SELECT result, count(*) AS calls FROM records WHERE duration > ? GROUP BY 1;"
-        kept = scan.to_arrow(query, [0])
+        asked = scan.to_arrow(query, [0])
+        expected = scan.sql(query, [0]).rows
+        for _ in range(2):
+            assert sorted(duckdb.from_arrow(asked).fetchall()) == sorted(expected)
         path.unlink()
-        assert type(kept.__arrow_c_stream__()).__name__ == "PyCapsule"
+        with pytest.raises(CdrError, match="changed while it was read"):
+            asked.__arrow_c_stream__()
         with pytest.raises(CdrError, match="one SELECT is expected"):
             scan.to_arrow("DROP TABLE files")
 
@@ -253,11 +260,12 @@ def heeded_signals() -> Iterator[None]:
     ],
 )
 def test_control_c_interrupts_a_question(path: Path, query: str):
+    pa = pytest.importorskip("pyarrow")
     with cdr.scan(path) as scan:
-        for ask in (scan.sql, scan.to_arrow):
+        for ask in (scan.sql, lambda query: list(pa.table(scan.to_arrow(query)))):
             timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
             timer.start()
-            with pytest.raises(KeyboardInterrupt):
+            with pytest.raises((KeyboardInterrupt, pa.ArrowException)):
                 ask(query)
             timer.join()
         assert scan.sql("SELECT count(*) FROM records").rows == [(500,)]
@@ -287,3 +295,72 @@ def test_a_file_whose_name_is_no_utf_8_is_read(path: Path, tmp_path: Path):
         assert archive.load(odd).loaded == scan.records == 500
         for database in (scan, archive):
             assert database.sql("SELECT name FROM files").rows == [(f"{tmp_path}/\\udcff.csv",)]
+
+
+# Many small files
+
+
+def test_many_small_files_are_what_each_of_them_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dice = random.Random(7)
+    for number in range(90):
+        content, layout = oracle.odd_file(dice)
+        if layout is None:
+            (tmp_path / f"{number:02}.csv").write_bytes(content)
+    (tmp_path / "large.csv").write_bytes(generated(900))
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(generated(900, seed=2)))
+    query = "SELECT * EXCLUDE file_id, name FROM {} JOIN files USING (file_id) ORDER BY ALL"
+    answers = []
+    for few in (0, 20, 1000):
+        monkeypatch.setattr(scanning, "_FEW", few)
+        with cdr.scan(tmp_path) as scan:
+            tables = [scan.sql(query.format(table)).rows for table in ("records", "rejects")]
+            answers.append((scan.records, scan.rejected, *tables))
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][1] > 0
+
+
+def test_a_small_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(scanning, "_FEW", 0)
+    (tmp_path / "a.csv").write_bytes(generated(2))
+    (tmp_path / "b.csv").write_bytes(b"nothing of the kind\n")
+    with pytest.raises(CdrError, match="b.csv, line 1: these are no call detail records"):
+        cdr.scan(tmp_path)
+
+
+# KPIs for Arrow
+
+
+@pytest.mark.parametrize("by", [(), ("currency",), ("weekday", "country"), ("user", "hour", "day")])
+def test_kpis_for_arrow_are_those_of_the_rows(path: Path, by: Any):
+    with cdr.scan(path) as scan:
+        rows = scan.kpis(by, min_attempts=3)
+        found = duckdb.from_arrow(rows.to_arrow())
+        table = [dict(zip(found.columns, values, strict=True)) for values in found.fetchall()]
+    groups = [tuple(line[name] for name in by) for line in table]
+    assert list(dict.fromkeys(groups)) == [tuple(row.by.values()) for row in rows]
+    for row in rows:
+        lines = [
+            line for line, group in zip(table, groups, strict=True) if group == (*row.by.values(),)
+        ]
+        for name in ("attempts", "answered", "talk_seconds", "setup_seconds", "minutes_of_use"):
+            assert {line[name] for line in lines} == {getattr(row, name)}
+        for name in ("asr", "ner", "acd", "setup_time", "short_calls"):
+            assert {line[name] for line in lines} == {getattr(row, name).value}
+        costs = [line for line in lines if line["priced"]]
+        assert [(c["currency"], c["cost"], c["started_minutes"]) for c in costs] == [
+            (cost.currency, cost.amount, cost.started_minutes) for cost in row.costs
+        ]
+        assert [c["cost_per_talk_minute"] for c in costs] == [
+            cost.per_talk_minute.value for cost in row.costs
+        ]
+
+
+def test_kpis_outlive_what_they_were_asked_of(path: Path):
+    with cdr.scan(path) as scan:
+        rows = scan.kpis(by="country")
+        again = scan.kpis(by="country")
+        assert again == rows == list(again)
+    assert rows[0].attempts > 0
+    assert sum(row.attempts for row in rows) == 500
+    with pytest.raises(InvalidRequest, match="the database is closed"):
+        rows.to_arrow()

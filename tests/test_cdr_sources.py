@@ -272,7 +272,18 @@ def test_a_call_id_may_look_like_the_beginning_of_something_else(text: str):
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path):
-    assert "no .csv, .txt or .zip files" in refused(tmp_path).message
+    assert refused(tmp_path).message == "the folder has no .csv, .txt or .zip files"
+    (tmp_path / "2026").mkdir()
+    (tmp_path / ".a.csv").write_bytes(CONTENT)
+    assert refused(tmp_path).message == (
+        "the folder has no .csv, .txt or .zip files (2 left out: a folder: 1; hidden: 1): "
+        "its folders are read with recursive=True"
+    )
+
+
+def test_an_empty_file_that_is_named_as_packed_is_called_empty(tmp_path: Path):
+    (tmp_path / "a.csv.gz").write_bytes(b"")
+    assert refused(tmp_path).message == "the file is empty: fetch it again"
 
 
 def test_a_glob_gives_its_files_in_order(tmp_path: Path):
@@ -482,6 +493,18 @@ def test_a_member_that_cannot_be_read_does_not_keep_the_next_from_it(kind: str):
             failed.append(error.file)
     assert read == [("<bytes>!b.csv", RECORDS)]
     assert [name.partition(".")[0] for name in failed] == ["<bytes>!a"]
+
+
+@pytest.mark.parametrize("kind", ["bz2", "xz", "zst"])
+def test_parts_of_any_size_follow_each_other(kind: str):
+    lines = CONTENT.splitlines(keepends=True)
+    parts = [lines[0], b"", *(b"".join(lines[n : n + 7]) for n in range(1, RECORDS + 1, 7)), b""]
+    packed = b"".join(PACKED[kind](part) + bytes(4 * (n % 3)) for n, part in enumerate(parts))
+    if kind == "bz2":
+        packed = b"".join(map(PACKED[kind], parts))
+    assert count(packed + PACKED[kind](b"") * 3000) == RECORDS
+    damaged = packed + PACKED[kind](lines[-1])[:-3]
+    assert "cannot be read" in refused(damaged).message
 
 
 def test_leftovers_of_systems_in_an_archive_are_left_out(tmp_path: Path):

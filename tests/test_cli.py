@@ -1333,7 +1333,7 @@ LEFT_OUT = {
     "d.tsv": "not named .csv, .txt or .zip",
     "e\x1b[31m.dat": "not named .csv, .txt or .zip",
 }
-NOTE = "note: 4 files left out: 1 a folder, 1 hidden, 2 not named .csv, .txt or .zip"
+NOTE = "note: 4 files left out (a folder: 1; hidden: 1; not named .csv, .txt or .zip: 2)"
 
 
 @pytest.mark.parametrize(
@@ -1354,7 +1354,7 @@ def test_what_is_left_out_is_counted_and_listed_if_that_is_asked_for(
         + f"{NOTE}\nhint: --recursive reads folders\n"
     )
     ran = run("cdr", *command, "messy", "--recursive")
-    assert ran.err.startswith("note: 3 files left out: 1 hidden, 2 not named")
+    assert ran.err.startswith("note: 3 files left out (hidden: 1; not named .csv, .txt or .zip: 2)")
 
 
 @pytest.mark.parametrize("command", ["check", "load"])

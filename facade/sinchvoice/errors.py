@@ -369,6 +369,8 @@ def error_class(status_code: int) -> type[ApiStatusError]:
 def printable(text: str, limit: int = 500) -> str:
     """Text of a stranger, safe to print: control characters escaped, cut at `limit` characters."""
     shown = text if len(text) <= limit else text[:limit] + "…"
+    if shown.isprintable():
+        return shown
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
 

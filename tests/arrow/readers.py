@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -21,7 +22,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sinchvoice import cdr
+from sinchvoice import InvalidRequest, cdr
+from sinchvoice.cdr import scanning
 from sinchvoice.sandbox import cdr_generator
 
 DAYS = (date(2026, 11, 1), date(2026, 11, 2))  # on the first, clocks go back in New York
@@ -30,7 +32,7 @@ DAYS = (date(2026, 11, 1), date(2026, 11, 2))  # on the first, clocks go back in
 EXTREMES = """\
 CallId;UserSpaceId;CallTime;Result;Reason;Duration;AnswerTime;Amount;Currency;Custom;Other
 a;;0001-01-01T00:00:00Z;;;;;;;;
-b;1;9999-12-31T23:59:59.999999Z;ANSWERED;;9007199254740992;;12345678901234567890.5;EUR;"Å;""ß\n";1
+b;1;9999-12-31T23:59:59.999999Z;ANSWERED;;9007199254740992;;12345678901.5;EUR;"Å;""ß\n";1
 c;1;2026-11-01T05:59:59.999999Z;ANSWERED;;0;2026-11-01T06:00:00.000001Z;-0.000000000000000001;EUR;;
 d;1;2026-11-01T01:30:00-05:00;ANSWERED;;0;;0.1;USD;NULL;
 """.replace("\n;", ";").encode()
@@ -202,3 +204,111 @@ def test_a_query_with_parameters_is_read_and_may_find_nothing(archive: cdr.Archi
     assert found[0]["call_time"] == datetime(2026, 11, 1, 6, 30)  # noqa: DTZ001 - UTC, no zone
     assert by_currency["USD"][1] == Decimal("0.1")
     assert READERS[reader](archive.to_arrow(query, {"currency": "none"}))[0] == []
+
+
+# Records without an archive
+
+LOST = b"a;1;2026-11-01T00:00:00Z;ANSWERED;N/A;12.6;x;y;;K\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for layout in cdr.LAYOUTS:
+        (tmp_path / f"{layout}.csv").write_bytes(made(layout, DAYS[0]))
+    odd = made("sip-terminated", DAYS[1]).splitlines(keepends=True)
+    (tmp_path / "odd.txt").write_bytes(b"".join([*odd[:9], LOST, *odd[9:]]))
+    (tmp_path / "extremes.csv").write_bytes(EXTREMES)
+    (tmp_path / "left out").write_bytes(b"")
+    return tmp_path
+
+
+def test_record_batches_are_the_rows_of_an_archive(folder: Path, tmp_path: Path):
+    calls = cdr.read_arrow(folder, batch_size=500)
+    batches = list(calls)
+    assert max(batch.num_rows for batch in batches) == 500
+    assert {batch.schema for batch in batches} == {cdr.arrow_schema()} == {calls.schema}
+    table = pa.Table.from_batches(batches)
+    assert (calls.files, calls.yielded, calls.rejected) == (6, table.num_rows, 1)
+    assert calls.records == calls.yielded + calls.rejected
+    assert [file.name for file in calls.left_out] == [str(folder / "left out")]
+    with cdr.Archive(tmp_path / "a.duckdb") as archive:
+        archive.load(folder)
+        expected = archive.sql(
+            "SELECT r.* EXCLUDE (file_id, record, line), name AS file, record, line "
+            "FROM records AS r JOIN files USING (file_id) ORDER BY file, record"
+        )
+    found = table.sort_by([("file", "ascending"), ("record", "ascending")])
+    assert tuple(table.column_names) == expected.columns
+    assert [tuple(row.values()) for row in found.to_pylist()] == expected.rows
+
+
+def test_the_rejects_of_record_batches_are_those_of_the_exact_reader(folder: Path):
+    calls = cdr.read_arrow(folder)
+    rows = sum(batch.num_rows for batch in calls)
+    with cdr.read(folder, on_reject="collect") as reader:
+        assert sum(1 for _ in reader) == rows
+    assert calls.rejects == reader.rejects
+    with pytest.raises(cdr.CdrError, match="line 10: Duration '12.6'"):
+        list(cdr.read_arrow(folder / "odd.txt", on_reject="raise"))
+    told: list[cdr.Reject] = []
+    assert list(cdr.read_arrow(folder / "odd.txt", on_reject=told.append))
+    assert told == reader.rejects
+
+
+@pytest.mark.parametrize("reader", [name for name in READERS if name != "duckdb"])
+def test_others_read_record_batches_as_a_stream(folder: Path, reader: str):
+    found, _ = READERS[reader](cdr.read_arrow(folder / "extremes.csv"))
+    assert sorted(row["call_id"] for row in found) == ["a", "b", "c", "d"]
+
+
+def test_a_file_that_cannot_be_read_ends_the_stream_with_its_name(folder: Path):
+    (folder / "z.csv").write_bytes(b"nothing of the kind\n")
+    with pytest.raises(Exception, match="z.csv, line 1: these are no call detail records"):
+        pa.table(cdr.read_arrow(folder))
+
+
+def test_record_batches_can_be_left_in_the_middle(folder: Path):
+    with cdr.read_arrow(folder, batch_size=10) as calls:
+        assert next(calls).num_rows == 10
+    assert list(calls) == []
+
+
+@pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"on_reject": "drop"}, {"layout": "sip"}])
+def test_arguments_of_record_batches_are_checked_at_once(arguments: Any):
+    with pytest.raises(InvalidRequest):
+        cdr.read_arrow(EXTREMES, **arguments)
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_a_scan_has_the_same_columns_and_rows_as_record_batches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, few: int
+):
+    monkeypatch.setattr(scanning, "_FEW", few)
+    order = [("file", "ascending"), ("record", "ascending")]
+    expected = pa.table(cdr.read_arrow(folder)).sort_by(order)
+    with cdr.scan(folder) as scan:
+        stream = scan.to_arrow()
+        for _ in range(2):
+            found = pa.table(stream)
+            assert found.schema == cdr.arrow_schema()
+            assert found.sort_by(order).to_pylist() == expected.to_pylist()
+
+
+def test_a_stream_of_a_scan_whose_file_changes_fails_at_its_end(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(made("app-to-app", DAYS[0]))
+    with cdr.scan(path) as scan:
+        reader = pa.RecordBatchReader.from_stream(scan.to_arrow())
+        first = reader.read_next_batch()
+        assert first.num_rows
+        os.utime(path, (0, 0))
+        with pytest.raises(Exception, match="changed while it was read"):
+            reader.read_all()
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_others_read_a_scan_as_a_stream(folder: Path, reader: str):
+    with cdr.scan(folder / "extremes.csv") as scan:
+        stream = scan.to_arrow("SELECT *, line AS record FROM (SELECT *, 1 AS line FROM records)")
+        found, _ = READERS[reader](stream)
+    assert sorted(row["call_id"] for row in found) == ["a", "b", "c", "d"]

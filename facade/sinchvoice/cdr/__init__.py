@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CdrError, Reject, RejectCause
 from . import kpis
-from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, Ratio
+from .kpis import Dimension, KpiCost, KpiFilter, KpiRow, KpiRows, Ratio
 from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .reader import Reader, read
 from .records import (
@@ -36,6 +36,7 @@ from .sources import LeftOut, Source
 if TYPE_CHECKING:
     from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
     from .archive import Archive, ArchivedReject, DayCompleteness
+    from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
@@ -45,6 +46,7 @@ __all__ = [
     "AppToApp",
     "Archive",
     "ArchivedReject",
+    "ArrowRecords",
     "ArrowStream",
     "CallDetailRecord",
     "CdrError",
@@ -59,6 +61,7 @@ __all__ = [
     "KpiCost",
     "KpiFilter",
     "KpiRow",
+    "KpiRows",
     "Layout",
     "LayoutName",
     "LeftOut",
@@ -75,8 +78,10 @@ __all__ = [
     "Scan",
     "SipTerminated",
     "Source",
+    "arrow_schema",
     "kpis",
     "read",
+    "read_arrow",
     "scan",
 ]
 
@@ -85,6 +90,7 @@ __all__ = [
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",
+    "ArrowRecords": "arrow",
     "ArrowStream": "queries",
     "DayCompleteness": "archive",
     "EraseReport": "erasing",
@@ -94,6 +100,8 @@ _LAZY = {
     "QueryResult": "queries",
     "RemoveReport": "accounts",
     "Scan": "scanning",
+    "arrow_schema": "arrow",
+    "read_arrow": "arrow",
     "scan": "scanning",
 }
 

@@ -152,6 +152,7 @@ class Archive(Database):
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
+        super().__init__()
         self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
         self._read_only = read_only
@@ -180,6 +181,7 @@ class Archive(Database):
         """
         if not self._closed:
             self._closed = True
+            self._keep_kpis()
             self._file.close(remove=self._file.is_new and self._tried and self._is_empty())
 
     def _is_empty(self) -> bool:
@@ -434,6 +436,7 @@ class Archive(Database):
 
     def _replace(self, new: Path) -> None:
         """Go on with another database in the place of this one."""
+        self._keep_kpis()
         self._file.replace(new)
         self._connection = self._file.connection
 

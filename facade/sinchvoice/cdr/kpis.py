@@ -11,12 +11,12 @@ The same SQL runs wherever the records are: in an archive (`Archive.kpis`), in D
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args, overload
 
 import attrs
 
@@ -34,6 +34,8 @@ __all__ = [
     "KpiCost",
     "KpiFilter",
     "KpiRow",
+    "KpiRows",
+    "KpiStream",
     "Ratio",
     "Run",
     "Weekday",
@@ -412,12 +414,119 @@ def compute(
     Raises:
         InvalidRequest: there is no such dimension or value, or min_attempts is out of range.
     """
+    dimensions, parameters = _asked(by, where, min_attempts)
+    return _rows(run(sql(), parameters), dimensions, min_attempts)
+
+
+class KpiRows(Sequence[KpiRow]):
+    """The KPIs of all groups, as a sequence of rows or as an Arrow stream.
+
+    They are computed when they are asked for; rows are made when the first one is looked at.
+    """
+
+    def __init__(
+        self,
+        connection: Any,
+        by: Dimension | Sequence[Dimension],
+        where: KpiFilter | None,
+        min_attempts: int,
+    ) -> None:
+        self._dimensions, parameters = _asked(by, where, min_attempts)
+        self._min_attempts = min_attempts
+        query = _PARAMETER.sub(r"$\1", sql())
+        self._found: Any = connection.sql(query, params=parameters).materialize()
+        self._made: list[KpiRow] | None = None
+
+    def to_arrow(self) -> KpiStream:
+        """The same for whatever reads the Arrow C stream interface, until the database is closed.
+
+        There is a row for each group and currency: first the dimensions, then the counts and ratios
+        of the group, and at last `currency` and what the calls cost in it. Without any call, there
+        is no row.
+
+        Raises:
+            InvalidRequest: the database is closed.
+        """
+        if self._found is None:
+            raise InvalidRequest("the database is closed: take the stream before that")
+        enough = f"attempts >= {self._min_attempts}"
+        columns = [
+            _DIMENSION.get(name, "by_{0}").format(name) + f" AS {name}" for name in self._dimensions
+        ]
+        columns += _COUNTS_AS
+        for name in _COLUMNS[len(DIMENSIONS) + len(_COUNTS) + 2 :]:
+            if name == "started_seconds":
+                columns.append("CAST(started_seconds // 60 AS BIGINT) AS started_minutes")
+            elif name in ("priced_seconds", "currency", "priced", "cost"):
+                columns.append(_EXACT.get(name, name))
+            else:
+                columns.append(f"CASE WHEN {enough} THEN {name} END AS {name}")
+        order = ", ".join(f"by_{name} NULLS LAST" for name in (*self._dimensions,))
+        order = f"{order}, currency NULLS LAST" if order else "currency NULLS LAST"
+        if "currency" in self._dimensions:
+            columns.remove("currency")  # the same
+        return KpiStream(self._found.order(order).project(", ".join(columns)))
+
+    def keep(self) -> None:
+        """Make the rows now, as the database is closed: there is no stream any more."""
+        len(self)
+        self._found = None
+
+    def _all(self) -> list[KpiRow]:
+        if self._made is None:
+            self._made = _rows(self._found.fetchall(), self._dimensions, self._min_attempts)
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> KpiRow: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[KpiRow]: ...
+    def __getitem__(self, index: int | slice) -> KpiRow | list[KpiRow]:
+        return self._all()[index]
+
+    def __iter__(self) -> Iterator[KpiRow]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, KpiRows | list):
+            return self._all() == list(other)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+
+@attrs.frozen
+class KpiStream:
+    """The KPIs as an Arrow C stream, as often as it is asked for."""
+
+    _relation: Any
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The stream, in a capsule, as the Arrow PyCapsule interface says."""
+        return self._relation.__arrow_c_stream__(requested_schema)
+
+
+def _asked(
+    by: Dimension | Sequence[Dimension], where: KpiFilter | None, min_attempts: int
+) -> tuple[tuple[Dimension, ...], dict[str, Any]]:
+    """The dimensions, and the parameters of the query."""
     if isinstance(min_attempts, bool) or not isinstance(min_attempts, int) or min_attempts < 1:
         raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number from 1 on")
     dimensions = _dimensions(by)
-    parameters = {"by": list(dimensions), **_parameters({} if where is None else where)}
+    return dimensions, {"by": list(dimensions), **_parameters({} if where is None else where)}
+
+
+def _rows(
+    found: Iterable[Sequence[Any]], dimensions: tuple[Dimension, ...], min_attempts: int
+) -> list[KpiRow]:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in run(sql(), parameters):
+    for row in found:
         values = dict(zip(_COLUMNS, row, strict=True))
         groups.setdefault(tuple(values[f"by_{name}"] for name in dimensions), []).append(values)
     if not groups and not dimensions:
@@ -497,6 +606,20 @@ _COLUMNS = (
     "cost_per_talk_minute",
     "cost_per_started_minute",
 )
+
+
+_EXACT = {
+    "priced_seconds": "CAST(priced_seconds AS BIGINT) AS priced_seconds",
+    "cost": "CAST(cost AS DECIMAL(38, 18)) AS cost",
+}
+_COUNTS_AS = (
+    *(f"CAST({name} AS BIGINT) AS {name}" for name in _COUNTS),
+    "CAST(setup_seconds AS DECIMAL(38, 6)) AS setup_seconds",
+    "minutes_of_use",
+)
+_DIMENSION = {
+    "weekday": "[{}][by_{{0}}]".format(", ".join(f"'{name}'" for name in WEEKDAYS)),
+}
 
 
 def _row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 import attrs
 
 from ..errors import CdrError
-from . import kpis
-from .kpis import Dimension, KpiFilter, KpiRow
+from .kpis import Dimension, KpiFilter, KpiRows
 from .plain import literal
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ class Database(ABC):
     _duckdb: Any
     _connection: duckdb.DuckDBPyConnection
 
+    def __init__(self) -> None:
+        self._kpis: weakref.WeakValueDictionary[int, KpiRows] = weakref.WeakValueDictionary()
+
     def __enter__(self) -> Self:
         return self
 
@@ -95,13 +98,19 @@ class Database(ABC):
     def close(self) -> None:
         """Let go of what it is in; nothing can be asked any more."""
 
+    def _keep_kpis(self) -> None:
+        """Before the connection is closed: let its KPIs do without."""
+        for rows in self._kpis.values():
+            rows.keep()
+        self._kpis.clear()
+
     def kpis(
         self,
         by: Dimension | Sequence[Dimension] = (),
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
-    ) -> list[KpiRow]:
+    ) -> KpiRows:
         """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
 
         Args:
@@ -113,11 +122,11 @@ class Database(ABC):
             InvalidRequest: there is no such dimension, or no such value of it.
             CdrError: they cannot be computed.
         """
-        run = kpis.on_duckdb(self._connection)
+        connection = self._connection
         with self._failing():
-            return interruptible(
-                self._connection, lambda: kpis.compute(run, by, where, min_attempts=min_attempts)
-            )
+            rows = interruptible(connection, lambda: KpiRows(connection, by, where, min_attempts))
+        self._kpis[id(rows)] = rows
+        return rows
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Ask in SQL, and change nothing.

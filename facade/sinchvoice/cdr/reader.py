@@ -11,6 +11,8 @@ How a file is divided into records, and where it gives up:
   until a header row comes that can be read. So no row is read under the names of another file.
 - The first record after a header row, or of a file without one, tells how many cells all have, as
   far as there is a choice: without the newest column, or with a semicolon at the end of each line.
+- If lines that are too short to be a record, or name ever other columns, are 5,000 more than the
+  other records, the file is refused: so none takes much longer than a good one of its size.
 - The fast path takes whole lines that are plainly right. Everything else goes to one careful
   function, which alone decides what is rejected.
 """
@@ -61,9 +63,19 @@ _HEAD = 64
 _KEPT = 4096
 _ROW = 1 << 14
 """Bytes at either end of a rejected record in which a header row is looked for."""
+_MAX_IDLE = 5_000
+"""So many more lines without a record than records a file can have."""
+_SHORTEST = 20
+"""Bytes that a record has beside its separators: of a time, and of a CallId."""
 _HEADERS = 64
 """Header rows of a file that are remembered."""
 _SEPARATORS = re.compile("[;,\t|\r\n]").split
+# Whoever names most columns of a layout names one of these.
+_COMMON_NAMES = (
+    *(b"callid", b"userspaceid", b"calltime", b"result", b"reason", b"duration"),
+    *(b"custom", b"applicationkey"),
+)
+_BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?\n)++").match
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?', re.IGNORECASE).fullmatch
 _DOUBT = "; the lines after it are read as records of their own"
 _MARK = "\ufeff"
@@ -71,7 +83,10 @@ _MARK_BYTES = _MARK.encode()
 _ODD = re.compile(f"[\0\r]|^{_MARK}").search
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_BYTES = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"').match
-_FIELD = re.compile(r'"[^"]*+(?:""[^"]*+)*+"|[^;]*+')
+_QUOTED_CELL = re.compile(rb'"[^"\n]*+(?:""[^"\n]*+)*+";')
+_QUOTED_CELLS = re.compile(b"(?:" + _QUOTED_CELL.pattern + b")++").match
+_CELL = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^";\r][^;\r]*+|)'
+_WITHOUT_BARE_RETURN = re.compile(f"{_CELL}(?:;{_CELL})*+").fullmatch
 
 
 OnReject: TypeAlias = Literal["raise", "collect"] | Callable[[Reject], object]
@@ -276,7 +291,10 @@ class RecordFile:
         self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
         self._lost: LostHeader | None = None
         self._headers: dict[tuple[LayoutName | None, tuple[str, ...]], Plan] = {}
+        self._known_rows: set[tuple[str, ...]] = set()  # of these
         self._number = 0  # records so far
+        self._idle = 0  # lines that name other columns, and records that are too short
+        self._short = 0  # the latter
         self._data = b""
         self._base = 0  # bytes of the file before _data
         self._at = 0  # where in _data the block begins
@@ -312,7 +330,11 @@ class RecordFile:
             if self._next == len(self._lines) > before and self._is_unended(self._end):
                 self._mark_unended(split_cells(self._lines[-1]), self._line + self._next - 1)
             try:
-                if self._next < len(self._lines) and not self._take_careful(batch):
+                if (
+                    self._next < len(self._lines)
+                    and not self._pass_blank()
+                    and not self._take_careful(batch)
+                ):
                     break
             except CdrError as error:  # the records before it come first
                 self._failure = error
@@ -351,6 +373,9 @@ class RecordFile:
 
     def _take_block(self) -> bool:
         """Whole lines from what was read; False if there are none, or there is a reject."""
+        blank = _BLANK_LINES(self._data, self._at)
+        if blank is not None:
+            self._leave_block(blank.end(), self._line + self._count_blank(blank))
         data, at = self._data, self._at
         end = data.rfind(b"\n", at, at + self._block_size) + 1
         if not end:
@@ -439,21 +464,43 @@ class RecordFile:
             pass
         self._next += len(batch) - before
 
-    def _take_careful(self, batch: list[CdrRecord]) -> bool:
-        """Take what begins on the next line, whatever it is; False to end the batch."""
+    def _start(self) -> int:
+        """Where the next line begins."""
         if not self._offsets:
             lengths = map(len, self._data[self._at : self._end].split(b"\n"))
             self._offsets = list(accumulate(lengths, initial=self._at))
-        start, line = self._offsets[self._next] + self._next, self._line + self._next
+        return self._offsets[self._next] + self._next
+
+    def _pass_blank(self) -> bool:
+        """Go on behind blank lines, if the next one is blank."""
+        if self._lines[self._next].strip(" \t"):
+            return False
+        blank = _BLANK_LINES(self._data, self._start(), self._end)
+        if blank is None:
+            return False
+        self._pass_lines(self._count_blank(blank))
+        return True
+
+    def _count_blank(self, blank: re.Match[bytes]) -> int:
+        lines = self._data.count(b"\n", *blank.span())
+        self._reader.blank_lines += lines
+        return lines
+
+    def _pass_lines(self, lines: int) -> None:
+        """Go on behind lines, the first of which is gone from those that remain."""
+        self._next += lines
+        next(islice(self._remaining, lines - 1, lines - 1), None)
+
+    def _take_careful(self, batch: list[CdrRecord]) -> bool:
+        """Take what begins on the next line, whatever it is; False to end the batch."""
+        start, line = self._start(), self._line + self._next
         after = self._careful(start, line, batch)
         if after is None:
             self._leave_block(start, line)
             self._more()
             return False
         if after < self._end:
-            lines = self._data.count(b"\n", start, after)
-            self._next += lines
-            next(islice(self._remaining, lines - 1, lines - 1), None)
+            self._pass_lines(self._data.count(b"\n", start, after))
         else:
             self._leave_block(after, line + self._data.count(b"\n", start, after))
         return self._reject is None
@@ -497,11 +544,16 @@ class RecordFile:
         columns = MAX_COLUMNS if self._plan is None else self._plan.width
         limits = f"within {self._max_record} bytes and {columns} columns"
         field, at = 1, start
+        stop = start - 1  # where the line ends
+        many = False  # whether the record has several
         while True:
+            if field > MAX_COLUMNS and (cells := _QUOTED_CELLS(data, at)) is not None:
+                field += len(_QUOTED_CELL.findall(data, at, cells.end()))
+                at = cells.end()
             if data[at : at + 1] == b'"':
                 match = _QUOTED_BYTES(data, at)
                 end = len(data) if match is None else match.end()
-                many = data.find(b"\n", start, end) >= 0
+                many = many or data.find(b"\n", at, end) >= 0
                 if many and end - start > self._max_record:
                     return _unclosed(field, limits)
                 if field > columns and data.find(b"\n", at, end) >= 0:
@@ -522,14 +574,16 @@ class RecordFile:
                         "middle of text" + (_DOUBT if many else ""),
                     )
             else:
-                end = data.find(b"\n", at)
-                stop = len(data) if end < 0 else end
+                if stop < at:
+                    stop = data.find(b"\n", at)
+                    if stop < 0:
+                        stop = len(data)
                 quoted = data.find(b';"', at, stop)
                 size = (stop if quoted < 0 else quoted) - start
-                if size > self._max_record and data.find(b"\n", start, at) >= 0:
+                if size > self._max_record and many:
                     return _unclosed(field, limits)
                 if quoted < 0:
-                    if end < 0 and not self._ended:
+                    if stop == len(data) and not self._ended:
                         return None
                     return stop - 1 if data.endswith(b"\r", start, stop) else stop
                 field += data.count(b";", at, quoted)
@@ -553,24 +607,28 @@ class RecordFile:
         if not text.strip(" \t"):
             self._reader.blank_lines += 1
             return None
-        if (separator := _SEPARATOR_LINE(text.removeprefix(_MARK))) is not None:
+        if len(text) < 8 and (separator := _SEPARATOR_LINE(text.removeprefix(_MARK))) is not None:
             if separator[1] != ";":
                 raise self._error(
                     f"the columns are separated by {separator[1]!r}: semicolons are expected", line
                 )
             self._reader.blank_lines += 1
+            self._count_idle(line)
             return None
-        if "\r" in text and _has_bare_return(text):
+        if "\r" in text and _WITHOUT_BARE_RETURN(text) is None:
             return BadValue(
                 RejectCause.CARRIAGE_RETURN,
                 "a carriage return is neither quoted nor the end of a line",
             )
         cells = split_cells(text.removeprefix(_MARK))
-        problem = BadValue(RejectCause.COLUMNS, "there is no header row before it")
+        problem = None
         if text.startswith(_MARK):
             problem = BadValue(
                 RejectCause.BYTE_ORDER_MARK, "a byte order mark is in the middle of the file"
             )
+        elif tuple(cells) in self._known_rows:
+            self._header(cells, line)  # as before, whatever its names are
+            return None
         elif self._plan is not None:
             self._plan = self._plan.settled(len(cells), ends_empty=cells[-1:] == [""])
             try:
@@ -584,10 +642,10 @@ class RecordFile:
                 if unended:
                     self._mark_unended(cells, line)
                 return None
-        if _is_header(cells, first=self._number == 0) or self._is_known_header(cells):
+        if _is_header(cells, first=self._number == 0):
             self._header(cells, line)
             return None
-        return problem
+        return problem or BadValue(RejectCause.COLUMNS, "there is no header row before it")
 
     def _refuse(
         self, place: int, line: int, raw: bytes, size: int, problem: BadValue, tail: bytes = b""
@@ -605,7 +663,7 @@ class RecordFile:
         if self._number == 0:
             self._check_separator(raw.decode("utf-8", "replace"), line)
         expected = self._plan or self._lost
-        ends = raw if len(raw) < _ROW else raw[:_ROW] + b"\n" + (tail or raw)[-_ROW:]
+        ends = raw if size < _ROW else raw[:_ROW] + b"\n" + (tail or raw)[-_ROW:]
         if self._resembles_header(ends):
             if expected is None:
                 raise self._error(f"the header row cannot be read: {problem}", line)
@@ -625,6 +683,9 @@ class RecordFile:
                 "correct that, and read the file again",
             )
         self._number += 1
+        if size < _SHORTEST + len(expected.header):
+            self._short += 1
+            self._count_idle(line)
         column, value, message = None, None, str(problem)
         if isinstance(problem, _BadCell):
             column, value = problem.column, problem.value
@@ -643,15 +704,27 @@ class RecordFile:
             header=expected.header,
         )
 
-    # --- header rows ---
+    def _count_idle(self, line: int) -> None:
+        self._idle += 1
+        if self._idle - (self._number - self._short) > _MAX_IDLE:
+            raise self._error(
+                f"{self._idle} lines so far are too short to be a record, or name other columns: "
+                "check whether this is a file of call detail records",
+                line,
+            )
 
-    def _is_known_header(self, cells: list[str]) -> bool:
-        """Whether this row named the columns before: then it does again, whatever they are."""
-        return any(names == tuple(cells) for _, names in self._headers)
+    # --- header rows ---
 
     def _resembles_header(self, text: bytes) -> bool:
         """Whether a row that cannot be read may be, or have in it, one that names the columns."""
-        cells = _SEPARATORS(text.replace(b"\0", b"").decode("utf-8", "replace"))
+        text = text.replace(b"\0", b"")
+        if self._plan is None or not self._plan.extras:
+            if len(text) < len("CallId;CallTime"):
+                return False
+            lower = text.lower()
+            if not any(name in lower for name in _COMMON_NAMES):
+                return False
+        cells = _SEPARATORS(text.decode("utf-8", "replace"))
         names = {cell.strip(f' "{_MARK}').lower() for cell in cells}
         if {"callid", "calltime"} <= names and not self._has_time(text):
             return True
@@ -673,8 +746,8 @@ class RecordFile:
         return True
 
     def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
-        cells = raw[: self._kept].decode("utf-8", "backslashreplace").split(";")
-        header = tuple(printable(cell.strip()) for cell in cells)
+        text = printable(raw[: self._kept].decode("utf-8", "backslashreplace"), self._kept)
+        header = tuple(cell.strip() for cell in text.split(";"))
         names = {cell.strip(' "').lower() for cell in header}
         return LostHeader(line, layouts.infer(names) or before, header)
 
@@ -682,9 +755,12 @@ class RecordFile:
         layout = None if self._plan is None else self._plan.layout.name
         key = layout, tuple(cells)
         if key not in self._headers:
+            self._count_idle(line)
             if len(self._headers) == _HEADERS:
                 self._headers.clear()
+                self._known_rows.clear()
             self._headers[key] = self._new_plan(cells, line)
+            self._known_rows.add(tuple(cells))
         self._plan, self._lost = self._headers[key], None
         self._reader.header_rows += 1
 
@@ -874,8 +950,9 @@ class Plan:
             BadValue: there are too many or too few, or one of them is wrong.
         """
         if len(cells) != self.width:
+            number = len(cells) if len(cells) <= MAX_COLUMNS else f"more than {MAX_COLUMNS}"
             raise BadValue(
-                RejectCause.COLUMNS, f"the record has {len(cells)} columns, not {self.width}"
+                RejectCause.COLUMNS, f"the record has {number} columns, not {self.width}"
             )
         try:
             if self.record is None:
@@ -925,6 +1002,8 @@ def _is_header(cells: list[str], *, first: bool) -> bool:
     Callers choose the text of a few columns. In the middle of a file most cells have to be names,
     so that a record cannot pass for a header.
     """
+    if len(cells) < 2:
+        return False
     names = [cell.strip().lower() for cell in cells]
     known = len(_NAMES.intersection(names))
     if first and {"callid", "calltime"} <= set(names):
@@ -971,10 +1050,10 @@ def _odd_lines(block: bytes, max_record: int) -> list[str]:
 
 
 def split_cells(line: str) -> list[str]:
-    """The cells of a record; of one whose quotes are wrong, none."""
+    """The cells of a record; of one whose quotes are wrong, none; if they are too many, some."""
     cells: list[str] = []
     at = 0
-    while True:
+    while len(cells) <= MAX_COLUMNS + 1:
         if line.startswith('"', at):
             match = _QUOTED(line, at)
             if match is None:
@@ -994,18 +1073,7 @@ def split_cells(line: str) -> list[str]:
             cells += line[at:end].split(";")
             at = end
         at += 1
-
-
-def _has_bare_return(text: str) -> bool:
-    """Whether there is a carriage return outside quotes."""
-    at = 0
-    while at <= len(text):
-        match = _FIELD.match(text, at)
-        assert match is not None  # it matches nothing as well  # noqa: S101
-        if "\r" in match[0] and not text.startswith('"', at):
-            return True
-        at = match.end() + 1
-    return False
+    return cells
 
 
 def _too_large(limit: int) -> BadValue:

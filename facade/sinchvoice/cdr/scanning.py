@@ -9,19 +9,22 @@ It needs the extra: `pip install 'sinchvoice[cdr]'`.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from ..errors import CdrError, InvalidRequest
 from . import layouts
-from .kpis import Dimension, KpiFilter, KpiRow
+from .kpis import Dimension, KpiFilter, KpiRows
 from .layouts import Layout, LayoutName
 from .loading import Doubt, Found, find, find_exactly, spool
 from .plain import COLUMNS, PlainRows, has_returns, plain_lines
@@ -35,10 +38,15 @@ from .queries import (
     lock,
     settings,
 )
-from .sifting import REJECT_COLUMNS
+from .sifting import REJECT_COLUMNS, SmallFiles
 from .sources import ByteStream, LeftOut, Source, streams
 
 __all__ = ["Scan", "scan"]
+
+_FEW = 64
+_SMALL = 1 << 17
+"""Files after the first few, if they have no more bytes, are read here: DuckDB needs milliseconds
+for each. A few are not worth it, and stay where they are."""
 
 _COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
 _SIFTED = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -104,10 +112,11 @@ class Scan(Database):
         threads: int | None,
         recursive: bool = False,
     ) -> None:
+        super().__init__()
         self.records = 0
         self.rejected = 0
         self.left_out: list[LeftOut] = []
-        self._kept = 0
+        self._every = ""
         self._duckdb = import_duckdb()
         self._in_place: list[tuple[ByteStream, Path]] = []
         self._temporary = _temporary_folder()  # it goes with the scan, if nobody closes that
@@ -129,6 +138,7 @@ class Scan(Database):
 
     def close(self) -> None:
         """Remove what was copied; nothing can be asked any more."""
+        self._keep_kpis()
         self._connection.close()
         self._temporary.cleanup()
 
@@ -138,7 +148,7 @@ class Scan(Database):
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
-    ) -> list[KpiRow]:
+    ) -> KpiRows:
         """As `Archive.kpis`.
 
         Raises:
@@ -159,23 +169,21 @@ class Scan(Database):
         self._check_unchanged()
         return result
 
-    def to_arrow(
-        self, query: str = "SELECT * FROM records", parameters: Parameters = ()
-    ) -> ArrowStream:
-        """As `Archive.to_arrow`, but the query runs now, and its rows are kept until `close`.
+    def to_arrow(self, query: str | None = None, parameters: Parameters = ()) -> ArrowStream:
+        """As `Archive.to_arrow`. A file that changes before the stream ends makes it fail.
+
+        Args:
+            query: as in `sql`; None for all records in the columns of `read_arrow`.
+            parameters: as in `sql`.
 
         Raises:
-            CdrError: the query is wrong, or it is no SELECT, or a file has changed.
+            CdrError: the query is not only a question, or a file has changed.
         """
-        self._kept += 1
-        table = f"kept_{self._kept}"
-        with self._failing():
-            with closing(self._connection.cursor()) as cursor:
-                text = self._question(cursor, query).query.rstrip().removesuffix(";")
-            create = f"CREATE TABLE {table} AS {text}"
-            interruptible(self._connection, lambda: self._connection.execute(create, parameters))
+        asked = self._every if query is None else query
+        with self._failing(), closing(self._connection.cursor()) as cursor:
+            self._question(cursor, asked)
         self._check_unchanged()
-        return ArrowStream(self, f"FROM {table}", ())
+        return _ScanStream(self, asked, parameters)
 
     # --- what is in the files ---
 
@@ -183,30 +191,24 @@ class Scan(Database):
         names: list[str] = []
         plain: dict[PlainRows, list[tuple[int, PlainRows]]] = {}
         self._connection.execute(_TABLES)
-        for file_id, stream in enumerate(opened, 1):
-            names.append(stream.name)
-            folder = self._workspace / str(file_id)
-            folder.mkdir()
-            try:
-                found = self._find_in_place(stream, layout)
-                if found is None:
-                    found = self._find_in_copy(stream, layout, folder)
-            except OSError as error:
-                raise CdrError(
-                    f"{self._workspace} cannot be written: {error.strerror or error}", stream.name
-                ) from error
-            self.records += found.records
-            for rows in found.rows:
-                if isinstance(rows, PlainRows):
-                    plain.setdefault(rows, []).append((file_id, rows))
-                else:
-                    self._do(f"INSERT INTO sifted {rows.select(file_id)}")
-            if found.rejects is not None:
-                self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
-            kept = {p for rows in found.rows if isinstance(rows, PlainRows) for p in rows.paths}
-            for each in folder.iterdir():
-                if each not in kept:
-                    each.unlink()
+        with closing(SmallFiles(self._workspace)) as small:
+            for file_id, stream in enumerate(opened, 1):
+                names.append(stream.name)
+                try:
+                    if file_id > _FEW and (content := _small(stream)) is not None:
+                        held = ByteStream(stream.name, io.BytesIO(content).read)
+                        self.records += small.add(file_id, held, layout)
+                        continue
+                    self._add(file_id, stream, layout, plain)
+                except OSError as error:
+                    raise CdrError(
+                        f"{self._workspace} cannot be written: {error.strerror or error}",
+                        stream.name,
+                    ) from error
+            if len(names) > _FEW:
+                rows, rejects = small.select()
+                self._do(f"INSERT INTO sifted {rows}")
+                self._do(f"INSERT INTO rejects {rejects}")
         if not names:
             raise InvalidRequest("there is nothing to scan: give at least one file")
         self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
@@ -215,8 +217,35 @@ class Scan(Database):
             selects.append("FROM sifted")
         every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
         self._do(f"CREATE VIEW records AS {every}")
+        self._every = _in_public_columns(plain)
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
+
+    def _add(
+        self,
+        file_id: int,
+        stream: ByteStream,
+        layout: Layout | None,
+        plain: dict[PlainRows, list[tuple[int, PlainRows]]],
+    ) -> None:
+        """Find out what is in a file, and keep what cannot be read where it is."""
+        folder = self._workspace / str(file_id)
+        folder.mkdir()
+        found = self._find_in_place(stream, layout)
+        if found is None:
+            found = self._find_in_copy(stream, layout, folder)
+        self.records += found.records
+        for rows in found.rows:
+            if isinstance(rows, PlainRows):
+                plain.setdefault(rows, []).append((file_id, rows))
+            else:
+                self._do(f"INSERT INTO sifted {rows.select(file_id)}")
+        if found.rejects is not None:
+            self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
+        kept = {path for rows in found.rows if isinstance(rows, PlainRows) for path in rows.paths}
+        for each in folder.iterdir():
+            if each not in kept:
+                each.unlink()
 
     def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> Found | None:
         """What is in a file that can be read where it is; None if it had better be copied."""
@@ -263,6 +292,74 @@ class Scan(Database):
     def _check_unchanged(self) -> None:
         for stream, _ in self._in_place:
             stream.check_unchanged()
+
+
+class _ScanStream(ArrowStream):
+    """Rows of files as an Arrow C stream: each time it is asked for, the files are read again."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+
+        Raises:
+            CdrError: the query is wrong, or a file has changed.
+        """
+        scan = self._database
+        assert isinstance(scan, Scan)  # noqa: S101 - which makes it
+        scan._check_unchanged()
+        try:
+            pa = import_module("pyarrow")
+        except ImportError:  # then the rows are kept, to see at their end whether they are right
+            with scan._failing(), closing(scan._connection.cursor()) as cursor:
+                statement = scan._question(cursor, self._query)
+                found = cursor.sql(statement, params=self._parameters or None).materialize()
+                stream = found.__arrow_c_stream__(requested_schema)
+            scan._check_unchanged()
+            return stream
+        cursor = scan._connection.cursor()
+        with scan._failing():
+            statement = scan._question(cursor, self._query)
+            relation = cursor.sql(statement, params=self._parameters or None)
+            reader = interruptible(cursor, relation.to_arrow_reader)
+
+        def checked() -> Iterator[Any]:
+            with scan._failing(), closing(cursor):
+                while (batch := interruptible(cursor, lambda: next(reader, None))) is not None:
+                    yield batch
+            scan._check_unchanged()
+
+        batches = pa.RecordBatchReader.from_batches(reader.schema, checked())
+        return batches.__arrow_c_stream__(requested_schema)
+
+
+def _in_public_columns(plain: Mapping[PlainRows, Sequence[tuple[int, PlainRows]]]) -> str:
+    """SQL for all records, in the columns of `read_arrow`."""
+    content = ", ".join(name for name in COLUMNS if name not in ("file_id", "record", "line"))
+    selects = ["SELECT * EXCLUDE (record, line), record, line FROM sifted"]
+    for rows, files in plain.items():
+        if rows.numbers:
+            selects.append(rows.select_all(files))
+            continue
+        for file_id, own in files:  # where it is, a file is read in its order
+            selects.append(
+                f"SELECT * REPLACE (row_number() OVER () AS record, "  # noqa: S608
+                f"row_number() OVER () + {rows.skip} AS line) FROM ({own.select(file_id)})"
+            )
+    every = " UNION ALL ".join(f"FROM ({select})" for select in selects)
+    return (
+        f"SELECT {content}, name AS file, record, line "  # noqa: S608
+        f"FROM ({every}) JOIN files USING (file_id)"
+    )
+
+
+def _small(stream: ByteStream) -> bytes | None:
+    """All of a file, if that is little."""
+    if stream.size is not None and stream.size > _SMALL:
+        return None
+    content = stream.read(_SMALL + 1)
+    if len(content) <= _SMALL:
+        return content
+    stream.unread(content)
+    return None
 
 
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:

@@ -6,6 +6,7 @@ which no text can end a cell or a row; every reject likewise.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -27,7 +28,7 @@ from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
 
-__all__ = ["REJECT_COLUMNS", "NotPlain", "Sifted", "sift"]
+__all__ = ["REJECT_COLUMNS", "NotPlain", "Sifted", "SmallFiles", "sift"]
 
 _SEPARATOR = "\x1f"
 _ESCAPES = str.maketrans({"\\": "\\b", "\n": "\\n", "\r": "\\r", _SEPARATOR: "\\s"})
@@ -124,17 +125,11 @@ def sift(
         NotPlain: it has to be read without plain lines.
         OSError: the folder cannot be written.
     """
-    plain_path, good_path, reject_path = (folder / name for name in ("plain", "rows", "rejects"))
-    kinds = set()
+    plain_path = folder / "plain"
+    kinds: set[str] = set()
     with ExitStack() as stack:
-
-        def create(path: Path) -> IO[str]:
-            return stack.enter_context(path.open("w", encoding="utf-8", newline=""))
-
-        good, bad = (
-            _RowFile(good_path, create(good_path)),
-            _RowFile(reject_path, create(reject_path)),
-        )
+        good, bad = (_RowFile(folder / name, stack) for name in ("rows", "rejects"))
+        target = stack.enter_context(plain_path.open("w", encoding="utf-8", newline=""))
         source = stack.enter_context(path.open("rb"))
 
         def read(size: int) -> bytes:
@@ -143,13 +138,10 @@ def sift(
 
         stream = ByteStream(name, read)
         every = odd or count(1)
-        file = _Sieve(Reader(b"", layout), stream, plain, every, create(plain_path))
+        file = _Sieve(Reader(b"", layout), stream, plain, every, target)
         while (batch := file.batch()) is not None:
             for record, number, line in file.placed(batch):
-                cells = _PICK[record.layout]((*record, ""))
-                if None in cells:
-                    cells = tuple("" if cell is None else cell for cell in cells)
-                good.write((record.layout, *cells, _extras(record), number, line))
+                good.write((*_cells(record), number, line))
                 kinds.add(record.layout)
             reject = file.take_reject()
             if reject is not None:
@@ -164,6 +156,60 @@ def sift(
         good_rows=good,
         rejects=bad,
     )
+
+
+class SmallFiles:
+    """Many small files, read exactly, and written down so that DuckDB reads all at once.
+
+    Args:
+        folder: where to write.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._open = ExitStack()
+        self._good, self._rejects = (
+            _RowFile(folder / f"small-{name}", self._open) for name in ("rows", "rejects")
+        )
+
+    def add(self, file_id: int, stream: ByteStream, layout: Layout | None) -> int:
+        """Read one more file.
+
+        Returns:
+            How many records it has.
+
+        Raises:
+            CdrError: it is refused.
+            OSError: the folder cannot be written.
+        """
+        before = self._good.rows + self._rejects.rows
+        file = _Sieve(Reader(b"", layout), stream, None, count(1), io.StringIO())
+        while (batch := file.batch()) is not None:
+            for record, number, line in file.placed(batch):
+                self._good.write((*_cells(record), number, line, file_id))
+            reject = file.take_reject()
+            if reject is not None:
+                self._rejects.write([file_id, *_reject_cells(reject)])
+        return self._good.rows + self._rejects.rows - before
+
+    def select(self) -> tuple[str, str]:
+        """SQL for the rows, in the order of COLUMNS, and for the rejects, after their file_id."""
+        self._open.close()
+        columns = {name: kind for name, kind in COLUMNS.items() if name != "file_id"}
+        good = ", ".join(self._good.text(name, kind) for name, kind in COLUMNS.items())
+        rejects = {"file_id": "INTEGER", **REJECT_COLUMNS}
+        texts = {name: self._rejects.text(name, kind) for name, kind in rejects.items()}
+        texts["raw"] = 'from_hex("raw")'
+        return (
+            f"SELECT {good} FROM {self._good.source({**columns, 'file_id': 'INTEGER'})}",  # noqa: S608
+            f"SELECT {', '.join(texts.values())} FROM {self._rejects.source(rejects)}",  # noqa: S608
+        )
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._open.close()
 
 
 class _Sieve(RecordFile):
@@ -307,10 +353,10 @@ class _RowFile:
         rows: how many there are.
     """
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
+    def __init__(self, path: Path, stack: ExitStack) -> None:
         self.rows = 0
         self._path = path
-        self._file = file
+        self._file = stack.enter_context(path.open("w", encoding="utf-8", newline=""))
         self._escaped = False
         self._longest = 0
 
@@ -352,6 +398,14 @@ def _picker(layout: Layout) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
 _PICK: Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
     name: _picker(layout) for name, layout in LAYOUTS.items()
 }
+
+
+def _cells(record: CdrRecord) -> tuple[Any, ...]:
+    """A record as text, up to the extras."""
+    cells = _PICK[record.layout]((*record, ""))
+    if None in cells:
+        cells = tuple("" if cell is None else cell for cell in cells)
+    return (record.layout, *cells, _extras(record))
 
 
 def _extras(record: CdrRecord) -> str:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -75,6 +76,8 @@ _OTHER_FILES = (
 _RECOGNISED = 262  # bytes that this takes
 _HEAD = 16
 _READ_SIZE = 1 << 16
+_FIRST_STEP = 1 << 10
+_ZEROS: Callable[..., re.Match[bytes]] = re.compile(rb"\0*+").match  # type: ignore[assignment]
 _SPOOLED = 1 << 25
 _XZ_MEMORY = 1 << 27  # xz -9 needs half of it
 _CONNECT_WITHIN = 30.0
@@ -119,14 +122,27 @@ class _Choice:
     Attributes:
         recursive: whether folders in folders are read as well.
         leave_out: is told of each one that is not.
+        reasons: what was left out so far.
     """
 
     recursive: bool
     leave_out: Callable[[LeftOut], object]
+    reasons: list[str] = attrs.field(factory=list)
 
     def refuse(self, name: str, reason: str) -> None:
         """Leave a file out."""
+        self.reasons.append(reason)
         self.leave_out(LeftOut(_storable(name), reason))
+
+    def nothing(self, problem: str, name: str, before: int) -> CdrError:
+        """That nothing is read of a folder, with what was left out since."""
+        reasons = Counter(self.reasons[before:])
+        if reasons:
+            counts = "; ".join(f"{reason}: {number}" for reason, number in sorted(reasons.items()))
+            problem += f" ({sum(reasons.values())} left out: {counts})"
+        if reasons["a folder"]:
+            problem += ": its folders are read with recursive=True"
+        return CdrError(problem, name)
 
 
 class _Readable(Protocol):
@@ -192,6 +208,11 @@ class ByteStream:
             parts.append(part)
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def unread(self, content: bytes) -> None:
+        """Put back what was read."""
+        rest, held = self._read, io.BytesIO(content)
+        self._read = lambda size: held.read(size) or rest(size)
 
     def check_unchanged(self) -> None:
         """Ask where the file is whether it is what it was before it was read.
@@ -272,6 +293,7 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
 
 def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
     path = Path(location)
+    before = len(choice.reasons)
     try:
         is_folder = path.is_dir()
         is_glob = not is_folder and glob.has_magic(location) and not os.path.lexists(location)
@@ -287,7 +309,7 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
     else:
         listed, problem = [(path, None)], ""
     if not listed:
-        raise CdrError(problem, location)
+        raise choice.nothing(problem, location, before)
     for each, failure in listed:
         if failure is None:
             yield from _or_failing(str(each), _local_file(each, choice))
@@ -465,6 +487,7 @@ def _remote_file(
 
 def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> list[str]:
     """As locally: the files of a folder, those with a name like a glob, or the one file."""
+    before = len(choice.reasons)
     with _foreign(shown):
         # A process may run for days, and has to see today's files.
         system.invalidate_cache()
@@ -493,7 +516,7 @@ def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> li
                 choice.refuse(_without_secrets(system.unstrip_protocol(each["name"])), refused)
     if not paths:
         problem = "no file has a name like this: check the URL" if is_glob else _NO_FILES
-        raise CdrError(problem, shown)
+        raise choice.nothing(problem, shown, before)
     return paths
 
 
@@ -689,6 +712,8 @@ def _kind(name: str, head: bytes) -> str | None:
         if not head.startswith(magic) and not (suffix == "zst" and head[1:4] == b"\x2a\x4d\x18"):
             if suffix == "zip" and head.startswith(_EMPTY_ZIP):
                 return suffix
+            if not head:
+                raise CdrError("the file is empty: fetch it again", name)
             raise CdrError(
                 f"the name ends in .{suffix}, but the content is not {suffix}: "
                 "rename the file, or fetch it again",
@@ -838,31 +863,40 @@ class _Decompressed:
         self._file = file
         self._make = make
         self._part = make()
+        self._step = _FIRST_STEP  # bytes to give it; what follows a small part is copied
         self._ahead = b""
+        self._at = 0  # how many of these it has got
 
     def read(self, size: int) -> bytes:
         while True:
             if self._part.eof and not self._begin_part():
                 return b""
-            if self._part.needs_input and not self._ahead:
-                self._ahead = self._file.read(_READ_SIZE)
-                if not self._ahead:
+            given = b""
+            if self._part.needs_input:
+                if self._at == len(self._ahead) and not self._more():
                     raise EOFError("it ends in the middle")
-            content = self._part.decompress(self._ahead, size)
-            self._ahead = b""
+                given = self._ahead[self._at : self._at + self._step]
+                self._at += len(given)
+                self._step = min(2 * self._step, _READ_SIZE)
+            content = self._part.decompress(given, size)
             if content:
                 return content
 
+    def _more(self) -> bool:
+        self._ahead = self._file.read(_READ_SIZE)
+        self._at = 0
+        return bool(self._ahead)
+
     def _begin_part(self) -> bool:
         # Parts may be filled up with zeros, as xz does; none begins with one.
-        ahead = self._part.unused_data.lstrip(b"\0")
-        while not ahead:
-            read = self._file.read(_READ_SIZE)
-            if not read:
+        self._at -= len(self._part.unused_data)
+        self._at = _ZEROS(self._ahead, self._at).end()
+        while self._at == len(self._ahead):
+            if not self._more():
                 return False
-            ahead = read.lstrip(b"\0")
-        self._ahead = ahead
+            self._at = _ZEROS(self._ahead).end()
         self._part = self._make()
+        self._step = _FIRST_STEP
         return True
 
 

@@ -173,9 +173,9 @@ def _tell_left_out(files: Sequence[LeftOut], options: OutputOptions) -> None:
             write(f"left out: {printable(file.name, 300)} ({file.reason})", sys.stderr)
     if files and not options.as_json:
         reasons = Counter(file.reason for file in files)
-        counts = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
+        counts = "; ".join(f"{reason}: {number}" for reason, number in sorted(reasons.items()))
         plural = "s" * (len(files) > 1)
-        write(f"note: {len(files)} file{plural} left out: {counts}", sys.stderr)
+        write(f"note: {len(files)} file{plural} left out ({counts})", sys.stderr)
         hints = [] if options.verbose else ["-v lists them"]
         if reasons["a folder"]:
             hints.append("--recursive reads folders")
@@ -413,7 +413,7 @@ def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wa
             }
             for day in days
         ),
-        ("day", "last_day", "layout", "files", "records", "late", "rejects", "is_gap"),
+        ("day", "last_day", "layout", "files", "records", "late", "rejects"),
     )
 
 
@@ -487,7 +487,7 @@ def export(
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
     with _opened(
-        archive, wait, read_only=True, memory_limit=memory_limit, threads=threads
+        archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
     ) as opened:
         files = opened.to_parquet(folder)
     options.output.rows(({"file": str(file)} for file in files), ("file",))

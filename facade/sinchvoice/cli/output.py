@@ -106,6 +106,7 @@ _WORDS = (
     ("set canonical_resource", "set --canonical-resource"),
     ("give layout=", "give --layout"),
     ("give it as layout=", "give it as --layout"),
+    ("recursive=True", "--recursive"),
 )
 
 

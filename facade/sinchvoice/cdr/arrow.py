@@ -1,0 +1,236 @@
+"""Call detail records for Arrow: batches of rows, file after file, with the rejects beside them.
+
+    calls = cdr.read_arrow("cdr/2026-11-*.csv.gz")
+    table = polars.from_arrow(calls)
+    print(calls.records, calls.rejects)
+
+It needs the extra and pyarrow: `pip install 'sinchvoice[cdr]' pyarrow`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import CdrError, InvalidRequest, Reject, RejectCause
+from . import layouts
+from .layouts import Layout, LayoutName
+from .loading import Doubt, Found, find, find_exactly, spool
+from .plain import COLUMNS
+from .queries import import_duckdb, settings
+from .reader import OnReject, split_cells
+from .sources import ByteStream, LeftOut, Source, streams
+
+__all__ = ["ArrowRecords", "arrow_schema", "read_arrow"]
+
+_BATCH = 1 << 16
+_CONTENT = [name for name in COLUMNS if name not in ("file_id", "record", "line")]
+
+
+def arrow_schema() -> Any:
+    """The pyarrow.Schema of `read_arrow`: the columns of a record, then `file`, `record`, `line`.
+
+    Raises:
+        ImportError: pyarrow is not installed.
+    """
+    pa = _import_pyarrow()
+    types = {
+        "BIGINT": pa.int64(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "DECIMAL(38, 18)": pa.decimal128(38, 18),
+        "VARCHAR": pa.string(),
+    }
+    fields = [(name, types[COLUMNS[name]]) for name in _CONTENT]
+    return pa.schema([*fields, ("file", pa.string()), ("record", pa.int64()), ("line", pa.int64())])
+
+
+def read_arrow(
+    source: Source,
+    layout: LayoutName | Layout | None = None,
+    *,
+    on_reject: OnReject = "collect",
+    recursive: bool = False,
+    batch_size: int = _BATCH,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> ArrowRecords:
+    """Read call detail records as Arrow record batches; see `cdr.read`.
+
+    Args:
+        source: as in `cdr.read`.
+        layout: of the records before the first header row; needed if there is none.
+        on_reject: as in `cdr.read`; the rejects of a file come before its batches.
+        recursive: whether folders in folders are read as well.
+        batch_size: rows in a batch, at most.
+        memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
+        threads: of DuckDB; None for one per core.
+
+    Returns:
+        An iterator over the batches, which is an Arrow C stream as well, once. Rows of a file are
+        in no order: `record` tells it.
+
+    Raises:
+        InvalidRequest: there is no such layout, or an argument is none of these.
+        CdrError: while it is iterated: a file cannot be read or is refused.
+        ImportError: the extra or pyarrow is not installed.
+    """
+    return ArrowRecords(source, layout, on_reject, recursive, batch_size, memory_limit, threads)
+
+
+class ArrowRecords(Iterator[Any]):
+    """The record batches of one or more files; made by `read_arrow`.
+
+    At its end, `records == yielded + rejected`.
+
+    Attributes:
+        schema: of all batches: `arrow_schema()`.
+        files: files that were opened.
+        records: in the files that were opened, rejects included.
+        yielded: rows in the batches so far.
+        rejected: records that were rejected.
+        rejects: these, if they are collected.
+        left_out: files in folders and archives, or found by globs, that are not read.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        layout: LayoutName | Layout | None,
+        on_reject: OnReject,
+        recursive: bool,
+        batch_size: int,
+        memory_limit: str | None,
+        threads: int | None,
+    ) -> None:
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise InvalidRequest(f"batch_size is {batch_size!r}: give a whole number from 1 on")
+        if on_reject not in ("raise", "collect") and not callable(on_reject):
+            raise InvalidRequest(
+                f"on_reject is {on_reject!r}: give 'raise', 'collect' or a function"
+            )
+        self.schema = arrow_schema()
+        self.files = self.records = self.yielded = self.rejected = 0
+        self.rejects: list[Reject] = []
+        self.left_out: list[LeftOut] = []
+        self._on_reject = on_reject
+        self._batch_size = batch_size
+        self._duckdb = import_duckdb()
+        self._config = memory_limit, threads
+        opened = streams(source, recursive=recursive, leave_out=self.left_out.append)
+        self._all = self._iterate(opened, None if layout is None else layouts.find(layout))
+
+    def __next__(self) -> Any:
+        return next(self._all)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The batches that are left, in a capsule, as the Arrow PyCapsule interface says."""
+        reader = _import_pyarrow().RecordBatchReader.from_batches(self.schema, self)
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files; nothing more is read."""
+        self._all.close()
+
+    def _iterate(
+        self, opened: Generator[ByteStream, None, None], layout: Layout | None
+    ) -> Generator[Any, None, None]:
+        with (
+            tempfile.TemporaryDirectory(prefix="sinchvoice-arrow-") as name,
+            self._duckdb.connect(config=settings(Path(name), *self._config)) as connection,
+            closing(opened),
+        ):
+            connection.execute("SET TimeZone = 'UTC'")
+            for number, stream in enumerate(opened):
+                folder = Path(name) / str(number)
+                folder.mkdir()
+                self.files += 1
+                try:
+                    yield from self._batches(connection, stream, layout, folder)
+                except OSError as error:
+                    raise CdrError(
+                        f"{folder} cannot be written: {error.strerror or error}", stream.name
+                    ) from error
+                except self._duckdb.Error as error:
+                    raise CdrError(f"cannot be read: {error}", stream.name) from error
+                for each in folder.iterdir():
+                    each.unlink()
+
+    def _batches(
+        self, connection: Any, stream: ByteStream, layout: Layout | None, folder: Path
+    ) -> Generator[Any, None, None]:
+        spooled = spool(stream, folder / "copy", lambda size: None)
+        where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
+        try:
+            found = find(connection, *where)
+        except (self._duckdb.Error, Doubt):
+            found = find_exactly(*where)
+        self.records += found.records
+        left = found.records - self._tell_rejects(connection, found, stream.name)
+        for rows in found.rows:
+            query = (
+                f"SELECT {', '.join(_CONTENT)}, CAST(? AS VARCHAR) AS file, record, line "  # noqa: S608
+                f"FROM ({rows.select(0)})"
+            )
+            reader = connection.sql(query, params=[stream.name]).to_arrow_reader(self._batch_size)
+            for batch in reader:
+                if batch.num_rows:
+                    self.yielded += batch.num_rows
+                    left -= batch.num_rows
+                    yield batch.cast(self.schema)
+        if left:
+            raise CdrError(f"{left} records were not read: report it", stream.name)
+
+    def _tell_rejects(self, connection: Any, found: Found, file: str) -> int:
+        """Hand on the rejects of a file, and count them."""
+        if found.rejects is None:
+            return 0
+        rows = connection.execute(f"{found.rejects} ORDER BY record").fetchall()
+        for line, offset, record, layout, column, value, cause, message, raw, *rest in rows:
+            size, header, _ = rest
+            self.rejected += 1
+            reject = Reject(
+                file=file,
+                line=line,
+                offset=offset,
+                record=record,
+                layout=layout,
+                column=column,
+                value=value if column is None else value or "",
+                cause=RejectCause(cause),
+                message=message,
+                raw=raw,
+                size=size,
+                header=tuple(split_cells(header) or header.split(";")),
+            )
+            if self._on_reject == "raise":
+                raise CdrError(message, file, line, reject)
+            if self._on_reject == "collect":
+                self.rejects.append(reject)
+            elif callable(self._on_reject):
+                self._on_reject(reject)
+        return len(rows)
+
+
+def _import_pyarrow() -> Any:
+    try:
+        return import_module("pyarrow")
+    except ImportError as error:
+        raise ImportError(
+            "record batches need pyarrow: pip install 'sinchvoice[cdr]' pyarrow"
+        ) from error
