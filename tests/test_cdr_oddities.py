@@ -443,6 +443,7 @@ UNREADABLE = {
     "commas": "\n" + APP_HEADER.replace(";", ","),
     "tabs": "\n" + APP_HEADER.replace(";", "\t"),
     "few names": "\n" + ";".join(["x", "CallTime", *map(str, range(20)), "CallId"]),
+    "torn": f"k{';'.join(APP[:5])}\nDuration;x",
     "upper case": f"\n\0{APP_HEADER.upper()}",
     "in the text of a record": f'\nx;"\n{APP_HEADER}\n";y',
 }

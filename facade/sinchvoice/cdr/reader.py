@@ -75,6 +75,9 @@ _COMMON_NAMES = (
     *(b"callid", b"userspaceid", b"calltime", b"result", b"reason", b"duration"),
     *(b"custom", b"applicationkey"),
 )
+_RESEMBLING = 4
+"""Names of columns in cells of a row that cannot be read: of so many columns, no caller chooses the
+text. That is less than half of a header row, as one may be torn."""
 _BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?\n)++").match
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?', re.IGNORECASE).fullmatch
 _DOUBT = "; the lines after it are read as records of their own"
@@ -728,10 +731,10 @@ class RecordFile:
         names = {cell.strip(f' "{_MARK}').lower() for cell in cells}
         if {"callid", "calltime"} <= names and not self._has_time(text):
             return True
-        known = [_names(layout) for layout in LAYOUTS.values()]
-        if self._plan is not None:
-            known.append({name.lower() for name in self._plan.header if name})
-        return any(2 * len(names & each) > len(each) > 1 for each in known)
+        if len(names & _NAMES) >= _RESEMBLING:
+            return True
+        own = set() if self._plan is None else {name.lower() for name in self._plan.header if name}
+        return 2 * len(names & own) > len(own) > 1
 
     def _has_time(self, text: bytes) -> bool:
         """Whether a row has a time where it has to: callers choose the text of some columns."""

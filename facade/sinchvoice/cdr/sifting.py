@@ -23,7 +23,7 @@ from ..errors import Reject, RejectCause
 from . import values
 from .layouts import LAYOUTS, ColumnType, Layout
 from .plain import COLUMNS, PlainLines, literal
-from .reader import LostHeader, Reader, RecordFile, UnendedLine, split_cells
+from .reader import Reader, RecordFile, UnendedLine, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
@@ -283,7 +283,9 @@ class _Sieve(RecordFile):
     def _pass(self, end: int, number: int) -> None:
         """Write the plain lines before `end`, the first of which is record `number`."""
         lines = self._lines[self._next : end]
-        if lines and self._plan is not None and self._plain is not None:
+        if lines and self._plain is not None:
+            if self._plan is None:
+                raise NotPlain  # with the header row, what these lines mean is lost
             # As reading them would do.
             self._plan = self._plan.settled(len(self._plain.names), ends_empty=True)
             if len(self._plan.header) != len(self._plain.names):
@@ -303,11 +305,6 @@ class _Sieve(RecordFile):
         assert now is not None  # noqa: S101 - it has just been set
         if plain is not None and not plain.suits(now):
             raise NotPlain
-
-    def _lose_header(self, raw: bytes, line: int, before: Layout) -> LostHeader:
-        if self._plain is not None:
-            raise NotPlain  # with the header row, what the plain lines mean is lost
-        return super()._lose_header(raw, line, before)
 
 
 def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
