@@ -212,7 +212,7 @@ def bench(session: nox.Session) -> None:
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
     install_wheel(session, "cdr", "sandbox")
-    names = ["signing", "calls", "load", "cdr", "cdr-archive", "cdr-scan"]
+    names = ["signing", "calls", "load", "cdr", "cdr-archive", "cdr-daily", "cdr-many", "cdr-scan"]
     session.run("python", "scripts/bench.py", *(session.posargs or names))
 
 

@@ -13,6 +13,11 @@
     cdr-archive a file loaded into a new archive, checks and all, against a plain insert by DuckDB;
                 the same if a line in a hundred, or each, has to be read exactly; and
                 memory for ten times the records
+    cdr-daily   one more daily file, five calls of which are known, loaded into archives of 1.5 to
+                20 million records, against the same into an empty one: in CPU time of a process
+                that has loaded before (warm), and that has just opened the archive (first)
+    cdr-many    5 million records in 1,460 files against the same in 20 files, in CPU time; and
+                memory for loading and exporting them, with no limit given
     cdr-scan    the KPIs by country of a file, without an archive, against DuckDB's read_csv with
                 the same types; and the same for a question that only looks at every column
 
@@ -47,6 +52,7 @@ CDR_RECORDS = 200_000
 ARCHIVE_ROUNDS = 5
 ARCHIVE_MEMORY = "512MB"
 LITTLE_MEMORY = "160MB"  # as much as both files need, so that the limit is what is measured
+PHONE: Any = "phone-terminated"
 ME = [sys.executable, __file__]
 
 
@@ -198,6 +204,64 @@ def cdr_archive() -> bool:
     return good and growth <= 1.2
 
 
+def cdr_daily() -> bool:
+    """One more daily file costs little more than the first, however many records there are."""
+    limits = {
+        1_500_000: (1.3, 1.6),
+        4_000_000: (1.6, 2.2),
+        9_000_000: (2.2, 3.5),
+        20_000_000: (3.0, 6.0),
+    }
+    good = True
+    with TemporaryDirectory() as folder:
+        empty, full = Path(folder) / "empty.duckdb", Path(folder) / "full.duckdb"
+        for records, (warm_limit, first_limit) in limits.items():
+            _fill_archive(full, records)
+            seconds: dict[str, list[list[float]]] = {"empty": [], "full": []}
+            for turn in range(ARCHIVE_ROUNDS):
+                empty.unlink(missing_ok=True)
+                for name, path, known in (("empty", empty, 0), ("full", full, records)):
+                    arguments = ("load-daily", str(path), str(records + turn), str(known))
+                    output = subprocess.check_output([*ME, *arguments], text=True)
+                    seconds[name].append([float(each) for each in output.split()])
+            for what, limit, pick in (
+                ("warm", warm_limit, lambda found: median(found[1:])),
+                ("first", first_limit, lambda found: found[0]),
+            ):
+                sides = [median(map(pick, seconds[name])) for name in ("empty", "full")]
+                ratio, more = sides[1] / sides[0], sides[1] - sides[0]
+                print(
+                    f"daily, {what:5}       {ratio:8.2f} x (limit {limit}), {sides[0] * 1e3:.0f} "
+                    f"and {sides[1] * 1e3:.0f} ms, {records:,} records archived"
+                )
+                good &= ratio <= limit or more <= 0.01
+            full.unlink()
+    return good
+
+
+def cdr_many() -> bool:
+    """Many small files cost at most twice what few large ones do, and memory is bounded."""
+    records, good = 5_000_000, True
+    with TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.csv"
+        _write_plain(whole, records // CDR_RECORDS)
+        seconds = {}
+        for files in (20, 1460):
+            parts = Path(folder) / str(files)
+            _split(whole, parts, files, records)
+            found = [_child("load-cdr-cpu", parts)[0] for _ in range(3)]
+            seconds[files] = median(found)
+            print(f"many, {files:5} files  {seconds[files]:8.1f} s of CPU for {records:,} records")
+        ratio = seconds[1460] / seconds[20]
+        print(f"many, CPU          {ratio:8.2f} x (limit 2)")
+        good &= ratio <= 2
+        for command, what in (("load-and-keep", "load"), ("export-cdr", "export")):
+            peak = _child(command, whole)[1] / 1024
+            print(f"many, {what:6}       {peak:8.1f} MiB of memory (limit 572)")
+            good &= peak <= 572
+    return good
+
+
 def cdr_scan() -> bool:
     """A scan has at least 0.40 times the rate of DuckDB's own, with every line checked.
 
@@ -249,6 +313,104 @@ def _load_archive(path: str, memory_limit: str = ARCHIVE_MEMORY) -> None:
         seconds = time.perf_counter() - begin
     assert report.loaded == report.records
     _tell(seconds)
+
+
+def _fill_archive(path: Path, records: int) -> None:
+    """An archive with so many records and one open reject, mostly filled by SQL."""
+    import duckdb
+    from sinchvoice.cdr import Archive
+    from sinchvoice.cdr.tables import KEY
+
+    with Archive(path) as archive:
+        archive.load(b"CallId;CallTime;Duration\nbad;2024-01-01T00:00:00Z;x\n", layout=PHONE)
+    with duckdb.connect(str(path)) as database:
+        database.execute("SET preserve_insertion_order = false")
+        for first in range(0, records, 1_000_000):
+            last = min(first + 1_000_000, records)
+            database.execute(
+                f"""
+                INSERT INTO kept.records SELECT *, {KEY} FROM (
+                    SELECT '{PHONE}' AS layout, md5(CAST(i AS VARCHAR)) AS call_id, 1137,
+                        TIMESTAMP '2024-01-01' + INTERVAL (i * 3) SECOND, 'ANSWERED',
+                        'CALLEEHANGUP', i % 300, TIMESTAMP '2024-01-01' + INTERVAL (i * 3 + 5)
+                        SECOND,
+                        '+1212555' || (i % 10000), '+4670' || (i % 7777777), (i % 1000) / 1000,
+                        'EUR', 'campaign ' || (i % 10), '5F5C418A0F914BBC8234A9BF5EDDAD97',
+                        'user-' || (i % 1000), 'SE', NULL, 2 + i // 3500, i % 3500, i % 3500 + 1
+                    FROM range({first}, {last}) AS r(i)
+                )
+                """  # noqa: S608
+            )
+        database.execute(
+            "INSERT INTO files SELECT 2 + i, md5(CAST(i AS VARCHAR)), NULL, 'made up', 700000, "  # noqa: S608
+            f"['{PHONE}'], now()::TIMESTAMP, DATE '2024-01-01' + (i // 8)::INTEGER, 'fast', "
+            f"3500, 3500, 0, 0, 0, 0 FROM range({records // 3500 + 1}) AS r(i)"
+        )
+
+
+def _load_daily(path: str, seed: str, known: str) -> None:
+    """Load a daily file five times, each time another; print the CPU seconds of each."""
+    import hashlib
+
+    from sinchvoice.cdr import Archive
+    from sinchvoice.sandbox import cdr_generator
+
+    every, seconds = int(known), []
+    with Archive(path) as archive:
+        for number in range(5):
+            made = io.BytesIO()
+            cdr_generator.write(made, 3500, seed=int(seed) * 10 + number, quoted=0)
+            lines = made.getvalue().splitlines(keepends=True)
+            for place in range(5 if every else 0):
+                archived = str(every * (place + 1) // 7).encode()
+                call_id = hashlib.md5(archived, usedforsecurity=False).hexdigest().encode()
+                lines[1 + place * 600] = call_id + lines[1 + place * 600][32:]
+            content = b"".join(lines)
+            begin = time.process_time()
+            report = archive.load(content)
+            seconds.append(time.process_time() - begin)
+            assert (report.records, report.conflicts) == (3500, 5 if every else 0)
+    print(*seconds)
+
+
+def _split(whole: Path, folder: Path, files: int, records: int) -> None:
+    folder.mkdir()
+    with whole.open("rb") as source:
+        header = source.readline()
+        for number in range(files):
+            here = records * (number + 1) // files - records * number // files
+            with (folder / f"{number:05}.csv").open("wb") as target:
+                target.write(header)
+                target.writelines(source.readline() for _ in range(here))
+
+
+def _load_many(path: str) -> None:
+    """As `_load_archive`, with no limit, and in CPU seconds."""
+    from sinchvoice.cdr import Archive
+
+    with TemporaryDirectory(dir=Path(path).parent) as folder:
+        begin = time.process_time()
+        with Archive(Path(folder) / "calls.duckdb") as archive:
+            report = archive.load(path)
+        seconds = time.process_time() - begin
+    assert report.loaded == report.records
+    _tell(seconds)
+
+
+def _load_and_keep(path: str) -> None:
+    from sinchvoice.cdr import Archive
+
+    with Archive(f"{path}.duckdb") as archive:
+        archive.load(path)
+    _tell(0)
+
+
+def _export(path: str) -> None:
+    from sinchvoice.cdr import Archive
+
+    with Archive(f"{path}.duckdb") as archive:
+        archive.to_parquet(f"{path}.export")
+    _tell(0)
 
 
 def _insert_plainly(path: str) -> None:
@@ -668,6 +830,8 @@ COMMANDS: dict[str, Callable[[], bool]] = {
     "load": load,
     "cdr": cdr,
     "cdr-archive": cdr_archive,
+    "cdr-daily": cdr_daily,
+    "cdr-many": cdr_many,
     "cdr-scan": cdr_scan,
 }
 
@@ -687,6 +851,14 @@ if __name__ == "__main__":
             _ask_duckdb(command.removeprefix("duckdb-"), path)
         case ["scan-columns" | "scan-kpis" as command, path]:
             _ask_scan(command.removeprefix("scan-"), path)
+        case ["load-daily", path, seed, known]:
+            _load_daily(path, seed, known)
+        case ["load-cdr-cpu", path]:
+            _load_many(path)
+        case ["load-and-keep", path]:
+            _load_and_keep(path)
+        case ["export-cdr", path]:
+            _export(path)
         case ["insert-cdr", path]:
             _insert_plainly(path)
         case names if names and set(names) <= set(COMMANDS):

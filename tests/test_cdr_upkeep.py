@@ -17,6 +17,7 @@ from typing import Any
 import cdr_oracle as oracle
 import duckdb
 import pytest
+from cdr_faults import OPERATIONS, check_damage, content, fails
 from sinchvoice import CdrError, InvalidRequest, cdr
 from sinchvoice.cdr import Archive, settling, tables
 from sinchvoice.sandbox import Planted, cdr_generator
@@ -530,3 +531,47 @@ def test_however_many_files_come_each_is_accounted_for(archive: Archive, files: 
     assert [each.loaded for each in reports] == [2] + [1] * (files - 1)
     assert [each.duplicates for each in reports] == [0] + [1] * (files - 1)
     assert archive.load(*contents).skipped == files
+
+
+# --- writes that fail, and files that are damaged -------------------------------------------------
+
+
+@pytest.mark.parametrize("can_write", ["little", "only where the archive is"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_write_that_fails_leaves_the_archive_as_it_was(
+    tmp_path: Path, operation: str, can_write: str
+):
+    path = tmp_path / "calls.duckdb"
+    (tmp_path / "more.csv").write_bytes(generated(3000, seed=9, quoted=0))
+    with Archive(path) as archive:
+        archive.load(generated(2000, quoted=0), generated(2000, seed=1, day=date(2026, 11, 5)))
+        before = content(archive)
+    arguments = {
+        "load": ["more.csv"],
+        "export": ["out"],
+        "remove": [2],
+        "erase": ["2026-11-05"],
+        "backup": ["copy.duckdb"],
+    }.get(operation, [])
+    places = [
+        tmp_path / each if (isinstance(each, str) and "." in each) or each == "out" else each
+        for each in arguments
+    ]
+    size = 4096 if can_write == "little" else path.stat().st_size
+    error = fails(path, operation, size, *places)
+    assert error is None or len(error.splitlines()) == 1
+    expected = {"calls.duckdb", "more.csv"}
+    if error is None or error.startswith("close:"):
+        expected |= {"out", "copy.duckdb"} & set(map(str, arguments))
+    found = {each.name for each in tmp_path.iterdir()} - {"calls.duckdb.wal"}
+    assert found == expected
+    with Archive(path) as archive:
+        if error is not None and error.startswith("operation:"):
+            assert content(archive) == before
+        assert archive.load(tmp_path / "more.csv").records in (0, 3000)
+
+
+def test_a_damaged_archive_is_refused_or_says_what_it_said_before(tmp_path: Path):
+    seen = check_damage(tmp_path, 16, random.Random(3))
+    assert seen.total() == 16
+    assert {".wal survived", ".duckdb refused"} <= set(seen)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cdr_oracle as oracle
 import pytest
+from cdr_faults import check_damage
 from cdr_kills import check_kills
 
 FILES = 100_000
@@ -32,6 +33,13 @@ def folder() -> Iterator[Path]:
 
 def test_after_fifty_kills_in_the_middle_of_a_load_the_tables_are_what_they_would_be(folder: Path):
     check_kills(folder, 50, 3000, random.Random(2))
+
+
+def test_an_archive_and_its_log_that_are_damaged_are_refused_or_say_what_they_said_before(
+    folder: Path,
+):
+    for what, number in sorted(check_damage(folder, 200, random.Random(4)).items()):
+        print(f"  {number:3} {what}")
 
 
 def test_a_hundred_thousand_damaged_files_are_in_the_archive_as_the_exact_reader_reads_them(

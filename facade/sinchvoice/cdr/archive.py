@@ -28,7 +28,7 @@ from .batches import Loader, restate
 from .erasing import EraseReport
 from .exporting import MANIFEST
 from .layouts import Layout, LayoutName
-from .opening import ArchiveFile, put_new
+from .opening import ArchiveFile, put_new, reason
 from .plain import literal
 from .queries import Database, import_duckdb, interruptible
 from .sources import ByteStream, LeftOut, Source, streams
@@ -338,8 +338,8 @@ class Archive(Database):
         """Erase calls for good: their records, conflicts and rejects.
 
         They stay erased when their files are loaded again. What is left of a call is a hash of its
-        id. The archive is compacted, so that its file has nothing of them. Exports, backups and the
-        files that were loaded are not touched.
+        id. The archive is written anew, so that its file has nothing of them, which needs room for
+        two more beside it. Exports, backups and the files that were loaded are not touched.
 
         Args:
             before: Calls made on an earlier day, in UTC. Such calls are not loaded any more.
@@ -347,7 +347,7 @@ class Archive(Database):
             users: Calls from or to these app users.
 
         Raises:
-            CdrError: Nothing was erased; or it was, and the archive could not be compacted.
+            CdrError: It cannot be done; nothing was erased.
             InvalidRequest: Nothing is given.
         """
         self._check_writable()
@@ -358,10 +358,20 @@ class Archive(Database):
             raise InvalidRequest("nothing is given to erase: give before, numbers or users")
         if isinstance(before, datetime):
             raise InvalidRequest(f"before is {before!r}: give a day")
-        with self._changing("erased"), self._transaction("erased"):
-            report, settled = erasing.erase(self._rows, before, numbers, users)
-            restate(self._rows, settled)
-        self.compact()
+        with self._changing("erased"), self._folder("erase") as folder:
+            # In a copy, and that once more into another: nothing is left in the room between rows.
+            own = self._name()
+            with self._copy(own, "erased_copy", folder / "erased"):
+                self._do("USE erased_copy")
+                try:
+                    with self._transaction("erased"):
+                        report, settled = erasing.erase(self._rows, before, numbers, users)
+                        restate(self._rows, settled)
+                finally:
+                    self._do(f"USE {own}")
+                with self._copy("erased_copy", "whole_copy", folder / "archive"):
+                    pass
+            self._replace(folder / "archive")
         return report
 
     def compact(self) -> None:
@@ -373,14 +383,10 @@ class Archive(Database):
             CdrError: It cannot be written; it is as it was.
         """
         self._check_writable()
-        with self._changing("compacted"):
-            folder = self._file.workspace.folder("compact")
-            try:
-                self._copy(folder / "archive")
-                self._file.replace(folder / "archive")
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            self._connection = self._file.connection
+        with self._changing("compacted"), self._folder("compact") as folder:
+            with self._copy(self._name(), "whole_copy", folder / "archive"):
+                pass
+            self._replace(folder / "archive")
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
         """Copy the archive, as it is at this moment, to another one for its owner alone.
@@ -392,29 +398,47 @@ class Archive(Database):
             CdrError: It is there, or cannot be written.
         """
         target = Path(path).absolute()
-        with self._changing("copied"):
+        with self._changing("copied"), self._folder("backup") as folder:
             if os.path.lexists(target):
                 raise CdrError("this is there already: give a new name", str(target))
-            folder = self._file.workspace.folder("backup")
-            try:
-                self._copy(folder / "archive")
-                with Workspace(target, "backup") as near:
-                    shutil.move(folder / "archive", near.path / "archive")
-                    (near.path / "archive").chmod(0o600)
-                    put_new(near.path / "archive", target)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            with self._copy(self._name(), "whole_copy", folder / "archive"):
+                pass
+            with Workspace(target, "backup") as near:
+                shutil.move(folder / "archive", near.path / "archive")
+                (near.path / "archive").chmod(0o600)
+                put_new(near.path / "archive", target)
         return target
 
-    def _copy(self, path: Path) -> None:
-        """Copy the database to a new file in the workspace."""
-        name = '"{}"'.format(str(self._one("SELECT current_database()")).replace('"', '""'))
-        self._do(f"ATTACH {literal(path)} AS copied (READ_WRITE)")
+    def _name(self) -> str:
+        """The name of the database in SQL, which is of the file's."""
+        return '"{}"'.format(str(self._one("SELECT current_database()")).replace('"', '""'))
+
+    @contextmanager
+    def _copy(self, database: str, name: str, path: Path) -> Iterator[None]:
+        """Copy a database to a new file in the workspace; it can be used by its name meanwhile."""
+        self._do(f"ATTACH {literal(path)} AS {name} (READ_WRITE)")
         try:
-            self._do(f"COPY FROM DATABASE {name} TO copied")
-            self._do("CHECKPOINT copied")
+            self._do(f"COPY FROM DATABASE {database} TO {name}")
+            yield
+            self._do(f"CHECKPOINT {name}")
         finally:
-            self._do("DETACH copied")
+            with suppress(self._duckdb.Error):  # what went wrong before says why
+                self._do(f"DETACH {name}")
+
+    @contextmanager
+    def _folder(self, name: str) -> Iterator[Path]:
+        """A folder in the workspace for a while."""
+        folder = self._file.workspace.folder(name)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _replace(self, new: Path) -> None:
+        """Go on with another database in the place of this one."""
+        self._keep_kpis()
+        self._file.replace(new)
+        self._connection = self._file.connection
 
     @contextmanager
     def _changing(self, done: str) -> Iterator[None]:
@@ -422,8 +446,7 @@ class Archive(Database):
         try:
             yield
         except (OSError, self._duckdb.Error) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CdrError(f"nothing was {done}: {reason}", str(self.path)) from error
+            raise CdrError(f"nothing was {done}: {reason(error)}", str(self.path)) from error
 
     # --- questions ---
 
@@ -520,7 +543,7 @@ class Archive(Database):
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         except (OSError, self._duckdb.Error) as error:
-            raise CdrError(f"cannot be written: {error}", str(target)) from error
+            raise CdrError(f"cannot be written: {reason(error)}", str(target)) from error
         return [path for path in sorted(target.rglob("*.parquet")) if path.name != MANIFEST]
 
     # --- transactions ---
@@ -535,7 +558,7 @@ class Archive(Database):
             try:
                 self._do("COMMIT")
             except self._duckdb.Error as error:
-                raise CdrError(f"nothing was {done}: {error}", name) from error
+                raise CdrError(f"nothing was {done}: {reason(error)}", name) from error
         except BaseException:
             with suppress(self._duckdb.Error):  # it may be undone already
                 self._do("ROLLBACK")

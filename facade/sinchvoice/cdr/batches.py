@@ -27,6 +27,7 @@ from .accounts import FileReport, LoadProgress
 from .erasing import drop_erased
 from .layouts import Layout
 from .loading import Doubt, Found, Spooled
+from .opening import reason
 from .plain import PlainRows
 from .queries import import_duckdb
 from .settling import Run, Settled
@@ -147,7 +148,7 @@ class Loader:
                 stream.name,
             ) from error
         except self._duckdb.Error as error:
-            raise CdrError(f"nothing of it was loaded: {error}", stream.name) from error
+            raise CdrError(f"nothing of it was loaded: {reason(error)}", stream.name) from error
         file.report = attrs.evolve(file.report, seconds=time.monotonic() - begin)
         return file
 
@@ -238,7 +239,7 @@ class Loader:
             return
         except (self._duckdb.Error, Doubt) as error:
             if file.found is None or file.found.read_by == "exact":
-                raise CdrError(f"nothing was loaded: {error}", file.report.name) from error
+                raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
             file.report = attrs.evolve(file.report, fallback=_first_line(error))
         try:
             file.found = loading.find_exactly(
@@ -250,9 +251,9 @@ class Loader:
             )
             self._store([file])
         except OSError as error:
-            raise CdrError(f"nothing was loaded: {error}", file.report.name) from error
+            raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
         except (self._duckdb.Error, Doubt) as error:
-            raise CdrError(f"nothing was loaded: {error}", file.report.name) from error
+            raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
 
     def _store(self, files: Sequence[_File]) -> None:
         """Load files in one transaction.

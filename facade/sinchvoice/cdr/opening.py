@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -20,7 +21,7 @@ from .workspace import Workspace, remove_abandoned
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ArchiveFile", "InUse", "is_database", "put_new"]
+__all__ = ["ArchiveFile", "InUse", "is_database", "put_new", "reason"]
 
 _BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB writes beside a file."""
@@ -72,6 +73,7 @@ class ArchiveFile:
         self._duckdb = import_duckdb()
         self.path = Path(os.path.realpath(path))
         self.is_new = False
+        self._is_stuck = False
         self._read_only = read_only
         self._memory_limit, self._threads = memory_limit, threads
         self._wal = self.path.with_name(self.path.name + ".wal")
@@ -100,7 +102,7 @@ class ArchiveFile:
                 write-ahead log.
         """
         try:
-            if not self._read_only:
+            if not self._read_only and not self._is_stuck:
                 self.keep_wal_private()
                 self._checkpoint()
             if remove:  # while it is locked, so that nobody has it open
@@ -225,7 +227,7 @@ class ArchiveFile:
             self.is_new = True
         except (OSError, self._duckdb.Error) as error:
             raise CdrError(
-                f"the archive cannot be made: {_reason(error)}", str(self.path)
+                f"the archive cannot be made: {reason(error)}", str(self.path)
             ) from error
 
     def _checkpoint(self) -> None:
@@ -234,9 +236,10 @@ class ArchiveFile:
         except self._duckdb.TransactionException:
             pass  # somebody still reads; closing does it
         except self._duckdb.Error as error:
+            self._is_stuck = True  # which is told once
             raise CdrError(
                 f"what was loaded last cannot be moved from {self._wal.name} into the archive: "
-                f"make room, keep both files, and open the archive again ({_reason(error)})",
+                f"make room, keep both files, and open the archive again ({reason(error)})",
                 str(self.path),
             ) from error
 
@@ -279,7 +282,7 @@ class ArchiveFile:
             problem = "this process has the archive open already: use that one, or close it"
         elif not self._read_only and not os.access(self.path, os.W_OK):
             problem = "the archive cannot be written: open it with read_only=True to ask it"
-        return kind(f"{problem} ({_reason(error)})", str(self.path))
+        return kind(f"{problem} ({reason(error)})", str(self.path))
 
 
 def put_new(path: Path, target: Path) -> None:
@@ -318,8 +321,11 @@ class _Locked:
         os.close(self._descriptor)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).partition("\n")[0]
+def reason(error: Exception) -> str:
+    """What an error of the system's or of DuckDB's says, in a line."""
+    text = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    within = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text)
+    return str(json.loads(within[1])) if within else text
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -488,7 +488,7 @@ def export(
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
     with _opened(
-        archive, wait, read_only=True, memory_limit=memory_limit, threads=threads
+        archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
     ) as opened:
         files = opened.to_parquet(folder)
     options.output.rows(({"file": str(file)} for file in files), ("file",))
