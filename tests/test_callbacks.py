@@ -7,8 +7,10 @@ import base64
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +19,7 @@ from time import time
 from typing import Any, get_args
 
 import attrs
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -1270,6 +1273,159 @@ def test_bodies_that_are_not_utf_8_are_refused_in_every_form(body: bytes):
     for attempt in attempts:
         refused = refusal(attempt)
         assert refused.reason in (BodyRefusal.NOT_A_JSON_OBJECT, Refusal.WRONG_SIGNATURE)
+
+
+# docs/callbacks.md
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "callbacks.md").read_text(encoding="utf-8")
+APPLICATION, FASTAPI, _FLASK, _DJANGO, LAMBDA, REDIS, TESTING = re.findall(
+    r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL
+)
+
+
+def run(code: str) -> dict[str, Any]:
+    """The names of an example, after it was run."""
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(code, "docs/callbacks.md", "exec"), names)  # noqa: S102
+    return names
+
+
+@pytest.fixture
+def voice(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """The voice application, as the module that the other examples import."""
+    monkeypatch.setenv("SINCH_APPLICATION_KEY", CREDENTIALS.application_key)
+    monkeypatch.setenv("SINCH_APPLICATION_SECRET", CREDENTIALS.application_secret)
+    module = types.ModuleType("voice")
+    vars(module).update(run(APPLICATION))
+    monkeypatch.setitem(sys.modules, "voice", module)
+    return module
+
+
+def deliver(app: Any, body: bytes, **changes: Any) -> tuple[str, list[Any], bytes]:
+    """Send an event to a WSGI application."""
+    answered: list[Any] = []
+    content = app(environ(body, **changes), lambda *status: answered.extend(status))
+    return answered[0], answered[1], b"".join(content)
+
+
+def told(app: Any, name: str, **changes: Any) -> Any:
+    """The SVAML that a WSGI application answers an example with; None if it is an empty 200."""
+    body = json.dumps(EXAMPLES[name] | changes).encode()
+    status, headers, content = deliver(app, body)
+    assert status == "200 OK"
+    assert headers == ([("Content-Type", "application/json")] if content else [])
+    return json.loads(content) if content else None
+
+
+def pressed(value: str | None, kind: str = "return") -> dict[str, Any]:
+    return {"menuResult": {"menuId": "main", "type": kind, "value": value, "inputMethod": "dtmf"}}
+
+
+def test_the_application_greets_and_offers_a_menu(voice: types.ModuleType):
+    svaml = told(voice.app, "ice: incoming from the telephone network")
+    assert [each["name"] for each in svaml["instructions"]] == ["answer", "say"]
+    assert svaml["action"]["menus"][0]["options"] == [
+        {"dtmf": "1", "action": "return(sales)"},
+        {"dtmf": "2", "action": "return(message)"},
+    ]
+
+
+def test_the_application_connects_and_goes_on_with_who_answers(voice: types.ModuleType):
+    svaml = told(voice.app, "pie: return", **pressed("sales"))
+    assert svaml == {"action": {"name": "connectPstn", "number": "+12125550123"}}
+    assert told(voice.app, "ace: a call was answered") == {"action": {"name": "continue"}}
+
+
+def test_the_application_records_a_message_and_hangs_up(voice: types.ModuleType):
+    svaml = told(voice.app, "pie: return", **pressed("message"))
+    assert [each["name"] for each in svaml["instructions"]] == ["startRecording"]
+    assert svaml["action"]["menus"][0]["options"] == [{"dtmf": "1", "action": "return(done)"}]
+    for ended in (pressed("done"), pressed(None, "timeout"), pressed(None, "hangup")):
+        svaml = told(voice.app, "pie: return", **ended)
+        assert [each["name"] for each in svaml["instructions"]] == ["say"]
+        assert svaml["action"] == {"name": "hangup"}
+
+
+def test_the_application_shows_the_bill_of_a_call_once(
+    voice: types.ModuleType, capsys: pytest.CaptureFixture[str]
+):
+    for _ in range(2):
+        assert told(voice.app, "dice: a call was disconnected") is None
+    assert capsys.readouterr().out == (
+        "1ce0ffee-ca11-ca11-ca11-abcdef000033 ANSWERED MANAGERHANGUP 12 "
+        "Price(amount=Decimal('0.0095'), currency='EUR')\n"
+    )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_application_answers_every_event(voice: types.ModuleType, name: str):
+    svaml = told(voice.app, name)
+    empty = name.startswith(("dice", "notify")) or name == "pie: digits in a conference"
+    assert (svaml is None) == empty
+
+
+def test_the_application_refuses_a_stranger(voice: types.ModuleType):
+    assert deliver(voice.app, BODY, HTTP_AUTHORIZATION=None) == ("401 Unauthorized", [], b"")
+    assert deliver(voice.app, b"[]") == ("400 Bad Request", [], b"")
+
+
+def test_the_recipe_for_lambda_works(voice: types.ModuleType):
+    handler = run(LAMBDA)["handler"]
+    for form in GATEWAYS:
+        body = json.dumps(EXAMPLES["ice: incoming from the telephone network"]).encode()
+        answer = handler(gateway(form, body), None)
+        assert answer["statusCode"] == 200
+        assert answer["headers"] == {"Content-Type": "application/json"}
+        assert json.loads(answer["body"])["action"]["name"] == "runMenu"
+    assert handler(gateway("v2") | {"body": "{}"}, None) == {"statusCode": 401}
+
+
+def test_the_recipe_for_fastapi_works_in_starlette(voice: types.ModuleType):
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Mount, Route
+
+    function = FASTAPI.partition("async def")
+    namespace = {"Request": Request, "Response": Response, "__name__": "example"}
+    imports = (
+        "from sinchvoice.callbacks import CallbackRefused\nfrom voice import callbacks, reply\n"
+    )
+    exec("".join([imports, *function[1:]]), namespace)  # noqa: S102
+    route = Route("/sinch/{rest:path}", namespace["sinch"], methods=["POST"])
+    app = Starlette(routes=[Mount("/voice", routes=[route])])
+    body = json.dumps(EXAMPLES["ice: incoming from the telephone network"]).encode()
+
+    async def post(headers: dict[str, str]) -> httpx.Response:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://example.com"
+        ) as client:
+            return await client.post("/voice/sinch/a%20b?x=1", content=body, headers=headers)
+
+    answer = asyncio.run(post(signed(body, "/voice/sinch/a%20b")))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["action"]["name"] == "runMenu"
+    assert asyncio.run(post(signed(body, "/voice/sinch/a b"))).status_code == 401
+
+
+def test_the_store_in_redis_tells_whether_a_key_is_new():
+    class Redis(dict[str, Any]):
+        def set(self, key: str, value: Any, *, nx: bool, ex: int) -> bool | None:
+            if nx and key in self:
+                return None
+            self[key] = (value, ex)
+            return True
+
+    receiver = Callbacks(CREDENTIALS, seen=run(REDIS)["SeenInRedis"](Redis()))
+    assert [receiver.receive(**request()).repeated for _ in range(2)] == [False, True]
+
+
+def test_the_example_for_tests_works(capsys: pytest.CaptureFixture[str]):
+    run(TESTING)
+    assert capsys.readouterr().out == (
+        'OtherEndpoint(type=\'did\', endpoint=\'+12017777777\') {"action":{"name":"hangup"}}\n'
+    )
 
 
 # The module
