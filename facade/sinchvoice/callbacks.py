@@ -78,6 +78,7 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("sinchvoice")
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class BodyRefusal(StrEnum):
@@ -329,7 +330,7 @@ class _Event:
             )
         allowance.check(answer)
         return CallbackAnswer(
-            body=json.dumps(answer.to_wire(), separators=(",", ":")).encode(),
+            body=_JSON.encode(answer.to_wire()).encode(),
             headers={"Content-Type": "application/json"},
         )
 
