@@ -1005,6 +1005,11 @@ class Pieces(io.RawIOBase):
         return part
 
 
+def test_a_wsgi_server_may_give_the_type_of_the_body_twice():
+    assert by_wsgi(HTTP_CONTENT_TYPE=TYPE, HTTP_CONTENT_LENGTH=str(len(BODY))).event == "ace"
+    assert by_wsgi(HTTP_CONTENT_TYPE=TYPE, CONTENT_TYPE="").event == "ace"
+
+
 def test_a_wsgi_body_may_come_in_pieces():
     assert by_wsgi(**{"wsgi.input": Pieces(BODY)}).event == "ace"
 

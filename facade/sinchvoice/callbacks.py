@@ -190,7 +190,7 @@ _ICE = _Allowance(
         svaml.Park,
     ),
     instructions=(*_SOUND, svaml.Answer, svaml.SendDtmf, svaml.SetCookie, *_RECORDING),
-    need="without SVAML the caller hears an error: give an action, such as Svaml(action=Hangup())",
+    need="give an action, such as Svaml(action=Hangup()), or the caller hears an error",
 )
 _ACE = _Allowance(
     event="an AnsweredCall (ACE)",
@@ -299,11 +299,11 @@ class _Event:
         """
         return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
 
-    def answer(self, answer: Svaml | None = None) -> CallbackAnswer:
+    def answer(self, svaml: Svaml | None = None) -> CallbackAnswer:
         """Make the answer to this event.
 
         Args:
-            answer: what the call is to do. Without it the answer is an empty 200, which an
+            svaml: what the call is to do. Without it the answer is an empty 200, which an
                 IncomingCall and an AnsweredCall do not take.
 
         Raises:
@@ -313,7 +313,7 @@ class _Event:
         without an action.
         """
         allowance = self._allowed()
-        if answer is None:
+        if svaml is None:
             if allowance.need is not None:
                 raise InvalidRequest(
                     f"{allowance.event} is to be answered with SVAML",
@@ -321,16 +321,16 @@ class _Event:
                     remedy=allowance.need,
                 )
             return CallbackAnswer()
-        if not isinstance(answer, Svaml):
+        if not isinstance(svaml, Svaml):
             raise InvalidRequest(
-                f"svaml is {type(answer).__name__}",
+                f"svaml is {type(svaml).__name__}",
                 parameter="svaml",
-                value=answer,
+                value=svaml,
                 remedy="give a Svaml; Svaml.from_wire makes one from JSON",
             )
-        allowance.check(answer)
+        allowance.check(svaml)
         return CallbackAnswer(
-            body=_JSON.encode(answer.to_wire()).encode(),
+            body=_JSON.encode(svaml.to_wire()).encode(),
             headers={"Content-Type": "application/json"},
         )
 
@@ -832,13 +832,13 @@ class Callbacks:
         """
         if not isinstance(environ, Mapping) or "REQUEST_METHOD" not in environ:
             raise _not_a_request("environ", environ, "give the environ of a WSGI request")
-        headers = [
-            (name[5:].replace("_", "-"), value)
+        headers = {
+            name[5:].replace("_", "-"): value
             for name, value in environ.items()
             if isinstance(name, str) and name.startswith("HTTP_")
-        ]
+        }
         if environ.get("CONTENT_TYPE"):
-            headers.append(("Content-Type", environ["CONTENT_TYPE"]))
+            headers["CONTENT-TYPE"] = environ["CONTENT_TYPE"]  # some servers have it twice
         return self.receive(
             method=environ["REQUEST_METHOD"],
             path=_wsgi_path(environ) if public_path is None else public_path,

@@ -155,7 +155,7 @@ def errors(error: ApiStatusError) -> None:
     assert_type(error.hint, str | None)
 
 
-def callbacks(headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
+def verified(headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
     credentials = Credentials("key", "secret")
     for given in (headers, pairs):
         genuine = signing.verify(credentials, method="POST", path="/", headers=given, body=b"")
@@ -230,7 +230,7 @@ def received(receiver: callbacks.Callbacks, environ: dict[str, Any]) -> callback
     match event:
         case callbacks.IncomingCall():
             assert_type(event.to, Endpoint | None)
-            event.debit  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+            print(event.debit)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
             event.answer({"action": "hangup"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             return event.answer(svaml.Svaml(action=svaml.Hangup()))
         case callbacks.AnsweredCall(amd=callbacks.AmdResult(status=status)):
