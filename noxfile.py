@@ -124,6 +124,14 @@ def endurance_cdr(session: nox.Session) -> None:
 
 
 @nox.session
+def frameworks(session: nox.Session) -> None:
+    """Serve the recipes of docs/callbacks.md with their frameworks, and call them back."""
+    install_groups(session, "frameworks")
+    install_wheel(session, "sandbox")
+    session.run("pytest", "tests/frameworks/recipes.py", *session.posargs)
+
+
+@nox.session
 def s3(session: nox.Session) -> None:
     """Load from a bucket of moto with s3fs, over a line that is cut, stalled and tampered with."""
     install_groups(session, "s3")

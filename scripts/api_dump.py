@@ -31,6 +31,7 @@ import attrs
 # down in the first.
 PUBLIC = (
     "sinchvoice",
+    "sinchvoice.callbacks",
     "sinchvoice.calls",
     "sinchvoice.cdr",
     "sinchvoice.cdr.kpis",

@@ -14,6 +14,7 @@ from .errors import (
     ApiTimeoutError,
     AuthenticationError,
     BadRequestError,
+    CallbackRefused,
     CdrError,
     ConfigurationError,
     ConflictError,
@@ -47,7 +48,7 @@ from .vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from . import cdr, svaml
+    from . import callbacks, cdr, svaml
 
 __all__ = [
     "ApiConnectionError",
@@ -64,6 +65,7 @@ __all__ = [
     "CallReason",
     "CallResult",
     "CallStatus",
+    "CallbackRefused",
     "CanonicalResource",
     "CdrError",
     "ConfigurationError",
@@ -100,6 +102,7 @@ __all__ = [
     "UserCallReport",
     "VoiceClient",
     "__version__",
+    "callbacks",
     "cdr",
     "signing",
     "svaml",
@@ -112,7 +115,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     # Together they cost more than a fifth of the whole import, and reports do without them.
-    if name in ("cdr", "svaml"):
+    if name in ("callbacks", "cdr", "svaml"):
         from importlib import import_module
 
         return import_module(f".{name}", __name__)

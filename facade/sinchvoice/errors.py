@@ -5,6 +5,7 @@
     ├── InvalidRequest                refused before anything was sent (also a ValueError)
     ├── EventLoopError                an async client in another event loop (also a RuntimeError)
     ├── CdrError                      a call detail record, or a file of them, cannot be read
+    ├── CallbackRefused               a callback is not genuine, or cannot be read
     └── ApiError                      a request that was sent, or tried, went wrong
         ├── ApiConnectionError        no response
         │   └── ApiTimeoutError       … within the timeout or the deadline
@@ -43,6 +44,7 @@ __all__ = [
     "ApiTimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "CallbackRefused",
     "CdrError",
     "ConfigurationError",
     "ConflictError",
@@ -284,6 +286,35 @@ class CdrError(SinchVoiceError):
             places.append(f"line {self.line}")
         text = super()._text(remedy)
         return f"{', '.join(places)}: {text}" if places else text
+
+
+class CallbackRefused(SinchVoiceError):
+    """A request at a callback URL that is not genuine, or cannot be read.
+
+    Answer it with `status_code` and no body: the sender need not know the reason.
+
+    Attributes:
+        message: what is wrong.
+        reason: a member of `signing.Refusal` or of `callbacks.BodyRefusal`, to decide by.
+        status_code: HTTP status to answer with: 401, 413 if the body is too large, 400 if it
+            cannot be read.
+    """
+
+    reason: StrEnum | None
+    status_code: int
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        reason: StrEnum | None = None,
+        status_code: int = 401,
+        parameter: str | None = None,
+        value: Any = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message, parameter=parameter, value=value, remedy=remedy)
+        self.reason, self.status_code = reason, status_code
 
 
 @attrs.define(eq=False, slots=False)

@@ -1,4 +1,4 @@
-"""The words of calls and reports: enumerations, and what a parameter of their kind takes.
+"""The words of calls, reports, callbacks: enumerations, and what a parameter of their kind takes.
 
 Imports nothing of this package: records, calls, reports, sandbox and command line all stand on it.
 """
@@ -10,14 +10,20 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "AmdReason",
+    "AmdStatus",
     "CallDomain",
     "CallLeg",
     "CallReason",
     "CallResult",
     "CallStatus",
     "Day",
+    "DisconnectReason",
     "Domain",
+    "InputMethod",
     "Leg",
+    "MenuResultType",
+    "NotificationType",
     "ReportDomain",
 ]
 
@@ -52,6 +58,78 @@ class CallReason(StrEnum):
     CANCEL = "CANCEL"
     GENERAL_ERROR = "GENERALERROR"
     INVALID_SVAML_ACTION = "INVALIDSVAMLACTION"
+
+
+class DisconnectReason(StrEnum):
+    """Why a call was disconnected, as callbacks say it: more than `CallReason` knows."""
+
+    NOT_AVAILABLE = "N/A"
+    ESTABLISHED = "ESTABLISHED"
+    OTHER_PEER_ANSWERED = "OTHERPEERANSWERED"
+    TIMEOUT = "TIMEOUT"
+    CALLER_HANGUP = "CALLERHANGUP"
+    CALLEE_HANGUP = "CALLEEHANGUP"
+    BLOCKED = "BLOCKED"
+    MANAGER_HANGUP = "MANAGERHANGUP"
+    NO_CREDIT_PARTNER = "NOCREDITPARTNER"
+    CLIENT_NETWORK = "CLIENTNETWORK"
+    CONGESTION = "CONGESTION"
+    GENERAL_ERROR = "GENERALERROR"
+    CANCEL = "CANCEL"
+    USER_NOT_FOUND = "USERNOTFOUND"
+    CALLBACK_ERROR = "CALLBACKERROR"
+    BUSY = "BUSY"
+    NO_ANSWER = "NOANSWER"
+
+
+class AmdStatus(StrEnum):
+    """Who answered a call, as far as the detection of answering machines can tell."""
+
+    MACHINE = "machine"
+    HUMAN = "human"
+    NOT_SURE = "notsure"
+    HANGUP = "hangup"
+    IN_PROGRESS = "inprogress"
+
+
+class AmdReason(StrEnum):
+    """Why the detection of answering machines decided as it did."""
+
+    GREETING = "greeting"
+    LONG_GREETING = "longgreeting"
+    INITIAL_SILENCE = "initialsilence"
+    BEEP = "beep"
+    NOT_AVAILABLE = "n/a"
+
+
+class MenuResultType(StrEnum):
+    """What ended a menu."""
+
+    ERROR = "error"
+    RETURN = "return"
+    SEQUENCE = "sequence"
+    TIMEOUT = "timeout"
+    HANGUP = "hangup"
+    INVALID_INPUT = "invalidinput"
+
+
+class InputMethod(StrEnum):
+    """How a choice was made in a menu."""
+
+    DTMF = "dtmf"
+    VOICE = "voice"
+
+
+class NotificationType(StrEnum):
+    """What a notification is about. `transcription_complete` is an older name."""
+
+    RECORDING_FINISHED = "recording_finished"
+    RECORDING_AVAILABLE = "recording_available"
+    TRANSCRIPTION_AVAILABLE = "transcription_available"
+    TRANSCRIPTION_COMPLETE = "transcription_complete"
+    AMD = "amd"
+    AMD_BEEP = "amd_beep"
+    CALLING_ERROR = "callingerror"
 
 
 class CallDomain(StrEnum):

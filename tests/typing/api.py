@@ -32,6 +32,7 @@ from sinchvoice import (
     SipEndpoint,
     UserCallReport,
     VoiceClient,
+    callbacks,
     cdr,
     signing,
     svaml,
@@ -171,7 +172,7 @@ def errors(error: ApiStatusError) -> None:
     assert_type(error.hint, str | None)
 
 
-def callbacks(headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
+def verified(headers: Mapping[str, str], pairs: list[tuple[bytes, bytes]]) -> None:
     credentials = Credentials("key", "secret")
     for given in (headers, pairs):
         genuine = signing.verify(credentials, method="POST", path="/", headers=given, body=b"")
@@ -236,3 +237,39 @@ def core(record: cdr.CallDetailRecord) -> None:
     assert_type(record.call_time, datetime)
     assert_type(record.extras, Mapping[str, str])
     record.duration = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def received(receiver: callbacks.Callbacks, environ: dict[str, Any]) -> callbacks.CallbackAnswer:
+    event = receiver.receive_wsgi(environ, public_path="/sinch")
+    assert_type(event, callbacks.Event)
+    assert_type(event.call_id, str | None)
+    assert_type(event.repeated, bool)
+    match event:
+        case callbacks.IncomingCall():
+            assert_type(event.to, Endpoint | None)
+            print(event.debit)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+            event.answer({"action": "hangup"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            return event.answer(svaml.Svaml(action=svaml.Hangup()))
+        case callbacks.AnsweredCall(amd=callbacks.AmdResult(status=status)):
+            assert_type(status, callbacks.AmdStatus | str | None)
+        case callbacks.DisconnectedCall():
+            assert_type(event.debit, Price | None)
+            assert_type(event.reason, callbacks.DisconnectReason | str | None)
+        case callbacks.PromptInput():
+            assert_type(event.menu_result, callbacks.MenuResult)
+        case callbacks.AnsweredCall() | callbacks.Notification() | callbacks.UnknownEvent():
+            pass
+        case _:
+            assert_never(event)
+    return event.answer()
+
+
+def stores() -> None:
+    class Store:
+        def add(self, key: str) -> bool:
+            return bool(key)
+
+    credentials = Credentials("key", "c2VjcmV0")
+    callbacks.Callbacks(credentials, credentials, max_age=None, seen=Store())
+    callbacks.Callbacks(credentials, seen=callbacks.RecentlySeen())
+    callbacks.Callbacks(credentials, seen=set())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

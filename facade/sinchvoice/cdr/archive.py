@@ -244,7 +244,7 @@ class Archive(Database):
         progress: Callable[[LoadProgress], object] | None = None,
         failed: Callable[[CdrError], object] | None = None,
         recursive: bool = False,
-        leave_out: Callable[[LeftOut], object] = lambda _: None,
+        leave_out: Callable[[LeftOut], object] | None = None,
     ) -> Iterator[FileReport]:
         """As `load`, and tell of each file when its transaction has ended.
 
@@ -263,7 +263,9 @@ class Archive(Database):
         self._tried = True
         try:
             # An error would keep the file open.
-            opened = _opened(sources, failed, recursive=recursive, leave_out=leave_out)
+            opened = _opened(
+                sources, failed, recursive=recursive, leave_out=leave_out or (lambda _: None)
+            )
             with closing(opened):
                 yield from loader.load(opened, failed)
         finally:
