@@ -124,12 +124,30 @@ class sinchvoice:
         ): ...
     class cdr:
         def __call__(*, json: bool = False, v: int = 0, verbose: int = 0): ...
+        def backup(
+            FILE: Path,
+            *,
+            archive: Path = 'calls.duckdb',
+            json: bool = False,
+            v: int = 0,
+            verbose: int = 0,
+            wait: float = 60.0,
+        ): ...
         def check(
             *FILE: list[str],
             json: bool = False,
             layout: str = None,
+            recursive: bool = False,
             v: int = 0,
             verbose: int = 0,
+        ): ...
+        def compact(
+            *,
+            archive: Path = 'calls.duckdb',
+            json: bool = False,
+            v: int = 0,
+            verbose: int = 0,
+            wait: float = 60.0,
         ): ...
         def completeness(
             *,
@@ -137,22 +155,41 @@ class sinchvoice:
             json: bool = False,
             v: int = 0,
             verbose: int = 0,
+            wait: float = 60.0,
+        ): ...
+        def erase(
+            *,
+            archive: Path = 'calls.duckdb',
+            before: str = None,
+            json: bool = False,
+            number: list[str] = None,
+            user: list[str] = None,
+            v: int = 0,
+            verbose: int = 0,
+            wait: float = 60.0,
         ): ...
         def export(
             FOLDER: str,
             *,
             archive: Path = 'calls.duckdb',
             json: bool = False,
+            memory_limit: str = None,
+            threads: int = None,
             v: int = 0,
             verbose: int = 0,
+            wait: float = 60.0,
         ): ...
         def load(
             *FILE: list[str],
             archive: Path = 'calls.duckdb',
             json: bool = False,
             layout: str = None,
+            memory_limit: str = None,
+            recursive: bool = False,
+            threads: int = None,
             v: int = 0,
             verbose: int = 0,
+            wait: float = 60.0,
         ): ...
         def rejects(
             *,
@@ -162,6 +199,15 @@ class sinchvoice:
             resolved: bool = False,
             v: int = 0,
             verbose: int = 0,
+            wait: float = 60.0,
+        ): ...
+        def remove(
+            *FILE: list[str],
+            archive: Path = 'calls.duckdb',
+            json: bool = False,
+            v: int = 0,
+            verbose: int = 0,
+            wait: float = 60.0,
         ): ...
         def sql(
             QUERY: str,
@@ -170,8 +216,10 @@ class sinchvoice:
             archive: Path = None,
             json: bool = False,
             layout: str = None,
+            recursive: bool = False,
             v: int = 0,
             verbose: int = 0,
+            wait: float = 60.0,
         ): ...
         def stats(
             _FILE_: list[str] = None,
@@ -181,9 +229,13 @@ class sinchvoice:
             csv: bool = False,
             json: bool = False,
             layout: str = None,
+            memory_limit: str = None,
             min_attempts: int = 1,
+            recursive: bool = False,
+            threads: int = None,
             v: int = 0,
             verbose: int = 0,
+            wait: float = 60.0,
             where: list[str] = None,
         ): ...
     class report:
@@ -344,6 +396,7 @@ class json:
     def call_play(key: Literal['call', 'done']): ...
     def call_say(key: Literal['call', 'done']): ...
     def call_update(key: Literal['call', 'done']): ...
+    def cdr_backup(key: Literal['after', 'archive', 'before', 'file']): ...
     def cdr_check(key: Literal[
         'blank_lines',
         'cause',
@@ -351,6 +404,7 @@ class json:
         'file',
         'header_rows',
         'layout',
+        'left_out',
         'line',
         'message',
         'offset',
@@ -361,22 +415,29 @@ class json:
         'text',
         'value',
     ]): ...
+    def cdr_compact(key: Literal['after', 'archive', 'before', 'file']): ...
     def cdr_completeness(key: Literal[
         'day',
         'files',
         'first_call',
         'is_gap',
+        'is_implausible',
         'last_call',
+        'last_day',
         'late',
         'layout',
         'records',
         'rejects',
     ]): ...
+    def cdr_erase(key: Literal['conflicts', 'duplicates', 'records', 'rejects']): ...
     def cdr_load(key: Literal[
+        'completed',
         'conflicts',
         'duplicates',
+        'erased',
         'fallback',
         'file',
+        'left_out',
         'loaded',
         'read_by',
         'records',
@@ -385,6 +446,7 @@ class json:
         'seconds',
         'skipped',
     ]): ...
+    def cdr_remove(key: Literal['loaded', 'name', 'records', 'reopened', 'restored']): ...
     def cdr_stats(key: Literal[
         'abandoned',
         'acd',

@@ -1,5 +1,6 @@
 # What sinchvoice promises; recorded by: nox -s api_diff -- --record
 from typing import Literal
+from sinchvoice import callbacks as callbacks
 from sinchvoice import cdr as cdr
 from sinchvoice import signing as signing
 from sinchvoice import svaml as svaml
@@ -10,6 +11,7 @@ __all__ = [
     'ApiStatusError',
     'ApiTimeoutError',
     'AsyncVoiceClient',
+    'Auth',
     'AuthenticationError',
     'BadRequestError',
     'Call',
@@ -18,17 +20,23 @@ __all__ = [
     'CallReason',
     'CallResult',
     'CallStatus',
+    'CallbackRefused',
     'CanonicalResource',
     'CdrError',
     'ConfigurationError',
     'ConflictError',
     'Counter',
     'Credentials',
+    'Day',
+    'Domain',
     'Endpoint',
+    'EventLoopError',
     'InsufficientCreditError',
     'InvalidRequest',
+    'Leg',
     'MxpEndpoint',
     'NotFoundError',
+    'Options',
     'OtherEndpoint',
     'PermissionDeniedError',
     'Price',
@@ -37,6 +45,8 @@ __all__ = [
     'Region',
     'ReportDomain',
     'ReportWindow',
+    'Response',
+    'ResponseInfo',
     'RetryPolicy',
     'ServerError',
     'ServiceStatus',
@@ -47,6 +57,7 @@ __all__ = [
     'UserCallReport',
     'VoiceClient',
     '__version__',
+    'callbacks',
     'cdr',
     'signing',
     'svaml',
@@ -64,6 +75,7 @@ class ApiError(SinchVoiceError):
         may_have_executed: bool = True,
     ) -> None: ...
     attempts: int
+    gave_up: str
     may_have_executed: bool
     message: str
     method: str
@@ -91,7 +103,7 @@ class ApiStatusError(ApiError):
     retry_after: float | None
     status_code: int
 class ApiTimeoutError(ApiConnectionError): ...
-class AsyncVoiceClient:
+class AsyncVoiceClient(Generic):
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
         self,
@@ -114,10 +126,16 @@ class AsyncVoiceClient:
         reporting_url: str | None = None,
         proxy: str | None = None,
         ssl_context: SSLContext | None = None,
-        max_connections: int = 20,
-        transport: Any = None,
+        max_connections: int = 100,
+        keepalive: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        user_agent_suffix: str = '',
+        on_response: Callable[[ResponseInfo], object] | None = None,
+        transport: object | None = None,
     ) -> None: ...
     async def aclose(self) -> None: ...
+    @property
+    def calls(self) -> AsyncCalls: ...
     @classmethod
     def from_env(
         cls,
@@ -134,17 +152,37 @@ class AsyncVoiceClient:
         proxy: str | None = ...,
         ssl_context: SSLContext | None = ...,
         max_connections: int = ...,
-        transport: Any = ...,
+        keepalive: float = ...,
+        headers: Mapping[str, str] = ...,
+        user_agent_suffix: str = ...,
+        on_response: Callable[[ResponseInfo], object] | None = ...,
+        transport: object | None = ...,
     ) -> Self: ...
+    @property
+    def reports(self) -> AsyncReports: ...
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        api: Literal['calling', 'reporting'] = 'calling',
+        json: object = None,
+        params: Mapping[str, str | int | bool] | None = None,
+        headers: Mapping[str, str] | None = None,
+        replayable: bool | None = None,
+    ) -> Response: ...
     def with_options(
         self,
         *,
         timeout: float | Literal[_Keep.KEEP] = _Keep.KEEP,
         deadline: float | Literal[_Keep.KEEP] | None = _Keep.KEEP,
         retries: int | RetryPolicy | Literal[_Keep.KEEP] = _Keep.KEEP,
+        headers: Mapping[str, str] | Literal[_Keep.KEEP] = _Keep.KEEP,
+        on_response: Callable[[ResponseInfo], object] | Literal[_Keep.KEEP] | None = _Keep.KEEP,
     ) -> Self: ...
-    calls: AsyncCalls
-    reports: AsyncReports
+class Auth(StrEnum):
+    BASIC = 'basic'
+    SIGNED = 'signed'
 class AuthenticationError(ApiStatusError): ...
 class BadRequestError(ApiStatusError): ...
 class Call:
@@ -152,18 +190,18 @@ class Call:
         self,
         *,
         call_id: str,
-        from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None,
-        to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None,
-        domain: CallDomain | str | None,
-        duration: int | None,
-        status: CallStatus | str | None,
-        result: CallResult | str | None,
-        reason: CallReason | str | None,
-        timestamp: datetime | None,
-        custom: str | Mapping[str, Any] | None,
-        user_rate: Price | None,
-        debit: Price | None,
-        raw: Mapping[str, Any],
+        from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None = None,
+        to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None = None,
+        domain: CallDomain | str | None = None,
+        duration: int | None = None,
+        status: CallStatus | str | None = None,
+        result: CallResult | str | None = None,
+        reason: CallReason | str | None = None,
+        timestamp: datetime | None = None,
+        custom: str | Mapping[str, Any] | None = None,
+        user_rate: Price | None = None,
+        debit: Price | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
     ) -> None: ...
     call_id: str
     custom: str | Mapping[str, Any] | None
@@ -172,12 +210,16 @@ class Call:
     domain: CallDomain | str | None
     duration: int | None
     from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
     raw: Mapping[str, Any]
     reason: CallReason | str | None
     result: CallResult | str | None
     status: CallStatus | str | None
     timestamp: datetime | None
     to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
     user_rate: Price | None
 class CallDomain(StrEnum):
     MXP = 'mxp'
@@ -206,6 +248,19 @@ class CallResult(StrEnum):
 class CallStatus(StrEnum):
     FINAL = 'FINAL'
     ONGOING = 'ONGOING'
+class CallbackRefused(SinchVoiceError):
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        reason: StrEnum | None = None,
+        status_code: int = 401,
+        parameter: str | None = None,
+        value: Any = None,
+        remedy: str | None = None,
+    ) -> None: ...
+    reason: StrEnum | None
+    status_code: int
 class CanonicalResource(StrEnum):
     DECODED_PATH = 'decoded-path'
     DECODED_PATH_AND_QUERY = 'decoded-path-and-query'
@@ -234,11 +289,15 @@ class Counter:
         self,
         *,
         value: int | Decimal,
-        modified: datetime | None,
-        raw: Mapping[str, Any],
+        modified: datetime | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
     ) -> None: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
     modified: datetime | None
     raw: Mapping[str, Any]
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
     value: int | Decimal
 class Credentials:
     def __init__(self, application_key: str, application_secret: str) -> None: ...
@@ -247,27 +306,68 @@ class Credentials:
     def application_secret(self) -> str: ...
     def basic_authorization(self) -> str: ...
     def signature(self, to_sign: str) -> str: ...
+Day = date | datetime | str
+Domain = ReportDomain | Literal['data', 'pstn']
 Endpoint = MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint
+class EventLoopError(SinchVoiceError, RuntimeError): ...
 class InsufficientCreditError(ApiStatusError): ...
 class InvalidRequest(SinchVoiceError, ValueError): ...
+Leg = CallLeg | Literal['caller', 'callee', 'both']
 class MxpEndpoint:
     def __init__(self, username: str) -> None: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
     def to_wire(self) -> dict[str, Any]: ...
     username: str
 class NotFoundError(ApiStatusError): ...
+class Options(dict):
+    auth: Auth | Literal['signed', 'basic']
+    calling_url: str | None
+    canonical_resource: CanonicalResource | Literal['auto', 'path', 'path-and-query', 'decoded-path', 'decoded-path-and-query']
+    deadline: float | None
+    headers: Mapping[str, str]
+    keepalive: float
+    max_connections: int
+    on_response: Callable[[ResponseInfo], object] | None
+    proxy: str | None
+    region: str
+    reporting_url: str | None
+    retries: int | RetryPolicy
+    ssl_context: SSLContext | None
+    timeout: float
+    transport: object | None
+    user_agent_suffix: str
 class OtherEndpoint:
     def __init__(self, type: str | None, endpoint: str | None) -> None: ...
     endpoint: str | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
     def to_wire(self) -> dict[str, Any]: ...
     type: str | None
 class PermissionDeniedError(ApiStatusError): ...
 class Price:
-    def __init__(self, amount: Decimal | None, currency: str | None) -> None: ...
+    def __init__(
+        self,
+        amount: Decimal | None = None,
+        currency: str | None = None,
+    ) -> None: ...
     amount: Decimal | None
     currency: str | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
 class PstnEndpoint:
     def __init__(self, number: str) -> None: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
     number: str
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
     def to_wire(self) -> dict[str, Any]: ...
 class RateLimitError(ApiStatusError): ...
 class Region(StrEnum):
@@ -290,9 +390,50 @@ class ReportWindow:
         stop: date | datetime,
         report: UserCallReport,
     ) -> None: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
     report: UserCallReport
     start: date | datetime
     stop: date | datetime
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+class Response:
+    def __init__(
+        self,
+        *,
+        status_code: int,
+        headers: Mapping[str, str],
+        content: bytes,
+        attempts: int,
+        elapsed: float,
+    ) -> None: ...
+    attempts: int
+    content: bytes
+    elapsed: float
+    headers: Mapping[str, str]
+    def json(self) -> Any: ...
+    status_code: int
+class ResponseInfo:
+    def __init__(
+        self,
+        *,
+        operation: str,
+        method: str,
+        host: str,
+        status_code: int | None,
+        headers: Mapping[str, str],
+        attempts: int,
+        elapsed: float,
+        error: ApiError | None = None,
+    ) -> None: ...
+    attempts: int
+    elapsed: float
+    error: ApiError | None
+    headers: Mapping[str, str]
+    host: str
+    method: str
+    operation: str
+    status_code: int | None
 class RetryPolicy:
     def __init__(
         self,
@@ -315,11 +456,20 @@ class RetryPolicy:
     retries: int
 class ServerError(ApiStatusError): ...
 class ServiceStatus:
-    def __init__(self, *, status: str, raw: Mapping[str, Any]) -> None: ...
+    def __init__(
+        self,
+        *,
+        status: str,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
     @property
     def is_up(self) -> bool: ...
     raw: Mapping[str, Any]
     status: str
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
 class SinchVoiceError(Exception):
     def __init__(
         self,
@@ -331,11 +481,16 @@ class SinchVoiceError(Exception):
     ) -> None: ...
     parameter: str | None
     remedy: str | None
+    def to_dict(self) -> dict[str, Any]: ...
     value: Any
     message: str
 class SipEndpoint:
     def __init__(self, address: str) -> None: ...
     address: str
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
     def to_wire(self) -> dict[str, Any]: ...
 class UnexpectedResponse(ApiError):
     def __init__(
@@ -359,15 +514,19 @@ class UserCallReport:
         success: int,
         failed: int,
         duration: int,
-        start: datetime | None,
-        raw: Mapping[str, Any],
+        start: datetime | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
     ) -> None: ...
     duration: int
     failed: int
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
     raw: Mapping[str, Any]
     start: datetime | None
     success: int
-class VoiceClient:
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+class VoiceClient(Generic):
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -390,9 +549,15 @@ class VoiceClient:
         reporting_url: str | None = None,
         proxy: str | None = None,
         ssl_context: SSLContext | None = None,
-        max_connections: int = 20,
-        transport: Any = None,
+        max_connections: int = 100,
+        keepalive: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        user_agent_suffix: str = '',
+        on_response: Callable[[ResponseInfo], object] | None = None,
+        transport: object | None = None,
     ) -> None: ...
+    @property
+    def calls(self) -> Calls: ...
     def close(self) -> None: ...
     @classmethod
     def from_env(
@@ -410,15 +575,32 @@ class VoiceClient:
         proxy: str | None = ...,
         ssl_context: SSLContext | None = ...,
         max_connections: int = ...,
-        transport: Any = ...,
+        keepalive: float = ...,
+        headers: Mapping[str, str] = ...,
+        user_agent_suffix: str = ...,
+        on_response: Callable[[ResponseInfo], object] | None = ...,
+        transport: object | None = ...,
     ) -> Self: ...
+    @property
+    def reports(self) -> Reports: ...
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        api: Literal['calling', 'reporting'] = 'calling',
+        json: object = None,
+        params: Mapping[str, str | int | bool] | None = None,
+        headers: Mapping[str, str] | None = None,
+        replayable: bool | None = None,
+    ) -> Response: ...
     def with_options(
         self,
         *,
         timeout: float | Literal[_Keep.KEEP] = _Keep.KEEP,
         deadline: float | Literal[_Keep.KEEP] | None = _Keep.KEEP,
         retries: int | RetryPolicy | Literal[_Keep.KEEP] = _Keep.KEEP,
+        headers: Mapping[str, str] | Literal[_Keep.KEEP] = _Keep.KEEP,
+        on_response: Callable[[ResponseInfo], object] | Literal[_Keep.KEEP] | None = _Keep.KEEP,
     ) -> Self: ...
-    calls: Calls
-    reports: Reports
 __version__ = '0.1.0'

@@ -26,7 +26,7 @@ class AsyncCalls:
     async def manage_with_call_leg(
         self,
         call_id: str,
-        call_leg: CallLeg | Literal['caller', 'callee', 'both'],
+        call_leg: Leg,
         svaml: Svaml,
     ) -> None: ...
     async def play(
@@ -48,12 +48,7 @@ class AsyncCalls:
 class Calls:
     def get(self, call_id: str) -> Call: ...
     def hangup(self, call_id: str) -> None: ...
-    def manage_with_call_leg(
-        self,
-        call_id: str,
-        call_leg: CallLeg | Literal['caller', 'callee', 'both'],
-        svaml: Svaml,
-    ) -> None: ...
+    def manage_with_call_leg(self, call_id: str, call_leg: Leg, svaml: Svaml) -> None: ...
     def play(
         self,
         call_id: str,

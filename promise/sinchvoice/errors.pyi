@@ -6,14 +6,18 @@ from sinchvoice import ApiStatusError as ApiStatusError
 from sinchvoice import ApiTimeoutError as ApiTimeoutError
 from sinchvoice import AuthenticationError as AuthenticationError
 from sinchvoice import BadRequestError as BadRequestError
+from sinchvoice import CallbackRefused as CallbackRefused
 from sinchvoice import CdrError as CdrError
 from sinchvoice import ConfigurationError as ConfigurationError
 from sinchvoice import ConflictError as ConflictError
+from sinchvoice import EventLoopError as EventLoopError
 from sinchvoice import InsufficientCreditError as InsufficientCreditError
 from sinchvoice import InvalidRequest as InvalidRequest
 from sinchvoice import NotFoundError as NotFoundError
 from sinchvoice import PermissionDeniedError as PermissionDeniedError
 from sinchvoice import RateLimitError as RateLimitError
+from sinchvoice.cdr import Reject as Reject
+from sinchvoice.cdr import RejectCause as RejectCause
 from sinchvoice import ServerError as ServerError
 from sinchvoice import SinchVoiceError as SinchVoiceError
 from sinchvoice import UnexpectedResponse as UnexpectedResponse
@@ -26,17 +30,28 @@ __all__ = [
     'ApiTimeoutError',
     'AuthenticationError',
     'BadRequestError',
+    'CallbackRefused',
     'CdrError',
     'ConfigurationError',
     'ConflictError',
+    'EventLoopError',
     'InsufficientCreditError',
     'InvalidRequest',
     'NotFoundError',
     'PermissionDeniedError',
     'RateLimitError',
+    'Reject',
+    'RejectCause',
+    'Remedy',
     'ServerError',
     'SinchVoiceError',
     'UnexpectedResponse',
     'UnprocessableError',
+    'message_of',
+    'printable',
 ]
 
+class Remedy(str):
+    def worded(self, names: Mapping[str, str]) -> str: ...
+def message_of(error: SinchVoiceError, remedy: str | None = None) -> str: ...
+def printable(text: str, limit: int = 500) -> str: ...

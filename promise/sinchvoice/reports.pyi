@@ -14,6 +14,8 @@ __all__ = [
     'Reports',
     'ServiceStatus',
     'UserCallReport',
+    'format_day',
+    'parse_day',
 ]
 
 class AsyncReports:
@@ -21,38 +23,43 @@ class AsyncReports:
     async def service_status(self, service_id: str) -> ServiceStatus: ...
     async def user_calls(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
+        start: date | datetime | str | None = None,
+        stop: date | datetime | str | None = None,
         *,
-        domain: ReportDomain | Literal['data', 'pstn'] = ReportDomain.DATA,
-        start: date | datetime | None = None,
-        stop: date | datetime | None = None,
+        domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport: ...
     def user_calls_by_window(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
-        start: date | datetime,
-        stop: date | datetime,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
+        start: Day,
+        stop: Day,
         step: timedelta = datetime.timedelta(days=1),
         *,
-        domain: ReportDomain | Literal['data', 'pstn'] = ReportDomain.DATA,
+        domain: Domain = ReportDomain.DATA,
     ) -> AsyncIterator[ReportWindow]: ...
 class Reports:
     def counter(self, counter_id: str) -> Counter: ...
     def service_status(self, service_id: str) -> ServiceStatus: ...
     def user_calls(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
+        start: date | datetime | str | None = None,
+        stop: date | datetime | str | None = None,
         *,
-        domain: ReportDomain | Literal['data', 'pstn'] = ReportDomain.DATA,
-        start: date | datetime | None = None,
-        stop: date | datetime | None = None,
+        domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport: ...
     def user_calls_by_window(
         self,
-        endpoint: PstnEndpoint | MxpEndpoint,
-        start: date | datetime,
-        stop: date | datetime,
+        endpoint: PstnEndpoint | MxpEndpoint | str,
+        start: Day,
+        stop: Day,
         step: timedelta = datetime.timedelta(days=1),
         *,
-        domain: ReportDomain | Literal['data', 'pstn'] = ReportDomain.DATA,
+        domain: Domain = ReportDomain.DATA,
     ) -> Iterator[ReportWindow]: ...
+def format_day(value: date | datetime, name: str = 'day') -> str: ...
+def parse_day(
+    value: date | datetime | str | None,
+    name: str = 'day',
+) -> date | datetime | None: ...

@@ -20,7 +20,7 @@ class Refusal(StrEnum):
     AMBIGUOUS_HEADERS = 'a header that counts is there twice'
     EXPIRED = 'its x-timestamp is too far from the present'
     NO_AUTHORIZATION = 'there is no Authorization header'
-    NO_TIMESTAMP = 'there is no x-timestamp header, or it is no time'
+    NO_TIMESTAMP = 'there is no x-timestamp header, or it is not a time'
     WRONG_KEY = 'it is signed with another application key'
     WRONG_SCHEME = "the Authorization header is not of the form 'Application key:signature'"
     WRONG_SIGNATURE = 'the signature does not fit the request (secret, method, path from its first slash on, Content-Type, x-timestamp, raw body)'

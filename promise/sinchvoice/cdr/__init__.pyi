@@ -7,6 +7,7 @@ __all__ = [
     'AppToApp',
     'Archive',
     'ArchivedReject',
+    'ArrowRecords',
     'ArrowStream',
     'CallDetailRecord',
     'CdrError',
@@ -15,14 +16,17 @@ __all__ = [
     'ColumnType',
     'DayCompleteness',
     'Dimension',
+    'EraseReport',
     'Extras',
     'FileReport',
     'KpiCost',
     'KpiFilter',
     'KpiRow',
+    'KpiRows',
     'LAYOUTS',
     'Layout',
     'LayoutName',
+    'LeftOut',
     'LoadProgress',
     'LoadReport',
     'PhoneOriginated',
@@ -32,11 +36,14 @@ __all__ = [
     'Reader',
     'Reject',
     'RejectCause',
+    'RemoveReport',
     'Scan',
     'SipTerminated',
     'Source',
+    'arrow_schema',
     'kpis',
     'read',
+    'read_arrow',
     'scan',
 ]
 
@@ -52,6 +59,8 @@ class AppToApp(tuple):
     from_: MxpEndpoint | None
     @property
     def layout(self) -> Literal['app-to-app']: ...
+    @property
+    def may_be_cut(self) -> bool: ...
     reason: CallReason | str | None
     result: CallResult | str | None
     to: MxpEndpoint | None
@@ -82,31 +91,48 @@ class Archive(ABC):
         self,
         path: str | PathLike[str],
         *,
+        read_only: bool = False,
+        wait: float = 0.0,
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None: ...
+    def backup(self, path: str | PathLike[str]) -> Path: ...
     def close(self) -> None: ...
+    def compact(self) -> None: ...
     def completeness(self) -> list[DayCompleteness]: ...
+    def erase(
+        self,
+        *,
+        before: date | None = None,
+        numbers: Sequence[str] = (),
+        users: Sequence[str] = (),
+    ) -> EraseReport: ...
     def kpis(
         self,
         by: Dimension | Sequence[Dimension] = (),
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
-    ) -> list[KpiRow]: ...
+    ) -> KpiRows: ...
     def load(
         self,
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        failed: Callable[[CdrError], object] | None = None,
+        recursive: bool = False,
     ) -> LoadReport: ...
     def load_each(
         self,
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
+        failed: Callable[[CdrError], object] | None = None,
+        recursive: bool = False,
+        leave_out: Callable[[LeftOut], object] | None = None,
     ) -> Iterator[FileReport]: ...
     def rejects(self, *, resolved: bool = False) -> list[ArchivedReject]: ...
+    def remove(self, file: int | str | PathLike[str]) -> RemoveReport: ...
     def sql(
         self,
         query: str,
@@ -155,6 +181,26 @@ class ArchivedReject:
     resolved_by: int | None
     size: int
     value: str | None
+class ArrowRecords(Iterator):
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: traceback | None,
+    ) -> None: ...
+    def __init__(
+        self,
+        source: Source,
+        layout: LayoutName | Layout | None,
+        on_reject: Literal['raise', 'collect'] | Callable[[Reject], object],
+        recursive: bool,
+        batch_size: int,
+        memory_limit: str | None,
+        threads: int | None,
+    ) -> None: ...
+    def __next__(self) -> Any: ...
+    def close(self) -> None: ...
 class ArrowStream: ...
 class CallDetailRecord(Protocol):
     @property
@@ -174,6 +220,8 @@ class CallDetailRecord(Protocol):
     def from_(self) -> MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None: ...
     @property
     def layout(self) -> LayoutName: ...
+    @property
+    def may_be_cut(self) -> bool: ...
     @property
     def reason(self) -> CallReason | str | None: ...
     @property
@@ -225,23 +273,41 @@ class DayCompleteness:
         last_call: datetime | None,
         late: int,
         rejects: int,
+        last_day: date | None,
     ) -> None: ...
     day: date | None
     files: int
     first_call: datetime | None
     @property
     def is_gap(self) -> bool: ...
+    @property
+    def is_implausible(self) -> bool: ...
     last_call: datetime | None
+    last_day: date | None
     late: int
     layout: LayoutName
     records: int
     rejects: int
 Dimension = Literal['day', 'hour', 'weekday', 'country', 'layout', 'application', 'user', 'result', 'reason', 'currency']
+class EraseReport:
+    def __init__(
+        self,
+        *,
+        records: int,
+        conflicts: int,
+        duplicates: int,
+        rejects: int,
+    ) -> None: ...
+    conflicts: int
+    duplicates: int
+    records: int
+    rejects: int
 class Extras(Mapping):
     def __getitem__(self, name: str) -> str: ...
-    def __init__(self, texts: Mapping[str, str]) -> None: ...
+    def __init__(self, texts: Mapping[str, str], *, may_be_cut: bool = False) -> None: ...
     def __iter__(self) -> Iterator[str]: ...
     def __len__(self) -> int: ...
+    may_be_cut = ...
 class FileReport:
     def __init__(
         self,
@@ -254,14 +320,18 @@ class FileReport:
         duplicates: int = 0,
         conflicts: int = 0,
         rejected: int = 0,
+        erased: int = 0,
+        completed: int = 0,
         resolved: int = 0,
         skipped: bool = False,
         read_by: Literal['fast', 'mixed', 'exact'] | None = None,
         fallback: str | None = None,
         seconds: float = 0.0,
     ) -> None: ...
+    completed: int
     conflicts: int
     duplicates: int
+    erased: int
     fallback: str | None
     loaded: int
     name: str
@@ -356,6 +426,19 @@ class KpiRow:
     talk_seconds: int
     timed: int
     undecided: int
+class KpiRows(Sequence):
+    def __getitem__(self, index: int | slice) -> KpiRow | list[KpiRow]: ...
+    def __init__(
+        self,
+        connection: Any,
+        by: Dimension | Sequence[Dimension],
+        where: KpiFilter | None,
+        min_attempts: int,
+    ) -> None: ...
+    def __iter__(self) -> Iterator[KpiRow]: ...
+    def __len__(self) -> int: ...
+    def keep(self) -> None: ...
+    def to_arrow(self) -> KpiStream: ...
 class Layout:
     def __init__(
         self,
@@ -371,6 +454,10 @@ class Layout:
     @property
     def widths(self) -> tuple[int, ...]: ...
 LayoutName = Literal['phone-terminated', 'phone-originated', 'app-to-app', 'sip-terminated']
+class LeftOut:
+    def __init__(self, name: str, reason: str) -> None: ...
+    name: str
+    reason: str
 class LoadProgress:
     def __init__(
         self,
@@ -384,14 +471,24 @@ class LoadProgress:
     size: int | None
     stage: Literal['reading', 'checking', 'sifting', 'loading', 'done']
 class LoadReport:
-    def __init__(self, details: tuple[FileReport, ...], seconds: float) -> None: ...
+    def __init__(
+        self,
+        details: tuple[FileReport, ...],
+        seconds: float,
+        left_out: tuple[LeftOut, ...] = (),
+    ) -> None: ...
+    @property
+    def completed(self) -> int: ...
     @property
     def conflicts(self) -> int: ...
     details: tuple[FileReport, ...]
     @property
     def duplicates(self) -> int: ...
     @property
+    def erased(self) -> int: ...
+    @property
     def files(self) -> int: ...
+    left_out: tuple[LeftOut, ...]
     @property
     def loaded(self) -> int: ...
     @property
@@ -416,6 +513,8 @@ class PhoneOriginated(tuple):
     from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
     @property
     def layout(self) -> Literal['phone-originated']: ...
+    @property
+    def may_be_cut(self) -> bool: ...
     reason: CallReason | str | None
     result: CallResult | str | None
     to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
@@ -450,6 +549,8 @@ class PhoneTerminated(tuple):
     from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
     @property
     def layout(self) -> Literal['phone-terminated']: ...
+    @property
+    def may_be_cut(self) -> bool: ...
     reason: CallReason | str | None
     result: CallResult | str | None
     to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
@@ -505,6 +606,7 @@ class Reader(Iterator):
         layout: LayoutName | Layout | None = None,
         *,
         on_reject: Literal['raise', 'collect'] | Callable[[Reject], object] = 'raise',
+        recursive: bool = False,
         block_size: int = 65536,
         max_record: int = 16777216,
     ) -> None: ...
@@ -553,11 +655,27 @@ class RejectCause(StrEnum):
     DECIMAL = 'decimal'
     EMPTY = 'empty'
     ENCODING = 'encoding'
+    HEADER = 'header'
     INTEGER = 'integer'
     NUL = 'nul'
     QUOTE = 'quote'
     SIZE = 'size'
     TIME = 'time'
+class RemoveReport:
+    def __init__(
+        self,
+        *,
+        name: str,
+        records: int,
+        loaded: int,
+        restored: int,
+        reopened: int,
+    ) -> None: ...
+    loaded: int
+    name: str
+    records: int
+    reopened: int
+    restored: int
 class Scan(ABC):
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -573,6 +691,7 @@ class Scan(ABC):
         *,
         memory_limit: str | None,
         threads: int | None,
+        recursive: bool = False,
     ) -> None: ...
     def close(self) -> None: ...
     def kpis(
@@ -581,7 +700,7 @@ class Scan(ABC):
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
-    ) -> list[KpiRow]: ...
+    ) -> KpiRows: ...
     def sql(
         self,
         query: str,
@@ -589,7 +708,7 @@ class Scan(ABC):
     ) -> QueryResult: ...
     def to_arrow(
         self,
-        query: str = 'SELECT * FROM records',
+        query: str | None = None,
         parameters: Sequence[object] | Mapping[str, object] = (),
     ) -> ArrowStream: ...
 class SipTerminated(tuple):
@@ -603,6 +722,8 @@ class SipTerminated(tuple):
     from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
     @property
     def layout(self) -> Literal['sip-terminated']: ...
+    @property
+    def may_be_cut(self) -> bool: ...
     reason: CallReason | str | None
     result: CallResult | str | None
     to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None
@@ -622,15 +743,28 @@ class SipTerminated(tuple):
         extras: Mapping[str, str] = Extras({}),
     ) -> Self: ...
 Source = str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]
+def arrow_schema() -> Any: ...
 def read(
     source: Source,
     layout: LayoutName | Layout | None = None,
     *,
     on_reject: Literal['raise', 'collect'] | Callable[[Reject], object] = 'raise',
+    recursive: bool = False,
 ) -> Reader: ...
+def read_arrow(
+    source: Source,
+    layout: LayoutName | Layout | None = None,
+    *,
+    on_reject: Literal['raise', 'collect'] | Callable[[Reject], object] = 'collect',
+    recursive: bool = False,
+    batch_size: int = 65536,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> ArrowRecords: ...
 def scan(
     *sources: Source,
     layout: LayoutName | Layout | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    recursive: bool = False,
 ) -> Scan: ...

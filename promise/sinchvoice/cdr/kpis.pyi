@@ -4,6 +4,7 @@ from sinchvoice.cdr import Dimension as Dimension
 from sinchvoice.cdr import KpiCost as KpiCost
 from sinchvoice.cdr import KpiFilter as KpiFilter
 from sinchvoice.cdr import KpiRow as KpiRow
+from sinchvoice.cdr import KpiRows as KpiRows
 from sinchvoice.cdr import Ratio as Ratio
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     'KpiCost',
     'KpiFilter',
     'KpiRow',
+    'KpiRows',
+    'KpiStream',
     'Ratio',
     'Run',
     'WEEKDAYS',
@@ -41,6 +44,8 @@ class Definition:
     meaning: str
     name: str
     unit: str
+class KpiStream:
+    def __init__(self, relation: Any) -> None: ...
 Run = Callable[[str, dict[str, Any]], Iterable[Sequence[Any]]]
 Weekday = Literal['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']
 def compute(
