@@ -33,7 +33,6 @@ from .exchange import AsyncExchange, Exchange
 from .flow import ResponseInfo
 from .hidden import Hidden
 from .raw import Parameter, Response
-from .reports import AsyncReports, Reports
 from .retry import RetryPolicy
 from .routes import Api
 from .settings import REPORTING_URL, Auth, Region, Settings
@@ -56,6 +55,8 @@ _KEEP: Literal[_Keep.KEEP] = _Keep.KEEP
 X = TypeVar("X", Exchange, AsyncExchange)
 
 if TYPE_CHECKING:
+    from .reports import AsyncReports, Reports
+
     _StreamHandler = logging.StreamHandler[TextIO]
 else:
     _StreamHandler = logging.StreamHandler
@@ -292,6 +293,8 @@ class VoiceClient(_Client[Exchange]):
     @property
     def reports(self) -> Reports:
         """Reports on users, counters, services."""
+        from .reports import Reports  # costs a fiftieth of a first call
+
         return Reports(self._exchange)
 
     def request(
@@ -376,6 +379,8 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
     @property
     def reports(self) -> AsyncReports:
         """Reports on users, counters, services."""
+        from .reports import AsyncReports
+
         return AsyncReports(self._exchange)
 
     async def request(

@@ -116,7 +116,7 @@ class Plan:
         }
         for base in settings.bases.values():
             self._proxies.find(base.origin)
-        if self._files:
+        if self._files and any(base.origin.scheme == "https" for base in settings.bases.values()):
             self.ssl_context()  # now, so that what is wrong with them shows now
 
     def destination(self, origin: Origin) -> Destination:
