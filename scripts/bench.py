@@ -206,8 +206,8 @@ def cdr_archive() -> bool:
 
 def cdr_daily() -> bool:
     """One more daily file costs little more than the first, however many records there are."""
-    # The aim is 1.3, 1.6, 2.2 and 3.0 warm, 1.6, 2.2, 3.5 and 6.0 for the first load. What keeps it from
-    # that is the scan of the keys, 7 to 9 ns for each archived record.
+    # The aim is 1.3, 1.6, 2.2 and 3.0 warm, 1.6, 2.2, 3.5 and 6.0 for the first load. The scan of
+    # the keys keeps it from that: 7 to 9 ns for each archived record.
     limits = {
         1_500_000: (1.9, 2.2),
         4_000_000: (2.4, 2.8),
