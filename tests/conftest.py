@@ -20,8 +20,9 @@ from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.settings import Region, Settings
 from sinchvoice.signing import Credentials
 
-# Makes cdr_oracle importable, here and in the folders.
+# Makes cdr_oracle importable, here and in the folders, and what maintainers run.
 sys.path.append(str(Path(__file__).resolve().parent))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 
 settings.register_profile("project", derandomize=True, deadline=None, database=None)
 settings.load_profile("project")

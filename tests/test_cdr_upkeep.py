@@ -306,7 +306,7 @@ ASK = """
 import sys
 from sinchvoice import cdr
 with cdr.Archive(sys.argv[1], read_only=True, wait=float(sys.argv[2])) as archive:
-    print(archive.sql("SELECT count(*) FROM records").rows[0][0])
+    print(archive.sql("SELECT count(*) FROM records").rows[0][0], flush=True)
     sys.stdin.read()
 """
 

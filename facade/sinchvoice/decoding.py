@@ -146,6 +146,8 @@ def amount(value: object) -> Decimal | None:
 
 
 def _exact(text: str) -> Decimal | str:
+    if len(text) <= _AMOUNT_DIGITS and "e" not in text and "E" not in text:
+        return Decimal(text)  # as nearly every number
     if len(text) <= _LONGEST_NUMBER:
         try:
             value = Decimal(text)

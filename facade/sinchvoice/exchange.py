@@ -15,9 +15,9 @@ from typing import Generic, Protocol, Self, TypeVar
 from ._version import __version__
 from .errors import InvalidRequest
 from .flow import Flow, Learned, Operation, Steps, Timing
-from .settings import Settings, merged
+from .settings import Settings
 from .tracing import find_tracer
-from .wire import Answer, Send, Wait
+from .wire import Answer, Headers, Send, Wait, replaced
 
 __all__ = ["AsyncExchange", "Exchange"]
 
@@ -165,15 +165,15 @@ class AsyncExchange(_Exchange[_AsyncWire]):
         await self._wire.close()
 
 
-def _headers(settings: Settings) -> dict[str, str]:
+def _headers(settings: Settings) -> Headers:
     """What every request carries."""
     agent = f"sinchvoice/{__version__} python/{sys.version.split()[0]}"
     if settings.user_agent_suffix:
         agent = f"{agent} {settings.user_agent_suffix}"
-    ours = {
-        "Accept": "application/json",
+    ours = [
+        (b"Accept", b"application/json"),
         # Answers are a few hundred bytes: compression saves nothing and invites bombs.
-        "Accept-Encoding": "identity",
-        "User-Agent": agent,
-    }
-    return merged(ours, settings.headers)
+        (b"Accept-Encoding", b"identity"),
+        (b"User-Agent", agent.encode("ascii")),
+    ]
+    return replaced(ours, settings.headers)

@@ -34,11 +34,11 @@ from .errors import (
 )
 from .retry import Failure, RetryAfter, retry_after_seconds
 from .routes import Api, Route
-from .settings import Auth, Settings, merged
+from .settings import Auth, Settings
 from .signing import CanonicalResource
 from .tracing import Span, Tracer
 from .urls import Origin, join, parse
-from .wire import Answer, Headers, NoAnswer, Send, Wait
+from .wire import Answer, Headers, NoAnswer, Send, Wait, replaced
 
 __all__ = [
     "Flow",
@@ -133,8 +133,8 @@ def declared(
     Args:
         route: its declaration.
         arguments: for the generated function that builds its request.
-        convert: makes the result from the generated model and the same JSON as received, with
-            exact decimals.
+        convert: makes the result from the generated model and the JSON as received, with exact
+            decimals. The model has what is neither an object nor an array in the JSON.
         name: of the method, if it is not the route's own.
         origin: as for `Operation`.
     """
@@ -143,7 +143,10 @@ def declared(
         if not route.has_content:
             return convert(None, {})
         raw = json_object(answer.content)
-        parsed = route.generated._parse_response(client=None, response=_Parsable(raw))
+        # The parts that are objects are read from the JSON, with exact decimals: to parse them here
+        # as well would cost as much as all the rest.
+        plain = {name: value for name, value in raw.items() if type(value) not in (dict, list)}
+        parsed = route.generated._parse_response(client=None, response=_Parsable(plain))
         return convert(parsed, raw)
 
     return Operation(
@@ -315,18 +318,14 @@ class Flow(Generic[T]):
         self,
         operation: Operation[T],
         settings: Settings,
-        headers: Mapping[str, str],
+        headers: Headers,
         learned: Learned,
         timing: Timing,
         tracer: Tracer | None = None,
     ) -> None:
         self._operation = operation
         self._settings = settings
-        if operation.headers:
-            headers = merged(headers, operation.headers)
-        self._headers = [
-            (name.encode("ascii"), text.encode("ascii")) for name, text in headers.items()
-        ]
+        self._headers = replaced(headers, operation.headers) if operation.headers else headers
         self._learned = learned
         self._timing = timing
         self._tracer = tracer

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from .urls import Origin
 
-__all__ = ["Answer", "Intake", "NoAnswer", "Send", "Wait"]
+__all__ = ["Answer", "Intake", "NoAnswer", "Send", "Wait", "replaced"]
 
 MAX_CONTENT = 2**20
 """Bytes of an answer's content that are read; the answers of these APIs have a few hundred."""
 
 Headers = list[tuple[bytes, bytes]]
+
+
+def replaced(headers: Headers, others: Mapping[str, str]) -> Headers:
+    """Headers with others added, each in place of those of its name."""
+    names = {name.lower().encode("ascii") for name in others}
+    return [
+        *(pair for pair in headers if pair[0].lower() not in names),
+        *((name.encode("ascii"), text.encode("ascii")) for name, text in others.items()),
+    ]
 
 
 class Send:
