@@ -109,7 +109,10 @@ PLANTED = {
         "facade/sinchvoice/vocabulary.py",
         'NO_ANSWER = "NOANSWER"',
         'NO_ANSWER = "NO_ANSWER"',
-        ["sinchvoice.CallResult.NO_ANSWER: is now 'NO_ANSWER', and was 'NOANSWER'"],
+        [
+            "sinchvoice.CallResult.NO_ANSWER: is now 'NO_ANSWER', and was 'NOANSWER'",
+            "sinchvoice.callbacks.DisconnectReason.NO_ANSWER: is now 'NO_ANSWER', and was 'NOANSWER'",
+        ],
     ),
     "a parameter that takes less": (
         "facade/sinchvoice/signing.py",
