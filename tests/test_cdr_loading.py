@@ -168,14 +168,14 @@ def test_every_line_has_its_number_and_none_is_lost(tmp_path: Path, content: byt
             assert rest or not original.strip(b"\r").isalpha() or len(original) > 1 << 20
 
 
-def test_columns_of_rejects_are_those_of_the_lines_before_them(archive: Archive):
+def test_columns_of_rejects_are_those_of_the_first_record(archive: Archive):
     new = b"%d;1;2026-11-02T08:15:30Z;ANSWERED;;1;;a;b;;;;;;SE"
     old = b"%d;1;2026-11-02T08:15:30Z;ANSWERED;;1;;a;b;;;;;"
     lines = [new % 0, old % 1, new % 2, b"3;1;\0", old % 4, b"5;1;\0", new % 6, new % 7, new % 8]
     report = check(archive, b"\n".join(lines))
     assert report.read_by == "mixed"
     headers = archive.sql("SELECT record, header LIKE '%ToCountryId' FROM rejects ORDER BY 1").rows
-    assert headers == [(4, True), (6, False)]
+    assert headers == [(2, True), (4, True), (5, True), (6, True)]
 
 
 @pytest.mark.parametrize(

@@ -275,10 +275,11 @@ def test_a_folder_without_files_is_refused(tmp_path: Path):
     assert refused(tmp_path).message == "the folder has no .csv, .txt or .zip files"
     (tmp_path / "2026").mkdir()
     (tmp_path / ".a.csv").write_bytes(CONTENT)
-    assert refused(tmp_path).message == (
-        "the folder has no .csv, .txt or .zip files (2 left out: a folder: 1; hidden: 1): "
-        "its folders are read with recursive=True"
+    error = refused(tmp_path)
+    assert error.message == (
+        "the folder has no .csv, .txt or .zip files (2 left out: a folder: 1; hidden: 1)"
     )
+    assert error.remedy == "its folders are read with recursive=True"
 
 
 def test_an_empty_file_that_is_named_as_packed_is_called_empty(tmp_path: Path):
