@@ -120,7 +120,7 @@ class _Client(Generic[X]):
     ) -> None:
         # Before anything can fail: tracebacks may show the variables of this frame.
         key, secret = Hidden(application_key), Hidden(application_secret)
-        through = Hidden(proxy) if isinstance(proxy, str) else proxy
+        through = proxy if proxy is None or isinstance(proxy, Hidden) else Hidden(proxy)
         del application_key, application_secret, proxy
         credentials = Credentials(key.reveal(), secret.reveal())
         regional = settings.region(region).calling_url
@@ -172,10 +172,10 @@ class _Client(Generic[X]):
             "reporting_url": variables.get("SINCH_VOICE_REPORTING_URL"),
         }
         found.update(options)
-        if isinstance(options.get("proxy"), str):
-            found["proxy"] = cast("str", Hidden(options["proxy"]))  # as the constructor does
+        if (proxy := options.get("proxy")) is not None:
+            found["proxy"] = cast("str", Hidden(proxy))  # as the constructor does
         # Before anything can fail: tracebacks may show the variables of this frame.
-        del variables, environ, options
+        del variables, environ, options, proxy
         return cls(
             _required("SINCH_APPLICATION_KEY", key),
             _required("SINCH_APPLICATION_SECRET", secret),

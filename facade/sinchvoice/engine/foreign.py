@@ -100,8 +100,9 @@ class AsyncTransport(Home):
             raise closed(sent=False)
         remaining = send.remaining()
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+        limit = asyncio.timeout_at(deadline)
         try:
-            async with asyncio.timeout_at(deadline) as limit:
+            async with limit:
                 response = await self._transport.handle_async_request(_request(send))
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _no_answer(error, send) from error
@@ -112,8 +113,9 @@ class AsyncTransport(Home):
         intake = Intake(send, response.status_code, response.headers.raw)
         stream = cast("httpx.AsyncByteStream", response.stream)
         content = _Content(send, intake)
+        limit = asyncio.timeout(content.left())
         try:
-            async with asyncio.timeout(content.left()) as limit:
+            async with limit:
                 async for chunk in cast("AsyncIterable[bytes]", stream):
                     if not intake.take(chunk):
                         break
