@@ -240,7 +240,7 @@ def test_files_before_the_one_that_fails_are_kept(archive: cdr.Archive, bucket: 
     bucket.pipe({f"{NAME}/a.csv": SECOND, f"{NAME}/b.csv": made(3), f"{NAME}/c.csv": made(4)})
 
     def cut(progress: cdr.LoadProgress) -> None:
-        if progress.file.endswith("a.csv") and progress.stage == "done":
+        if progress.file.endswith("a.csv") and progress.stage == "checking":
             line.cut_after = 100
 
     with pytest.raises(CdrError) as caught:
