@@ -229,8 +229,8 @@ class AmdResult:
     """Who answered a call, a human or a machine.
 
     Attributes:
-        status: the finding; text that is no AmdStatus is kept.
-        reason: what it rests on; text that is no AmdReason is kept.
+        status: the finding; text that is not an AmdStatus is kept.
+        reason: what it rests on; text that is not an AmdReason is kept.
         duration: how long it took; the documents disagree on the unit.
     """
 
@@ -245,9 +245,9 @@ class MenuResult:
 
     Attributes:
         menu_id: which menu; for digits pressed in a conference, its `conference_id`.
-        type: what ended the menu; text that is no MenuResultType is kept.
+        type: what ended the menu; text that is not a MenuResultType is kept.
         value: the digits, or the value of the option `return(value)`.
-        input_method: keys or voice; text that is no InputMethod is kept.
+        input_method: keys or voice; text that is not an InputMethod is kept.
     """
 
     menu_id: str | None
@@ -349,8 +349,8 @@ class IncomingCall(_Event):
         call_resource_url: URL of the call in its region; `voice.calls` takes it as an id.
         cli: the caller's number, possibly without its plus, or `private`.
         to: who is called; often `OtherEndpoint("did", number)`, a number of the application.
-        domain: where the call is to end; text that is no CallDomain is kept.
-        origination_type: where it comes from; text that is no CallDomain is kept.
+        domain: where the call is to end; text that is not a CallDomain is kept.
+        origination_type: where it comes from; text that is not a CallDomain is kept.
         duration: seconds.
         rdnis: the number that the call was redirected from.
         call_headers: headers of the caller's app, as pairs, which ConnectMxp takes.
@@ -398,8 +398,8 @@ class DisconnectedCall(_Event):
     Attributes:
         from_: who called; a number may lack its plus.
         to: who was called.
-        reason: why the call ended; text that is no DisconnectReason is kept.
-        result: what became of it; text that is no CallResult is kept.
+        reason: why the call ended; text that is not a DisconnectReason is kept.
+        result: its result; text that is not a CallResult is kept.
         duration: seconds; None unless the call was answered.
         debit: price of the whole call.
         user_rate: price per minute.
