@@ -32,6 +32,15 @@ def tests(session: nox.Session) -> None:
     run_tests(session)
 
 
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests, and tell which lines and branches of the facade they do not reach."""
+    install_groups(session, "test", "coverage")
+    install_wheel(session, *EXTRAS)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")
+
+
 @nox.session(python=nox.project.python_versions(PROJECT))
 def matrix(session: nox.Session) -> None:
     """Test the built wheel on every supported Python that is here."""
@@ -265,8 +274,7 @@ def github_release(session: nox.Session) -> None:
 def run_tests(session: nox.Session) -> None:
     install_groups(session, "test")
     install_wheel(session, *EXTRAS)
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "report")
+    session.run("pytest", *session.posargs)
 
 
 def run_files(session: nox.Session, folder: str) -> None:

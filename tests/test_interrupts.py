@@ -75,6 +75,21 @@ def often_switched() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
+@pytest.fixture(autouse=True)
+def untraced() -> Iterator[None]:
+    """Do without a tracer, as of a debugger or coverage.
+
+    Under a tracer, Python 3.11 loops forever in one thread while another has a pending exception.
+    """
+    tracer = sys.gettrace()
+    others = threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    yield
+    threading.settrace(others)  # type: ignore[arg-type]
+    sys.settrace(tracer)
+
+
 # A socket that was made in the very moment, and belongs to nobody yet.
 in_between = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
