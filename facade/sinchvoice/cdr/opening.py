@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CdrError
+from ..errors import ArchiveInUse, CdrError
 from . import tables
 from .queries import import_duckdb, lock, settings
 from .workspace import Workspace, remove_abandoned
@@ -21,7 +21,7 @@ from .workspace import Workspace, remove_abandoned
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ArchiveFile", "InUse", "is_database", "put_new", "reason"]
+__all__ = ["ArchiveFile", "is_database", "put_new", "reason"]
 
 _BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB writes beside a file."""
@@ -33,10 +33,6 @@ _open_here: set[tuple[int, int]] = set()
 """The files that this process has open, by device and number: a file can have several names."""
 _NOT_THERE = (0, 0)
 _guard = threading.Lock()
-
-
-class InUse(CdrError):
-    """Another process has the archive open."""
 
 
 class ArchiveFile:
@@ -56,6 +52,7 @@ class ArchiveFile:
         is_new: Whether it was made for this.
 
     Raises:
+        ArchiveInUse: Another process has it open, still after `wait` seconds.
         CdrError: It cannot be opened.
     """
 
@@ -156,7 +153,7 @@ class ArchiveFile:
                     self.connection, self._identity = connection, identity
                     return
                 connection.close()
-            except InUse:
+            except ArchiveInUse:
                 if time.monotonic() >= until:
                     raise
             finally:
@@ -274,9 +271,10 @@ class ArchiveFile:
                 )
 
     def _unusable(self, error: Exception) -> CdrError:
-        kind, problem = CdrError, "the archive cannot be opened: it is damaged, or cannot be read"
+        kind: type[CdrError] = CdrError
+        problem = "the archive cannot be opened: it is damaged, or cannot be read"
         if "Could not set lock" in str(error):
-            kind = InUse
+            kind = ArchiveInUse
             problem = "another process has the archive open: close it there, or wait"
         elif "different configuration" in str(error):
             problem = "this process has the archive open already: use that one, or close it"

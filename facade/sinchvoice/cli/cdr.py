@@ -29,10 +29,18 @@ from .. import cdr
 from ..cdr import kpis
 from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
 from ..cdr.layouts import LAYOUTS, find
-from ..cdr.opening import InUse, is_database
+from ..cdr.opening import is_database
 from ..cdr.records import RECORD_TYPES
 from ..cdr.sources import LeftOut, streams
-from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject, RejectCause, printable
+from ..errors import (
+    ArchiveInUse,
+    CdrError,
+    ConfigurationError,
+    InvalidRequest,
+    Reject,
+    RejectCause,
+    printable,
+)
 from ..reports import parse_day
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write
@@ -681,7 +689,7 @@ def _opened(
     with _needs_duckdb():
         try:
             return open_within(0)
-        except InUse as error:
+        except ArchiveInUse as error:
             if wait <= 0:
                 raise
             write(f"waiting up to {wait:g} s: {error}", sys.stderr)
