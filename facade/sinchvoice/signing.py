@@ -209,10 +209,17 @@ def string_to_sign(
         body: the bytes of the body, as sent.
 
     Raises:
-        InvalidRequest: the body is not bytes.
+        InvalidRequest: the body is not bytes, or the timestamp not text.
 
     Source: "Using REST" page: the MD5 line of a request without a body is empty.
     """
+    if not isinstance(timestamp, str):
+        raise InvalidRequest(
+            f"timestamp is {type(timestamp).__name__}",
+            parameter="timestamp",
+            value=timestamp,
+            remedy="give the text of the header; format_timestamp makes it",
+        )
     sent = _body(body)
     digest = b2a_base64(md5(sent, usedforsecurity=False).digest(), newline=False) if sent else b""
     return "\n".join(
