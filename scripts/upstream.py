@@ -119,6 +119,7 @@ def examine(theirs: Document, folder: Path) -> Findings:
         overrides=f"openapi/{OVERRIDES}",
         unused=[one.line or 0 for one in unused],
         aside=[*sorted(aside), *events],
+        notes=theirs.notes,
     )
 
 
