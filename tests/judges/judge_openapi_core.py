@@ -316,8 +316,8 @@ def test_every_answer_to_an_event_is_as_published_and_as_strict_as_promised(name
     answers = list(answers_to(EVENTS[name]))
     assert answers
     for answer in answers:
-        # That a PIE may be answered without content is in the text; openapi-core cannot know.
-        if answer.body or EVENTS[name]["event"] != "pie":
+        # That an answer may have no content is said in words; openapi-core cannot know.
+        if answer.body or EVENTS[name]["event"] not in ("pie", "dice"):
             assert wrong_event_answer("published", EVENTS[name], answer) == []
             assert wrong_event_answer("strict", EVENTS[name], answer) == []
 
