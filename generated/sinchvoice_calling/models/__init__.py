@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .amd_request import AmdRequest
+    from .assigned_number import AssignedNumber
+    from .call_domain import CallDomain
     from .call_header import CallHeader
     from .call_leg import CallLeg
     from .call_result import CallResult
@@ -18,8 +20,17 @@ if TYPE_CHECKING:
     from .call_result_result import CallResultResult
     from .call_result_status import CallResultStatus
     from .call_tag import CallTag
+    from .callback_urls import CallbackUrls
+    from .callbacks import Callbacks
+    from .callout_method import CalloutMethod
+    from .callout_request import CalloutRequest
+    from .capability import Capability
+    from .conference_callout import ConferenceCallout
+    from .conference_command import ConferenceCommand
     from .conference_dtmf_mode import ConferenceDtmfMode
     from .conference_dtmf_options import ConferenceDtmfOptions
+    from .conference_participant import ConferenceParticipant
+    from .custom_callout import CustomCallout
     from .destination_mxp import DestinationMxp
     from .destination_mxp_type import DestinationMxpType
     from .destination_pstn import DestinationPstn
@@ -28,9 +39,16 @@ if TYPE_CHECKING:
     from .destination_web_socket import DestinationWebSocket
     from .error import Error
     from .free_form_object import FreeFormObject
+    from .get_callout_response_obj import GetCalloutResponseObj
+    from .get_conference_info_response import GetConferenceInfoResponse
+    from .get_numbers_response_obj import GetNumbersResponseObj
+    from .get_query_number import GetQueryNumber
     from .indications import Indications
+    from .manage_conference_participant_request import ManageConferenceParticipantRequest
     from .menu import Menu
     from .music_on_hold import MusicOnHold
+    from .number_info import NumberInfo
+    from .number_type import NumberType
     from .option import Option
     from .price import Price
     from .recording_options import RecordingOptions
@@ -56,10 +74,15 @@ if TYPE_CHECKING:
     from .svaml_instruction_stop_recording import SvamlInstructionStopRecording
     from .svaml_request import SvamlRequest
     from .transcription_options import TranscriptionOptions
+    from .tts_callout import TtsCallout
+    from .unassign_numbers import UnassignNumbers
+    from .update_numbers import UpdateNumbers
 
 # Each is imported when it is asked for: most programs need few of them.
 _HOMES = {
     "AmdRequest": ".amd_request",
+    "AssignedNumber": ".assigned_number",
+    "CallDomain": ".call_domain",
     "CallHeader": ".call_header",
     "CallLeg": ".call_leg",
     "CallResult": ".call_result",
@@ -68,8 +91,17 @@ _HOMES = {
     "CallResultResult": ".call_result_result",
     "CallResultStatus": ".call_result_status",
     "CallTag": ".call_tag",
+    "CallbackUrls": ".callback_urls",
+    "Callbacks": ".callbacks",
+    "CalloutMethod": ".callout_method",
+    "CalloutRequest": ".callout_request",
+    "Capability": ".capability",
+    "ConferenceCallout": ".conference_callout",
+    "ConferenceCommand": ".conference_command",
     "ConferenceDtmfMode": ".conference_dtmf_mode",
     "ConferenceDtmfOptions": ".conference_dtmf_options",
+    "ConferenceParticipant": ".conference_participant",
+    "CustomCallout": ".custom_callout",
     "DestinationMxp": ".destination_mxp",
     "DestinationMxpType": ".destination_mxp_type",
     "DestinationPstn": ".destination_pstn",
@@ -78,9 +110,16 @@ _HOMES = {
     "DestinationWebSocket": ".destination_web_socket",
     "Error": ".error",
     "FreeFormObject": ".free_form_object",
+    "GetCalloutResponseObj": ".get_callout_response_obj",
+    "GetConferenceInfoResponse": ".get_conference_info_response",
+    "GetNumbersResponseObj": ".get_numbers_response_obj",
+    "GetQueryNumber": ".get_query_number",
     "Indications": ".indications",
+    "ManageConferenceParticipantRequest": ".manage_conference_participant_request",
     "Menu": ".menu",
     "MusicOnHold": ".music_on_hold",
+    "NumberInfo": ".number_info",
+    "NumberType": ".number_type",
     "Option": ".option",
     "Price": ".price",
     "RecordingOptions": ".recording_options",
@@ -106,20 +145,34 @@ _HOMES = {
     "SvamlInstructionStopRecording": ".svaml_instruction_stop_recording",
     "SvamlRequest": ".svaml_request",
     "TranscriptionOptions": ".transcription_options",
+    "TtsCallout": ".tts_callout",
+    "UnassignNumbers": ".unassign_numbers",
+    "UpdateNumbers": ".update_numbers",
 }
 
 __all__ = (
     "AmdRequest",
+    "AssignedNumber",
+    "Callbacks",
+    "CallbackUrls",
+    "CallDomain",
     "CallHeader",
     "CallLeg",
+    "CalloutMethod",
+    "CalloutRequest",
     "CallResult",
     "CallResultDomain",
     "CallResultReason",
     "CallResultResult",
     "CallResultStatus",
     "CallTag",
+    "Capability",
+    "ConferenceCallout",
+    "ConferenceCommand",
     "ConferenceDtmfMode",
     "ConferenceDtmfOptions",
+    "ConferenceParticipant",
+    "CustomCallout",
     "DestinationMxp",
     "DestinationMxpType",
     "DestinationPstn",
@@ -128,9 +181,16 @@ __all__ = (
     "DestinationWebSocket",
     "Error",
     "FreeFormObject",
+    "GetCalloutResponseObj",
+    "GetConferenceInfoResponse",
+    "GetNumbersResponseObj",
+    "GetQueryNumber",
     "Indications",
+    "ManageConferenceParticipantRequest",
     "Menu",
     "MusicOnHold",
+    "NumberInfo",
+    "NumberType",
     "Option",
     "Price",
     "RecordingOptions",
@@ -156,6 +216,9 @@ __all__ = (
     "SvamlInstructionStopRecording",
     "SvamlRequest",
     "TranscriptionOptions",
+    "TtsCallout",
+    "UnassignNumbers",
+    "UpdateNumbers",
 )
 
 
