@@ -30,7 +30,7 @@ _RENAMED = {
     "iceSvaml": "IceSVAMLRequestBody",
     "aceSvaml": "AceSVAMLRequestBody",
     "pieSvaml": "PieSVAMLRequestBody",
-    "iceRequest.domain": "domain",
+    "callDomain": "domain",
 }
 _EVENTS = "ice ace dice pie notify".split()
 _COMMON = "event callid conferenceId version".split()

@@ -233,7 +233,7 @@ def test_every_word_of_an_event_has_a_member(schema: str, kind: Any, more: set[s
 
 def test_domains_and_notifications_have_members_for_what_is_sent():
     schemas = document("strict")["components"]["schemas"]
-    assert {word.lower() for word in schemas["iceRequest.domain"]["enum"]} == set(CallDomain)
+    assert {word.lower() for word in schemas["callDomain"]["enum"]} == set(CallDomain)
     sent = set(schemas["notifyRequest"]["properties"]["type"]["enum"])
     assert set(NotificationType) - sent == {"transcription_complete"}
 
