@@ -81,7 +81,7 @@ def test_the_same_in_other_words_is_no_change(
 def test_what_is_not_vendored_is_told_in_one_line(tmp_path: Path):
     document = really_published()
     for number in range(30):
-        document["paths"][f"/v2/things/{number:02}"] = document["paths"]["/calling/v1/callouts"]
+        document["paths"][f"/v2/things/{number:02}"] = document["paths"]["/calling/v1/faxes"]
     document["x-webhooks"] |= {"fax": document["x-webhooks"]["ice"]}
     findings = upstream.examine(parse(as_yaml(document), "bundle"), OPENAPI)
     assert findings.worst is Level.INFO
@@ -92,7 +92,7 @@ def test_what_is_not_vendored_is_told_in_one_line(tmp_path: Path):
         for line in upstream.report(findings, Level.WARN).splitlines()
         if line.startswith("Left aside")
     ]
-    assert "`POST /calling/v1/callouts`" in line
+    assert "`POST /calling/v1/faxes`" in line
     assert line.endswith("and 15 more.")
 
 
@@ -646,7 +646,7 @@ def test_names_are_names_and_not_paths(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     document = really_published()
     up = "../../../../tmp/evil"
-    document["paths"] |= {f"/{up}": document["paths"]["/calling/v1/callouts"]}
+    document["paths"] |= {f"/{up}": document["paths"]["/calling/v1/faxes"]}
     document["x-webhooks"][up] = document["x-webhooks"]["ice"]
     document["paths"][CALL]["get"]["operationId"] = up
     document["paths"][CALL]["get"]["tags"] = [up]
@@ -672,7 +672,7 @@ def test_names_and_values_stay_within_their_place_in_a_report(form: str):
     document = really_published()
     document["info"]["version"] = EVIL
     document["x-webhooks"][EVIL] = {}
-    document["paths"][f"/{EVIL}"] = document["paths"]["/calling/v1/callouts"]
+    document["paths"][f"/{EVIL}"] = document["paths"]["/calling/v1/faxes"]
     properties = schemas(document)["getCallResponseObj"]["properties"]
     properties[EVIL] = {"type": "string"}
     properties["reason"]["enum"] += [EVIL, 1000 * "long"]
