@@ -28,7 +28,7 @@ from .world import Refused, World
 
 __all__ = ["create_app"]
 
-_BASES: dict[Api, str] = {"calling": "", "reporting": "/v1"}
+_BASES: dict[Api, str] = {"calling": "", "configuration": "", "reporting": "/v1"}
 _MAX_REPORT = timedelta(days=30)
 
 _REFUSALS = {
@@ -61,6 +61,7 @@ def create_app(world: World) -> ASGIApp:
             *(
                 Route(_BASES[route.api] + route.path, handlers[route.name], methods=[route.method])
                 for route in ROUTES
+                if route.name in handlers
             ),
             # The old page has a default, and does not show how the URL looks then.
             Route("/v1/users/{type}/{endpoint}/calls", routes.user_report),
