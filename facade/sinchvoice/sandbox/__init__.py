@@ -14,9 +14,11 @@ from __future__ import annotations
 
 try:
     from . import faults
+    from .call import CallState, Heard, SandboxCall
     from .cdr_generator import CdrCounts, CdrTruth, FileForm, FileTruth, Planted, cdr_files
+    from .clock import SandboxClock
     from .server import Sandbox, SandboxApplication, running
-    from .world import CallState, Heard, SandboxCall, SandboxClock, SandboxRequest
+    from .world import SandboxRequest
 except ModuleNotFoundError as error:
     if error.name not in ("jsonschema_rs", "starlette", "uvicorn"):
         raise

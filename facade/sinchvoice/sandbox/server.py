@@ -23,17 +23,11 @@ from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest
 from ..vocabulary import CallReason, CallResult
 from .app import create_app
+from .call import SandboxCall
+from .clock import SandboxClock, length_of
 from .faults import Fault, Injection
 from .wire import Connections, Wire
-from .world import (
-    NUMBERS,
-    USERS,
-    SandboxCall,
-    SandboxClock,
-    SandboxRequest,
-    World,
-    length_of,
-)
+from .world import NUMBERS, USERS, SandboxRequest, World
 
 __all__ = ["Sandbox", "SandboxApplication", "running"]
 
