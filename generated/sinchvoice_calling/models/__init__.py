@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .ace_request import AceRequest
+    from .ace_svaml import AceSvaml
+    from .amd_object import AmdObject
+    from .amd_object_reason import AmdObjectReason
+    from .amd_object_status import AmdObjectStatus
     from .amd_request import AmdRequest
     from .call_header import CallHeader
     from .call_leg import CallLeg
@@ -20,18 +25,30 @@ if TYPE_CHECKING:
     from .call_tag import CallTag
     from .conference_dtmf_mode import ConferenceDtmfMode
     from .conference_dtmf_options import ConferenceDtmfOptions
+    from .destination_did import DestinationDid
     from .destination_mxp import DestinationMxp
     from .destination_mxp_type import DestinationMxpType
     from .destination_pstn import DestinationPstn
     from .destination_pstn_type import DestinationPstnType
     from .destination_sip import DestinationSip
     from .destination_web_socket import DestinationWebSocket
+    from .dice_request import DiceRequest
+    from .dice_request_reason import DiceRequestReason
     from .error import Error
     from .free_form_object import FreeFormObject
+    from .ice_request import IceRequest
+    from .ice_request_domain import IceRequestDomain
+    from .ice_svaml import IceSvaml
     from .indications import Indications
     from .menu import Menu
+    from .menu_result import MenuResult
+    from .menu_result_input_method import MenuResultInputMethod
+    from .menu_result_type import MenuResultType
     from .music_on_hold import MusicOnHold
+    from .notify_request import NotifyRequest
     from .option import Option
+    from .pie_request import PieRequest
+    from .pie_svaml import PieSvaml
     from .price import Price
     from .recording_options import RecordingOptions
     from .sip_transport import SipTransport
@@ -59,6 +76,11 @@ if TYPE_CHECKING:
 
 # Each is imported when it is asked for: most programs need few of them.
 _HOMES = {
+    "AceRequest": ".ace_request",
+    "AceSvaml": ".ace_svaml",
+    "AmdObject": ".amd_object",
+    "AmdObjectReason": ".amd_object_reason",
+    "AmdObjectStatus": ".amd_object_status",
     "AmdRequest": ".amd_request",
     "CallHeader": ".call_header",
     "CallLeg": ".call_leg",
@@ -70,18 +92,30 @@ _HOMES = {
     "CallTag": ".call_tag",
     "ConferenceDtmfMode": ".conference_dtmf_mode",
     "ConferenceDtmfOptions": ".conference_dtmf_options",
+    "DestinationDid": ".destination_did",
     "DestinationMxp": ".destination_mxp",
     "DestinationMxpType": ".destination_mxp_type",
     "DestinationPstn": ".destination_pstn",
     "DestinationPstnType": ".destination_pstn_type",
     "DestinationSip": ".destination_sip",
     "DestinationWebSocket": ".destination_web_socket",
+    "DiceRequest": ".dice_request",
+    "DiceRequestReason": ".dice_request_reason",
     "Error": ".error",
     "FreeFormObject": ".free_form_object",
+    "IceRequest": ".ice_request",
+    "IceRequestDomain": ".ice_request_domain",
+    "IceSvaml": ".ice_svaml",
     "Indications": ".indications",
     "Menu": ".menu",
+    "MenuResult": ".menu_result",
+    "MenuResultInputMethod": ".menu_result_input_method",
+    "MenuResultType": ".menu_result_type",
     "MusicOnHold": ".music_on_hold",
+    "NotifyRequest": ".notify_request",
     "Option": ".option",
+    "PieRequest": ".pie_request",
+    "PieSvaml": ".pie_svaml",
     "Price": ".price",
     "RecordingOptions": ".recording_options",
     "SipTransport": ".sip_transport",
@@ -109,6 +143,11 @@ _HOMES = {
 }
 
 __all__ = (
+    "AceRequest",
+    "AceSvaml",
+    "AmdObject",
+    "AmdObjectReason",
+    "AmdObjectStatus",
     "AmdRequest",
     "CallHeader",
     "CallLeg",
@@ -120,18 +159,30 @@ __all__ = (
     "CallTag",
     "ConferenceDtmfMode",
     "ConferenceDtmfOptions",
+    "DestinationDid",
     "DestinationMxp",
     "DestinationMxpType",
     "DestinationPstn",
     "DestinationPstnType",
     "DestinationSip",
     "DestinationWebSocket",
+    "DiceRequest",
+    "DiceRequestReason",
     "Error",
     "FreeFormObject",
+    "IceRequest",
+    "IceRequestDomain",
+    "IceSvaml",
     "Indications",
     "Menu",
+    "MenuResult",
+    "MenuResultInputMethod",
+    "MenuResultType",
     "MusicOnHold",
+    "NotifyRequest",
     "Option",
+    "PieRequest",
+    "PieSvaml",
     "Price",
     "RecordingOptions",
     "SipTransport",
