@@ -75,8 +75,12 @@ class Line(Protocol):
         """Keys are pressed."""
         ...
 
-    def wake(self) -> None:
-        """Something about the call has changed."""
+    def hang_up(self, reason: CallReason, result: CallResult | None) -> None:
+        """Somebody hangs up."""
+        ...
+
+    def order(self, instructions: list[Instruction], actions: list[Action], leg: CallLeg) -> None:
+        """A request tells the call what to do."""
         ...
 
 
@@ -278,12 +282,12 @@ class SandboxCall:
         """
         if not isinstance(keys, str) or not re.fullmatch(r"[0-9*#]+", keys):
             raise InvalidRequest(parameter="keys", value=keys, remedy="give 0-9, * and #")
+        self._check_going_on()
         if self.line is None:
             raise InvalidRequest(
                 "a call that add_call made has no menu to press keys in",
                 remedy="make one with incoming_call or a callout",
             )
-        self._check_going_on()
         self.line.press(keys)
 
     def hang_up(self, *, by: Literal["caller", "callee"] = "caller") -> None:
@@ -300,15 +304,15 @@ class SandboxCall:
         if by not in ("caller", "callee"):
             raise InvalidRequest(parameter="by", value=by, remedy="give 'caller' or 'callee'")
         self._check_going_on()
-        if self.answered is not None:
-            reason = CallReason.CALLER_HANGUP if by == "caller" else CallReason.CALLEE_HANGUP
-            self.end(reason)
-        elif by == "caller":
-            self.end(CallReason.CANCEL, CallResult.NO_ANSWER)
-        else:
-            self.end(CallReason.CALLEE_HANGUP, CallResult.BUSY)
+        reason = CallReason.CALLER_HANGUP if by == "caller" else CallReason.CALLEE_HANGUP
+        result = None
+        if self.answered is None:
+            result = CallResult.NO_ANSWER if by == "caller" else CallResult.BUSY
+            reason = CallReason.CANCEL if by == "caller" else reason
         if self.line is not None:
-            self.line.wake()
+            self.line.hang_up(reason, result)
+        else:
+            self.end(reason, result)
 
     def _check_going_on(self) -> None:
         if self.ended is not None:
@@ -365,8 +369,6 @@ class SandboxCall:
             "userRate": {"currencyId": "EUR", "amount": float(self.rate)},
             "debit": {"currencyId": "EUR", "amount": float(self.rate * minutes)},
         }
-        if not wire["to"]:  # nobody is called yet
-            del wire["to"]
         return wire if self.from_ is None else {"from": _identity(self.from_), **wire}
 
     def find_obstacle(self, actions: list[Action]) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from base64 import b64encode
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -15,16 +17,23 @@ import attrs
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint
 from ..errors import InvalidRequest
 from ..signing import Credentials
-from ..svaml import Raw, Svaml
+from ..svaml import Hangup, Raw, Svaml
 from ..vocabulary import CallLeg, CallReason, CallResult, ReportDomain
 from .call import SandboxCall
+from .callouts import plan_callout
+from .cdr_generator import COUNTRIES
 from .clock import SandboxClock
-from .faults import Fault
+from .deliveries import Courier
+from .dialogs import Plan
+from .faults import Fault, Injection
+from .switchboard import CallbackUrls, Switchboard
 
-__all__ = ["Refused", "SandboxRequest", "World"]
+__all__ = ["AccountNumber", "Refused", "SandboxRequest", "World"]
 
 #: How many requests a sandbox remembers, and how many bytes of their bodies.
 REQUESTS, BODIES = 10_000, 32 * 2**20
+#: How many calls it remembers that are over and have sent callbacks.
+CALLS = 10_000
 
 _REFRESH = 120  # seconds between two refreshes of a counter
 
@@ -34,6 +43,8 @@ USERS = tuple(MxpEndpoint(name) for name in ("myUserName", "abc123def"))
 NUMBERS = tuple(PstnEndpoint(number) for number in ("+12125550123", "+12125550145", "+46730170101"))
 #: The call of the examples in documentation, the vendor's and ours: an ongoing one to a number.
 EXAMPLE_CALL_ID = "4398599d1ba84ef3bde0a82dfb61abed"
+#: The numbers of the account, of which the first belongs to the first application.
+ACCOUNT_NUMBERS = ("+12125550160", "+12125550161", "+46730170160")
 _SIP = SipEndpoint("+19876543210@example.sip.sinch.com")
 
 
@@ -76,28 +87,76 @@ class SandboxRequest:
     faults: tuple[Fault, ...] = ()
 
 
+@attrs.define
+class AccountNumber:
+    """A number of the account.
+
+    Attributes:
+        number: E.164.
+        capability: what it can do, `voice` or `sms`.
+        application_key: the application that its calls go to; None if it is assigned to none.
+    """
+
+    number: str
+    capability: str = "voice"
+    application_key: str | None = None
+
+
 class World:
     """Everything that a sandbox knows. Threads may share it.
 
     Args:
         seed: makes ids and calls the same in every run.
         now: where its time stands still until it is advanced; None follows real time.
+        courier: brings callbacks to where they belong.
+        injections: the faults that are in force.
+        region_urls: base URLs of the calling API, by region.
     """
 
-    def __init__(self, *, seed: int, now: datetime | None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        now: datetime | None,
+        courier: Courier,
+        injections: list[Injection],
+        region_urls: dict[str, str],
+    ) -> None:
         self._seed = seed
         self._start = now
+        self._region_urls = region_urls
         self.lock = threading.RLock()
         self.epoch = 0
+        self.callback_urls = CallbackUrls()  # of the first application, to begin with
+        self.switchboard = Switchboard(
+            lock=self.lock,
+            clock=lambda: self.clock,
+            courier=courier,
+            injections=injections,
+            finished=self._forget_older_than,
+        )
         self.reset()
+
+    def begin_with(self, urls: CallbackUrls) -> None:
+        """Have these callback URLs for the first application, from now on and after each reset."""
+        self.callback_urls = urls
+        self.switchboard.urls[_APPLICATION.application_key] = urls
 
     def reset(self) -> None:
         """Begin anew, with one application and no calls."""
+        key = _APPLICATION.application_key
         with self.lock:
             self.epoch += 1
             self.random = Random(self._seed)  # noqa: S311 - ids of a test double
-            self.clock = SandboxClock(self._start, self.lock)
-            self.applications = {_APPLICATION.application_key: _APPLICATION}
+            self.clock = SandboxClock(self._start, self.lock, self.switchboard)
+            self.ring: float | None = None
+            self.numbers = {number: AccountNumber(number) for number in ACCOUNT_NUMBERS}
+            self.numbers[ACCOUNT_NUMBERS[0]].application_key = key
+            self._over: deque[str] = deque()
+            self.applications = {key: _APPLICATION}
+            self.switchboard.courier.reset()
+            self.switchboard.reset(self.applications, self.random)
+            self.switchboard.urls[key] = self.callback_urls
             self.calls: dict[str, SandboxCall] = {}
             self.services = {"rtpproxy": "up"}
             self.requests: deque[SandboxRequest] = deque(maxlen=REQUESTS)
@@ -171,7 +230,216 @@ class World:
             obstacle = call.find_obstacle(actions)
             if obstacle is not None:
                 raise Refused(40003, f"Invalid request: {obstacle}")
-            call.carry_out(instructions, actions, leg)
+            (call.line.order if call.line else call.carry_out)(instructions, actions, leg)
+
+    def place_callout(
+        self,
+        application_key: str,
+        body: dict[str, Any],
+        region: str,
+        headers: Iterable[tuple[str, str]],
+    ) -> dict[str, Any]:
+        """Place a call, by a request that has been checked.
+
+        Source: callouts of the Voice API 1.0.1 and the older calling page.
+        """
+        try:
+            who, plan = plan_callout(
+                body, ring=self.ring, region_url=self._region_urls[region], headers=headers
+            )
+        except InvalidRequest as error:
+            raise Refused(40003, f"Invalid request: {error}") from None
+        return {"callId": self._connect(application_key, plan, region, **who).call_id}
+
+    def receive_call(
+        self, application_key: str, *, from_: Endpoint, to: Endpoint, ring: float, **details: Any
+    ) -> SandboxCall:
+        """Let a call come in for an application."""
+        with self.lock:
+            plan = Plan(
+                kind="incoming",
+                ring=ring,
+                sends=frozenset(("ice", "ace", "pie", "dice")),
+                region_url=self._region_urls[""],
+            )
+            call = self._connect(application_key, plan, "", from_=from_, to=to, **details)
+        self.switchboard.settle()
+        return call
+
+    def _connect(
+        self,
+        application_key: str,
+        plan: Plan,
+        region: str,
+        *,
+        call_headers: tuple[tuple[str, str], ...] = (),
+        **details: Any,
+    ) -> SandboxCall:
+        call = self.add(
+            None,
+            application_key=application_key,
+            started=self.clock.now,
+            ring=None,
+            region=region,
+            **details,
+        )
+        call.call_headers = call_headers
+        self.switchboard.connect(call, plan)
+        return call
+
+    def _forget_older_than(self, call_id: str) -> None:
+        self._over.append(call_id)
+        if len(self._over) > CALLS:
+            self.calls.pop(self._over.popleft(), None)
+
+    def get_conference(
+        self, application_key: str, conference_id: str, region: str
+    ) -> dict[str, Any]:
+        """Who is in a conference.
+
+        Source: "Get conference info"; rooms have a regional scope, and an empty one is not known.
+        """
+        return {
+            "participants": [
+                {
+                    "cli": str((call.from_ or call.to).to_wire().get("endpoint", "")),
+                    "id": call.call_id,
+                    "duration": int((self.clock.now - call.joined).total_seconds()),
+                    "muted": call.muted,
+                    "onhold": call.on_hold,
+                }
+                for call in self._participants(application_key, conference_id, region)
+                if call.joined is not None
+            ]
+        }
+
+    def kick_all(self, application_key: str, conference_id: str, region: str) -> None:
+        """End the calls of all participants."""
+        for call in self._participants(application_key, conference_id, region):
+            self._kick(call)
+
+    def kick_participant(
+        self, application_key: str, conference_id: str, call_id: str, region: str
+    ) -> None:
+        """End the call of a participant."""
+        self._kick(self._participant(application_key, conference_id, call_id, region))
+
+    def manage_participant(
+        self,
+        application_key: str,
+        conference_id: str,
+        call_id: str,
+        region: str,
+        command: str,
+    ) -> None:
+        """Mute a participant, put one on hold, or take that back."""
+        call = self._participant(application_key, conference_id, call_id, region)
+        match command:
+            case "mute" | "unmute":
+                call.muted = command == "mute"
+            case "onhold" | "resume":
+                call.on_hold = command == "onhold"
+
+    def _kick(self, call: SandboxCall) -> None:
+        (call.line.order if call.line else call.carry_out)([], [Hangup()], CallLeg.CALLER)
+
+    def _participants(
+        self, application_key: str, conference_id: str, region: str
+    ) -> list[SandboxCall]:
+        found = [
+            call
+            for call in self.calls.values()
+            if call.conference_id == conference_id
+            and call.region == region
+            and call.application_key == application_key
+            and call.ended is None
+        ]
+        if not found:
+            raise Refused(
+                40400,
+                f"No such ongoing conference {conference_id!r} in the application's context",
+            )
+        return found
+
+    def _participant(
+        self, application_key: str, conference_id: str, call_id: str, region: str
+    ) -> SandboxCall:
+        for call in self._participants(application_key, conference_id, region):
+            if call.call_id == call_id:
+                return call
+        raise Refused(40400, f"No such participant {call_id!r} in the conference")
+
+    def get_numbers(self) -> dict[str, Any]:
+        """The numbers of the account, whatever application they belong to."""
+        numbers = []
+        for number in self.numbers.values():
+            wire = {"number": number.number, "capability": number.capability}
+            if number.application_key is not None:
+                wire["applicationkey"] = number.application_key
+            numbers.append(wire)
+        return {"numbers": numbers}
+
+    def assign_numbers(self, application_key: str, body: dict[str, Any]) -> None:
+        """Assign numbers to an application: all of them, or none.
+
+        Source: "Update numbers", with the errors of the older page.
+        """
+        key = self.known_application(body.get("applicationkey") or application_key)
+        wanted = [self.numbers.get(number) for number in body.get("numbers", ())]
+        found = [number for number in wanted if number is not None]
+        if len(found) < len(wanted) or not found:
+            raise Refused(40001, "Unable to update numbers: the account lacks one of them")
+        if any(number.capability != body.get("capability", "voice") for number in found):
+            raise Refused(40001, "Unable to update numbers: one of them lacks the capability")
+        for number in found:
+            number.application_key = key
+
+    def unassign_number(self, application_key: str, body: dict[str, Any]) -> None:
+        """Take a number away from an application."""
+        key = self.known_application(body.get("applicationkey") or application_key)
+        number = self.numbers.get(body.get("number", ""))
+        if number is None or number.application_key != key:
+            raise Refused(40001, "Unable to update number: it is not assigned to the application")
+        if "capability" in body and body["capability"] != number.capability:
+            raise Refused(40001, "Unable to update number: it lacks the capability")
+        number.application_key = None
+
+    def get_callback_urls(self, application_key: str) -> dict[str, Any]:
+        """The callback URLs of an application; those that are not set are left out."""
+        urls = self.switchboard.urls.get(self.known_application(application_key), CallbackUrls())
+        return {"url": {name: url for name, url in attrs.asdict(urls).items() if url}}
+
+    def update_callback_urls(self, application_key: str, body: dict[str, Any]) -> None:
+        """Set the callback URLs of an application; without a fallback there is none any more."""
+        url = body.get("url", {})
+        urls = CallbackUrls(url.get("primary") or None, url.get("fallback") or None)
+        self.switchboard.urls[self.known_application(application_key)] = urls
+
+    def query_number(self, number: str) -> dict[str, Any]:
+        """What is known about a number.
+
+        Source: "Query number", which the vendor has deprecated.
+        """
+        normalized = "+" + re.sub(r"[^0-9]", "", number.replace("(0)", ""))
+        if not number.startswith("+") or not re.fullmatch(r"\+[1-9][0-9]{5,14}", normalized):
+            raise Refused(40001, "Invalid number specified")
+        found = [(name, rate) for name, start, rate in COUNTRIES if normalized[:3] == start[:3]]
+        country, rate = found[0] if found else ("", "0.1000")
+        return {
+            "number": {
+                "countryId": country,
+                "numberType": "Unknown",
+                "normalizedNumber": normalized,
+                "restricted": False,
+                "rate": {"currencyId": "EUR", "amount": float(rate)},
+            }
+        }
+
+    def known_application(self, application_key: str) -> str:
+        """The key, if there is such an application."""
+        if application_key not in self.applications:
+            raise Refused(40003, "Invalid Application Key")
+        return application_key
 
     def user_report(
         self,
