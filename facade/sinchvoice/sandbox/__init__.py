@@ -17,8 +17,9 @@ try:
     from .call import CallState, Heard, SandboxCall
     from .cdr_generator import CdrCounts, CdrTruth, FileForm, FileTruth, Planted, cdr_files
     from .clock import SandboxClock
+    from .deliveries import CallbackUrl, SandboxCallback
     from .server import Sandbox, SandboxApplication, running
-    from .world import SandboxRequest
+    from .world import AccountNumber, SandboxRequest
 except ModuleNotFoundError as error:
     if error.name not in ("jsonschema_rs", "starlette", "uvicorn"):
         raise
@@ -27,7 +28,9 @@ except ModuleNotFoundError as error:
     ) from None
 
 __all__ = [
+    "AccountNumber",
     "CallState",
+    "CallbackUrl",
     "CdrCounts",
     "CdrTruth",
     "FileForm",
@@ -37,6 +40,7 @@ __all__ = [
     "Sandbox",
     "SandboxApplication",
     "SandboxCall",
+    "SandboxCallback",
     "SandboxClock",
     "SandboxRequest",
     "cdr_files",
