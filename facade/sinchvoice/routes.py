@@ -14,8 +14,8 @@ import attrs
 
 __all__ = ["APIS", "ROUTES", "Api", "Route"]
 
-Api: TypeAlias = Literal["calling", "reporting"]
-APIS: tuple[Api, ...] = ("calling", "reporting")
+Api: TypeAlias = Literal["calling", "configuration", "reporting"]
+APIS: tuple[Api, ...] = ("calling", "configuration", "reporting")
 
 
 class _Endpoint(Protocol):
@@ -34,12 +34,19 @@ class Route:
         operation_id: its name in the specification.
         name: the method of the client that is this operation, for example `calls.get`.
         also: methods that use it as well, under names of their own.
-        api: which specification it is in, and so which base URL it belongs to.
+        api: which base URL it belongs to. Configuration has one of its own, and is in the
+            specification of calling.
         method: HTTP method.
         path: path below the base URL, with the parameters' names in braces.
         module: its module in the generated package, below `api`.
         replayable: whether sending it twice does no harm, so that it is tried again after a
             failure that leaves open whether the server acted; a GET, unless declared otherwise.
+        replay_window: seconds since the start of a call within which such an attempt may begin;
+            None if it may at any time.
+        gone_is_done: whether a 404 that answers such an attempt says that the earlier one worked.
+        patience: seconds that the wait for its answer may take at least, whatever the timeout, as
+            giving up may leave something half done; a deadline of the client does not cut this
+            wait short. 0 if it is like any other.
         has_content: whether a success has content that matters; if not, it is never decoded.
     """
 
@@ -53,7 +60,15 @@ class Route:
     replayable: bool = attrs.field(
         default=attrs.Factory(lambda route: route.method == "GET", takes_self=True)
     )
+    replay_window: float | None = None
+    gone_is_done: bool = False
+    patience: float = 0.0
     has_content: bool = True
+
+    @property
+    def specification(self) -> str:
+        """The document under openapi/ that has it."""
+        return "reporting" if self.api == "reporting" else "calling"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -63,7 +78,7 @@ class Route:
     @property
     def generated(self) -> _Endpoint:
         """The generated module, imported when it is first asked for."""
-        return _imported(f"sinchvoice_{self.api}.api.{self.module}")
+        return _imported(f"sinchvoice_{self.specification}.api.{self.module}")
 
 
 @cache
@@ -73,6 +88,17 @@ def _imported(name: str) -> _Endpoint:
     return found  # type: ignore[no-any-return]
 
 
+CALLOUT = Route(
+    operation_id="Callouts",
+    name="callouts.text_to_speech",
+    also=("callouts.conference", "callouts.custom", "conferences.call"),
+    api="calling",
+    method="POST",
+    path="/calling/v1/callouts",
+    module="callouts.callouts",
+    # An aborted request may still ring (sinch/docs#230): it is not given up early, or sent again.
+    patience=60.0,
+)
 GET_CALL = Route(
     operation_id="Calling_GetCallResult",
     name="calls.get",
@@ -100,6 +126,103 @@ MANAGE_CALL_WITH_CALL_LEG = Route(
     path="/calling/v1/calls/id/{call_id}/leg/{call_leg}",
     module="calls.calling_manage_call_with_call_leg",
     has_content=False,
+)
+GET_CONFERENCE = Route(
+    operation_id="Calling_GetConferenceInfo",
+    name="conferences.get",
+    api="calling",
+    method="GET",
+    path="/calling/v1/conferences/id/{conference_id}",
+    module="conferences.calling_get_conference_info",
+)
+KICK_ALL = Route(
+    operation_id="Calling_KickConferenceAll",
+    name="conferences.kick_all",
+    api="calling",
+    method="DELETE",
+    path="/calling/v1/conferences/id/{conference_id}",
+    module="conferences.calling_kick_conference_all",
+    replayable=True,
+    # Applications choose the ids: a later attempt could empty a new conference of the same name.
+    replay_window=5.0,
+    gone_is_done=True,
+    has_content=False,
+)
+MANAGE_PARTICIPANT = Route(
+    operation_id="Calling_ManageConferenceParticipant",
+    name="conferences.manage_participant",
+    also=("conferences.mute", "conferences.unmute", "conferences.hold", "conferences.resume"),
+    api="calling",
+    method="PATCH",
+    path="/calling/v1/conferences/id/{conference_id}/{call_id}",
+    module="conferences.calling_manage_conference_participant",
+    replayable=True,
+    has_content=False,
+)
+KICK_PARTICIPANT = Route(
+    operation_id="Calling_KickConferenceParticipant",
+    name="conferences.kick_participant",
+    api="calling",
+    method="DELETE",
+    path="/calling/v1/conferences/id/{conference_id}/{call_id}",
+    module="conferences.calling_kick_conference_participant",
+    replayable=True,
+    gone_is_done=True,
+    has_content=False,
+)
+GET_NUMBERS = Route(
+    operation_id="Configuration_GetNumbers",
+    name="applications.get_numbers",
+    api="configuration",
+    method="GET",
+    path="/v1/configuration/numbers",
+    module="applications.configuration_get_numbers",
+)
+ASSIGN_NUMBERS = Route(
+    operation_id="Configuration_UpdateNumbers",
+    name="applications.assign_numbers",
+    api="configuration",
+    method="POST",
+    path="/v1/configuration/numbers",
+    module="applications.configuration_update_numbers",
+    replayable=True,
+    has_content=False,
+)
+UNASSIGN_NUMBER = Route(
+    operation_id="Configuration_UnassignNumber",
+    name="applications.unassign_number",
+    api="configuration",
+    method="DELETE",
+    path="/v1/configuration/numbers",
+    module="applications.configuration_unassign_number",
+    replayable=True,
+    has_content=False,
+)
+GET_CALLBACK_URLS = Route(
+    operation_id="Configuration_GetCallbackURLs",
+    name="applications.get_callback_urls",
+    api="configuration",
+    method="GET",
+    path="/v1/configuration/callbacks/applications/{application_key}",
+    module="applications.configuration_get_callback_urls",
+)
+UPDATE_CALLBACK_URLS = Route(
+    operation_id="Configuration_UpdateCallbackURLs",
+    name="applications.update_callback_urls",
+    api="configuration",
+    method="POST",
+    path="/v1/configuration/callbacks/applications/{application_key}",
+    module="applications.configuration_update_callback_urls",
+    replayable=True,
+    has_content=False,
+)
+QUERY_NUMBER = Route(
+    operation_id="Calling_QueryNumber",
+    name="applications.query_number",
+    api="configuration",
+    method="GET",
+    path="/v1/calling/query/number/{number}",
+    module="applications.calling_query_number",
 )
 USER_CALL_REPORT = Route(
     operation_id="Report_GetUserCallReport",
@@ -129,9 +252,20 @@ SERVICE_STATUS = Route(
 
 #: All of them, in the order of the specifications.
 ROUTES: tuple[Route, ...] = (
+    CALLOUT,
     GET_CALL,
     UPDATE_CALL,
     MANAGE_CALL_WITH_CALL_LEG,
+    GET_CONFERENCE,
+    KICK_ALL,
+    MANAGE_PARTICIPANT,
+    KICK_PARTICIPANT,
+    GET_NUMBERS,
+    ASSIGN_NUMBERS,
+    UNASSIGN_NUMBER,
+    GET_CALLBACK_URLS,
+    UPDATE_CALLBACK_URLS,
+    QUERY_NUMBER,
     USER_CALL_REPORT,
     COUNTER,
     SERVICE_STATUS,

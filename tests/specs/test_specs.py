@@ -18,7 +18,7 @@ VARIANTS = {
     for spec in SPECS
     for variant in (regenerate.published, regenerate.tolerant, regenerate.strict)
 }
-METHODS = {"get", "patch"}
+METHODS = {"get", "post", "patch", "delete"}
 
 
 def is_valid(document: dict[str, Any], schema: str, value: Any) -> bool:
@@ -120,9 +120,20 @@ def test_operations_have_their_published_names():
         for operation in operations(VARIANTS[f"published {spec}"])
     }
     assert names == {
+        "Callouts",
         "Calling_GetCallResult",
         "Calling_UpdateCall",
         "Calling_ManageCallWithCallLeg",
+        "Calling_GetConferenceInfo",
+        "Calling_KickConferenceAll",
+        "Calling_ManageConferenceParticipant",
+        "Calling_KickConferenceParticipant",
+        "Configuration_GetNumbers",
+        "Configuration_UpdateNumbers",
+        "Configuration_UnassignNumber",
+        "Configuration_GetCallbackURLs",
+        "Configuration_UpdateCallbackURLs",
+        "Calling_QueryNumber",
         "Report_GetUserCallReport",
         "Report_GetCounter",
         "Report_GetServiceStatus",
@@ -132,9 +143,20 @@ def test_operations_have_their_published_names():
 def test_operations_list_only_their_published_success():
     successes = {op["operationId"]: list(op["responses"]) for op in operations(PUBLISHED)}
     assert successes == {
+        "Callouts": ["200"],
         "Calling_GetCallResult": ["200"],
         "Calling_UpdateCall": ["204"],
         "Calling_ManageCallWithCallLeg": ["200"],
+        "Calling_GetConferenceInfo": ["200"],
+        "Calling_KickConferenceAll": ["204"],
+        "Calling_ManageConferenceParticipant": ["200"],
+        "Calling_KickConferenceParticipant": ["200"],
+        "Configuration_GetNumbers": ["200"],
+        "Configuration_UpdateNumbers": ["204"],
+        "Configuration_UnassignNumber": ["204"],
+        "Configuration_GetCallbackURLs": ["200"],
+        "Configuration_UpdateCallbackURLs": ["204"],
+        "Calling_QueryNumber": ["200"],
     }
 
 

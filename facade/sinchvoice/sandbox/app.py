@@ -28,7 +28,7 @@ from .world import Refused, World
 
 __all__ = ["create_app"]
 
-_BASES: dict[Api, str] = {"calling": "", "reporting": "/v1"}
+_BASES: dict[Api, str] = {"calling": "", "configuration": "", "reporting": "/v1"}
 _MAX_REPORT = timedelta(days=30)
 
 _REFUSALS = {
@@ -171,7 +171,14 @@ class _Routes:
 
     async def place_callout(self, request: Request) -> Response:
         body = _json(request)
-        _check(find_body_problem("calloutRequest", body))
+        method = body.get("method") if isinstance(body, dict) else None
+        if method not in ("ttsCallout", "conferenceCallout", "customCallout"):
+            raise Refused(
+                40001, "Method needs to be ttsCallout, conferenceCallout or customCallout"
+            )
+        if method not in body:
+            raise Refused(40002, f"Bad request: {method} information missing")
+        _check(find_body_problem("CalloutRequest", body))
         return JSONResponse(
             self.world.place_callout(
                 _application(request),

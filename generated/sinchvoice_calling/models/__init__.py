@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .amd_object_reason import AmdObjectReason
     from .amd_object_status import AmdObjectStatus
     from .amd_request import AmdRequest
+    from .assigned_number import AssignedNumber
+    from .call_domain import CallDomain
     from .call_header import CallHeader
     from .call_leg import CallLeg
     from .call_result import CallResult
@@ -23,8 +25,17 @@ if TYPE_CHECKING:
     from .call_result_result import CallResultResult
     from .call_result_status import CallResultStatus
     from .call_tag import CallTag
+    from .callback_urls import CallbackUrls
+    from .callbacks import Callbacks
+    from .callout_method import CalloutMethod
+    from .callout_request import CalloutRequest
+    from .capability import Capability
+    from .conference_callout import ConferenceCallout
+    from .conference_command import ConferenceCommand
     from .conference_dtmf_mode import ConferenceDtmfMode
     from .conference_dtmf_options import ConferenceDtmfOptions
+    from .conference_participant import ConferenceParticipant
+    from .custom_callout import CustomCallout
     from .destination_did import DestinationDid
     from .destination_mxp import DestinationMxp
     from .destination_mxp_type import DestinationMxpType
@@ -36,16 +47,23 @@ if TYPE_CHECKING:
     from .dice_request_reason import DiceRequestReason
     from .error import Error
     from .free_form_object import FreeFormObject
+    from .get_callout_response_obj import GetCalloutResponseObj
+    from .get_conference_info_response import GetConferenceInfoResponse
+    from .get_numbers_response_obj import GetNumbersResponseObj
+    from .get_query_number import GetQueryNumber
     from .ice_request import IceRequest
     from .ice_request_domain import IceRequestDomain
     from .ice_svaml import IceSvaml
     from .indications import Indications
+    from .manage_conference_participant_request import ManageConferenceParticipantRequest
     from .menu import Menu
     from .menu_result import MenuResult
     from .menu_result_input_method import MenuResultInputMethod
     from .menu_result_type import MenuResultType
     from .music_on_hold import MusicOnHold
     from .notify_request import NotifyRequest
+    from .number_info import NumberInfo
+    from .number_type import NumberType
     from .option import Option
     from .pie_request import PieRequest
     from .pie_svaml import PieSvaml
@@ -73,6 +91,9 @@ if TYPE_CHECKING:
     from .svaml_instruction_stop_recording import SvamlInstructionStopRecording
     from .svaml_request import SvamlRequest
     from .transcription_options import TranscriptionOptions
+    from .tts_callout import TtsCallout
+    from .unassign_numbers import UnassignNumbers
+    from .update_numbers import UpdateNumbers
 
 # Each is imported when it is asked for: most programs need few of them.
 _HOMES = {
@@ -82,6 +103,8 @@ _HOMES = {
     "AmdObjectReason": ".amd_object_reason",
     "AmdObjectStatus": ".amd_object_status",
     "AmdRequest": ".amd_request",
+    "AssignedNumber": ".assigned_number",
+    "CallDomain": ".call_domain",
     "CallHeader": ".call_header",
     "CallLeg": ".call_leg",
     "CallResult": ".call_result",
@@ -90,8 +113,17 @@ _HOMES = {
     "CallResultResult": ".call_result_result",
     "CallResultStatus": ".call_result_status",
     "CallTag": ".call_tag",
+    "CallbackUrls": ".callback_urls",
+    "Callbacks": ".callbacks",
+    "CalloutMethod": ".callout_method",
+    "CalloutRequest": ".callout_request",
+    "Capability": ".capability",
+    "ConferenceCallout": ".conference_callout",
+    "ConferenceCommand": ".conference_command",
     "ConferenceDtmfMode": ".conference_dtmf_mode",
     "ConferenceDtmfOptions": ".conference_dtmf_options",
+    "ConferenceParticipant": ".conference_participant",
+    "CustomCallout": ".custom_callout",
     "DestinationDid": ".destination_did",
     "DestinationMxp": ".destination_mxp",
     "DestinationMxpType": ".destination_mxp_type",
@@ -103,16 +135,23 @@ _HOMES = {
     "DiceRequestReason": ".dice_request_reason",
     "Error": ".error",
     "FreeFormObject": ".free_form_object",
+    "GetCalloutResponseObj": ".get_callout_response_obj",
+    "GetConferenceInfoResponse": ".get_conference_info_response",
+    "GetNumbersResponseObj": ".get_numbers_response_obj",
+    "GetQueryNumber": ".get_query_number",
     "IceRequest": ".ice_request",
     "IceRequestDomain": ".ice_request_domain",
     "IceSvaml": ".ice_svaml",
     "Indications": ".indications",
+    "ManageConferenceParticipantRequest": ".manage_conference_participant_request",
     "Menu": ".menu",
     "MenuResult": ".menu_result",
     "MenuResultInputMethod": ".menu_result_input_method",
     "MenuResultType": ".menu_result_type",
     "MusicOnHold": ".music_on_hold",
     "NotifyRequest": ".notify_request",
+    "NumberInfo": ".number_info",
+    "NumberType": ".number_type",
     "Option": ".option",
     "PieRequest": ".pie_request",
     "PieSvaml": ".pie_svaml",
@@ -140,6 +179,9 @@ _HOMES = {
     "SvamlInstructionStopRecording": ".svaml_instruction_stop_recording",
     "SvamlRequest": ".svaml_request",
     "TranscriptionOptions": ".transcription_options",
+    "TtsCallout": ".tts_callout",
+    "UnassignNumbers": ".unassign_numbers",
+    "UpdateNumbers": ".update_numbers",
 }
 
 __all__ = (
@@ -149,16 +191,27 @@ __all__ = (
     "AmdObjectReason",
     "AmdObjectStatus",
     "AmdRequest",
+    "AssignedNumber",
+    "Callbacks",
+    "CallbackUrls",
+    "CallDomain",
     "CallHeader",
     "CallLeg",
+    "CalloutMethod",
+    "CalloutRequest",
     "CallResult",
     "CallResultDomain",
     "CallResultReason",
     "CallResultResult",
     "CallResultStatus",
     "CallTag",
+    "Capability",
+    "ConferenceCallout",
+    "ConferenceCommand",
     "ConferenceDtmfMode",
     "ConferenceDtmfOptions",
+    "ConferenceParticipant",
+    "CustomCallout",
     "DestinationDid",
     "DestinationMxp",
     "DestinationMxpType",
@@ -170,16 +223,23 @@ __all__ = (
     "DiceRequestReason",
     "Error",
     "FreeFormObject",
+    "GetCalloutResponseObj",
+    "GetConferenceInfoResponse",
+    "GetNumbersResponseObj",
+    "GetQueryNumber",
     "IceRequest",
     "IceRequestDomain",
     "IceSvaml",
     "Indications",
+    "ManageConferenceParticipantRequest",
     "Menu",
     "MenuResult",
     "MenuResultInputMethod",
     "MenuResultType",
     "MusicOnHold",
     "NotifyRequest",
+    "NumberInfo",
+    "NumberType",
     "Option",
     "PieRequest",
     "PieSvaml",
@@ -207,6 +267,9 @@ __all__ = (
     "SvamlInstructionStopRecording",
     "SvamlRequest",
     "TranscriptionOptions",
+    "TtsCallout",
+    "UnassignNumbers",
+    "UpdateNumbers",
 )
 
 
