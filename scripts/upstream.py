@@ -106,8 +106,8 @@ def examine(theirs: Document, folder: Path) -> Findings:
         found[ours.name] = differences(ours, theirs, pairs, sent, spec.absent)
     if len(aside) == len(published) and not met:
         raise PublishedError(
-            f"{theirs.name}: has no operation or webhook of ours: is it the right document? Looked for "
-            f"{_some(wanted)}; found {_some(sorted(aside)) or 'none at all'}"
+            f"{theirs.name}: has no operation or webhook of ours: is it the right document? Looked "
+            f"for {_some(wanted)}; found {_some(sorted(aside)) or 'none at all'}"
         )
     changes = {name: _decided(some, overrides) for name, some in found.items()}
     unused = [one for one in overrides if not any(map(one.fits, chain(*found.values())))]

@@ -27,15 +27,27 @@ _RENAMED = {
     "callResult": "getCallResponseObj",
     "callResult.result": "callResult",
     "svamlRequest": "PATCHSVAMLRequestBody",
+    "iceSvaml": "IceSVAMLRequestBody",
+    "aceSvaml": "AceSVAMLRequestBody",
+    "pieSvaml": "PieSVAMLRequestBody",
+    "callDomain": "domain",
 }
+_EVENTS = "ice ace dice pie notify".split()
+_COMMON = "event callid conferenceId version".split()
 _INLINED = [
     "callLeg",
     "callResult.domain",
     "callResult.reason",
     "callResult.status",
+    "amdObject.reason",
+    "amdObject.status",
     "callTag",
     "conferenceDtmfMode",
+    "diceRequest.reason",
     "indications",
+    "menuResult",
+    "menuResult.inputMethod",
+    "menuResult.type",
     "recordingOptions",
     "sipTransport",
     "streamingOptions",
@@ -151,7 +163,7 @@ def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
     published["info"] = {"title": "Voice API", "version": vendored["info"]["version"]}
     published["tags"].append({"name": "Callouts"})
     published["paths"] |= _not_vendored()
-    webhooks = {name: {"post": _operation(name)} for name in "ice ace dice pie notify".split()}
+    webhooks = published.pop("webhooks")
     if openapi.startswith("3.1"):
         return published | {"openapi": openapi, "webhooks": webhooks}
     return _of_3_0(published) | {"openapi": openapi, "x-webhooks": webhooks}
@@ -161,6 +173,21 @@ def really_published() -> dict[str, Any]:
     """Make the document with all that is known to be otherwise in it; openapi/README.md has why."""
     document = bundle()
     schemas = document["components"]["schemas"]
+    for name in _EVENTS:
+        event = schemas[f"{name}Request"]
+        own = event.pop("properties")
+        common = {key: own[key] for key in _COMMON}
+        rest = {key: own[key] for key in own if key not in _COMMON[1:]}
+        schemas["webhooksEventRequest"] = {
+            "type": "object",
+            "required": event.pop("required"),
+            "properties": common | {"event": {"type": "string", "enum": _EVENTS}},
+        }
+        base = {"$ref": f"{_REFERENCE}webhooksEventRequest"}
+        event["allOf"] = [base, {"type": "object", "properties": rest}]
+        del event["type"]
+    for name in ("ice", "ace", "pie"):
+        del document["x-webhooks"][name]["post"]["responses"]["200"]["content"]
     names = ["hangup", "continue", "park"]
     references = {name: f"{_REFERENCE}svaml.action.{name}" for name in names}
     schemas["svaml.action.patch"] = {

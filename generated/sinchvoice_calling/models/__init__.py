@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from .get_numbers_response_obj import GetNumbersResponseObj
     from .get_query_number import GetQueryNumber
     from .ice_request import IceRequest
-    from .ice_request_domain import IceRequestDomain
     from .ice_svaml import IceSvaml
     from .indications import Indications
     from .manage_conference_participant_request import ManageConferenceParticipantRequest
@@ -140,7 +139,6 @@ _HOMES = {
     "GetNumbersResponseObj": ".get_numbers_response_obj",
     "GetQueryNumber": ".get_query_number",
     "IceRequest": ".ice_request",
-    "IceRequestDomain": ".ice_request_domain",
     "IceSvaml": ".ice_svaml",
     "Indications": ".indications",
     "ManageConferenceParticipantRequest": ".manage_conference_participant_request",
@@ -228,7 +226,6 @@ __all__ = (
     "GetNumbersResponseObj",
     "GetQueryNumber",
     "IceRequest",
-    "IceRequestDomain",
     "IceSvaml",
     "Indications",
     "ManageConferenceParticipantRequest",

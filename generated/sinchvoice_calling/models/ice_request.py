@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
-from ..models.ice_request_domain import IceRequestDomain, check_ice_request_domain
+from ..models.call_domain import CallDomain, check_call_domain
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class IceRequest:
         user_rate (None | Price | str | Unset): Price per minute.
         call_resource_url (None | str | Unset): Address of the call in the region that it is in.
         cli (None | str | Unset): The caller's number; `private` if it is withheld.
-        domain (IceRequestDomain | None | str | Unset): Where the call is to end.
-        origination_type (IceRequestDomain | None | str | Unset): Where the call comes from.
+        domain (CallDomain | None | str | Unset): Where the call is to end.
+        origination_type (CallDomain | None | str | Unset): Where the call comes from.
         rdnis (None | str | Unset): The number that the call was redirected from.
     """
 
@@ -80,8 +80,8 @@ class IceRequest:
     user_rate: None | Price | str | Unset = UNSET
     call_resource_url: None | str | Unset = UNSET
     cli: None | str | Unset = UNSET
-    domain: IceRequestDomain | None | str | Unset = UNSET
-    origination_type: IceRequestDomain | None | str | Unset = UNSET
+    domain: CallDomain | None | str | Unset = UNSET
+    origination_type: CallDomain | None | str | Unset = UNSET
     rdnis: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -532,7 +532,7 @@ class IceRequest:
 
         cli = _parse_cli(d.pop("cli", UNSET))
 
-        def _parse_domain(data: object) -> IceRequestDomain | None | str | Unset:
+        def _parse_domain(data: object) -> CallDomain | None | str | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
@@ -540,16 +540,16 @@ class IceRequest:
             try:
                 if not isinstance(data, str):
                     raise TypeError()
-                domain_type_0 = check_ice_request_domain(data)
+                domain_type_0 = check_call_domain(data)
 
                 return domain_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(IceRequestDomain | None | str | Unset, data)
+            return cast(CallDomain | None | str | Unset, data)
 
         domain = _parse_domain(d.pop("domain", UNSET))
 
-        def _parse_origination_type(data: object) -> IceRequestDomain | None | str | Unset:
+        def _parse_origination_type(data: object) -> CallDomain | None | str | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
@@ -557,12 +557,12 @@ class IceRequest:
             try:
                 if not isinstance(data, str):
                     raise TypeError()
-                origination_type_type_0 = check_ice_request_domain(data)
+                origination_type_type_0 = check_call_domain(data)
 
                 return origination_type_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(IceRequestDomain | None | str | Unset, data)
+            return cast(CallDomain | None | str | Unset, data)
 
         origination_type = _parse_origination_type(d.pop("originationType", UNSET))
 
