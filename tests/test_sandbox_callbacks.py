@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sinchvoice import (
     Credentials,
     InvalidRequest,
@@ -23,17 +27,15 @@ from sinchvoice import (
 )
 from sinchvoice.callbacks import (
     AnsweredCall,
-    CallbackAnswer,
-    CallbackRefused,
     Callbacks,
     DisconnectedCall,
     Event,
     IncomingCall,
     Notification,
     PromptInput,
-    RecentlySeen,
 )
 from sinchvoice.sandbox import CallbackUrl, CallState, Sandbox, SandboxCall, faults, running
+from sinchvoice.sandbox.schema import find_problem
 from sinchvoice.svaml import (
     Answer,
     AnsweringMachineDetection,
@@ -45,6 +47,7 @@ from sinchvoice.svaml import (
     ConnectStream,
     Continue,
     Hangup,
+    Instruction,
     Menu,
     MenuOption,
     Park,
@@ -60,54 +63,11 @@ from sinchvoice.svaml import (
     TranscriptionOptions,
     WebsocketEndpoint,
 )
+from test_svaml import ACTIONS, INSTRUCTIONS
+from voice_app import NOW, App, Reply, check_callbacks
 
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 CALLER, CALLEE = PstnEndpoint("+12125550145"), PstnEndpoint("+12125550123")
 NUMBER = "+12125550160"
-
-#: An answer to an event: SVAML, an HTTP status, or bytes as they are.
-Reply = Svaml | int | bytes | None
-
-
-class App:
-    """A voice application under test, over WSGI: what it received, and what it answers."""
-
-    def __init__(self, box: Sandbox) -> None:
-        self.events: list[Event] = []
-        self.replies: dict[type, Callable[[Any], Reply]] = {}
-        self.callbacks = Callbacks(
-            Credentials(box.application_key, box.application_secret), seen=RecentlySeen()
-        )
-
-    def on(self, kind: type, *replies: Reply) -> None:
-        """Answer events of a kind so, one after the other; the last one again and again."""
-        left = list(replies)
-        self.replies[kind] = lambda _: left.pop(0) if len(left) > 1 else left[0]
-
-    def names(self) -> list[str]:
-        """The events that arrived, by their names."""
-        return [str(event.event) for event in self.events]
-
-    def last(self, kind: type) -> Any:
-        return [event for event in self.events if isinstance(event, kind)][-1]
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        try:
-            event = self.callbacks.receive_wsgi(environ)
-        except CallbackRefused as refused:
-            start_response(f"{refused.status_code} refused", [])
-            return []
-        self.events.append(event)
-        reply = self.replies.get(type(event), lambda _: None)(event)
-        if isinstance(reply, int):
-            start_response(f"{reply} as told", [])
-            return []
-        if reply is None and isinstance(event, AnsweredCall):
-            reply = Svaml(action=Continue())
-        raw = isinstance(reply, bytes)
-        answer = CallbackAnswer(reply) if raw else event.answer(reply)
-        start_response("200 OK", list(answer.headers.items()))
-        return [answer.body]
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +77,10 @@ def shared() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def box(shared: Sandbox) -> Sandbox:
+def box(shared: Sandbox) -> Iterator[Sandbox]:
     shared.reset()
-    return shared
+    yield shared
+    check_callbacks(shared)
 
 
 @pytest.fixture
@@ -584,6 +545,14 @@ def test_a_report_of_the_call_is_taken(box: Sandbox, app: App):
     assert app.names() == ["ice", "dice"]
 
 
+def test_an_application_that_answers_in_circles_ends_its_call(box: Sandbox, app: App):
+    app.on(IncomingCall, Svaml(action=RunMenu()))
+    app.on(PromptInput, Svaml(action=RunMenu()))
+    call = incoming(box)
+    assert {event.menu_result.type for event in app.events[1:-1]} == {"error"}
+    assert (call.reason, len(app.events)) == ("GENERALERROR", 101)
+
+
 def test_complaints_have_an_end(box: Sandbox, app: App):
     app.on(IncomingCall, b"{}")
     app.on(Notification, b'{"action":{"name":"hangup"}}')
@@ -894,3 +863,132 @@ def test_calls_that_were_added_can_be_driven_too(box: Sandbox, app: App):
     assert (call.reason, box.callbacks) == ("CALLEEHANGUP", [])
     with pytest.raises(InvalidRequest, match="the call is over"):
         call.hang_up()
+
+
+# --- every answer --------------------------------------------------------------------------------
+
+
+def strict(parts: Iterable[Any], key: str) -> list[Any]:
+    """Those that the strict specification knows: `answer` lets through what it does not know."""
+    return [
+        part
+        for part in parts
+        if isinstance(part, ReportCallStatus)
+        or find_problem({key: part.to_wire() if key == "action" else [part.to_wire()]}) is None
+    ]
+
+
+parts = st.sampled_from(strict((part for part, _ in INSTRUCTIONS.values()), "instructions"))
+actions = st.none() | st.sampled_from(strict((part for part, _ in ACTIONS.values()), "action"))
+
+
+@pytest.mark.parametrize("kind", [IncomingCall, AnsweredCall, PromptInput, DisconnectedCall])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(instructions=st.lists(parts, max_size=3), action=actions)
+def test_an_answer_is_taken_if_and_only_if_the_client_lets_it_through(
+    shared: Sandbox, kind: type, instructions: list[Instruction], action: Any
+):
+    if not instructions and action is None:
+        return
+    shared.reset()
+    app = shared.callback_app = App(shared)
+    given_svaml, allowed = Svaml(instructions, action), []
+
+    def answer(event: Event) -> bytes:
+        try:
+            allowed.append(bool(event.answer(given_svaml).body))
+        except InvalidRequest:
+            allowed.append(False)
+        return json.dumps(given_svaml.to_wire()).encode()
+
+    app.on(IncomingCall, Svaml(action=menu(max_digits=1)))
+    app.on(PromptInput, Svaml(action=ConnectPstn(number=CALLEE)), Svaml(action=Hangup()))
+    app.replies[kind] = answer
+    call = incoming(shared)
+    if kind is not IncomingCall:
+        call.press("1")
+    if kind is AnsweredCall:
+        call.answer()
+    if kind is DisconnectedCall:
+        call.hang_up()
+    told = [event for event in app.events if isinstance(event, Notification)]
+    complained = [event.type for event in told].count("callingerror")
+    assert allowed
+    assert complained == allowed.count(False)
+    check_callbacks(shared)
+
+
+# --- over sockets --------------------------------------------------------------------------------
+
+
+class Quiet(WSGIRequestHandler):
+    """One that says nothing, and keeps connections."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """A WSGI application at a URL."""
+    with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_callbacks_travel_over_http(box: Sandbox):
+    app = App(box)
+    app.on(IncomingCall, Svaml([Say("Hé")], ConnectPstn(number=CALLEE)))
+    with serving(app) as url, VoiceClient.from_env(box.environ) as voice:
+        box.callback_url = f"{url}/a%20b/?x=1"
+        box.callback_fallback_url = f"{url}/fallback"
+
+        def say(event: AnsweredCall) -> Reply:
+            voice.calls.say(str(event.call_id), "Hello")
+            return Svaml(action=Continue())
+
+        app.replies[AnsweredCall] = say
+        call = incoming(box)
+        call.answer()
+        call.hang_up()
+    assert app.names() == ["ice", "ace", "dice"]
+    assert {sent.url for sent in box.callbacks} == {f"{url}/a%20b/?x=1"}
+    assert len(call.heard) == 2
+
+
+def test_an_answer_that_takes_too_long_is_none():
+    release = threading.Event()
+
+    def slow(environ: Any, start_response: Any) -> list[bytes]:
+        release.wait(10)
+        return App(box)(environ, start_response)
+
+    with running(populated=False, now=NOW, callback_timeout=0.1) as box:
+        app = App(box)
+        app.on(IncomingCall, Svaml(action=Hangup()))
+        with serving(slow) as first, serving(app) as second:
+            box.callback_url, box.callback_fallback_url = first, second
+            incoming(box)
+            release.set()
+        late, ice, *_ = box.callbacks
+    assert (late.status, late.error) == (None, "there was no answer within 0.1 s")
+    assert (late.which, ice.which, ice.status) == ("primary", "fallback", 200)
+
+
+def test_an_answer_that_is_cut_or_endless_is_none(box: Sandbox):
+    def endless(environ: Any, start_response: Any) -> Iterator[bytes]:
+        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        start_response("200 OK", [("Content-Length", "300000")])
+        return iter([b" " * 300_000])
+
+    with serving(endless) as url:
+        box.callback_url = url
+        incoming(box)
+    assert "more than 262144 bytes" in str(box.callbacks[0].error)

@@ -14,7 +14,7 @@ from sinchvoice import Credentials, MxpEndpoint, PstnEndpoint, signing
 from sinchvoice.callbacks import AnsweredCall, DisconnectedCall, IncomingCall, PromptInput
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
 from sinchvoice.svaml import ConnectConf, Continue, Hangup, Menu, PlayFiles, RunMenu, Say, Svaml
-from test_sandbox_callbacks import NOW, App
+from voice_app import NOW, App, check_callbacks
 
 PHONE = {"type": "number", "endpoint": "+12125550123"}
 USER = {"type": "username", "endpoint": "alice"}
@@ -30,9 +30,10 @@ def shared() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def box(shared: Sandbox) -> Sandbox:
+def box(shared: Sandbox) -> Iterator[Sandbox]:
     shared.reset()
-    return shared
+    yield shared
+    check_callbacks(shared)
 
 
 @pytest.fixture

@@ -131,8 +131,8 @@ class Courier:
         self._hosts = tuple(host.lower() for host in hosts)
         self.timeout = float(timeout)
         self._app: _Asgi | httpx.WSGITransport | None = None
-        self._pool: httpcore.ConnectionPool | None = None
-        self._lock = threading.Lock()
+        self._pools: list[httpcore.ConnectionPool] = []
+        self._thread = threading.local()
         self._first = self.app = app
 
     @property
@@ -250,11 +250,9 @@ class Courier:
     def close(self) -> None:
         """Close connections, and end what waits."""
         self.app = None
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
+        while self._pools:
             with suppress(RuntimeError, OSError):  # a connection that is in use
-                pool.close()
+                self._pools.pop().close()
 
     def _too_late(self) -> Undelivered:
         return Undelivered(f"there was no answer within {self.timeout:g} s")
@@ -263,11 +261,13 @@ class Courier:
         self, url: str, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> tuple[int, bytes]:
         parsed = _parsed(url)
-        with self._lock:
-            if self._pool is None:
-                # Servers close idle connections: they are given up before that.
-                self._pool = httpcore.ConnectionPool(max_connections=256, keepalive_expiry=1.0)
-            pool = self._pool
+        pool: httpcore.ConnectionPool | None = getattr(self._thread, "pool", None)
+        if pool is None:
+            # A connection of its own for each thread, so that none looks through those of others.
+            # Servers close idle ones: they are given up before that.
+            pool = httpcore.ConnectionPool(max_connections=1, keepalive_expiry=1.0)
+            self._thread.pool = pool
+            self._pools.append(pool)
         host = parsed.netloc
         sent = [(b"host", host)]
         sent += [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]

@@ -68,6 +68,8 @@ NOBODY = OtherEndpoint("number", "")
 
 _READING_SPEED = 15  # characters of a text that are said in a second
 _ILLEGAL = 40001
+#: So often a call asks while nothing else happens to it: an application may answer in circles.
+_MOST_QUESTIONS = 100
 
 Event: TypeAlias = dict[str, Any]
 Kind: TypeAlias = Literal["incoming", "tts", "conference", "custom"]
@@ -219,6 +221,7 @@ class Dialog:
         self._sends = set(plan.sends)
         self._disconnect_reason: DisconnectReason | None = None
         self._by_machine = False
+        self._questions = 0
         self._room: ConnectConf | None = None
         self._recorded: StartRecording | None = None
 
@@ -311,6 +314,9 @@ class Dialog:
 
     def _ask(self, event: Event) -> Generator[Step, Stimulus, Action | Silence]:
         """Send an event and carry out the instructions of the answer; its action, if it has one."""
+        self._questions += 1
+        if self._questions > _MOST_QUESTIONS:
+            self._end(CallReason.GENERAL_ERROR, CallResult.FAILED)
         reply = yield Ask(event)
         if self.call.ended is not None:
             raise _Over
@@ -336,6 +342,7 @@ class Dialog:
             ends = self.call.ends_at
             times = [moment for moment in (until, ends) if moment is not None]
             stimulus = yield Wait(min(times, default=None))
+            self._questions = 0
             if self.call.ended is not None:
                 raise _Over
             if isinstance(stimulus, Ordered):

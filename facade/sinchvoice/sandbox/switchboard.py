@@ -51,8 +51,10 @@ __all__ = ["CallbackUrls", "Switchboard", "read_answer"]
 
 #: How many callbacks are remembered, and how many bytes of what was said in them.
 CALLBACKS, BYTES = 10_000, 32 * 2**20
-#: How many callbacks are under way at once.
-_THREADS = 32
+#: How many callbacks are under way at once, and how many threads there are for them as a rule:
+#: more of them get into each other's way unless the application takes its time.
+_MOST_THREADS, _THREADS = 32, 2
+_HIRE_AFTER = 0.05  # seconds that a callback waits for a thread before there is another one
 _PATIENCE = 60.0  # seconds
 
 _logger = logging.getLogger("uvicorn.error")
@@ -160,7 +162,9 @@ class Switchboard:
         self._changed = threading.Condition(lock)
         self._jobs: SimpleQueue[_Line | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._ticker: threading.Thread | None = None
+        self._others: list[threading.Thread] = []
+        self._is_crowded = threading.Event()
+        self._ticks = False
         self._is_closed = False
         self.reset({}, Random(0))  # noqa: S311 - dice of a test double
 
@@ -217,9 +221,10 @@ class Switchboard:
             self._is_closed = True
             self._served.clear()
             self._changed.notify_all()
-            threads = [*self._threads, *([self._ticker] if self._ticker else [])]
-        for _ in self._threads:
-            self._jobs.put(None)
+            threads = [*self._threads, *self._others]
+            for _ in self._threads:
+                self._jobs.put(None)
+            self._is_crowded.set()
         self.courier.close()
         deadline = time.monotonic() + 1
         for thread in threads:  # an application that takes its time is not waited for
@@ -254,11 +259,9 @@ class Switchboard:
             heapq.heapify(self._due)
         heapq.heappush(self._due, (due, next(self._order), line, turn))
         if not self._clock().stands_still:
-            if self._ticker is None and not self._is_closed:
-                self._ticker = threading.Thread(
-                    target=self._tick, name="sinchvoice-sandbox-calls", daemon=True
-                )
-                self._ticker.start()
+            if not self._ticks and not self._is_closed:
+                self._ticks = True
+                self._hire(self._tick)
             self._changed.notify_all()
 
     def _tick(self) -> None:
@@ -376,13 +379,28 @@ class Switchboard:
             self._schedule(not_before, line, None)
             return
         self._served.add(line)
-        if len(self._threads) < min(_THREADS, len(self._served)):
-            thread = threading.Thread(
-                target=self._work, name="sinchvoice-sandbox-callbacks", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
         self._jobs.put(line)
+        if len(self._threads) < min(_THREADS, len(self._served)):
+            self._hire(self._work)
+            if len(self._threads) == 1:
+                self._hire(self._watch)
+        elif len(self._threads) < len(self._served):
+            self._is_crowded.set()
+
+    def _hire(self, task: Callable[[], None]) -> None:
+        thread = threading.Thread(target=task, name="sinchvoice-sandbox-callbacks", daemon=True)
+        (self._threads if task == self._work else self._others).append(thread)
+        thread.start()
+
+    def _watch(self) -> None:
+        """Hire another thread whenever callbacks have to wait for one."""
+        while self._is_crowded.wait() and not self._is_closed:
+            self._is_crowded.clear()
+            time.sleep(_HIRE_AFTER)
+            with self.lock:
+                if not self._jobs.empty() and len(self._threads) < _MOST_THREADS:
+                    self._hire(self._work)
+                    self._is_crowded.set()
 
     def _work(self) -> None:
         _is_answering.set(True)
@@ -396,7 +414,11 @@ class Switchboard:
                 return
             delivery = line.outbox.popleft()
             credentials = self._applications[line.dialog.call.application_key]
-        answer = self._deliver(line, delivery, credentials)
+        try:
+            answer = self._deliver(line, delivery, credentials)
+        except Exception:
+            _logger.exception("the sandbox failed to send %s", delivery.event["event"])
+            answer = Silence.FAILED
         with self.lock:
             if line not in self._served:
                 return
