@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
+    from .opening import ArchiveInUse
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -45,6 +46,7 @@ __all__ = [
     "LAYOUTS",
     "AppToApp",
     "Archive",
+    "ArchiveInUse",
     "ArchivedReject",
     "ArrowRecords",
     "ArrowStream",
@@ -89,6 +91,7 @@ __all__ = [
 # These need DuckDB, and whoever only reads does not wait for it.
 _LAZY = {
     "Archive": "archive",
+    "ArchiveInUse": "opening",
     "ArchivedReject": "archive",
     "ArrowRecords": "arrow",
     "ArrowStream": "queries",

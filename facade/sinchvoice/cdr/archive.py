@@ -140,9 +140,12 @@ class Archive(Database):
         path: Of the file.
 
     Raises:
-        CdrError: The file is in use by another process, is not an archive, or cannot be written.
+        ArchiveInUse: Another process has the file open; a CdrError.
+        CdrError: It is not an archive, is damaged, or cannot be written.
         ImportError: The extra is not installed.
     """
+
+    _tables = ("records", "conflicts", "rejects", "files", "erasures")
 
     def __init__(
         self,

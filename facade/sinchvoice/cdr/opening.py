@@ -19,7 +19,7 @@ from .workspace import Workspace, remove_abandoned
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ArchiveFile", "InUse", "is_database", "put_new"]
+__all__ = ["ArchiveFile", "ArchiveInUse", "is_database", "put_new"]
 
 _BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB writes beside a file."""
@@ -28,8 +28,8 @@ _ASK_AGAIN = 0.1
 _PURPOSE = "work"
 
 
-class InUse(CdrError):
-    """Another process has the archive open."""
+class ArchiveInUse(CdrError):
+    """Another process has the archive open; `wait=` of `Archive` waits for it."""
 
 
 class ArchiveFile:
@@ -150,7 +150,7 @@ class ArchiveFile:
                     self.connection, self._identity = connection, identity
                     return
                 connection.close()
-            except InUse:
+            except ArchiveInUse:
                 if time.monotonic() >= until:
                     raise
             finally:
@@ -270,7 +270,7 @@ class ArchiveFile:
                 "or move that file away and load the same files again"
             )
         elif "Could not set lock" in str(error):
-            kind = InUse
+            kind = ArchiveInUse
             problem = "another process has the archive open: close it there, or wait"
         elif "different configuration" in str(error):
             problem = "this process has the archive open already: use that one, or close it"

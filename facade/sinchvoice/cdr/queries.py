@@ -49,6 +49,7 @@ _EXPLAIN = re.compile(
     re.IGNORECASE | re.DOTALL,
 ).match
 _TREE = "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)"
+_NO_TABLE = re.compile(r"Catalog Error: Table with name (.*) does not exist!").match
 _FUNCTION_NAMES = re.compile(r'"function_name":"([^"]*)"').findall
 _REFUSED = frozenset(
     "add_grammar_extension arrow_scan arrow_scan_dumb checkpoint create_external_resource "
@@ -82,6 +83,8 @@ class Database(ABC):
 
     _duckdb: Any
     _connection: duckdb.DuckDBPyConnection
+    _tables: tuple[str, ...] = ()
+    """That can be asked."""
 
     def __init__(self, place: str = "") -> None:
         self._place = place
@@ -182,6 +185,11 @@ class Database(ABC):
         except self._duckdb.Error as error:
             if is_damage(error):
                 raise CdrError(reason(error), self._place) from error
+            if missing := _NO_TABLE(str(error)):
+                *names, last = self._tables
+                raise CdrError(
+                    f"there is no table {missing[1]!r}: there are {', '.join(names)} and {last}"
+                ) from error
             raise CdrError(f"the query fails: {error}") from error
 
     def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
