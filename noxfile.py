@@ -228,8 +228,9 @@ def bench(session: nox.Session) -> None:
     """Measure speed, each figure against a baseline of the same run."""
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
+    install_groups(session, "arrow")  # for cdr-others
     install_wheel(session, "cdr", "sandbox")
-    names = ["signing", "calls", "load", "cdr", "cdr-archive", "cdr-daily", "cdr-many", "cdr-scan"]
+    names = "signing calls load cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
     session.run("python", "scripts/bench.py", *(session.posargs or names))
 
 
