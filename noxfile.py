@@ -283,7 +283,8 @@ def run_files(session: nox.Session, folder: str) -> None:
     install_groups(session, "test")
     install_wheel(session, "cdr", "sandbox")
     files = sorted(str(file) for file in Path(folder).glob("*.py"))
-    session.run("pytest", "--capture=no", *files, *session.posargs)
+    patience = ("-o", "faulthandler_timeout=4000")  # seconds for one of them
+    session.run("pytest", "--capture=no", *patience, *files, *session.posargs)
 
 
 def run_judge(
