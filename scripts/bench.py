@@ -211,8 +211,10 @@ def cdr_archive() -> bool:
 
 def cdr_daily() -> bool:
     """One more daily file costs little more than the first, however many records there are."""
-    # The aim is 1.3, 1.6, 2.2 and 3.0 warm, 1.6, 2.2, 3.5 and 6.0 for the first load. The scan of
-    # the keys keeps it from that: 7 to 9 ns for each archived record.
+    # The aim is 1.3, 1.6, 2.2 and 3.0 warm, 1.6, 2.2, 3.5 and 6.0 for the first load. Of the 45 ms
+    # without an archive, 1.3 leaves 15. The keys take 6 to 7 ns a record, 10 ms for 1.5 million, and
+    # the five known calls 20: their rows are in five places of the archive (6 ms), what is known of
+    # them elsewhere (7 ms), and they go to `conflicts` (7 ms), whatever the size of the archive.
     limits = {
         1_500_000: (1.9, 2.2),
         4_000_000: (2.4, 2.8),
@@ -303,7 +305,7 @@ def cdr_others() -> bool:
     from sinchvoice.sandbox import Planted, cdr_files
 
     sides = ("csv", "duckdb", "polars", "pyarrow", "pandas", "read", "scan", "archive")
-    records, good = CDR_RECORDS * 5, True
+    records, found = CDR_RECORDS * 5, (0, Decimal(0))
     with TemporaryDirectory() as folder:
         clean, broken = Path(folder) / "clean", Path(folder) / "broken"
         clean.mkdir()
@@ -322,11 +324,11 @@ def cdr_others() -> bool:
                 seconds, peak = (median(float(turn[n]) for turn in turns) for n in (0, 1))
                 calls, cost = turns[0][2:]
                 print(f"{side:10} {seconds:8.2f} {peak / 1024:8.0f} {calls:>10} {cost:>16}")
-            if files == broken:
-                total = truth.total
-                print(f"{'truth':10} {'':8} {'':8} {total.loaded:>10} {total.cost:>16}")
-                good &= (int(calls), Decimal(cost)) == (total.loaded, total.cost)
-    return good
+                if side == "archive":
+                    found = int(calls), Decimal(cost)
+        expected = truth.total.loaded, truth.total.cost
+        print(f"{'truth':10} {'':8} {'':8} {expected[0]:>10} {expected[1]:>16}")
+    return found == expected
 
 
 def _counted(side: str, files: Path) -> list[str]:
