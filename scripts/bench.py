@@ -212,9 +212,9 @@ def cdr_archive() -> bool:
 def cdr_daily() -> bool:
     """One more daily file costs little more than the first, however many records there are."""
     # The aim is 1.3, 1.6, 2.2 and 3.0 warm, 1.6, 2.2, 3.5 and 6.0 for the first load. Of the 45 ms
-    # without an archive, 1.3 leaves 15. The keys take 6 to 7 ns a record, 10 ms for 1.5 million, and
+    # without an archive, 1.3 leaves 15. The keys take 6 to 7 ns a record, 10 ms at 1.5 million, and
     # the five known calls 20: their rows are in five places of the archive (6 ms), what is known of
-    # them elsewhere (7 ms), and they go to `conflicts` (7 ms), whatever the size of the archive.
+    # them elsewhere (7 ms), and they go to `conflicts` (7 ms), whatever size the archive is.
     limits = {
         1_500_000: (1.9, 2.2),
         4_000_000: (2.4, 2.8),

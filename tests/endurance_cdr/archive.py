@@ -36,7 +36,7 @@ def test_after_fifty_kills_in_the_middle_of_a_load_the_tables_are_what_they_woul
 
 
 def test_a_kill_between_two_files_of_a_transaction_leaves_whole_transactions(folder: Path):
-    check_kills_between(folder, [*range(1, 60, 6), 49, 50, 51])
+    check_kills_between(folder, [1, 7, 13, 19, 25, 31, 37, 43, 49, 50, 51, 55, 59])
 
 
 def test_an_archive_and_its_log_that_are_damaged_are_refused_or_say_what_they_said_before(
