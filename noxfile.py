@@ -219,8 +219,9 @@ def bench(session: nox.Session) -> None:
     """Measure speed, each figure against a baseline of the same run."""
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
+    install_groups(session, "arrow")  # for cdr-others
     install_wheel(session, "cdr", "sandbox")
-    names = ["signing", "calls", "load", "cdr", "cdr-archive", "cdr-daily", "cdr-many", "cdr-scan"]
+    names = "signing calls load cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
     session.run("python", "scripts/bench.py", *(session.posargs or names))
 
 
@@ -273,7 +274,8 @@ def run_files(session: nox.Session, folder: str) -> None:
     install_groups(session, "test")
     install_wheel(session, "cdr", "sandbox")
     files = sorted(str(file) for file in Path(folder).glob("*.py"))
-    session.run("pytest", "--capture=no", *files, *session.posargs)
+    patience = ("-o", "faulthandler_timeout=4000")  # seconds for one of them
+    session.run("pytest", "--capture=no", *patience, *files, *session.posargs)
 
 
 def run_judge(
