@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 __all__ = [
     "amount",
     "exact_json",
+    "flag",
     "http_date",
     "json_object",
     "number",
@@ -91,6 +92,13 @@ def number(value: object) -> int | Decimal | None:
     """A number, as text or not: an integer if it is whole, otherwise exact."""
     whole = whole_number(value)
     return amount(value) if whole is None else whole
+
+
+def flag(value: object) -> bool | None:
+    """True or false, also if it is written as text."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
 
 
 def timestamp(value: object) -> datetime | None:
