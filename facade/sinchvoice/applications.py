@@ -415,16 +415,9 @@ def _url(name: str, value: object) -> str | None:
 # --- answers ------------------------------------------------------------------------------------
 
 
-def _listed(value: object) -> list[Any]:
-    """A list, or what stands there in place of one; nothing of null."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 def _numbers(raw: Mapping[str, Any]) -> list[ApplicationNumber]:
     found = []
-    for each in _listed(raw.get("numbers")):
+    for each in decoding.listed(raw.get("numbers")):
         entry = each if isinstance(each, Mapping) else {"number": each}
         number = decoding.text(entry.get("number"))
         if number is None:
@@ -454,7 +447,7 @@ def _any_case(entry: Mapping[str, Any], name: str) -> str | None:
 
 def _callback_urls(raw: Mapping[str, Any]) -> CallbackUrls:
     # An object in version 1.0.1, a list of objects in 1.0.0, absent if nothing is set.
-    urls = next((each for each in _listed(raw.get("url")) if isinstance(each, Mapping)), {})
+    urls = next((each for each in decoding.listed(raw.get("url")) if isinstance(each, Mapping)), {})
     return CallbackUrls(
         primary=decoding.text(urls.get("primary")),
         fallback=decoding.text(urls.get("fallback")),

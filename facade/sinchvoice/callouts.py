@@ -1,4 +1,4 @@
-"""Callouts: calls that the platform places, to say a text, to fill a conference, or to obey SVAML."""
+"""Callouts: calls that the platform places, to say a text, for a conference, or to obey SVAML."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .svaml import ConferenceDtmfOptions, MusicOnHold, Svaml
 
 __all__ = ["AsyncCallouts", "Callout", "Callouts"]
+
+_HEADER_NAME = re.compile(r"X-CB-[a-z0-9!#$%&'*+.^_`|~-]+", re.IGNORECASE)
 
 #: Whom to call: an endpoint, or text as `endpoints.parse` understands it.
 Destination: TypeAlias = str | PstnEndpoint | MxpEndpoint | SipEndpoint
@@ -540,9 +542,7 @@ def _endpoint(destination: object) -> PstnEndpoint | MxpEndpoint | SipEndpoint:
     if isinstance(destination, PstnEndpoint | MxpEndpoint | SipEndpoint):
         return destination
     raise _refused(
-        "destination",
-        destination,
-        "give a phone number, an app user or a SIP address; see Endpoint",
+        "destination", destination, "give a PstnEndpoint, MxpEndpoint or SipEndpoint, or text"
     )
 
 
@@ -643,9 +643,7 @@ def _callback_headers(headers: object) -> Mapping[str, str]:
     if len(headers) > 5:
         raise _refused("callback_headers", headers, "give at most 5, as Sinch drops the others")
     for name, value in headers.items():
-        if not isinstance(name, str) or not re.fullmatch(
-            r"(?i)X-CB-[a-z0-9!#$%&'*+.^_`|~-]+", name
-        ):
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise InvalidRequest(
                 f"callback_headers has the name {shown(name)}",
                 parameter="callback_headers",

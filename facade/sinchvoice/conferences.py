@@ -77,7 +77,7 @@ class Conference(data.Model):
     """
 
     conference_id: str
-    participants: tuple[ConferenceParticipant, ...] = attrs.field(default=(), converter=tuple)
+    participants: tuple[ConferenceParticipant, ...] = ()
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def _values(self) -> dict[str, Any]:
@@ -384,23 +384,17 @@ def _manage(
 def _conference(raw: Mapping[str, Any], conference_id: str) -> Conference:
     wrapped = raw.get("ConferenceInfoResponse")  # version 1.0.0
     content = wrapped if isinstance(wrapped, Mapping) else raw
-    participants = content.get("participants")
-    if participants is None:
-        participants = []
-    elif isinstance(participants, Mapping):
-        participants = [participants]
-    if not isinstance(participants, list):
-        raise ValueError("the participants are not a list")
+    participants = decoding.listed(content.get("participants"))
     return Conference(
         conference_id=conference_id,
-        participants=tuple(
-            _participant(each) for each in participants if isinstance(each, Mapping)
-        ),
+        participants=tuple(_participant(each) for each in participants),
         raw=raw,
     )
 
 
-def _participant(raw: Mapping[str, Any]) -> ConferenceParticipant:
+def _participant(raw: object) -> ConferenceParticipant:
+    if not isinstance(raw, Mapping):
+        raise ValueError("a participant is not an object")
     return ConferenceParticipant(
         call_id=decoding.text(raw.get("id")) or decoding.text(raw.get("callId")),
         cli=decoding.text(raw.get("cli")),

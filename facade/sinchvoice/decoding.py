@@ -22,6 +22,7 @@ __all__ = [
     "flag",
     "http_date",
     "json_object",
+    "listed",
     "number",
     "open_enum",
     "refuse_constant",
@@ -86,6 +87,13 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < _WHOLE_DIGITS:
         return int(value) if value == value.to_integral_value() else None
     return None
+
+
+def listed(value: object) -> list[Any]:
+    """A list, or the one thing that stands in place of it; nothing of null."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def number(value: object) -> int | Decimal | None:
