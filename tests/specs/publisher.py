@@ -149,7 +149,6 @@ def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
         "schema": {"type": "string"},
     }
     published["info"] = {"title": "Voice API", "version": vendored["info"]["version"]}
-    published["tags"].append({"name": "Callouts"})
     published["paths"] |= _not_vendored()
     webhooks = {name: {"post": _operation(name)} for name in "ice ace dice pie notify".split()}
     if openapi.startswith("3.1"):
@@ -180,6 +179,24 @@ def really_published() -> dict[str, Any]:
     for end, form in (("Pstn", "e164 for numbers"), ("Mxp", "user name"), ("Sip", "sip address")):
         schemas[f"destination{end}"]["properties"]["endpoint"]["format"] = form
     schemas["price"]["properties"]["amount"]["format"] = "float"
+    kinds = ["tts", "conference", "custom"]
+    for kind in kinds:
+        schemas[f"{kind}CalloutRequest"] = {
+            "type": "object",
+            "properties": {
+                "method": {"type": "string", "enum": [f"{kind}Callout"]},
+                f"{kind}Callout": {"$ref": f"{_REFERENCE}{kind}Callout"},
+            },
+        }
+        schemas[f"{kind}Callout"]["properties"]["cli"]["format"] = "e.164"
+    schemas["conferenceCallout"]["properties"]["locale"]["format"] = "ISO 639"
+    references = {f"{kind}Callout": f"{_REFERENCE}{kind}CalloutRequest" for kind in kinds}
+    schemas["CalloutRequest"] = {
+        "type": "object",
+        "required": ["method"],
+        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "discriminator": {"propertyName": "method", "mapping": references},
+    }
     return document
 
 
@@ -235,18 +252,18 @@ def _of_3_0(value: Any) -> Any:
 
 
 def _not_vendored() -> dict[str, Any]:
-    number = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
-        "/calling/v1/callouts": {"post": _operation("Callouts")},
-        "/calling/v1/conferences/id/{conferenceId}": {
-            "parameters": [number | {"name": "conferenceId"}],
-            "get": _operation("Calling_GetConferenceInfo"),
-            "delete": _operation("Calling_KickConferenceAll"),
+        "/v2/things": {"post": _operation("Things_Make")},
+        "/v2/things/id/{name}": {
+            "parameters": [name],
+            "get": _operation("Things_Get"),
+            "delete": _operation("Things_Remove"),
         },
-        "/v1/calling/query/number/{number}": {
-            "servers": [{"url": "https://callingapi.sinch.com"}],
-            "parameters": [number],
-            "get": _operation("Calling_QueryNumber"),
+        "/v2/words/{name}": {
+            "servers": [{"url": "https://words.sinch.com"}],
+            "parameters": [name],
+            "get": _operation("Words_Get"),
         },
     }
 
@@ -255,7 +272,7 @@ def _operation(name: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}callHeader"}}}
     return {
         "operationId": name,
-        "tags": ["Callouts"],
+        "tags": ["Things"],
         "x-codeSamples": [{"lang": "Java", "source": "// nothing to see"}],
         "responses": {"200": {"description": "Success.", "content": content}},
     }
