@@ -6,9 +6,9 @@ outside the package: loading it imports nothing but pytest, until a fixture is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from sinchvoice import AsyncVoiceClient, VoiceClient
     from sinchvoice.sandbox import Sandbox
 
-__all__ = ["async_voice_client", "sinch_sandbox", "voice_client"]
+__all__ = [
+    "async_voice_client",
+    "sinch_callback_app",
+    "sinch_callback_url",
+    "sinch_environ",
+    "sinch_sandbox",
+    "voice_client",
+]
 
 
 @pytest.fixture(scope="session")
@@ -29,15 +36,41 @@ def _sinch_sandbox() -> Iterator[Sandbox]:
         yield box
 
 
+@pytest.fixture(scope="session")
+def sinch_environ(_sinch_sandbox: Sandbox) -> Mapping[str, str]:
+    """What `sinch_sandbox.environ` has: key, secret and URLs, for what is made before a test."""
+    return _sinch_sandbox.environ
+
+
 @pytest.fixture
-def sinch_sandbox(_sinch_sandbox: Sandbox) -> Sandbox:
+def sinch_callback_app() -> Callable[..., Any] | None:
+    """An ASGI or WSGI application that `sinch_sandbox` calls back: override it with yours."""
+    return None
+
+
+@pytest.fixture
+def sinch_callback_url() -> str | None:
+    """A URL that `sinch_sandbox` calls back, or the path of your application: override it."""
+    return None
+
+
+@pytest.fixture
+def sinch_sandbox(
+    _sinch_sandbox: Sandbox,
+    sinch_callback_app: Callable[..., Any] | None,
+    sinch_callback_url: str | None,
+) -> Iterator[Sandbox]:
     """A local Sinch Voice without calls, faults or memory of other tests.
 
     One server serves the whole test run; each test gets it as new. Its time stands still until
-    `sinch_sandbox.clock.advance()`. `sinch_sandbox.populate()` adds calls.
+    `sinch_sandbox.clock.advance()`. `sinch_sandbox.populate()` adds calls. It calls the fixtures
+    `sinch_callback_app` and `sinch_callback_url` back.
     """
     _sinch_sandbox.reset()
-    return _sinch_sandbox
+    _sinch_sandbox.callback_app = sinch_callback_app
+    _sinch_sandbox.callback_url = sinch_callback_url
+    yield _sinch_sandbox
+    _sinch_sandbox.callback_app = None
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from spec_diff import Change, Level, worst
+from spec_diff import Change, Level, Note, worst
 from spec_diff.findings import quoted
 from spec_diff.keywords import canonical
-from spec_diff.report import row, touched, values
+from spec_diff.report import row, told, touched, values
 
 _DIRECTION = (
     "Everything is told from ours to theirs: what is gone is in our file alone, what is new or has "
@@ -39,6 +39,7 @@ class Findings:
         overrides: That file, as `openapi/upstream.yaml`.
         unused: The lines of its entries that match no difference.
         aside: Operations and webhooks that we do not vendor.
+        notes: What else there is to know about the document.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Findings:
     overrides: str
     unused: Sequence[int]
     aside: Sequence[str]
+    notes: Sequence[Note] = ()
 
     @property
     def worst(self) -> Level | None:
@@ -94,6 +96,9 @@ def report(findings: Findings, fail_on: Level, form: str = "text") -> str:
         f"Accepted: {findings.accepted} differences, in {findings.overrides}.{_unused(findings)}",
         f"Left aside, as we do not vendor it: {_listed(findings.aside)}.",
     ]
+    if findings.notes:
+        noted = [quoted(printable(told(note))) for note in findings.notes]
+        parts.append("To be known about the document:\n\n- " + "\n- ".join(_shortened(noted)))
     write = {"text": _text, "markdown": _markdown}[form]
     for name, some in found.items():
         parts += write(name, some[:_MOST_FACTS])
@@ -183,8 +188,8 @@ def _shortened(places: Sequence[str]) -> list[str]:
 
 def _summary(some: Sequence[Fact]) -> str:
     counts = Counter(fact.change.level for fact in some)
-    told = ", ".join(f"{counts[one]} {one.name}" for one in sorted(counts, reverse=True))
-    return told or "no difference"
+    listed = ", ".join(f"{counts[one]} {one.name}" for one in sorted(counts, reverse=True))
+    return listed or "no difference"
 
 
 def _text(name: str, some: Sequence[Fact]) -> list[str]:
@@ -192,8 +197,8 @@ def _text(name: str, some: Sequence[Fact]) -> list[str]:
     for fact in some:
         change = fact.change
         lines = [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
-        if told := values(change):
-            lines.append(f"      value {told}")  # `::` at the start would be a command
+        if value := values(change):
+            lines.append(f"      value {value}")  # `::` at the start would be a command
         lines += [f"      {one}" for one in (*change.operations, *_shortened(fact.places))]
         if reached := touched(change):
             lines.append(f"      touches {', '.join(reached)}")
@@ -208,8 +213,8 @@ def _markdown(name: str, some: Sequence[Fact]) -> list[str]:
         for fact in some:
             if fact.change.level is level:
                 change = fact.change
-                told = [quoted(told)] if (told := values(change)) else []
-                what = [change.message, f"`{change.id}`", *told]
+                value = [quoted(value)] if (value := values(change)) else []
+                what = [change.message, f"`{change.id}`", *value]
                 where = [*map(quoted, change.operations), *_shortened(fact.places)]
                 lines.append(row(what, where, [quoted(one) for one in touched(change)]))
     return ["\n".join(lines)]

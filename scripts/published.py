@@ -7,7 +7,7 @@ large, cut off or from elsewhere, or it is no document at all. `spec_diff.parse`
 import asyncio
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +15,7 @@ import httpx
 from spec_diff import Document, Node, SpecDiffError
 from spec_diff.documents import escape
 from spec_diff.operations import WEBHOOKS, webhooks
+from spec_diff.reading import decode
 
 METHODS = "get put post delete options head patch trace".split()
 _KEPT = "openapi", "info", "security"
@@ -102,7 +103,7 @@ def text(content: bytes, name: str, limits: Limits = LIMITS) -> str:
     if len(content) > limits.size:
         raise PublishedError(f"{name}: larger than the {limits.size} bytes that are put up with")
     try:
-        result = content.decode("utf-8-sig")
+        result = decode(content)
     except UnicodeDecodeError as error:
         raise PublishedError(f"{name}: not UTF-8 at byte {error.start}") from error
     start = result.lstrip()
@@ -196,7 +197,7 @@ def reduced(
             item[event.method] = event.node.value
             lines |= _moved(lines, event.item.pointer, f"/webhooks/{escape(event.path)}")
     data["components"] = _components(document, data)
-    return Document(document.name, data, lines)
+    return replace(document, data=data, lines=lines)
 
 
 def without(
@@ -212,7 +213,7 @@ def without(
             data[key] = {
                 name: item for name, item in items.items() if f"webhook {name}" not in events
             }
-    return Document(document.name, data, document.lines)
+    return replace(document, data=data)
 
 
 def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
@@ -250,8 +251,8 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
     before = {"openapi": ours.data["openapi"], "components": ours.data.get("components", {})}
     after = {"openapi": whole.data["openapi"], "components": _components(whole, paths)}
     return (
-        Document(ours.name, before | {"paths": paths}, ours.lines),
-        Document(whole.name, after | {"paths": paths}, whole.lines),
+        replace(ours, data=before | {"paths": paths}),
+        replace(whole, data=after | {"paths": paths}),
     )
 
 

@@ -89,7 +89,7 @@ def examine(theirs: Document, folder: Path) -> Findings:
     events = dict.fromkeys(
         f"webhook {name}" for key in WEBHOOKS for name in _object(theirs.data.get(key))
     )
-    wanted = list[str]()
+    wanted, met = list[str](), list[str]()
     for name, spec in specs_lock.read(folder).specs.items():
         ours = parse((folder / f"{name}.yaml").read_text("utf-8"), f"openapi/{name}.yaml")
         pairs = counterparts(operations(ours), published)
@@ -102,11 +102,12 @@ def examine(theirs: Document, folder: Path) -> Findings:
         wanted += [one for one in names if one not in spec.absent]
         aside -= {operation.name for operation in pairs.values() if operation is not None}
         events = {one: None for one in events if one not in sent.values()}
+        met += filter(None, sent.values())
         found[ours.name] = differences(ours, theirs, pairs, sent, spec.absent)
-    if len(aside) == len(published):
+    if len(aside) == len(published) and not met:
         raise PublishedError(
-            f"{theirs.name}: has no operation of ours: is it the right document? Looked for "
-            f"{_some(wanted)}; found {_some(sorted(aside)) or 'none at all'}"
+            f"{theirs.name}: has no operation or webhook of ours: is it the right document? Looked "
+            f"for {_some(wanted)}; found {_some(sorted(aside)) or 'none at all'}"
         )
     changes = {name: _decided(some, overrides) for name, some in found.items()}
     unused = [one for one in overrides if not any(map(one.fits, chain(*found.values())))]
@@ -119,6 +120,7 @@ def examine(theirs: Document, folder: Path) -> Findings:
         overrides=f"openapi/{OVERRIDES}",
         unused=[one.line or 0 for one in unused],
         aside=[*sorted(aside), *events],
+        notes=theirs.notes,
     )
 
 

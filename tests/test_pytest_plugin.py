@@ -78,7 +78,7 @@ def test_the_fixtures_work_for_whoever_installs_the_extra(tmp_path: Path):
 
 def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path):
     shown = run(tmp_path, "", "--fixtures")
-    for name in ("sinch_sandbox", "voice_client", "async_voice_client"):
+    for name in ("sinch_sandbox", "sinch_callback_app", "voice_client", "async_voice_client"):
         assert re.search(rf"^{name} .*pytest_sinchvoice.*\n    An? ", shown, re.MULTILINE)
 
 
@@ -120,3 +120,45 @@ def test_loading_the_plugin_imports_nothing_but_pytest():
 @pytest.mark.parametrize("name", ["sinch_sandbox", "voice_client", "async_voice_client"])
 def test_the_fixtures_are_here_too(name: str, request: pytest.FixtureRequest):
     assert request.getfixturevalue(name) is not None
+
+
+def test_the_examples_of_the_sandbox_pass(tmp_path: Path):
+    voice, tests = (
+        re.findall(
+            r"^```python\n(.*?)```",
+            (README.parent / "docs" / page).read_text("utf-8"),
+            re.MULTILINE | re.DOTALL,
+        )[0]
+        for page in ("callbacks.md", "sandbox.md")
+    )
+    (tmp_path / "voice.py").write_text(voice, encoding="utf-8")
+    assert "3 passed" in run(tmp_path, tests)
+
+
+CALLED_BACK = """
+import pytest
+
+
+@pytest.fixture
+def sinch_callback_url():
+    return "http://127.0.0.1:1/sinch"
+
+
+def test_a_url_is_called(sinch_sandbox):
+    sinch_sandbox.incoming_call(from_="alice", to="+12125550123")
+    assert {sent.url for sent in sinch_sandbox.callbacks} == {"http://127.0.0.1:1/sinch"}
+
+
+class TestAnother:
+    @pytest.fixture
+    def sinch_callback_url(self):
+        return None
+
+    def test_none_is_called(self, sinch_sandbox, sinch_environ):
+        assert sinch_sandbox.callback_url is None
+        assert sinch_environ == sinch_sandbox.environ
+"""
+
+
+def test_a_url_can_be_called_back_for_some_tests(tmp_path: Path):
+    assert "2 passed" in run(tmp_path, CALLED_BACK)

@@ -252,7 +252,10 @@ def test_an_unknown_call_is_40400(voice: VoiceClient):
         (b'{"action":"hangup"}', "no action is named None"),
         (b'{"action":{"name":"hangup","x":1}}', "hangup: Additional properties are not allowed"),
         (b'{"instructions":[{"name":"hangup"}]}', "no instruction is named 'hangup'"),
-        (b'{"instructions":[{"name":"reportCallStatus"}]}', "no instruction is named"),
+        (
+            b'{"instructions":[{"name":"reportCallStatus"}]}',
+            "reportCallStatus is no instruction of a request",
+        ),
         (b'{"instructions":[]}', "neither an instruction nor an action"),
         (
             b'{"instructions":[],"action":{"name":"hangup"}}',

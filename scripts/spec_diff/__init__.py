@@ -10,12 +10,14 @@ from .comparison import differences
 from .documents import Document, Node, parse, read
 from .impact import assess, overlays_of
 from .model import Change, Level, OverlayAction, SpecDiffError, worst
+from .reading import Note
 
 __all__ = [
     "Change",
     "Document",
     "Level",
     "Node",
+    "Note",
     "OverlayAction",
     "SpecDiffError",
     "compare",

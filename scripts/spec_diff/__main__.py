@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpecDiffError as error:
         print(f"{printable(str(error))}\nNothing was compared.", file=sys.stderr)
         return 2
-    show(FORMATS[options.format](changes, old.name, new.name))
+    notes = [*old.notes, *new.notes]
+    show(FORMATS[options.format](changes, old.name, new.name, notes))
     level = worst(changes)
     return 1 if level is not None and level >= Level[options.fail_on] else 0
 

@@ -139,6 +139,8 @@ class _Operation:
 
     def compare(self, old: Operation, new: Operation) -> None:
         """Compare an operation with its counterpart."""
+        if self._is_elsewhere(old.node, new.node, self.spot):
+            return
         self._naming(old, new)
         self._deprecation(old, new)
         self._servers(old, new)
@@ -152,6 +154,8 @@ class _Operation:
 
     def compare_response(self, old: Node, new: Node, status: str) -> None:
         """Compare what an operation answers."""
+        if self._is_elsewhere(old, new, self.spot.at(status)):
+            return
         for one, other in self._media(old, new, "response-media-type", self.spot.at(status)):
             self._schema(one, other, "response-body", self.spot.at(f"{status} body"))
         for key, before, after in _both(headers(old), headers(new)):
@@ -164,6 +168,13 @@ class _Operation:
                 spot.note(f"{kind}-response-header-removed", header, inside(new, "headers"), name)
             else:
                 spot.note("response-header-added", inside(old, "headers"), header, None, name)
+
+    def _is_elsewhere(self, old: Node, new: Node, spot: Spot) -> bool:
+        """Tell whether something is described in another document, and note if not in the same."""
+        urls = old.elsewhere, new.elsewhere
+        if urls[0] != urls[1]:
+            spot.note("reference-changed", old, new, *urls)
+        return urls != (None, None)
 
     def _naming(self, old: Operation, new: Operation) -> None:
         if old.id != new.id:
@@ -324,6 +335,8 @@ class _Operation:
     def _request_body(self, old: Operation, new: Operation) -> None:
         before, after = old.node.get("requestBody"), new.node.get("requestBody")
         if before and after:
+            if self._is_elsewhere(before, after, self.spot.at("request body")):
+                return
             kinds = "request-body-became-required", "request-body-became-optional"
             self.spot.flag("required", before, after, *kinds)
             for one, other in self._media(before, after, "request-body-media-type", self.spot):
@@ -384,6 +397,8 @@ class _Operation:
 
     def _schema(self, old: Node, new: Node, role: str, spot: Spot) -> None:
         """Compare the schemas of two parameters, headers or media types."""
+        if self._is_elsewhere(old, new, spot):
+            return
         for finding in self.schemas.findings(Pair(schema_of(old), schema_of(new), role)):
             path = finding.path.removeprefix(".")
             place = f"{spot.place.removesuffix(' body')} {quoted(path)}" if path else spot.place
@@ -395,6 +410,8 @@ class _Event(_Operation):
 
     def compare(self, old: Operation, new: Operation) -> None:
         """Compare an event with its counterpart."""
+        if self._is_elsewhere(old.node, new.node, self.spot):
+            return
         self._naming(old, new)
         self._deprecation(old, new)
         self._parameters(old, new)
@@ -408,6 +425,8 @@ class _Event(_Operation):
     def compare_response(self, old: Node, new: Node, status: str) -> None:
         """Compare how an event may be answered."""
         spot = self.spot.at(f"answer {status}")
+        if self._is_elsewhere(old, new, spot):
+            return
         for one, other in self._media(old, new, "request-body-media-type", spot):
             self._schema(one, other, "request-body", spot.at(f"{spot.place} body"))
             self._encoding(one, other)
@@ -443,6 +462,8 @@ class _Event(_Operation):
     def _request_body(self, old: Operation, new: Operation) -> None:
         before, after = old.node.get("requestBody"), new.node.get("requestBody")
         if before and after:
+            if self._is_elsewhere(before, after, self.spot.at("event body")):
+                return
             kinds = "webhook-body-became-required", "webhook-body-became-optional"
             self.spot.flag("required", before, after, *kinds)
             for one, other in self._media(before, after, "webhook-media-type", self.spot):

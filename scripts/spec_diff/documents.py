@@ -9,11 +9,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from .model import SpecDiffError
+from .reading import Note, decode, read_text
 from .reading import escape as escape
-from .reading import read_text
 
 MAX_BYTES = 20 * 2**20
 _NAMES = frozenset({"$id", "$anchor", "$dynamicAnchor"})
+# The only member of what stands in for something in a document that is not read.
+ELSEWHERE = "$elsewhere"
 
 # Data, not a part of the description: what looks like a reference in there is none.
 DATA = frozenset("example examples default const enum mapping".split())
@@ -34,12 +36,17 @@ class Document:
         lines: The line of each JSON pointer, if the document was read from text.
         open: Reads a file that is named relative to this one; None if references to other files
             must not be followed.
+        notes: What a reader of a comparison has to know, of all the files that belong together.
+            References that lead elsewhere are added when they are met.
+        unread: Those that have been added.
     """
 
     name: str
     data: dict[str, Any]
     lines: Mapping[str, int] = field(default_factory=dict, repr=False)
     open: Callable[[str], "Document"] | None = field(default=None, repr=False)
+    notes: list[Note] = field(default_factory=list, repr=False)
+    unread: set[str] = field(default_factory=set, repr=False)
 
     @property
     def root(self) -> "Node":
@@ -66,9 +73,15 @@ class Document:
             reference: The reference.
             near: The pointer of where it stands: anchors and ids are looked up from there outwards.
 
+        Returns:
+            What it names; a value that only equals itself if that is in a document that is not
+            read, as one on another host.
+
         Raises:
-            SpecDiffError: If it leads nowhere, or to where nothing is fetched from.
+            SpecDiffError: If it leads nowhere.
         """
+        if self._leads_out(reference):
+            return self._elsewhere(reference, near)
         if not self._named:
             near = ""
         if (reference, near) not in self._resolved:
@@ -85,7 +98,8 @@ class Document:
         if file in self._named:
             node = self._nearest(self._named[file], near)
         elif file:
-            node = self._other(file, reference).root
+            assert self.open is not None  # or it would lead out
+            node = self.open(unquote(file)).root
         else:
             node = self._resource(near) if fragment.startswith("/") else self.root
         if fragment and not fragment.startswith("/"):
@@ -97,6 +111,21 @@ class Document:
         if found is None:
             raise SpecDiffError(f"{self.name}: the reference {reference} leads nowhere")
         return found
+
+    def _leads_out(self, reference: str) -> bool:
+        file = reference.partition("#")[0]
+        if not file or file in self._named:
+            return False
+        return self.open is None or "://" in file or file.startswith(("/", "\\", "file:"))
+
+    def _elsewhere(self, reference: str, near: str) -> "Node":
+        """Return what stands in for something that is not read; nothing is ever fetched."""
+        if reference not in self.unread:
+            self.unread.add(reference)
+            text = f"the reference `{reference}` leads out of the document and is not followed"
+            advice = "what is there is not compared: bundle the document to compare it"
+            self.notes.append(Note(self.name, self.line(near), f"{text}; {advice}"))
+        return Node(self, f"{near}/$ref", {ELSEWHERE: reference})
 
     @cached_property
     def _named(self) -> dict[str, list["Node"]]:
@@ -132,14 +161,6 @@ class Document:
             if f"{near}/".startswith(f"{node.pointer}/")
         ]
         return max(around, key=lambda node: len(node.pointer), default=self.root)
-
-    def _other(self, file: str, reference: str) -> "Document":
-        if self.open is None or "://" in file or file.startswith(("/", "\\")):
-            raise SpecDiffError(
-                f"{self.name}: the reference {reference} leads out of the document and is not "
-                "followed: bundle the document first"
-            )
-        return self.open(unquote(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +298,11 @@ class Node:
         return node
 
     @property
+    def elsewhere(self) -> str | None:
+        """The reference that this stands in for; None if it is part of a document that is read."""
+        return self.value.get(ELSEWHERE) if isinstance(self.value, dict) else None
+
+    @property
     def key(self) -> str:
         """The last step of the pointer."""
         return self.pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
@@ -312,12 +338,13 @@ def read(source: str) -> Document:
         source: The path of a file, or `git:REV:path` for a file as it was in a revision.
 
     Returns:
-        The document. References to other files are followed, but not to other hosts.
+        The document. References to other files are followed, but not to other hosts, nor to files
+        that are named from the root.
 
     Raises:
         SpecDiffError: If there is no such file or revision, or as `parse`.
     """
-    document = load(source)
+    document = _open(source, {}, [])
     check(document)
     return document
 
@@ -326,9 +353,13 @@ def load(source: str) -> Document:
     """Read a file of another kind, as an overlay, with lines and references like a document.
 
     Raises:
-        SpecDiffError: If there is no such file or revision, or it is not readable.
+        SpecDiffError: If there is no such file or revision, it is not readable, or has a key
+            twice: it is ours to correct.
     """
-    return _open(source, {})
+    document = _open(source, {}, [])
+    for note in document.notes:
+        raise SpecDiffError(f"{note.document}, line {note.line}: {note.text}: take one out")
+    return document
 
 
 def parse(text: str, name: str) -> Document:
@@ -345,8 +376,8 @@ def parse(text: str, name: str) -> Document:
         SpecDiffError: If it is empty, not readable, no OpenAPI 3.0 or 3.1 document, or describes
             no operation.
     """
-    data, lines = read_text(text, name)
-    document = Document(name, data, lines)
+    data, lines, notes = read_text(text, name)
+    document = Document(name, data, lines, notes=notes)
     check(document)
     return document
 
@@ -370,19 +401,20 @@ def check(document: Document) -> None:
         raise SpecDiffError(f"{document.name}: {wrong[0]} is not an object: correct the document")
 
 
-def _open(source: str, cache: dict[str, Document]) -> Document:
+def _open(source: str, cache: dict[str, Document], notes: list[Note]) -> Document:
     """Read a file and remember it, so that files may refer to each other."""
     if source in cache:
         return cache[source]
-    data, lines = read_text(_text(source), source)
+    data, lines, found = read_text(_text(source), source)
+    notes += found
     start, _, path = source.rpartition(":") if source.startswith("git:") else ("", "", source)
     prefix = f"{start}:" if start else ""
 
     def neighbour(file: str) -> Document:
         path_of_it = PurePosixPath(path).parent / file
-        return _open(f"{prefix}{_flat(path_of_it)}", cache)
+        return _open(f"{prefix}{_flat(path_of_it)}", cache, notes)
 
-    cache[source] = Document(source, data, lines, neighbour)
+    cache[source] = Document(source, data, lines, neighbour, notes)
     return cache[source]
 
 
@@ -410,7 +442,7 @@ def _text(source: str) -> str:
     if len(content) > MAX_BYTES:
         raise SpecDiffError(f"{source}: {len(content)} bytes; at most {MAX_BYTES} are read")
     try:
-        return content.decode("utf-8-sig")
+        return decode(content)
     except UnicodeDecodeError as error:
         raise SpecDiffError(f"{source}: not UTF-8 (byte {error.start})") from error
 

@@ -139,6 +139,7 @@ _PLAIN = [
     ("webhook-non-success-status-added", INFO, "a new answer of failure is listed"),
     ("webhook-security-changed", WARN, "it authenticates itself in another way"),
     # What the comparison itself finds out
+    ("reference-changed", ERROR, "described in another document, which is not read: not as before"),
     ("overlay-action-obsolete", ERROR, "an overlay no longer fits: `regenerate` would stop"),
     ("override-unused", WARN, "an override of a level matches nothing: take it out"),
 ]

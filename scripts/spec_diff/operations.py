@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from .documents import DATA, NAMED, Document, Node
+from .documents import DATA, ELSEWHERE, NAMED, Document, Node
 from .keywords import canonical
 from .model import SpecDiffError
 from .reading import escape
@@ -17,7 +17,7 @@ WEBHOOKS = "webhooks", "x-webhooks"
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _MAX_URLS = 1000
-_SCHEME = ("type", "in", "name", "scheme", "openIdConnectUrl")  # the rest is prose
+_SCHEME = ("type", "in", "name", "scheme", "openIdConnectUrl", ELSEWHERE)  # the rest is prose
 _FLOW = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl")
 _STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 # Described elsewhere: by security, and by the media types of requests and responses.
@@ -136,24 +136,34 @@ def callbacks(operation: Operation) -> list[Operation]:
         SpecDiffError: As `operations`.
     """
     return [
-        Operation(f"{name} {expression}", method, node, item, "callback", operation)
+        Operation(f"{name} {expression}".rstrip(), method, node, item, "callback", operation)
         for name, callback in operation.node.members("callbacks")
-        for expression in callback.value
-        if not expression.startswith("x-")
-        for method, node, item in _methods(callback.child(expression))
+        for expression, place in _expressions(callback)
+        for method, node, item in _methods(place)
     ]
+
+
+def _expressions(callback: Node) -> Iterator[tuple[str, Node]]:
+    if callback.elsewhere:
+        yield "", callback
+        return
+    for expression in callback.value:
+        if not expression.startswith("x-"):
+            yield expression, callback.child(expression)
 
 
 def _methods(place: Node) -> Iterator[tuple[str, Node, Node]]:
     """Yield each method of a path item, with its operation and the item that has it.
 
-    Beside a reference there may be more methods.
+    Beside a reference there may be more methods. What is described elsewhere has the method `*`.
     """
     items = [place.resolved().as_object()]
     if items[0] != place:
         items.insert(0, place)
     seen = set[str]()
     for item in items:
+        if item.elsewhere:
+            yield "*", item, item
         more = item.value.get("additionalOperations")
         for method in (*METHODS, *(more if isinstance(more, dict) else ())):
             around = item if method in METHODS else item.child("additionalOperations")
@@ -308,6 +318,10 @@ def parameters(operation: Operation) -> dict[Key, Node]:
     for around in (operation.item, operation.node):
         for node in around.items("parameters"):
             node.as_object()
+            if url := node.elsewhere:
+                said = node.value | {"name": url}
+                found["elsewhere", url] = Node(node.document, node.pointer, said)
+                continue
             place, name = str(node.value.get("in")), node.value.get("name")
             if not isinstance(name, str):
                 raise SpecDiffError(f"{node.name}: a parameter needs a name")
@@ -394,7 +408,8 @@ def inside(node: Node, key: str) -> Node:
 
 
 def is_required(node: Node) -> bool:
-    return node.value.get("required") is True
+    """Tell whether something has to be there; so may be what is described elsewhere."""
+    return node.value.get("required") is True or node.elsewhere is not None
 
 
 def outcome(status: str) -> str:

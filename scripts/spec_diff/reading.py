@@ -2,17 +2,19 @@
 
 A published document is not as tidy as a vendored one, which `overlay.parse` reads. So YAML is read
 by the rules of version 1.2, as the tools that write such documents do: `no` and `2014-04-28` are
-text, and a key is text whatever it looks like (`204:`). Merge keys (`<<`) are read as well, since
-validators read them. Other tags than those of JSON's types, doubled keys, endless nesting, long
-keys around much, and aliases that multiply are refused.
+text, and a key is text whatever it looks like (`204:`). What validators read is read: merge keys
+(`<<`), the tags of YAML 1.1 (dates and binary data stay text), UTF-16, and a key that is there
+twice: the last one counts, which is noted. Tags of a program's own, endless nesting, long keys
+around much, and aliases that multiply are refused.
 
 Source: https://yaml.org/spec/1.2.2/#103-core-schema
 """
 
+import codecs
 import json
 import math
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -25,7 +27,8 @@ MAX_POINTERS = 100 * 2**20
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML = "tag:yaml.org,2002:"
 _STRING, _SCALARS = f"{_YAML}str", {f"{_YAML}{name}" for name in ("int", "float", "bool", "null")}
-_COLLECTIONS = {None, "!", f"{_YAML}map", f"{_YAML}seq"}
+_TEXTS = {None, "!", _STRING, f"{_YAML}timestamp", f"{_YAML}binary"}
+_COLLECTIONS = {None, "!"} | {f"{_YAML}{name}" for name in ("map", "seq", "set", "omap", "pairs")}
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _WORDS = {
@@ -35,32 +38,82 @@ _WORDS = {
 } | {"~": None, "": None}
 
 
-def read_text(text: str, name: str) -> tuple[dict[str, Any], dict[str, int]]:
+class Note(NamedTuple):
+    """Something about a document that a reader of a comparison has to know.
+
+    Attributes:
+        document: The document.
+        line: The line, from 1; None if it is not known.
+        text: What there is to know.
+    """
+
+    document: str
+    line: int | None
+    text: str
+
+
+class Content(NamedTuple):
+    """What a text says.
+
+    Attributes:
+        data: The object.
+        lines: The line of each JSON pointer in it, from 1.
+        notes: A note for each key that is there twice.
+    """
+
+    data: dict[str, Any]
+    lines: dict[str, int]
+    notes: list[Note]
+
+
+def decode(content: bytes) -> str:
+    """Decode a document: UTF-16 if its byte order mark says so, and UTF-8 otherwise.
+
+    Raises:
+        UnicodeDecodeError: If it is neither.
+    """
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_wide else "utf-8-sig")
+
+
+def read_text(text: str, name: str) -> Content:
     """Read YAML or JSON.
 
     Args:
         text: What to read.
         name: What to call it in errors.
 
-    Returns:
-        The object, and the line of each JSON pointer in it, from 1.
-
     Raises:
         SpecDiffError: If it is empty, is neither, or has something else than an object at the top.
     """
     if not text.strip():
         raise SpecDiffError(f"{name}: the document is empty")
-    lines = dict[str, int]()
+    lines, notes = dict[str, int](), list[Note]()
     try:
-        data = _Builder(name, lines).build(text)
+        data = _Builder(name, lines, notes).build(_without_tabs(text))
     except yaml.YAMLError as error:
-        # Tabs may indent JSON, but not YAML.
         if not text.lstrip().startswith("{"):
             raise SpecDiffError(f"{name}: not YAML: {_short(error)}") from error
-        data, lines = _json(text, name), {}
+        lines, notes = {}, []
+        data = _json(text, name, notes)
     if not isinstance(data, dict):
         raise SpecDiffError(f"{name}: an object is expected at the top, as OpenAPI documents have")
-    return data, lines
+    return Content(data, lines, notes)
+
+
+def _without_tabs(text: str) -> str:
+    """Return JSON that YAML can read: tabs, which are nothing but blanks there, may not indent."""
+    if "\t" not in text or not text.lstrip().startswith("{"):
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text.replace("\t", " ")
+
+
+def _doubled(name: str, line: int | None, key: str) -> Note:
+    return Note(name, line, f"the key `{key}` is there twice: the last one counts")
 
 
 def _short(error: yaml.YAMLError) -> str:
@@ -74,15 +127,17 @@ def escape(token: str) -> str:
     return token.replace("~", "~0").replace("/", "~1")
 
 
-def _json(text: str, name: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise ValueError("a key is there twice")
+def _json(text: str, name: str, notes: list[Note]) -> Any:
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict[str, Any]()
+        for key, value in pairs:
+            if key in result:
+                notes.append(_doubled(name, None, key))
+            result[key] = value
         return result
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return json.loads(text, object_pairs_hook=noted)
     except (ValueError, RecursionError) as error:
         raise SpecDiffError(f"{name}: neither YAML nor JSON: {error}") from error
 
@@ -106,9 +161,11 @@ class _Open:
 class _Builder:
     """Makes plain values of the parser's events, without recursion, and counts what they hold."""
 
-    def __init__(self, name: str, lines: dict[str, int]) -> None:
+    def __init__(self, name: str, lines: dict[str, int], notes: list[Note]) -> None:
         self._name = name
         self._lines = lines
+        self._notes = notes
+        self._replaced = dict[str, int]()
         self._open = list[_Open]()
         self._anchors = dict[str, tuple[Any, int]]()
         self._nodes = 0
@@ -131,14 +188,25 @@ class _Builder:
                 self._end()
             elif isinstance(event, yaml.AliasEvent):
                 self._alias(event, line)
+        if self._replaced:
+            self._forget()
         return self._result
+
+    def _forget(self) -> None:
+        """Forget the lines below values whose keys came again."""
+        for pointer, line in [*self._lines.items()]:
+            above = pointer
+            while above := above.rpartition("/")[0]:
+                if line < self._replaced.get(above, 0):
+                    del self._lines[pointer]
+                    break
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         top = self._open[-1] if self._open else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self._key(top, event, line)
             return
-        if event.tag not in (None, "!", _STRING, *_SCALARS):
+        if event.tag not in _TEXTS and event.tag not in _SCALARS:
             raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
         is_plain = event.tag in _SCALARS or (event.implicit[0] and not event.tag)
         value = self._plain(event.value, line) if is_plain else event.value
@@ -158,7 +226,8 @@ class _Builder:
 
     def _begin(self, top: _Open, key: str, line: int) -> None:
         if key in top.value:
-            raise self._error(line, f"the key {key} is there twice")
+            self._notes.append(_doubled(self._name, line, key))
+            self._replaced[f"{top.pointer}/{escape(key)}"] = line
         top.key, top.key_line = key, line
 
     def _start(self, value: Any, event: Any, line: int) -> None:
@@ -185,9 +254,9 @@ class _Builder:
         value, size = self._anchors[event.anchor]
         top = self._open[-1] if self._open else None
         if top is not None and top.key is None and isinstance(top.value, dict):
-            if not isinstance(value, str):
+            if isinstance(value, dict | list):
                 raise self._error(line, "a key is expected to be text")
-            self._begin(top, value, line)
+            self._begin(top, value if isinstance(value, str) else json.dumps(value), line)
             return
         self._count(size, line)
         self._place(value, line)

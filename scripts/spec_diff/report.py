@@ -12,26 +12,29 @@ from typing import Any, TypeAlias
 from .findings import printable, quoted
 from .keywords import canonical
 from .model import Change, Level
+from .reading import Note
 
-Renderer: TypeAlias = Callable[[Sequence[Change], str, str], str]
+Renderer: TypeAlias = Callable[[Sequence[Change], str, str, Sequence[Note]], str]
 
 _COMMANDS = {Level.ERROR: "error", Level.WARN: "warning", Level.INFO: "notice"}
 
 
-def text(changes: Sequence[Change], old: str, new: str) -> str:
+def text(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
     """Write changes for a terminal.
 
     Args:
         changes: The changes.
         old: Name of the old document.
         new: Name of the new document.
+        notes: What else there is to know about the documents.
     """
-    lines = list[str]()
+    lines = [f"NOTE  {told(note)}" for note in notes]
+    lines += [""] if notes else []
     for change in changes:
         lines += [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
         lines += [f"      {operation}" for operation in change.operations]
-        if told := values(change):
-            lines.append(f"      value {told}")  # `::` at the start would be a command
+        if value := values(change):
+            lines.append(f"      value {value}")  # `::` at the start would be a command
         for name, pointer, line in (
             (old, change.old_pointer, change.old_line),
             (new, change.new_pointer, change.new_line),
@@ -44,40 +47,43 @@ def text(changes: Sequence[Change], old: str, new: str) -> str:
     return "\n".join([*lines, summary(changes, old, new)])
 
 
-def as_json(changes: Sequence[Change], old: str, new: str) -> str:
+def as_json(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
     """Write changes for a program; arguments as for `text`."""
     result = {
         "old": old,
         "new": new,
         "summary": _counts(changes),
+        "notes": [note._asdict() for note in notes],
         "changes": [asdict(change) | {"level": change.level.name} for change in changes],
     }
     return json.dumps(result, indent=2, ensure_ascii=False)
 
 
-def markdown(changes: Sequence[Change], old: str, new: str) -> str:
+def markdown(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
     """Write changes as a page or a comment; arguments as for `text`."""
     lines = [f"**{summary(changes, old, new)}**"]
+    lines += ["", *(f"- {quoted(told(note))}" for note in notes)] if notes else []
     for level in sorted({change.level for change in changes}, reverse=True):
         lines += ["", f"### {level.name}", "", "| change | where | touches |", "|---|---|---|"]
         for change in changes:
             if change.level is level:
-                told = [quoted(told)] if (told := values(change)) else []
-                what = [change.message, f"`{change.id}`", *told]
+                value = [quoted(value)] if (value := values(change)) else []
+                what = [change.message, f"`{change.id}`", *value]
                 where = [*map(quoted, change.operations), *_lines(change)]
                 lines.append(row(what, where, [quoted(one) for one in touched(change)]))
     return "\n".join(lines)
 
 
-def github(changes: Sequence[Change], old: str, new: str) -> str:
+def github(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
     """Write changes as workflow commands, which become annotations of the file that is here.
 
     Args:
         changes: The changes.
         old: Name of the old document; annotated if the new one is no file.
         new: Name of the new document; annotated if it is a file.
+        notes: What else there is to know about the documents.
     """
-    lines = list[str]()
+    lines = [f"::notice::{_escape(told(note))}" for note in notes]
     for change in changes:
         fields = {"title": f"{change.level.name} {change.id}"}
         places = [
@@ -89,8 +95,8 @@ def github(changes: Sequence[Change], old: str, new: str) -> str:
             if not Path(name).is_absolute() and Path(name).is_file():
                 fields = {"file": Path(name).as_posix(), "line": str(line or 1)} | fields
                 break
-        told = [change.message, *change.operations, values(change), *touched(change)]
-        message = _escape("\n".join(part for part in told if part))
+        parts = [change.message, *change.operations, values(change), *touched(change)]
+        message = _escape("\n".join(filter(None, parts)))
         listed = ",".join(f"{key}={_escape_field(value)}" for key, value in fields.items())
         lines.append(f"::{_COMMANDS[change.level]} {listed}::{message}")
     return "\n".join([*lines, summary(changes, old, new)])
@@ -123,6 +129,11 @@ def show(written: str) -> None:
         print(written, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def told(note: Note) -> str:
+    """Return a note with its document and line, on one line."""
+    return printable(f"{note.document}{f':{note.line}' if note.line else ''}: {note.text}")
 
 
 def values(change: Change) -> str:

@@ -21,7 +21,7 @@ from .alternatives import (
     tell_all,
 )
 from .covering import Covering, item
-from .documents import Document, Node
+from .documents import ELSEWHERE, Document, Node
 from .findings import RESPELT, Finding, Trail, respellings
 from .keywords import (
     canonical,
@@ -163,7 +163,11 @@ class _One:
         self._inner = role.replace("-body", "-property")
 
     def run(self, old: Shape, new: Shape) -> None:
-        if self._is_set_free(old, new):
+        urls = old.other.get(ELSEWHERE), new.other.get(ELSEWHERE)
+        if urls[0] != urls[1]:  # so nobody knows what else differs
+            places = old.where(ELSEWHERE), new.where(ELSEWHERE)
+            self._note("reference-changed", *places, *urls, "")
+        elif self._is_set_free(old, new):
             self._nullable(old, new)
             self._keyword("type-generalized", "type", old, new, _told(old), _told(new))
         elif bool(old.unions) != bool(new.unions) and (old.is_union or new.is_union):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from .documents import Document, Node
+from .documents import ELSEWHERE, Document, Node
 from .keywords import (
     UNIONS,
     Limit,
@@ -171,7 +171,8 @@ class Shape:
     def is_blank(self) -> bool:
         """Whether it says nothing about what it may be."""
         described = self.properties, self.required, self.patterned, self.branches, self.forbidden
-        return self.types is None and self.enum is None and not any((*described, self.unions))
+        listed = self.enum is not None or ELSEWHERE in self.other
+        return self.types is None and not listed and not any((*described, self.unions))
 
     @property
     def is_free(self) -> bool:
@@ -179,8 +180,9 @@ class Shape:
         described = self.patterned, self.branches, self.forbidden, self.unions
         listed = self.find("properties")
         bounds = self.enum, self.required, self.limits, self.names, self.additional is None
+        known = ELSEWHERE not in self.other
         kinds = self.types is None or "object" in self.types
-        return kinds and not self.additional and not any((listed, *described, *bounds))
+        return known and kinds and not self.additional and not any((listed, *described, *bounds))
 
     def member(self, name: str) -> Schema | None:
         """Return the schema of a field, described by its name or by patterns that match it."""
@@ -453,6 +455,9 @@ class Shapes:
         for keyword in ("contentEncoding", "contentMediaType"):
             if keyword in value and format_of({keyword: value[keyword]}) is None:
                 shape.other[keyword] = canonical(value[keyword])
+        if url := part.elsewhere:
+            others = shape.other.get(ELSEWHERE, "").split()
+            shape.other[ELSEWHERE] = " ".join(sorted({*others, url}))
 
     def _merge_types(self, shape: Shape, typed: list[frozenset[str]]) -> None:
         """Settle which types are left when all of several sets have to hold."""

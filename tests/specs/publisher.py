@@ -27,15 +27,27 @@ _RENAMED = {
     "callResult": "getCallResponseObj",
     "callResult.result": "callResult",
     "svamlRequest": "PATCHSVAMLRequestBody",
+    "iceSvaml": "IceSVAMLRequestBody",
+    "aceSvaml": "AceSVAMLRequestBody",
+    "pieSvaml": "PieSVAMLRequestBody",
+    "callDomain": "domain",
 }
+_EVENTS = "ice ace dice pie notify".split()
+_COMMON = "event callid conferenceId version".split()
 _INLINED = [
     "callLeg",
     "callResult.domain",
     "callResult.reason",
     "callResult.status",
+    "amdObject.reason",
+    "amdObject.status",
     "callTag",
     "conferenceDtmfMode",
+    "diceRequest.reason",
     "indications",
+    "menuResult",
+    "menuResult.inputMethod",
+    "menuResult.type",
     "recordingOptions",
     "sipTransport",
     "streamingOptions",
@@ -149,8 +161,9 @@ def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
         "schema": {"type": "string"},
     }
     published["info"] = {"title": "Voice API", "version": vendored["info"]["version"]}
+    published["tags"].append({"name": "Callouts"})
     published["paths"] |= _not_vendored()
-    webhooks = {name: {"post": _operation(name)} for name in "ice ace dice pie notify".split()}
+    webhooks = published.pop("webhooks")
     if openapi.startswith("3.1"):
         return published | {"openapi": openapi, "webhooks": webhooks}
     return _of_3_0(published) | {"openapi": openapi, "x-webhooks": webhooks}
@@ -160,6 +173,21 @@ def really_published() -> dict[str, Any]:
     """Make the document with all that is known to be otherwise in it; openapi/README.md has why."""
     document = bundle()
     schemas = document["components"]["schemas"]
+    for name in _EVENTS:
+        event = schemas[f"{name}Request"]
+        own = event.pop("properties")
+        common = {key: own[key] for key in _COMMON}
+        rest = {key: own[key] for key in own if key not in _COMMON[1:]}
+        schemas["webhooksEventRequest"] = {
+            "type": "object",
+            "required": event.pop("required"),
+            "properties": common | {"event": {"type": "string", "enum": _EVENTS}},
+        }
+        base = {"$ref": f"{_REFERENCE}webhooksEventRequest"}
+        event["allOf"] = [base, {"type": "object", "properties": rest}]
+        del event["type"]
+    for name in ("ice", "ace", "pie"):
+        del document["x-webhooks"][name]["post"]["responses"]["200"]["content"]
     names = ["hangup", "continue", "park"]
     references = {name: f"{_REFERENCE}svaml.action.{name}" for name in names}
     schemas["svaml.action.patch"] = {
@@ -179,24 +207,6 @@ def really_published() -> dict[str, Any]:
     for end, form in (("Pstn", "e164 for numbers"), ("Mxp", "user name"), ("Sip", "sip address")):
         schemas[f"destination{end}"]["properties"]["endpoint"]["format"] = form
     schemas["price"]["properties"]["amount"]["format"] = "float"
-    kinds = ["tts", "conference", "custom"]
-    for kind in kinds:
-        schemas[f"{kind}CalloutRequest"] = {
-            "type": "object",
-            "properties": {
-                "method": {"type": "string", "enum": [f"{kind}Callout"]},
-                f"{kind}Callout": {"$ref": f"{_REFERENCE}{kind}Callout"},
-            },
-        }
-        schemas[f"{kind}Callout"]["properties"]["cli"]["format"] = "e.164"
-    schemas["conferenceCallout"]["properties"]["locale"]["format"] = "ISO 639"
-    references = {f"{kind}Callout": f"{_REFERENCE}{kind}CalloutRequest" for kind in kinds}
-    schemas["CalloutRequest"] = {
-        "type": "object",
-        "required": ["method"],
-        "oneOf": [{"$ref": reference} for reference in references.values()],
-        "discriminator": {"propertyName": "method", "mapping": references},
-    }
     return document
 
 
@@ -252,18 +262,18 @@ def _of_3_0(value: Any) -> Any:
 
 
 def _not_vendored() -> dict[str, Any]:
-    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    number = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
-        "/v2/things": {"post": _operation("Things_Make")},
-        "/v2/things/id/{name}": {
-            "parameters": [name],
-            "get": _operation("Things_Get"),
-            "delete": _operation("Things_Remove"),
+        "/calling/v1/callouts": {"post": _operation("Callouts")},
+        "/calling/v1/conferences/id/{conferenceId}": {
+            "parameters": [number | {"name": "conferenceId"}],
+            "get": _operation("Calling_GetConferenceInfo"),
+            "delete": _operation("Calling_KickConferenceAll"),
         },
-        "/v2/words/{name}": {
-            "servers": [{"url": "https://words.sinch.com"}],
-            "parameters": [name],
-            "get": _operation("Words_Get"),
+        "/v1/calling/query/number/{number}": {
+            "servers": [{"url": "https://callingapi.sinch.com"}],
+            "parameters": [number],
+            "get": _operation("Calling_QueryNumber"),
         },
     }
 
@@ -272,7 +282,7 @@ def _operation(name: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}callHeader"}}}
     return {
         "operationId": name,
-        "tags": ["Things"],
+        "tags": ["Callouts"],
         "x-codeSamples": [{"lang": "Java", "source": "// nothing to see"}],
         "responses": {"200": {"description": "Success.", "content": content}},
     }

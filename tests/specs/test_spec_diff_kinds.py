@@ -526,6 +526,10 @@ DOCUMENTS = {
         "paths: {/a: {get: {deprecated: true}, put: {}}}",
         "paths: {/a: {put: {}}}",
     ),
+    "reference-changed": (
+        "paths: {/a: {$ref: 'https://example.org/a.yaml'}}",
+        "paths: {/a: {$ref: 'https://example.org/b.yaml'}}",
+    ),
     "info-version-changed": (
         "info: {title: A, version: '1'}",
         "info: {title: B, version: '2'}",

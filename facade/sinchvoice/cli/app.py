@@ -562,7 +562,7 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
 _FAULTS = (  # known without the extra that has them
     "latency, latency-after, reset, reset-after, truncate, bad-gateway, bad-gateway-after, "
     "too-many-requests, too-many-requests-date, unavailable, content-type, clock-skew, canonical, "
-    "redirect"
+    "redirect, late, twice, out-of-order, tampered, wrong-key, old"
 )
 
 
@@ -577,6 +577,22 @@ def _sandbox(
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Makes ids and calls the same in every run.")
     ] = 1,
+    callback_url: Annotated[
+        str | None,
+        typer.Option(
+            "--callback-url",
+            metavar="URL",
+            help="Where callbacks of calls go; loopback, unless --callback-host says otherwise.",
+        ),
+    ] = None,
+    callback_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--callback-host",
+            metavar="HOST",
+            help="A host that callbacks may go to, with wildcards; again for more.",
+        ),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -606,7 +622,14 @@ def _sandbox(
             stack.enter_context(_logging(options, "sinchvoice.sandbox"))
             try:
                 box = stack.enter_context(
-                    running(host=host, port=port, seed=seed, faults=injections)
+                    running(
+                        host=host,
+                        port=port,
+                        seed=seed,
+                        faults=injections,
+                        callback_url=callback_url,
+                        callback_hosts=callback_host or (),
+                    )
                 )
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or error
@@ -640,6 +663,9 @@ def _inventory(box: Any) -> Iterator[str]:
             yield f"  {call.call_id}  {' -> '.join(ends)}"
     yield f"users: {', '.join(user.username for user in box.users)}"
     yield f"numbers: {', '.join(number.number for number in box.numbers)}"
+    own = [each.number for each in box.account_numbers]
+    yield f"numbers of the account: {', '.join(own)}; calls to the first one reach the application"
+    yield f"callbacks: {box.callback_url or 'none; --callback-url sends them'}"
     yield "Ctrl-C ends it"
 
 

@@ -14,9 +14,12 @@ from __future__ import annotations
 
 try:
     from . import faults
+    from .call import CallState, Heard, SandboxCall
     from .cdr_generator import CdrCounts, CdrTruth, FileForm, FileTruth, Planted, cdr_files
+    from .clock import SandboxClock
+    from .deliveries import CallbackUrl, SandboxCallback
     from .server import Sandbox, SandboxApplication, running
-    from .world import CallState, Heard, SandboxCall, SandboxClock, SandboxRequest
+    from .world import AccountNumber, SandboxRequest
 except ModuleNotFoundError as error:
     if error.name not in ("jsonschema_rs", "starlette", "uvicorn"):
         raise
@@ -25,7 +28,9 @@ except ModuleNotFoundError as error:
     ) from None
 
 __all__ = [
+    "AccountNumber",
     "CallState",
+    "CallbackUrl",
     "CdrCounts",
     "CdrTruth",
     "FileForm",
@@ -35,6 +40,7 @@ __all__ = [
     "Sandbox",
     "SandboxApplication",
     "SandboxCall",
+    "SandboxCallback",
     "SandboxClock",
     "SandboxRequest",
     "cdr_files",

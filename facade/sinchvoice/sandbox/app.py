@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
@@ -23,7 +22,8 @@ from ..errors import InvalidRequest
 from ..routes import ROUTES, Api
 from ..signing import CanonicalResource, Refusal
 from ..vocabulary import CallLeg, ReportDomain
-from .schema import find_problem
+from .callouts import callback_headers
+from .schema import find_body_problem, find_problem, read_json
 from .world import Refused, World
 
 __all__ = ["create_app"]
@@ -49,19 +49,33 @@ def create_app(world: World) -> ASGIApp:
     """
     routes = _Routes(world)
     handlers = {
-        "calls.get": routes.get_call,
-        "calls.update": routes.update_call,
-        "calls.manage_with_call_leg": routes.update_leg,
-        "reports.user_calls": routes.user_report,
-        "reports.counter": routes.counter,
-        "reports.service_status": routes.service_status,
+        "Calling_GetCallResult": routes.get_call,
+        "Calling_UpdateCall": routes.update_call,
+        "Calling_ManageCallWithCallLeg": routes.update_leg,
+        "Callouts": routes.place_callout,
+        "Calling_GetConferenceInfo": routes.get_conference,
+        "Calling_KickConferenceAll": routes.kick_all,
+        "Calling_ManageConferenceParticipant": routes.manage_participant,
+        "Calling_KickConferenceParticipant": routes.kick_participant,
+        "Configuration_GetNumbers": routes.get_numbers,
+        "Configuration_UpdateNumbers": routes.assign_numbers,
+        "Configuration_UnassignNumber": routes.unassign_number,
+        "Configuration_GetCallbackURLs": routes.get_callback_urls,
+        "Configuration_UpdateCallbackURLs": routes.update_callback_urls,
+        "Calling_QueryNumber": routes.query_number,
+        "Report_GetUserCallReport": routes.user_report,
+        "Report_GetCounter": routes.counter,
+        "Report_GetServiceStatus": routes.service_status,
     }
     app = Starlette(
         routes=[
             *(
-                Route(_BASES[route.api] + route.path, handlers[route.name], methods=[route.method])
+                Route(
+                    _BASES[route.api] + route.path,
+                    handlers[route.operation_id],
+                    methods=[route.method],
+                )
                 for route in ROUTES
-                if route.name in handlers
             ),
             # The old page has a default, and does not show how the URL looks then.
             Route("/v1/users/{type}/{endpoint}/calls", routes.user_report),
@@ -151,19 +165,89 @@ class _Routes:
         return JSONResponse({"content": "200 Successful response"})
 
     def _update(self, request: Request, leg: CallLeg, *, one_leg: bool = False) -> None:
-        try:
-            body = json.loads(
-                request.scope["sandbox.body"] or b"null",
-                object_pairs_hook=_without_repeats,
-                parse_constant=_refuse_constant,
-            )
-            json.dumps(body, ensure_ascii=False).encode("utf-8")  # half of a character is no text
-        except (ValueError, RecursionError) as error:
-            raise Refused(40003, f"Invalid request: {error}") from None
-        problem = find_problem(body, leg=one_leg)
-        if problem is not None:
-            raise Refused(40003, f"Invalid request: {problem}")
+        body = _json(request)
+        _check(find_problem(body, leg=one_leg))
         self.world.update_call(_application(request), _segment(request, "call_id"), body, leg)
+
+    async def place_callout(self, request: Request) -> Response:
+        body = _json(request)
+        method = body.get("method") if isinstance(body, dict) else None
+        if method not in ("ttsCallout", "conferenceCallout", "customCallout"):
+            raise Refused(
+                40001, "Method needs to be ttsCallout, conferenceCallout or customCallout"
+            )
+        if method not in body:
+            raise Refused(40002, f"Bad request: {method} information missing")
+        _check(find_body_problem("CalloutRequest", body))
+        return JSONResponse(
+            self.world.place_callout(
+                _application(request),
+                body,
+                _region(request),
+                callback_headers(request.headers.raw),
+            )
+        )
+
+    async def get_conference(self, request: Request) -> Response:
+        return JSONResponse(
+            self.world.get_conference(
+                _application(request), _segment(request, "conference_id"), _region(request)
+            )
+        )
+
+    async def kick_all(self, request: Request) -> Response:
+        self.world.kick_all(
+            _application(request), _segment(request, "conference_id"), _region(request)
+        )
+        return Response(status_code=204)
+
+    async def manage_participant(self, request: Request) -> Response:
+        body = _json(request)
+        _check(find_body_problem("manageConferenceParticipantRequest", body))
+        self.world.manage_participant(
+            _application(request),
+            _segment(request, "conference_id"),
+            _segment(request, "call_id"),
+            _region(request),
+            body["command"],
+        )
+        return JSONResponse({"content": "Successful response"})
+
+    async def kick_participant(self, request: Request) -> Response:
+        self.world.kick_participant(
+            _application(request),
+            _segment(request, "conference_id"),
+            _segment(request, "call_id"),
+            _region(request),
+        )
+        return JSONResponse({"content": "200 Successful response"})
+
+    async def get_numbers(self, request: Request) -> Response:
+        return JSONResponse(self.world.get_numbers())
+
+    async def assign_numbers(self, request: Request) -> Response:
+        body = _json(request)
+        _check(find_body_problem("updateNumbers", body))
+        self.world.assign_numbers(_application(request), body)
+        return Response(status_code=204)
+
+    async def unassign_number(self, request: Request) -> Response:
+        body = _json(request)
+        _check(find_body_problem("unassignNumbers", body))
+        self.world.unassign_number(_application(request), body)
+        return Response(status_code=204)
+
+    async def get_callback_urls(self, request: Request) -> Response:
+        return JSONResponse(self.world.get_callback_urls(_segment(request, "application_key")))
+
+    async def update_callback_urls(self, request: Request) -> Response:
+        body = _json(request)
+        _check(find_body_problem("callbacks", body))
+        self.world.update_callback_urls(_segment(request, "application_key"), body)
+        return Response(status_code=204)
+
+    async def query_number(self, request: Request) -> Response:
+        return JSONResponse(self.world.query_number(_segment(request, "number")))
 
     async def user_report(self, request: Request) -> Response:
         given = "domain" in request.path_params
@@ -211,22 +295,24 @@ def _dated(send: Send, now: float) -> Send:
     return dated
 
 
+def _check(problem: str | None) -> None:
+    if problem is not None:
+        raise Refused(40003, f"Invalid request: {problem}")
+
+
+def _region(request: Request) -> str:
+    return str(request.scope["sandbox.region"])
+
+
+def _json(request: Request) -> Any:
+    try:
+        return read_json(request.scope["sandbox.body"] or b"null")
+    except ValueError as error:
+        raise Refused(40003, f"Invalid request: {error}") from None
+
+
 def _application(request: Request) -> str:
     return str(request.scope["sandbox.application"])
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two actions are two members of one name, of which `json` would only see the last."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice} is there twice")
-    return members
 
 
 def _segment(request: Request, name: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..cdr import LAYOUTS, LayoutName
 from ..endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint
+from .call import SandboxCall
 from .cdr_generator import COUNTRIES, time_text
-from .world import SandboxCall
 
 __all__ = ["write_calls"]
 

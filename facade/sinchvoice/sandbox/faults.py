@@ -7,6 +7,11 @@
         box.inject([faults.Reset(after=True), None, faults.Reply(503)], on="PATCH /calling/*")
 
 `after` says whether the request is carried out first: the client cannot tell.
+
+Callbacks have faults of their own; they strike events, and the path of the callback URL:
+
+        box.inject(faults.Tampered(), on="ICE")
+        box.inject([faults.Late(30)], on="DICE /sinch")
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from fnmatch import fnmatchcase
 from inspect import signature
 from random import Random
 from time import time
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, get_args
 
 import attrs
 
@@ -28,23 +33,31 @@ from ..errors import InvalidRequest, shown
 from ..signing import CanonicalResource
 
 __all__ = [
+    "CallbackFault",
     "Canonical",
     "ClockSkew",
     "ContentType",
     "Fault",
     "Injection",
+    "Late",
     "Latency",
+    "Old",
+    "OutOfOrder",
     "Redirect",
     "Reply",
     "Reset",
+    "Tampered",
     "Truncate",
+    "Twice",
+    "WrongKey",
     "bad_gateway",
     "too_many_requests",
     "unavailable",
 ]
 
 
-_METHODS = ("*", "GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
+_EVENTS = ("ICE", "ACE", "PIE", "DICE", "NOTIFY")
+_METHODS = ("*", "GET", "PATCH", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", *_EVENTS)
 
 
 def _is_duration(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
@@ -220,8 +233,61 @@ class Redirect:
     """The server sends clients to its other region: HTTP 307 to the sandbox's second port."""
 
 
+@attrs.frozen
+class Late:
+    """A callback is sent later than it should be, and with it all that follow it in the call.
+
+    Attributes:
+        seconds: how much later, by the sandbox's clock.
+    """
+
+    seconds: float = attrs.field(validator=_is_duration)
+
+
+@attrs.frozen
+class Twice:
+    """A callback is sent twice, to the byte; the second answer changes nothing."""
+
+
+@attrs.frozen
+class OutOfOrder:
+    """A callback is held back until the next one of its call is sent, or the call is over."""
+
+
+@attrs.frozen
+class Tampered:
+    """The body of a callback has been changed after it was signed."""
+
+
+@attrs.frozen
+class WrongKey:
+    """A callback is signed by an application that nobody knows."""
+
+
+@attrs.frozen
+class Old:
+    """A callback was signed some time ago, as when somebody replays it.
+
+    Attributes:
+        seconds: how long ago.
+    """
+
+    seconds: float = attrs.field(default=86_400.0, validator=_is_duration)
+
+
+#: What can go wrong with a callback.
+CallbackFault: TypeAlias = Late | Twice | OutOfOrder | Tampered | WrongKey | Old
+
 Fault: TypeAlias = (
-    Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect
+    Latency
+    | Reset
+    | Truncate
+    | Reply
+    | ContentType
+    | ClockSkew
+    | Canonical
+    | Redirect
+    | CallbackFault
 )
 
 
@@ -278,7 +344,8 @@ class Injection:
             order, and then no more. None among them lets a request pass.
         on: which requests it strikes: `*` for all, a method in any case, a path, or both, like
             `PATCH /calling/*`. Paths have wildcards; a host before one is compared with the
-            request's Host header.
+            request's Host header. For callbacks, the event stands in place of the method, like
+            `ICE /sinch`.
         probability: of striking such a request, from 0 to 1.
 
     Attributes:
@@ -309,6 +376,7 @@ class Injection:
                 remedy="give a number from 0 to 1, or 0 to 100 %",
             )
         self._route = _Route.parse(on)
+        self._is_for_callbacks = _is_for_callbacks(self._script, self._route.method, on)
         self._on, self._probability, self._is_stopped = on, probability, False
         self.hits = 0
 
@@ -382,17 +450,41 @@ class Injection:
         host: str = "",
         is_regional: bool = False,
     ) -> Fault | None:
-        """Say what strikes this request, if anything does."""
-        if self.is_over or not (
-            # Who was sent to the other region stays there.
-            not (is_regional and isinstance(self._script[0], Redirect))
-            and self._route.matches(method, host, path)
-            and (self._probability == 1 or random.random() < self._probability)
+        """Say what strikes this request or, with an event as its method, this callback."""
+        if (
+            self.is_over
+            or self._is_for_callbacks != (method in _EVENTS)
+            or not (
+                # Who was sent to the other region stays there.
+                not (is_regional and isinstance(self._script[0], Redirect))
+                and self._route.matches(method, host, path)
+                and (self._probability == 1 or random.random() < self._probability)
+            )
         ):
             return None
         fault: Fault | None = self._script[0] if self._repeats else self._script.popleft()
         self.hits += fault is not None
         return fault
+
+
+def _is_for_callbacks(script: Iterable[Any], method: str, on: str) -> bool:
+    """Whether faults strike callbacks; what they strike has to fit."""
+    kinds = {isinstance(part, CallbackFault) for part in script if part is not None}
+    if len(kinds) > 1:
+        raise InvalidRequest(
+            "some of these faults are for requests, some for callbacks",
+            parameter="fault",
+            remedy="inject them one by one",
+        )
+    is_for_callbacks = True in kinds
+    if method != "*" and is_for_callbacks != (method in _EVENTS):
+        raise _no_route(
+            on,
+            "faults of callbacks strike " + ", ".join(_EVENTS)
+            if is_for_callbacks
+            else "only " + ", ".join(kind.__name__ for kind in get_args(CallbackFault)) + " do",
+        )
+    return is_for_callbacks
 
 
 #: Faults by their names on the command line, each made of the text of its value.
@@ -411,4 +503,10 @@ _BY_NAME: dict[str, Callable[..., Fault]] = {
     "clock-skew": lambda seconds: ClockSkew(float(seconds)),
     "canonical": lambda form: Canonical(form),
     "redirect": lambda: Redirect(),
+    "late": lambda seconds: Late(float(seconds)),
+    "twice": lambda: Twice(),
+    "out-of-order": lambda: OutOfOrder(),
+    "tampered": lambda: Tampered(),
+    "wrong-key": lambda: WrongKey(),
+    "old": lambda seconds="86400": Old(float(seconds)),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
-__all__ = ["find_problem"]
+__all__ = ["find_answer_problem", "find_body_problem", "find_problem", "read_json"]
 
 _LONGEST = 200  # characters of a reason
 
@@ -40,9 +40,75 @@ def find_problem(body: object, *, leg: bool = False) -> str | None:
     return _told(whole) if parts or instructions else "neither an instruction nor an action"
 
 
+def find_body_problem(name: str, body: object) -> str | None:
+    """Say what is wrong with another request body, in one line; None if it is good.
+
+    Args:
+        name: of its schema in the specification.
+        body: the parsed JSON.
+    """
+    error = next(_validator(name).iter_errors(body), None)
+    return error and _told(error)
+
+
+def find_answer_problem(event: str, body: object) -> str | None:
+    """Say what is wrong with the answer to an event, in one line; None if it is good.
+
+    Args:
+        event: `ice`, `ace`, `pie` or `dice`.
+        body: the parsed JSON.
+    """
+    schema = f"{event}Svaml"
+    whole = next(_validator(schema).iter_errors(body), None)
+    if whole is None or not isinstance(body, dict) or event == "dice":
+        return whole and _told(whole)
+    parts = [("instruction", part) for part in _as_list(body.get("instructions"))]
+    if "action" in body:
+        parts.append(("action", body["action"]))
+    for kind, part in parts:
+        problem = _named_problem(kind, part, f"{schema}.{kind}", f"for the answer to {event}")
+        if problem is not None:
+            return problem
+    return _told(whole)
+
+
+def read_json(text: bytes) -> Any:
+    """Read JSON strictly: no member twice, no NaN, no half characters.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two actions are two members of one name, of which `json` would only see the last."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice} is there twice")
+    return members
+
+
 def _part_problem(kind: str, part: object, leg: bool) -> str | None:
-    """A union only says that nothing fits; the name says what was meant."""
     union = "svaml.legInstruction" if leg and kind == "instruction" else f"svaml.{kind}"
+    return _named_problem(kind, part, union, "for one leg" if leg else "of a request")
+
+
+def _named_problem(kind: str, part: object, union: str, place: str) -> str | None:
+    """A union only says that nothing fits; the name says what was meant."""
     if next(_validator(union).iter_errors(part), None) is None:
         return None
     name = part.get("name") if isinstance(part, dict) else None
@@ -51,7 +117,7 @@ def _part_problem(kind: str, part: object, leg: bool) -> str | None:
     error = next(_validator(f"svaml.{kind}.{name}").iter_errors(part), None)
     if error:
         return f"{name}: {_told(error)}"
-    return f"{name} is no {kind} {'for one leg' if leg else 'of a request'}"
+    return f"{name} is no {kind} {place}"
 
 
 def _told(error: Any) -> str:

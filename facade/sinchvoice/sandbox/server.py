@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import socket
 import threading
@@ -12,28 +13,26 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import attrs
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
-from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
+from .. import endpoints
+from ..endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
 from ..errors import InvalidRequest
 from ..vocabulary import CallReason, CallResult
 from .app import create_app
+from .call import SandboxCall
+from .clock import SandboxClock, length_of
+from .deliveries import TIMEOUT, CallbackApp, Courier, SandboxCallback
+from .dialogs import RING
 from .faults import Fault, Injection
-from .wire import Connections, Wire
-from .world import (
-    NUMBERS,
-    USERS,
-    SandboxCall,
-    SandboxClock,
-    SandboxRequest,
-    World,
-    length_of,
-)
+from .switchboard import CallbackUrls
+from .wire import REGIONAL, Connections, Wire
+from .world import NUMBERS, USERS, AccountNumber, SandboxRequest, World
 
 __all__ = ["Sandbox", "SandboxApplication", "running"]
 
@@ -43,18 +42,20 @@ _START_TIMEOUT = 10.0  # seconds
 _TEN_YEARS = 10 * 366 * 86_400  # seconds
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, on_setattr=attrs.setters.frozen)
 class SandboxApplication:
     """An application of a sandbox, with calls of its own.
 
     Attributes:
         calling_url: base URL of the calling API.
+        configuration_url: base URL of the API for numbers and callback URLs.
         reporting_url: base URL of the reporting API.
         application_key: its key.
         application_secret: its secret.
     """
 
     calling_url: str
+    configuration_url: str
     reporting_url: str
     application_key: str
     application_secret: str = attrs.field(repr=False)
@@ -67,6 +68,7 @@ class SandboxApplication:
             "SINCH_APPLICATION_KEY": self.application_key,
             "SINCH_APPLICATION_SECRET": self.application_secret,
             "SINCH_VOICE_CALLING_URL": self.calling_url,
+            "SINCH_VOICE_CONFIGURATION_URL": self.configuration_url,
             "SINCH_VOICE_REPORTING_URL": self.reporting_url,
         }
 
@@ -156,12 +158,103 @@ class SandboxApplication:
             custom=custom,
         )
 
+    @property
+    def callback_url(self) -> str | None:
+        """Where its callbacks go, unless a callout says otherwise; None sends none.
+
+        Set it to a URL on loopback, or on a host that the sandbox was allowed; where there is a
+        `callback_app`, a path will do.
+        """
+        return self._urls.primary or self._world.switchboard.courier.default_url
+
+    @callback_url.setter
+    def callback_url(self, url: str | None) -> None:
+        self._set_urls(primary=self._read_url(url))
+
+    @property
+    def callback_fallback_url(self) -> str | None:
+        """Where a callback goes that `callback_url` does not take; None if nowhere."""
+        return self._urls.fallback
+
+    @callback_fallback_url.setter
+    def callback_fallback_url(self, url: str | None) -> None:
+        self._set_urls(fallback=self._read_url(url))
+
+    @property
+    def _urls(self) -> CallbackUrls:
+        return self._world.switchboard.urls.get(self.application_key, CallbackUrls())
+
+    def _set_urls(self, **changes: str | None) -> None:
+        with self._world.lock:
+            urls = attrs.evolve(self._urls, **changes)
+            self._world.switchboard.urls[self.application_key] = urls
+
+    def _read_url(self, url: str | None) -> str | None:
+        return None if url is None else self._world.switchboard.courier.read_url(url)
+
+    def incoming_call(
+        self,
+        *,
+        from_: Endpoint | str,
+        to: Endpoint | str | None = None,
+        ring: float | timedelta | None = None,
+        custom: str = "",
+        call_headers: Mapping[str, str] | None = None,
+    ) -> SandboxCall:
+        """Let somebody call, and return when the callbacks that this leads to are answered.
+
+        Args:
+            from_: who calls: an endpoint, or as text a phone number or an app user.
+            to: who is called: a number of the application, which is the default, or for an app
+                user whatever can be dialled, `OtherEndpoint("conference", id)` included. A number
+                of the account rings at the application that it is assigned to.
+            ring: seconds, or a timedelta, that whoever the call is connected to lets it ring;
+                `math.inf` until `call.answer()`. Without it, `box.ring`.
+            custom: what the caller's app attached.
+            call_headers: headers of the caller's app.
+
+        Raises:
+            InvalidRequest: an argument is wrong, or the application has no number.
+        """
+        caller = endpoints.parse(from_) if isinstance(from_, str) else from_
+        callee, key = self._callee(to)
+        if isinstance(caller, PstnEndpoint | SipEndpoint) and isinstance(callee, PstnEndpoint):
+            callee = OtherEndpoint("did", callee.number)
+        given = _ring_of(ring)
+        if given is None:
+            given = self._world.ring
+        return self._world.receive_call(
+            key,
+            from_=caller,
+            to=callee,
+            ring=RING if given is None else given,
+            custom=custom,
+            call_headers=tuple((call_headers or {}).items()),
+        )
+
+    def _callee(self, to: Endpoint | str | None) -> tuple[Endpoint, str]:
+        numbers = self._world.numbers
+        if to is None:
+            for number in numbers.values():
+                if number.application_key == self.application_key:
+                    return PstnEndpoint(number.number), self.application_key
+            raise InvalidRequest(
+                "the application has no number",
+                parameter="to",
+                remedy="say who is called, or assign a number of box.account_numbers",
+            )
+        callee = endpoints.parse(to) if isinstance(to, str) else to
+        if not isinstance(callee, Endpoint):
+            raise InvalidRequest(parameter="to", value=to, remedy="give an endpoint, or text")
+        owned = numbers.get(callee.number) if isinstance(callee, PstnEndpoint) else None
+        return callee, (owned and owned.application_key) or self.application_key
+
     def populate(self) -> None:
         """Add a week of calls between users and numbers, and an ongoing call of each kind."""
         self._world.populate(self.application_key)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False, on_setattr=attrs.setters.frozen)
 class Sandbox(SandboxApplication):
     """A sandbox that runs, seen as its first application; `add_application` makes others.
 
@@ -189,6 +282,79 @@ class Sandbox(SandboxApplication):
         return NUMBERS
 
     @property
+    def ring(self) -> float | None:
+        """Seconds that whoever is called from now on lets it ring before answering.
+
+        None, the default, lets it ring for a second, and not at all in a conference callout;
+        `math.inf` until `call.answer()`. Incoming calls can say otherwise.
+        """
+        return self._world.ring
+
+    @ring.setter
+    def ring(self, seconds: float | timedelta | None) -> None:
+        self._world.ring = _ring_of(seconds)
+
+    @property
+    def callback_app(self) -> CallbackApp | None:
+        """An ASGI or WSGI application that gets all callbacks, without a socket.
+
+        Its callbacks go to `http://localhost/sinch`, unless `callback_url` says otherwise.
+        """
+        return self._world.switchboard.courier.app
+
+    @callback_app.setter
+    def callback_app(self, app: CallbackApp | None) -> None:
+        self._world.switchboard.courier.app = app
+
+    @property
+    def callbacks(self) -> list[SandboxCallback]:
+        """The callbacks that were sent, in order; the last 10,000, or 32 MiB of them."""
+        return self._world.switchboard.history
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until the callbacks that are under way are answered, and what they lead to.
+
+        After a request; what drives calls does it itself. Within the answer to a callback it
+        returns at once.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            TimeoutError: they are not answered in time.
+        """
+        self._world.switchboard.settle(timeout)
+
+    @property
+    def account_numbers(self) -> tuple[AccountNumber, ...]:
+        """The numbers that applications can have; `add_number` makes more."""
+        with self._world.lock:
+            return tuple(self._world.numbers.values())
+
+    def add_number(
+        self, number: str, *, capability: Literal["voice", "sms"] = "voice"
+    ) -> AccountNumber:
+        """Add a number to the account, assigned to no application.
+
+        Args:
+            number: E.164, with its plus.
+            capability: what it can do.
+
+        Raises:
+            InvalidRequest: it is not a number, is there already, or has no such capability.
+        """
+        endpoints.check_e164("number", number)
+        if capability not in ("voice", "sms"):
+            raise InvalidRequest(
+                parameter="capability", value=capability, remedy="give 'voice' or 'sms'"
+            )
+        with self._world.lock:
+            if number in self._world.numbers:
+                raise InvalidRequest(f"the account has the number {number} already")
+            added = self._world.numbers[number] = AccountNumber(number, capability)
+        return added
+
+    @property
     def services(self) -> dict[str, str]:
         """Its services and their status, `up` or `down`; change it to change them."""
         return self._world.services
@@ -208,6 +374,7 @@ class Sandbox(SandboxApplication):
         credentials = self._world.add_application()
         return SandboxApplication(
             calling_url=self.calling_url,
+            configuration_url=self.configuration_url,
             reporting_url=self.reporting_url,
             application_key=credentials.application_key,
             application_secret=credentials.application_secret,
@@ -228,7 +395,8 @@ class Sandbox(SandboxApplication):
                 in order, and then no more. None among them lets a request pass.
             on: the requests that it may strike: `*` for all, a method in any case, a path, or both,
                 like `PATCH /calling/*`. Paths have wildcards; a host before one is compared with
-                the request's Host header.
+                the request's Host header. For callbacks, an event stands in place of the method,
+                like `ICE /sinch`.
             probability: of striking such a request, from 0 to 1. The dice are seeded.
 
         Raises:
@@ -277,6 +445,11 @@ def running(
     populated: bool = True,
     now: datetime | None = None,
     faults: Iterable[Injection] = (),
+    callback_url: str | None = None,
+    callback_fallback_url: str | None = None,
+    callback_app: CallbackApp | None = None,
+    callback_hosts: Iterable[str] = (),
+    callback_timeout: float = TIMEOUT,
     middleware: Callable[[AsgiApp], AsgiApp] | None = None,
 ) -> Iterator[Sandbox]:
     """Run a sandbox until the block ends.
@@ -290,20 +463,32 @@ def running(
         now: where its time stands still until `box.clock.advance`, with a time zone; without it,
             time passes as it does. Signatures are judged by real time in both cases.
         faults: what goes wrong from the start.
+        callback_url: where callbacks of the first application go, on loopback; `box.callback_url`.
+        callback_fallback_url: where they go if that fails; `box.callback_fallback_url`.
+        callback_app: an ASGI or WSGI application that gets all callbacks without a socket;
+            `box.callback_app`.
+        callback_hosts: names of hosts, with wildcards, that callbacks may go to besides loopback.
+        callback_timeout: seconds that an application may take to answer.
         middleware: wraps the ASGI application, for what the faults cannot do.
 
     Raises:
         OSError: the address cannot be listened on.
-        InvalidRequest: `now` has no time zone, or the port is none.
+        InvalidRequest: `now` has no time zone, the port is none, or callbacks may not go there.
     """
     if port not in range(65_536):
         raise InvalidRequest(f"port is {port!r}: give one from 0 to 65535")
-    world = World(seed=seed, now=now)
+    courier = Courier(callback_app, hosts=callback_hosts, timeout=callback_timeout)
+    given = (callback_url, callback_fallback_url)
+    urls = CallbackUrls(*(None if each is None else courier.read_url(each) for each in given))
     injections = list(faults)
+    regions: dict[str, str] = {}
+    world = World(seed=seed, now=now, courier=courier, injections=injections, region_urls=regions)
+    world.begin_with(urls)
     connections = Connections()
     with _listen(host, port) as listener, _listen(host, 0) as regional:
         _warn_of_strangers(host, listener)
         url = _url(listener)
+        regions.update({"": url, REGIONAL: _url(regional)})
         app = Wire(create_app(world), world, injections, connections, _url(regional))
         server = uvicorn.Server(
             uvicorn.Config(
@@ -330,6 +515,7 @@ def running(
         (credentials,) = world.applications.values()
         box = Sandbox(
             calling_url=url,
+            configuration_url=url,
             reporting_url=f"{url}/v1",
             regional_url=_url(regional),
             application_key=credentials.application_key,
@@ -347,9 +533,17 @@ def running(
                 raise RuntimeError("the sandbox stopped as it started; its log says why")
             yield box
         finally:
+            world.switchboard.close()
             connections.close()
             server.should_exit = True
             thread.join(_START_TIMEOUT)
+
+
+def _ring_of(value: float | timedelta | None) -> float | None:
+    """Seconds of ringing; None for the default."""
+    if value is None or value == math.inf:
+        return None if value is None else math.inf
+    return length_of("ring", value)
 
 
 def _protocol(connections: Connections) -> Any:

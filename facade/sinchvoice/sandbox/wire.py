@@ -30,7 +30,10 @@ from .faults import (
 )
 from .world import Refused, SandboxRequest, World
 
-__all__ = ["Connections", "Wire"]
+__all__ = ["REGIONAL", "Connections", "Wire"]
+
+#: What the region is called that `Redirect` sends clients to; the other one has no name.
+REGIONAL = "regional"
 
 _MAX_BODY = 64 * 1024  # bytes
 _READ_TIMEOUT = 10.0  # seconds, for a head and for a body
@@ -174,6 +177,8 @@ class Wire:
             return
         except Refused as refused:
             scope["sandbox.refused"] = refused
+        is_regional = scope["server"][1] == self._regional_port
+        scope["sandbox.region"] = REGIONAL if is_regional else ""
         faults = self._strike(request, scope)
         for fault in faults:
             match fault:
@@ -209,7 +214,7 @@ class Wire:
     def _strike(self, request: SandboxRequest, scope: Scope) -> list[Fault]:
         path = request.target.partition("?")[0]
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        is_regional = scope["server"][1] == self._regional_port
+        is_regional = scope["sandbox.region"] == REGIONAL
         faults = []
         with self._world.lock:
             self._injections[:] = [part for part in self._injections if not part.is_over]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
-import time
 from base64 import b64encode
 from collections import deque
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -18,47 +17,25 @@ import attrs
 from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint
 from ..errors import InvalidRequest
 from ..signing import Credentials
-from ..svaml import (
-    Action,
-    Answer,
-    ConnectConf,
-    ConnectPstn,
-    ConnectSip,
-    ConnectStream,
-    Continue,
-    Hangup,
-    Instruction,
-    Park,
-    PlayFiles,
-    Raw,
-    RunMenu,
-    Say,
-    SendDtmf,
-    SetCookie,
-    StartRecording,
-    StopRecording,
-    Svaml,
-)
-from ..vocabulary import CallLeg, CallReason, CallResult, CallStatus, ReportDomain
-from .faults import Fault
+from ..svaml import Hangup, Raw, Svaml
+from ..vocabulary import CallLeg, CallReason, CallResult, ReportDomain
+from .call import SandboxCall
+from .callouts import plan_callout
+from .cdr_generator import COUNTRIES
+from .clock import SandboxClock
+from .deliveries import Courier
+from .dialogs import Plan
+from .faults import Fault, Injection
+from .switchboard import CallbackUrls, Switchboard
 
-__all__ = [
-    "CallState",
-    "Heard",
-    "Refused",
-    "SandboxCall",
-    "SandboxClock",
-    "SandboxRequest",
-    "World",
-]
+__all__ = ["AccountNumber", "Refused", "SandboxRequest", "World"]
 
-#: How many requests a sandbox remembers, how many bytes of their bodies, and how many
-#: instructions each of its calls.
-REQUESTS, BODIES, INSTRUCTIONS = 10_000, 32 * 2**20, 1_000
+#: How many requests a sandbox remembers, and how many bytes of their bodies.
+REQUESTS, BODIES = 10_000, 32 * 2**20
+#: How many calls it remembers that are over and have sent callbacks.
+CALLS = 10_000
 
 _REFRESH = 120  # seconds between two refreshes of a counter
-_LAST_YEAR = 9000
-_END = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
 # The example application of the vendor's "Using REST" page.
 _APPLICATION = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
@@ -66,6 +43,8 @@ USERS = tuple(MxpEndpoint(name) for name in ("myUserName", "abc123def"))
 NUMBERS = tuple(PstnEndpoint(number) for number in ("+12125550123", "+12125550145", "+46730170101"))
 #: The call of the examples in documentation, the vendor's and ours: an ongoing one to a number.
 EXAMPLE_CALL_ID = "4398599d1ba84ef3bde0a82dfb61abed"
+#: The numbers of the account, of which the first belongs to the first application.
+ACCOUNT_NUMBERS = ("+12125550160", "+12125550161", "+46730170160")
 _SIP = SipEndpoint("+19876543210@example.sip.sinch.com")
 
 
@@ -81,89 +60,6 @@ class Refused(Exception):
         super().__init__(code, message)
         self.code = code
         self.message = message
-
-
-class SandboxClock:
-    """The time in which the calls of a sandbox live.
-
-    It does not change whether a signature is too old: that is judged by real time.
-
-    Args:
-        start: where the clock stands still until it is advanced; None follows real time, and what
-            it is advanced by is added.
-        lock: held while it is advanced, so that no answer has two times in it.
-
-    Raises:
-        InvalidRequest: the start has no time zone, or is not between 1970 and 9000.
-    """
-
-    def __init__(self, start: datetime | None, lock: threading.RLock) -> None:
-        if start is not None and (not isinstance(start, datetime) or start.tzinfo is None):
-            raise InvalidRequest(f"now is {start!r}: give a datetime with a time zone, like UTC")
-        if start is not None and not 1970 < start.year < _LAST_YEAR:
-            raise InvalidRequest(f"now is {start!r}: give a time between 1970 and {_LAST_YEAR}")
-        self._start = None if start is None else start.timestamp()
-        self._advanced = 0.0
-        self._lock = lock
-
-    @property
-    def now(self) -> datetime:
-        """The time, in UTC."""
-        start = time.time() if self._start is None else self._start
-        return datetime.fromtimestamp(start + self._advanced, UTC)
-
-    def advance(self, by: float | timedelta) -> datetime:
-        """Let time pass: what was to happen meanwhile has happened then.
-
-        Args:
-            by: seconds, or a timedelta; not negative, and not beyond the year 9000.
-
-        Returns:
-            The time afterwards.
-
-        Raises:
-            InvalidRequest: it is no such length of time.
-        """
-        seconds = length_of("by", by)
-        with self._lock:
-            if self.now.timestamp() + seconds > _END:
-                raise InvalidRequest(f"by is {by!r}: that is beyond the year {_LAST_YEAR}")
-            self._advanced += seconds
-            return self.now
-
-
-def length_of(name: str, value: float | timedelta) -> float:
-    """A length of time, in seconds.
-
-    Raises:
-        InvalidRequest: it is none, or is negative, or endless.
-    """
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _END:
-        raise InvalidRequest(f"{name} is {value!r}: give seconds, or a timedelta, from 0 on")
-    return seconds
-
-
-class CallState(StrEnum):
-    """Where a call of the sandbox is; the API only tells ended calls from the others."""
-
-    RINGING = "ringing"
-    ANSWERED = "answered"
-    PARKED = "parked"
-    ENDED = "ended"
-
-
-@attrs.frozen
-class Heard:
-    """Something that was played or said.
-
-    Attributes:
-        leg: who heard it.
-        what: the instruction.
-    """
-
-    leg: CallLeg
-    what: Say | PlayFiles
 
 
 @attrs.define
@@ -191,257 +87,19 @@ class SandboxRequest:
     faults: tuple[Fault, ...] = ()
 
 
-@attrs.frozen
-class _Ending:
-    at: datetime
-    reason: CallReason
-    result: CallResult | None = None  # it depends on whether the call was answered by then
-
-
-class SandboxCall:
-    """A call in the sandbox. What it says of itself is true now, by the sandbox's clock.
+@attrs.define
+class AccountNumber:
+    """A number of the account.
 
     Attributes:
-        call_id: its id.
-        application_key: the application that it belongs to.
-        from_: who calls; None for a call whose caller the API leaves out.
-        to: who is called.
-        started: when it began, in UTC.
-        custom: what the application attached.
-        rate: price per minute, in euros.
-        cookies: what `setCookie` has set.
-        dtmf: the digits that `sendDtmf` has sent, one after the other.
-        recording: how the call is being recorded; None while it is not.
-        conference_id: the conference that it was put into; None if it was not.
+        number: E.164.
+        capability: what it can do, `voice` or `sms`.
+        application_key: the application that its calls go to; None if it is assigned to none.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: SandboxClock,
-        call_id: str,
-        application_key: str,
-        from_: Endpoint | None,
-        to: Endpoint,
-        started: datetime,
-        ring: float = 0,
-        duration: float | None = None,
-        result: CallResult = CallResult.ANSWERED,
-        reason: CallReason | None = None,
-        custom: str = "{}",
-        rate: Decimal = Decimal("0.1758"),
-    ) -> None:
-        self.call_id = call_id
-        self.application_key = application_key
-        self.from_ = from_
-        self.to = to
-        self.started = started
-        self.custom = custom
-        self.rate = rate
-        self.cookies: dict[str, str] = {}
-        self.dtmf = ""
-        self.recording: StartRecording | None = None
-        self.conference_id: str | None = None
-        self._clock = clock
-        self._heard: deque[Heard] = deque(maxlen=INSTRUCTIONS)
-        self._instructions: deque[Instruction] = deque(maxlen=INSTRUCTIONS)
-        self._actions: deque[Action] = deque(maxlen=INSTRUCTIONS)
-        self._is_parked = False
-        # The call ends as planned, or at the limit that its last action set, if that is earlier.
-        self._plan: _Ending | None = None
-        self._limit: _Ending | None = None
-        self._answered: datetime | None = None
-        picked_up = started + timedelta(seconds=ring)
-        if result == CallResult.ANSWERED:
-            self._answered = picked_up
-            if duration is not None:
-                ended = picked_up + timedelta(seconds=duration)
-                self._plan = _Ending(ended, reason or CallReason.CALLER_HANGUP)
-        else:
-            if reason is None and result == CallResult.NO_ANSWER:
-                reason = CallReason.TIMEOUT
-            self._plan = _Ending(picked_up, reason or CallReason.NOT_AVAILABLE, result)
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self.call_id!r}, from_={self.from_!r}, to={self.to!r}, "
-            f"state={self.state.value!r})"
-        )
-
-    @property
-    def state(self) -> CallState:
-        """Where it is."""
-        if self.ended is not None:
-            return CallState.ENDED
-        if self._is_parked:
-            return CallState.PARKED
-        return CallState.RINGING if self.answered is None else CallState.ANSWERED
-
-    @property
-    def status(self) -> CallStatus:
-        """Whether it goes on, as the API says it."""
-        return CallStatus.ONGOING if self.ended is None else CallStatus.FINAL
-
-    @property
-    def answered(self) -> datetime | None:
-        """When it was answered, in UTC; None if it was not, or not yet."""
-        ending = self._ending()
-        until = min(self._clock.now, ending.at) if ending else self._clock.now
-        return self._answered if self._answered and self._answered <= until else None
-
-    @property
-    def ended(self) -> datetime | None:
-        """When it ended, in UTC; None while it goes on."""
-        ending = self._ending()
-        return ending.at if ending and ending.at <= self._clock.now else None
-
-    @property
-    def result(self) -> CallResult:
-        """What became of it; `N/A` while it rings."""
-        ending = self._ending()
-        if self.answered is not None:
-            return CallResult.ANSWERED
-        if ending is None or ending.at > self._clock.now:
-            return CallResult.NOT_AVAILABLE
-        return ending.result or CallResult.NO_ANSWER
-
-    @property
-    def reason(self) -> CallReason:
-        """Why it ended; `N/A` while it goes on."""
-        ending = self._ending()
-        return (
-            ending.reason if ending and ending.at <= self._clock.now else CallReason.NOT_AVAILABLE
-        )
-
-    @property
-    def duration(self) -> int:
-        """How long it has been answered, in whole seconds."""
-        answered = self.answered
-        if answered is None:
-            return 0
-        return int(((self.ended or self._clock.now) - answered).total_seconds())
-
-    @property
-    def heard(self) -> list[Heard]:
-        """What was played or said, in order; the last 1,000."""
-        return list(self._heard)
-
-    @property
-    def instructions(self) -> list[Instruction]:
-        """Every instruction that was carried out, in order; the last 1,000."""
-        return list(self._instructions)
-
-    @property
-    def actions(self) -> list[Action]:
-        """Every action that was carried out, in order; the last 1,000."""
-        return list(self._actions)
-
-    def was_ongoing(self, moment: datetime) -> bool:
-        """Whether it was going on at that moment."""
-        ending = self._ending()
-        return self.started <= moment and (ending is None or moment < ending.at)
-
-    def to_wire(self) -> dict[str, Any]:
-        """What the API says of it, in the spellings that the vendor's server is known for."""
-        duration = self.duration
-        minutes = Decimal(-(-duration // 60))
-        wire: dict[str, Any] = {
-            "to": _identity(self.to),
-            "domain": "mxp" if isinstance(self.to, MxpEndpoint) else "pstn",
-            "callId": self.call_id,
-            "duration": duration,
-            "status": self.status,
-            "result": self.result,
-            "reason": self.reason,
-            # The server leaves the zone out; the time is UTC all the same.
-            "timestamp": self.started.strftime("%Y-%m-%dT%H:%M:%S"),
-            "custom": self.custom,
-            "userRate": {"currencyId": "EUR", "amount": float(self.rate)},
-            "debit": {"currencyId": "EUR", "amount": float(self.rate * minutes)},
-        }
-        return wire if self.from_ is None else {"from": _identity(self.from_), **wire}
-
-    def find_obstacle(self, actions: list[Action]) -> str | None:
-        """Say why these actions cannot be carried out now; None if they can.
-
-        Source: PATCH takes hangup, continue and park (Voice API 1.0.1); a parked call takes what
-        could have answered its first callback, too ("Update a call in progress", 2020), and a call
-        in a conference a menu (1.0.1, "runMenu").
-        """
-        for action in actions:
-            try:
-                self._limit_of(action)
-            except OverflowError:
-                return "maxDuration is beyond every calendar"
-            allowed: tuple[type[Any], ...] = (Hangup, Continue, Park, Raw)
-            if self.conference_id is not None:
-                allowed = (*allowed, RunMenu)
-            if self.state != CallState.PARKED and not isinstance(action, allowed):
-                name = action.to_wire()["name"]
-                return f"{name} is for parked calls, and this one is {self.state}"
-        return None
-
-    def carry_out(
-        self, instructions: list[Instruction], actions: list[Action], leg: CallLeg
-    ) -> None:
-        """Do what SVAML says. The instructions and actions have been checked."""
-        self._instructions.extend(instructions)
-        self._actions.extend(actions)
-        for instruction in instructions:
-            match instruction:
-                case Say() | PlayFiles():
-                    self._heard.append(Heard(leg, instruction))
-                case SendDtmf(digits):
-                    # As bounded as what was heard.
-                    self.dtmf = (self.dtmf + (digits or ""))[-INSTRUCTIONS:]
-                case SetCookie(key, value):
-                    self.cookies[key or ""] = value or ""
-                case StartRecording():
-                    self.recording = instruction
-                case StopRecording():
-                    self.recording = None
-                case Answer() if self.answered is None:
-                    self._answer()
-        for action in actions:
-            self._act(action)
-
-    def _act(self, action: Action) -> None:
-        if isinstance(action, Raw):
-            return
-        self._limit, self._is_parked = self._limit_of(action), isinstance(action, Park)
-        match action:
-            case Hangup():
-                self._plan = _Ending(self._clock.now, CallReason.MANAGER_HANGUP)
-            case ConnectConf(conference_id):
-                self.conference_id = conference_id
-
-    def _limit_of(self, action: Action) -> _Ending | None:
-        match action:
-            case Park() | ConnectPstn() | ConnectSip() | ConnectStream() if action.max_duration:
-                until = self._clock.now + timedelta(seconds=action.max_duration)
-                return _Ending(until, CallReason.TIMEOUT)
-        return None
-
-    def _answer(self) -> None:
-        """It is answered now: it lasts as long as was planned, or if it was not, without an end."""
-        now, planned = self._clock.now, self._answered
-        if self._plan and planned:
-            self._plan = attrs.evolve(self._plan, at=now + (self._plan.at - planned))
-        else:
-            self._plan = None
-        self._answered = now
-
-    def _ending(self) -> _Ending | None:
-        endings = [ending for ending in (self._plan, self._limit) if ending]
-        return min(endings, key=lambda ending: ending.at, default=None)
-
-
-def _identity(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint with its type capitalised, as the server writes numbers and usernames."""
-    wire = endpoint.to_wire()
-    if isinstance(endpoint, PstnEndpoint | MxpEndpoint):
-        wire["type"] = wire["type"].title()
-    return wire
+    number: str
+    capability: str = "voice"
+    application_key: str | None = None
 
 
 class World:
@@ -450,22 +108,55 @@ class World:
     Args:
         seed: makes ids and calls the same in every run.
         now: where its time stands still until it is advanced; None follows real time.
+        courier: brings callbacks to where they belong.
+        injections: the faults that are in force.
+        region_urls: base URLs of the calling API, by region.
     """
 
-    def __init__(self, *, seed: int, now: datetime | None) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        now: datetime | None,
+        courier: Courier,
+        injections: list[Injection],
+        region_urls: dict[str, str],
+    ) -> None:
         self._seed = seed
         self._start = now
+        self._region_urls = region_urls
         self.lock = threading.RLock()
         self.epoch = 0
+        self.callback_urls = CallbackUrls()  # of the first application, to begin with
+        self.switchboard = Switchboard(
+            lock=self.lock,
+            clock=lambda: self.clock,
+            courier=courier,
+            injections=injections,
+            finished=self._forget_older_than,
+        )
         self.reset()
+
+    def begin_with(self, urls: CallbackUrls) -> None:
+        """Have these callback URLs for the first application, from now on and after each reset."""
+        self.callback_urls = urls
+        self.switchboard.urls[_APPLICATION.application_key] = urls
 
     def reset(self) -> None:
         """Begin anew, with one application and no calls."""
+        key = _APPLICATION.application_key
         with self.lock:
             self.epoch += 1
             self.random = Random(self._seed)  # noqa: S311 - ids of a test double
-            self.clock = SandboxClock(self._start, self.lock)
-            self.applications = {_APPLICATION.application_key: _APPLICATION}
+            self.clock = SandboxClock(self._start, self.lock, self.switchboard)
+            self.ring: float | None = None
+            self.numbers = {number: AccountNumber(number) for number in ACCOUNT_NUMBERS}
+            self.numbers[ACCOUNT_NUMBERS[0]].application_key = key
+            self._over: deque[str] = deque()
+            self.applications = {key: _APPLICATION}
+            self.switchboard.courier.reset()
+            self.switchboard.reset(self.applications, self.random)
+            self.switchboard.urls[key] = self.callback_urls
             self.calls: dict[str, SandboxCall] = {}
             self.services = {"rtpproxy": "up"}
             self.requests: deque[SandboxRequest] = deque(maxlen=REQUESTS)
@@ -539,7 +230,216 @@ class World:
             obstacle = call.find_obstacle(actions)
             if obstacle is not None:
                 raise Refused(40003, f"Invalid request: {obstacle}")
-            call.carry_out(instructions, actions, leg)
+            (call.line.order if call.line else call.carry_out)(instructions, actions, leg)
+
+    def place_callout(
+        self,
+        application_key: str,
+        body: dict[str, Any],
+        region: str,
+        headers: Iterable[tuple[str, str]],
+    ) -> dict[str, Any]:
+        """Place a call, by a request that has been checked.
+
+        Source: callouts of the Voice API 1.0.1 and the older calling page.
+        """
+        try:
+            who, plan = plan_callout(
+                body, ring=self.ring, region_url=self._region_urls[region], headers=headers
+            )
+        except InvalidRequest as error:
+            raise Refused(40003, f"Invalid request: {error}") from None
+        return {"callId": self._connect(application_key, plan, region, **who).call_id}
+
+    def receive_call(
+        self, application_key: str, *, from_: Endpoint, to: Endpoint, ring: float, **details: Any
+    ) -> SandboxCall:
+        """Let a call come in for an application."""
+        with self.lock:
+            plan = Plan(
+                kind="incoming",
+                ring=ring,
+                sends=frozenset(("ice", "ace", "pie", "dice")),
+                region_url=self._region_urls[""],
+            )
+            call = self._connect(application_key, plan, "", from_=from_, to=to, **details)
+        self.switchboard.settle()
+        return call
+
+    def _connect(
+        self,
+        application_key: str,
+        plan: Plan,
+        region: str,
+        *,
+        call_headers: tuple[tuple[str, str], ...] = (),
+        **details: Any,
+    ) -> SandboxCall:
+        call = self.add(
+            None,
+            application_key=application_key,
+            started=self.clock.now,
+            ring=None,
+            region=region,
+            **details,
+        )
+        call.call_headers = call_headers
+        self.switchboard.connect(call, plan)
+        return call
+
+    def _forget_older_than(self, call_id: str) -> None:
+        self._over.append(call_id)
+        if len(self._over) > CALLS:
+            self.calls.pop(self._over.popleft(), None)
+
+    def get_conference(
+        self, application_key: str, conference_id: str, region: str
+    ) -> dict[str, Any]:
+        """Who is in a conference.
+
+        Source: "Get conference info"; rooms have a regional scope, and an empty one is not known.
+        """
+        return {
+            "participants": [
+                {
+                    "cli": str((call.from_ or call.to).to_wire().get("endpoint", "")),
+                    "id": call.call_id,
+                    "duration": int((self.clock.now - call.joined).total_seconds()),
+                    "muted": call.muted,
+                    "onhold": call.on_hold,
+                }
+                for call in self._participants(application_key, conference_id, region)
+                if call.joined is not None
+            ]
+        }
+
+    def kick_all(self, application_key: str, conference_id: str, region: str) -> None:
+        """End the calls of all participants."""
+        for call in self._participants(application_key, conference_id, region):
+            self._kick(call)
+
+    def kick_participant(
+        self, application_key: str, conference_id: str, call_id: str, region: str
+    ) -> None:
+        """End the call of a participant."""
+        self._kick(self._participant(application_key, conference_id, call_id, region))
+
+    def manage_participant(
+        self,
+        application_key: str,
+        conference_id: str,
+        call_id: str,
+        region: str,
+        command: str,
+    ) -> None:
+        """Mute a participant, put one on hold, or take that back."""
+        call = self._participant(application_key, conference_id, call_id, region)
+        match command:
+            case "mute" | "unmute":
+                call.muted = command == "mute"
+            case "onhold" | "resume":
+                call.on_hold = command == "onhold"
+
+    def _kick(self, call: SandboxCall) -> None:
+        (call.line.order if call.line else call.carry_out)([], [Hangup()], CallLeg.CALLER)
+
+    def _participants(
+        self, application_key: str, conference_id: str, region: str
+    ) -> list[SandboxCall]:
+        found = [
+            call
+            for call in self.calls.values()
+            if call.conference_id == conference_id
+            and call.region == region
+            and call.application_key == application_key
+            and call.ended is None
+        ]
+        if not found:
+            raise Refused(
+                40400,
+                f"No such ongoing conference {conference_id!r} in the application's context",
+            )
+        return found
+
+    def _participant(
+        self, application_key: str, conference_id: str, call_id: str, region: str
+    ) -> SandboxCall:
+        for call in self._participants(application_key, conference_id, region):
+            if call.call_id == call_id:
+                return call
+        raise Refused(40400, f"No such participant {call_id!r} in the conference")
+
+    def get_numbers(self) -> dict[str, Any]:
+        """The numbers of the account, whatever application they belong to."""
+        numbers = []
+        for number in self.numbers.values():
+            wire = {"number": number.number, "capability": number.capability}
+            if number.application_key is not None:
+                wire["applicationkey"] = number.application_key
+            numbers.append(wire)
+        return {"numbers": numbers}
+
+    def assign_numbers(self, application_key: str, body: dict[str, Any]) -> None:
+        """Assign numbers to an application: all of them, or none.
+
+        Source: "Update numbers", with the errors of the older page.
+        """
+        key = self.known_application(body.get("applicationkey") or application_key)
+        wanted = [self.numbers.get(number) for number in body.get("numbers", ())]
+        found = [number for number in wanted if number is not None]
+        if len(found) < len(wanted) or not found:
+            raise Refused(40001, "Unable to update numbers: the account lacks one of them")
+        if any(number.capability != body.get("capability", "voice") for number in found):
+            raise Refused(40001, "Unable to update numbers: one of them lacks the capability")
+        for number in found:
+            number.application_key = key
+
+    def unassign_number(self, application_key: str, body: dict[str, Any]) -> None:
+        """Take a number away from an application."""
+        key = self.known_application(body.get("applicationkey") or application_key)
+        number = self.numbers.get(body.get("number", ""))
+        if number is None or number.application_key != key:
+            raise Refused(40001, "Unable to update number: it is not assigned to the application")
+        if "capability" in body and body["capability"] != number.capability:
+            raise Refused(40001, "Unable to update number: it lacks the capability")
+        number.application_key = None
+
+    def get_callback_urls(self, application_key: str) -> dict[str, Any]:
+        """The callback URLs of an application; those that are not set are left out."""
+        urls = self.switchboard.urls.get(self.known_application(application_key), CallbackUrls())
+        return {"url": {name: url for name, url in attrs.asdict(urls).items() if url}}
+
+    def update_callback_urls(self, application_key: str, body: dict[str, Any]) -> None:
+        """Set the callback URLs of an application; without a fallback there is none any more."""
+        url = body.get("url", {})
+        urls = CallbackUrls(url.get("primary") or None, url.get("fallback") or None)
+        self.switchboard.urls[self.known_application(application_key)] = urls
+
+    def query_number(self, number: str) -> dict[str, Any]:
+        """What is known about a number.
+
+        Source: "Query number", which the vendor has deprecated.
+        """
+        normalized = "+" + re.sub(r"[^0-9]", "", number.replace("(0)", ""))
+        if not number.startswith("+") or not re.fullmatch(r"\+[1-9][0-9]{5,14}", normalized):
+            raise Refused(40001, "Invalid number specified")
+        found = [(name, rate) for name, start, rate in COUNTRIES if normalized[:3] == start[:3]]
+        country, rate = found[0] if found else ("", "0.1000")
+        return {
+            "number": {
+                "countryId": country,
+                "numberType": "Unknown",
+                "normalizedNumber": normalized,
+                "restricted": False,
+                "rate": {"currencyId": "EUR", "amount": float(rate)},
+            }
+        }
+
+    def known_application(self, application_key: str) -> str:
+        """The key, if there is such an application."""
+        if application_key not in self.applications:
+            raise Refused(40003, "Invalid Application Key")
+        return application_key
 
     def user_report(
         self,

@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .ace_request import AceRequest
+    from .ace_svaml import AceSvaml
+    from .amd_object import AmdObject
+    from .amd_object_reason import AmdObjectReason
+    from .amd_object_status import AmdObjectStatus
     from .amd_request import AmdRequest
     from .assigned_number import AssignedNumber
     from .call_domain import CallDomain
@@ -31,25 +36,36 @@ if TYPE_CHECKING:
     from .conference_dtmf_options import ConferenceDtmfOptions
     from .conference_participant import ConferenceParticipant
     from .custom_callout import CustomCallout
+    from .destination_did import DestinationDid
     from .destination_mxp import DestinationMxp
     from .destination_mxp_type import DestinationMxpType
     from .destination_pstn import DestinationPstn
     from .destination_pstn_type import DestinationPstnType
     from .destination_sip import DestinationSip
     from .destination_web_socket import DestinationWebSocket
+    from .dice_request import DiceRequest
+    from .dice_request_reason import DiceRequestReason
     from .error import Error
     from .free_form_object import FreeFormObject
     from .get_callout_response_obj import GetCalloutResponseObj
     from .get_conference_info_response import GetConferenceInfoResponse
     from .get_numbers_response_obj import GetNumbersResponseObj
     from .get_query_number import GetQueryNumber
+    from .ice_request import IceRequest
+    from .ice_svaml import IceSvaml
     from .indications import Indications
     from .manage_conference_participant_request import ManageConferenceParticipantRequest
     from .menu import Menu
+    from .menu_result import MenuResult
+    from .menu_result_input_method import MenuResultInputMethod
+    from .menu_result_type import MenuResultType
     from .music_on_hold import MusicOnHold
+    from .notify_request import NotifyRequest
     from .number_info import NumberInfo
     from .number_type import NumberType
     from .option import Option
+    from .pie_request import PieRequest
+    from .pie_svaml import PieSvaml
     from .price import Price
     from .recording_options import RecordingOptions
     from .sip_transport import SipTransport
@@ -80,6 +96,11 @@ if TYPE_CHECKING:
 
 # Each is imported when it is asked for: most programs need few of them.
 _HOMES = {
+    "AceRequest": ".ace_request",
+    "AceSvaml": ".ace_svaml",
+    "AmdObject": ".amd_object",
+    "AmdObjectReason": ".amd_object_reason",
+    "AmdObjectStatus": ".amd_object_status",
     "AmdRequest": ".amd_request",
     "AssignedNumber": ".assigned_number",
     "CallDomain": ".call_domain",
@@ -102,25 +123,36 @@ _HOMES = {
     "ConferenceDtmfOptions": ".conference_dtmf_options",
     "ConferenceParticipant": ".conference_participant",
     "CustomCallout": ".custom_callout",
+    "DestinationDid": ".destination_did",
     "DestinationMxp": ".destination_mxp",
     "DestinationMxpType": ".destination_mxp_type",
     "DestinationPstn": ".destination_pstn",
     "DestinationPstnType": ".destination_pstn_type",
     "DestinationSip": ".destination_sip",
     "DestinationWebSocket": ".destination_web_socket",
+    "DiceRequest": ".dice_request",
+    "DiceRequestReason": ".dice_request_reason",
     "Error": ".error",
     "FreeFormObject": ".free_form_object",
     "GetCalloutResponseObj": ".get_callout_response_obj",
     "GetConferenceInfoResponse": ".get_conference_info_response",
     "GetNumbersResponseObj": ".get_numbers_response_obj",
     "GetQueryNumber": ".get_query_number",
+    "IceRequest": ".ice_request",
+    "IceSvaml": ".ice_svaml",
     "Indications": ".indications",
     "ManageConferenceParticipantRequest": ".manage_conference_participant_request",
     "Menu": ".menu",
+    "MenuResult": ".menu_result",
+    "MenuResultInputMethod": ".menu_result_input_method",
+    "MenuResultType": ".menu_result_type",
     "MusicOnHold": ".music_on_hold",
+    "NotifyRequest": ".notify_request",
     "NumberInfo": ".number_info",
     "NumberType": ".number_type",
     "Option": ".option",
+    "PieRequest": ".pie_request",
+    "PieSvaml": ".pie_svaml",
     "Price": ".price",
     "RecordingOptions": ".recording_options",
     "SipTransport": ".sip_transport",
@@ -151,6 +183,11 @@ _HOMES = {
 }
 
 __all__ = (
+    "AceRequest",
+    "AceSvaml",
+    "AmdObject",
+    "AmdObjectReason",
+    "AmdObjectStatus",
     "AmdRequest",
     "AssignedNumber",
     "Callbacks",
@@ -173,25 +210,36 @@ __all__ = (
     "ConferenceDtmfOptions",
     "ConferenceParticipant",
     "CustomCallout",
+    "DestinationDid",
     "DestinationMxp",
     "DestinationMxpType",
     "DestinationPstn",
     "DestinationPstnType",
     "DestinationSip",
     "DestinationWebSocket",
+    "DiceRequest",
+    "DiceRequestReason",
     "Error",
     "FreeFormObject",
     "GetCalloutResponseObj",
     "GetConferenceInfoResponse",
     "GetNumbersResponseObj",
     "GetQueryNumber",
+    "IceRequest",
+    "IceSvaml",
     "Indications",
     "ManageConferenceParticipantRequest",
     "Menu",
+    "MenuResult",
+    "MenuResultInputMethod",
+    "MenuResultType",
     "MusicOnHold",
+    "NotifyRequest",
     "NumberInfo",
     "NumberType",
     "Option",
+    "PieRequest",
+    "PieSvaml",
     "Price",
     "RecordingOptions",
     "SipTransport",

@@ -1,0 +1,437 @@
+"""How a callback reaches an application: over HTTP, or by a call of its ASGI or WSGI callable."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import ipaddress
+import json
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import attrs
+import httpcore
+import httpx
+
+from .. import signing
+from ..errors import InvalidRequest
+from ..signing import Credentials
+from .faults import CallbackFault, Old, Tampered, WrongKey
+
+__all__ = ["TIMEOUT", "CallbackApp", "CallbackUrl", "Courier", "SandboxCallback", "Undelivered"]
+
+#: Seconds for an answer. The vendor publishes none for this version of its API.
+TIMEOUT = 5.0
+
+CONTENT_TYPE = "application/json; charset=utf-8"
+#: Where callbacks of an application in this process go, unless a URL is set.
+_IN_PROCESS = "http://localhost/sinch"
+_MAX_ANSWER = 262_144  # bytes
+_STRANGER = Credentials("00000000-0000-4000-8000-000000000000", "bm9ib2R5IGtub3dzIHRoaXM=")
+_logger = logging.getLogger("uvicorn.error")
+
+CallbackApp: TypeAlias = Callable[..., Any]
+
+
+class CallbackUrl(StrEnum):
+    """Which of the URLs a callback went to."""
+
+    PRIMARY = "primary"
+    FALLBACK = "fallback"
+    INLINE = "inline"  # the callout has brought it along
+
+
+@attrs.define(kw_only=True)
+class SandboxCallback:
+    """A callback that the sandbox has sent, or tried to.
+
+    Attributes:
+        at: when, in the sandbox's time.
+        event: `ice`, `ace`, `pie`, `dice` or `notify`.
+        call_id: of the call.
+        application_key: of the application.
+        which: whether the URL is the primary one, the fallback, or was in the callout.
+        method: HTTP method.
+        url: where it went.
+        headers: as sent.
+        body: as sent; empty if it was long ago, as what is remembered has a limit.
+        faults: what has struck it.
+        is_repeat: whether `faults.Twice` has sent it again.
+        status: HTTP status of the answer; None if there was none.
+        answer: body of the answer.
+        seconds: how long the answer took, in real time.
+        error: what went wrong; None if nothing did. A bad answer is told here as well.
+    """
+
+    at: datetime
+    event: str
+    call_id: str
+    application_key: str
+    which: CallbackUrl
+    method: str = "POST"
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    faults: tuple[CallbackFault, ...] = ()
+    is_repeat: bool = False
+    status: int | None = None
+    answer: bytes = b""
+    seconds: float = 0.0
+    error: str | None = None
+
+    @property
+    def signature(self) -> str:
+        """The signature in its Authorization header."""
+        return self.headers["authorization"].rpartition(":")[2]
+
+    @property
+    def content(self) -> Any:
+        """The event, from its JSON."""
+        return json.loads(self.body)
+
+
+class Undelivered(Exception):
+    """There was no answer; the message says why."""
+
+
+class Courier:
+    """Brings callbacks to where they belong.
+
+    Args:
+        app: an ASGI or WSGI application in this process that gets all of them; None sends them
+            over HTTP.
+        hosts: names of hosts that they may go to besides loopback, with wildcards.
+        timeout: seconds for an answer.
+
+    Raises:
+        InvalidRequest: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        app: CallbackApp | None = None,
+        *,
+        hosts: Iterable[str] = (),
+        timeout: float = TIMEOUT,
+    ) -> None:
+        if isinstance(hosts, str) or not isinstance(timeout, int | float) or not timeout > 0:
+            raise InvalidRequest(
+                f"callback_hosts is {hosts!r}, callback_timeout {timeout!r}",
+                remedy="give a list of names, and seconds above zero",
+            )
+        self._hosts = tuple(host.lower() for host in hosts)
+        self.timeout = float(timeout)
+        self._app: _Asgi | httpx.WSGITransport | None = None
+        self._pools: list[httpcore.ConnectionPool] = []
+        self._thread = threading.local()
+        self._first = self.app = app
+
+    @property
+    def app(self) -> CallbackApp | None:
+        """The application in this process."""
+        return self._given
+
+    @app.setter
+    def app(self, app: CallbackApp | None) -> None:
+        known = None if app is None else _transport(app)
+        old, self._app, self._given = self._app, known, app
+        if isinstance(old, _Asgi):
+            old.close()
+
+    def reset(self) -> None:
+        """Have the application again that it began with."""
+        if self.app is not self._first:
+            self.app = self._first
+
+    def read_url(self, url: str) -> str:
+        """A URL that the sandbox's owner has given, complete.
+
+        Raises:
+            InvalidRequest: it is not a URL, or goes where callbacks may not go.
+        """
+        if isinstance(url, str) and url.startswith("/") and self._app is not None:
+            url = _IN_PROCESS.removesuffix("/sinch") + url
+        problem = self.find_problem(url) if isinstance(url, str) else "it is not text"
+        if problem is not None:
+            raise InvalidRequest(parameter="callback_url", value=url, remedy=problem)
+        return url
+
+    @property
+    def default_url(self) -> str | None:
+        """Where callbacks go if no URL is set."""
+        return None if self._app is None else _IN_PROCESS
+
+    def find_problem(self, url: str) -> str | None:
+        """Say why no callback goes to this URL; None if it may."""
+        try:
+            parsed = _parsed(url)
+        except (httpx.InvalidURL, ValueError) as error:
+            return f"{error}"
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            return "give an absolute URL, like http://127.0.0.1:8000/sinch"
+        if self._app is not None or _is_loopback(parsed.host):
+            return None
+        if any(fnmatchcase(parsed.host.lower(), pattern) for pattern in self._hosts):
+            return None
+        return (
+            "callbacks go to loopback only; let them go there by starting the sandbox with "
+            f"callback_hosts=[{parsed.host!r}]"
+        )
+
+    def host_and_path(self, url: str) -> tuple[str, str]:
+        """What faults are told by; of a URL that is none, nothing."""
+        if self.find_problem(url) is not None:
+            return "", ""
+        return _parsed(url).netloc.decode("ascii"), _path(url)
+
+    def sign(
+        self,
+        credentials: Credentials,
+        url: str,
+        body: bytes,
+        faults: tuple[CallbackFault, ...],
+    ) -> tuple[dict[str, str], bytes]:
+        """Headers of a callback, and its body as it is sent."""
+        signed_at = time.time()
+        for fault in faults:
+            match fault:
+                case Old(seconds):
+                    signed_at -= seconds
+                case WrongKey():
+                    credentials = _STRANGER
+        headers = signing.signed_headers(
+            credentials,
+            method="POST",
+            resource=_path(url),
+            timestamp=signing.format_timestamp(signed_at),
+            content_type=CONTENT_TYPE,
+            body=body,
+        )
+        if any(isinstance(fault, Tampered) for fault in faults):
+            body = body.removesuffix(b"}") + b',"tampered":true}'
+        return {
+            # As the vendor's server writes it.
+            "authorization": headers["Authorization"].replace("Application", "application", 1),
+            "x-timestamp": headers["x-timestamp"],
+            "content-type": CONTENT_TYPE,
+        }, body
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """Send one, and return status and body of the answer.
+
+        Raises:
+            Undelivered: there was none in time.
+        """
+        problem = self.find_problem(url)
+        if problem is not None:
+            raise Undelivered(problem)
+        started = time.monotonic()
+        try:
+            if self._app is None:
+                return self._over_http(url, headers, body, started + self.timeout)
+            status, answer = self._in_process(url, headers, body)
+        except (httpcore.TimeoutException, TimeoutError):
+            raise self._too_late() from None
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+            raise Undelivered(f"{type(error).__name__}: {error}") from None
+        if time.monotonic() - started > self.timeout:
+            raise self._too_late()
+        return status, answer
+
+    def close(self) -> None:
+        """Close connections, and end what waits."""
+        self.app = None
+        while self._pools:
+            with suppress(RuntimeError, OSError):  # a connection that is in use
+                self._pools.pop().close()
+
+    def _too_late(self) -> Undelivered:
+        return Undelivered(f"there was no answer within {self.timeout:g} s")
+
+    def _over_http(
+        self, url: str, headers: Mapping[str, str], body: bytes, deadline: float
+    ) -> tuple[int, bytes]:
+        parsed = _parsed(url)
+        pool: httpcore.ConnectionPool | None = getattr(self._thread, "pool", None)
+        if pool is None:
+            # A connection of its own for each thread, so that none looks through those of others.
+            # Servers close idle ones: they are given up before that.
+            pool = httpcore.ConnectionPool(max_connections=1, keepalive_expiry=1.0)
+            self._thread.pool = pool
+            self._pools.append(pool)
+        host = parsed.netloc
+        sent = [(b"host", host)]
+        sent += [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
+        limits = dict.fromkeys(("connect", "read", "write", "pool"), self.timeout)
+        with pool.stream(
+            "POST",
+            httpcore.URL(
+                scheme=parsed.raw_scheme,
+                host=parsed.raw_host,
+                port=parsed.port,
+                target=parsed.raw_path,
+            ),
+            headers=[*sent, (b"content-length", str(len(body)).encode("ascii"))],
+            content=body,
+            extensions={"timeout": limits},
+        ) as response:
+            answer = bytearray()
+            for part in response.iter_stream():
+                answer += part
+                if len(answer) > _MAX_ANSWER:
+                    raise Undelivered(f"the answer has more than {_MAX_ANSWER} bytes")
+                if time.monotonic() > deadline:
+                    raise self._too_late()
+            return response.status, bytes(answer)
+
+    def _in_process(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        app, request = self._app, httpx.Request("POST", url, headers=dict(headers), content=body)
+        try:
+            if isinstance(app, httpx.WSGITransport):
+                response = app.handle_request(request)
+                return response.status_code, response.read()
+            if app is not None:
+                return app.handle(request, self.timeout)
+        except (TimeoutError, CancelledError):
+            raise TimeoutError from None
+        except Exception:  # a server answers for an application that fails
+            _logger.exception("the callback application failed at %s", url)
+            return 500, b""
+        raise Undelivered("the sandbox stops")
+
+
+class _Asgi:
+    """An ASGI application in an event loop of its own, with its lifespan."""
+
+    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
+        self._app = app
+        self._transport = httpx.ASGITransport(self._with_state)
+        self._loop = asyncio.new_event_loop()
+        self._started = threading.Event()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(
+            target=self._run, name="sinchvoice-sandbox-callback-app", daemon=True
+        )
+        self._lock = threading.Lock()
+        self._state: dict[str, Any] = {}
+
+    def handle(self, request: httpx.Request, timeout: float) -> tuple[int, bytes]:
+        with self._lock:
+            if not self._thread.is_alive() and not self._started.is_set():
+                self._thread.start()
+        self._started.wait()
+        future = asyncio.run_coroutine_threadsafe(self._handle(request), self._loop)
+        try:
+            return future.result(timeout)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(TIMEOUT)
+        elif not self._loop.is_closed():
+            self._loop.close()
+
+    async def _with_state(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app({**scope, "state": dict(self._state)}, receive, send)
+
+    async def _handle(self, request: httpx.Request) -> tuple[int, bytes]:
+        response = await self._transport.handle_async_request(request)
+        return response.status_code, await response.aread()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._live())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        finally:
+            self._started.set()
+            self._loop.close()
+
+    async def _live(self) -> None:
+        """Let the application start, wait until the end, and let it shut down."""
+        started, ended = asyncio.Event(), asyncio.Event()
+        messages = [{"type": "lifespan.startup"}]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop()
+            await self._stop.wait()
+            return {"type": "lifespan.shutdown"}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"].startswith("lifespan.startup"):
+                started.set()
+            else:
+                ended.set()
+
+        async def lifespan() -> None:
+            scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
+            try:
+                await self._app(scope, receive, send)
+            except Exception:  # noqa: BLE001, S110 - it has no lifespan, as the protocol allows
+                pass
+            finally:
+                started.set()
+                ended.set()
+
+        life = asyncio.ensure_future(lifespan())
+        await started.wait()
+        self._started.set()
+        await self._stop.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                await ended.wait()
+                await life
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+
+def _transport(app: CallbackApp) -> _Asgi | httpx.WSGITransport:
+    problem = InvalidRequest(
+        parameter="callback_app",
+        value=app,
+        remedy="give an ASGI application, app(scope, receive, send), or a WSGI application, "
+        "app(environ, start_response)",
+    )
+    if not callable(app) or isinstance(app, type):
+        raise problem
+    try:
+        inspect.signature(app).bind(None, None, None)
+    except TypeError:
+        pass
+    else:
+        return _Asgi(app)
+    try:
+        inspect.signature(app).bind(None, None)
+    except TypeError:
+        raise problem from None
+    return httpx.WSGITransport(app)
+
+
+@lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+def _path(url: str) -> str:
+    """The path as it travels, which is what is signed."""
+    return _parsed(url).raw_path.partition(b"?")[0].decode("ascii")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -1,0 +1,131 @@
+"""Voice menus: what the keys that are pressed come to. Pure; somebody else has the clock."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+import attrs
+
+from ..svaml import Menu, RunMenu
+from ..vocabulary import MenuResultType
+
+__all__ = ["MenuRun", "Prompt", "Result"]
+
+_TIMEOUT = 5.0  # seconds for a key; the server's default
+
+
+@attrs.frozen
+class Prompt:
+    """Prompts to be played, after which keys are collected anew; None plays nothing."""
+
+    text: str | None
+
+
+@attrs.frozen
+class Result:
+    """The menus are over.
+
+    Attributes:
+        menu_id: the menu that was the last one.
+        type: what ended it.
+        value: the digits, or the value of `return(value)`.
+    """
+
+    menu_id: str
+    type: MenuResultType
+    value: str
+
+
+Step: TypeAlias = Prompt | Result | None
+
+
+class MenuRun:
+    """One run of menus, from its first prompt to its result.
+
+    Args:
+        action: the menus.
+
+    Attributes:
+        menu: the menu that is open.
+        digits: the keys collected in it so far.
+    """
+
+    def __init__(self, action: RunMenu) -> None:
+        self._menus = {menu.id: menu for menu in action.menus or ()}
+        self._first = action.main_menu or "main"
+        self.menu = Menu(self._first)
+        self.digits = ""
+        self._repeats = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long to wait for the next key."""
+        given = self.menu.timeout_mills
+        return _TIMEOUT if given is None else given / 1000
+
+    @property
+    def all_seconds(self) -> float | None:
+        """How long to wait for all keys of the menu; None if there is no such limit."""
+        given = self.menu.max_timeout_mills
+        return None if given is None else given / 1000
+
+    def start(self) -> Step:
+        """Open the first menu."""
+        return self._open(self._first)
+
+    def press(self, key: str) -> Step:
+        """One key; None while more may follow."""
+        entered = self.digits + key
+        options = self.menu.options or ()
+        for option in options:
+            if option.dtmf == entered:
+                return self._choose(option.action)
+        if key == "#" and self.menu.max_digits is not None:
+            return self._result(MenuResultType.SEQUENCE, self.digits)
+        self.digits = entered
+        if self.menu.max_digits is not None:
+            if len(entered) < self.menu.max_digits:
+                return None
+            return self._result(MenuResultType.SEQUENCE, entered)
+        if any(option.dtmf.startswith(entered) for option in options):
+            return None
+        return self._again(MenuResultType.INVALID_INPUT)
+
+    def time_out(self) -> Step:
+        """No key came in time."""
+        if not self.digits:
+            return self._again(MenuResultType.TIMEOUT)
+        if self.menu.max_digits is not None:
+            return self._result(MenuResultType.SEQUENCE, self.digits)
+        return self._again(MenuResultType.INVALID_INPUT)
+
+    def hang_up(self) -> Result:
+        """Whoever listened is gone."""
+        return self._result(MenuResultType.HANGUP, self.digits)
+
+    def _open(self, menu_id: str) -> Step:
+        menu = self._menus.get(menu_id)
+        if menu is None:
+            return Result(menu_id, MenuResultType.ERROR, "")
+        self.menu, self.digits, self._repeats = menu, "", menu.repeats or 0
+        return Prompt(menu.main_prompt)
+
+    def _choose(self, action: str) -> Step:
+        chosen = re.fullmatch(r"(menu|return) ?\((.+)\)", action)
+        if chosen is None:
+            return self._result(MenuResultType.ERROR, "")
+        if chosen[1] == "menu":
+            return self._open(chosen[2])
+        return self._result(MenuResultType.RETURN, chosen[2])
+
+    def _again(self, otherwise: MenuResultType) -> Step:
+        """Repeat the menu, or give up."""
+        if not self._repeats:
+            return self._result(otherwise, self.digits)
+        self._repeats -= 1
+        self.digits = ""
+        return Prompt(self.menu.repeat_prompt or self.menu.main_prompt)
+
+    def _result(self, type_: MenuResultType, value: str) -> Result:
+        return Result(self.menu.id, type_, value)

@@ -1,0 +1,457 @@
+"""sandbox/: callouts, conferences, numbers and callback URLs, as its API has them."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from sinchvoice import Credentials, MxpEndpoint, PstnEndpoint, signing
+from sinchvoice.callbacks import AnsweredCall, DisconnectedCall, IncomingCall, PromptInput
+from sinchvoice.sandbox import Sandbox, SandboxCall, running
+from sinchvoice.svaml import ConnectConf, Continue, Hangup, Menu, PlayFiles, RunMenu, Say, Svaml
+from voice_app import NOW, App, check_callbacks
+
+PHONE = {"type": "number", "endpoint": "+12125550123"}
+USER = {"type": "username", "endpoint": "alice"}
+CALLOUTS = "/calling/v1/callouts"
+CONFERENCE = "/calling/v1/conferences/id/room"
+NUMBERS = "/v1/configuration/numbers"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Sandbox]:
+    with running(now=NOW, populated=False) as box:
+        yield box
+
+
+@pytest.fixture
+def box(shared: Sandbox) -> Iterator[Sandbox]:
+    shared.reset()
+    yield shared
+    check_callbacks(shared)
+
+
+@pytest.fixture
+def app(box: Sandbox) -> App:
+    box.callback_app = App(box)
+    return box.callback_app
+
+
+def request(
+    box: Any, method: str, path: str, body: Any = None, *, url: str = "", **headers: str
+) -> tuple[int, Any]:
+    """Status of the answer, or the code of its error, and what it says."""
+    content = b"" if body is None else json.dumps(body).encode()
+    kind = "application/json" if content else ""
+    signed = signing.signed_headers(
+        Credentials(box.application_key, box.application_secret),
+        method=method,
+        resource=path,
+        timestamp=signing.format_timestamp(time.time()),
+        content_type=kind,
+        body=content,
+    )
+    response = httpx.request(
+        method,
+        (url or box.calling_url) + path,
+        content=content,
+        headers={**signed, **({"Content-Type": kind} if kind else {}), **headers},
+        trust_env=False,
+    )
+    said = response.json() if response.content else None
+    return (said["errorCode"] if response.is_error else response.status_code), said
+
+
+def call_out(box: Sandbox, kind: str, *, url: str = "", **wanted: Any) -> SandboxCall:
+    """Place a callout, and wait for the callbacks that it leads to at once."""
+    defaults: dict[str, dict[str, Any]] = {
+        "tts": {"text": "Hello", "destination": PHONE, "cli": "+12125550160"},
+        "conference": {"conferenceId": "room", "destination": PHONE, "cli": "+12125550160"},
+        "custom": {},
+    }
+    body = {"method": f"{kind}Callout", f"{kind}Callout": {**defaults[kind], **wanted}}
+    status, said = request(box, "POST", CALLOUTS, body, url=url)
+    assert status == 200
+    assert list(said) == ["callId"]
+    box.settle()
+    return box.calls[said["callId"]]
+
+
+ALL = {"enableAce": True, "enablePie": True, "enableDice": True}
+
+
+# --- text to speech -----------------------------------------------------------------------------
+
+
+def test_a_text_is_said_and_the_call_hung_up(box: Sandbox, app: App):
+    call = call_out(box, "tts", text="x" * 31, dtmf="1w2", custom="mine")
+    assert (call.state, call.from_, call.custom) == (
+        "ringing",
+        PstnEndpoint("+12125550160"),
+        "mine",
+    )
+    box.clock.advance(1)
+    assert (call.state, call.dtmf) == ("answered", "1w2")
+    assert [heard.what for heard in call.heard] == [Say("x" * 31)]
+    box.clock.advance(3)
+    assert (call.state, call.reason, call.duration) == ("ended", "MANAGERHANGUP", 3)
+    assert app.events == []
+
+
+def test_events_of_a_callout_are_sent_if_they_are_enabled(box: Sandbox, app: App):
+    app.on(AnsweredCall, Svaml(action=Continue()))
+    call = call_out(box, "tts", custom="mine", prompts="#tts[Hi];bye", text="unused", **ALL)
+    box.clock.advance(60)
+    assert [heard.what for heard in call.heard] == [PlayFiles(["#tts[Hi]", "bye"])]
+    assert app.names() == ["ace", "dice"]
+    dice = app.last(DisconnectedCall)
+    assert (dice.custom, dice.result, dice.reason) == ("mine", "ANSWERED", "MANAGERHANGUP")
+    assert (dice.from_.endpoint, dice.to.number) == ("12125550160", "+12125550123")
+
+
+def test_an_ace_may_play_something_else_instead(box: Sandbox, app: App):
+    app.on(AnsweredCall, Svaml([PlayFiles(["file"])], Hangup()))
+    call = call_out(box, "tts", enableAce=True)
+    box.clock.advance(1)
+    assert [heard.what for heard in call.heard] == [PlayFiles(["file"])]
+    assert call.state == "ended"
+
+
+@pytest.mark.parametrize(("enabled", "names"), [(True, ["ace", "pie"]), (False, ["ace"])])
+def test_a_menu_of_a_callout_is_told_if_that_is_enabled(
+    box: Sandbox, app: App, enabled: bool, names: list[str]
+):
+    app.on(AnsweredCall, Svaml(action=RunMenu([Menu("main", max_digits=1)])))
+    app.on(PromptInput, Svaml(action=Hangup()))
+    call = call_out(box, "tts", enableAce=True, enablePie=enabled)
+    call.answer()
+    call.press("1")
+    assert (app.names(), call.reason) == (names, "MANAGERHANGUP")
+
+
+def test_without_a_cli_nobody_is_reached(box: Sandbox, app: App):
+    call = call_out(box, "tts", cli="", enableDice=True)
+    assert (call.result, call.duration) == ("FAILED", 0)
+    assert app.names() == ["dice"]
+
+
+def test_an_app_user_sends_no_ace(box: Sandbox, app: App):
+    call = call_out(box, "tts", destination=USER, **ALL)
+    box.clock.advance(60)
+    assert (app.names(), call.to) == (["dice"], MxpEndpoint("alice"))
+
+
+def test_whoever_is_called_may_not_answer(box: Sandbox, app: App):
+    box.ring = math.inf
+    busy, kept = call_out(box, "tts", **ALL), call_out(box, "tts", **ALL)
+    box.clock.advance(600)
+    busy.hang_up(by="callee")
+    assert (app.last(DisconnectedCall).result, kept.state) == ("BUSY", "ringing")
+
+
+# --- conferences --------------------------------------------------------------------------------
+
+
+def test_a_conference_callout_is_in_its_room_at_once(box: Sandbox, app: App):
+    call = call_out(box, "conference", greeting="Welcome")
+    box.clock.advance(5)
+    status, said = request(box, "GET", CONFERENCE)
+    assert (status, app.events) == (200, [])
+    assert said["participants"] == [
+        {"cli": "+12125550160", "id": call.call_id, "duration": 5, "muted": False, "onhold": False}
+    ]
+    assert [heard.what for heard in call.heard] == [Say("Welcome")]
+
+
+def test_a_conference_callout_rings_if_that_is_asked_for(box: Sandbox):
+    box.ring = 5
+    call = call_out(box, "conference")
+    assert request(box, "GET", CONFERENCE)[0] == 40400
+    call.answer()
+    assert request(box, "GET", CONFERENCE)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("reply", "joins"),
+    [(Svaml(action=ConnectConf("room")), True), (Svaml(action=Continue()), False), (500, True)],
+)
+def test_the_answer_to_the_ace_decides_who_joins(box: Sandbox, app: App, reply: Any, joins: bool):
+    app.on(AnsweredCall, reply)
+    call_out(box, "conference", **ALL)
+    assert request(box, "GET", CONFERENCE)[0] == (200 if joins else 40400)
+
+
+def test_keys_of_a_conference_callout_are_told(box: Sandbox, app: App):
+    options = {"mode": "detect", "maxDigits": 2}
+    call = call_out(box, "conference", conferenceDtmfOptions=options, enablePie=True)
+    call.press("42")
+    assert app.last(PromptInput).menu_result.value == "42"
+    assert app.last(PromptInput).from_conference
+
+
+def test_a_conference_callout_has_a_limit(box: Sandbox, app: App):
+    call = call_out(box, "conference", maxDuration=60, enableDice=True)
+    box.clock.advance(61)
+    assert (call.reason, call.duration, app.names()) == ("TIMEOUT", 60, ["dice"])
+
+
+def test_app_users_send_no_dice_from_a_conference(box: Sandbox, app: App):
+    call_out(box, "conference", destination=USER, **ALL).hang_up(by="callee")
+    assert app.events == []
+
+
+def test_participants_are_muted_held_and_kicked(box: Sandbox, app: App):
+    call = call_out(box, "conference", enableDice=True)
+    other = call_out(box, "conference")
+    path = f"{CONFERENCE}/{call.call_id}"
+    for command, muted, on_hold in (
+        ("mute", True, False),
+        ("onhold", True, True),
+        ("unmute", False, True),
+        ("resume", False, False),
+    ):
+        status, said = request(box, "PATCH", path, {"command": command})
+        assert (status, said) == (200, {"content": "Successful response"})
+        assert (call.muted, call.on_hold) == (muted, on_hold)
+    assert request(box, "DELETE", path) == (200, {"content": "200 Successful response"})
+    box.settle()
+    assert (call.reason, app.names()) == ("MANAGERHANGUP", ["dice"])
+    assert request(box, "DELETE", path)[0] == 40400
+    assert request(box, "DELETE", CONFERENCE) == (204, None)
+    assert (other.reason, request(box, "DELETE", CONFERENCE)[0]) == ("MANAGERHANGUP", 40400)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"command": "shout"}, {"command": "mute", "x": 1}])
+def test_a_command_that_is_none_is_refused(box: Sandbox, body: Any):
+    call = call_out(box, "conference")
+    assert request(box, "PATCH", f"{CONFERENCE}/{call.call_id}", body)[0] == 40003
+    assert not call.muted
+
+
+def test_rooms_of_one_name_are_several_in_regions_and_applications(box: Sandbox):
+    here = call_out(box, "conference")
+    there = call_out(box, "conference", url=box.regional_url)
+    for url, call in ((box.calling_url, here), (box.regional_url, there)):
+        _, said = request(box, "GET", CONFERENCE, url=url)
+        assert [each["id"] for each in said["participants"]] == [call.call_id]
+    assert request(box.add_application(), "GET", CONFERENCE)[0] == 40400
+    assert request(box, "DELETE", CONFERENCE, url=box.regional_url)[0] == 204
+    assert (here.state, there.state) == ("answered", "ended")
+
+
+# --- custom callouts ----------------------------------------------------------------------------
+
+
+def svaml(*instructions: Any, action: Any) -> str:
+    return json.dumps(Svaml(list(instructions), action).to_wire())
+
+
+CONNECT = {"name": "connectPstn", "number": PHONE["endpoint"]}
+INLINE = json.dumps({"action": CONNECT})
+
+
+def test_a_custom_callout_without_ice_dials_by_itself(box: Sandbox, app: App):
+    app.on(AnsweredCall, Svaml([Say("Hello")], Hangup()))
+    call = call_out(box, "custom", destination=PHONE, dtmf="1", maxDuration=600)
+    call.answer()
+    assert app.names() == ["ace", "dice"]
+    assert (call.dtmf, [heard.what for heard in call.heard]) == ("1", [Say("Hello")])
+
+
+def test_inline_svaml_is_used_instead_of_callbacks(box: Sandbox, app: App):
+    call = call_out(
+        box,
+        "custom",
+        ice=INLINE,
+        ace=svaml(action=RunMenu([Menu("main", max_digits=1)])),
+        pie=svaml(Say("Bye"), action=Hangup()),
+        custom="mine",
+    )
+    call.answer()
+    call.press("1")
+    assert (app.names(), app.last(DisconnectedCall).custom) == (["dice"], "mine")
+    assert (call.to, [heard.what for heard in call.heard]) == (
+        PstnEndpoint("+12125550123"),
+        [Say("Bye")],
+    )
+
+
+def test_urls_of_a_callout_come_before_those_of_the_application(box: Sandbox, app: App):
+    app.on(IncomingCall, INLINE.encode())
+    urls = {name: f"http://localhost/{name}" for name in ("ice", "ace", "pie", "dice")}
+    call = call_out(box, "custom", **urls)
+    call.answer()
+    call.hang_up(by="callee")
+    assert [(sent.event, sent.url, sent.which) for sent in box.callbacks] == [
+        (name, f"http://localhost/{name}", "inline") for name in ("ice", "ace", "dice")
+    ]
+
+
+def test_without_ice_and_destination_the_application_is_asked(box: Sandbox, app: App):
+    app.on(IncomingCall, INLINE.encode())
+    call = call_out(box, "custom")
+    assert (app.names(), call.to.to_wire()["endpoint"]) == (["ice"], "+12125550123")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "result"),
+    [
+        ({"ice": svaml(action=RunMenu([Menu("main")]))}, "FAILED"),  # nobody is called
+        ({"ice": svaml(action=Hangup())}, "NOANSWER"),
+        ({"ice": '{"action":{"name":"continue"}}'}, "FAILED"),
+        ({"ice": "not a URL"}, "FAILED"),
+        ({"ice": "http://example.com/sinch"}, "FAILED"),
+    ],
+)
+def test_a_custom_callout_that_leads_nowhere_ends(box: Sandbox, wanted: Any, result: str):
+    call = call_out(box, "custom", **wanted)
+    assert (call.state, call.result) == ("ended", result)
+
+
+def test_bad_inline_svaml_is_a_calling_error(box: Sandbox, app: App):
+    call_out(box, "custom", ice='{"action":{"name":"continue"}}')
+    assert app.names() == ["notify", "dice"]
+
+
+def test_the_destination_joins_what_inline_svaml_says(box: Sandbox, app: App):
+    call = call_out(box, "custom", destination=PHONE, ice=svaml(action=ConnectConf("room")))
+    assert call.conference_id is None or call.state == "ringing"
+    call.answer()
+    assert request(box, "GET", CONFERENCE)[1]["participants"][0]["id"] == call.call_id
+
+
+def test_headers_of_a_callout_come_back_with_its_callbacks(box: Sandbox, app: App):
+    body = {"method": "customCallout", "customCallout": {"destination": PHONE}}
+    headers = {f"X-CB-{n}": str(n) for n in range(4)}
+    odd = {"x-cb-low": "5", "X-CB-Six": "6", "X-CB-" + "n" * 28: "long", "X-CB-v": "v" * 129}
+    status, _ = request(box, "POST", CALLOUTS, body, **headers, **odd, **{"X-Other": "no"})
+    assert status == 200
+    box.clock.advance(1)
+    (ace,) = box.callbacks
+    kept = {name.lower(): value for name, value in ace.headers.items() if name.lower()[0] == "x"}
+    assert kept.pop("x-timestamp")
+    assert kept == {**{f"x-cb-{n}": str(n) for n in range(4)}, "x-cb-low": "5"}
+    assert ace.status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (None, 40001),
+        ({}, 40001),
+        ({"method": "textCallout"}, 40001),
+        ({"method": "ttsCallout"}, 40002),
+        ({"method": "ttsCallout", "customCallout": {}}, 40002),
+        ({"method": "ttsCallout", "ttsCallout": {"destination": PHONE}}, 40003),
+        ({"method": "ttsCallout", "ttsCallout": {"text": "a"}}, 40003),
+        ({"method": "customCallout", "customCallout": {"x": 1}}, 40003),
+        ({"method": "customCallout", "customCallout": {"ice": {"action": CONNECT}}}, 40003),
+        ({"method": "conferenceCallout", "conferenceCallout": {"destination": PHONE}}, 40003),
+        ({"method": "customCallout", "customCallout": {}, "ttsCallout": {}}, 40003),
+    ],
+)
+def test_a_callout_that_is_wrong_is_refused(box: Sandbox, body: Any, code: int):
+    assert request(box, "POST", CALLOUTS, body)[0] == code
+    assert not box.calls
+
+
+# --- numbers and callback URLs ------------------------------------------------------------------
+
+
+def test_numbers_are_assigned_and_taken_away(box: Sandbox):
+    other = box.add_application()
+    first, second, third = (number.number for number in box.account_numbers)
+    path = {"numbers": [second, third], "applicationkey": other.application_key}
+    assert request(box, "POST", NUMBERS, path) == (204, None)
+    assert request(box, "POST", NUMBERS, {"numbers": [third]}) == (204, None)
+    _, said = request(other, "GET", NUMBERS)
+    assert said["numbers"] == [
+        {"number": first, "capability": "voice", "applicationkey": box.application_key},
+        {"number": second, "capability": "voice", "applicationkey": other.application_key},
+        {"number": third, "capability": "voice", "applicationkey": box.application_key},
+    ]
+    taken = {"number": second, "applicationkey": other.application_key, "capability": "voice"}
+    assert request(box, "DELETE", NUMBERS, taken) == (204, None)
+    assert request(box, "DELETE", NUMBERS, taken)[0] == 40001
+    _, said = request(other, "GET", NUMBERS)
+    assert said["numbers"][1] == {"number": second, "capability": "voice"}
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "code"),
+    [
+        ("POST", {"numbers": []}, 40003),
+        ("POST", {"numbers": ["+12125550160", "+19999999999"]}, 40001),
+        ("POST", {"numbers": ["+12125550161"], "capability": "sms"}, 40001),
+        ("POST", {"numbers": ["+12125550161"], "applicationkey": "x"}, 40003),
+        ("POST", {"numbers": ["+12125550161"], "application_key": "x"}, 40003),
+        ("POST", {"numbers": ["+12125550161"], "applicationKey": "x"}, 40003),
+        ("DELETE", {"numbers": "+12125550160"}, 40003),
+        ("DELETE", {"number": "+12125550161"}, 40001),
+        ("DELETE", {"number": "+12125550160", "capability": "sms"}, 40001),
+        ("DELETE", {"number": "+12125550160", "applicationkey": "x"}, 40003),
+        ("DELETE", None, 40003),
+    ],
+)
+def test_what_cannot_be_assigned_changes_nothing(box: Sandbox, method: str, body: Any, code: int):
+    before = [number.application_key for number in box.account_numbers]
+    assert request(box, method, NUMBERS, body)[0] == code
+    assert [number.application_key for number in box.account_numbers] == before
+
+
+def test_callback_urls_are_set_by_requests(box: Sandbox, app: App):
+    path = f"/v1/configuration/callbacks/applications/{box.application_key}"
+    assert request(box, "GET", path) == (200, {"url": {}})
+    urls = {"primary": "http://localhost/a", "fallback": "http://localhost/b"}
+    assert request(box, "POST", path, {"url": urls}) == (204, None)
+    assert (box.callback_url, box.callback_fallback_url) == tuple(urls.values())
+    box.incoming_call(from_="+12125550145")
+    assert {sent.url for sent in box.callbacks} == set(urls.values())
+    assert request(box, "GET", path) == (200, {"url": urls})
+    assert request(box, "POST", path, {"url": {"primary": "http://localhost/c"}}) == (204, None)
+    assert request(box, "GET", path) == (200, {"url": {"primary": "http://localhost/c"}})
+
+
+def test_a_url_elsewhere_is_kept_but_not_called(box: Sandbox):
+    path = f"/v1/configuration/callbacks/applications/{box.application_key}"
+    url = {"primary": "https://voice.example.com/sinch"}
+    assert request(box, "POST", path, {"url": url}) == (204, None)
+    box.incoming_call(from_="+12125550145")
+    assert request(box, "GET", path) == (200, {"url": url})
+    assert "callbacks go to loopback only" in str(box.callbacks[0].error)
+
+
+def test_the_callback_urls_of_a_stranger_are_not_shown(box: Sandbox):
+    path = "/v1/configuration/callbacks/applications/unknown"
+    assert request(box, "GET", path)[0] == 40003
+    assert request(box, "POST", path, {"url": {}})[0] == 40003
+    assert request(box, "POST", path, {"urls": {}})[0] == 40003
+
+
+@pytest.mark.parametrize(
+    ("number", "known"),
+    [
+        ("+46730170101", ("SE", "+46730170101")),
+        ("+46(0)73-017-0101", ("SE", "+46730170101")),
+        ("+491711234567", ("", "+491711234567")),
+    ],
+)
+def test_a_number_is_looked_up(box: Sandbox, number: str, known: tuple[str, str]):
+    status, said = request(box, "GET", f"/v1/calling/query/number/{number}")
+    assert status == 200
+    assert (said["number"]["countryId"], said["number"]["normalizedNumber"]) == known
+
+
+@pytest.mark.parametrize("number", ["46730170101", "x", "+0", "+1"])
+def test_what_is_no_number_is_40001(box: Sandbox, number: str):
+    assert request(box, "GET", f"/v1/calling/query/number/{number}")[0] == 40001
+
+
+def test_the_environment_has_three_base_urls(box: Sandbox):
+    assert box.environ["SINCH_VOICE_CONFIGURATION_URL"] == box.configuration_url
+    assert request(box, "GET", NUMBERS, url=box.configuration_url)[0] == 200
