@@ -12,7 +12,10 @@ import httpx
 import pytest
 from hypothesis import settings
 from sinchvoice import RetryPolicy
+from sinchvoice.applications import Applications, AsyncApplications
+from sinchvoice.callouts import AsyncCallouts, Callouts
 from sinchvoice.calls import AsyncCalls, Calls
+from sinchvoice.conferences import AsyncConferences, Conferences
 from sinchvoice.exchange import AsyncExchange, Exchange
 from sinchvoice.flow import Timing
 from sinchvoice.reports import AsyncReports, Reports
@@ -83,6 +86,16 @@ class Clock:
         self.sleep(seconds)
 
 
+#: What a client has, blocking and awaited.
+SURFACES: dict[str, tuple[type, type]] = {
+    "callouts": (Callouts, AsyncCallouts),
+    "calls": (Calls, AsyncCalls),
+    "conferences": (Conferences, AsyncConferences),
+    "applications": (Applications, AsyncApplications),
+    "reports": (Reports, AsyncReports),
+}
+
+
 @attrs.define
 class Scripted:
     """A client of a scripted server, without its lifetime: what VoiceClient is made of."""
@@ -90,8 +103,16 @@ class Scripted:
     server: Server
     clock: Clock
     exchange: Any
-    calls: Any
-    reports: Any
+    callouts: Any = attrs.field(init=False)
+    calls: Any = attrs.field(init=False)
+    conferences: Any = attrs.field(init=False)
+    applications: Any = attrs.field(init=False)
+    reports: Any = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        is_async = isinstance(self.exchange, AsyncExchange)
+        for name, kinds in SURFACES.items():
+            setattr(self, name, kinds[is_async](self.exchange))
 
     @property
     def requests(self) -> list[httpx.Request]:
@@ -122,11 +143,8 @@ def scripted() -> Callable[..., Scripted]:
             sleep=clock.sleep,
             sleep_async=clock.sleep_async,
         )
-        if is_async:
-            exchange: Any = AsyncExchange(settings, timing)
-            return Scripted(server, clock, exchange, AsyncCalls(exchange), AsyncReports(exchange))
-        exchange = Exchange(settings, timing)
-        return Scripted(server, clock, exchange, Calls(exchange), Reports(exchange))
+        exchange = AsyncExchange(settings, timing) if is_async else Exchange(settings, timing)
+        return Scripted(server, clock, exchange)
 
     return make
 

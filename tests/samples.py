@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -32,7 +34,21 @@ class Sample:
         return httpx.Response(204) if self.answer is None else httpx.Response(200, json=self.answer)
 
 
+PHONE = "+12125550123"
+_MEMBER: dict[str, str] = {"conference_id": "room 1", "call_id": ID}
+
 SAMPLES: dict[str, Sample] = {
+    "callouts.text_to_speech": Sample(
+        lambda voice: voice.callouts.text_to_speech(PHONE, text="Hello", cli="+46730170101"),
+        {"callId": ID},
+    ),
+    "callouts.conference": Sample(
+        lambda voice: voice.callouts.conference(PHONE, conference_id="room 1"), {"callId": ID}
+    ),
+    "callouts.custom": Sample(
+        lambda voice: voice.callouts.custom(PHONE, ace=svaml.Svaml(action=svaml.Hangup())),
+        {"callId": ID},
+    ),
     "calls.get": Sample(lambda voice: voice.calls.get(ID), {"callId": ID, "status": "ONGOING"}),
     "calls.update": Sample(
         lambda voice: voice.calls.update(ID, svaml.Svaml(action=svaml.Hangup()))
@@ -45,6 +61,40 @@ SAMPLES: dict[str, Sample] = {
     "calls.hangup": Sample(lambda voice: voice.calls.hangup(ID)),
     "calls.say": Sample(lambda voice: voice.calls.say(ID, "Hello", leg="both")),
     "calls.play": Sample(lambda voice: voice.calls.play(ID, "welcome")),
+    "conferences.get": Sample(
+        lambda voice: voice.conferences.get("room 1"), {"participants": [{"id": ID}]}
+    ),
+    "conferences.call": Sample(
+        lambda voice: voice.conferences.call(PHONE, conference_id="room 1"), {"callId": ID}
+    ),
+    "conferences.kick_all": Sample(lambda voice: voice.conferences.kick_all("room 1")),
+    "conferences.kick_participant": Sample(
+        lambda voice: voice.conferences.kick_participant(**_MEMBER)
+    ),
+    "conferences.manage_participant": Sample(
+        lambda voice: voice.conferences.manage_participant(**_MEMBER, command="mute")
+    ),
+    "conferences.mute": Sample(lambda voice: voice.conferences.mute(**_MEMBER)),
+    "conferences.unmute": Sample(lambda voice: voice.conferences.unmute(**_MEMBER)),
+    "conferences.hold": Sample(lambda voice: voice.conferences.hold(**_MEMBER, moh="ring")),
+    "conferences.resume": Sample(lambda voice: voice.conferences.resume(**_MEMBER)),
+    "applications.get_numbers": Sample(
+        lambda voice: voice.applications.get_numbers(),
+        {"numbers": [{"number": PHONE, "capability": "voice"}]},
+    ),
+    "applications.assign_numbers": Sample(lambda voice: voice.applications.assign_numbers([PHONE])),
+    "applications.unassign_number": Sample(lambda voice: voice.applications.unassign_number(PHONE)),
+    "applications.get_callback_urls": Sample(
+        lambda voice: voice.applications.get_callback_urls(),
+        {"url": {"primary": "https://primary.example.com"}},
+    ),
+    "applications.update_callback_urls": Sample(
+        lambda voice: voice.applications.update_callback_urls(primary="https://a.example.com")
+    ),
+    "applications.query_number": Sample(
+        lambda voice: deprecated(lambda: voice.applications.query_number(PHONE)),
+        {"number": {"normalizedNumber": PHONE}},
+    ),
     "reports.user_calls": Sample(
         lambda voice: voice.reports.user_calls(MxpEndpoint("my user")), REPORT
     ),
@@ -66,6 +116,22 @@ SAMPLES: dict[str, Sample] = {
 def route_of(method: str) -> Route:
     """The declaration of the operation that a method is first of all."""
     return next(route for route in ROUTES if method in route.methods)
+
+
+def deprecated(call: Callable[[], Any]) -> Any:
+    """What a deprecated method gives, without its warning; it may have to be awaited."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        result = call()
+    if not inspect.isawaitable(result):
+        return result
+
+    async def awaited() -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return await result
+
+    return awaited()
 
 
 def everything(iterator: Any) -> Any:

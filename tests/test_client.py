@@ -134,11 +134,12 @@ def test_settings_come_from_the_environment():
     urls = {
         "SINCH_VOICE_CALLING_URL": "http://127.0.0.1:1",
         "SINCH_VOICE_REPORTING_URL": "http://127.0.0.1:2/v1/",
+        "SINCH_VOICE_CONFIGURATION_URL": "http://127.0.0.1:3/",
     }
     with VoiceClient.from_env(environ | urls) as voice:
         assert repr(voice) == (
             f"VoiceClient({KEY!r}, calling_url='http://127.0.0.1:1', "
-            "reporting_url='http://127.0.0.1:2/v1')"
+            "reporting_url='http://127.0.0.1:2/v1', configuration_url='http://127.0.0.1:3')"
         )
 
 

@@ -17,15 +17,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sinchvoice import (
+    ApplicationNumber,
     Call,
+    CallbackUrls,
     CallDomain,
+    Callout,
     CallReason,
     CallResult,
     CallStatus,
+    Capability,
+    Conference,
+    ConferenceParticipant,
     Counter,
     InvalidRequest,
     MxpEndpoint,
     NotFoundError,
+    NumberInfo,
+    NumberType,
     OtherEndpoint,
     Price,
     PstnEndpoint,
@@ -93,22 +101,56 @@ counters = st.builds(Counter, value=st.integers() | amounts | floats, modified=s
 services = st.builds(ServiceStatus, status=st.sampled_from(["up", "down"]) | texts)
 
 
+flags = st.none() | st.booleans()
+participants = st.builds(
+    ConferenceParticipant,
+    call_id=st.none() | texts,
+    cli=st.none() | texts,
+    duration=st.none() | st.integers(),
+    muted=flags,
+    on_hold=flags,
+)
+placed = st.one_of(
+    st.builds(Callout, call_id=texts),
+    st.builds(
+        Conference,
+        conference_id=texts,
+        participants=st.lists(participants, max_size=3).map(tuple),
+    ),
+    st.builds(
+        ApplicationNumber,
+        number=texts,
+        application_key=st.none() | texts,
+        capability=st.none() | st.sampled_from(Capability) | texts,
+    ),
+    st.builds(CallbackUrls, primary=st.none() | texts, fallback=st.none() | texts),
+    st.builds(
+        NumberInfo,
+        country_id=st.none() | texts,
+        number_type=st.none() | st.sampled_from(NumberType) | texts,
+        normalized_number=st.none() | texts,
+        restricted=flags,
+        rate=st.none() | prices,
+    ),
+)
+
+
 # --- there and back -----------------------------------------------------------------------------
 
 
-@given(calls | reports | windows | counters | services | prices | received_endpoints)
+@given(calls | reports | windows | counters | services | prices | received_endpoints | placed)
 def test_every_result_survives_json(result: Any):
     assert there_and_back(result) == result
 
 
-@given(calls)
-def test_data_has_the_plain_types_of_json_alone(call: Call):
+@given(calls | placed)
+def test_data_has_the_plain_types_of_json_alone(result: Any):
     def check(value: Any) -> None:
         assert type(value) in (dict, list, str, int, float, bool, type(None))
         for part in value.values() if type(value) is dict else value if type(value) is list else ():
             check(part)
 
-    check(call.to_dict())
+    check(result.to_dict())
 
 
 def test_members_of_enumerations_come_back_as_such():

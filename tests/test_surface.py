@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import sinchvoice
+from conftest import SURFACES
 from sinchvoice import AsyncVoiceClient, VoiceClient, signing, svaml
-from sinchvoice.calls import AsyncCalls, Calls
-from sinchvoice.reports import AsyncReports, Reports
 from sinchvoice.sandbox import Sandbox, running
 
-PAIRS = [(Calls, AsyncCalls), (Reports, AsyncReports), (VoiceClient, AsyncVoiceClient)]
+PAIRS = [*SURFACES.values(), (VoiceClient, AsyncVoiceClient)]
 LIFETIME = {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"}
 
 
@@ -129,7 +128,10 @@ def test_importing_the_package_imports_no_more_than_it_must():
         "starlette",
         "uvicorn",
         "asyncio",
+        "sinchvoice.applications",
+        "sinchvoice.callouts",
         "sinchvoice.cli",
+        "sinchvoice.conferences",
         "sinchvoice.sandbox",
         "sinchvoice.svaml",
         "typer",

@@ -1,4 +1,4 @@
-"""Unofficial Python client for Sinch Voice: call reports, call control, signed requests."""
+"""Unofficial Python client for Sinch Voice: calls, conferences, callbacks, reports, records."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from .errors import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    RequestWarning,
     ServerError,
     SinchVoiceError,
     UnexpectedResponse,
@@ -41,14 +42,19 @@ from .vocabulary import (
     CallReason,
     CallResult,
     CallStatus,
+    Capability,
     Day,
     Domain,
     Leg,
+    NumberType,
     ReportDomain,
 )
 
 if TYPE_CHECKING:
     from . import callbacks, cdr, svaml
+    from .applications import ApplicationNumber, CallbackUrls, NumberInfo
+    from .callouts import Callout
+    from .conferences import Conference, ConferenceParticipant
     from .reports import Counter, ReportWindow, ServiceStatus, UserCallReport
 
 __all__ = [
@@ -56,6 +62,7 @@ __all__ = [
     "ApiError",
     "ApiStatusError",
     "ApiTimeoutError",
+    "ApplicationNumber",
     "ArchiveInUse",
     "AsyncVoiceClient",
     "Auth",
@@ -68,8 +75,13 @@ __all__ = [
     "CallResult",
     "CallStatus",
     "CallbackRefused",
+    "CallbackUrls",
+    "Callout",
     "CanonicalResource",
+    "Capability",
     "CdrError",
+    "Conference",
+    "ConferenceParticipant",
     "ConfigurationError",
     "ConflictError",
     "Counter",
@@ -83,6 +95,8 @@ __all__ = [
     "Leg",
     "MxpEndpoint",
     "NotFoundError",
+    "NumberInfo",
+    "NumberType",
     "Options",
     "OtherEndpoint",
     "PermissionDeniedError",
@@ -92,6 +106,7 @@ __all__ = [
     "Region",
     "ReportDomain",
     "ReportWindow",
+    "RequestWarning",
     "Response",
     "ResponseInfo",
     "RetryPolicy",
@@ -111,6 +126,20 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "ApplicationNumber": "applications",
+    "CallbackUrls": "applications",
+    "Callout": "callouts",
+    "Conference": "conferences",
+    "ConferenceParticipant": "conferences",
+    "Counter": "reports",
+    "NumberInfo": "applications",
+    "ReportWindow": "reports",
+    "ServiceStatus": "reports",
+    "UserCallReport": "reports",
+}
+
+
 def __dir__() -> list[str]:
     return __all__
 
@@ -121,6 +150,6 @@ def __getattr__(name: str) -> Any:
 
     if name in ("callbacks", "cdr", "svaml"):
         return import_module(f".{name}", __name__)
-    if name in ("Counter", "ReportWindow", "ServiceStatus", "UserCallReport"):
-        return getattr(import_module(".reports", __name__), name)
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

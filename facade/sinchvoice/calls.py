@@ -16,7 +16,7 @@ from . import data, decoding, endpoints, routes
 from .endpoints import Endpoint
 from .errors import InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
-from .flow import Operation, declared, path_segment, split_url
+from .flow import Body, Operation, declared, path_segment, split_url
 from .urls import Origin
 from .vocabulary import CallDomain, CallLeg, CallReason, CallResult, CallStatus, Leg
 
@@ -282,7 +282,7 @@ class AsyncCalls:
 
 
 def _get(call: str) -> Operation[Call]:
-    call_id, origin = _locate(call)
+    call_id, origin = locate(call)
     return declared(
         routes.GET_CALL,
         {"call_id": call_id},
@@ -292,10 +292,10 @@ def _get(call: str) -> Operation[Call]:
 
 
 def _update(call: str, svaml: Svaml, name: str = "") -> Operation[None]:
-    call_id, origin = _locate(call)
+    call_id, origin = locate(call)
     return declared(
         routes.UPDATE_CALL,
-        {"call_id": call_id, "body": _Body(svaml)},
+        {"call_id": call_id, "body": _body(svaml)},
         lambda parsed, raw: None,
         name=name,
         origin=origin,
@@ -305,10 +305,10 @@ def _update(call: str, svaml: Svaml, name: str = "") -> Operation[None]:
 def _manage_with_call_leg(call: str, leg: Leg, svaml: Svaml, name: str = "") -> Operation[None]:
     from .svaml import PlayFiles, Raw, Say
 
-    call_id, origin = _locate(call)
+    call_id, origin = locate(call)
     if leg not in list(CallLeg):
         raise InvalidRequest(f"leg is {leg!r}: give 'caller', 'callee' or 'both'")
-    body = _Body(svaml)
+    body = _body(svaml)
     for instruction in svaml.instructions or ():
         if not isinstance(instruction, PlayFiles | Say | Raw):
             raise InvalidRequest(
@@ -361,24 +361,17 @@ def _let_hear(
     return _manage_with_call_leg(call, leg, svaml, name)
 
 
-class _Body:
-    """A request body that the generated code sends as it was serialized here."""
+def _body(svaml: Svaml) -> Body:
+    from .svaml import Svaml
 
-    def __init__(self, value: Svaml) -> None:
-        from .svaml import Svaml
-
-        if not isinstance(value, Svaml):
-            raise InvalidRequest(
-                f"svaml is {type(value).__name__}: give a Svaml; "
-                "Svaml.from_wire makes one from JSON"
-            )
-        self._value = value
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._value.to_wire()
+    if not isinstance(svaml, Svaml):
+        raise InvalidRequest(
+            f"svaml is {type(svaml).__name__}: give a Svaml; Svaml.from_wire makes one from JSON"
+        )
+    return Body(svaml.to_wire())
 
 
-def _locate(call: object) -> tuple[str, Origin | None]:
+def locate(call: object) -> tuple[str, Origin | None]:
     """The id of a call and, from a callResourceUrl, the origin that it is kept at."""
     if not isinstance(call, str) or "://" not in call:
         return path_segment("call id", call), None

@@ -35,7 +35,7 @@ from .hidden import Hidden
 from .raw import Parameter, Response
 from .retry import RetryPolicy
 from .routes import Api
-from .settings import REPORTING_URL, Auth, Region, Settings
+from .settings import CONFIGURATION_URL, REPORTING_URL, Auth, Region, Settings
 from .signing import CanonicalResource, Credentials
 
 __all__ = ["AsyncVoiceClient", "Options", "VoiceClient"]
@@ -55,6 +55,9 @@ _KEEP: Literal[_Keep.KEEP] = _Keep.KEEP
 X = TypeVar("X", Exchange, AsyncExchange)
 
 if TYPE_CHECKING:
+    from .applications import Applications, AsyncApplications
+    from .callouts import AsyncCallouts, Callouts
+    from .conferences import AsyncConferences, Conferences
     from .reports import AsyncReports, Reports
 
     _StreamHandler = logging.StreamHandler[TextIO]
@@ -80,6 +83,7 @@ class Options(TypedDict, total=False):
     retries: int | RetryPolicy
     calling_url: str | None
     reporting_url: str | None
+    configuration_url: str | None
     proxy: str | None
     ssl_context: ssl.SSLContext | None
     max_connections: int
@@ -109,6 +113,7 @@ class _Client(Generic[X]):
         retries: int | RetryPolicy = 2,
         calling_url: str | None = None,
         reporting_url: str | None = None,
+        configuration_url: str | None = None,
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         max_connections: int = 100,
@@ -128,6 +133,9 @@ class _Client(Generic[X]):
             credentials=credentials,
             calling_url=settings.base_url("calling_url", calling_url or regional),
             reporting_url=settings.base_url("reporting_url", reporting_url or REPORTING_URL),
+            configuration_url=settings.base_url(
+                "configuration_url", configuration_url or CONFIGURATION_URL
+            ),
             auth=auth,
             canonical_resource=settings.canonical_form(canonical_resource),
             timeout=timeout,
@@ -154,7 +162,8 @@ class _Client(Generic[X]):
         """Make a client from environment variables.
 
         `SINCH_APPLICATION_KEY` and `SINCH_APPLICATION_SECRET` are needed; `SINCH_VOICE_REGION`,
-        `SINCH_VOICE_CALLING_URL` and `SINCH_VOICE_REPORTING_URL` are used if they are set.
+        `SINCH_VOICE_CALLING_URL`, `SINCH_VOICE_REPORTING_URL` and `SINCH_VOICE_CONFIGURATION_URL`
+        are used if they are set.
 
         Args:
             environ: where to look instead of `os.environ`.
@@ -170,6 +179,7 @@ class _Client(Generic[X]):
             "region": variables.get("SINCH_VOICE_REGION") or Region.GLOBAL,
             "calling_url": variables.get("SINCH_VOICE_CALLING_URL"),
             "reporting_url": variables.get("SINCH_VOICE_REPORTING_URL"),
+            "configuration_url": variables.get("SINCH_VOICE_CONFIGURATION_URL"),
         }
         found.update(options)
         if (proxy := options.get("proxy")) is not None:
@@ -197,7 +207,8 @@ class _Client(Generic[X]):
 
         Args:
             timeout: seconds for each step of an attempt.
-            deadline: seconds for a whole call, retries included; None for no limit.
+            deadline: seconds for a whole call, retries included; None for no limit. Of a callout it
+                does not limit the wait for the answer.
             retries: further attempts after the first, or a whole RetryPolicy.
             headers: further headers; those of this client stay, unless they are named again.
             on_response: what is told how each call went; None for nothing.
@@ -227,7 +238,8 @@ class _Client(Generic[X]):
         current = self._exchange.settings
         return (
             f"{name}({current.credentials.application_key!r}, "
-            f"calling_url={current.calling_url!r}, reporting_url={current.reporting_url!r})"
+            f"calling_url={current.calling_url!r}, reporting_url={current.reporting_url!r}, "
+            f"configuration_url={current.configuration_url!r})"
         )
 
     def __reduce__(self) -> NoReturn:
@@ -250,18 +262,22 @@ class VoiceClient(_Client[Exchange]):
         application_key: the application's key, from the dashboard.
         application_secret: the application's secret, from the dashboard.
         region: where the calls are handled: a name or short code of `Region`. Reports have one
-            host for all regions.
+            host for all regions, and so has the configuration of applications.
         auth: `signed`, or `basic`, which sends the secret with every request.
         canonical_resource: which form of the URL is signed, see `CanonicalResource`; `auto` finds
             out what the server accepts, and remembers it.
         timeout: seconds for each step of an attempt: to wait for a free connection, to connect
             (TLS and proxy included), to send, to wait for the answer, to read its content. A
-            server that sends a byte now and then does not gain time by it.
+            server that sends a byte now and then does not gain time by it. The answer to a callout
+            gets 60 seconds, or more if this is more: giving up would not stop the call for sure.
         deadline: seconds for a whole call, retries and waits included; None for no limit. Only
-            looking up the name of a host can overrun it, and only in the blocking client.
+            looking up the name of a host can overrun it, and only in the blocking client. Of a
+            callout it limits connecting and sending; a deadline for all of it is an argument of
+            that callout.
         retries: further attempts after the first where that is safe, or a whole RetryPolicy.
         calling_url: base URL of the calling API instead of the region's.
         reporting_url: base URL of the reporting API.
+        configuration_url: base URL of `applications`.
         proxy: URL of an HTTP proxy, with user name and password in it if it wants them. Without
             it, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count as they are when the client
             is made, but not for loopback hosts. NO_PROXY may have hosts, domains, addresses and
@@ -291,6 +307,27 @@ class VoiceClient(_Client[Exchange]):
         return Calls(self._exchange)
 
     @property
+    def callouts(self) -> Callouts:
+        """Place calls."""
+        from .callouts import Callouts  # as below
+
+        return Callouts(self._exchange)
+
+    @property
+    def conferences(self) -> Conferences:
+        """See who is in a conference, mute, hold and remove participants."""
+        from .conferences import Conferences
+
+        return Conferences(self._exchange)
+
+    @property
+    def applications(self) -> Applications:
+        """Numbers and callback URLs of applications."""
+        from .applications import Applications
+
+        return Applications(self._exchange)
+
+    @property
     def reports(self) -> Reports:
         """Reports on users, counters, services."""
         from .reports import Reports  # costs a fiftieth of a first call
@@ -315,7 +352,7 @@ class VoiceClient(_Client[Exchange]):
         Args:
             method: HTTP method.
             path: below the base URL of the API, escaped as it is to travel.
-            api: `calling` or `reporting`.
+            api: `calling`, `reporting` or `configuration`.
             json: what to send, anything that `json.dumps` takes; None sends nothing.
             params: of the query.
             headers: further headers.
@@ -375,6 +412,27 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
     def calls(self) -> AsyncCalls:
         """Look calls up and manage them."""
         return AsyncCalls(self._exchange)
+
+    @property
+    def callouts(self) -> AsyncCallouts:
+        """Place calls."""
+        from .callouts import AsyncCallouts
+
+        return AsyncCallouts(self._exchange)
+
+    @property
+    def conferences(self) -> AsyncConferences:
+        """See who is in a conference, mute, hold and remove participants."""
+        from .conferences import AsyncConferences
+
+        return AsyncConferences(self._exchange)
+
+    @property
+    def applications(self) -> AsyncApplications:
+        """Numbers and callback URLs of applications."""
+        from .applications import AsyncApplications
+
+        return AsyncApplications(self._exchange)
 
     @property
     def reports(self) -> AsyncReports:

@@ -25,8 +25,10 @@ __all__ = [
     "Reader",
     "day",
     "exact_number",
+    "flag",
     "format_day",
     "json_number",
+    "list_of",
     "member",
     "model",
     "moment",
@@ -125,6 +127,8 @@ def _written(name: str, value: Any) -> Any:
     match value:
         case Model():
             return value.to_dict()
+        case tuple():
+            return [_written(name, each) for each in value]
         case StrEnum():
             return value.value
         case date():
@@ -152,6 +156,13 @@ def text(name: str, value: object) -> str:
     """Read text."""
     if not isinstance(value, str):
         raise _wrong(name, value, "give text")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Read true or false."""
+    if not isinstance(value, bool):
+        raise _wrong(name, value, "give true or false")
     return value
 
 
@@ -220,6 +231,19 @@ def text_or_object(name: str, value: object) -> str | dict[str, Any]:
 def model(kind: type[M]) -> Reader[M]:
     """Read a result inside of another one."""
     return lambda name, value: kind._read(Fields(name, value))
+
+
+def list_of(kind: type[M]) -> Reader[tuple[M, ...]]:
+    """Read results that are listed inside of another one."""
+
+    def read(name: str, value: object) -> tuple[M, ...]:
+        if not isinstance(value, list | tuple):
+            raise _wrong(name, value, "give a list")
+        return tuple(
+            kind._read(Fields(f"{name}[{number}]", each)) for number, each in enumerate(value)
+        )
+
+    return read
 
 
 # --- times --------------------------------------------------------------------------------------

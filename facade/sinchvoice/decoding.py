@@ -19,8 +19,10 @@ from typing import Any, TypeVar
 __all__ = [
     "amount",
     "exact_json",
+    "flag",
     "http_date",
     "json_object",
+    "listed",
     "number",
     "open_enum",
     "refuse_constant",
@@ -87,10 +89,24 @@ def whole_number(value: object) -> int | None:
     return None
 
 
+def listed(value: object) -> list[Any]:
+    """A list, or the one thing that stands in place of it; nothing of null."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
 def number(value: object) -> int | Decimal | None:
     """A number, as text or not: an integer if it is whole, otherwise exact."""
     whole = whole_number(value)
     return amount(value) if whole is None else whole
+
+
+def flag(value: object) -> bool | None:
+    """True or false, also if it is written as text."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
 
 
 def timestamp(value: object) -> datetime | None:

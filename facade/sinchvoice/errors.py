@@ -32,6 +32,8 @@ from __future__ import annotations
 import json
 import re
 import reprlib
+import sys
+import warnings
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
@@ -59,12 +61,14 @@ __all__ = [
     "Reject",
     "RejectCause",
     "Remedy",
+    "RequestWarning",
     "ServerError",
     "SinchVoiceError",
     "UnexpectedResponse",
     "UnprocessableError",
     "message_of",
     "printable",
+    "warn",
 ]
 
 
@@ -192,6 +196,10 @@ class InvalidRequest(SinchVoiceError, ValueError):
 
 class EventLoopError(SinchVoiceError, RuntimeError):
     """An AsyncVoiceClient was used in another event loop than its own; nothing was sent."""
+
+
+class RequestWarning(UserWarning):
+    """A request that is sent as it is asked for, and will hardly do what is meant."""
 
 
 class RejectCause(StrEnum):
@@ -399,7 +407,7 @@ class ApiStatusError(ApiError):
     def __attrs_post_init__(self) -> None:
         if not isinstance(self.retry_after, int | float):  # there was one that cannot be read
             self.retry_after = None
-        if self.error_code == 40400:
+        if self.error_code == 40400 or (self.status_code == 404 and _ROOM in self.path):
             self.remedy = _not_found_remedy(self.method, self.path)
         else:
             self.remedy = _CODE_REMEDIES.get(self.error_code or 0) or _STATUS_REMEDIES.get(
@@ -461,7 +469,7 @@ class PermissionDeniedError(ApiStatusError):
 
 
 class NotFoundError(ApiStatusError):
-    """HTTP 404: no such call, counter, service or user."""
+    """HTTP 404: no such call, conference, counter, service or user."""
 
 
 class ConflictError(ApiStatusError):
@@ -511,7 +519,15 @@ _STATUS_REMEDIES: Mapping[int, str] = {
 }
 
 
+_ROOM = "/conferences/id/"
+
+
 def _not_found_remedy(method: str, path: str) -> str | None:
+    if _ROOM in path:
+        return (
+            "check the id; a conference that everybody has left is unknown, and conferences are "
+            "regional: ask in the region in which it was made."
+        )
     region = "a call is known in its region only, which its callResourceUrl names."
     if "/calls/id/" in path:
         over = "the call may be over: look with {get_call}; " if method == "PATCH" else ""
@@ -519,6 +535,18 @@ def _not_found_remedy(method: str, path: str) -> str | None:
     if "/counters/" in path or "/services/" in path:
         return "check the name; Sinch's support sets up which ones there are."
     return None
+
+
+# What this package consists of, and what attrs writes for it.
+_OURS = (__file__.removesuffix("errors.py"), "<attrs generated")
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside of this package that led here."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_code.co_filename.startswith(_OURS):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def message_of(error: SinchVoiceError, remedy: str | None = None) -> str:

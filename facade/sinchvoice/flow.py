@@ -28,6 +28,7 @@ from .errors import (
     ApiStatusError,
     ApiTimeoutError,
     InvalidRequest,
+    NotFoundError,
     UnexpectedResponse,
     error_class,
     read_error_body,
@@ -41,6 +42,7 @@ from .urls import Origin, join, parse
 from .wire import Answer, Headers, NoAnswer, Send, Wait, replaced
 
 __all__ = [
+    "Body",
     "Flow",
     "Learned",
     "Operation",
@@ -108,6 +110,8 @@ class Operation(NamedTuple, Generic[T]):
             says that the content makes no sense.
         origin: where to send it in place of the base URL, if the caller gave a full URL.
         headers: of this call alone.
+        deadline: seconds for this call, in place of the client's deadline; None for that.
+        replay_window, gone_is_done, patience, advice: as for `Route`.
     """
 
     name: str
@@ -118,6 +122,11 @@ class Operation(NamedTuple, Generic[T]):
     read: Callable[[Answer, Callable[[], ResponseInfo]], T]
     origin: Origin | None = None
     headers: Mapping[str, str] = MappingProxyType({})
+    deadline: float | None = None
+    replay_window: float | None = None
+    gone_is_done: bool = False
+    patience: float = 0.0
+    advice: str | None = None
 
 
 def declared(
@@ -127,6 +136,8 @@ def declared(
     *,
     name: str = "",
     origin: Origin | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    deadline: float | None = None,
 ) -> Operation[T]:
     """An operation that the specification has.
 
@@ -136,7 +147,7 @@ def declared(
         convert: makes the result from the generated model and the JSON as received, with exact
             decimals. The model has what is neither an object nor an array in the JSON.
         name: of the method, if it is not the route's own.
-        origin: as for `Operation`.
+        origin, headers, deadline: as for `Operation`.
     """
 
     def read(answer: Answer, info: Callable[[], ResponseInfo]) -> T:
@@ -157,6 +168,12 @@ def declared(
         build=lambda: _built(route, arguments),
         read=read,
         origin=origin,
+        headers=headers,
+        deadline=deadline,
+        replay_window=route.replay_window,
+        gone_is_done=route.gone_is_done,
+        patience=route.patience,
+        advice=route.advice,
     )
 
 
@@ -178,6 +195,20 @@ def serialized(value: object) -> bytes:
     """JSON as it is sent and signed."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8")
+
+
+class Body:
+    """A request body that the generated code sends as it is.
+
+    Args:
+        value: the JSON, without what is None.
+    """
+
+    def __init__(self, value: Mapping[str, Any]) -> None:
+        self._value = {name: each for name, each in value.items() if each is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._value
 
 
 class _Parsable:
@@ -330,6 +361,7 @@ class Flow(Generic[T]):
         self._timing = timing
         self._tracer = tracer
         self._span: Span | None = None
+        self._deadline = settings.deadline if operation.deadline is None else operation.deadline
         self._attempts = 0  # what a RetryPolicy counts
         self._requests = 0  # recoveries and redirects included
         self._method = self._path = ""
@@ -363,6 +395,9 @@ class Flow(Generic[T]):
                     answer = yield from self._attempt(outgoing, origin, target)
                     return self._result(answer)
                 except ApiError as failure:
+                    if self._is_done(failure):
+                        assert self._answer is not None  # noqa: S101 - it is the failure's
+                        return self._result(self._answer)
                     delay = self._delay_after(failure)
                 self._log_retry(delay)
                 yield Wait(delay)
@@ -375,9 +410,11 @@ class Flow(Generic[T]):
 
     def _remaining(self) -> float | None:
         """Seconds until the deadline; None without one."""
-        if self._settings.deadline is None:
-            return None
-        return self._started + self._settings.deadline - self._timing.monotonic()
+        return None if self._deadline is None else self._left_of(self._deadline)
+
+    def _left_of(self, seconds: float) -> float:
+        """How many of so many seconds since the start of the call are left."""
+        return self._started + seconds - self._timing.monotonic()
 
     # one attempt
 
@@ -450,10 +487,14 @@ class Flow(Generic[T]):
         remaining = self._remaining()
         self._origin, self._path = origin, target.partition("?")[0]
         patience = self._settings.timeout
+        answer_patience = max(patience, self._operation.patience)
+        spares_answer = self._operation.patience > 0 and self._operation.deadline is None
         if remaining is not None:
-            patience = min(patience, remaining)
             if remaining <= 0:
                 raise self._no_response(NoAnswer("", sent=False, is_late=True))
+            patience = min(patience, remaining)
+            if not spares_answer:
+                answer_patience = min(answer_patience, remaining)
         self._requests += 1
         self._answer = None
         self._retry_after = None
@@ -472,6 +513,8 @@ class Flow(Generic[T]):
                 patience,
                 self._remaining,
                 self._operation.has_content,
+                answer_patience,
+                spares_answer,
             )
         except NoAnswer as caught:
             failure = caught
@@ -590,6 +633,14 @@ class Flow(Generic[T]):
                 body=answer.content,
             ) from error
 
+    def _is_done(self, error: ApiError) -> bool:
+        """Whether a failure says that an earlier attempt worked."""
+        return (
+            self._operation.gone_is_done
+            and self._may_have_executed
+            and isinstance(error, NotFoundError)
+        )
+
     def _delay_after(self, error: ApiError) -> float:
         """Seconds to wait before another attempt; raises the error if there is none."""
         self._outcome = _summary(error)
@@ -602,13 +653,17 @@ class Flow(Generic[T]):
             retry_after=self._retry_after,
         )
         policy, remaining = self._settings.retries, self._remaining()
+        limit = f"the deadline of {self._deadline:g} s" if remaining is not None else ""
+        window = self._operation.replay_window
+        if window is not None and self._may_have_executed:
+            left = self._left_of(window)
+            if remaining is None or left < remaining:
+                remaining, limit = left, f"the limit of {window:g} s for repeating it"
         delay = policy.delay(self._attempts, failure, remaining, self._timing.random)
         if delay is not None:
             return delay
         if policy.delay(self._attempts, failure, None, self._timing.random) is not None:
-            error.gave_up = (
-                f"the deadline of {self._settings.deadline:g} s leaves no time for another"
-            )
+            error.gave_up = f"{limit} leaves no time for another"
         raise error
 
     def _status_error(self, answer: Answer, received: float) -> ApiStatusError:
@@ -642,7 +697,7 @@ class Flow(Generic[T]):
         if failure.place:
             what = f"no connection to {failure.place}"
         if failure.is_late:
-            message = f"{what}: the deadline of {self._settings.deadline:g} s has passed"
+            message = f"{what}: the deadline of {self._deadline:g} s has passed"
             if failure.reason:
                 message += f" ({failure.reason})"
             return self._error(ApiTimeoutError, message)
@@ -651,7 +706,7 @@ class Flow(Generic[T]):
 
     def _error(self, kind: type[E], message: str, **facts: Any) -> E:
         """An error with the circumstances of this call."""
-        return kind(
+        error = kind(
             message,
             operation=self._operation.name,
             method=self._method,
@@ -660,6 +715,9 @@ class Flow(Generic[T]):
             may_have_executed=self._may_have_executed,
             **facts,
         )
+        if self._may_have_executed and error.remedy is None:
+            error.remedy = self._operation.advice
+        return error
 
     # what is told of it
 

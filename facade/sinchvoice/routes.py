@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import attrs
 
+from .errors import Remedy
+
 __all__ = ["APIS", "ROUTES", "Api", "Route"]
 
 Api: TypeAlias = Literal["calling", "configuration", "reporting"]
@@ -47,6 +49,7 @@ class Route:
         patience: seconds that the wait for its answer may take at least, whatever the timeout, as
             giving up may leave something half done; a deadline of the client does not cut this
             wait short. 0 if it is like any other.
+        advice: what to do when it is not known whether the server acted.
         has_content: whether a success has content that matters; if not, it is never decoded.
     """
 
@@ -63,6 +66,7 @@ class Route:
     replay_window: float | None = None
     gone_is_done: bool = False
     patience: float = 0.0
+    advice: str | None = None
     has_content: bool = True
 
     @property
@@ -98,6 +102,11 @@ CALLOUT = Route(
     module="callouts.callouts",
     # An aborted request may still ring (sinch/docs#230): it is not given up early, or sent again.
     patience=60.0,
+    advice=Remedy(
+        "it may ring all the same, so look before you send it again: callbacks and {get_call} show "
+        "the `custom` that it was given",
+        get_call="calls.get",
+    ),
 )
 GET_CALL = Route(
     operation_id="Calling_GetCallResult",

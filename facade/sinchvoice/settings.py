@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from .flow import ResponseInfo
 
 __all__ = [
+    "CONFIGURATION_URL",
     "REPORTING_URL",
     "Auth",
     "Region",
     "Settings",
     "base_url",
     "canonical_form",
+    "is_limit",
     "is_loopback",
     "region",
     "retry_policy",
@@ -68,6 +70,9 @@ _REGION_CODES = {
 
 #: Reports have one host for all regions. Source: both editions of the Call Report page.
 REPORTING_URL = "https://reportingapi.sinch.com/v1"
+
+#: Configuration of applications has one, too. Source: servers of its operations, Voice API 1.0.1.
+CONFIGURATION_URL = "https://callingapi.sinch.com"
 
 
 class Auth(StrEnum):
@@ -214,7 +219,11 @@ def _hidden(value: str | Hidden[str] | None) -> Hidden[str] | None:
 
 
 def _bases(settings: Settings) -> Mapping[Api, Base]:
-    return {"calling": _base(settings.calling_url), "reporting": _base(settings.reporting_url)}
+    return {
+        "calling": _base(settings.calling_url),
+        "configuration": _base(settings.configuration_url),
+        "reporting": _base(settings.reporting_url),
+    }
 
 
 def _checked(
@@ -227,12 +236,12 @@ def _checked(
     return check
 
 
-_seconds = _checked(
-    "seconds, more than 0 and at most ten million",
-    lambda value: (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e7
-    ),
-)
+def is_limit(value: object) -> bool:
+    """Whether a value is seconds to wait, more than 0 and at most ten million."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e7
+
+
+_seconds = _checked("seconds, more than 0 and at most ten million", is_limit)
 
 
 @attrs.frozen(kw_only=True)
@@ -242,6 +251,7 @@ class Settings:
     credentials: Credentials
     calling_url: str
     reporting_url: str = REPORTING_URL
+    configuration_url: str = CONFIGURATION_URL
     auth: str = attrs.field(
         default=Auth.SIGNED,
         validator=_checked("'signed' or 'basic'", lambda value: value in list(Auth)),

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from copy import deepcopy
@@ -25,7 +23,7 @@ import attrs
 
 from . import endpoints
 from .endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint, check_e164
-from .errors import InvalidRequest
+from .errors import InvalidRequest, warn
 from .errors import shown as _shown
 
 __all__ = [
@@ -178,17 +176,10 @@ def _place(instance: object, attribute: attrs.Attribute[Any]) -> str:
     return f"{type(instance).__name__}.{attribute.name}"
 
 
-_OURS = (__file__.removesuffix("svaml.py"), "<attrs generated")
-
-
 def _warn(problem: str) -> None:
     """Warn at the line that constructs the object, outside of this package."""
-    if _reading.get():
-        return
-    level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_code.co_filename.startswith(_OURS):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(problem, SvamlWarning, stacklevel=level)
+    if not _reading.get():
+        warn(problem, SvamlWarning)
 
 
 Check: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]

@@ -17,6 +17,7 @@ __all__ = [
     "CallReason",
     "CallResult",
     "CallStatus",
+    "Capability",
     "Day",
     "DisconnectReason",
     "Domain",
@@ -24,6 +25,7 @@ __all__ = [
     "Leg",
     "MenuResultType",
     "NotificationType",
+    "NumberType",
     "ReportDomain",
 ]
 
@@ -137,6 +139,22 @@ class CallDomain(StrEnum):
 
     PSTN = "pstn"
     MXP = "mxp"
+
+
+class Capability(StrEnum):
+    """What a number is for."""
+
+    VOICE = "voice"
+    SMS = "sms"
+
+
+class NumberType(StrEnum):
+    """What kind of line a number is."""
+
+    UNKNOWN = "Unknown"
+    FIXED = "Fixed"
+    MOBILE = "Mobile"
+    OTHER = "Other"
 
 
 class CallLeg(StrEnum):

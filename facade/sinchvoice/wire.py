@@ -40,11 +40,13 @@ class Send:
             the answer, to read its content.
         remaining: seconds until the deadline of the call, as it is now; None without one.
         wants_content: whether a success is read to its end.
+        answer_patience: as `patience`, for the two steps of the answer.
+        spares_answer: whether the deadline is over once the request is sent.
     """
 
     __slots__ = (
         *("method", "origin", "target", "headers", "body"),
-        *("patience", "remaining", "wants_content"),
+        *("patience", "remaining", "wants_content", "answer_patience", "spares_answer"),
     )
 
     def __init__(
@@ -57,6 +59,8 @@ class Send:
         patience: float,
         remaining: Callable[[], float | None],
         wants_content: bool,
+        answer_patience: float,
+        spares_answer: bool,
     ) -> None:
         self.method = method
         self.origin = origin
@@ -66,6 +70,12 @@ class Send:
         self.patience = patience
         self.remaining = remaining
         self.wants_content = wants_content
+        self.answer_patience = answer_patience
+        self.spares_answer = spares_answer
+
+    def remaining_of_answer(self) -> float | None:
+        """Seconds until the answer has to be there; None without a deadline that it is under."""
+        return None if self.spares_answer else self.remaining()
 
 
 class Wait(NamedTuple):

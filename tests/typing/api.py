@@ -12,16 +12,22 @@ from typing import Any, Literal, assert_never, assert_type
 import duckdb
 from sinchvoice import (
     ApiStatusError,
+    ApplicationNumber,
     AsyncVoiceClient,
     Call,
+    CallbackUrls,
     CallDomain,
+    Callout,
     CallReason,
     CallResult,
     CallStatus,
+    Capability,
+    ConferenceParticipant,
     Counter,
     Credentials,
     Endpoint,
     MxpEndpoint,
+    NumberInfo,
     OtherEndpoint,
     Price,
     PstnEndpoint,
@@ -99,6 +105,45 @@ def calls(voice: VoiceClient) -> None:
     voice.calls.say("id", "text", "en-US")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     voice.calls.say("id", "text", leg="calee")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     voice.calls.hangup("id")
+
+
+def callouts(voice: VoiceClient) -> None:
+    callout = voice.callouts.text_to_speech("+12125550123", text="Hello", cli="+46730170101")
+    assert_type(callout, Callout)
+    assert_type(callout.call_id, str)
+    voice.callouts.conference(PstnEndpoint("+1"), conference_id="room", moh_class="ring")
+    voice.conferences.call(MxpEndpoint("alice"), conference_id="room", domain="mxp")
+    voice.callouts.custom(ice=svaml.Svaml(action=svaml.Hangup()), dice="https://example.com")
+    voice.callouts.custom("alice", callback_headers={"X-CB-Order": "7"}, deadline=20)
+    voice.callouts.text_to_speech("alice", txt="Hello")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.callouts.text_to_speech("alice", "Hello")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.callouts.conference("alice")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.callouts.conference("alice", conference_id="r", moh_class="jazz")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.callouts.custom(OtherEndpoint("did", "+1"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.callouts.custom(ice=svaml.Hangup())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def conferences(voice: VoiceClient) -> None:
+    conference = voice.conferences.get("room")
+    assert_type(conference.participants, tuple[ConferenceParticipant, ...])
+    assert_type(conference.participants[0].muted, bool | None)
+    voice.conferences.mute(conference_id="room", call_id="id")
+    voice.conferences.mute("room", "id")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    voice.conferences.manage_participant(conference_id="room", call_id="id", command="onhold")
+    voice.conferences.manage_participant(conference_id="room", call_id="id", command="hold")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.conferences.kick_all("room")
+
+
+def applications(voice: VoiceClient) -> None:
+    assert_type(voice.applications.get_numbers(), list[ApplicationNumber])
+    assert_type(voice.applications.get_numbers()[0].capability, Capability | str | None)
+    assert_type(voice.applications.get_callback_urls(), CallbackUrls)
+    assert_type(voice.applications.query_number("+1"), NumberInfo)
+    voice.applications.assign_numbers(["+1", "+2"], capability="voice")
+    voice.applications.assign_numbers("+1", capability="fax")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    voice.applications.update_callback_urls(primary="https://example.com")
+    voice.request("GET", "/v1/configuration/numbers", api="configuration")
+    voice.request("GET", "/", api="config")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def endpoints(endpoint: Endpoint) -> str:

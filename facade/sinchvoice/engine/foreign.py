@@ -98,7 +98,7 @@ class AsyncTransport(Home):
         """
         if self.is_closed:
             raise closed(sent=False)
-        remaining = send.remaining()
+        remaining = send.remaining_of_answer()
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         limit = asyncio.timeout_at(deadline)
         try:
@@ -149,14 +149,14 @@ def _checked(transport: object, method: str, kind: str) -> object:
 
 
 def _request(send: Send) -> httpx.Request:
-    patience = send.patience
+    patience, read = send.patience, send.answer_patience
     return httpx.Request(
         send.method,
         f"{send.origin}{send.target}",
         headers=send.headers,
         content=send.body or None,
         extensions={
-            "timeout": {"connect": patience, "read": patience, "write": patience, "pool": patience}
+            "timeout": {"connect": patience, "read": read, "write": patience, "pool": patience}
         },
     )
 
@@ -166,12 +166,12 @@ class _Content:
 
     def __init__(self, send: Send, intake: Intake) -> None:
         self._send = send
-        patience = DRAIN if intake.is_idle else send.patience
+        patience = DRAIN if intake.is_idle else send.answer_patience
         self._limit = monotonic() + patience
 
     def left(self) -> float:
         """Seconds that are left."""
-        left, remaining = self._limit - monotonic(), self._send.remaining()
+        left, remaining = self._limit - monotonic(), self._send.remaining_of_answer()
         return left if remaining is None else min(left, remaining)
 
     def check(self) -> None:
@@ -185,9 +185,9 @@ class _Content:
 
     def expired(self) -> NoAnswer:
         """It has taken too long."""
-        remaining = self._send.remaining()
+        remaining = self._send.remaining_of_answer()
         is_late = remaining is not None and remaining <= 0
-        reason = "" if is_late else f"timed out after {self._send.patience:g} s"
+        reason = "" if is_late else f"timed out after {self._send.answer_patience:g} s"
         return NoAnswer(reason, sent=True, timed_out=True, is_late=is_late)
 
 
@@ -196,10 +196,12 @@ def _no_answer(error: Exception, send: Send) -> NoAnswer:
         return error
     sent = not isinstance(error, (*_NEVER_SENT, httpx.InvalidURL))
     timed_out = isinstance(error, httpx.TimeoutException)
-    remaining = send.remaining()
+    reading = isinstance(error, httpx.ReadTimeout)
+    remaining = send.remaining_of_answer() if reading else send.remaining()
+    patience = send.answer_patience if reading else send.patience
     name = type(error).__name__
     is_late = timed_out and remaining is not None and remaining <= 0
-    reason = f"{name} after {send.patience:g} s" if timed_out else f"{name}: {error}"
+    reason = f"{name} after {patience:g} s" if timed_out else f"{name}: {error}"
     return NoAnswer(
         "" if is_late else reason.removesuffix(": "),
         sent=sent,

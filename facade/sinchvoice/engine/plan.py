@@ -165,19 +165,23 @@ class Watch:
         place: host and proxy while there is no connection; empty as soon as there is one.
     """
 
-    __slots__ = ("_deadline", "_limit", "_patience", "_sending", "place", "sent")
+    __slots__ = (
+        *("_answer_patience", "_deadline", "_limit", "_patience", "_sending", "_spares_answer"),
+        *("place", "sent"),
+    )
 
     def __init__(self, place: str) -> None:
         self.place = place
         self.sent = False
-        self._sending = False
-        self._patience = self._deadline = self._limit = FOREVER
+        self._sending = self._spares_answer = False
+        self._patience = self._answer_patience = self._deadline = self._limit = FOREVER
 
     def begin(self, send: Send) -> None:
         """Start with a request: its first step begins."""
         self.sent = False
         self._sending = False
-        self._patience = send.patience
+        self._patience, self._answer_patience = send.patience, send.answer_patience
+        self._spares_answer = send.spares_answer
         remaining = send.remaining()
         self._deadline = FOREVER if remaining is None else monotonic() + remaining
         self.step()
@@ -201,6 +205,9 @@ class Watch:
         """Note that the answer is waited for, which is a step of its own."""
         if self._sending:
             self._sending = False
+            self._patience = self._answer_patience
+            if self._spares_answer:
+                self._deadline = FOREVER
             self.step()
 
     def left(self) -> float:

@@ -33,7 +33,7 @@ class ConferenceCallout:
         conference_id (str): Identifier of the conference, which is made if there is none. Example:
             my_conference_room_id.
         cli (str | Unset): The number that the callee sees, in E.164 form: one that was verified, or one of the account.
-            A text-to-speech callout without it is accepted and never reaches a phone. Example: +14155552223333.
+            A text-to-speech callout without it is accepted and never reaches the callee. Example: +14155552223333.
         domain (CallDomain | Unset): The phone network (`pstn`) or a user of an app (`mxp`), in two spellings.
         dtmf (str | Unset): Tones to play when the call is answered: digits and `#`, and `w` for half a second of
             silence. Example: ww1234#w#.

@@ -25,23 +25,31 @@ class GetConferenceInfoResponse:
     """A conference that goes on.
 
     Attributes:
-        participants (list[ConferenceParticipant] | Unset): Who is in it.
+        participants (ConferenceParticipant | list[ConferenceParticipant] | None | Unset): Who is in it.
         conference_info_response (FreeFormObject | None | Unset): The same answer, wrapped as in version 1.0.0.
     """
 
-    participants: list[ConferenceParticipant] | Unset = UNSET
+    participants: ConferenceParticipant | list[ConferenceParticipant] | None | Unset = UNSET
     conference_info_response: FreeFormObject | None | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.conference_participant import ConferenceParticipant
         from ..models.free_form_object import FreeFormObject
 
-        participants: list[dict[str, Any]] | Unset = UNSET
-        if not isinstance(self.participants, Unset):
+        participants: dict[str, Any] | list[dict[str, Any]] | None | Unset
+        if isinstance(self.participants, Unset):
+            participants = UNSET
+        elif isinstance(self.participants, list):
             participants = []
-            for participants_item_data in self.participants:
-                participants_item = participants_item_data.to_dict()
-                participants.append(participants_item)
+            for participants_type_0_item_data in self.participants:
+                participants_type_0_item = participants_type_0_item_data.to_dict()
+                participants.append(participants_type_0_item)
+
+        elif isinstance(self.participants, ConferenceParticipant):
+            participants = self.participants.to_dict()
+        else:
+            participants = self.participants
 
         conference_info_response: dict[str, Any] | None | Unset
         if isinstance(self.conference_info_response, Unset):
@@ -67,14 +75,40 @@ class GetConferenceInfoResponse:
         from ..models.free_form_object import FreeFormObject
 
         d = dict(src_dict)
-        _participants = d.pop("participants", UNSET)
-        participants: list[ConferenceParticipant] | Unset = UNSET
-        if _participants is not UNSET:
-            participants = []
-            for participants_item_data in _participants:
-                participants_item = ConferenceParticipant.from_dict(participants_item_data)
 
-                participants.append(participants_item)
+        def _parse_participants(
+            data: object,
+        ) -> ConferenceParticipant | list[ConferenceParticipant] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                participants_type_0 = []
+                _participants_type_0 = data
+                for participants_type_0_item_data in _participants_type_0:
+                    participants_type_0_item = ConferenceParticipant.from_dict(
+                        participants_type_0_item_data
+                    )
+
+                    participants_type_0.append(participants_type_0_item)
+
+                return participants_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                participants_type_1 = ConferenceParticipant.from_dict(data)
+
+                return participants_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(ConferenceParticipant | list[ConferenceParticipant] | None | Unset, data)
+
+        participants = _parse_participants(d.pop("participants", UNSET))
 
         def _parse_conference_info_response(data: object) -> FreeFormObject | None | Unset:
             if data is None:

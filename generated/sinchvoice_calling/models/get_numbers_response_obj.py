@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -24,19 +24,33 @@ class GetNumbersResponseObj:
     """The numbers of an account.
 
     Attributes:
-        numbers (list[AssignedNumber] | Unset): One entry for each number and capability.
+        numbers (AssignedNumber | list[AssignedNumber | str] | None | str | Unset): One entry for each number and
+            capability.
     """
 
-    numbers: list[AssignedNumber] | Unset = UNSET
+    numbers: AssignedNumber | list[AssignedNumber | str] | None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        numbers: list[dict[str, Any]] | Unset = UNSET
-        if not isinstance(self.numbers, Unset):
+        from ..models.assigned_number import AssignedNumber
+
+        numbers: dict[str, Any] | list[dict[str, Any] | str] | None | str | Unset
+        if isinstance(self.numbers, Unset):
+            numbers = UNSET
+        elif isinstance(self.numbers, list):
             numbers = []
-            for numbers_item_data in self.numbers:
-                numbers_item = numbers_item_data.to_dict()
-                numbers.append(numbers_item)
+            for numbers_type_0_item_data in self.numbers:
+                numbers_type_0_item: dict[str, Any] | str
+                if isinstance(numbers_type_0_item_data, AssignedNumber):
+                    numbers_type_0_item = numbers_type_0_item_data.to_dict()
+                else:
+                    numbers_type_0_item = numbers_type_0_item_data
+                numbers.append(numbers_type_0_item)
+
+        elif isinstance(self.numbers, AssignedNumber):
+            numbers = self.numbers.to_dict()
+        else:
+            numbers = self.numbers
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -51,14 +65,50 @@ class GetNumbersResponseObj:
         from ..models.assigned_number import AssignedNumber
 
         d = dict(src_dict)
-        _numbers = d.pop("numbers", UNSET)
-        numbers: list[AssignedNumber] | Unset = UNSET
-        if _numbers is not UNSET:
-            numbers = []
-            for numbers_item_data in _numbers:
-                numbers_item = AssignedNumber.from_dict(numbers_item_data)
 
-                numbers.append(numbers_item)
+        def _parse_numbers(
+            data: object,
+        ) -> AssignedNumber | list[AssignedNumber | str] | None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                numbers_type_0 = []
+                _numbers_type_0 = data
+                for numbers_type_0_item_data in _numbers_type_0:
+
+                    def _parse_numbers_type_0_item(data: object) -> AssignedNumber | str:
+                        try:
+                            if not isinstance(data, dict):
+                                raise TypeError()
+                            numbers_type_0_item_type_0 = AssignedNumber.from_dict(data)
+
+                            return numbers_type_0_item_type_0
+                        except (TypeError, ValueError, AttributeError, KeyError):
+                            pass
+                        return cast(AssignedNumber | str, data)
+
+                    numbers_type_0_item = _parse_numbers_type_0_item(numbers_type_0_item_data)
+
+                    numbers_type_0.append(numbers_type_0_item)
+
+                return numbers_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                numbers_type_1 = AssignedNumber.from_dict(data)
+
+                return numbers_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(AssignedNumber | list[AssignedNumber | str] | None | str | Unset, data)
+
+        numbers = _parse_numbers(d.pop("numbers", UNSET))
 
         get_numbers_response_obj = cls(
             numbers=numbers,

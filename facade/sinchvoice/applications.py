@@ -1,0 +1,469 @@
+"""Applications: their numbers and their callback URLs, and what a number is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self, TypeAlias
+
+import attrs
+
+from . import data, decoding, routes
+from .calls import Price, read_price
+from .endpoints import check_e164
+from .errors import InvalidRequest, warn
+from .exchange import AsyncExchange, Exchange
+from .flow import Body, Operation, declared, path_segment
+from .settings import Settings
+from .vocabulary import Capability, NumberType
+
+__all__ = [
+    "ApplicationNumber",
+    "Applications",
+    "AsyncApplications",
+    "CallbackUrls",
+    "Capability",
+    "NumberInfo",
+    "NumberType",
+]
+
+CapabilityName: TypeAlias = Capability | Literal["voice", "sms"]
+_MOST_NUMBERS = 100
+
+
+@attrs.frozen(kw_only=True)
+class ApplicationNumber(data.Model):
+    """A number of the account, and what it is assigned to.
+
+    Attributes:
+        number: E.164.
+        application_key: key of the application; None if the number is free.
+        capability: what it is for; text that is not a Capability is kept.
+        raw: the JSON as received.
+
+    Source: configuration operations of the Voice API 1.0.1 specification.
+    """
+
+    number: str
+    application_key: str | None = None
+    capability: Capability | str | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "application_key": self.application_key,
+            "capability": self.capability,
+        }
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            number=fields.needed("number", data.text),
+            application_key=fields.optional("application_key", data.text),
+            capability=fields.optional("capability", data.member(Capability)),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class CallbackUrls(data.Model):
+    """Where the callbacks of an application go.
+
+    Attributes:
+        primary: URL that is asked first; None if there is none.
+        fallback: URL that is asked if the first fails or is late; None if there is none.
+        raw: the JSON as received.
+
+    Source: configuration operations of the Voice API 1.0.1 specification.
+    """
+
+    primary: str | None = None
+    fallback: str | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    def _values(self) -> dict[str, Any]:
+        return {"primary": self.primary, "fallback": self.fallback}
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            primary=fields.optional("primary", data.text),
+            fallback=fields.optional("fallback", data.text),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class NumberInfo(data.Model):
+    """What is known of a number. What the server left out, or garbled, is None.
+
+    Attributes:
+        country_id: ISO 3166-1 code of the country.
+        number_type: kind of line; text that is not a NumberType is kept.
+        normalized_number: E.164.
+        restricted: whether the account may not call it.
+        rate: price per minute of a call to it.
+        raw: the JSON as received, with exact decimals.
+
+    Source: number query of the Voice API 1.0.1 specification, which calls it deprecated.
+    """
+
+    country_id: str | None = None
+    number_type: NumberType | str | None = None
+    normalized_number: str | None = None
+    restricted: bool | None = None
+    rate: Price | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "country_id": self.country_id,
+            "number_type": self.number_type,
+            "normalized_number": self.normalized_number,
+            "restricted": self.restricted,
+            "rate": self.rate,
+        }
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        return cls(
+            country_id=fields.optional("country_id", data.text),
+            number_type=fields.optional("number_type", data.member(NumberType)),
+            normalized_number=fields.optional("normalized_number", data.text),
+            restricted=fields.optional("restricted", data.flag),
+            rate=fields.optional("rate", data.model(Price)),
+        )
+
+
+class Applications:
+    """Configures applications: `voice.applications`.
+
+    Configuration has a host of its own for all regions: `configuration_url` of the client.
+
+    Source: configuration operations of the Voice API 1.0.1 specification.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def get_numbers(self) -> list[ApplicationNumber]:
+        """List the numbers of the account, whatever application they are assigned to.
+
+        Raises:
+            ApiError: something went wrong.
+        """
+        return self._exchange.run(_get_numbers())
+
+    def assign_numbers(
+        self,
+        numbers: str | Iterable[str],
+        *,
+        application_key: str | None = None,
+        capability: CapabilityName | None = None,
+    ) -> None:
+        """Assign numbers to an application.
+
+        What becomes of the other numbers if one is refused, and of those that the application has
+        already, is not documented: see `get_numbers`.
+
+        Args:
+            numbers: E.164, one or up to 100.
+            application_key: key of the application; without it, this client's.
+            capability: `voice` or `sms`, which the numbers have to support.
+
+        Raises:
+            InvalidRequest: an argument is wrong.
+            ApiError: anything else that went wrong; `may_have_executed` says whether the server
+                may have acted.
+        """
+        return self._exchange.run(_assign_numbers(numbers, application_key, capability))
+
+    def unassign_number(
+        self,
+        number: str,
+        *,
+        application_key: str | None = None,
+        capability: CapabilityName | None = None,
+    ) -> None:
+        """Take a number away from an application.
+
+        If an answer is lost it is tried again, and what the server says to that is not documented:
+        after an error with more than one attempt, `get_numbers` tells.
+
+        Args:
+            number: E.164.
+            application_key: key of the application; without it, this client's.
+            capability: `voice` or `sms`.
+
+        Raises:
+            InvalidRequest, ApiError: as `assign_numbers`.
+        """
+        return self._exchange.run(_unassign_number(number, application_key, capability))
+
+    def get_callback_urls(self, application_key: str | None = None) -> CallbackUrls:
+        """Look up the callback URLs of an application.
+
+        Args:
+            application_key: key of the application; without it, this client's.
+
+        Raises:
+            InvalidRequest: the key is empty, or cannot be in a URL.
+            ApiError: anything else that went wrong.
+        """
+        return self._exchange.run(_get_callback_urls(application_key, self._exchange.settings))
+
+    def update_callback_urls(
+        self,
+        application_key: str | None = None,
+        *,
+        primary: str | None = None,
+        fallback: str | None = None,
+    ) -> None:
+        """Set the callback URLs of an application.
+
+        A URL that is left out is not sent, and the documentation does not say whether it is kept or
+        cleared. To keep it, give what `get_callback_urls` returns; if somebody else sets it between
+        the two calls, that is undone.
+
+        Args:
+            application_key: key of the application; without it, this client's.
+            primary: URL that is asked first.
+            fallback: URL that is asked if the first fails or is late.
+
+        Raises:
+            InvalidRequest: neither is given, or one is not an http or https URL.
+            ApiError: anything else that went wrong; `may_have_executed` says whether the server
+                may have acted.
+        """
+        return self._exchange.run(
+            _update_callback_urls(application_key, primary, fallback, self._exchange.settings)
+        )
+
+    def query_number(self, number: str) -> NumberInfo:
+        """Look up a phone number. The vendor deprecates it: a DeprecationWarning.
+
+        Args:
+            number: preferably E.164; spaces in it are not sent.
+
+        Raises:
+            InvalidRequest: the number is empty, or cannot be in a URL.
+            ApiError: anything else that went wrong.
+
+        Source: number query of the Voice API 1.0.1 specification; the vendor's Node.js SDK (which
+        removes spaces, and names the Number Lookup API as what replaces it).
+        """
+        return self._exchange.run(_query_number(number))
+
+
+class AsyncApplications:
+    """As `Applications`, awaited."""
+
+    def __init__(self, exchange: AsyncExchange) -> None:
+        self._exchange = exchange
+
+    async def get_numbers(self) -> list[ApplicationNumber]:
+        """List the numbers of the account; see `Applications.get_numbers`."""
+        return await self._exchange.run(_get_numbers())
+
+    async def assign_numbers(
+        self,
+        numbers: str | Iterable[str],
+        *,
+        application_key: str | None = None,
+        capability: CapabilityName | None = None,
+    ) -> None:
+        """Assign numbers to an application; see `Applications.assign_numbers`."""
+        return await self._exchange.run(_assign_numbers(numbers, application_key, capability))
+
+    async def unassign_number(
+        self,
+        number: str,
+        *,
+        application_key: str | None = None,
+        capability: CapabilityName | None = None,
+    ) -> None:
+        """Take a number away from an application; see `Applications.unassign_number`."""
+        return await self._exchange.run(_unassign_number(number, application_key, capability))
+
+    async def get_callback_urls(self, application_key: str | None = None) -> CallbackUrls:
+        """Look up callback URLs; see `Applications.get_callback_urls`."""
+        return await self._exchange.run(
+            _get_callback_urls(application_key, self._exchange.settings)
+        )
+
+    async def update_callback_urls(
+        self,
+        application_key: str | None = None,
+        *,
+        primary: str | None = None,
+        fallback: str | None = None,
+    ) -> None:
+        """Set callback URLs; see `Applications.update_callback_urls`."""
+        return await self._exchange.run(
+            _update_callback_urls(application_key, primary, fallback, self._exchange.settings)
+        )
+
+    async def query_number(self, number: str) -> NumberInfo:
+        """Look up a phone number, which the vendor deprecates; see `Applications.query_number`."""
+        return await self._exchange.run(_query_number(number))
+
+
+# --- operations ---------------------------------------------------------------------------------
+
+
+def _get_numbers() -> Operation[list[ApplicationNumber]]:
+    return declared(routes.GET_NUMBERS, {}, lambda parsed, raw: _numbers(raw))
+
+
+def _assign_numbers(
+    numbers: str | Iterable[str], application_key: str | None, capability: str | None
+) -> Operation[None]:
+    if not isinstance(numbers, str | Iterable):
+        raise InvalidRequest(
+            parameter="numbers", value=numbers, remedy="give a list of numbers in E.164 form"
+        )
+    each = [numbers] if isinstance(numbers, str) else list(numbers)
+    if not 1 <= len(each) <= _MOST_NUMBERS:
+        raise InvalidRequest(
+            f"there are {len(each)} numbers",
+            parameter="numbers",
+            remedy=f"give 1 to {_MOST_NUMBERS} at a time",
+        )
+    for number in each:
+        check_e164("number", number)
+    content = {"numbers": each, **_assignment(application_key, capability)}
+    return declared(routes.ASSIGN_NUMBERS, {"body": Body(content)}, lambda parsed, raw: None)
+
+
+def _unassign_number(
+    number: str, application_key: str | None, capability: str | None
+) -> Operation[None]:
+    check_e164("number", number)
+    content = {"number": number, **_assignment(application_key, capability)}
+    return declared(routes.UNASSIGN_NUMBER, {"body": Body(content)}, lambda parsed, raw: None)
+
+
+def _get_callback_urls(application_key: str | None, settings: Settings) -> Operation[CallbackUrls]:
+    return declared(
+        routes.GET_CALLBACK_URLS,
+        {"applicationkey": _key(application_key, settings)},
+        lambda parsed, raw: _callback_urls(raw),
+    )
+
+
+def _update_callback_urls(
+    application_key: str | None, primary: str | None, fallback: str | None, settings: Settings
+) -> Operation[None]:
+    urls = {"primary": _url("primary", primary), "fallback": _url("fallback", fallback)}
+    given = Body(urls).to_dict()
+    if not given:
+        raise InvalidRequest(
+            "there is no URL to set", parameter="primary", remedy="give primary, fallback or both"
+        )
+    return declared(
+        routes.UPDATE_CALLBACK_URLS,
+        {"applicationkey": _key(application_key, settings), "body": Body({"url": given})},
+        lambda parsed, raw: None,
+    )
+
+
+def _query_number(number: str) -> Operation[NumberInfo]:
+    warn(
+        "query_number is deprecated by the vendor: use the Number Lookup API instead",
+        DeprecationWarning,
+    )
+    plain = re.sub(r"\s", "", number) if isinstance(number, str) else number
+    return declared(
+        routes.QUERY_NUMBER,
+        {"number": path_segment("number", plain)},
+        lambda parsed, raw: _number_info(raw),
+    )
+
+
+# --- arguments ----------------------------------------------------------------------------------
+
+
+def _assignment(application_key: str | None, capability: str | None) -> dict[str, Any]:
+    """What assigning and unassigning have in common."""
+    if capability is not None and capability not in list(Capability):
+        raise InvalidRequest(
+            parameter="capability", value=capability, remedy="give 'voice' or 'sms'"
+        )
+    if application_key is not None:
+        path_segment("application_key", application_key)
+    return {
+        "applicationkey": application_key,
+        "capability": None if capability is None else Capability(capability).value,
+    }
+
+
+def _key(application_key: str | None, settings: Settings) -> str:
+    if application_key is None:
+        return settings.credentials.application_key
+    return path_segment("application_key", application_key)
+
+
+def _url(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"(?i)https?://[!-~]+", value):
+        raise InvalidRequest(
+            parameter=name, value=value, remedy="give an http or https URL, with escapes"
+        )
+    return value
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def _numbers(raw: Mapping[str, Any]) -> list[ApplicationNumber]:
+    found = []
+    for each in decoding.listed(raw.get("numbers")):
+        entry = each if isinstance(each, Mapping) else {"number": each}
+        number = decoding.text(entry.get("number"))
+        if number is None:
+            raise ValueError("there is an entry without a number")
+        found.append(
+            ApplicationNumber(
+                number=number,
+                application_key=_any_case(entry, "applicationkey"),
+                capability=decoding.open_enum(Capability, entry.get("capability")),
+                raw=entry,
+            )
+        )
+    return found
+
+
+def _any_case(entry: Mapping[str, Any], name: str) -> str | None:
+    """A text whose key comes in several spellings: `applicationKey`, `application_key`."""
+    return next(
+        (
+            text
+            for key, value in entry.items()
+            if key.replace("_", "").lower() == name and (text := decoding.text(value))
+        ),
+        None,
+    )
+
+
+def _callback_urls(raw: Mapping[str, Any]) -> CallbackUrls:
+    # An object in version 1.0.1, a list of objects in 1.0.0, absent if nothing is set.
+    urls = next((each for each in decoding.listed(raw.get("url")) if isinstance(each, Mapping)), {})
+    return CallbackUrls(
+        primary=decoding.text(urls.get("primary")),
+        fallback=decoding.text(urls.get("fallback")),
+        raw=raw,
+    )
+
+
+def _number_info(raw: Mapping[str, Any]) -> NumberInfo:
+    # `number` in schemas, `numberItem` in examples, bare in version 1.0.0.
+    wrapped = (raw.get(name) for name in ("number", "numberItem"))
+    content = next((each for each in wrapped if isinstance(each, Mapping)), raw)
+    return NumberInfo(
+        country_id=decoding.text(content.get("countryId")),
+        number_type=decoding.open_enum(NumberType, content.get("numberType")),
+        normalized_number=_any_case(content, "normalizednumber"),
+        restricted=decoding.flag(content.get("restricted")),
+        rate=read_price(content.get("rate")),
+        raw=raw,
+    )
