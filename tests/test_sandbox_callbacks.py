@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -732,6 +734,36 @@ def test_a_call_that_ends_while_an_answer_is_awaited_is_over_at_once(box: Sandbo
     assert call.to == OtherEndpoint("did", NUMBER)
 
 
+def test_an_action_of_a_request_comes_after_the_answer_that_is_awaited(box: Sandbox, app: App):
+    with VoiceClient.from_env(box.environ) as voice:
+
+        def park(event: IncomingCall) -> Reply:
+            voice.calls.update(str(event.call_id), Svaml(action=Park()))
+            return Svaml(action=ConnectConf("room"))
+
+        app.replies[IncomingCall] = park
+        call = incoming(box)
+    assert (call.state, call.conference_id) == ("parked", None)
+    assert call.actions == [ConnectConf("room"), Park()]
+
+
+def test_an_application_may_place_calls_while_it_answers(box: Sandbox, app: App):
+    box.ring = 0
+    with VoiceClient.from_env(box.environ) as voice:
+        placed = {"destination": CALLEE.to_wire(), "conferenceId": "room", "cli": NUMBER}
+        body = {"method": "conferenceCallout", "conferenceCallout": {**placed, "enableAce": True}}
+
+        def call_out(event: IncomingCall) -> Reply:
+            voice.request("POST", "/calling/v1/callouts", json=body)
+            return Svaml(action=ConnectConf("room"))
+
+        app.replies[IncomingCall] = call_out
+        app.on(AnsweredCall, Svaml(action=ConnectConf("room")))
+        incoming(box)
+    assert [call.conference_id for call in box.calls.values()] == ["room", "room"]
+    assert sorted(app.names()) == ["ace", "ice"]
+
+
 def test_a_reset_forgets_what_is_under_way(box: Sandbox, app: App):
     entered, leave = threading.Event(), threading.Event()
 
@@ -788,6 +820,32 @@ def test_an_asgi_application_has_one_loop_and_its_lifespan(box: Sandbox):
     incoming(box)
     box.callback_app = None
     assert seen == ["lifespan", "http", "ice", "http", "dice", "shutdown"]
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_an_application_in_this_process_that_takes_too_long_has_not_answered(kind: str):
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await asyncio.sleep(10)
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        time.sleep(0.1)
+        start_response("200 OK", [])
+        return []
+
+    app = asgi if kind == "asgi" else wsgi
+    with running(now=NOW, populated=False, callback_app=app, callback_timeout=0.05) as box:
+        assert incoming(box).result == "FAILED"
+        assert {sent.error for sent in box.callbacks} == {"there was no answer within 0.05 s"}
+
+
+def test_an_asgi_application_that_fails_is_an_error_500(box: Sandbox):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise LookupError(scope["type"])
+
+    box.callback_app = app
+    incoming(box)
+    assert [sent.status for sent in box.callbacks] == [500, 500]
 
 
 @pytest.mark.parametrize("app", [1, object, lambda: None, lambda a: None])

@@ -24,7 +24,7 @@ import attrs
 
 from ..errors import InvalidRequest
 from ..signing import Credentials
-from ..svaml import Action, Instruction, Raw, Svaml
+from ..svaml import Action, Hangup, Instruction, Raw, Svaml
 from ..vocabulary import CallLeg, CallReason, CallResult
 from .call import SandboxCall
 from .clock import SandboxClock
@@ -126,8 +126,13 @@ class _Line:
         """What a request says, which has been checked. Called with the lock."""
         for event in self.dialog.perform(tuple(instructions), leg):
             self._board.send(self, event)
-        self.dialog.call.carry_out([], actions, leg)
-        self.mailbox.extend(Ordered(action) for action in actions if not isinstance(action, Raw))
+        for action in actions:
+            # What an answer is awaited to comes first, unless the call is to end.
+            is_new = self.asked is not None and not isinstance(action, Hangup)
+            if not is_new:
+                self.dialog.call.carry_out([], [action], leg)
+            if not isinstance(action, Raw):
+                self.mailbox.append(Ordered(action, is_new))
         self._board.resume(self)
 
 
