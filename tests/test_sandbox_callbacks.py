@@ -467,6 +467,21 @@ def test_a_request_starts_and_stops_a_recording(box: Sandbox, app: App):
     assert app.last(Notification).destination == "azure://account/container/a.wav"
 
 
+def test_a_conference_or_a_call_that_goes_on_may_be_recorded(box: Sandbox, app: App):
+    app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
+    app.on(AnsweredCall, Svaml(action=Continue(record=True)), Svaml(action=recorded_room()))
+    for _ in range(2):
+        call = incoming(box)
+        call.answer()
+        call.hang_up()
+    told = [event.type for event in app.events if isinstance(event, Notification)]
+    assert told == ["recording_finished", "recording_available"] * 2
+
+
+def recorded_room() -> ConnectConf:
+    return ConnectConf("room", record=True, recording_options=RecordingOptions(format="wav"))
+
+
 # --- what goes wrong ----------------------------------------------------------------------------
 
 
@@ -507,6 +522,13 @@ def test_a_menu_whose_result_nobody_takes_ends_the_call(box: Sandbox, app: App):
         (b'{"instructions":[{"name":"say","text":"a"}]}', "action"),
         (b'{"action":{"name":"connectPstn","maxDuration":99999}}', "connectPstn: maxDuration"),
         (b'{"action":{"name":"hangup"},"action":{"name":"park"}}', "action is there twice"),
+        (
+            b'{"action":{"name":"runMenu","menus":[{"id":"main","options":'
+            b'[{"dtmf":"1","action":"menu(x)"}]}]}}',
+            "RunMenu goes to menu 'x'",
+        ),
+        (b'{"action":{"name":"park","maxDuration":NaN}}', "NaN is not JSON"),
+        (b"[" * 100_000, "recursion"),
     ],
 )
 def test_bad_svaml_is_a_calling_error_and_ends_the_call(
@@ -781,6 +803,49 @@ def test_a_reset_forgets_what_is_under_way(box: Sandbox, app: App):
     assert not caller.is_alive()
     leave.set()
     assert (box.callbacks, dict(box.calls), box.callback_app) == ([], {}, None)
+
+
+def test_an_application_that_takes_its_time_has_many_calls_at_once(box: Sandbox):
+    app, arrived = App(box), threading.Barrier(12)
+
+    def wait(event: IncomingCall) -> Reply:
+        arrived.wait(10)  # nobody passes before all are there
+        return Svaml(action=Park())
+
+    app.replies[IncomingCall] = wait
+    box.callback_app = app
+    callers = [threading.Thread(target=lambda: incoming(box)) for _ in range(12)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    assert [call.state for call in box.calls.values()] == ["parked"] * 12
+
+
+def test_whoever_waits_too_long_for_callbacks_is_told(box: Sandbox, app: App):
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait(event: IncomingCall) -> Reply:
+        entered.set()
+        leave.wait(5)
+        return Svaml(action=Hangup())
+
+    app.replies[IncomingCall] = wait
+    caller = threading.Thread(target=lambda: incoming(box))
+    caller.start()
+    assert entered.wait(5)
+    with pytest.raises(TimeoutError, match="callbacks are still unanswered"):
+        box.settle(0.01)
+    leave.set()
+    caller.join(5)
+    box.settle()
+
+
+def test_times_that_mean_nothing_any_more_are_forgotten(box: Sandbox, app: App):
+    app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
+    for _ in range(100):
+        incoming(box, ring=3600).hang_up()
+    assert len(box._world.switchboard._due) <= 65
 
 
 def test_real_time_passes_by_itself():

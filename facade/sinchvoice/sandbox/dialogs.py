@@ -37,7 +37,6 @@ from ..svaml import (
     RunMenu,
     Say,
     StartRecording,
-    Svaml,
 )
 from ..vocabulary import CallLeg, CallReason, CallResult, DisconnectReason, MenuResultType
 from .call import SandboxCall
@@ -109,9 +108,10 @@ class Silence(StrEnum):
 
 @attrs.frozen
 class Answered:
-    """The answer to an event."""
+    """The answer to an event: SVAML, which always has an action."""
 
-    svaml: Svaml
+    instructions: tuple[Instruction, ...]
+    action: Action
 
 
 @attrs.frozen
@@ -327,11 +327,9 @@ class Dialog:
         if self.call.ended is not None:
             raise _Over
         if isinstance(reply, Answered):
-            action, instructions = reply.svaml.action, reply.svaml.instructions or ()
-            if action is not None:
-                for sent in self.perform(instructions, CallLeg.CALLER):
-                    yield Tell(sent)
-                return action
+            for sent in self.perform(reply.instructions, CallLeg.CALLER):
+                yield Tell(sent)
+            return reply.action
         if isinstance(reply, Silence):
             return reply
         yield Tell(self.complaint(reply.problem if isinstance(reply, Invalid) else str(reply)))

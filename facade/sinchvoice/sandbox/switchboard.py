@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from queue import SimpleQueue
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -516,9 +516,10 @@ def read_answer(event: Mapping[str, Any], answer: bytes) -> Answered | Invalid |
     if problem is not None:
         return Invalid(problem)
     try:
-        return Answered(Svaml.from_wire(body))
-    except InvalidRequest as error:
+        svaml = Svaml.from_wire(body)
+    except InvalidRequest as error:  # what a schema cannot say, such as a menu that leads nowhere
         return Invalid(str(error))
+    return Answered(svaml.instructions or (), cast("Action", svaml.action))
 
 
 def _json(answer: bytes) -> tuple[Any, str | None]:
