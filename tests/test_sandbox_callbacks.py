@@ -523,8 +523,7 @@ def test_a_menu_whose_result_nobody_takes_ends_the_call(box: Sandbox, app: App):
         (b'{"action":{"name":"connectPstn","maxDuration":99999}}', "connectPstn: maxDuration"),
         (b'{"action":{"name":"hangup"},"action":{"name":"park"}}', "action is there twice"),
         (
-            b'{"action":{"name":"runMenu","menus":[{"id":"main","options":'
-            b'[{"dtmf":"1","action":"menu(x)"}]}]}}',
+            b'{"action":{"name":"runMenu","mainMenu":"x","menus":[{"id":"main"}]}}',
             "RunMenu goes to menu 'x'",
         ),
         (b'{"action":{"name":"park","maxDuration":NaN}}', "NaN is not JSON"),

@@ -434,6 +434,7 @@ class Sandbox(SandboxApplication):
         with self._world.lock:
             self._injections.clear()
             self._world.reset()
+        self._world.switchboard.courier.reset()  # which waits for an application to shut down
 
 
 @contextmanager
