@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+import raw_servers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sinchvoice import (
@@ -1104,13 +1106,36 @@ def test_an_answer_that_takes_too_long_is_none():
     assert (late.which, ice.which, ice.status) == ("primary", "fallback", 200)
 
 
-def test_an_answer_that_is_cut_or_endless_is_none(box: Sandbox):
-    def endless(environ: Any, start_response: Any) -> Iterator[bytes]:
+@pytest.mark.parametrize(
+    ("length", "problem"),
+    [(300_000, "more than 262144 bytes"), (12, "cut off 2 bytes before its end")],
+)
+def test_an_answer_that_is_cut_or_endless_is_none(box: Sandbox, length: int, problem: str):
+    def answer(environ: Any, start_response: Any) -> Iterator[bytes]:
         environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        start_response("200 OK", [("Content-Length", "300000")])
-        return iter([b" " * 300_000])
+        start_response("200 OK", [("Content-Length", str(length))])
+        return iter([b" " * min(length, 10) if length < 20 else b" " * length])
 
-    with serving(endless) as url:
+    with serving(answer) as url:
         box.callback_url = url
         incoming(box)
-    assert "more than 262144 bytes" in str(box.callbacks[0].error)
+    assert problem in str(box.callbacks[0].error)
+
+
+def test_a_connection_is_used_again(box: Sandbox):
+    clients: list[Any] = []
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    hangup = b'{"action":{"name":"hangup"}}'
+
+    def serve(connection: socket.socket) -> None:
+        clients.append(connection)
+        with connection:
+            for _ in range(2):
+                raw_servers.read_request(connection)
+                connection.sendall(answer % (len(hangup), hangup))
+
+    with raw_servers.serving(serve) as server:
+        box.callback_url = f"http://127.0.0.1:{server.port}/"
+        incoming(box)
+    assert [(sent.status, sent.error) for sent in box.callbacks] == [(200, None)] * 2
+    assert len(clients) == 1

@@ -411,6 +411,7 @@ class Switchboard:
         _is_answering.set(True)
         while (line := self._jobs.get()) is not None:
             self._serve(line)
+        self.courier.leave()
 
     def _serve(self, line: _Line) -> None:
         """Send one callback, and let the call go on with its answer."""
