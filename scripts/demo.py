@@ -1,15 +1,21 @@
 """The main job, on the embedded sandbox: `python3 scripts/bootstrap.py demo`.
 
 Uses nothing but the public API of the installed package; the requests are signed and travel over
-loopback to a server that checks every signature.
+loopback to a server that checks every signature. In the second act that server calls back.
 """
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from sinchvoice import (
     ApiError,
     Call,
+    Credentials,
     Endpoint,
     MxpEndpoint,
     PstnEndpoint,
@@ -17,12 +23,27 @@ from sinchvoice import (
     VoiceClient,
     cdr,
 )
-from sinchvoice.sandbox import running
+from sinchvoice.callbacks import (
+    AnsweredCall,
+    CallbackAnswer,
+    Callbacks,
+    DisconnectedCall,
+    Event,
+    MenuResult,
+    PromptInput,
+)
+from sinchvoice.sandbox import Sandbox, running
+from sinchvoice.svaml import ConnectConf, Hangup, Menu, MenuOption, RunMenu, Svaml
 
 WRONG_SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # noqa: S105 - published, and of another application
 
 
 def main() -> None:
+    look_up_and_report()
+    call_and_be_called_back()
+
+
+def look_up_and_report() -> None:
     with running() as box, VoiceClient.from_env(box.environ) as voice:
         print(f"Sandbox at {box.calling_url}\n")
 
@@ -75,6 +96,79 @@ def main() -> None:
                 stranger.calls.get(call_id)
             except ApiError as error:
                 print(f"  {type(error).__name__}: {error}")
+
+
+def call_and_be_called_back() -> None:
+    with running(populated=False) as box, VoiceClient.from_env(box.environ) as voice:
+        with serving(box) as url:
+            print(f"\nAn application at {url} is called back")
+            box.callback_url = url
+            callout = voice.callouts.custom("+12125550123", cli="+12125550100", custom="demo")
+            call = box.calls[callout.call_id]
+            call.answer()
+            call.press("1")
+            room = voice.conferences.get("demo")
+            print(
+                f"  in the conference: {', '.join(each.cli or '?' for each in room.participants)}"
+            )
+            box.clock.advance(90)
+            call.hang_up(by="callee")
+        print(f"  {line(voice.calls.get(callout.call_id))}")
+        with tempfile.TemporaryDirectory() as folder:
+            box.write_cdr_files(folder, box.clock.now.date())
+            for record in cdr.read(folder):
+                if isinstance(record, cdr.PhoneTerminated):
+                    print(f"  billed: call {record.call_id}, {record.amount} {record.currency}")
+
+
+@contextmanager
+def serving(box: Sandbox) -> Iterator[str]:
+    """Serve a voice application on loopback, and print the events that it gets."""
+    callbacks = Callbacks(Credentials(box.application_key, box.application_secret))
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        event = callbacks.receive_wsgi(environ)
+        print(f"  {type(event).__name__} {decisive(event)}".rstrip())
+        answer = decide(event)
+        start_response(f"{answer.status_code} OK", list(answer.headers.items()))
+        return [answer.body]
+
+    with make_server("127.0.0.1", 0, application, handler_class=Quiet) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/sinch"
+        server.shutdown()
+        thread.join()
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def decide(event: Event) -> CallbackAnswer:
+    match event:
+        case AnsweredCall():
+            keys = [MenuOption("1", "return(join)")]
+            prompt = "#tts[Press 1 to join the conference.]"
+            return event.answer(
+                Svaml(action=RunMenu([Menu("main", main_prompt=prompt, options=keys)]))
+            )
+        case PromptInput(menu_result=MenuResult(value="join")):
+            return event.answer(Svaml(action=ConnectConf("demo")))
+        case PromptInput():
+            return event.answer(Svaml(action=Hangup()))
+    return event.answer()
+
+
+def decisive(event: Event) -> str:
+    """What decides about an event, in words."""
+    match event:
+        case PromptInput(menu_result=result):
+            return f"{result.type} {result.value}"
+        case DisconnectedCall(result=result, reason=reason, duration=duration):
+            return f"{result}, {reason}, {duration} s"
+    return ""
 
 
 def line(call: Call) -> str:

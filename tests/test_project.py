@@ -66,6 +66,8 @@ def test_the_demo_shows_the_main_job():
         "FINAL, ANSWERED, MANAGERHANGUP",
         "AuthenticationError: GET",
         "40102",
+        "PromptInput return join\n  in the conference: +12125550100\n  DisconnectedCall ANSWERED",
+        "billed: call ",
     ):
         assert part in shown
 
