@@ -161,7 +161,7 @@ def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
         "schema": {"type": "string"},
     }
     published["info"] = {"title": "Voice API", "version": vendored["info"]["version"]}
-    published["tags"].append({"name": "Callouts"})
+    published["tags"].append({"name": "Others"})
     published["paths"] |= _not_vendored()
     webhooks = published.pop("webhooks")
     if openapi.startswith("3.1"):
@@ -207,7 +207,31 @@ def really_published() -> dict[str, Any]:
     for end, form in (("Pstn", "e164 for numbers"), ("Mxp", "user name"), ("Sip", "sip address")):
         schemas[f"destination{end}"]["properties"]["endpoint"]["format"] = form
     schemas["price"]["properties"]["amount"]["format"] = "float"
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "tags" in operation and {"Conferences", "Applications"} & {*operation["tags"]}:
+                del operation["tags"]
+    _separate_callouts(document["paths"]["/calling/v1/callouts"]["post"], schemas)
     return document
+
+
+def _separate_callouts(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Make a union of the kinds of callouts, with the formats that their fields have there."""
+    operation["tags"] = ["Callouts", "Conferences"]
+    kinds = ("conferenceCallout", "ttsCallout", "customCallout")
+    for kind in kinds:
+        schemas[kind]["properties"]["cli"]["format"] = "e.164"
+        method = {"type": "string", "enum": [kind]}
+        properties = {"method": method, kind: {"$ref": f"{_REFERENCE}{kind}"}}
+        schemas[f"{kind}Request"] = {"type": "object", "properties": properties}
+    schemas["conferenceCallout"]["properties"]["locale"]["format"] = "ISO 639"
+    references = {kind: f"{_REFERENCE}{kind}Request" for kind in kinds}
+    schemas["CalloutRequest"] = {
+        "type": "object",
+        "required": ["method"],
+        "oneOf": [{"$ref": reference} for reference in references.values()],
+        "discriminator": {"propertyName": "method", "mapping": references},
+    }
 
 
 @cache
@@ -264,16 +288,16 @@ def _of_3_0(value: Any) -> Any:
 def _not_vendored() -> dict[str, Any]:
     number = {"name": "number", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
-        "/calling/v1/callouts": {"post": _operation("Callouts")},
-        "/calling/v1/conferences/id/{conferenceId}": {
-            "parameters": [number | {"name": "conferenceId"}],
-            "get": _operation("Calling_GetConferenceInfo"),
-            "delete": _operation("Calling_KickConferenceAll"),
+        "/calling/v1/faxes": {"post": _operation("Faxes")},
+        "/calling/v1/recordings/id/{recordingId}": {
+            "parameters": [number | {"name": "recordingId"}],
+            "get": _operation("Calling_GetRecording"),
+            "delete": _operation("Calling_DeleteRecording"),
         },
-        "/v1/calling/query/number/{number}": {
+        "/v1/calling/rates/number/{number}": {
             "servers": [{"url": "https://callingapi.sinch.com"}],
             "parameters": [number],
-            "get": _operation("Calling_QueryNumber"),
+            "get": _operation("Calling_GetRate"),
         },
     }
 
@@ -282,7 +306,7 @@ def _operation(name: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"{_REFERENCE}callHeader"}}}
     return {
         "operationId": name,
-        "tags": ["Callouts"],
+        "tags": ["Others"],
         "x-codeSamples": [{"lang": "Java", "source": "// nothing to see"}],
         "responses": {"200": {"description": "Success.", "content": content}},
     }
