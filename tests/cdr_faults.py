@@ -3,10 +3,15 @@
 As a script, it does something while files cannot grow beyond a size in bytes, and says what went
 wrong: `python cdr_faults.py ARCHIVE OPERATION SIZE ARGUMENT...`. A write beyond it fails as on a
 full disk, but for the number of the error.
+
+With `open ARCHIVE FILE...` it opens an archive whenever it reads a line, and says what it has, or
+why it is refused.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import resource
 import subprocess
 import sys
@@ -61,8 +66,9 @@ os.kill(os.getpid(), 9)
 def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
     """Cut an archive and its write-ahead log at many points, or change bytes of them.
 
-    Each time the archive is refused, or it has what it had at some moment, and loading the files
-    again makes it whole.
+    Each time the archive is refused, in a line that names it and says what to do, or it has what it
+    had at some moment, and loading the files again makes it whole. Another process opens it, so
+    that a crash or a hang would be told.
     """
     path, log = folder / "calls.duckdb", folder / "calls.duckdb.wal"
     files = [folder / "a.csv", folder / "b.csv"]
@@ -77,6 +83,7 @@ def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
     with Archive(path) as archive:
         moments.append(calls(archive))
     seen: Counter[str] = Counter()
+    opener = _Opener(path, files)
     for point in range(points):
         damaged = (path, log)[point % 2]
         for each, content in originals.items():
@@ -88,15 +95,66 @@ def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
         else:
             changed = bytes([content[place] ^ (1 << dice.randrange(8))])
             damaged.write_bytes(content[:place] + changed + content[place + 1 :])
-        try:
-            with Archive(path) as archive:
-                assert calls(archive) in ([], *moments)
-                archive.load(*files)
-                assert calls(archive) == moments[1]
-            seen[f"{damaged.suffix} survived"] += 1
-        except CdrError:
+        what = f"{damaged.name}, {point=}, {place=}"
+        before, after, refused = opener.open(what)
+        if refused:
+            assert re.fullmatch(
+                rf"{re.escape(str(path))}: [^\n]*(damaged[^\n]*: put back a backup|not an archive: "
+                r"give)[^\n]*",
+                refused,
+            ), f"{what}: {refused}"
             seen[f"{damaged.suffix} refused"] += 1
+            if damaged == log:  # as it is told to
+                log.unlink()
+                assert opener.open(what) == (*map(_text, moments), "")
+        else:
+            assert before in (_text([]), *map(_text, moments))
+            assert after == _text(moments[1])
+            seen[f"{damaged.suffix} survived"] += 1
+    opener.close()
     return seen
+
+
+class _Opener:
+    """A process that opens an archive, and loads files into it, as often as it is asked to."""
+
+    def __init__(self, archive: Path, files: list[Path]) -> None:
+        command = [sys.executable, __file__, "open", archive, *files]
+        self._process = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def open(self, what: str) -> tuple[str, str, str]:
+        """What it has before and after; or why it is refused."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"the process ended: {what}"
+        before, after, refused = json.loads(line)
+        return before, after, refused
+
+    def close(self) -> None:
+        self._process.communicate()
+        assert self._process.returncode == 0
+
+
+def _text(found: list[tuple[object, ...]]) -> str:
+    return repr(found)
+
+
+def _open_again_and_again(archive: str, *files: str) -> None:
+    for _ in sys.stdin:
+        before = after = refused = ""
+        try:
+            with Archive(archive) as opened:
+                before = _text(calls(opened))
+                opened.load(*files)
+                after = _text(calls(opened))
+        except CdrError as error:
+            refused = str(error)
+        print(json.dumps([before, after, refused]), flush=True)
 
 
 def calls(archive: Archive) -> list[tuple[object, ...]]:
@@ -107,7 +165,9 @@ def calls(archive: Archive) -> list[tuple[object, ...]]:
     return [row[:-3] if len(row) > 2 else row for row in found]
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == "open":
+    _open_again_and_again(*sys.argv[2:])
+elif __name__ == "__main__":
     path, operation, limit, *arguments = sys.argv[1:]
     try:
         with Archive(path, threads=1) as archive:

@@ -29,6 +29,27 @@ with cdr.Archive(sys.argv[1]) as archive:
     print("loaded", flush=True)
 """
 
+# Killed when so many files of the transaction under way are on record.
+LOAD_AND_DIE = """
+import os, signal, sys
+from sinchvoice import cdr
+from sinchvoice.cdr import batches
+
+archive, left, *files = sys.argv[1:]
+left, record = int(left), batches.Loader._record
+
+def record_and_die(self, *arguments):
+    global left
+    record(self, *arguments)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+batches.Loader._record = record_and_die
+with cdr.Archive(archive) as opened:
+    opened.load(*files)
+"""
+
 
 def checksums(archive: Archive) -> dict[str, str]:
     """Of the sorted rows of each table, without what depends on the order of the files.
@@ -129,3 +150,32 @@ def check_kills(folder: Path, kills: int, records: int, dice: Random) -> None:
     )
     for stage, count in sorted(stages.items()):
         print(f"  {count:3} {stage}")
+
+
+def check_kills_between(folder: Path, places: Sequence[int]) -> None:
+    """Kill loads of sixty files, of which fifty go into one transaction, between two of them.
+
+    Args:
+        folder: for files and archives.
+        places: after how many files, from 1 to 60; each is tried.
+    """
+    planted = Planted(rejects={"time": 1}, duplicates_across=5, conflicts=1)
+    truth = cdr_files(folder / "cdr", records=20, days=15, planted=planted)
+    files = [str(file.path) for file in truth.files]
+    with Archive(folder / "whole.duckdb") as whole:
+        assert whole.load(*files).loaded == truth.total.loaded
+        expected = checksums(whole)
+    for place in places:
+        path = folder / f"{place}.duckdb"
+        command = [sys.executable, "-c", LOAD_AND_DIE, str(path), str(place), *files]
+        assert subprocess.run(command, check=False).returncode == -9
+        with Archive(path) as archive:
+            found = archive.sql(
+                "SELECT count(*), count(*) FILTER (loaded = number) FROM files JOIN "
+                "(SELECT file_id, count(*) AS number FROM records GROUP BY ALL) USING (file_id)"
+            ).rows
+            whole_files = 50 if place > 50 else 0
+            assert found == [(whole_files, whole_files)]
+            report = archive.load(*files)
+            assert (report.files, report.skipped) == (60, whole_files)
+            assert checksums(archive) == expected

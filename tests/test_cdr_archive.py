@@ -233,7 +233,7 @@ CELLS = {
     ),
     st.booleans(),
 )
-@settings(max_examples=150)
+@settings(max_examples=50)
 def test_whatever_is_in_the_cells_both_readers_agree(
     tmp_path_factory: pytest.TempPathFactory, changes: list[dict[str, str]], numbered: bool
 ):
@@ -306,7 +306,7 @@ def test_the_largest_amount_is_kept_exactly(archive: Archive):
 
 
 def test_damaged_files_are_in_the_archive_as_the_exact_reader_reads_them(tmp_path: Path):
-    seen = oracle.check_damaged(range(200), tmp_path)
+    seen = oracle.check_damaged(range(100), tmp_path)
     assert min(seen["files refused"], seen["files read by fast"], seen["conflicts"]) > 0
 
 
@@ -392,7 +392,7 @@ def test_the_order_of_files_makes_no_difference(tmp_path: Path):
 
 
 def test_a_load_that_is_killed_and_done_again_gives_the_same_tables(tmp_path: Path):
-    check_kills(tmp_path, 3, 3000, random.Random(1))
+    check_kills(tmp_path, 3, 1000, random.Random(1))
 
 
 # --- files that change, and files that are refused ----------------------------------------------

@@ -162,7 +162,7 @@ def test_the_order_of_the_files_changes_no_total(tmp_path: Path):
     ),
     st.integers(0, 1000),
 )
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_whatever_is_planted_the_archive_says_the_same(
     tmp_path_factory: pytest.TempPathFactory, planted: Planted, forms: list[FileForm], seed: int
 ):

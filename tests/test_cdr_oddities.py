@@ -316,7 +316,7 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_whatever_files_are_put_together_of_both_readers_agree(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ):

@@ -243,6 +243,14 @@ def test_without_a_folder_for_temporary_files_the_error_says_so(
         cdr.scan(path)
 
 
+def test_a_table_that_there_is_not_is_told_with_those_that_there_are(path: Path, tmp_path: Path):
+    with cdr.scan(path) as scan, cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        with pytest.raises(CdrError, match="^there is no table 'conflicts': there are records, re"):
+            scan.sql("FROM conflicts")
+        with pytest.raises(CdrError, match="^there is no table 'calls': there are records, confl"):
+            archive.sql("SELECT count(*) FROM calls")
+
+
 @pytest.fixture
 def heeded_signals() -> Iterator[None]:
     """A process in the background may have been told to ignore them."""
@@ -260,7 +268,7 @@ def heeded_signals() -> Iterator[None]:
     ],
 )
 def test_control_c_interrupts_a_question(path: Path, query: str):
-    pa = pytest.importorskip("pyarrow")
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: nox -s arrow has it")
     with cdr.scan(path) as scan:
         for ask in (scan.sql, lambda query: list(pa.table(scan.to_arrow(query)))):
             timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])

@@ -375,7 +375,10 @@ def test_a_pipe_that_has_nothing_yet_is_not_at_its_end():
 
 def test_a_file_that_cannot_be_read_to_its_end_is_an_error():
     error = refused(Dribbling(CONTENT, OSError(5, "Input/output error")))
-    assert str(error) == "<file>: cannot be read: Input/output error"
+    assert (error.message, error.remedy) == (
+        f"cannot be read: Input/output error, after {len(CONTENT):,} bytes",
+        "fetch it again, or check the disk that it is on",
+    )
 
 
 def test_files_are_closed(tmp_path: Path):

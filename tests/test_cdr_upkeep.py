@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -18,6 +19,7 @@ import cdr_oracle as oracle
 import duckdb
 import pytest
 from cdr_faults import OPERATIONS, check_damage, content, fails
+from cdr_kills import check_kills_between
 from sinchvoice import CdrError, InvalidRequest, cdr
 from sinchvoice.cdr import Archive, settling, tables
 from sinchvoice.sandbox import Planted, cdr_generator
@@ -522,6 +524,50 @@ def test_a_file_that_fails_costs_the_others_nothing(archive: Archive, tmp_path: 
     report = archive.load(*sources, failed=failures.append)
     assert (report.files, report.loaded, report.skipped) == (3, 20, 1)
     assert [Path(each.file).name for each in failures] == ["bad.csv", "missing.csv"]
+    report = archive.load(*sources, generated(10, seed=2), failed="collect")
+    assert (report.files, report.loaded, report.skipped) == (4, 10, 3)
+    assert list(map(str, report.failures)) == list(map(str, failures))
+    assert "2 more not loaded" in str(report)
+
+
+class Broken(io.BytesIO):
+    """A file on a disk that fails where it ends."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if found := super().read(size):
+            return found
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_file_that_breaks_off_in_the_middle_is_told_with_its_place(archive: Archive):
+    content = generated(100)
+    report = archive.load(generated(10, seed=1), Broken(content), content[:-1], failed="collect")
+    assert [each.records for each in report.details] == [10, 100]
+    assert list(map(str, report.failures)) == [
+        (
+            f"<file>: cannot be read: Input/output error, after {len(content):,} bytes: "
+            "fetch it again, or check the disk that it is on"
+        )
+    ]
+
+
+def test_an_archive_that_is_open_is_no_file_to_load_or_to_read(archive: Archive, tmp_path: Path):
+    archive.load(generated(10))
+    other = tmp_path / "calls.csv"
+    os.link(archive.path, other)
+    for read in (archive.load, cdr.scan, lambda *paths: list(cdr.read(*paths))):
+        for path in (archive.path, other, tmp_path):
+            with pytest.raises(CdrError, match="this is an archive that is open here"):
+                read(path)
+    code = "import sys; from sinchvoice import cdr; cdr.Archive(sys.argv[1])"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, archive.path], capture_output=True, text=True, check=False
+    )
+    assert "another process has the archive open" in ran.stderr  # the lock is still there
+
+
+def test_a_kill_between_two_files_of_a_transaction_leaves_whole_transactions(tmp_path: Path):
+    check_kills_between(tmp_path, [55])
 
 
 @pytest.mark.parametrize("files", [1, 2, 49, 50, 51, 120])
@@ -572,6 +618,6 @@ def test_a_write_that_fails_leaves_the_archive_as_it_was(
 
 
 def test_a_damaged_archive_is_refused_or_says_what_it_said_before(tmp_path: Path):
-    seen = check_damage(tmp_path, 16, random.Random(3))
-    assert seen.total() == 16
+    seen = check_damage(tmp_path, 8, random.Random(3))
+    assert seen.total() == 8
     assert {".wal survived", ".duckdb refused"} <= set(seen)

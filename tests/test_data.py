@@ -512,6 +512,8 @@ def test_fastapi_answers_with_the_data_of_a_call(examples: dict[str, Any]):
     assert answer.status_code == 200
     assert Call.from_dict(answer.json()).to == PstnEndpoint("+12125550123")
     assert asked(examples["app"], "GET", "/openapi.json").status_code == 200
+    unknown = asked(examples["app"], "GET", f"/calls/{'0' * 32}")
+    assert unknown.status_code == 404
 
 
 def test_fastapi_takes_a_call_and_refuses_what_is_none(examples: dict[str, Any]):

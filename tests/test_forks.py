@@ -19,6 +19,7 @@ from raw_servers import (
     ID,
     KEY,
     SECRET,
+    ask_anew,
     call_of,
     outcome,
     read_request,
@@ -219,11 +220,6 @@ def test_a_multiprocessing_pool_that_forks_gets_its_own_answers():
         with multiprocessing.get_context("fork").Pool(4) as pool:
             assert pool.map(ask_global, names, chunksize=1) == names
         assert own(voice, "parent") == "own"
-
-
-def ask_anew(url: str, name: str) -> str:
-    with VoiceClient(KEY, SECRET, calling_url=url, retries=0) as voice:
-        return voice.calls.get(name).call_id
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])

@@ -516,6 +516,13 @@ def test_signing_refuses_a_body_that_was_decoded(function: Callable[..., Any]):
         function(**parts(CALLBACK) | {"body": "{}"})
 
 
+def test_signing_refuses_a_timestamp_that_is_not_the_header_s_text():
+    moment = datetime(2026, 11, 27, tzinfo=UTC)
+    with pytest.raises(InvalidRequest, match="timestamp is datetime: give the text") as raised:
+        string_to_sign(**parts(CALLBACK) | {"timestamp": moment})
+    assert (raised.value.parameter, raised.value.value) == ("timestamp", moment)
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_a_body_may_be_any_kind_of_bytes(kind: Callable[[bytes], Any]):
     assert verify(CREDENTIALS, **received(body=kind(CALLBACK["body"].encode())))

@@ -79,6 +79,7 @@ __all__ = [
 
 _logger = logging.getLogger("sinchvoice")
 _JSON = json.JSONEncoder(separators=(",", ":"))
+_ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
 class BodyRefusal(StrEnum):
@@ -501,7 +502,7 @@ def parse(body: bytes | str) -> Event:
     """
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")
-    if not isinstance(body, bytes | bytearray | memoryview):
+    if not isinstance(body, (bytes, bytearray, memoryview)):
         raise InvalidRequest(
             f"body is {type(body).__name__}",
             parameter="body",
@@ -520,7 +521,7 @@ def parse(body: bytes | str) -> Event:
         call_id=_text(raw.get("callId")) or _text(raw.get("callid")),
         conference_id=_text(raw.get("conferenceId")),
         timestamp=decoding.timestamp(raw.get("timestamp")),
-        custom=custom if isinstance(custom, str | dict) else None,
+        custom=custom if isinstance(custom, (str, dict)) else None,
         application_key=_text(raw.get("applicationKey")),
         user=_text(raw.get("user")),
         cookies=_pairs(raw.get("cookies")),
@@ -794,7 +795,7 @@ class Callbacks:
 
         Source: "Using REST" page, callback requests.
         """
-        if isinstance(body, bytes | bytearray | memoryview):
+        if isinstance(body, (bytes, bytearray, memoryview)):
             body = bytes(body)
             if len(body) > self._max_body:
                 raise _refused(BodyRefusal.TOO_LARGE)
@@ -949,11 +950,11 @@ class Callbacks:
 
 def _path(target: Any) -> Any:
     """The path in a request target; what is neither text nor bytes is left to be refused."""
-    if isinstance(target, bytes | bytearray | memoryview):
+    if isinstance(target, (bytes, bytearray, memoryview)):
         target = bytes(target).decode("utf-8", "surrogateescape")
     if not isinstance(target, str):
         return target
-    return re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*", "", target).partition("?")[0]
+    return _ORIGIN.sub("", target, 1).partition("?")[0]
 
 
 def _quoted(path: bytes) -> str:

@@ -33,7 +33,7 @@ __all__ = [
 
 E = TypeVar("E", bound=StrEnum)
 
-_TIMESTAMP = (
+_TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
@@ -76,7 +76,7 @@ def text(value: object) -> str | None:
 
 def whole_number(value: object) -> int | None:
     """An integer, also if it is written as text or with a fraction of zero."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
         return value if abs(value) < 10**_WHOLE_DIGITS else None
@@ -118,8 +118,10 @@ def timestamp(value: object) -> datetime | None:
     Java SDK (seconds since 1970).
     """
     try:
-        if isinstance(value, str) and re.fullmatch(_TIMESTAMP, value):
+        if isinstance(value, str) and _TIMESTAMP.fullmatch(value):
             moment = datetime.fromisoformat(value.upper())
+            if moment.tzinfo is UTC:
+                return moment
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             return datetime.fromtimestamp(float(value), UTC)

@@ -5,6 +5,7 @@
     ├── InvalidRequest                refused before anything was sent (also a ValueError)
     ├── EventLoopError                an async client in another event loop (also a RuntimeError)
     ├── CdrError                      a call detail record, or a file of them, cannot be read
+    │   └── ArchiveInUse                  another process has the archive open
     ├── CallbackRefused               a callback is not genuine, or cannot be read
     └── ApiError                      a request that was sent, or tried, went wrong
         ├── ApiConnectionError        no response
@@ -44,6 +45,7 @@ __all__ = [
     "ApiError",
     "ApiStatusError",
     "ApiTimeoutError",
+    "ArchiveInUse",
     "AuthenticationError",
     "BadRequestError",
     "CallbackRefused",
@@ -294,6 +296,13 @@ class CdrError(SinchVoiceError):
             places.append(f"line {self.line}")
         text = super()._text(remedy)
         return f"{', '.join(places)}: {text}" if places else text
+
+
+class ArchiveInUse(CdrError):
+    """Another process has the archive open, and did not close it within `wait` seconds.
+
+    Asking again later, or with a longer `wait`, may do.
+    """
 
 
 class CallbackRefused(SinchVoiceError):

@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("sinchvoice")
+_CLAIM = re.compile(r"application +([^: ]+):([^: ]+)", re.IGNORECASE | re.ASCII)
 
 
 class CanonicalResource(StrEnum):
@@ -208,10 +209,17 @@ def string_to_sign(
         body: the bytes of the body, as sent.
 
     Raises:
-        InvalidRequest: the body is not bytes.
+        InvalidRequest: the body is not bytes, or the timestamp not text.
 
     Source: "Using REST" page: the MD5 line of a request without a body is empty.
     """
+    if not isinstance(timestamp, str):
+        raise InvalidRequest(
+            f"timestamp is {type(timestamp).__name__}",
+            parameter="timestamp",
+            value=timestamp,
+            remedy="give the text of the header; format_timestamp makes it",
+        )
     sent = _body(body)
     digest = b2a_base64(md5(sent, usedforsecurity=False).digest(), newline=False) if sent else b""
     return "\n".join(
@@ -315,9 +323,7 @@ def find_refusal(
         return Refusal.AMBIGUOUS_HEADERS
     if not wanted["authorization"]:
         return Refusal.NO_AUTHORIZATION
-    claim = re.fullmatch(
-        r"application +([^: ]+):([^: ]+)", wanted["authorization"], re.IGNORECASE | re.ASCII
-    )
+    claim = _CLAIM.fullmatch(wanted["authorization"])
     if claim is None:
         return Refusal.WRONG_SCHEME
     moment = read_timestamp(wanted["x-timestamp"])
@@ -385,7 +391,10 @@ def verify(
 
 # --- arguments: what no stranger decides is refused, what a stranger sends is not ----------------
 
+# isinstance is asked with tuples here: a union takes it three times as long.
 _BytesLike: TypeAlias = bytes | bytearray | memoryview
+_BYTES = (bytes, bytearray, memoryview)
+_TEXT = (str, *_BYTES)
 
 
 def _wanted_headers(headers: Any) -> dict[str, str] | None:
@@ -394,7 +403,7 @@ def _wanted_headers(headers: Any) -> dict[str, str] | None:
     seen = set()
     for name, values in _pairs(headers):
         if name in wanted:
-            for value in values if isinstance(values, list | tuple) else [values]:
+            for value in values if isinstance(values, (list, tuple)) else (values,):
                 if value is None:
                     continue
                 if name in seen:
@@ -411,24 +420,24 @@ def _pairs(headers: Any) -> Iterator[tuple[str, Any]]:
     pairs: Any = headers
     if callable(items) and not isinstance(headers, type):
         pairs = items()
-    if not isinstance(pairs, Iterable) or isinstance(pairs, str | _BytesLike):
+    if not isinstance(pairs, Iterable) or isinstance(pairs, _TEXT):
         raise InvalidRequest(wrong, parameter="headers", remedy=remedy)
     for pair in pairs:
-        if not isinstance(pair, list | tuple) or len(pair) != 2:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
             raise InvalidRequest(
                 f"headers has a {type(pair).__name__} that is not a pair",
                 parameter="headers",
                 remedy=remedy,
             )
         name, value = pair
-        if isinstance(name, str | _BytesLike):  # no other is the name of a header that counts
+        if isinstance(name, _TEXT):  # no other is the name of a header that counts
             yield _text(name).lower(), value
 
 
 def _header(name: str, value: Any) -> str:
     if type(value) is int:
         return shown(value)
-    if not isinstance(value, str | _BytesLike):
+    if not isinstance(value, _TEXT):
         raise InvalidRequest(
             f"the header {name} is {type(value).__name__}",
             parameter="headers",
@@ -442,21 +451,21 @@ def _text(value: str | _BytesLike) -> str:
 
 
 def _argument(name: str, value: Any) -> str:
-    if isinstance(value, _BytesLike):
-        return bytes(value).decode("utf-8", "surrogateescape")
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, _BYTES):
         raise InvalidRequest(
             f"{name} is {type(value).__name__}",
             parameter=name,
             remedy="pass it as it was received, as text or bytes",
         )
-    return value
+    return bytes(value).decode("utf-8", "surrogateescape")
 
 
 def _body(body: Any) -> bytes:
     if body is None:
         return b""
-    if not isinstance(body, _BytesLike):
+    if not isinstance(body, _BYTES):
         raise InvalidRequest(
             f"body is {type(body).__name__}",
             parameter="body",
@@ -480,7 +489,7 @@ def _seconds(now: Any) -> float:
 
 def _number(name: str, value: Any) -> float:
     try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             return float(value)
     except OverflowError:
         pass

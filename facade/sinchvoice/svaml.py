@@ -153,6 +153,8 @@ def _camel(name: str) -> str:
 
 
 def _to_wire(value: Any) -> Any:
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, tuple):
         return [_to_wire(item) for item in value]
     to_wire = getattr(value, "to_wire", None)
@@ -1095,6 +1097,8 @@ class Svaml(_Node):
         if not self.instructions and self.action is None:
             raise InvalidRequest("Svaml is empty", remedy="give instructions, an action, or both")
         cookies = [item for item in self.instructions or () if isinstance(item, SetCookie)]
+        if not cookies:
+            return
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:
             _warn(f"Svaml sets cookies of {size} bytes: an older page limits them to 1024 per call")

@@ -1,4 +1,4 @@
-"""An archive after fifty kills, and after a hundred thousand damaged files."""
+"""An archive after sixty kills, and after a hundred thousand damaged files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import cdr_oracle as oracle
 import pytest
 from cdr_faults import check_damage
-from cdr_kills import check_kills
+from cdr_kills import check_kills, check_kills_between
 
 FILES = 100_000
 LIMIT = 3600.0  # seconds
@@ -33,6 +33,10 @@ def folder() -> Iterator[Path]:
 
 def test_after_fifty_kills_in_the_middle_of_a_load_the_tables_are_what_they_would_be(folder: Path):
     check_kills(folder, 50, 3000, random.Random(2))
+
+
+def test_a_kill_between_two_files_of_a_transaction_leaves_whole_transactions(folder: Path):
+    check_kills_between(folder, [1, 7, 13, 19, 25, 31, 37, 43, 49, 50, 51, 55, 59])
 
 
 def test_an_archive_and_its_log_that_are_damaged_are_refused_or_say_what_they_said_before(

@@ -63,11 +63,15 @@ PLANTED = {
         "class CdrError(SinchVoiceError)",
         "class CdrError(Exception)",
         [
-            "sinchvoice.CdrError: is not a SinchVoiceError any more",
-            *(
-                f"sinchvoice.CdrError.{name}: is gone"
-                for name in ("message", "parameter", "value", "remedy", "to_dict")
-            ),
+            line
+            for kind in ("CdrError", "ArchiveInUse")  # and what is derived from it
+            for line in (
+                f"sinchvoice.{kind}: is not a SinchVoiceError any more",
+                *(
+                    f"sinchvoice.{kind}.{name}: is gone"
+                    for name in ("message", "parameter", "value", "remedy", "to_dict")
+                ),
+            )
         ],
     ),
     "a field that can only be given by its name": (

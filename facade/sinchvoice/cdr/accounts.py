@@ -6,6 +6,7 @@ from typing import Literal
 
 import attrs
 
+from ..errors import CdrError
 from .loading import ReadBy
 from .sources import LeftOut
 
@@ -62,11 +63,14 @@ class LoadReport:
         details: file by file.
         seconds: that all took.
         left_out: files in folders and archives, or found by globs, that are not read.
+        failures: why other files could not be loaded, with `failed="collect"`; nothing of them is
+            in `details`.
     """
 
     details: tuple[FileReport, ...]
     seconds: float
     left_out: tuple[LeftOut, ...] = ()
+    failures: tuple[CdrError, ...] = ()
 
     @property
     def files(self) -> int:
@@ -122,6 +126,8 @@ class LoadReport:
         notes = [f"{self.skipped} known already"] if self.skipped else []
         if self.left_out:
             notes.append(f"{len(self.left_out)} more left out")
+        if self.failures:
+            notes.append(f"{len(self.failures)} more not loaded")
         skipped = f" ({', '.join(notes)})" if notes else ""
         erased = f" + {self.erased} erased before" if self.erased else ""
         return (

@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import attrs
 
@@ -28,9 +29,9 @@ from .batches import Loader, restate
 from .erasing import EraseReport
 from .exporting import MANIFEST
 from .layouts import Layout, LayoutName
-from .opening import ArchiveFile, put_new, reason
+from .opening import ArchiveFile, put_new
 from .plain import literal
-from .queries import Database, import_duckdb, interruptible
+from .queries import Database, import_duckdb, interruptible, reason
 from .sources import ByteStream, LeftOut, Source, streams
 from .workspace import Workspace
 
@@ -139,9 +140,12 @@ class Archive(Database):
         path: Of the file.
 
     Raises:
-        CdrError: The file is in use by another process, is not an archive, or cannot be written.
+        ArchiveInUse: Another process has the file open; a CdrError.
+        CdrError: It is not an archive, is damaged, or cannot be written.
         ImportError: The extra is not installed.
     """
+
+    _tables = ("records", "conflicts", "rejects", "files", "erasures")
 
     def __init__(
         self,
@@ -152,9 +156,9 @@ class Archive(Database):
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
-        super().__init__()
-        self._duckdb = import_duckdb()
         self.path = Path(path).absolute()
+        super().__init__(str(self.path))
+        self._duckdb = import_duckdb()
         self._read_only = read_only
         self._tried = False
         self._closed = False
@@ -196,7 +200,7 @@ class Archive(Database):
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
-        failed: Callable[[CdrError], object] | None = None,
+        failed: Literal["collect"] | Callable[[CdrError], object] | None = None,
         recursive: bool = False,
     ) -> LoadReport:
         """Load files, some of them in each transaction, and each as a whole or not at all.
@@ -213,8 +217,9 @@ class Archive(Database):
             layout: Of the records before the first header row; needed if there is none.
             progress: Is called as the work goes on; it may not use the archive. What it raises ends
                 the loading. A file is kept from the end of its transaction on, which `done` tells.
-            failed: Is called with the error of a file that cannot be loaded, and the loading goes
-                on. None to raise it.
+            failed: What becomes of the error of a file that cannot be loaded, while the loading
+                goes on: a function that is called with it, or `collect` for `failures` of the
+                report. None to raise it, after the files before it were loaded.
             recursive: Whether folders in folders are read as well.
 
         Raises:
@@ -225,17 +230,19 @@ class Archive(Database):
         """
         begin = time.monotonic()
         left_out: list[LeftOut] = []
+        failures: list[CdrError] = []
         details = tuple(
             self.load_each(
                 *sources,
                 layout=layout,
                 progress=progress,
-                failed=failed,
+                failed=failures.append if failed == "collect" else failed,
                 recursive=recursive,
                 leave_out=left_out.append,
             )
         )
-        return LoadReport(details, time.monotonic() - begin, tuple(left_out))
+        seconds = time.monotonic() - begin
+        return LoadReport(details, seconds, tuple(left_out), tuple(failures))
 
     def load_each(
         self,

@@ -27,9 +27,8 @@ from .accounts import FileReport, LoadProgress
 from .erasing import drop_erased
 from .layouts import Layout
 from .loading import Doubt, Found, Spooled
-from .opening import reason
 from .plain import PlainRows
-from .queries import import_duckdb
+from .queries import import_duckdb, reason
 from .settling import Run, Settled
 from .sources import ByteStream
 from .tables import KEY
@@ -315,9 +314,9 @@ class Loader:
             count = "SELECT file_id, count(*) FROM kept.rejects WHERE file_id >= ? GROUP BY ALL"
             rejected.update(dict(self._run(count, first)))
         erased_records, erased_rejects = drop_erased(self._run, first)
-        settled = settling.settle_fresh(self._run, first)
+        settled, places = settling.settle_fresh(self._run, first)
         known = [(number, file.report.sha256) for number, file in files.items() if file.is_known]
-        resolved = resolving.resolve_fresh(self._run, first, known)
+        resolved = resolving.resolve_fresh(self._run, first, places, known)
         for file_id, file in files.items():
             assert file.found is not None  # noqa: S101 - as above
             came, changes = days[file_id].total(), settled.changes.get(file_id, Counter[str]())
@@ -373,16 +372,16 @@ class Loader:
         Raises:
             Doubt: They differ.
         """
-        for table, column in {
-            "records": "loaded",
-            "conflicts": "conflicts",
-            "duplicates": "duplicates",
-        }.items():
+        columns = {"records": "loaded", "conflicts": "conflicts", "duplicates": "duplicates"}
+        counts = [
+            f"(SELECT count(*) FROM kept.{table} WHERE file_id >= $1)"  # noqa: S608
+            for table in columns
+        ]
+        found = self._run(f"SELECT {', '.join(counts)}", first)[0]
+        for column, number in zip(columns.values(), found, strict=True):
             told = sum(getattr(report, column) for report in reports)
-            count = f"SELECT count(*) FROM kept.{table} WHERE file_id >= ?"  # noqa: S608
-            found = self._run(count, first)[0][0]
-            if told != found:
-                raise Doubt(f"{told} {column} records are {found} in the archive")
+            if told != number:
+                raise Doubt(f"{told} {column} records are {number} in the archive")
         for each in reports:
             if each.records != (
                 each.loaded + each.duplicates + each.conflicts + each.rejected + each.erased
@@ -484,16 +483,21 @@ class _Unchanged:
             CdrError: it has changed, or it cannot be told.
         """
         self._stream.check_unchanged()
-        if self._digest is not None and self._digest.result() != self._sha256:
+        try:
+            changed = self._digest is not None and self._digest.result() != self._sha256
+        except OSError as error:
+            raise CdrError(
+                f"nothing of it was loaded, as it cannot be read a second time: {reason(error)}",
+                self._stream.name,
+                remedy="check the disk that it is on, and load it again",
+            ) from error
+        if changed:
             raise CdrError(
                 "the file changed while it was read: load it again when it is complete",
                 self._stream.name,
             )
 
 
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

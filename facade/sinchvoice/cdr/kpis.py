@@ -675,11 +675,8 @@ def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
 
 def _exact(value: Decimal | int) -> Decimal:
     """The same number without the zeros that the type of its column adds at its end."""
-    sign, digits, exponent = Decimal(value).as_tuple()
-    assert isinstance(exponent, int)  # it is finite  # noqa: S101
-    while exponent < 0 and digits[-1] == 0:
-        digits, exponent = digits[:-1] or (0,), exponent + 1
-    return Decimal((sign, digits, exponent))
+    text = f"{value:f}"
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _place(value: Any) -> tuple[bool, Any]:

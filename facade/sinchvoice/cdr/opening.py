@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CdrError
-from . import tables
-from .queries import import_duckdb, lock, settings
+from ..errors import ArchiveInUse, CdrError
+from . import held, tables
+from .queries import import_duckdb, is_damage, lock, reason, settings
 from .workspace import Workspace, remove_abandoned
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["ArchiveFile", "InUse", "is_database", "put_new", "reason"]
+__all__ = ["ArchiveFile", "is_database", "put_new"]
 
 _BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery")
 """What DuckDB writes beside a file."""
 _ASK_AGAIN = 0.1
 """Seconds between attempts to open a file that another process has open."""
 _PURPOSE = "work"
-
-_open_here: set[tuple[int, int]] = set()
-"""The files that this process has open, by device and number: a file can have several names."""
-_NOT_THERE = (0, 0)
-_guard = threading.Lock()
-
-
-class InUse(CdrError):
-    """Another process has the archive open."""
 
 
 class ArchiveFile:
@@ -56,6 +45,7 @@ class ArchiveFile:
         is_new: Whether it was made for this.
 
     Raises:
+        ArchiveInUse: Another process has it open, still after `wait` seconds.
         CdrError: It cannot be opened.
     """
 
@@ -77,9 +67,10 @@ class ArchiveFile:
         self._read_only = read_only
         self._memory_limit, self._threads = memory_limit, threads
         self._wal = self.path.with_name(self.path.name + ".wal")
-        self._identity: tuple[int, int] | None = None
+        self._identity: held.Identity | None = None
         _check_name(self.path)
-        self._check_not_open_here()
+        if held.is_held(self.path):
+            raise self._open_here()
         _check_is_database(self.path)
         self._check_beside()
         if read_only and not self.path.exists():
@@ -142,11 +133,11 @@ class ArchiveFile:
         while True:
             if not self.path.exists():
                 self._create()
-            with _guard:
-                identity = self._check_not_open_here()
-                if identity == _NOT_THERE:
-                    continue
-                _open_here.add(identity)
+            identity = _identity(self.path)
+            if identity == held.NOT_THERE:
+                continue
+            if not held.hold(identity):
+                raise self._open_here()
             try:
                 self._check_beside()
                 connection = self._connect()
@@ -156,31 +147,23 @@ class ArchiveFile:
                     self.connection, self._identity = connection, identity
                     return
                 connection.close()
-            except InUse:
+            except ArchiveInUse:
                 if time.monotonic() >= until:
                     raise
             finally:
                 if self._identity is None:
-                    _open_here.discard(identity)
+                    held.let_go(identity)
             time.sleep(_ASK_AGAIN)
 
-    def _check_not_open_here(self) -> tuple[int, int]:
-        """Refuse a file that this process has open already, and return its identity.
-
-        That comes before anything else opens it: to close it again would take away its lock.
-        """
-        identity = _identity(self.path)
-        if identity in _open_here:
-            raise CdrError(
-                "this process has the archive open already: use that one, or close it",
-                str(self.path),
-            )
-        return identity
+    def _open_here(self) -> CdrError:
+        return CdrError(
+            "this process has the archive open already: use that one, or close it", str(self.path)
+        )
 
     def _let_go(self) -> None:
         identity, self._identity = self._identity, None
         if identity is not None:
-            _open_here.discard(identity)
+            held.let_go(identity)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if not self._read_only:
@@ -206,9 +189,10 @@ class ArchiveFile:
             tables.check(connection, str(self.path), read_only=self._read_only)
         except self._duckdb.Error as error:
             connection.close()
-            raise CdrError(
-                f"this is not an archive of call detail records: {error}", str(self.path)
-            ) from error
+            problem = f"this is not an archive of call detail records: {error}"
+            if is_damage(error):
+                problem = reason(error)
+            raise CdrError(problem, str(self.path)) from error
         except BaseException:
             connection.close()
             raise
@@ -237,6 +221,8 @@ class ArchiveFile:
             pass  # somebody still reads; closing does it
         except self._duckdb.Error as error:
             self._is_stuck = True  # which is told once
+            if is_damage(error):
+                raise CdrError(reason(error), str(self.path)) from error
             raise CdrError(
                 f"what was loaded last cannot be moved from {self._wal.name} into the archive: "
                 f"make room, keep both files, and open the archive again ({reason(error)})",
@@ -274,9 +260,15 @@ class ArchiveFile:
                 )
 
     def _unusable(self, error: Exception) -> CdrError:
-        kind, problem = CdrError, "the archive cannot be opened: it is damaged, or cannot be read"
-        if "Could not set lock" in str(error):
-            kind = InUse
+        kind: type[CdrError] = CdrError
+        problem = "the archive cannot be opened"
+        if "replaying WAL" in str(error):
+            problem = (
+                f"{self._wal.name} is damaged, which has what was loaded last: put back a backup, "
+                "or move that file away and load the same files again"
+            )
+        elif "Could not set lock" in str(error):
+            kind = ArchiveInUse
             problem = "another process has the archive open: close it there, or wait"
         elif "different configuration" in str(error):
             problem = "this process has the archive open already: use that one, or close it"
@@ -321,22 +313,11 @@ class _Locked:
         os.close(self._descriptor)
 
 
-def reason(error: Exception) -> str:
-    """What an error of the system's or of DuckDB's says, in a line."""
-    text = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-    within = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text)
-    return str(json.loads(within[1])) if within else text
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Device and number of a file; or that it is not there."""
+def _identity(path: Path) -> held.Identity:
     try:
-        found = path.stat()
-    except FileNotFoundError:
-        return _NOT_THERE
+        return held.identity(path)
     except OSError as error:
         raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
-    return found.st_dev, found.st_ino
 
 
 def _check_name(path: Path) -> None:

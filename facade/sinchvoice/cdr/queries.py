@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -31,7 +32,9 @@ __all__ = [
     "QueryResult",
     "import_duckdb",
     "interruptible",
+    "is_damage",
     "lock",
+    "reason",
     "settings",
 ]
 
@@ -46,6 +49,7 @@ _EXPLAIN = re.compile(
     re.IGNORECASE | re.DOTALL,
 ).match
 _TREE = "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)"
+_NO_TABLE = re.compile(r"Catalog Error: Table with name (.*) does not exist!").match
 _FUNCTION_NAMES = re.compile(r'"function_name":"([^"]*)"').findall
 _REFUSED = frozenset(
     "add_grammar_extension arrow_scan arrow_scan_dumb checkpoint create_external_resource "
@@ -79,8 +83,11 @@ class Database(ABC):
 
     _duckdb: Any
     _connection: duckdb.DuckDBPyConnection
+    _tables: tuple[str, ...] = ()
+    """That can be asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "") -> None:
+        self._place = place
         self._kpis: weakref.WeakValueDictionary[int, KpiRows] = weakref.WeakValueDictionary()
 
     def __enter__(self) -> Self:
@@ -176,6 +183,13 @@ class Database(ABC):
         try:
             yield
         except self._duckdb.Error as error:
+            if is_damage(error):
+                raise CdrError(reason(error), self._place) from error
+            if missing := _NO_TABLE(str(error)):
+                *names, last = self._tables
+                raise CdrError(
+                    f"there is no table {missing[1]!r}: there are {', '.join(names)} and {last}"
+                ) from error
             raise CdrError(f"the query fails: {error}") from error
 
     def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
@@ -249,6 +263,24 @@ class ArrowStream:
             stream = found.__arrow_c_stream__(requested_schema)
             stack.pop_all()
             return stream
+
+
+def reason(error: Exception) -> str:
+    """What an error of the system's or of DuckDB's says, in a line, and what to do about damage."""
+    text = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+    within = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text)
+    text = str(json.loads(within[1])) if within else text
+    if is_damage(error):
+        return f"{_DAMAGED} ({text})"
+    return text
+
+
+_DAMAGED = "the archive is damaged: put back a backup, or load its files into a new archive"
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether DuckDB finds its file damaged."""
+    return bool(re.search("Corrupt database file|Could not read enough bytes", str(error)))
 
 
 def import_duckdb() -> Any:

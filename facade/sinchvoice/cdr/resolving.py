@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from .settling import Run
+from .settling import Places, Run
 
 __all__ = ["reopen", "resolve_fresh"]
 
@@ -13,12 +13,15 @@ _OPEN = "SELECT key FROM kept.rejects WHERE resolved_by IS NULL AND key IS NOT N
 _CALL = "SELECT layout, call_id, file_id, key FROM kept.records"
 
 
-def resolve_fresh(run: Run, first: int, same_bytes: Iterable[tuple[int, str]]) -> Counter[int]:
+def resolve_fresh(
+    run: Run, first: int, places: Places, same_bytes: Iterable[tuple[int, str]]
+) -> Counter[int]:
     """Resolve rejects after files have come, and their calls were settled.
 
     Args:
         run: Runs SQL, in a transaction.
         first: The lowest file_id of those that have just come.
+        places: Of earlier records of their calls.
         same_bytes: file_id and hash of those whose bytes came before, under another layout.
 
     Returns:
@@ -37,6 +40,7 @@ def resolve_fresh(run: Run, first: int, same_bytes: Iterable[tuple[int, str]]) -
             "SELECT file_id FROM files WHERE sha256 = ?)",
             *(file_id, sha256),
         )
+    places.make_table()
     # Earlier rejects are resolved by calls that have just come, and these by any call.
     return _resolve(
         run,

@@ -103,6 +103,8 @@ class Scan(Database):
         left_out: files in folders and archives, or found by globs, that are not read.
     """
 
+    _tables = ("records", "rejects", "files")
+
     def __init__(
         self,
         sources: Sequence[Source],

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ import attrs
 
 from .plain import COLUMNS
 
-__all__ = ["Counts", "Run", "Settled", "settle_fresh", "take_out"]
+__all__ = ["Counts", "Places", "Run", "Settled", "settle_fresh", "take_out"]
 
 Run: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 """Runs SQL with parameters, and returns its rows."""
@@ -53,31 +53,82 @@ class Settled:
     completed: Counter[int] = attrs.field(factory=Counter)
 
 
-def settle_fresh(run: Run, first: int) -> Settled:
+class Places:
+    """Where `kept.records` has the earlier records of some calls: in memory, unless they are many.
+
+    Args:
+        run: Runs SQL, in a transaction.
+        condition: SQL that tells these records.
+        parameters: Of the condition.
+
+    Attributes:
+        are_many: Whether they are in the temporary table `places` alone.
+    """
+
+    def __init__(self, run: Run, condition: str, *parameters: object) -> None:
+        self._run = run
+        self._few: dict[int, list[int]] = defaultdict(list)
+        query = f"SELECT rowid AS place, key FROM kept.records WHERE {condition}"  # noqa: S608
+        found = run(f"{query} LIMIT {_MANY + 1}", *parameters)
+        self.are_many = len(found) > _MANY
+        if self.are_many:
+            run(f"CREATE OR REPLACE TEMP TABLE places AS {query}", *parameters)
+            return
+        for place, key in found:
+            self._few[key].append(place)
+
+    def keys(self) -> Iterable[int]:
+        """The calls that have any, if they are not many."""
+        return self._few.keys()
+
+    def of(self, keys: Sequence[int]) -> list[int]:
+        """The rows of some calls."""
+        if self.are_many:
+            query = "SELECT place FROM places WHERE key IN (SELECT unnest($1))"
+            return [place for (place,) in self._run(query, keys)]
+        return [place for key in keys for place in self._few.get(key, ())]
+
+    def make_table(self) -> None:
+        """Have all of them in the temporary table `places`."""
+        if not self.are_many:
+            pairs = [(place, key) for key, places in self._few.items() for place in places]
+            self._run(
+                "CREATE OR REPLACE TEMP TABLE places AS SELECT "
+                "unnest(CAST($1 AS BIGINT[])) AS place, unnest(CAST($2 AS BIGINT[])) AS key",
+                [place for place, _ in pairs],
+                [key for _, key in pairs],
+            )
+
+
+def settle_fresh(run: Run, first: int) -> tuple[Settled, Places]:
     """Settle the calls of records that have just come, and were put into `kept.records`.
 
     Args:
         run: Runs SQL, in a transaction.
         first: The lowest file_id of those that have just come.
+
+    Returns:
+        What changed, and where the earlier records of these calls are, and of calls that were just
+        rejected.
     """
     settled = Settled()
     repeated = run(f"{_FRESH} GROUP BY key HAVING count(*) > 1", first)
     # Of the archive only the keys are read, and the rows that they lead to.
-    ((known,),) = run(
-        "CREATE OR REPLACE TEMP TABLE places AS SELECT rowid AS place, key FROM kept.records "  # noqa: S608
-        f"WHERE file_id < $1 AND key IN ({_FRESH} UNION ALL "
+    places = Places(
+        run,
+        f"file_id < $1 AND key IN ({_FRESH} UNION ALL "  # noqa: S608
         "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL)",
         first,
     )
-    keys = "SELECT key FROM places"
-    if known > _MANY:
-        _take_out_same(run, first, settled)
-        keys += f" WHERE key IN ({_FRESH.replace('$1', str(first))})"
     suspects = {key for (key,) in repeated}
-    if known:
-        suspects.update(key for (key,) in run(keys))
-    _settle(run, suspects, settled, first=first)
-    return settled
+    if places.are_many:
+        _take_out_same(run, first, settled)
+        query = f"SELECT key FROM places WHERE key IN ({_FRESH})"  # noqa: S608
+        suspects.update(key for (key,) in run(query, first))
+    else:
+        suspects.update(places.keys())
+    _settle(run, suspects, settled, places, first=first)
+    return settled, places
 
 
 def take_out(run: Run, file_id: int) -> Settled:
@@ -108,12 +159,8 @@ def settle(run: Run, keys: set[int], settled: Settled, *, without: int = 0) -> N
         settled: Is told what changes.
         without: A file_id whose records do not count any more; they stay where they are.
     """
-    run(
-        "CREATE OR REPLACE TEMP TABLE places AS SELECT rowid AS place, key FROM kept.records "
-        "WHERE key IN (SELECT unnest(?))",
-        list(keys),
-    )
-    _settle(run, keys, settled, without=without)
+    places = Places(run, "key IN (SELECT unnest($1))", list(keys))
+    _settle(run, keys, settled, places, without=without)
 
 
 def _take_out_same(run: Run, first: int, settled: Settled) -> None:
@@ -180,9 +227,15 @@ class _Occurrence:
 
 
 def _settle(
-    run: Run, keys: set[int], settled: Settled, *, first: int | None = None, without: int = 0
+    run: Run,
+    keys: set[int],
+    settled: Settled,
+    places: Places,
+    *,
+    first: int | None = None,
+    without: int = 0,
 ) -> None:
-    """As `settle`; `places` says where the kept records of earlier files are."""
+    """As `settle`; `places` has the kept records of earlier files."""
     left = iter(keys)
     while some := list(islice(left, _CALLS)):
         marks = {
@@ -190,7 +243,7 @@ def _settle(
             for file_id, record, fields, text in run("FROM kept.unended")
         }
         moves = _Moves(run, settled)
-        for call in _calls(run, some, first, without):
+        for call in _calls(run, some, places, first, without):
             kept = _kept(call, marks)
             if first is not None and kept is not call[0] and kept.file_id >= first:
                 settled.completed[kept.file_id] += 1
@@ -207,23 +260,19 @@ def _settle(
 
 
 def _calls(
-    run: Run, keys: list[int], first: int | None, without: int
+    run: Run, keys: list[int], places: Places, first: int | None, without: int
 ) -> Iterator[list[_Occurrence]]:
     """The records of each call with one of these keys, in the order in which they came."""
-    columns = ", ".join([*_CONTENT, *_PLACE, "key"])
     some = "key IN (SELECT unnest($1))"
-    fresh = ""
+    # Each alone: as one statement, they take DuckDB longer to plan than to run.
+    select = f"rowid, {', '.join([*_CONTENT, *_PLACE, 'key'])} FROM kept"
+    found = run(f"SELECT 'conflicts', {select}.conflicts WHERE {some}", keys)
+    if kept := places.of(keys):
+        by_row = f"SELECT 'records', {select}.records WHERE rowid IN (SELECT unnest($1))"
+        found += run(by_row, kept)
     if first is not None:
-        fresh = (
-            f"UNION ALL SELECT 'records', rowid, {columns} FROM kept.records "  # noqa: S608
-            f"WHERE file_id >= {first} AND {some} "
-        )
-    found = run(
-        f"SELECT 'records', rowid, {columns} FROM kept.records "  # noqa: S608
-        f"WHERE rowid IN (SELECT place FROM places WHERE {some}) {fresh}"
-        f"UNION ALL SELECT 'conflicts', rowid, {columns} FROM kept.conflicts WHERE {some}",
-        keys,
-    )
+        fresh = f"SELECT 'records', {select}.records WHERE file_id >= {first} AND {some}"
+        found += run(fresh, keys)
     calls: dict[tuple[Any, ...], list[_Occurrence]] = defaultdict(list)
     holders: dict[tuple[int, int], _Occurrence] = {}
     for table, row, *values in found:

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from itertools import count, islice
 from operator import itemgetter
 from pathlib import Path
@@ -421,9 +422,20 @@ def _reject_cells(reject: Reject) -> list[Any]:
         reject.message,
         reject.raw.hex(),
         reject.size,
-        ";".join(map(_quoted, reject.header)),
+        _header_text(reject.header),
         _call_id(reject),
     ]
+
+
+@lru_cache(8)
+def _header_text(header: tuple[str, ...]) -> str:
+    return ";".join(map(_quoted, header))
+
+
+@lru_cache(8)
+def _place_of_call_id(header: tuple[str, ...]) -> int | None:
+    names = [name.lower() for name in header]
+    return names.index("callid") if "callid" in names else None
 
 
 def _quoted(name: str) -> str:
@@ -432,10 +444,9 @@ def _quoted(name: str) -> str:
 
 def _call_id(reject: Reject) -> str:
     """The CallId in the raw text of a reject, as far as it can be told; else nothing."""
-    names = [name.lower() for name in reject.header]
-    if reject.cause is RejectCause.HEADER or "callid" not in names:
+    place = _place_of_call_id(reject.header)
+    if reject.cause is RejectCause.HEADER or place is None:
         return ""
-    place = names.index("callid")
     text = reject.text
     cells = split_cells(text) or text.split(";")
     call_id = cells[place].removeprefix("\ufeff") if place < len(cells) else ""

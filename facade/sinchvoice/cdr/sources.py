@@ -28,6 +28,7 @@ from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Remedy, printable
+from .held import is_held
 
 __all__ = ["ByteStream", "LeftOut", "RemoteFile", "Source", "streams"]
 
@@ -419,6 +420,12 @@ def _bracket_hint(location: str) -> str:
 
 
 def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None]:
+    if is_held(path):
+        raise CdrError(
+            "this is an archive that is open here, and no file of records: ask it with sql(), or "
+            "copy it with backup()",
+            str(path),
+        )
     origin = _Origin(str(path), partial(_local_identity, path))
     with ExitStack() as stack:
         try:
@@ -924,25 +931,35 @@ def _checked(
     failure: type[Exception] = OSError,
     origin: _Origin | None = None,
 ) -> Callable[[int], bytes]:
-    """The same, with every failure of a damaged file as a CdrError."""
+    """The same, with every failure of a damaged file as a CdrError that says where."""
+    at = 0
 
     def checked(size: int) -> bytes:
+        nonlocal at
         try:
             content = read(size)
         except CdrError:
             raise
         except (failure, *_DAMAGED) as error:
-            damaged = _unreadable(name, error)
+            damaged = _unreadable(name, error, at)
             raise (damaged if origin is None else origin.explained(damaged)) from error
         if not isinstance(content, bytes):  # None says "not yet", which must not look like the end
             raise CdrError(f"reading gives {type(content).__name__}, not bytes", name)
+        at += len(content)
         return content
 
     return checked
 
 
-def _unreadable(name: str, error: Exception) -> CdrError:
-    return CdrError(f"cannot be read: {_reason(error)}", name)
+def _unreadable(name: str, error: Exception, at: int = 0) -> CdrError:
+    """That a file cannot be read, after so many bytes of it."""
+    if not at:
+        return CdrError(f"cannot be read: {_reason(error)}", name)
+    return CdrError(
+        f"cannot be read: {_reason(error)}, after {at:,} bytes",
+        name,
+        remedy="fetch it again, or check the disk that it is on",
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -28,18 +28,22 @@ from rich.text import Text
 from .. import cdr
 from ..cdr import kpis
 from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
-from ..cdr.layouts import LAYOUTS, find
-from ..cdr.opening import InUse, is_database
-from ..cdr.records import RECORD_TYPES
-from ..cdr.sources import LeftOut, streams
-from ..errors import CdrError, ConfigurationError, InvalidRequest, Reject, RejectCause, printable
+from ..cdr.opening import is_database
+from ..cdr.sources import streams
+from ..errors import (
+    ArchiveInUse,
+    CdrError,
+    ConfigurationError,
+    InvalidRequest,
+    Reject,
+    RejectCause,
+    printable,
+)
 from ..reports import parse_day
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write
 
 __all__ = ["add_commands"]
-
-_NAMES = {kind: name for name, kind in RECORD_TYPES.items()}
 
 
 _Files = Annotated[
@@ -53,8 +57,8 @@ _Layout = Annotated[
     typer.Option(
         "--layout",
         metavar="LAYOUT",
-        autocompletion=lambda: list(LAYOUTS),
-        help=f"Of records without a header row: {', '.join(LAYOUTS)}.",
+        autocompletion=lambda: list(cdr.LAYOUTS),
+        help=f"Of records without a header row: {', '.join(cdr.LAYOUTS)}.",
     ),
 ]
 _Recursive = Annotated[
@@ -118,9 +122,9 @@ def check(
     recursive: _Recursive = False,
 ) -> None:
     """Read files of call detail records, and say of every record that cannot be read why not."""
-    wanted = None if layout is None else find(layout)
+    wanted = _known(layout)
     failures: list[CdrError] = []
-    left_out: list[LeftOut] = []
+    left_out: list[cdr.LeftOut] = []
     rejected = 0
 
     def checked(stream: Any) -> Record:
@@ -147,7 +151,7 @@ def _each(
     files: list[str],
     work: Callable[[Any], Record],
     failures: list[CdrError],
-    left_out: list[LeftOut],
+    left_out: list[cdr.LeftOut],
     options: OutputOptions,
     *,
     recursive: bool,
@@ -167,7 +171,7 @@ def _each(
                 failures.append(error)
 
 
-def _tell_left_out(files: Sequence[LeftOut], options: OutputOptions) -> None:
+def _tell_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
     """Say how many files are not read, and why; with -v, which ones."""
     if options.verbose:
         for file in files:
@@ -192,6 +196,11 @@ def _fail(failures: list[CdrError], *, as_json: bool) -> None:
         raise failures[-1]
 
 
+def _known(layout: str | None) -> cdr.LayoutName | None:
+    """The name of a layout, which is judged where it is used."""
+    return cast("cdr.LayoutName | None", layout)
+
+
 def _warn_of_nothing(name: str) -> None:
     write(f"warning: {name} has no records", sys.stderr)
 
@@ -209,7 +218,7 @@ def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
 
     layouts: Counter[str] = Counter()
     with cdr.read(stream, layout, on_reject=tell) as reader:
-        layouts.update(_NAMES[type(record)] for record in reader)
+        layouts.update(record.layout for record in reader)
     found: dict[str, Any] = {
         "file": stream.name,
         "layout": ", ".join(layouts) or None,
@@ -247,10 +256,10 @@ def load(
     wait: _Wait = _WAIT,
 ) -> None:
     """Load files into an archive: each record once, and what cannot be read kept aside."""
-    wanted = None if layout is None else find(layout)
+    wanted = _known(layout)
     failures: list[CdrError] = []
     reports: list[cdr.FileReport] = []
-    left_out: list[LeftOut] = []
+    left_out: list[cdr.LeftOut] = []
 
     def failed(error: CdrError) -> None:
         failures.append(error)
@@ -627,10 +636,9 @@ def _asked(
         raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
     _check_no_archives(files)
     with _needs_duckdb():
-        wanted = None if layout is None else find(layout)
         found = cdr.scan(
             *files,
-            layout=wanted,
+            layout=_known(layout),
             recursive=recursive,
             memory_limit=memory_limit,
             threads=threads,
@@ -681,7 +689,7 @@ def _opened(
     with _needs_duckdb():
         try:
             return open_within(0)
-        except InUse as error:
+        except ArchiveInUse as error:
             if wait <= 0:
                 raise
             write(f"waiting up to {wait:g} s: {error}", sys.stderr)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from ..cdr.layouts import LAYOUTS, find
+from ..cdr import LAYOUTS, LayoutName
 from ..errors import ConfigurationError, InvalidRequest, RejectCause
 from .options import OutputOptions, command
 from .output import Record
@@ -98,7 +98,7 @@ def made_up(
         records=records,
         days=days,
         first_day=_day(first_day),
-        layouts=[find(name).name for name in layout or LAYOUTS],
+        layouts=cast("list[LayoutName]", layout or list(LAYOUTS)),
         seed=seed,
         quoted=quoted,
         planted=_planted(plant or []),
