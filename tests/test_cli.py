@@ -2030,7 +2030,7 @@ def test_the_sandbox_runs_until_it_is_stopped(tmp_path: Path):
     with spawn("sandbox", environ={}, home=tmp_path) as sandbox:
         exports = dict(
             re.fullmatch(r"export (\w+)=(\S+)\n", read_line(sandbox)).groups()  # type: ignore[union-attr]
-            for _ in range(4)
+            for _ in range(5)
         )
         counter = spawn(
             "report", "counter", "currentcalls", "--json", environ=exports, home=tmp_path
@@ -2047,7 +2047,22 @@ def test_the_sandbox_runs_until_it_is_stopped(tmp_path: Path):
 def test_the_sandbox_stops_at_ctrl_c(run: Run):
     ran = run("sandbox", "--seed", "2")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out.count("export SINCH_") == 4
+    assert ran.out.count("export SINCH_") == 5
+
+
+@pytest.mark.usefixtures("interrupted_soon")
+def test_the_sandbox_says_where_callbacks_go(run: Run):
+    ran = run(
+        "sandbox", "--callback-url", "http://a.example.com/", "--callback-host", "*.example.com"
+    )
+    assert "# callbacks: http://a.example.com/\n" in ran.out
+    assert "# numbers of the account: +1" in ran.out
+
+
+def test_callbacks_do_not_go_to_strangers(run: Run):
+    ran = run("sandbox", "--callback-url", "http://example.com/")
+    assert (ran.code, ran.out) == (2, "")
+    assert "callbacks go to loopback only" in ran.err
 
 
 def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
@@ -2055,7 +2070,7 @@ def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
     with spawn("sandbox", *arguments, environ={}, home=tmp_path) as sandbox:
         exports = dict(
             re.fullmatch(r"export (\w+)=(\S+)\n", read_line(sandbox)).groups()  # type: ignore[union-attr]
-            for _ in range(4)
+            for _ in range(5)
         )
         counter = spawn("report", "counter", "currentcalls", environ=exports, home=tmp_path)
         _, err = counter.communicate(timeout=20)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
+from types import ModuleType
+from typing import Any
 
 import pytest
 import sinchvoice
-from sinchvoice import signing, svaml
-from sinchvoice.sandbox import running
+import uvicorn
+from sinchvoice import PstnEndpoint, callbacks, signing, svaml
+from sinchvoice.sandbox import Sandbox, running
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 DOCS = README.parent / "docs" / "client.md"
+MOVING = README.parent / "docs" / "moving-over.md"
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
 def examples(text: str) -> list[str]:
@@ -22,10 +34,12 @@ def examples(text: str) -> list[str]:
 EXAMPLES = examples(TEXT)
 
 EXPECTED = [
+    ["ONGOING"],
     [*[r"\d{4}-\d\d-\d\d [1-9] ok, \d+ failed, [1-9]\d+ s"] * 7, "3 ongoing calls"],
     [r"phone \+12125550123"],
     ["3 True"],
     [r"\{'type': 'number', 'endpoint': '\+12125550123'\}"],
+    [],  # the voice application: see below
     [r"\[Heard\(leg=<CallLeg.BOTH: 'both'>, what=PlayFiles\(ids=\('welcome',\), locale=None\)\)\]"],
     [],  # run by pytest: test_pytest_plugin.py
     [
@@ -109,11 +123,103 @@ def test_the_callback_example_accepts_the_published_callback():
     assert is_from_sinch("/sinch/callback/ice", headers, body) is False
 
 
+@pytest.fixture
+def application() -> Iterator[Callable[[Sandbox], Any]]:
+    """The voice application of the README, made for a sandbox."""
+    (source,) = [example for example in EXAMPLES if "@app.post" in example]
+
+    def make(box: Sandbox) -> Any:
+        module = ModuleType("voice")
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in box.environ.items():
+                environment.setenv(name, value)
+            exec(compile(source, "README.md", "exec"), module.__dict__)  # noqa: S102
+        sys.modules["voice"] = module  # where FastAPI looks for the types of its parameters
+        return module.app
+
+    yield make
+    sys.modules.pop("voice", None)
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an application on loopback; gives its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+def call_sales_and_leave_a_message(box: Sandbox) -> None:
+    sales = box.incoming_call(from_="+12125550145")
+    sales.press("1")
+    sales.answer()
+    box.clock.advance(61)
+    sales.hang_up(by="callee")
+    assert sales.heard[0].what == svaml.Say("Welcome.", locale="en-US")
+    assert (sales.to, sales.result, sales.duration) == (
+        PstnEndpoint("+12125550123"),
+        "ANSWERED",
+        61,
+    )
+    message = box.incoming_call(from_="+12125550145")
+    message.press("2")
+    message.press("1")
+    assert message.reason == "MANAGERHANGUP"
+    assert message.heard[-1].what == svaml.Say("Goodbye.", locale="en-US")
+    assert [sent.status for sent in box.callbacks] == [200] * len(box.callbacks)
+    assert [sent.event for sent in box.callbacks if sent.event != "notify"] == [
+        *("ice", "pie", "ace", "dice"),
+        *("ice", "pie", "pie", "dice"),
+    ]
+
+
+def test_the_voice_application_answers_calls(application: Callable[[Sandbox], Any]):
+    with running(populated=False, now=NOW) as box:
+        box.callback_app = application(box)
+        call_sales_and_leave_a_message(box)
+
+
+def test_the_voice_application_is_called_back_over_a_socket(
+    application: Callable[[Sandbox], Any],
+):
+    with running(populated=False, now=NOW) as box, served(application(box)) as url:
+        box.callback_url = f"{url}/sinch"
+        call_sales_and_leave_a_message(box)
+
+
+def test_the_voice_application_has_about_forty_lines():
+    (source,) = [example for example in EXAMPLES if "@app.post" in example]
+    assert len([line for line in source.splitlines() if line.strip()]) <= 45
+
+
+def test_every_name_to_move_over_to_exists():
+    rows = re.findall(r"^\| .* \| (.*) \|$", MOVING.read_text(encoding="utf-8"), re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`(?:voice\.)?(\w+)\.(\w+)\b", row)}
+    groups = {group: name for group, name in names if hasattr(sinchvoice.VoiceClient, group)}
+    assert set(groups) == {"applications", "callouts", "calls", "conferences"}
+    for group, name in names:
+        if group in groups:
+            surface = getattr(sinchvoice, group.title(), None) or getattr(
+                import_module(f"sinchvoice.{group}"), group.title()
+            )
+            assert hasattr(surface, name), f"{group}.{name}"
+    kinds = {kind for row in rows for kind in re.findall(r"`([A-Z]\w+)`", row)} - {"Decimal"}
+    for kind in kinds:
+        assert any(hasattr(module, kind) for module in (sinchvoice, svaml, callbacks)), kind
+
+
 def test_every_name_in_the_table_of_names_exists():
-    names = set(re.findall(r"`svaml\.(\w+)", TEXT))
+    table = MOVING.read_text(encoding="utf-8")
+    names = set(re.findall(r"`svaml\.(\w+)", table))
     assert names >= {"Svaml", "Say", "Raw"}
     for name in names:
         assert hasattr(svaml, name)
-    for name in re.findall(r"`(\w+(?:Error|Endpoint|Client))\b", TEXT):
+    for name in re.findall(
+        r"`(\w+(?:Error|Endpoint|Client))\b", MOVING.read_text(encoding="utf-8")
+    ):
         assert hasattr(sinchvoice, name) or name == "SinchClient", name
     assert hasattr(signing, "signed_headers")

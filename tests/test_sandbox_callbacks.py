@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -13,6 +16,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+import raw_servers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sinchvoice import (
@@ -465,6 +469,21 @@ def test_a_request_starts_and_stops_a_recording(box: Sandbox, app: App):
     assert app.last(Notification).destination == "azure://account/container/a.wav"
 
 
+def test_a_conference_or_a_call_that_goes_on_may_be_recorded(box: Sandbox, app: App):
+    app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
+    app.on(AnsweredCall, Svaml(action=Continue(record=True)), Svaml(action=recorded_room()))
+    for _ in range(2):
+        call = incoming(box)
+        call.answer()
+        call.hang_up()
+    told = [event.type for event in app.events if isinstance(event, Notification)]
+    assert told == ["recording_finished", "recording_available"] * 2
+
+
+def recorded_room() -> ConnectConf:
+    return ConnectConf("room", record=True, recording_options=RecordingOptions(format="wav"))
+
+
 # --- what goes wrong ----------------------------------------------------------------------------
 
 
@@ -505,6 +524,12 @@ def test_a_menu_whose_result_nobody_takes_ends_the_call(box: Sandbox, app: App):
         (b'{"instructions":[{"name":"say","text":"a"}]}', "action"),
         (b'{"action":{"name":"connectPstn","maxDuration":99999}}', "connectPstn: maxDuration"),
         (b'{"action":{"name":"hangup"},"action":{"name":"park"}}', "action is there twice"),
+        (
+            b'{"action":{"name":"runMenu","mainMenu":"x","menus":[{"id":"main"}]}}',
+            "RunMenu goes to menu 'x'",
+        ),
+        (b'{"action":{"name":"park","maxDuration":NaN}}', "NaN is not JSON"),
+        (b"[" * 100_000, "recursion"),
     ],
 )
 def test_bad_svaml_is_a_calling_error_and_ends_the_call(
@@ -732,6 +757,36 @@ def test_a_call_that_ends_while_an_answer_is_awaited_is_over_at_once(box: Sandbo
     assert call.to == OtherEndpoint("did", NUMBER)
 
 
+def test_an_action_of_a_request_comes_after_the_answer_that_is_awaited(box: Sandbox, app: App):
+    with VoiceClient.from_env(box.environ) as voice:
+
+        def park(event: IncomingCall) -> Reply:
+            voice.calls.update(str(event.call_id), Svaml(action=Park()))
+            return Svaml(action=ConnectConf("room"))
+
+        app.replies[IncomingCall] = park
+        call = incoming(box)
+    assert (call.state, call.conference_id) == ("parked", None)
+    assert call.actions == [ConnectConf("room"), Park()]
+
+
+def test_an_application_may_place_calls_while_it_answers(box: Sandbox, app: App):
+    box.ring = 0
+    with VoiceClient.from_env(box.environ) as voice:
+        placed = {"destination": CALLEE.to_wire(), "conferenceId": "room", "cli": NUMBER}
+        body = {"method": "conferenceCallout", "conferenceCallout": {**placed, "enableAce": True}}
+
+        def call_out(event: IncomingCall) -> Reply:
+            voice.request("POST", "/calling/v1/callouts", json=body)
+            return Svaml(action=ConnectConf("room"))
+
+        app.replies[IncomingCall] = call_out
+        app.on(AnsweredCall, Svaml(action=ConnectConf("room")))
+        incoming(box)
+    assert [call.conference_id for call in box.calls.values()] == ["room", "room"]
+    assert sorted(app.names()) == ["ace", "ice"]
+
+
 def test_a_reset_forgets_what_is_under_way(box: Sandbox, app: App):
     entered, leave = threading.Event(), threading.Event()
 
@@ -749,6 +804,49 @@ def test_a_reset_forgets_what_is_under_way(box: Sandbox, app: App):
     assert not caller.is_alive()
     leave.set()
     assert (box.callbacks, dict(box.calls), box.callback_app) == ([], {}, None)
+
+
+def test_an_application_that_takes_its_time_has_many_calls_at_once(box: Sandbox):
+    app, arrived = App(box), threading.Barrier(12)
+
+    def wait(event: IncomingCall) -> Reply:
+        arrived.wait(10)  # nobody passes before all are there
+        return Svaml(action=Park())
+
+    app.replies[IncomingCall] = wait
+    box.callback_app = app
+    callers = [threading.Thread(target=lambda: incoming(box)) for _ in range(12)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    assert [call.state for call in box.calls.values()] == ["parked"] * 12
+
+
+def test_whoever_waits_too_long_for_callbacks_is_told(box: Sandbox, app: App):
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait(event: IncomingCall) -> Reply:
+        entered.set()
+        leave.wait(5)
+        return Svaml(action=Hangup())
+
+    app.replies[IncomingCall] = wait
+    caller = threading.Thread(target=lambda: incoming(box))
+    caller.start()
+    assert entered.wait(5)
+    with pytest.raises(TimeoutError, match="callbacks are still unanswered"):
+        box.settle(0.01)
+    leave.set()
+    caller.join(5)
+    box.settle()
+
+
+def test_times_that_mean_nothing_any_more_are_forgotten(box: Sandbox, app: App):
+    app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
+    for _ in range(100):
+        incoming(box, ring=3600).hang_up()
+    assert len(box._world.switchboard._due) <= 65
 
 
 def test_real_time_passes_by_itself():
@@ -788,6 +886,32 @@ def test_an_asgi_application_has_one_loop_and_its_lifespan(box: Sandbox):
     incoming(box)
     box.callback_app = None
     assert seen == ["lifespan", "http", "ice", "http", "dice", "shutdown"]
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_an_application_in_this_process_that_takes_too_long_has_not_answered(kind: str):
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await asyncio.sleep(10)
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        time.sleep(0.1)
+        start_response("200 OK", [])
+        return []
+
+    app = asgi if kind == "asgi" else wsgi
+    with running(now=NOW, populated=False, callback_app=app, callback_timeout=0.05) as box:
+        assert incoming(box).result == "FAILED"
+        assert {sent.error for sent in box.callbacks} == {"there was no answer within 0.05 s"}
+
+
+def test_an_asgi_application_that_fails_is_an_error_500(box: Sandbox):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise LookupError(scope["type"])
+
+    box.callback_app = app
+    incoming(box)
+    assert [sent.status for sent in box.callbacks] == [500, 500]
 
 
 @pytest.mark.parametrize("app", [1, object, lambda: None, lambda a: None])
@@ -982,13 +1106,36 @@ def test_an_answer_that_takes_too_long_is_none():
     assert (late.which, ice.which, ice.status) == ("primary", "fallback", 200)
 
 
-def test_an_answer_that_is_cut_or_endless_is_none(box: Sandbox):
-    def endless(environ: Any, start_response: Any) -> Iterator[bytes]:
+@pytest.mark.parametrize(
+    ("length", "problem"),
+    [(300_000, "more than 262144 bytes"), (12, "cut off 2 bytes before its end")],
+)
+def test_an_answer_that_is_cut_or_endless_is_none(box: Sandbox, length: int, problem: str):
+    def answer(environ: Any, start_response: Any) -> Iterator[bytes]:
         environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        start_response("200 OK", [("Content-Length", "300000")])
-        return iter([b" " * 300_000])
+        start_response("200 OK", [("Content-Length", str(length))])
+        return iter([b" " * min(length, 10) if length < 20 else b" " * length])
 
-    with serving(endless) as url:
+    with serving(answer) as url:
         box.callback_url = url
         incoming(box)
-    assert "more than 262144 bytes" in str(box.callbacks[0].error)
+    assert problem in str(box.callbacks[0].error)
+
+
+def test_a_connection_is_used_again(box: Sandbox):
+    clients: list[Any] = []
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+    hangup = b'{"action":{"name":"hangup"}}'
+
+    def serve(connection: socket.socket) -> None:
+        clients.append(connection)
+        with connection:
+            for _ in range(2):
+                raw_servers.read_request(connection)
+                connection.sendall(answer % (len(hangup), hangup))
+
+    with raw_servers.serving(serve) as server:
+        box.callback_url = f"http://127.0.0.1:{server.port}/"
+        incoming(box)
+    assert [(sent.status, sent.error) for sent in box.callbacks] == [(200, None)] * 2
+    assert len(clients) == 1

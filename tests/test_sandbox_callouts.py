@@ -10,10 +10,21 @@ from typing import Any
 
 import httpx
 import pytest
-from sinchvoice import Credentials, MxpEndpoint, PstnEndpoint, signing
+from sinchvoice import Credentials, MxpEndpoint, PstnEndpoint, SipEndpoint, signing
 from sinchvoice.callbacks import AnsweredCall, DisconnectedCall, IncomingCall, PromptInput
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
-from sinchvoice.svaml import ConnectConf, Continue, Hangup, Menu, PlayFiles, RunMenu, Say, Svaml
+from sinchvoice.svaml import (
+    ConnectConf,
+    ConnectMxp,
+    ConnectSip,
+    Continue,
+    Hangup,
+    Menu,
+    PlayFiles,
+    RunMenu,
+    Say,
+    Svaml,
+)
 from voice_app import NOW, App, check_callbacks
 
 PHONE = {"type": "number", "endpoint": "+12125550123"}
@@ -279,6 +290,20 @@ def test_inline_svaml_is_used_instead_of_callbacks(box: Sandbox, app: App):
         PstnEndpoint("+12125550123"),
         [Say("Bye")],
     )
+
+
+@pytest.mark.parametrize(
+    ("action", "to"),
+    [
+        (ConnectSip(SipEndpoint("a@example.com")), SipEndpoint("a@example.com")),
+        (ConnectMxp(destination=MxpEndpoint("alice")), MxpEndpoint("alice")),
+    ],
+)
+def test_inline_svaml_says_who_is_called(box: Sandbox, action: Any, to: Any):
+    call = call_out(box, "custom", cli="alice", ice=svaml(action=action))
+    assert (call.to, call.from_) == (to, MxpEndpoint("alice"))
+    call.answer()
+    assert call.state == "answered"
 
 
 def test_urls_of_a_callout_come_before_those_of_the_application(box: Sandbox, app: App):

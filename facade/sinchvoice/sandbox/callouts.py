@@ -119,7 +119,7 @@ def _caller(cli: str | None) -> Endpoint | None:
 def _first_callee(answer: object) -> Endpoint:
     """Whom the ICE answer of the callout itself connects, if it has one."""
     if isinstance(answer, Answered):
-        match answer.svaml.action:
+        match answer.action:
             case ConnectPstn(number=str(number)):
                 return PstnEndpoint(number)
             case ConnectSip(destination) | ConnectMxp(destination=MxpEndpoint() as destination):

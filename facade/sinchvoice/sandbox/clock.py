@@ -73,7 +73,7 @@ class SandboxClock:
         """Let time pass: what was to happen meanwhile has happened then.
 
         It goes from one event of a call to the next, and waits until the callbacks that each leads
-        to are answered. In the answer to a callback, it does not wait.
+        to are answered; not if a `callback_app` advances it while it answers.
 
         Args:
             by: seconds, or a timedelta; not negative, and not beyond the year 9000.

@@ -7,6 +7,8 @@ import inspect
 import ipaddress
 import json
 import logging
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -16,10 +18,10 @@ from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from http.client import HTTPException, HTTPResponse
 from typing import Any, TypeAlias
 
 import attrs
-import httpcore
 import httpx
 
 from .. import signing
@@ -36,6 +38,7 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 #: Where callbacks of an application in this process go, unless a URL is set.
 _IN_PROCESS = "http://localhost/sinch"
 _MAX_ANSWER = 262_144  # bytes
+_KEEPALIVE = 1.0  # seconds
 _STRANGER = Credentials("00000000-0000-4000-8000-000000000000", "bm9ib2R5IGtub3dzIHRoaXM=")
 _logger = logging.getLogger("uvicorn.error")
 
@@ -131,7 +134,6 @@ class Courier:
         self._hosts = tuple(host.lower() for host in hosts)
         self.timeout = float(timeout)
         self._app: _Asgi | httpx.WSGITransport | None = None
-        self._pools: list[httpcore.ConnectionPool] = []
         self._thread = threading.local()
         self._first = self.app = app
 
@@ -236,23 +238,29 @@ class Courier:
             raise Undelivered(problem)
         started = time.monotonic()
         try:
-            if self._app is None:
-                return self._over_http(url, headers, body, started + self.timeout)
-            status, answer = self._in_process(url, headers, body)
-        except (httpcore.TimeoutException, TimeoutError):
+            status, answer = (
+                self._over_http(url, headers, body, started + self.timeout)
+                if self._app is None
+                else self._in_process(url, headers, body)
+            )
+        except TimeoutError:
             raise self._too_late() from None
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+        except (HTTPException, OSError) as error:
             raise Undelivered(f"{type(error).__name__}: {error}") from None
         if time.monotonic() - started > self.timeout:
             raise self._too_late()
         return status, answer
 
     def close(self) -> None:
-        """Close connections, and end what waits."""
+        """End the application in this process."""
         self.app = None
-        while self._pools:
-            with suppress(RuntimeError, OSError):  # a connection that is in use
-                self._pools.pop().close()
+
+    def leave(self) -> None:
+        """Close the connection that this thread has left open."""
+        idle: tuple[Any, socket.socket, float] | None = getattr(self._thread, "idle", None)
+        if idle is not None:
+            idle[1].close()
+            self._thread.idle = None
 
     def _too_late(self) -> Undelivered:
         return Undelivered(f"there was no answer within {self.timeout:g} s")
@@ -261,37 +269,51 @@ class Courier:
         self, url: str, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> tuple[int, bytes]:
         parsed = _parsed(url)
-        pool: httpcore.ConnectionPool | None = getattr(self._thread, "pool", None)
-        if pool is None:
-            # A connection of its own for each thread, so that none looks through those of others.
-            # Servers close idle ones: they are given up before that.
-            pool = httpcore.ConnectionPool(max_connections=1, keepalive_expiry=1.0)
-            self._thread.pool = pool
-            self._pools.append(pool)
-        host = parsed.netloc
-        sent = [(b"host", host)]
-        sent += [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]
-        limits = dict.fromkeys(("connect", "read", "write", "pool"), self.timeout)
-        with pool.stream(
-            "POST",
-            httpcore.URL(
-                scheme=parsed.raw_scheme,
-                host=parsed.raw_host,
-                port=parsed.port,
-                target=parsed.raw_path,
-            ),
-            headers=[*sent, (b"content-length", str(len(body)).encode("ascii"))],
-            content=body,
-            extensions={"timeout": limits},
-        ) as response:
+        lines = [
+            f"POST {parsed.raw_path.decode('ascii')} HTTP/1.1",
+            f"host: {parsed.netloc.decode('ascii')}",
+            *(f"{name}: {value}" for name, value in headers.items()),
+            f"content-length: {len(body)}",
+        ]
+        message = "\r\n".join((*lines, "", "")).encode("latin-1") + body
+        connection, self._thread.idle = self._connection(parsed), None
+        try:
+            connection.settimeout(self.timeout)
+            connection.sendall(message)
+            response = HTTPResponse(connection, method="POST")
+            response.begin()
             answer = bytearray()
-            for part in response.iter_stream():
+            while part := response.read1(65_536):
                 answer += part
                 if len(answer) > _MAX_ANSWER:
                     raise Undelivered(f"the answer has more than {_MAX_ANSWER} bytes")
-                if time.monotonic() > deadline:
-                    raise self._too_late()
-            return response.status, bytes(answer)
+                connection.settimeout(max(0.001, deadline - time.monotonic()))
+            if response.length:
+                raise Undelivered(f"the answer was cut off {response.length} bytes before its end")
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close:
+            connection.close()
+        else:
+            self._thread.idle = (_origin(parsed), connection, time.monotonic())
+        return response.status, bytes(answer)
+
+    def _connection(self, url: httpx.URL) -> socket.socket:
+        """The connection that this thread has left open, or a new one."""
+        idle: tuple[Any, socket.socket, float] | None = getattr(self._thread, "idle", None)
+        if idle is not None:
+            origin, connection, used = idle
+            # Servers close idle connections: they are given up before that.
+            if origin == _origin(url) and time.monotonic() - used < _KEEPALIVE:
+                return connection
+            connection.close()
+        _, host, port = _origin(url)
+        connection = socket.create_connection((host, port), self.timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if url.scheme == "https":
+            return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+        return connection
 
     def _in_process(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         app, request = self._app, httpx.Request("POST", url, headers=dict(headers), content=body)
@@ -423,6 +445,10 @@ def _transport(app: CallbackApp) -> _Asgi | httpx.WSGITransport:
 @lru_cache(maxsize=256)
 def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int]:
+    return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
 def _path(url: str) -> str:

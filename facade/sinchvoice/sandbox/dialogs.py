@@ -37,7 +37,6 @@ from ..svaml import (
     RunMenu,
     Say,
     StartRecording,
-    Svaml,
 )
 from ..vocabulary import CallLeg, CallReason, CallResult, DisconnectReason, MenuResultType
 from .call import SandboxCall
@@ -109,9 +108,10 @@ class Silence(StrEnum):
 
 @attrs.frozen
 class Answered:
-    """The answer to an event."""
+    """The answer to an event: SVAML, which always has an action."""
 
-    svaml: Svaml
+    instructions: tuple[Instruction, ...]
+    action: Action
 
 
 @attrs.frozen
@@ -137,9 +137,15 @@ class Pressed:
 
 @attrs.frozen
 class Ordered:
-    """A request has given the call another action, which is carried out already."""
+    """A request has given the call another action.
+
+    Attributes:
+        action: what it is.
+        is_new: whether the call has not carried it out yet.
+    """
 
     action: Action
+    is_new: bool = False
 
 
 Step: TypeAlias = Ask | Tell | Wait
@@ -155,9 +161,9 @@ class _Over(Exception):
 class _Turned(Exception):
     """A request has given the call another action."""
 
-    def __init__(self, action: Action) -> None:
-        super().__init__(action)
-        self.action = action
+    def __init__(self, order: Ordered) -> None:
+        super().__init__(order)
+        self.order = order
 
 
 # --- the plan ------------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ class Dialog:
                         self.call.carry_out([], [action], CallLeg.CALLER)
                     action, is_new = (yield from self._act(action)), True
                 except _Turned as turned:
-                    action, is_new = turned.action, False
+                    action, is_new = turned.order.action, turned.order.is_new
         except _Over:
             pass
         self.call.recording = None
@@ -321,11 +327,9 @@ class Dialog:
         if self.call.ended is not None:
             raise _Over
         if isinstance(reply, Answered):
-            action, instructions = reply.svaml.action, reply.svaml.instructions or ()
-            if action is not None:
-                for sent in self.perform(instructions, CallLeg.CALLER):
-                    yield Tell(sent)
-                return action
+            for sent in self.perform(reply.instructions, CallLeg.CALLER):
+                yield Tell(sent)
+            return reply.action
         if isinstance(reply, Silence):
             return reply
         yield Tell(self.complaint(reply.problem if isinstance(reply, Invalid) else str(reply)))
@@ -346,7 +350,7 @@ class Dialog:
             if self.call.ended is not None:
                 raise _Over
             if isinstance(stimulus, Ordered):
-                raise _Turned(stimulus.action)
+                raise _Turned(stimulus)
             if stimulus is not None:
                 return stimulus
 
@@ -465,9 +469,9 @@ class Dialog:
             try:
                 stimulus = yield from self._wait(until)
             except _Turned as turned:
-                if isinstance(turned.action, Continue):
+                if isinstance(turned.order.action, Continue):
                     continue
-                if not isinstance(turned.action, RunMenu):
+                if not isinstance(turned.order.action, RunMenu):
                     self._room = None
                 raise
             if isinstance(stimulus, Pressed) and options.mode == "detect":

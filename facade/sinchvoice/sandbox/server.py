@@ -314,8 +314,8 @@ class Sandbox(SandboxApplication):
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the callbacks that are under way are answered, and what they lead to.
 
-        After a request; what drives calls does it itself. Within the answer to a callback it
-        returns at once.
+        After a request; what drives calls does it itself. A `callback_app` that calls it while it
+        answers is not kept waiting.
 
         Args:
             timeout: seconds.
@@ -434,6 +434,7 @@ class Sandbox(SandboxApplication):
         with self._world.lock:
             self._injections.clear()
             self._world.reset()
+        self._world.switchboard.courier.reset()  # which waits for an application to shut down
 
 
 @contextmanager

@@ -18,13 +18,13 @@ from datetime import datetime, timedelta
 from itertools import count
 from queue import SimpleQueue
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from ..errors import InvalidRequest
 from ..signing import Credentials
-from ..svaml import Action, Instruction, Raw, Svaml
+from ..svaml import Action, Hangup, Instruction, Raw, Svaml
 from ..vocabulary import CallLeg, CallReason, CallResult
 from .call import SandboxCall
 from .clock import SandboxClock
@@ -126,8 +126,13 @@ class _Line:
         """What a request says, which has been checked. Called with the lock."""
         for event in self.dialog.perform(tuple(instructions), leg):
             self._board.send(self, event)
-        self.dialog.call.carry_out([], actions, leg)
-        self.mailbox.extend(Ordered(action) for action in actions if not isinstance(action, Raw))
+        for action in actions:
+            # What an answer is awaited to comes first, unless the call is to end.
+            is_new = self.asked is not None and not isinstance(action, Hangup)
+            if not is_new:
+                self.dialog.call.carry_out([], [action], leg)
+            if not isinstance(action, Raw):
+                self.mailbox.append(Ordered(action, is_new))
         self._board.resume(self)
 
 
@@ -406,6 +411,7 @@ class Switchboard:
         _is_answering.set(True)
         while (line := self._jobs.get()) is not None:
             self._serve(line)
+        self.courier.leave()
 
     def _serve(self, line: _Line) -> None:
         """Send one callback, and let the call go on with its answer."""
@@ -511,9 +517,10 @@ def read_answer(event: Mapping[str, Any], answer: bytes) -> Answered | Invalid |
     if problem is not None:
         return Invalid(problem)
     try:
-        return Answered(Svaml.from_wire(body))
-    except InvalidRequest as error:
+        svaml = Svaml.from_wire(body)
+    except InvalidRequest as error:  # what a schema cannot say, such as a menu that leads nowhere
         return Invalid(str(error))
+    return Answered(svaml.instructions or (), cast("Action", svaml.action))
 
 
 def _json(answer: bytes) -> tuple[Any, str | None]:

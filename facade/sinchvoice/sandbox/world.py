@@ -154,7 +154,6 @@ class World:
             self.numbers[ACCOUNT_NUMBERS[0]].application_key = key
             self._over: deque[str] = deque()
             self.applications = {key: _APPLICATION}
-            self.switchboard.courier.reset()
             self.switchboard.reset(self.applications, self.random)
             self.switchboard.urls[key] = self.callback_urls
             self.calls: dict[str, SandboxCall] = {}
