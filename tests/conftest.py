@@ -12,13 +12,8 @@ import httpx
 import pytest
 from hypothesis import settings
 from sinchvoice import RetryPolicy
-from sinchvoice.applications import Applications, AsyncApplications
-from sinchvoice.callouts import AsyncCallouts, Callouts
-from sinchvoice.calls import AsyncCalls, Calls
-from sinchvoice.conferences import AsyncConferences, Conferences
 from sinchvoice.exchange import AsyncExchange, Exchange
 from sinchvoice.flow import Timing
-from sinchvoice.reports import AsyncReports, Reports
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.settings import Region, Settings
 from sinchvoice.signing import Credentials
@@ -86,16 +81,6 @@ class Clock:
         self.sleep(seconds)
 
 
-#: What a client has, blocking and awaited.
-SURFACES: dict[str, tuple[type, type]] = {
-    "callouts": (Callouts, AsyncCallouts),
-    "calls": (Calls, AsyncCalls),
-    "conferences": (Conferences, AsyncConferences),
-    "applications": (Applications, AsyncApplications),
-    "reports": (Reports, AsyncReports),
-}
-
-
 @attrs.define
 class Scripted:
     """A client of a scripted server, without its lifetime: what VoiceClient is made of."""
@@ -110,6 +95,8 @@ class Scripted:
     reports: Any = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        from samples import SURFACES  # which is importable now
+
         is_async = isinstance(self.exchange, AsyncExchange)
         for name, kinds in SURFACES.items():
             setattr(self, name, kinds[is_async](self.exchange))

@@ -11,10 +11,25 @@ from typing import Any
 import attrs
 import httpx
 from sinchvoice import MxpEndpoint, svaml
+from sinchvoice.applications import Applications, AsyncApplications
+from sinchvoice.callouts import AsyncCallouts, Callouts
+from sinchvoice.calls import AsyncCalls, Calls
+from sinchvoice.conferences import AsyncConferences, Conferences
+from sinchvoice.reports import AsyncReports, Reports
 from sinchvoice.routes import ROUTES, Route
 
 ID = "4398599d1ba84ef3bde0a82dfb61abed"
 REPORT = {"success": 1, "failed": 0, "duration": 5}
+
+
+#: What a client has, blocking and awaited.
+SURFACES: dict[str, tuple[type, type]] = {
+    "callouts": (Callouts, AsyncCallouts),
+    "calls": (Calls, AsyncCalls),
+    "conferences": (Conferences, AsyncConferences),
+    "applications": (Applications, AsyncApplications),
+    "reports": (Reports, AsyncReports),
+}
 
 
 @attrs.frozen

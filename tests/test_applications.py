@@ -10,13 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import CREDENTIALS, NOW
 from samples import deprecated
 from sinchvoice import (
     ApplicationNumber,
     BadRequestError,
     CallbackUrls,
     Capability,
+    Credentials,
     InvalidRequest,
     NumberInfo,
     NumberType,
@@ -27,7 +27,8 @@ from sinchvoice import (
 )
 from sinchvoice.signing import Refusal, find_refusal
 
-KEY, OTHER = CREDENTIALS.application_key, "94983f76-1161-6655-9515-4785c7b67dd8"
+KEY, SECRET = "5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q=="
+OTHER = "94983f76-1161-6655-9515-4785c7b67dd8"
 NUMBER = "+14151112223333"
 NUMBERS = "/v1/configuration/numbers"
 URLS = "/v1/configuration/callbacks/applications"
@@ -46,8 +47,7 @@ def test_configuration_is_at_one_host_whatever_the_region(region: Region):
         return httpx.Response(200, json={})
 
     transport = httpx.MockTransport(act)
-    key, secret = KEY, "JViE5vDor0Sw3WllZka15Q=="
-    with VoiceClient(key, secret, region=region, transport=transport) as voice:
+    with VoiceClient(KEY, SECRET, region=region, transport=transport) as voice:
         voice.applications.get_numbers()
         voice.applications.update_callback_urls(primary="https://a.example")
         voice.request("GET", NUMBERS, api="configuration")
@@ -147,10 +147,11 @@ def test_numbers_are_assigned_and_taken_away_with_a_signed_body(
         "method": method,
         "path": NUMBERS,
         "headers": request.headers,
-        "now": NOW,
+        "max_age": None,
     }
-    assert find_refusal(CREDENTIALS, body=request.content, **given) is None
-    assert find_refusal(CREDENTIALS, body=b"", **given) is Refusal.WRONG_SIGNATURE
+    credentials = Credentials(KEY, SECRET)
+    assert find_refusal(credentials, body=request.content, **given) is None
+    assert find_refusal(credentials, body=b"", **given) is Refusal.WRONG_SIGNATURE
 
 
 def test_a_number_that_is_taken_away_twice_may_be_an_error(scripted: Any):

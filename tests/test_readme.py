@@ -1,4 +1,4 @@
-"""The examples of the README and of docs/client.md, executed against the sandbox."""
+"""The examples of the README, docs/client.md and docs/calling.md, run against the sandbox."""
 
 from __future__ import annotations
 
@@ -53,7 +53,26 @@ EXPECTED = [
 
 
 CLIENT_EXAMPLES = examples(DOCS.read_text(encoding="utf-8"))
-CLIENT_EXPECTED = [["True"], ["200 up 1"], ["reports.counter 200 1"], ["3"]]
+CLIENT_EXPECTED = [
+    ["True"],
+    ["200 up 1"],
+    ["reports.counter 200 1"],
+    ["3"],
+    [r"\+12125550160 204"],
+]
+
+CALLING_EXAMPLES = examples((DOCS.parent / "calling.md").read_text(encoding="utf-8"))
+CALLING_EXPECTED = [
+    ["order 7", r"\['alice'\]"],
+    ["accepted"],
+    ["alice True False", r"\+12125550123 False True", "40400"],
+    [
+        r"\+12125550160 voice True",
+        r"\+12125550161 voice True",
+        r"\+46730170160 voice False",
+        "https://new.example.com/sinch",
+    ],
+]
 
 
 @pytest.mark.parametrize(
@@ -61,8 +80,12 @@ CLIENT_EXPECTED = [["True"], ["200 up 1"], ["reports.counter 200 1"], ["3"]]
     [
         *zip(EXAMPLES, EXPECTED, strict=True),
         *zip(CLIENT_EXAMPLES, CLIENT_EXPECTED, strict=True),
+        *zip(CALLING_EXAMPLES, CALLING_EXPECTED, strict=True),
     ],
-    ids=[f"example {number}" for number, _ in enumerate([*EXAMPLES, *CLIENT_EXAMPLES], 1)],
+    ids=[
+        f"example {number}"
+        for number, _ in enumerate([*EXAMPLES, *CLIENT_EXAMPLES, *CALLING_EXAMPLES], 1)
+    ],
 )
 def test_an_example_of_the_documentation_does_what_it_says(
     example: str,

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import regenerate
-from conftest import SURFACES
-from samples import SAMPLES
+from samples import SAMPLES, SURFACES
 from sinchvoice.client import AsyncVoiceClient, VoiceClient
 from sinchvoice.routes import ROUTES, Route
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sinchvoice
-from conftest import SURFACES
+from samples import SURFACES
 from sinchvoice import AsyncVoiceClient, VoiceClient, signing, svaml
 from sinchvoice.sandbox import Sandbox, running
 

@@ -59,6 +59,7 @@ def client(box: Sandbox, calling_url: str, reporting_url: str) -> Iterator[Voice
         box.application_key,
         box.application_secret,
         calling_url=calling_url,
+        configuration_url=calling_url,
         reporting_url=f"{reporting_url}/v1",
         retries=0,
     ) as voice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -151,6 +152,47 @@ def _report(name: str, *arguments: Any, **options: Any) -> Operation:
     return Operation(name, lambda voice, _: voice.reports.user_calls(*arguments, **options))
 
 
+_CLI, _ACCOUNT = "+12125550160", ("+12125550161", "+46730170160")
+_HANGUP = svaml.Svaml([svaml.Say("Välkommen!")], svaml.Hangup())
+
+
+def _tts(name: str, to: Any, **options: Any) -> Operation:
+    return Operation(
+        f"text to speech: {name}",
+        lambda voice, _: voice.callouts.text_to_speech(to, **{"cli": _CLI, **options}),
+    )
+
+
+def _conference(name: str, to: Any, **options: Any) -> Operation:
+    return Operation(
+        f"conference callout: {name}",
+        lambda voice, _: voice.callouts.conference(to, conference_id="room 1/ü", **options),
+    )
+
+
+def _custom(name: str, *to: Any, **options: Any) -> Operation:
+    return Operation(
+        f"custom callout: {name}", lambda voice, _: voice.callouts.custom(*to, **options)
+    )
+
+
+def _in_room(name: str, act: Callable[[VoiceClient, dict[str, str]], object]) -> Operation:
+    """Something that is done to a participant, who is called into a room of its own first."""
+
+    def run(voice: VoiceClient, call: str) -> None:
+        room = f"room-{call}"
+        joined = voice.conferences.call(PHONE, conference_id=room, cli=_CLI)
+        act(voice, {"conference_id": room, "call_id": joined.call_id})
+
+    return Operation(name, run)
+
+
+def _query(voice: VoiceClient, number: str) -> object:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return voice.applications.query_number(number)
+
+
 def _kind(part: object) -> str:
     return type(part).__name__
 
@@ -207,6 +249,79 @@ SUCCESSES: list[Operation] = [
             voice.reports.user_calls_by_window(USER, date(2026, 11, 1), date(2026, 11, 4))
         ),
     ),
+    *(
+        _tts(name, end, text="Hello")
+        for name, end in [("phone", PHONE), ("app", USER), ("SIP", SIP)]
+    ),
+    _tts("prompts", PHONE, prompts="#tts[Hello];#href[https://example.com/more.wav]"),
+    _tts(
+        "everything",
+        PHONE,
+        text="Välkommen!",
+        domain="pstn",
+        dtmf="ww12#",
+        custom="order 7",
+        locale="sv-SE",
+        enable_ace=True,
+        enable_dice=True,
+        enable_pie=False,
+        callback_headers={"X-CB-Order": "7"},
+    ),
+    *(_conference(name, end) for name, end in [("phone", PHONE), ("app", USER), ("SIP", SIP)]),
+    _conference(
+        "everything",
+        OTHER_PHONE,
+        cli=_CLI,
+        domain="pstn",
+        dtmf="1",
+        custom="order 7",
+        conference_dtmf_options=svaml.ConferenceDtmfOptions(
+            mode="detect", max_digits=2, timeout_mills=2500
+        ),
+        max_duration=600,
+        locale="en-US",
+        greeting="Welcome",
+        moh_class="music1",
+        enable_ace=False,
+        enable_dice=True,
+        enable_pie=True,
+    ),
+    _custom("phone", PHONE, cli=_CLI),
+    _custom(
+        "everything",
+        PHONE,
+        cli=_CLI,
+        dtmf="#",
+        custom="order 7",
+        max_duration=600,
+        ace=_HANGUP,
+        pie="http://127.0.0.1/pie",
+        dice="http://127.0.0.1/dice",
+    ),
+    _custom("inline", ice=svaml.Svaml(action=svaml.ConnectPstn(number=PHONE, cli=_CLI))),
+    _in_room("get a conference", lambda v, at: v.conferences.get(at["conference_id"])),
+    _in_room("mute", lambda v, at: v.conferences.mute(**at)),
+    _in_room("unmute", lambda v, at: v.conferences.unmute(**at)),
+    _in_room("hold", lambda v, at: v.conferences.hold(**at)),
+    _in_room("hold with music", lambda v, at: v.conferences.hold(**at, moh="music3")),
+    _in_room("resume", lambda v, at: v.conferences.resume(**at)),
+    _in_room("kick a participant", lambda v, at: v.conferences.kick_participant(**at)),
+    _in_room("kick everybody", lambda v, at: v.conferences.kick_all(at["conference_id"])),
+    Operation("numbers", lambda voice, _: voice.applications.get_numbers()),
+    Operation("assign numbers", lambda voice, _: voice.applications.assign_numbers(_ACCOUNT)),
+    Operation(
+        "assign for calls",
+        lambda voice, _: voice.applications.assign_numbers(_ACCOUNT[0], capability="voice"),
+    ),
+    Operation("take a number", lambda voice, _: voice.applications.unassign_number(_ACCOUNT[1])),
+    Operation(
+        "set callback URLs",
+        lambda voice, _: voice.applications.update_callback_urls(
+            primary="https://primary.example.com", fallback="https://fallback.example.com"
+        ),
+    ),
+    Operation("callback URLs", lambda voice, _: voice.applications.get_callback_urls()),
+    Operation("query a number", lambda voice, _: _query(voice, "+46730170101")),
     Operation("counter", lambda voice, _: voice.reports.counter("currentcalls")),
     Operation("counter, newer name", lambda voice, _: voice.reports.counter("currentCalls")),
     Operation("service", lambda voice, _: voice.reports.service_status("rtpproxy")),
@@ -221,6 +336,18 @@ FAILURES: list[Operation] = [
     Operation("hang up again", lambda voice, call: voice.calls.hangup(call), 40400, _OVER),
     Operation("say too late", lambda v, call: v.calls.say(call, "x", leg="both"), 40400, _OVER),
     Operation("manage apps", lambda voice, call: voice.calls.hangup(call), 40003, _APPS),
+    Operation("unknown conference", lambda voice, _: voice.conferences.get("unknown"), 40400),
+    Operation("kick nobody", lambda voice, _: voice.conferences.kick_all("unknown"), 40400),
+    Operation(
+        "mute a stranger",
+        lambda voice, call: voice.conferences.mute(conference_id="unknown", call_id=call),
+        40400,
+    ),
+    Operation(
+        "assign a number of others",
+        lambda voice, _: voice.applications.assign_numbers("+46700000000"),
+        40001,
+    ),
     Operation("unknown counter", lambda voice, _: voice.reports.counter("unknown"), 40400),
     Operation("unknown service", lambda voice, _: voice.reports.service_status("x"), 40400),
 ]

@@ -374,6 +374,88 @@ def test_what_no_page_allows_is_refused(svaml: dict[str, Any], why: str):
     assert not is_valid(STRICT, "svamlRequest", svaml), why
 
 
+TO = {"destination": {"type": "number", "endpoint": "+12125550123"}}
+
+
+@pytest.mark.parametrize(
+    ("callout", "good"),
+    [
+        ({"method": "ttsCallout", "ttsCallout": {**TO, "text": "x" * 600}}, True),
+        ({"method": "ttsCallout", "ttsCallout": TO}, True),
+        ({"method": "conferenceCallout", "conferenceCallout": {**TO, "conferenceId": "r"}}, True),
+        ({"method": "customCallout", "customCallout": {}}, True),
+        ({"method": "customCallout", "customCallout": {"enableAce": True}}, True),
+        ({"method": "ttsCallout"}, False),
+        ({"ttsCallout": TO}, False),
+        ({"method": "call", "call": TO}, False),
+        ({"method": "customCallout", "ttsCallout": TO}, False),
+        ({"method": "ttsCallout", "ttsCallout": TO, "customCallout": {}}, False),
+        ({"method": "ttsCallout", "ttsCallout": TO, "pop": "eu-central"}, False),
+        ({"method": "ttsCallout", "ttsCallout": {}}, False),
+        ({"method": "ttsCallout", "ttsCallout": {**TO, "text": "x" * 601}}, False),
+        ({"method": "ttsCallout", "ttsCallout": {**TO, "dtmf": "1*"}}, False),
+        ({"method": "conferenceCallout", "conferenceCallout": TO}, False),
+        (
+            {
+                "method": "conferenceCallout",
+                "conferenceCallout": {**TO, "conferenceId": "r", "moh": "ring"},
+            },
+            False,
+        ),
+        ({"method": "customCallout", "customCallout": {"ice": {"action": {}}}}, False),
+        ({"method": "customCallout", "customCallout": {"enablePie": True}}, False),
+        (
+            {
+                "method": "customCallout",
+                "customCallout": {"destination": {"type": "did", "endpoint": "+1"}},
+            },
+            False,
+        ),
+    ],
+    ids=lambda value: str(value)[:80],
+)
+def test_a_callout_is_what_its_method_says(callout: dict[str, Any], good: bool):
+    assert is_valid(STRICT, "CalloutRequest", callout) is good
+
+
+@pytest.mark.parametrize(
+    ("schema", "body"),
+    [
+        ("manageConferenceParticipantRequest", {"command": "mute", "callId": "x"}),
+        ("updateNumbers", {"numbers": ["+1"], "applicationKey": "x"}),
+        ("updateNumbers", {"numbers": ["+1"], "application_key": "x"}),
+        ("updateNumbers", {"numbers": []}),
+        ("updateNumbers", {}),
+        ("unassignNumbers", {"numbers": "+1"}),
+        ("callbacks", {"url": [{"primary": "https://a"}]}),
+        ("callbacks", {"url": {"primary": "https://a", "fallback": None}}),
+    ],
+    ids=str,
+)
+def test_a_request_about_conferences_and_applications_is_as_published(schema: str, body: Any):
+    assert not is_valid(STRICT, schema, body)
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ("getCalloutResponseObj", {"callid": "a", "callId": None}),
+        ("getConferenceInfoResponse", {"ConferenceInfoResponse": {"participants": []}}),
+        ("getConferenceInfoResponse", {"participants": [{"callId": "a", "muted": "true"}]}),
+        ("getConferenceInfoResponse", {"participants": None}),
+        ("getNumbersResponseObj", {"numbers": [{"number": "+1", "capability": "fax"}, "+2"]}),
+        ("getNumbersResponseObj", {"numbers": {"number": "+1", "applicationKey": "a"}}),
+        ("callbacks", {"url": [{"primary": "https://a", "fallback": None}]}),
+        ("callbacks", {}),
+        ("getQueryNumber", {"numberItem": {"normalizednumber": "+1", "rate": "0.1"}}),
+        ("getQueryNumber", {"countryId": "SE", "number": None}),
+    ],
+    ids=str,
+)
+def test_every_known_shape_of_the_other_answers_is_tolerated(schema: str, answer: Any):
+    assert is_valid(TOLERANT, schema, answer)
+
+
 @pytest.mark.parametrize(
     "svaml",
     [say("x"), {"instructions": [{"name": "playFiles", "ids": ["welcome"]}]}],
