@@ -151,8 +151,8 @@ PLANTED = {
     ),
     "a fixture": (
         "facade/pytest_sinchvoice.py",
-        '__all__ = ["async_voice_client", "sinch_sandbox", "voice_client"]',
-        '__all__ = ["async_voice_client", "sinch_sandbox"]',
+        '    "sinch_sandbox",\n    "voice_client",\n]',
+        '    "sinch_sandbox",\n]',
         ["pytest_sinchvoice.voice_client: is gone"],
     ),
     "a renamed option": (
