@@ -124,7 +124,7 @@ def fields_in_two_parts(schema: Json) -> Json:
 def path_parameters_beside_operations(document: Json) -> Json:
     for item in document["paths"].values():
         shared = item.pop("parameters", [])
-        for operation in item.values():
+        for operation in (item[key] for key in item.keys() - {"servers"}):
             operation["parameters"] = [*shared, *operation.get("parameters", [])]
     return document
 
@@ -247,7 +247,7 @@ CALLING_EDITS: dict[str, Edit] = {
             "paths": {
                 path: {
                     key: value
-                    if key == "parameters"
+                    if key in ("parameters", "servers")
                     else value | {"security": document["security"]}
                     for key, value in item.items()
                 }
