@@ -31,11 +31,14 @@ import attrs
 # down in the first.
 PUBLIC = (
     "sinchvoice",
+    "sinchvoice.applications",
     "sinchvoice.callbacks",
+    "sinchvoice.callouts",
     "sinchvoice.calls",
     "sinchvoice.cdr",
     "sinchvoice.cdr.kpis",
     "sinchvoice.cli",
+    "sinchvoice.conferences",
     "sinchvoice.endpoints",
     "sinchvoice.errors",
     "sinchvoice.reports",

@@ -88,7 +88,7 @@ def test_the_tree_in_the_docstring_is_the_real_one():
 
 def test_everything_in_the_tree_is_public():
     names = {kind.__name__ for kind in ALL}
-    others = {"Reject", "RejectCause", "Remedy", "message_of", "printable"}
+    others = {"Reject", "RejectCause", "Remedy", "RequestWarning", "message_of", "printable"}
     assert names == set(errors.__all__) - others
     assert names <= set(sinchvoice.__all__)
 

@@ -530,8 +530,9 @@ def test_a_variable_that_cannot_be_read_is_told_at_the_redirect_that_needs_it(
 ):
     """It counts for https alone, which no base URL of this client is."""
     monkeypatch.setenv("HTTPS_PROXY", "ftp://user:s3cret@h")
+    nowhere = "http://127.0.0.1:1"
     local = {"calling_url": elsewhere("https://calling.api.sinch.com/").url}
-    found = ask(get, **local, reporting_url="http://127.0.0.1:1")
+    found = ask(get, **local, reporting_url=nowhere, configuration_url=nowhere)
     assert isinstance(found, SinchVoiceError)
     assert "HTTPS_PROXY is " in str(found)
     assert "s3cret" not in str(found)

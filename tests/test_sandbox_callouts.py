@@ -372,7 +372,6 @@ def test_headers_of_a_callout_come_back_with_its_callbacks(box: Sandbox, app: Ap
         ({"method": "textCallout"}, 40001),
         ({"method": "ttsCallout"}, 40002),
         ({"method": "ttsCallout", "customCallout": {}}, 40002),
-        ({"method": "ttsCallout", "ttsCallout": {"destination": PHONE}}, 40003),
         ({"method": "ttsCallout", "ttsCallout": {"text": "a"}}, 40003),
         ({"method": "customCallout", "customCallout": {"x": 1}}, 40003),
         ({"method": "customCallout", "customCallout": {"ice": {"action": CONNECT}}}, 40003),

@@ -68,7 +68,6 @@ __all__ = [
     "UnprocessableError",
     "message_of",
     "printable",
-    "warn",
 ]
 
 

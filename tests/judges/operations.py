@@ -187,10 +187,10 @@ def _in_room(name: str, act: Callable[[VoiceClient, dict[str, str]], object]) ->
     return Operation(name, run)
 
 
-def _query(voice: VoiceClient, number: str) -> object:
+def _deprecated(method: Callable[[str], object], argument: str) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return voice.applications.query_number(number)
+        return method(argument)
 
 
 def _kind(part: object) -> str:
@@ -300,6 +300,7 @@ SUCCESSES: list[Operation] = [
     ),
     _custom("inline", ice=svaml.Svaml(action=svaml.ConnectPstn(number=PHONE, cli=_CLI))),
     _in_room("get a conference", lambda v, at: v.conferences.get(at["conference_id"])),
+    _in_room("manage", lambda v, at: v.conferences.manage_participant(**at, command="mute")),
     _in_room("mute", lambda v, at: v.conferences.mute(**at)),
     _in_room("unmute", lambda v, at: v.conferences.unmute(**at)),
     _in_room("hold", lambda v, at: v.conferences.hold(**at)),
@@ -321,7 +322,10 @@ SUCCESSES: list[Operation] = [
         ),
     ),
     Operation("callback URLs", lambda voice, _: voice.applications.get_callback_urls()),
-    Operation("query a number", lambda voice, _: _query(voice, "+46730170101")),
+    Operation(
+        "query a number",
+        lambda voice, _: _deprecated(voice.applications.query_number, "+46730170101"),
+    ),
     Operation("counter", lambda voice, _: voice.reports.counter("currentcalls")),
     Operation("counter, newer name", lambda voice, _: voice.reports.counter("currentCalls")),
     Operation("service", lambda voice, _: voice.reports.service_status("rtpproxy")),
