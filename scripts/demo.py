@@ -142,7 +142,7 @@ def serving(box: Sandbox) -> Iterator[str]:
 
 
 class Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
 
 

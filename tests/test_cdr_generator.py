@@ -290,8 +290,8 @@ def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.
         (lambda: cdr_files("x", days=9**7), "the calendar does not have all of them"),
         (lambda: cdr_files("x", first_day=date.min), "first_day is 0001-01-01, days is 1"),
         (lambda: cdr_files("x", first_day=date.max), "first_day is 9999-12-31, days is 1"),
-        (lambda: cdr_files("x", layouts=["sip"]), "layouts has \\['sip'\\]: give some of"),  # type: ignore[list-item]
-        (lambda: cdr_files("x", layouts=[]), "give some of phone-terminated"),
+        (lambda: cdr_files("x", layouts=["sip"]), "layout is 'sip': give one of"),  # type: ignore[list-item]
+        (lambda: cdr_files("x", layouts=[]), "layouts is empty: give at least one"),
         (lambda: cdr_files("x", forms=[]), "forms is empty"),
         (lambda: cdr_files("x", compression="rar"), "compression is 'rar'"),  # type: ignore[arg-type]
     ],

@@ -345,8 +345,12 @@ def cdr_files(
     if days < 1:
         raise InvalidRequest(f"days is {days}: give 1 or more")
     unknown = [layout for layout in layouts if layout not in LAYOUTS]
-    if unknown or not layouts:
-        raise InvalidRequest(f"layouts has {unknown}: give some of {', '.join(LAYOUTS)}")
+    if unknown:
+        raise InvalidRequest(
+            parameter="layout", value=unknown[0], remedy=f"give one of {', '.join(LAYOUTS)}"
+        )
+    if not layouts:
+        raise InvalidRequest("layouts is empty: give at least one")
     if not forms:
         raise InvalidRequest("forms is empty: give at least one")
     if compression not in (None, *get_args(Compression)):
