@@ -310,6 +310,8 @@ class sinchvoice:
     class sandbox:
         def __call__(
             *,
+            callback_host: list[str] = None,
+            callback_url: str = None,
             fault: list[str] = None,
             host: str = '127.0.0.1',
             json: bool = False,
@@ -498,6 +500,7 @@ class json:
         'SINCH_APPLICATION_KEY',
         'SINCH_APPLICATION_SECRET',
         'SINCH_VOICE_CALLING_URL',
+        'SINCH_VOICE_CONFIGURATION_URL',
         'SINCH_VOICE_REPORTING_URL',
     ]): ...
     def sandbox_cdr(key: Literal[

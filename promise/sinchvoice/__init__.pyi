@@ -10,6 +10,8 @@ __all__ = [
     'ApiError',
     'ApiStatusError',
     'ApiTimeoutError',
+    'ApplicationNumber',
+    'ArchiveInUse',
     'AsyncVoiceClient',
     'Auth',
     'AuthenticationError',
@@ -21,8 +23,13 @@ __all__ = [
     'CallResult',
     'CallStatus',
     'CallbackRefused',
+    'CallbackUrls',
+    'Callout',
     'CanonicalResource',
+    'Capability',
     'CdrError',
+    'Conference',
+    'ConferenceParticipant',
     'ConfigurationError',
     'ConflictError',
     'Counter',
@@ -36,6 +43,8 @@ __all__ = [
     'Leg',
     'MxpEndpoint',
     'NotFoundError',
+    'NumberInfo',
+    'NumberType',
     'Options',
     'OtherEndpoint',
     'PermissionDeniedError',
@@ -45,6 +54,7 @@ __all__ = [
     'Region',
     'ReportDomain',
     'ReportWindow',
+    'RequestWarning',
     'Response',
     'ResponseInfo',
     'RetryPolicy',
@@ -103,6 +113,24 @@ class ApiStatusError(ApiError):
     retry_after: float | None
     status_code: int
 class ApiTimeoutError(ApiConnectionError): ...
+class ApplicationNumber:
+    def __init__(
+        self,
+        *,
+        number: str,
+        application_key: str | None = None,
+        capability: Capability | str | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    application_key: str | None
+    capability: Capability | str | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    number: str
+    raw: Mapping[str, Any]
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+class ArchiveInUse(CdrError): ...
 class AsyncVoiceClient(Generic):
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
@@ -124,6 +152,7 @@ class AsyncVoiceClient(Generic):
         retries: int | RetryPolicy = 2,
         calling_url: str | None = None,
         reporting_url: str | None = None,
+        configuration_url: str | None = None,
         proxy: str | None = None,
         ssl_context: SSLContext | None = None,
         max_connections: int = 100,
@@ -135,7 +164,13 @@ class AsyncVoiceClient(Generic):
     ) -> None: ...
     async def aclose(self) -> None: ...
     @property
+    def applications(self) -> AsyncApplications: ...
+    @property
+    def callouts(self) -> AsyncCallouts: ...
+    @property
     def calls(self) -> AsyncCalls: ...
+    @property
+    def conferences(self) -> AsyncConferences: ...
     @classmethod
     def from_env(
         cls,
@@ -149,6 +184,7 @@ class AsyncVoiceClient(Generic):
         retries: int | RetryPolicy = ...,
         calling_url: str | None = ...,
         reporting_url: str | None = ...,
+        configuration_url: str | None = ...,
         proxy: str | None = ...,
         ssl_context: SSLContext | None = ...,
         max_connections: int = ...,
@@ -165,7 +201,7 @@ class AsyncVoiceClient(Generic):
         method: str,
         path: str,
         *,
-        api: Literal['calling', 'reporting'] = 'calling',
+        api: Literal['calling', 'configuration', 'reporting'] = 'calling',
         json: object = None,
         params: Mapping[str, str | int | bool] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -261,12 +297,43 @@ class CallbackRefused(SinchVoiceError):
     ) -> None: ...
     reason: StrEnum | None
     status_code: int
+class CallbackUrls:
+    def __init__(
+        self,
+        *,
+        primary: str | None = None,
+        fallback: str | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    fallback: str | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    primary: str | None
+    raw: Mapping[str, Any]
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+class Callout:
+    def __init__(
+        self,
+        *,
+        call_id: str,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    call_id: str
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    raw: Mapping[str, Any]
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
 class CanonicalResource(StrEnum):
     DECODED_PATH = 'decoded-path'
     DECODED_PATH_AND_QUERY = 'decoded-path-and-query'
     PATH = 'path'
     PATH_AND_QUERY = 'path-and-query'
     def and_its_neighbours(self) -> list[CanonicalResource]: ...
+class Capability(StrEnum):
+    SMS = 'sms'
+    VOICE = 'voice'
 class CdrError(SinchVoiceError):
     def __init__(
         self,
@@ -282,6 +349,42 @@ class CdrError(SinchVoiceError):
     file: str
     line: int | None
     reject: Reject | None
+class Conference:
+    def __init__(
+        self,
+        *,
+        conference_id: str,
+        participants: tuple[ConferenceParticipant, ...] = (),
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    conference_id: str
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    participants: tuple[ConferenceParticipant, ...]
+    raw: Mapping[str, Any]
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+class ConferenceParticipant:
+    def __init__(
+        self,
+        *,
+        call_id: str | None = None,
+        cli: str | None = None,
+        duration: int | None = None,
+        muted: bool | None = None,
+        on_hold: bool | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    call_id: str | None
+    cli: str | None
+    duration: int | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    muted: bool | None
+    on_hold: bool | None
+    raw: Mapping[str, Any]
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
 class ConfigurationError(SinchVoiceError, ValueError): ...
 class ConflictError(ApiStatusError): ...
 class Counter:
@@ -322,10 +425,37 @@ class MxpEndpoint:
     def to_wire(self) -> dict[str, Any]: ...
     username: str
 class NotFoundError(ApiStatusError): ...
+class NumberInfo:
+    def __init__(
+        self,
+        *,
+        country_id: str | None = None,
+        number_type: NumberType | str | None = None,
+        normalized_number: str | None = None,
+        restricted: bool | None = None,
+        rate: Price | None = None,
+        raw: Mapping[str, Any] = _Nothing.NOTHING,
+    ) -> None: ...
+    country_id: str | None
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self: ...
+    normalized_number: str | None
+    number_type: NumberType | str | None
+    rate: Price | None
+    raw: Mapping[str, Any]
+    restricted: bool | None
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+class NumberType(StrEnum):
+    FIXED = 'Fixed'
+    MOBILE = 'Mobile'
+    OTHER = 'Other'
+    UNKNOWN = 'Unknown'
 class Options(dict):
     auth: Auth | Literal['signed', 'basic']
     calling_url: str | None
     canonical_resource: CanonicalResource | Literal['auto', 'path', 'path-and-query', 'decoded-path', 'decoded-path-and-query']
+    configuration_url: str | None
     deadline: float | None
     headers: Mapping[str, str]
     keepalive: float
@@ -397,6 +527,7 @@ class ReportWindow:
     stop: date | datetime
     def to_dict(self) -> dict[str, Any]: ...
     def to_json(self) -> str: ...
+class RequestWarning(UserWarning): ...
 class Response:
     def __init__(
         self,
@@ -547,6 +678,7 @@ class VoiceClient(Generic):
         retries: int | RetryPolicy = 2,
         calling_url: str | None = None,
         reporting_url: str | None = None,
+        configuration_url: str | None = None,
         proxy: str | None = None,
         ssl_context: SSLContext | None = None,
         max_connections: int = 100,
@@ -557,8 +689,14 @@ class VoiceClient(Generic):
         transport: object | None = None,
     ) -> None: ...
     @property
+    def applications(self) -> Applications: ...
+    @property
+    def callouts(self) -> Callouts: ...
+    @property
     def calls(self) -> Calls: ...
     def close(self) -> None: ...
+    @property
+    def conferences(self) -> Conferences: ...
     @classmethod
     def from_env(
         cls,
@@ -572,6 +710,7 @@ class VoiceClient(Generic):
         retries: int | RetryPolicy = ...,
         calling_url: str | None = ...,
         reporting_url: str | None = ...,
+        configuration_url: str | None = ...,
         proxy: str | None = ...,
         ssl_context: SSLContext | None = ...,
         max_connections: int = ...,
@@ -588,7 +727,7 @@ class VoiceClient(Generic):
         method: str,
         path: str,
         *,
-        api: Literal['calling', 'reporting'] = 'calling',
+        api: Literal['calling', 'configuration', 'reporting'] = 'calling',
         json: object = None,
         params: Mapping[str, str | int | bool] | None = None,
         headers: Mapping[str, str] | None = None,

@@ -4,6 +4,7 @@ from sinchvoice import ApiConnectionError as ApiConnectionError
 from sinchvoice import ApiError as ApiError
 from sinchvoice import ApiStatusError as ApiStatusError
 from sinchvoice import ApiTimeoutError as ApiTimeoutError
+from sinchvoice import ArchiveInUse as ArchiveInUse
 from sinchvoice import AuthenticationError as AuthenticationError
 from sinchvoice import BadRequestError as BadRequestError
 from sinchvoice import CallbackRefused as CallbackRefused
@@ -18,6 +19,7 @@ from sinchvoice import PermissionDeniedError as PermissionDeniedError
 from sinchvoice import RateLimitError as RateLimitError
 from sinchvoice.cdr import Reject as Reject
 from sinchvoice.cdr import RejectCause as RejectCause
+from sinchvoice import RequestWarning as RequestWarning
 from sinchvoice import ServerError as ServerError
 from sinchvoice import SinchVoiceError as SinchVoiceError
 from sinchvoice import UnexpectedResponse as UnexpectedResponse
@@ -28,6 +30,7 @@ __all__ = [
     'ApiError',
     'ApiStatusError',
     'ApiTimeoutError',
+    'ArchiveInUse',
     'AuthenticationError',
     'BadRequestError',
     'CallbackRefused',
@@ -43,6 +46,7 @@ __all__ = [
     'Reject',
     'RejectCause',
     'Remedy',
+    'RequestWarning',
     'ServerError',
     'SinchVoiceError',
     'UnexpectedResponse',

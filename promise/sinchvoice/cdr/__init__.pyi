@@ -119,7 +119,7 @@ class Archive(ABC):
         *sources: Source,
         layout: LayoutName | Layout | None = None,
         progress: Callable[[LoadProgress], object] | None = None,
-        failed: Callable[[CdrError], object] | None = None,
+        failed: Literal['collect'] | Callable[[CdrError], object] | None = None,
         recursive: bool = False,
     ) -> LoadReport: ...
     def load_each(
@@ -476,6 +476,7 @@ class LoadReport:
         details: tuple[FileReport, ...],
         seconds: float,
         left_out: tuple[LeftOut, ...] = (),
+        failures: tuple[CdrError, ...] = (),
     ) -> None: ...
     @property
     def completed(self) -> int: ...
@@ -486,6 +487,7 @@ class LoadReport:
     def duplicates(self) -> int: ...
     @property
     def erased(self) -> int: ...
+    failures: tuple[CdrError, ...]
     @property
     def files(self) -> int: ...
     left_out: tuple[LeftOut, ...]

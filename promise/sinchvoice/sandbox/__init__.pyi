@@ -3,7 +3,9 @@ from typing import Literal
 from sinchvoice.sandbox import faults as faults
 
 __all__ = [
+    'AccountNumber',
     'CallState',
+    'CallbackUrl',
     'CdrCounts',
     'CdrTruth',
     'FileForm',
@@ -13,6 +15,7 @@ __all__ = [
     'Sandbox',
     'SandboxApplication',
     'SandboxCall',
+    'SandboxCallback',
     'SandboxClock',
     'SandboxRequest',
     'cdr_files',
@@ -20,11 +23,25 @@ __all__ = [
     'running',
 ]
 
+class AccountNumber:
+    def __init__(
+        self,
+        number: str,
+        capability: str = 'voice',
+        application_key: str | None = None,
+    ) -> None: ...
+    application_key: str | None
+    capability: str
+    number: str
 class CallState(StrEnum):
     ANSWERED = 'answered'
     ENDED = 'ended'
     PARKED = 'parked'
     RINGING = 'ringing'
+class CallbackUrl(StrEnum):
+    FALLBACK = 'fallback'
+    INLINE = 'inline'
+    PRIMARY = 'primary'
 class CdrCounts:
     def __init__(
         self,
@@ -106,14 +123,26 @@ class Planted:
     multiline: int
     rejects: Mapping[RejectCause, int]
 class Sandbox(SandboxApplication):
+    @property
+    def account_numbers(self) -> tuple[AccountNumber, ...]: ...
     def add_application(self) -> SandboxApplication: ...
+    def add_number(
+        self,
+        number: str,
+        *,
+        capability: Literal['voice', 'sms'] = 'voice',
+    ) -> AccountNumber: ...
+    @property
+    def callback_app(self) -> Callable[..., Any] | None: ...
+    @property
+    def callbacks(self) -> list[SandboxCallback]: ...
     @property
     def clock(self) -> SandboxClock: ...
     @property
     def connections(self) -> int: ...
     def inject(
         self,
-        fault: Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Iterable[Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | None],
+        fault: Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Late | Twice | OutOfOrder | Tampered | WrongKey | Old | Iterable[Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Late | Twice | OutOfOrder | Tampered | WrongKey | Old | None],
         *,
         on: str = '*',
         probability: float = 1.0,
@@ -125,7 +154,10 @@ class Sandbox(SandboxApplication):
     def requests(self) -> list[SandboxRequest]: ...
     def reset(self) -> None: ...
     @property
+    def ring(self) -> float | None: ...
+    @property
     def services(self) -> dict[str, str]: ...
+    def settle(self, timeout: float = 60.0) -> None: ...
     @property
     def users(self) -> tuple[MxpEndpoint, ...]: ...
     def write_cdr_files(
@@ -149,11 +181,25 @@ class SandboxApplication:
     ) -> SandboxCall: ...
     application_key: str
     application_secret: str
+    @property
+    def callback_fallback_url(self) -> str | None: ...
+    @property
+    def callback_url(self) -> str | None: ...
     calling_url: str
     @property
     def calls(self) -> Mapping[str, SandboxCall]: ...
+    configuration_url: str
     @property
     def environ(self) -> Mapping[str, str]: ...
+    def incoming_call(
+        self,
+        *,
+        from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | str,
+        to: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | str | None = None,
+        ring: float | timedelta | None = None,
+        custom: str = '',
+        call_headers: Mapping[str, str] | None = None,
+    ) -> SandboxCall: ...
     def populate(self) -> None: ...
     reporting_url: str
 class SandboxCall:
@@ -166,15 +212,17 @@ class SandboxCall:
         from_: MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint | None,
         to: Endpoint,
         started: datetime,
-        ring: float = 0,
+        ring: float | None = 0,
         duration: float | None = None,
         result: CallResult = CallResult.ANSWERED,
         reason: CallReason | None = None,
         custom: str = '{}',
         rate: Decimal = Decimal('0.1758'),
+        region: str = '',
     ) -> None: ...
     @property
     def actions(self) -> list[Action]: ...
+    def answer(self, *, by_machine: bool = False) -> None: ...
     @property
     def answered(self) -> datetime | None: ...
     def carry_out(
@@ -185,13 +233,21 @@ class SandboxCall:
     ) -> None: ...
     @property
     def duration(self) -> int: ...
+    def end(self, reason: CallReason, result: CallResult | None = None) -> None: ...
     @property
     def ended(self) -> datetime | None: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
     def find_obstacle(self, actions: list[Action]) -> str | None: ...
+    def hang_up(self, *, by: Literal['caller', 'callee'] = 'caller') -> None: ...
+    def hear(self, what: Say | PlayFiles, leg: CallLeg) -> None: ...
     @property
     def heard(self) -> list[Heard]: ...
     @property
     def instructions(self) -> list[Instruction]: ...
+    def limit_to(self, seconds: float | None, *, as_a_whole: bool = False) -> None: ...
+    def pick_up(self) -> None: ...
+    def press(self, keys: str) -> None: ...
     @property
     def reason(self) -> CallReason: ...
     @property
@@ -202,11 +258,51 @@ class SandboxCall:
     def status(self) -> CallStatus: ...
     def to_wire(self) -> dict[str, Any]: ...
     def was_ongoing(self, moment: datetime) -> bool: ...
+class SandboxCallback:
+    def __init__(
+        self,
+        *,
+        at: datetime,
+        event: str,
+        call_id: str,
+        application_key: str,
+        which: CallbackUrl,
+        method: str = 'POST',
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        faults: tuple[CallbackFault, ...] = (),
+        is_repeat: bool = False,
+        status: int | None = None,
+        answer: bytes = b'',
+        seconds: float = 0.0,
+        error: str | None = None,
+    ) -> None: ...
+    answer: bytes
+    application_key: str
+    at: datetime
+    body: bytes
+    call_id: str
+    @property
+    def content(self) -> Any: ...
+    error: str | None
+    event: str
+    faults: tuple[CallbackFault, ...]
+    headers: Mapping[str, str]
+    is_repeat: bool
+    method: str
+    seconds: float
+    @property
+    def signature(self) -> str: ...
+    status: int | None
+    url: str
+    which: CallbackUrl
 class SandboxClock:
-    def __init__(self, start: datetime | None, lock: RLock) -> None: ...
     def advance(self, by: float | timedelta) -> datetime: ...
     @property
     def now(self) -> datetime: ...
+    @property
+    def stands_still(self) -> bool: ...
 class SandboxRequest:
     def __init__(
         self,
@@ -248,5 +344,10 @@ def running(
     populated: bool = True,
     now: datetime | None = None,
     faults: Iterable[Injection] = (),
+    callback_url: str | None = None,
+    callback_fallback_url: str | None = None,
+    callback_app: Callable[..., Any] | None = None,
+    callback_hosts: Iterable[str] = (),
+    callback_timeout: float = 5.0,
     middleware: Callable[[Callable[[Any, Any, Any], Awaitable[None]]], Callable[[Any, Any, Any], Awaitable[None]]] | None = None,
 ) -> Iterator[Sandbox]: ...

@@ -2,21 +2,29 @@
 from typing import Literal
 
 __all__ = [
+    'CallbackFault',
     'Canonical',
     'ClockSkew',
     'ContentType',
     'Fault',
     'Injection',
+    'Late',
     'Latency',
+    'Old',
+    'OutOfOrder',
     'Redirect',
     'Reply',
     'Reset',
+    'Tampered',
     'Truncate',
+    'Twice',
+    'WrongKey',
     'bad_gateway',
     'too_many_requests',
     'unavailable',
 ]
 
+CallbackFault = Late | Twice | OutOfOrder | Tampered | WrongKey | Old
 class Canonical:
     def __init__(self, form) -> None: ...
     form: CanonicalResource
@@ -26,13 +34,13 @@ class ClockSkew:
 class ContentType:
     def __init__(self, value: str = 'text/html') -> None: ...
     value: str
-Fault = Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect
+Fault = Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Late | Twice | OutOfOrder | Tampered | WrongKey | Old
 class Injection:
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
     def __init__(
         self,
-        fault: Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Iterable[Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | None],
+        fault: Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Late | Twice | OutOfOrder | Tampered | WrongKey | Old | Iterable[Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Late | Twice | OutOfOrder | Tampered | WrongKey | Old | None],
         *,
         on: str = '*',
         probability: float = 1.0,
@@ -50,11 +58,19 @@ class Injection:
         *,
         host: str = '',
         is_regional: bool = False,
-    ) -> Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | None: ...
+    ) -> Latency | Reset | Truncate | Reply | ContentType | ClockSkew | Canonical | Redirect | Late | Twice | OutOfOrder | Tampered | WrongKey | Old | None: ...
+class Late:
+    def __init__(self, seconds: float) -> None: ...
+    seconds: float
 class Latency:
     def __init__(self, seconds: float, after: bool = False) -> None: ...
     after: bool
     seconds: float
+class Old:
+    def __init__(self, seconds: float = 86400.0) -> None: ...
+    seconds: float
+class OutOfOrder:
+    def __init__(self) -> None: ...
 class Redirect:
     def __init__(self) -> None: ...
 class Reply:
@@ -77,7 +93,13 @@ class Reply:
 class Reset:
     def __init__(self, after: bool = False) -> None: ...
     after: bool
+class Tampered:
+    def __init__(self) -> None: ...
 class Truncate:
+    def __init__(self) -> None: ...
+class Twice:
+    def __init__(self) -> None: ...
+class WrongKey:
     def __init__(self) -> None: ...
 def bad_gateway(*, after: bool = False) -> Reply: ...
 def too_many_requests(
