@@ -1,4 +1,4 @@
-"""The vendor's SDK for Node.js (@sinch/voice 1.4.0) as client of the sandbox, judge of callbacks."""
+"""The vendor's SDK for Node.js (@sinch/voice 1.4.0): client of the sandbox, judge of callbacks."""
 
 from __future__ import annotations
 
