@@ -48,6 +48,7 @@ from sinchvoice import (
     PstnEndpoint,
     ServerError,
     UnexpectedResponse,
+    VoiceClient,
     cdr,
     signing,
     svaml,
@@ -294,13 +295,16 @@ def test_json_of_a_candidate_has_the_documented_keys(run: Run):
     assert keys == list(ran.json["candidates"][0])
 
 
+GROUPS = {"report", "call", "conference", "number", "callback", "sign", "cdr"}
+
+
 def test_every_documented_command_exists_and_the_other_way_round():
     documented = re.findall(
-        r"^\| `([a-z]+(?: [a-z]+)?)", DOCUMENTATION.split("## Credentials")[0], re.MULTILINE
+        r"^\| `([a-z]+(?: [a-z-]+)?)", DOCUMENTATION.split("## Credentials")[0], re.MULTILINE
     )
     root: Any = typer.main.get_command(cli_app.app)
     paths = [path.removeprefix("sinchvoice ") for path, _ in cli_app._commands(root)]
-    assert sorted(documented) == sorted(set(paths) - {"report", "call", "sign", "cdr"})
+    assert sorted(documented) == sorted(set(paths) - GROUPS)
 
 
 def test_options_are_written_in_lower_case():
@@ -697,7 +701,8 @@ def test_nothing_like_it_gets_no_suggestion(run: Run):
     ran = run("xyzzy")
     assert (
         ran.err
-        == "error: sinchvoice has no command 'xyzzy': it has call, cdr, report, sandbox, sign\n"
+        == "error: sinchvoice has no command 'xyzzy': it has call, callback, cdr, conference, "
+        "number, report, sandbox, sign\n"
     )
     assert run("call", "get", "x", "--xyzzy").err.count("hint: see") == 1
     assert run("--xyzzy").code == 2
@@ -1079,7 +1084,10 @@ def test_a_system_without_owners_is_not_checked(
             "there is an unknown key, which may mean region: known are application_key, app",
         ),
         ("a." * 5000 + "b = 1", "there is an unknown key: known are"),
-        ("regoin = 'x'", "calling_url, reporting_url, auth, canonical_resource, timeout"),
+        (
+            "regoin = 'x'",
+            "calling_url, reporting_url, configuration_url, auth, canonical_resource, timeout",
+        ),
         ("[profiles.a]\nx = 1", "there is an unknown key: known are"),
         ("profiles = 1", "write [profiles.NAME]"),
         ("[profiles]\na = 1", "write [profiles.NAME]"),
@@ -2265,3 +2273,115 @@ def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
             assert process.communicate(timeout=20) == ("", "")
         connection.close()
         assert process.returncode == 130
+
+
+# Callouts, conferences, numbers, callback URLs
+
+PHONE, CLI = "+12125550123", "+12125550100"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["call", "tts", PHONE, "Hello", "--cli", CLI],
+        ["call", "conference", PHONE, "room", "--cli", CLI],
+        ["call", "custom", PHONE, "--cli", CLI, "--ace", "-"],
+        ["conference", "get", "room"],
+        ["conference", "mute", "room", "CALL"],
+        ["conference", "unmute", "room", "CALL"],
+        ["conference", "hold", "room", "CALL", "--moh", "music1"],
+        ["conference", "resume", "room", "CALL"],
+        ["conference", "kick", "room", "CALL"],
+        ["conference", "kick-all", "room"],
+        ["number", "list"],
+        ["number", "assign", "NUMBER"],
+        ["number", "unassign", "NUMBER"],
+        ["callback", "get"],
+        ["callback", "set", "--primary", "http://127.0.0.1:9/sinch"],
+    ],
+    ids=" ".join,
+)
+def test_json_of_calling_has_the_documented_keys(run: Run, box: Sandbox, arguments: list[str]):
+    with VoiceClient.from_env(box.environ) as voice:
+        room = voice.conferences.call(PHONE, conference_id="room", cli=CLI)
+    number = next(each.number for each in box.account_numbers)
+    names = {"CALL": room.call_id, "NUMBER": number}
+    arguments = [names.get(argument, argument) for argument in arguments]
+    ran = run(*arguments, "--json", stdin=b'{"action": {"name": "hangup"}}')
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out
+    for line in ran.out.splitlines():
+        assert keys_documented_for(" ".join(arguments[:2])) == list(json.loads(line))
+
+
+def test_callouts_are_placed_as_they_are_told(run: Run, box: Sandbox, tmp_path: Path):
+    said = run("call", "tts", PHONE, "Hello", "--cli", CLI, "--custom", "a", "--json").json
+    assert box.calls[said["call_id"]].custom == "a"
+    joined = run("call", "conference", PHONE, "joined", "--cli", CLI, "--json").json
+    assert [
+        json.loads(line)["call_id"]
+        for line in run("conference", "get", "joined", "--json").out.splitlines()
+    ] == [joined["call_id"]]
+    file = tmp_path / "ice.json"
+    file.write_text(json.dumps({"action": {"name": "connectPstn", "number": PHONE}}))
+    placed = run("call", "custom", "--ice", str(file), "--json").json
+    assert box.calls[placed["call_id"]].to == PstnEndpoint(PHONE)
+    twice = run("call", "custom", PHONE, "--cli", CLI, "--ace", "-", "--pie", "-")
+    assert (twice.code, twice.err) == (
+        2,
+        "error: standard input is given twice: give one of them as a file\n",
+    )
+
+
+def test_a_callout_that_will_hardly_work_is_warned_of(run: Run):
+    ran = run("call", "tts", PHONE, "Hello")
+    assert ran.code == 0
+    assert ran.err.startswith("warning: ")
+    assert "cli" in ran.err
+
+
+def test_a_participant_is_moderated(run: Run, box: Sandbox):
+    call = run("call", "conference", PHONE, "moderated", "--cli", CLI, "--json").json["call_id"]
+
+    def state() -> tuple[bool, bool]:
+        (line,) = run("conference", "get", "moderated", "--json").out.splitlines()
+        return json.loads(line)["muted"], json.loads(line)["on_hold"]
+
+    for command, expected in [
+        ("mute", (True, False)),
+        ("hold", (True, True)),
+        ("unmute", (False, True)),
+        ("resume", (False, False)),
+    ]:
+        assert run("conference", command, "moderated", call).code == 0
+        assert state() == expected
+    assert run("conference", "kick", "moderated", call).code == 0
+    assert box.calls[call].ended is not None
+    gone = run("conference", "get", "moderated")
+    assert gone.code == 5
+    assert "region" in gone.err
+    assert run("conference", "hold", "moderated", call, "--moh", "jazz").code == 2
+
+
+def test_numbers_and_urls_are_configured(run: Run, box: Sandbox):
+    box.add_number("+12125550177")
+
+    def owner() -> str | None:
+        rows = [json.loads(line) for line in run("number", "list", "--json").out.splitlines()]
+        (row,) = [each for each in rows if each["number"] == "+12125550177"]
+        found: str | None = row["application_key"]
+        return found
+
+    assert owner() is None
+    assert run("number", "assign", "+12125550177", "--capability", "voice").code == 0
+    assert owner() == box.application_key
+    assert run("number", "unassign", "+12125550177").code == 0
+    assert owner() is None
+    assert run("number", "assign", "12125550177").code == 2
+    url = "http://127.0.0.1:9/sinch"
+    assert run("callback", "set", "--primary", url).code == 0
+    assert run("callback", "get", "--json").json == {"primary": url, "fallback": None}
+    asked = run("number", "query", "+46730170101", "--json")
+    assert asked.json["normalized_number"] == "+46730170101"
+    assert keys_documented_for("number query") == list(asked.json)
+    assert "deprecated" in asked.err

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import re
 import shlex
@@ -17,16 +15,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
-from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
-import attrs
 import typer
 from typer.core import TyperGroup
 
 from .. import CallLeg, ReportDomain, __version__, endpoints, signing
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
 from ..reports import format_day, parse_day
+from .calling import add_calling
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
 from .options import (
@@ -36,6 +33,7 @@ from .options import (
     PlainFlags,
     command,
     expanded,
+    logged,
 )
 from .output import (
     EXIT_CODES,
@@ -44,7 +42,6 @@ from .output import (
     SignatureMismatch,
     exit_code,
     show_error,
-    wrapped,
     write,
 )
 from .sandbox_cdr import add_command
@@ -157,11 +154,15 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(cls=_Group, pretty_exceptions_enable=False)
-report_group, call_group, sign_group, cdr_group, sandbox_group = (
+report_group, call_group, conference_group, number_group, callback_group = (
     typer.Typer(cls=_Group) for _ in range(5)
 )
+sign_group, cdr_group, sandbox_group = (typer.Typer(cls=_Group) for _ in range(3))
 app.add_typer(report_group, name="report")
 app.add_typer(call_group, name="call")
+app.add_typer(conference_group, name="conference")
+app.add_typer(number_group, name="number")
+app.add_typer(callback_group, name="callback")
 app.add_typer(sign_group, name="sign")
 app.add_typer(cdr_group, name="cdr")
 app.add_typer(sandbox_group, name="sandbox")
@@ -182,7 +183,19 @@ def _report(options: ClientOptions) -> None:
 
 
 def _call(options: ClientOptions) -> None:
-    """Look calls up, and tell them what to do."""
+    """Place calls, look calls up, and tell them what to do."""
+
+
+def _conference(options: ClientOptions) -> None:
+    """See who is in a conference, and moderate it."""
+
+
+def _number(options: ClientOptions) -> None:
+    """Assign the numbers of the account to applications."""
+
+
+def _callback(options: ClientOptions) -> None:
+    """See and set the callback URLs of an application."""
 
 
 def _sign(options: AccountOptions) -> None:
@@ -196,6 +209,9 @@ def _cdr(options: OutputOptions) -> None:
 app.callback()(expanded(_root))
 report_group.callback()(expanded(_report))
 call_group.callback()(expanded(_call))
+conference_group.callback()(expanded(_conference))
+number_group.callback()(expanded(_number))
+callback_group.callback()(expanded(_callback))
 sign_group.callback()(expanded(_sign))
 cdr_group.callback()(expanded(_cdr))
 add_commands(cdr_group)
@@ -243,7 +259,7 @@ def user(
     if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
         raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
     if length is None:
-        with _logging(options), options.client() as voice:
+        with logged(options), options.client() as voice:
             report = voice.reports.user_calls(endpoint, domain=domain, start=begin, stop=end)
         asked["start"] = None if begin is None else format_day(begin)
         asked["stop"] = None if end is None else format_day(end)
@@ -257,7 +273,7 @@ def user(
         raise InvalidRequest(
             f"--step is {step!r} between days: give times, like --start {start}T00:00Z"
         )
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         windows = voice.reports.user_calls_by_window(endpoint, begin, end, length, domain=domain)
         options.output.rows(
             ({**asked, **window.to_dict()} for window in windows),
@@ -271,7 +287,7 @@ def counter(
     counter_id: Annotated[str, typer.Argument(metavar="COUNTER", help="For example currentcalls.")],
 ) -> None:
     """Read a counter of the platform, which refreshes it every two minutes."""
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         found = voice.reports.counter(counter_id)
     options.output.record({"counter": counter_id, **found.to_dict()})
 
@@ -282,7 +298,7 @@ def service(
     service_id: Annotated[str, typer.Argument(metavar="SERVICE", help="For example rtpproxy.")],
 ) -> None:
     """Ask whether a service is up; the exit code does not depend on the answer."""
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         found = voice.reports.service_status(service_id)
     options.output.record({"service": service_id, **found.to_dict()})
 
@@ -320,7 +336,7 @@ _Locale = Annotated[
 @command(call_group)
 def get(options: ClientOptions, call: _CallId) -> None:
     """Look up a call."""
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         found = voice.calls.get(call)
     options.output.record(found.to_dict())
 
@@ -328,7 +344,7 @@ def get(options: ClientOptions, call: _CallId) -> None:
 @command(call_group)
 def hangup(options: ClientOptions, call: _CallId) -> None:
     """End a call that goes on."""
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         voice.calls.hangup(call)
     _done(options, "hangup", call)
 
@@ -342,7 +358,7 @@ def say(
     leg: _Leg = None,
 ) -> None:
     """Say a text in a call that goes on."""
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         voice.calls.say(call, text, locale=locale, leg=leg)
     _done(options, "say", call)
 
@@ -359,7 +375,7 @@ def play(
     leg: _Leg = None,
 ) -> None:
     """Play files in a call that goes on."""
-    with _logging(options), options.client() as voice:
+    with logged(options), options.client() as voice:
         voice.calls.play(call, *files, locale=locale, leg=leg)
     _done(options, "play", call)
 
@@ -377,8 +393,10 @@ def update(
     ] = False,
 ) -> None:
     """Tell a call that goes on what to do, in SVAML."""
-    svaml = _read_svaml(file, raw=raw)
-    with _logging(options), options.client() as voice:
+    from .svaml_file import read_svaml
+
+    svaml = read_svaml(file, raw=raw)
+    with logged(options), options.client() as voice:
         if leg is None:
             voice.calls.update(call, svaml)
         else:
@@ -390,73 +408,7 @@ def _done(options: OutputOptions, what: str, call: str) -> None:
     options.output.record({"done": what, "call": call})
 
 
-def _read_svaml(file: str, *, raw: bool) -> Any:
-    from .. import svaml
-
-    name, content = "standard input" if file == "-" else file, _read(file)
-    try:
-        wire = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise InvalidRequest(
-            f"{name}, line {error.lineno}, column {error.colno}: it is not JSON: {error.msg}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{name} is not JSON: {error}") from None
-    try:
-        if raw:
-            return _raw_svaml(wire)
-        whole = svaml.Svaml.from_wire(wire)
-        for kind, part in _parts(whole):
-            if isinstance(part, svaml.Raw):
-                wanted = part.to_wire().get("name")
-                union = svaml.Action if kind == "action" else svaml.Instruction
-                names = [getattr(member, "wire_name", None) or "" for member in get_args(union)]
-                close = get_close_matches(str(wanted), names)
-                raise InvalidRequest(
-                    f"no {kind} is named {wanted!r}"
-                    + (f": did you mean {' or '.join(close)}?" if close else "")
-                )
-            attrs.evolve(part)  # reading gives no warnings: whoever wrote the file should see them
-        return whole
-    except InvalidRequest as error:
-        named = InvalidRequest(f"{name}: {error.message}", remedy=error.remedy)
-        with suppress(InvalidRequest):
-            if not raw and _raw_svaml(wire):
-                named.add_note("--raw sends it unchecked")
-        raise named from None
-
-
-def _raw_svaml(wire: Any) -> Any:
-    """Instructions and action as they are; what is around them has to be right."""
-    from .. import svaml
-
-    if not isinstance(wire, dict) or not wire.keys() <= {"instructions", "action"}:
-        raise InvalidRequest("SVAML is an object with instructions, an action, or both")
-    instructions, action = wire.get("instructions"), wire.get("action")
-    if not isinstance(instructions, list | None):
-        raise InvalidRequest("instructions are no list")
-    return svaml.Svaml(
-        instructions=[svaml.Raw(instruction) for instruction in instructions or ()],
-        action=None if action is None else svaml.Raw(action),
-    )
-
-
-def _parts(whole: Any) -> Iterator[tuple[str, Any]]:
-    yield from (("instruction", part) for part in whole.instructions or ())
-    if whole.action is not None:
-        yield "action", whole.action
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _read(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"{file!r} cannot be read: {reason}") from error
+add_calling(call_group, conference_group, number_group, callback_group)
 
 
 # --- sign ---------------------------------------------------------------------------------------
@@ -499,7 +451,9 @@ def explain(
     """Show what is signed of a request, line by line, and each signature. Nothing is sent."""
     if not re.fullmatch(r"[A-Za-z]+", method):
         raise InvalidRequest(f"method is {method!r}: give one like GET or PATCH")
-    target, content = read_target(url), b"" if body is None else _read(body)
+    from .svaml_file import read_bytes
+
+    target, content = read_target(url), b"" if body is None else read_bytes(body)
     for name, value in (("--content-type", content_type), ("--timestamp", timestamp)):
         if value is not None and not re.fullmatch(r"[ -~]*", value):
             raise InvalidRequest(f"{name} is {value!r}: headers are printable ASCII")
@@ -619,7 +573,7 @@ def _sandbox(
     }
     try:
         with ExitStack() as stack:
-            stack.enter_context(_logging(options, "sinchvoice.sandbox"))
+            stack.enter_context(logged(options, "sinchvoice.sandbox"))
             try:
                 box = stack.enter_context(
                     running(
@@ -670,30 +624,6 @@ def _inventory(box: Any) -> Iterator[str]:
 
 
 # --- what is said on the side -------------------------------------------------------------------
-
-
-class _Line(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return wrapped(f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}")
-
-
-@contextmanager
-def _logging(options: OutputOptions, requests: str = "sinchvoice.requests") -> Iterator[None]:
-    """Say on standard error what the library logs: warnings always, the rest if it is wanted."""
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Line())
-    loggers = [logging.getLogger(name) for name in ("sinchvoice", requests)]
-    levels = [logger.level for logger in loggers]
-    loggers[0].addHandler(handler)
-    for logger in loggers:
-        logger.setLevel(level)
-    try:
-        yield
-    finally:
-        loggers[0].removeHandler(handler)
-        for logger, old in zip(loggers, levels, strict=True):
-            logger.setLevel(old)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ _VARIABLES = {
     "region": "SINCH_VOICE_REGION",
     "calling_url": "SINCH_VOICE_CALLING_URL",
     "reporting_url": "SINCH_VOICE_REPORTING_URL",
+    "configuration_url": "SINCH_VOICE_CONFIGURATION_URL",
 }
 _NUMBERS = ("timeout", "deadline", "retries")
 _MAX_SIZE = 2**20  # bytes

@@ -9,9 +9,12 @@ A command takes them as its first parameter, whose class says which ones it has:
 from __future__ import annotations
 
 import inspect
+import logging
 import os
+import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import attrs
@@ -19,11 +22,11 @@ import typer
 from typer.core import TyperCommand
 
 from .. import Auth, Options, Region, VoiceClient
-from ..errors import ConfigurationError, InvalidRequest
+from ..errors import ConfigurationError, InvalidRequest, printable
 from ..hidden import Hidden
 from ..signing import CanonicalResource, Credentials
 from .config import config_path, find_settings
-from .output import Output
+from .output import Output, wrapped
 
 __all__ = [
     "AccountOptions",
@@ -32,6 +35,7 @@ __all__ = [
     "PlainFlags",
     "command",
     "expanded",
+    "logged",
 ]
 
 _CALLING_URL = "SINCH_VOICE_CALLING_URL"
@@ -137,6 +141,9 @@ class ClientOptions(AccountOptions):
     reporting_url: Annotated[
         str | None, _option("--reporting-url", metavar="URL", help="Of the reporting API.")
     ] = None
+    configuration_url: Annotated[
+        str | None, _option("--configuration-url", metavar="URL", help="Of the configuration API.")
+    ] = None
     timeout: Annotated[
         float | None,
         _option("--timeout", metavar="SECONDS", help="For each step of an attempt; 10 if unset."),
@@ -238,3 +245,27 @@ def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(call)["__signature__"] = inspect.Signature(parameters)
     return call
+
+
+class _Line(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return wrapped(f"{record.levelname.lower()}: {printable(record.getMessage(), limit=2000)}")
+
+
+@contextmanager
+def logged(options: OutputOptions, requests: str = "sinchvoice.requests") -> Iterator[None]:
+    """Say on standard error what the library logs: warnings always, the rest if it is wanted."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    loggers = [logging.getLogger(name) for name in ("sinchvoice", requests)]
+    levels = [logger.level for logger in loggers]
+    loggers[0].addHandler(handler)
+    for logger in loggers:
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        loggers[0].removeHandler(handler)
+        for logger, old in zip(loggers, levels, strict=True):
+            logger.setLevel(old)
