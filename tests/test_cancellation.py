@@ -434,7 +434,8 @@ def test_cancelling_one_call_closes_no_other_connection(server: RawServer):
     async def main() -> None:
         async with client(server.url, max_connections=2) as voice:
             kept, dropped = (asyncio.create_task(voice.calls.get(ID)) for _ in range(2))
-            await asyncio.sleep(SLOW / 5)
+            while server.accepted < 2:
+                await asyncio.sleep(SLOW / 100)
             dropped.cancel()
             await kept
             accepted = server.accepted
