@@ -31,11 +31,12 @@ PATIENCE = {"timeout": 0.1, "retries": RetryPolicy(retries=3, first_delay=0.001)
 
 
 @pytest.fixture
-def box() -> Iterator[Sandbox]:
+def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox in which a fifth of the requests meets a fault."""
+    kinds = getattr(request, "param", FAULTS)
     with running(populated=False) as sandbox:
-        for fault in FAULTS:
-            sandbox.inject(fault, probability=0.2 / len(FAULTS))
+        for fault in kinds:
+            sandbox.inject(fault, probability=0.2 / len(kinds))
         yield sandbox
 
 
@@ -98,3 +99,27 @@ def test_of_ten_thousand_patches_none_is_executed_twice(box: Sandbox):
             assert error.may_have_executed
     raised = [error for error in outcome if error is not None]
     assert {error.may_have_executed for error in raised} >= {True}
+
+
+# Without latency: a callout waits for its answer for a minute.
+PROMPT = [fault for fault in FAULTS if not isinstance(fault, faults.Latency)]
+
+
+@pytest.mark.parametrize("box", [PROMPT], indirect=True, ids=[""])
+def test_of_five_thousand_callouts_none_is_placed_twice(box: Sandbox):
+    def ask(voice: VoiceClient, number: int) -> None:
+        voice.callouts.text_to_speech(
+            PHONE, cli="+12125550100", text="Hello", custom=f"callout {number}"
+        )
+
+    outcome = outcomes(box, ask, 5_000)
+    report(outcome, box)
+    placed = Counter(call.custom for call in box.calls.values())
+    assert set(placed.values()) == {1}
+    for number, error in enumerate(outcome):
+        was_placed = placed[f"callout {number}"] == 1
+        if error is None:
+            assert was_placed
+        elif was_placed:
+            assert error.may_have_executed
+    assert {error.may_have_executed for error in outcome if error is not None} >= {True}
