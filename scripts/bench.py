@@ -3,6 +3,7 @@
     imports     `from sinchvoice import VoiceClient` against `import httpx`, and the time until a
                 first call is answered against a GET with httpx, in fresh interpreters
     signing     signed requests per second on one core
+    callbacks   an ICE received and answered, against its signature and JSON by hand
     calls       a GET through the client against the same GET by hand, with httpx and `signing`:
                 once against the sandbox and once against a bare server, each in its own process;
                 then 64 tasks over 20 connections, and 500
