@@ -40,6 +40,11 @@ calls = {{ values = {json.dumps(CALLS)} }}
 """
 
 
+# Most of what can be made up for these is refused for the state of the account, not for its form:
+# numbers that are not its own, applications and conferences that do not exist.
+NOT_JUDGED = {"calling": ("Callouts", "Conferences", "Applications"), "reporting": ()}
+
+
 def sandbox_with_calls(middleware: Any) -> Any:
     """A sandbox that begins anew after each change, with calls that take every action."""
 
@@ -88,6 +93,7 @@ def judge(tmp_path: Path) -> Judge:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", f"--config-file={configuration}"),
             *("run", str(document), f"--url={url}", f"--report-json-path={report}"),
+            *(f"--exclude-tag={tag}" for tag in NOT_JUDGED[spec]),
         ]
         done = subprocess.run(
             command, env={**os.environ, **box.environ, **hooks}, cwd=tmp_path, check=False
