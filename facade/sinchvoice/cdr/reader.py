@@ -359,7 +359,11 @@ class RecordFile:
     def _begin(self) -> None:
         self._more(_HEAD)
         head = self._data[:_HEAD]
-        if head.startswith((b"\xff\xfe", b"\xfe\xff")) or head.count(0) * 3 > len(head):
+        # Less than this is no header row in UTF-16, and no measure of a file.
+        is_measure = len(head) >= 32 or b"\n" not in head
+        if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (
+            is_measure and head.count(0) * 3 > len(head)
+        ):
             raise self._error("this is UTF-16 or UTF-32, or no text: convert it to UTF-8")
         if head.startswith(_MARK_BYTES):
             self._at = len(_MARK_BYTES)
