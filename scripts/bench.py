@@ -215,7 +215,8 @@ def load() -> bool:
 def callouts() -> bool:
     """A callout takes the sandbox at most 6 times as long as a GET, and its memory stays.
 
-    The aim is 300 a second. Each is answered at once, sends an ACE, is hung up by the answer to it, and sends a DiCE.
+    The aim is 300 a second. Each is answered at once, sends an ACE, is hung up by the answer to it,
+    and sends a DiCE.
     """
     place = json.dumps(
         {
