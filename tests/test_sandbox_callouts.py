@@ -197,8 +197,9 @@ def test_the_answer_to_the_ace_decides_who_joins(box: Sandbox, app: App, reply: 
     assert request(box, "GET", CONFERENCE)[0] == (200 if joins else 40400)
 
 
-def test_keys_of_a_conference_callout_are_told(box: Sandbox, app: App):
-    options = {"mode": "detect", "maxDigits": 2}
+@pytest.mark.parametrize("digits", [2, 2.0])
+def test_keys_of_a_conference_callout_are_told(box: Sandbox, app: App, digits: float):
+    options = {"mode": "detect", "maxDigits": digits}
     call = call_out(box, "conference", conferenceDtmfOptions=options, enablePie=True)
     call.press("42")
     assert app.last(PromptInput).menu_result.value == "42"

@@ -352,6 +352,35 @@ FAILURES: list[Operation] = [
         lambda voice, _: voice.applications.assign_numbers("+46700000000"),
         40001,
     ),
+    Operation(
+        "take a number of others",
+        lambda voice, _: voice.applications.unassign_number("+46700000000"),
+        40001,
+    ),
+    Operation(
+        "kick a stranger",
+        lambda voice, call: voice.conferences.kick_participant(
+            conference_id="unknown", call_id=call
+        ),
+        40400,
+    ),
+    Operation(
+        "callback URLs of a stranger",
+        lambda voice, _: voice.applications.get_callback_urls("unknown"),
+        40003,
+    ),
+    Operation(
+        "set callback URLs of a stranger",
+        lambda voice, _: voice.applications.update_callback_urls(
+            "unknown", primary="https://primary.example.com"
+        ),
+        40003,
+    ),
+    Operation(
+        "query what is no number",
+        lambda voice, _: _deprecated(voice.applications.query_number, "+123"),
+        40001,
+    ),
     Operation("unknown counter", lambda voice, _: voice.reports.counter("unknown"), 40400),
     Operation("unknown service", lambda voice, _: voice.reports.service_status("x"), 40400),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -37,18 +38,41 @@ schemathesis.auth.set_from_requests(
     Signed(Credentials(os.environ["SINCH_APPLICATION_KEY"], os.environ["SINCH_APPLICATION_SECRET"]))
 )
 
+APPLICATION, NUMBERS = os.environ["SINCH_APPLICATION_KEY"], os.environ["NUMBERS"].split(",")
+PHONE = "+46730170101"
+IN_PATHS = {"applicationkey": APPLICATION, "number": PHONE}
+IN_BODIES = {
+    "applicationkey": APPLICATION,
+    "number": NUMBERS[0],
+    "numbers": NUMBERS,
+    "capability": "voice",
+}
+
 
 @schemathesis.hook
-def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
+def before_call(
+    context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]
+) -> None:
     """Make good what is only bad because of a rule that OpenAPI cannot state."""
-    path, query = case.path_parameters or {}, case.query or {}
+    path, query, body = case.path_parameters or {}, case.query or {}, case.body
     # The endpoint of a number is a number.
     if path.get("type") == "number" and is_good(case, "path"):
-        path["endpoint"] = "+46730170101"
+        path["endpoint"] = PHONE
     # A window ends after it begins, and within 30 days.
     if {"_start", "_stop"} <= query.keys() and is_good(case, "query"):
         query["_start"], query["_stop"] = "2014-04-28", "2014-05-28"
-    return case
+    # There is one application with its numbers, and only a number can be asked for or called.
+    if is_good(case, "path"):
+        _replace(path, IN_PATHS)
+    if isinstance(body, dict) and is_good(case, "body"):
+        _replace(body, IN_BODIES)
+        for callout in body.values():
+            if isinstance(callout, dict) and "destination" in callout:
+                callout["destination"]["endpoint"] = PHONE
+
+
+def _replace(given: dict[str, Any], known: dict[str, Any]) -> None:
+    given.update({name: value for name, value in known.items() if name in given})
 
 
 def is_good(case: schemathesis.Case, location: str) -> bool:

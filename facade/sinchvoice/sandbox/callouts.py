@@ -146,10 +146,15 @@ def _say(text: str | None, locale: str | None) -> Say | None:
 
 
 def _conference(wanted: Mapping[str, Any]) -> ConnectConf:
+    # JSON has one kind of number: 2.0 is whole as well.
+    options = {
+        key: int(part) if isinstance(part, float) else part
+        for key, part in wanted.get("conferenceDtmfOptions", {}).items()
+    }
     action = {
         "name": "connectConf",
         "conferenceId": wanted["conferenceId"],
-        "conferenceDtmfOptions": wanted.get("conferenceDtmfOptions"),
+        "conferenceDtmfOptions": options or None,
         "moh": wanted.get("mohClass"),
     }
     return ConnectConf.from_wire({key: part for key, part in action.items() if part is not None})
