@@ -155,8 +155,8 @@ def test_there_is_nothing_elsewhere(box: Sandbox, path: str):
     assert request(box, path=path)[0] == 40400
 
 
-def test_another_method_is_not_found(box: Sandbox):
-    assert request(box, "POST", "/v1/counters/currentcalls")[0] == 40400
+def test_another_method_is_not_allowed(box: Sandbox):
+    assert request(box, "POST", "/v1/counters/currentcalls")[0] == 40500
 
 
 # --- calls --------------------------------------------------------------------------------------

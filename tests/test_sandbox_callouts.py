@@ -20,10 +20,12 @@ from sinchvoice.svaml import (
     Continue,
     Hangup,
     Menu,
+    Park,
     PlayFiles,
     RunMenu,
     Say,
     Svaml,
+    SvamlWarning,
 )
 from voice_app import NOW, App, check_callbacks
 
@@ -204,6 +206,29 @@ def test_keys_of_a_conference_callout_are_told(box: Sandbox, app: App, digits: f
     call.press("42")
     assert app.last(PromptInput).menu_result.value == "42"
     assert app.last(PromptInput).from_conference
+
+
+@pytest.mark.parametrize("kind", ["conference", "custom"])
+def test_a_limit_beyond_every_calendar_is_refused(box: Sandbox, kind: str):
+    wanted = {"destination": PHONE, "conferenceId": "room", "maxDuration": 10**15}
+    if kind == "custom":
+        del wanted["conferenceId"]
+    body = {"method": f"{kind}Callout", f"{kind}Callout": wanted}
+    code, said = request(box, "POST", CALLOUTS, body)
+    assert (code, said["message"]) == (
+        40003,
+        "Invalid request: maxDuration is beyond every calendar",
+    )
+    assert dict(box.calls) == {}
+
+
+def test_an_answer_may_park_a_call_beyond_every_calendar(box: Sandbox, app: App):
+    with pytest.warns(SvamlWarning):
+        park = Park(max_duration=10**15)
+    app.on(IncomingCall, Svaml(action=park))
+    call = box.incoming_call(from_="+12125550145")
+    box.clock.advance(86_400)
+    assert (call.state, call.ended) == ("parked", None)
 
 
 def test_a_conference_callout_has_a_limit(box: Sandbox, app: App):
@@ -475,6 +500,28 @@ def test_a_number_is_looked_up(box: Sandbox, number: str, known: tuple[str, str]
 @pytest.mark.parametrize("number", ["46730170101", "x", "+0", "+1"])
 def test_what_is_no_number_is_40001(box: Sandbox, number: str):
     assert request(box, "GET", f"/v1/calling/query/number/{number}")[0] == 40001
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", CALLOUTS, "POST"),
+        ("PUT", NUMBERS, "DELETE, GET, HEAD, POST"),
+        ("POST", CONFERENCE, "DELETE, GET, HEAD"),
+    ],
+)
+def test_a_method_that_a_path_does_not_have_is_405(
+    box: Sandbox, method: str, path: str, allowed: str
+):
+    signed = signing.signed_headers(
+        Credentials(box.application_key, box.application_secret),
+        method=method,
+        resource=path,
+        timestamp=signing.format_timestamp(time.time()),
+    )
+    response = httpx.request(method, box.calling_url + path, headers=signed, trust_env=False)
+    assert (response.status_code, response.headers["Allow"]) == (405, allowed)
+    assert response.json()["errorCode"] == 40500
 
 
 def test_the_environment_has_three_base_urls(box: Sandbox):

@@ -32,16 +32,12 @@ database = "none"
 
 [checks]
 enabled = true
-# No document says what is answered to a method that a path does not have.
-unsupported_method = {{ enabled = false }}
 
 [dictionaries]
 calls = {{ values = {json.dumps(CALLS)} }}
-conferences = {{ values = ["{CONFERENCE}"] }}
 
 [parameters]
-"path.callId" = {{ dictionary = "calls", probability = 0.9 }}
-"path.conferenceId" = {{ dictionary = "conferences", probability = 0.9 }}
+"path.callId" = {{ dictionary = "calls", probability = 0.8 }}
 """
 
 
@@ -96,6 +92,7 @@ def judge(tmp_path: Path) -> Judge:
         hooks = {
             "SCHEMATHESIS_HOOKS": "schemathesis_hooks",
             "PYTHONPATH": str(Path(__file__).parent),
+            "CONFERENCE": CONFERENCE,
             "NUMBERS": ",".join(number.number for number in box.account_numbers),
         }
         command = [
@@ -120,9 +117,9 @@ def test_the_sandbox_keeps_to_its_strict_specification(spec: str, box: Sandbox, 
     assert spec == "reporting" or "stateful" in phases
     # Good requests mostly succeed, or the run has not seen much.
     assert len(report["valid_rates"]) == {"calling": 14, "reporting": 3}[spec]
-    for operation, phases in report["valid_rates"].items():
-        accepted = sum(count["accepted"] for count in phases.values())
-        assert accepted > sum(sum(count.values()) for count in phases.values()) / 2, operation
+    for operation, rates in report["valid_rates"].items():
+        for phase, count in rates.items():
+            assert count["accepted"] > sum(count.values()) / 2, f"{operation}, {phase}: {count}"
 
 
 @pytest.mark.parametrize("box", [forgetful], indirect=True)

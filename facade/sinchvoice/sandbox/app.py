@@ -277,7 +277,15 @@ class _Routes:
         return JSONResponse(body, status_code=error.code // 100)
 
     async def no_route(self, request: Request, error: Exception) -> Response:
-        return await self.refused(request, Refused(40400, "Not found"))
+        assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's handlers are typed loosely
+        if error.status_code != 405:
+            return await self.refused(request, Refused(40400, "Not found"))
+        response = await self.refused(request, Refused(40500, "Method not allowed"))
+        # A path has a route for each method, and Starlette names those of the first one.
+        found = [route for route in request.app.routes if route.matches(request.scope)[0].value]
+        methods = {method for route in found for method in route.methods}
+        response.headers["Allow"] = ", ".join(sorted(methods))
+        return response
 
 
 def _now(scope: Scope) -> float:

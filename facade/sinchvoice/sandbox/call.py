@@ -34,7 +34,7 @@ from ..svaml import (
     StopRecording,
 )
 from ..vocabulary import CallLeg, CallReason, CallResult, CallStatus
-from .clock import SandboxClock
+from .clock import SandboxClock, end_of
 
 __all__ = ["CallState", "Heard", "Line", "SandboxCall"]
 
@@ -332,15 +332,16 @@ class SandboxCall:
         self._plan = _Ending(self._clock.now, reason, result)
 
     def limit_to(self, seconds: float | None, *, as_a_whole: bool = False) -> None:
-        """It ends after so many seconds at the latest, counted from now; None sets no limit."""
-        limit = None if seconds is None else self._timeout_after(seconds)
+        """It ends after so many seconds at the latest, counted from now; None sets no limit.
+
+        A limit beyond every calendar is none.
+        """
+        at = None if seconds is None else end_of(self._clock.now, seconds)
+        limit = None if at is None else _Ending(at, CallReason.TIMEOUT)
         if as_a_whole:
             self._cap = limit
         else:
             self._limit = limit
-
-    def _timeout_after(self, seconds: float) -> _Ending:
-        return _Ending(self._clock.now + timedelta(seconds=seconds), CallReason.TIMEOUT)
 
     def hear(self, what: Say | PlayFiles, leg: CallLeg) -> None:
         """Something is played or said."""
@@ -379,9 +380,8 @@ class SandboxCall:
         in a conference a menu (1.0.1, "runMenu").
         """
         for action in actions:
-            try:
-                self._limit_of(action)
-            except OverflowError:
+            limit = _limit_of(action)
+            if limit is not None and end_of(self._clock.now, limit) is None:
                 return "maxDuration is beyond every calendar"
             allowed: tuple[type[Any], ...] = (Hangup, Continue, Park, Raw)
             if self.conference_id is not None:
@@ -419,7 +419,7 @@ class SandboxCall:
         if isinstance(action, Raw):
             return
         if self._is_parked or not isinstance(action, Continue):  # which goes on within the limit
-            self._limit = self._limit_of(action)
+            self.limit_to(_limit_of(action))
         self._is_parked = isinstance(action, Park)
         match action:
             case Hangup():
@@ -432,12 +432,6 @@ class SandboxCall:
             case _:
                 self.conference_id = None
 
-    def _limit_of(self, action: Action) -> _Ending | None:
-        match action:
-            case Park() | ConnectPstn() | ConnectSip() | ConnectStream() if action.max_duration:
-                return self._timeout_after(action.max_duration)
-        return None
-
     def _ending(self) -> _Ending | None:
         endings = [ending for ending in (self._plan, self._limit, self._cap) if ending]
         return min(endings, key=lambda ending: ending.at, default=None)
@@ -449,3 +443,11 @@ def _identity(endpoint: Endpoint) -> dict[str, Any]:
     if isinstance(endpoint, PstnEndpoint | MxpEndpoint):
         wire["type"] = wire["type"].title()
     return wire
+
+
+def _limit_of(action: Action) -> float | None:
+    """Seconds that an action lets a call last."""
+    match action:
+        case Park() | ConnectPstn() | ConnectSip() | ConnectStream() if action.max_duration:
+            return action.max_duration
+    return None

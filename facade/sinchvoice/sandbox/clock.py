@@ -9,10 +9,18 @@ from typing import Protocol
 
 from ..errors import InvalidRequest
 
-__all__ = ["Agenda", "SandboxClock", "length_of"]
+__all__ = ["Agenda", "SandboxClock", "end_of", "length_of"]
 
 _LAST_YEAR = 9000
 _END = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
+
+
+def end_of(start: datetime, seconds: float) -> datetime | None:
+    """When so many seconds are over; None if that is beyond every calendar."""
+    try:
+        return start + timedelta(seconds=max(seconds, 0))
+    except OverflowError:
+        return None
 
 
 class Agenda(Protocol):

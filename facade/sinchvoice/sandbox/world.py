@@ -22,7 +22,7 @@ from ..vocabulary import CallLeg, CallReason, CallResult, ReportDomain
 from .call import SandboxCall
 from .callouts import plan_callout
 from .cdr_generator import COUNTRIES
-from .clock import SandboxClock
+from .clock import SandboxClock, end_of
 from .deliveries import Courier
 from .dialogs import Plan
 from .faults import Fault, Injection
@@ -248,6 +248,8 @@ class World:
             )
         except InvalidRequest as error:
             raise Refused(40003, f"Invalid request: {error}") from None
+        if plan.max_duration is not None and end_of(self.clock.now, plan.max_duration) is None:
+            raise Refused(40003, "Invalid request: maxDuration is beyond every calendar")
         return {"callId": self._connect(application_key, plan, region, **who).call_id}
 
     def receive_call(
