@@ -21,6 +21,7 @@ import yaml
 # often, typed, and without compiled dependencies, so that it installs wherever Python does.
 _RFC_9535 = jsonpath.JSONPathEnvironment(strict=True)
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML has it
 _YAML = "tag:yaml.org,2002:"
 _JSON = {_YAML + name for name in ("map", "seq", "str", "bool", "int", "float", "null")}
 _ACTION_FIELDS = {"target", "description", "update", "remove"}
@@ -72,7 +73,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
             not a string, or has a value that JSON does not know. Names every such place.
     """
     try:
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = yaml.compose(text, _LOADER)
     except yaml.YAMLError as error:
         raise DocumentError(f"{name}: {error}") from error
     if not isinstance(node, yaml.MappingNode):

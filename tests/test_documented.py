@@ -72,16 +72,16 @@ def test_every_documented_parameter_of_a_request_is_sent_by_a_method():
             SAMPLES[name].run(voice)
     documented = {
         parameter["name"]
-        for spec in ("calling", "reporting")
-        for path in regenerate.published(spec)["paths"].values()
+        for document in map(regenerate.published, ("calling", "reporting"))
+        for path in document["paths"].values()
         for operation in (path[method] for method in path.keys() & METHODS)
-        for parameter in resolved(spec, operation.get("parameters", []))
+        for parameter in resolved(document, operation.get("parameters", []))
         if parameter["in"] == "query"
     }
     assert documented == sent, "give the method that sends it a parameter, and its sample a value"
 
 
-def resolved(spec: str, parameters: list[Any]) -> list[dict[str, Any]]:
+def resolved(document: dict[str, Any], parameters: list[Any]) -> list[dict[str, Any]]:
     """Parameters, those that are referred to as well."""
-    named = regenerate.published(spec)["components"].get("parameters", {})
+    named = document["components"].get("parameters", {})
     return [named[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in parameters]
