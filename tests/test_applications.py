@@ -272,11 +272,18 @@ def test_looking_up_a_number_is_deprecated(scripted: Any):
         (lambda a: a.assign_numbers([NUMBER], application_key=""), "application_key is empty"),
         (lambda a: a.unassign_number("4151"), "number '4151' is not an E.164"),
         (lambda a: a.get_callback_urls("a\nb"), "without control characters"),
-        (lambda a: a.update_callback_urls(OTHER), "there is no URL to set"),
+        (
+            lambda a: a.update_callback_urls(OTHER),
+            "no URL is given: give primary, fallback or both",
+        ),
+        (
+            lambda a: a.update_callback_urls("https://a.example"),
+            "give URLs as primary= and fallback=",
+        ),
         (lambda a: a.update_callback_urls(primary=""), "primary is ''"),
         (lambda a: a.update_callback_urls(primary="a.example"), "give an http or https URL"),
         (lambda a: a.update_callback_urls(primary="https://a", fallback="x"), "fallback is 'x'"),
-        (lambda a: deprecated(lambda: a.query_number(" ")), "number is empty"),
+        (lambda a: a.query_number(" "), "number is empty"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(scripted: Any, act: Callable[[Any], Any], message: str):

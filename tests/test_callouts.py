@@ -248,6 +248,24 @@ OTHER = OtherEndpoint("did", PHONE)
         (lambda c: c.custom(callback_headers={"X-CB-1": " a"}), "' a' as X-CB-1"),
         (lambda c: c.custom(callback_headers={f"X-CB-{n}": "" for n in range(6)}), "at most 5"),
         (lambda c: c.custom(callback_headers={"X-CB-a": "", "x-cb-A": ""}), "each name once"),
+        (lambda c: c.text_to_speech(" ", text="x", cli=CLI), "destination is ' '"),
+        (
+            lambda c: c.custom(PHONE, ace=svaml.Svaml(action=svaml.Park())),
+            "(ACE) does not take the action Park",
+        ),
+        (
+            lambda c: c.custom(ice=svaml.Svaml(action=svaml.Continue())),
+            "does not take the action Continue",
+        ),
+        (
+            lambda c: c.custom(PHONE, ace=svaml.Svaml([svaml.Answer()], svaml.Hangup())),
+            "the instruction Answer",
+        ),
+        (lambda c: c.custom(PHONE, pie=svaml.Svaml([svaml.Say("Hi")])), "pie has no action"),
+        (
+            lambda c: c.custom(PHONE, dice=svaml.Svaml([svaml.Say("Hi")])),
+            "does not take the instruction Say",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
@@ -263,10 +281,12 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (lambda c: c.text_to_speech(PHONE, text="x"), "without cli: it is accepted, and never"),
+        (lambda c: c.text_to_speech(PHONE, text="x"), "a text without cli is accepted, and never"),
         (lambda c: c.custom(PHONE, ice=HANGUP), "SVAML as ice and destination:"),
         (lambda c: c.custom(PHONE, cli=CLI, ice=HANGUP), "ice and destination and cli"),
         (lambda c: c.custom(PHONE, ice=' {"action":{"name":"hangup"}}'), "SVAML as ice"),
+        (lambda c: c.text_to_speech(PHONE, cli=CLI, text="x" * 601), "text has 601 characters"),
+        (lambda c: c.text_to_speech(PHONE, cli=CLI, prompts="x" * 700), "prompts has 700"),
     ],
 )
 def test_what_will_hardly_work_is_warned_of_here_and_sent(

@@ -11,7 +11,7 @@ import attrs
 from . import data, decoding, routes
 from .calls import Price, read_price
 from .endpoints import check_e164
-from .errors import InvalidRequest, warn
+from .errors import InvalidRequest, Remedy, warn
 from .exchange import AsyncExchange, Exchange
 from .flow import Body, Operation, declared, path_segment
 from .settings import Settings
@@ -353,30 +353,32 @@ def _get_callback_urls(application_key: str | None, settings: Settings) -> Opera
 def _update_callback_urls(
     application_key: str | None, primary: str | None, fallback: str | None, settings: Settings
 ) -> Operation[None]:
+    key = _key(application_key, settings)
     urls = {"primary": _url("primary", primary), "fallback": _url("fallback", fallback)}
     given = Body(urls).to_dict()
     if not given:
         raise InvalidRequest(
-            "there is no URL to set", parameter="primary", remedy="give primary, fallback or both"
+            "no URL is given",
+            parameter="primary",
+            remedy=Remedy(
+                "give {primary}, {fallback} or both", primary="primary", fallback="fallback"
+            ),
         )
     return declared(
         routes.UPDATE_CALLBACK_URLS,
-        {"applicationkey": _key(application_key, settings), "body": Body({"url": given})},
+        {"applicationkey": key, "body": Body({"url": given})},
         lambda parsed, raw: None,
     )
 
 
 def _query_number(number: str) -> Operation[NumberInfo]:
+    plain = re.sub(r"\s", "", number) if isinstance(number, str) else number
+    arguments = {"number": path_segment("number", plain)}
     warn(
         "query_number is deprecated by the vendor: use the Number Lookup API instead",
         DeprecationWarning,
     )
-    plain = re.sub(r"\s", "", number) if isinstance(number, str) else number
-    return declared(
-        routes.QUERY_NUMBER,
-        {"number": path_segment("number", plain)},
-        lambda parsed, raw: _number_info(raw),
-    )
+    return declared(routes.QUERY_NUMBER, arguments, lambda parsed, raw: _number_info(raw))
 
 
 # --- arguments ----------------------------------------------------------------------------------
@@ -399,6 +401,12 @@ def _assignment(application_key: str | None, capability: str | None) -> dict[str
 def _key(application_key: str | None, settings: Settings) -> str:
     if application_key is None:
         return settings.credentials.application_key
+    if isinstance(application_key, str) and "://" in application_key:
+        raise InvalidRequest(
+            parameter="application_key",
+            value=application_key,
+            remedy="give URLs as primary= and fallback=",
+        )
     return path_segment("application_key", application_key)
 
 

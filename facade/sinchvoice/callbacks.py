@@ -133,29 +133,31 @@ class _Allowance:
     need: str | None = None
     action_needed: bool = True
 
-    def check(self, answer: Svaml) -> None:
+    def check(self, answer: Svaml, parameter: str = "svaml") -> None:
         """Raise InvalidRequest unless the event takes this answer."""
         if self.actions == () and self.instructions == ():
             raise InvalidRequest(
                 f"{self.event} takes no SVAML",
-                parameter="svaml",
+                parameter=parameter,
                 value=answer,
                 remedy="answer it with answer(), an empty 200",
             )
         for instruction in answer.instructions or ():
-            self._check("instruction", instruction, self.instructions)
+            self._check("instruction", instruction, self.instructions, parameter)
         if answer.action is not None:
-            self._check("action", answer.action, self.actions)
+            self._check("action", answer.action, self.actions, parameter)
         elif self.action_needed:
             raise InvalidRequest(
-                "svaml has no action",
-                parameter="svaml",
+                f"{parameter} has no action",
+                parameter=parameter,
                 value=answer,
                 remedy="instructions do not work without one: end with Hangup(), "
                 "or with another that the event takes",
             )
 
-    def _check(self, part: str, given: Any, allowed: tuple[type, ...] | None) -> None:
+    def _check(
+        self, part: str, given: Any, allowed: tuple[type, ...] | None, parameter: str
+    ) -> None:
         if allowed is None:
             return
         kind: type | None = type(given)
@@ -167,7 +169,7 @@ class _Allowance:
         taken = ", ".join(each.__name__ for each in allowed)
         raise InvalidRequest(
             f"{self.event} does not take the {part} {kind.__name__}",
-            parameter="svaml",
+            parameter=parameter,
             value=given,
             remedy=f"it takes {taken}",
         )
@@ -219,6 +221,8 @@ _DICE = _Allowance(
     action_needed=False,
 )
 _NOTIFY = _Allowance(event="a Notification")
+#: What a custom callout may send along for an event, which no answer is asked for then.
+ALLOWANCES = {"ice": _ICE, "ace": _ACE, "pie": _PIE, "dice": _DICE}
 _UNKNOWN = _Allowance(event="an UnknownEvent", actions=None, instructions=None, action_needed=False)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCallouts", "Callout", "Callouts"]
 
+_LONGEST_TEXT = 600
 _HEADER_NAME = re.compile(r"X-CB-[a-z0-9!#$%&'*+.^_`|~-]+", re.IGNORECASE)
 
 #: Whom to call: an endpoint, or text as `endpoints.parse` understands it.
@@ -91,9 +92,10 @@ class Callouts:
 
         Args:
             destination: endpoint, or text: `+46730170101` is a phone number, `alice` an app user.
-            text: what to say, at most 600 characters unless Sinch raised the limit.
+            text: what to say, at most 600 characters unless Sinch raised the limit: more give a
+                RequestWarning.
             prompts: what to play, separated by `;`: `#tts[Hello]`, `#ssml[…]`, `#href[URL]`, ids
-                of stored files; at most 600 characters unless Sinch raised the limit.
+                of stored files; at most 600 characters, as for text.
             cli: number to show, verified or the account's. Without it the callout is accepted and
                 never reaches the callee: a RequestWarning.
             domain: `pstn` or `mxp`.
@@ -223,8 +225,9 @@ class Callouts:
     ) -> Callout:
         """Place a call about which SVAML and callbacks decide.
 
-        Each event is a Svaml, which is sent along as JSON text, or the URL of a callback, or other
-        text, which is sent as it is. Without one, the event goes to the application's callback URL.
+        Each event is a Svaml, the URL of a callback, or other text, which is sent as it is. A Svaml
+        travels along as JSON text, and may hold what an answer to that event may. An event that is
+        not given goes to the application's callback URL.
 
         Args:
             destination: endpoint, or text, as for `text_to_speech`: the platform calls it without
@@ -408,8 +411,8 @@ def _text_to_speech(
         )
     if cli is None:
         warn(
-            "text_to_speech without cli: it is accepted, and never reaches the callee; give a "
-            "number that is verified, or one of the account",
+            "a text without cli is accepted, and never reaches the callee: give a number that is "
+            "verified, or one of the account",
             RequestWarning,
         )
     content = {
@@ -419,8 +422,8 @@ def _text_to_speech(
         "dtmf": _dtmf(dtmf),
         "custom": _text("custom", custom),
         "locale": _text("locale", locale),
-        "text": _text("text", text),
-        "prompts": _text("prompts", prompts),
+        "text": _spoken("text", text),
+        "prompts": _spoken("prompts", prompts),
         "enableAce": _flag("enable_ace", enable_ace),
         "enableDice": _flag("enable_dice", enable_dice),
         "enablePie": _flag("enable_pie", enable_pie),
@@ -537,7 +540,7 @@ def _refused(name: str, value: object, remedy: str) -> InvalidRequest:
 
 
 def _endpoint(destination: object) -> PstnEndpoint | MxpEndpoint | SipEndpoint:
-    if isinstance(destination, str):
+    if isinstance(destination, str) and destination.strip():
         return endpoints.parse(destination)
     if isinstance(destination, PstnEndpoint | MxpEndpoint | SipEndpoint):
         return destination
@@ -559,6 +562,17 @@ def _needed(name: str, value: object) -> str:
 
 def _text(name: str, value: object) -> str | None:
     return None if value is None else _needed(name, value)
+
+
+def _spoken(name: str, value: object) -> str | None:
+    text = _text(name, value)
+    if text is not None and len(text) > _LONGEST_TEXT:
+        warn(
+            f"{name} has {len(text)} characters: more than {_LONGEST_TEXT} are refused, unless "
+            "Sinch raised the limit of the application",
+            RequestWarning,
+        )
+    return text
 
 
 def _flag(name: str, value: object) -> bool | None:
@@ -618,13 +632,19 @@ def _dtmf_options(value: object) -> dict[str, Any] | None:
 
 
 def _event(name: str, value: object) -> str | None:
-    """What is to happen at an event: SVAML becomes JSON text, as the API wants it in a string."""
+    """What is to happen at an event: SVAML becomes JSON text, as the API wants it in a string.
+
+    It may hold what an answer to that event may.
+    """
     if value is None or isinstance(value, str):
         return _text(name, value)
     from .svaml import Svaml
 
     if not isinstance(value, Svaml):
         raise _refused(name, value, "give a Svaml, or a URL; Svaml.from_wire makes one from JSON")
+    from .callbacks import ALLOWANCES
+
+    ALLOWANCES[name].check(value, name)
     return json.dumps(value.to_wire(), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,8 +69,10 @@ _Locale = Annotated[
 _MaxDuration = Annotated[
     int | None, typer.Option("--max-duration", metavar="SECONDS", help="The call ends then.")
 ]
-_Ace = Annotated[bool, typer.Option("--ace", help="Send an ACE callback when it is answered.")]
-_Dice = Annotated[bool, typer.Option("--dice", help="Send a DiCE callback when it is over.")]
+_Ace = Annotated[
+    bool, typer.Option("--enable-ace", help="Send an ACE callback when it is answered.")
+]
+_Dice = Annotated[bool, typer.Option("--enable-dice", help="Send a DiCE callback when it is over.")]
 
 
 def tts(
@@ -80,8 +83,8 @@ def tts(
     locale: _Locale = None,
     dtmf: _Dtmf = None,
     custom: _Custom = None,
-    ace: _Ace = False,
-    dice: _Dice = False,
+    enable_ace: _Ace = False,
+    enable_dice: _Dice = False,
 ) -> None:
     """Call somebody, and say a text."""
     with logged(options), options.client() as voice:
@@ -92,8 +95,8 @@ def tts(
             locale=locale,
             dtmf=dtmf,
             custom=custom,
-            enable_ace=ace or None,
-            enable_dice=dice or None,
+            enable_ace=enable_ace or None,
+            enable_dice=enable_dice or None,
             deadline=options.deadline,
         )
     _placed(options, placed)
@@ -117,8 +120,8 @@ def join(
     max_duration: _MaxDuration = None,
     dtmf: _Dtmf = None,
     custom: _Custom = None,
-    ace: _Ace = False,
-    dice: _Dice = False,
+    enable_ace: _Ace = False,
+    enable_dice: _Dice = False,
 ) -> None:
     """Call somebody, and connect the call to a conference."""
     music: Any = moh
@@ -133,8 +136,8 @@ def join(
             max_duration=max_duration,
             dtmf=dtmf,
             custom=custom,
-            enable_ace=ace or None,
-            enable_dice=dice or None,
+            enable_ace=enable_ace or None,
+            enable_dice=enable_dice or None,
             deadline=options.deadline,
         )
     _placed(options, placed)
@@ -164,12 +167,15 @@ def custom(
     max_duration: _MaxDuration = None,
     dtmf: _Dtmf = None,
     custom: _Custom = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Send instructions and actions as they are, unchecked.")
+    ] = False,
 ) -> None:
     """Place a call about which SVAML and callbacks decide."""
     given = {"--ice": ice, "--ace": ace, "--pie": pie, "--dice": dice}
     if sum(value == "-" for value in given.values()) > 1:
         raise InvalidRequest("standard input is given twice: give one of them as a file")
-    decides = {name: _svaml(value) for name, value in given.items()}
+    decides = {name: _svaml(value, raw=raw) for name, value in given.items()}
     with logged(options), options.client() as voice:
         placed = voice.callouts.custom(
             destination,
@@ -186,13 +192,14 @@ def custom(
     _placed(options, placed)
 
 
-def _svaml(given: str | None) -> Svaml | str | None:
+def _svaml(given: str | None, *, raw: bool) -> Svaml | str | None:
     """A URL as it is, or the SVAML in a file."""
     if given is None or given.lower().startswith(("http://", "https://")):
         return given
     from .svaml_file import read_svaml
 
-    return read_svaml(given)
+    svaml = read_svaml(given, raw=raw)
+    return json.dumps(svaml.to_wire()) if raw else svaml  # text is sent as it is
 
 
 def _placed(options: ClientOptions, callout: Callout) -> None:
@@ -323,10 +330,10 @@ def query(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="With its plus.")],
 ) -> None:
     """Look a number up, which the vendor has deprecated."""
-    write("warning: the vendor has deprecated this: use its Number Lookup API", sys.stderr)
     with logged(options), options.client() as voice, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         found = voice.applications.query_number(number)
+    write("warning: the vendor has deprecated this: use its Number Lookup API", sys.stderr)
     options.output.record(found.to_dict())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
@@ -98,10 +99,34 @@ WORDS: Mapping[str, str] = {
     "basic_auth": "--auth basic",
     "canonical_resource": "--canonical-resource",
     "get_call": "'sinchvoice call get'",
+    "fallback": "--fallback",
     "layout": "--layout",
+    "primary": "--primary",
     "recursive": "--recursive",
     "update_call": "'sinchvoice call update'",
     "user_calls_by_window": "--by-day or --step",
+}
+
+
+#: The same for what is wrong: arguments of the library that errors begin with.
+_ARGUMENTS: Mapping[str, str] = {
+    "ace": "--ace",
+    "application_key": "--application",
+    "callback_url": "--callback-url",
+    "capability": "--capability",
+    "cli": "--cli",
+    "conference_id": "CONFERENCE",
+    "destination": "ENDPOINT",
+    "dice": "--dice",
+    "dtmf": "--dtmf",
+    "fallback": "--fallback",
+    "greeting": "--greeting",
+    "ice": "--ice",
+    "max_duration": "--max-duration",
+    "moh": "--moh",
+    "moh_class": "--moh",
+    "pie": "--pie",
+    "primary": "--primary",
 }
 
 
@@ -295,6 +320,9 @@ def _message(error: Exception) -> str:
         text = message_of(error)
     elif isinstance(error, SinchVoiceError):
         text = message_of(error, _remedy(error))
+        option = _ARGUMENTS.get(error.parameter or "")
+        if option is not None and isinstance(error, InvalidRequest):
+            text = re.sub(rf"^{error.parameter}\b", option, text)
     else:
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
     text = text.partition("\n\nLINE ")[0]  # DuckDB's, which points into the query from below

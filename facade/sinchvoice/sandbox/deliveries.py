@@ -325,9 +325,9 @@ class Courier:
                 return app.handle(request, self.timeout)
         except (TimeoutError, CancelledError):
             raise TimeoutError from None
-        except Exception:  # a server answers for an application that fails
+        except Exception as error:  # a server answers for an application that fails
             _logger.exception("the callback application failed at %s", url)
-            return 500, b""
+            return 500, f"{type(error).__name__}: {error}".encode(errors="replace")
         raise Undelivered("the sandbox stops")
 
 

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import attrs
 
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, printable
 from ..signing import Credentials
 from ..svaml import Action, Hangup, Instruction, Raw, Svaml
 from ..vocabulary import CallLeg, CallReason, CallResult
@@ -477,7 +477,8 @@ class Switchboard:
                 record.url, record.headers, record.body
             )
             if not 200 <= record.status < 300:
-                record.error = f"HTTP status {record.status}"
+                said = printable(record.answer.decode(errors="replace"), 500)
+                record.error = f"HTTP status {record.status}{said and f': {said}'}"
         except Undelivered as error:
             record.error = str(error)
         record.seconds = time.monotonic() - started
