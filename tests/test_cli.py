@@ -2385,3 +2385,31 @@ def test_numbers_and_urls_are_configured(run: Run, box: Sandbox):
     assert asked.json["normalized_number"] == "+46730170101"
     assert keys_documented_for("number query") == list(asked.json)
     assert "deprecated" in asked.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["call", "conference", PHONE, "room", "--moh", "jazz"], "--moh is 'jazz': give one of"),
+        (["call", "custom", PHONE, "--max-duration", "0"], "--max-duration is 0: give seconds"),
+        (["call", "tts", " ", "Hello", "--cli", CLI], "ENDPOINT is ' ': give"),
+        (["call", "tts", PHONE, "Hello", "--cli", "x"], "--cli is 'x': give a number"),
+        (["conference", "get", ""], "CONFERENCE is empty"),
+        (["callback", "set"], "no URL is given: give --primary, --fallback or both"),
+        (["number", "list", "--configuration-url", "ftp://x"], "ftp://x"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_errors_name_options(run: Run, arguments: list[str], message: str):
+    ran = run(*arguments)
+    assert ran.code in (2, 3)
+    assert message in ran.err
+
+
+def test_svaml_of_a_callout_is_checked_unless_it_is_raw(run: Run, box: Sandbox):
+    park = b'{"action": {"name": "park"}}'
+    refused = run("call", "custom", PHONE, "--cli", CLI, "--ace", "-", stdin=park)
+    assert refused.code == 2
+    assert "(ACE) does not take the action Park" in refused.err
+    placed = run("call", "custom", PHONE, "--cli", CLI, "--ace", "-", "--raw", "--json", stdin=park)
+    assert placed.json["call_id"] in box.calls

@@ -1139,3 +1139,12 @@ def test_a_connection_is_used_again(box: Sandbox):
         incoming(box)
     assert [(sent.status, sent.error) for sent in box.callbacks] == [(200, None)] * 2
     assert len(clients) == 1
+
+
+def test_what_an_application_raises_is_told(box: Sandbox):
+    def app(environ: Any, start_response: Any) -> Any:
+        raise LookupError("no such menu")
+
+    box.callback_app = app
+    box.incoming_call(from_="+12125550145")
+    assert box.callbacks[0].error == "HTTP status 500: LookupError: no such menu"
