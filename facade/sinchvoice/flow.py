@@ -230,23 +230,20 @@ def path_segment(name: str, value: object) -> str:
     Raises:
         InvalidRequest: it is empty, not text, or `.` or `..`, which would reach another route.
     """
+    remedy = "give a text"
     if not isinstance(value, str):
-        raise InvalidRequest(f"{name} is of type {type(value).__name__}: give a text")
-    if not value:
-        raise InvalidRequest(f"{name} is empty: give a text")
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        raise InvalidRequest(f"{name} is {value!r}: give a text without control characters")
-    if value in (".", ".."):
-        raise InvalidRequest(
-            f"{name} is {value!r}, which would reach another URL: give the id itself"
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise InvalidRequest(
-            f"{name} {value!r} is not valid Unicode: check where it comes from"
-        ) from None
-    return value
+        problem = f"is of type {type(value).__name__}"
+    elif not value:
+        problem = "is empty"
+    elif re.search(r"[\x00-\x1f\x7f]", value):
+        problem, remedy = f"is {value!r}", "give a text without control characters"
+    elif value in (".", ".."):
+        problem, remedy = f"is {value!r}, which would reach another URL", "give the id itself"
+    elif re.search(r"[\ud800-\udfff]", value):
+        problem, remedy = f"{value!r} is not valid Unicode", "check where it comes from"
+    else:
+        return value
+    raise InvalidRequest(f"{name} {problem}", parameter=name, value=value, remedy=remedy)
 
 
 def split_url(url: str) -> tuple[Origin, str]:
