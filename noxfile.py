@@ -284,7 +284,7 @@ def run_judge(
 ) -> None:
     install_groups(session, group or f"judge-{name}")
     install_wheel(session, "sandbox")
-    # Not named test_…: whoever runs all tests has none of these packages.
+    # Not named test_…: the environment of all tests has none of these packages.
     judge = f"tests/judges/judge_{name.replace('-', '_')}.py"
     session.run("pytest", judge, *session.posargs, env=env)
 

@@ -962,7 +962,7 @@ def test_what_a_killed_export_left_is_cleaned_up_by_the_next(tmp_path: Path, whe
     assert {each.name for each in tmp_path.iterdir()} == {"calls", "calls.duckdb"}
 
 
-def test_an_export_survives_whoever_cleans_up_temporary_files(archive: Archive, tmp_path: Path):
+def test_an_export_survives_a_cleanup_of_temporary_files(archive: Archive, tmp_path: Path):
     archive.load(generated(10))
     for each in tmp_path.glob(".calls.duckdb-*"):
         shutil.rmtree(each)

@@ -134,7 +134,7 @@ def call(box: Sandbox) -> SandboxCall:
     return box.add_call(to=PstnEndpoint("+12125550123"), from_=MxpEndpoint("myUserName"))
 
 
-# Whoever runs the tests in the background has SIGINT ignored, here and in what is started.
+# In the background, SIGINT is ignored here and in child processes.
 HEEDING = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.executable, [sys.executable, '-m', 'sinchvoice', *sys.argv[1:]])"

@@ -475,7 +475,6 @@ def test_a_day_that_is_written_is_understood(day: date):
 @pytest.fixture(scope="module")
 def examples() -> Any:
     """What the examples of the document define, each in turn, beside the sandbox."""
-    pytest.importorskip("fastapi", reason="FastAPI is not installed")
     with running() as box, pytest.MonkeyPatch.context() as patch:
         for name, value in box.environ.items():
             patch.setenv(name, value)

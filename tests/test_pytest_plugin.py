@@ -72,7 +72,7 @@ def run(folder: Path, tests: str, *options: str, prelude: str = "") -> str:
     ).stdout
 
 
-def test_the_fixtures_work_for_whoever_installs_the_extra(tmp_path: Path):
+def test_the_fixtures_work_for_users_of_the_extra(tmp_path: Path):
     assert "4 passed" in run(tmp_path, TESTS)
 
 

@@ -173,7 +173,7 @@ def test_a_caller_of_an_app_shows_as_its_user(box: Sandbox, app: App):
     assert (ice.to, ice.call_headers) == (OtherEndpoint("conference", "room"), (("a", "b"),))
 
 
-def test_whoever_is_called_answers_after_the_ring_or_when_the_test_says_so(box: Sandbox, app: App):
+def test_a_callee_answers_after_the_ring_or_when_the_test_says_so(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
     first, second = incoming(box, ring=20), incoming(box, ring=math.inf)
     box.clock.advance(20)
@@ -823,7 +823,7 @@ def test_an_application_that_takes_its_time_has_many_calls_at_once(box: Sandbox)
     assert [call.state for call in box.calls.values()] == ["parked"] * 12
 
 
-def test_whoever_waits_too_long_for_callbacks_is_told(box: Sandbox, app: App):
+def test_waiting_too_long_for_callbacks_is_an_error(box: Sandbox, app: App):
     entered, leave = threading.Event(), threading.Event()
 
     def wait(event: IncomingCall) -> Reply:

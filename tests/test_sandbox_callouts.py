@@ -159,7 +159,7 @@ def test_an_app_user_sends_no_ace(box: Sandbox, app: App):
     assert (app.names(), call.to) == (["dice"], MxpEndpoint("alice"))
 
 
-def test_whoever_is_called_may_not_answer(box: Sandbox, app: App):
+def test_a_callee_may_not_answer(box: Sandbox, app: App):
     box.ring = math.inf
     busy, kept = call_out(box, "tts", **ALL), call_out(box, "tts", **ALL)
     box.clock.advance(600)

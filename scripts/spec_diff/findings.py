@@ -19,7 +19,7 @@ Trail: TypeAlias = tuple[tuple[Node, Node], ...]
 
 
 class Finding(NamedTuple):
-    """A difference in one place, whoever reaches it.
+    """A difference in one place, for all who reach it.
 
     Attributes:
         kind: A key of `KINDS`.

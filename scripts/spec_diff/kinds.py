@@ -2,7 +2,7 @@
 
 Ids are those of oasdiff's checks wherever it has one; where it looks at a thing in one place only,
 ids for the other places are formed alike (`request-parameter-pattern-added`,
-`response-header-pattern-added`). What oasdiff grades for whoever runs an API is graded here for
+`response-header-pattern-added`). What oasdiff grades for servers is graded here for
 those who call it: what they call or read and is gone is an error, and so is what they have to send
 anew; what they may receive and do not know yet is a warning.
 """

@@ -124,7 +124,7 @@ def _counts(changes: Sequence[Change]) -> dict[str, int]:
 
 
 def show(written: str) -> None:
-    """Print a report. Whoever reads it may stop early, as `head` does."""
+    """Print a report. The reader may stop early, as `head` does."""
     try:
         print(written, flush=True)
     except BrokenPipeError:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -312,3 +314,15 @@ def test_others_read_a_scan_as_a_stream(folder: Path, reader: str):
         stream = scan.to_arrow("SELECT *, line AS record FROM (SELECT *, 1 AS line FROM records)")
         found, _ = READERS[reader](stream)
     assert sorted(row["call_id"] for row in found) == ["a", "b", "c", "d"]
+
+
+def test_control_c_interrupts_a_question_for_arrow(tmp_path: Path):
+    path = tmp_path / "extremes.csv"
+    path.write_bytes(EXTREMES)
+    with cdr.scan(path) as scan:
+        timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with pytest.raises((KeyboardInterrupt, pa.ArrowException)):
+            list(pa.table(scan.to_arrow("SELECT sum(range % 7) FROM range(100000000000)")))
+        timer.join()
+        assert scan.sql("SELECT count(*) FROM records").rows == [(4,)]

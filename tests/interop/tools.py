@@ -1,6 +1,6 @@
 """Tools that people use around HTTP clients: what each sees of this one, and how to let it see.
 
-Not named test_…: whoever runs all tests has none of these packages.
+Not named test_…: the environment of all tests has none of these packages.
 """
 
 from __future__ import annotations

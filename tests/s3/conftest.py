@@ -65,7 +65,7 @@ def line(switchboard: Line) -> Iterator[Line]:
 
 @pytest.fixture
 def environment(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Set variables of the environment, or none, for whoever opens a URL from now on."""
+    """Set variables of the environment, or none, for URLs opened from now on."""
 
     def change(**variables: str | None) -> None:
         for name, value in variables.items():

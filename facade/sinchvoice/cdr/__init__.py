@@ -86,7 +86,7 @@ __all__ = [
 ]
 
 
-# These need DuckDB, and whoever only reads does not wait for it.
+# These need DuckDB, which reading does without.
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",

@@ -435,7 +435,7 @@ def _first_line(error: Exception) -> str:
 
 
 class _ProgressFailed(BaseException):
-    """What a caller's function raised, on its way out past whoever handles errors of our own."""
+    """What a caller's function raised, on its way out past handlers of our own errors."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)

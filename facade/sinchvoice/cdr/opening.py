@@ -141,7 +141,7 @@ class ArchiveFile:
             try:
                 self._check_beside()
                 connection = self._connect()
-                # Whoever had it open before may have put another file into its place.
+                # The process that had it open may have replaced the file.
                 if identity == _identity(self.path):
                     self._set_up(connection)
                     self.connection, self._identity = connection, identity

@@ -173,7 +173,7 @@ class Database(ABC):
         return ArrowStream(self, query, parameters)
 
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """As `_rows`, for whoever asks from outside."""
+        """As `_rows`, for external callers."""
         with self._failing():
             return self._rows(query, *parameters)
 

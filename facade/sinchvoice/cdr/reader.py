@@ -70,7 +70,7 @@ _SHORTEST = 20
 _HEADERS = 64
 """Header rows of a file that are remembered."""
 _SEPARATORS = re.compile("[;,\t|\r\n]").split
-# Whoever names most columns of a layout names one of these.
+# A header with most columns of a layout has one of these.
 _COMMON_NAMES = (
     *(b"callid", b"userspaceid", b"calltime", b"result", b"reason", b"duration"),
     *(b"custom", b"applicationkey"),

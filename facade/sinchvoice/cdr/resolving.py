@@ -95,7 +95,7 @@ def _has_call(run: Run, first: int) -> bool:
 def _resolve(run: Run, calls: str, *parameters: object) -> Counter[int]:
     """Resolve open rejects by the calls that SQL finds, or by a later reject of the same call.
 
-    So whoever corrects some rejects, and loads all of them, has only the others left.
+    After some rejects are corrected and all are loaded, only the others are left.
     """
     run(f"CREATE OR REPLACE TEMP TABLE calls AS {calls}", *parameters)
     same = "{0}.key = r.key AND {0}.layout = r.layout AND {0}.call_id = r.call_id"

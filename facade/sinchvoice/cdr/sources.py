@@ -250,7 +250,7 @@ def streams(
 
     Raises:
         CdrError: there is no such folder, or no file in it. A file that cannot be opened raises it
-            when it is read, so that whoever wants to can go on with the next.
+            when it is read, so that the caller can go on with the next.
         InvalidRequest: it is nothing that can be read.
     """
     yield from _opened_by_kind(source, _Choice(recursive, leave_out))

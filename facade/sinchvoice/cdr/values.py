@@ -29,7 +29,7 @@ class BadValue(ValueError):
         self.cause = cause
 
 
-# What fits a signed number of 64 bits, and DECIMAL(38, 18), for whoever stores it; there, a sum has
+# What fits a signed number of 64 bits, and DECIMAL(38, 18), for storage; there, a sum has
 # no more digits than its amounts can have, so that these have nine less.
 _WHOLE = re.compile(r"-?[0-9]{1,18}").fullmatch
 _EXACT = re.compile(r"-?[0-9]{1,11}(?:\.[0-9]{1,18})?").fullmatch

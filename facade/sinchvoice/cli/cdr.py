@@ -664,7 +664,7 @@ def _is_database(file: str) -> bool:
     try:
         return path.is_file() and is_database(path)  # what a pipe has can be read once
     except (OSError, ValueError):
-        return False  # and whoever reads it says why
+        return False  # the reader says why
 
 
 def _opened(

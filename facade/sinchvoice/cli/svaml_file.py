@@ -47,7 +47,7 @@ def read_svaml(file: str, *, raw: bool = False) -> svaml.Svaml:
                     f"no {kind} is named {wanted!r}"
                     + (f": did you mean {' or '.join(close)}?" if close else "")
                 )
-            attrs.evolve(part)  # reading gives no warnings: whoever wrote the file should see them
+            attrs.evolve(part)  # reading gives no warnings: its author should see them
         return whole
     except InvalidRequest as error:
         named = InvalidRequest(f"{name}: {error.message}", remedy=error.remedy)

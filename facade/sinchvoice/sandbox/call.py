@@ -68,7 +68,7 @@ class Line(Protocol):
     """What a call that sends callbacks is driven by."""
 
     def answer(self, *, by_machine: bool) -> None:
-        """Whoever is called picks up."""
+        """The callee picks up."""
         ...
 
     def press(self, keys: str) -> None:
@@ -252,7 +252,7 @@ class SandboxCall:
         return list(self._actions)
 
     def answer(self, *, by_machine: bool = False) -> None:
-        """Let whoever is called pick up now, instead of after the ring that was planned.
+        """Let the callee pick up now instead of after the planned ring.
 
         Returns when the callbacks that it leads to are answered.
 

@@ -34,7 +34,7 @@ def plan_callout(
 
     Args:
         body: the request.
-        ring: seconds that whoever is called lets it ring; None for the default of the kind.
+        ring: seconds until the callee answers; None for the default of the kind.
         region_url: base URL of the calling API that was asked.
         headers: for its callbacks.
 

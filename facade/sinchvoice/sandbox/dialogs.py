@@ -59,7 +59,7 @@ __all__ = [
     "Wait",
 ]
 
-#: Seconds that whoever is called lets it ring; a conference callout is answered at once.
+#: Seconds until a callee answers; a conference callout is answered at once.
 RING = 1.0
 
 #: Who is called as long as the answer to an ICE has not said it.
@@ -123,7 +123,7 @@ class Invalid:
 
 @attrs.frozen
 class PickedUp:
-    """Whoever is called has answered."""
+    """The callee has answered."""
 
     by_machine: bool = False
 
@@ -175,7 +175,7 @@ class Plan:
 
     Attributes:
         kind: where it comes from.
-        ring: seconds that whoever is called lets it ring; infinite until somebody picks up.
+        ring: seconds until the callee answers; infinite until somebody picks up.
         sends: which events it sends, apart from Notify.
         answers: answers that the callout has brought along, by event.
         urls: callback URLs that the callout has brought along, by event.

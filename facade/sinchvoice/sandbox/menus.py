@@ -101,7 +101,7 @@ class MenuRun:
         return self._again(MenuResultType.INVALID_INPUT)
 
     def hang_up(self) -> Result:
-        """Whoever listened is gone."""
+        """The listener is gone."""
         return self._result(MenuResultType.HANGUP, self.digits)
 
     def _open(self, menu_id: str) -> Step:

@@ -208,7 +208,7 @@ class SandboxApplication:
             to: who is called: a number of the application, which is the default, or for an app
                 user whatever can be dialled, `OtherEndpoint("conference", id)` included. A number
                 of the account rings at the application that it is assigned to.
-            ring: seconds, or a timedelta, that whoever the call is connected to lets it ring;
+            ring: seconds, or a timedelta, until the callee answers a connected call;
                 `math.inf` until `call.answer()`. Without it, `box.ring`.
             custom: what the caller's app attached.
             call_headers: headers of the caller's app.
@@ -283,7 +283,7 @@ class Sandbox(SandboxApplication):
 
     @property
     def ring(self) -> float | None:
-        """Seconds that whoever is called from now on lets it ring before answering.
+        """Seconds until the callees of later calls answer.
 
         None, the default, lets it ring for a second, and not at all in a conference callout;
         `math.inf` until `call.answer()`. Incoming calls can say otherwise.
