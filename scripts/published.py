@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import httpx
 from spec_diff import Document, Node, SpecDiffError
@@ -326,7 +326,8 @@ def _base(servers: list[Any]) -> str:
     url = servers[0]["url"]
     for name, variable in servers[0].get("variables", {}).items():
         url = url.replace(f"{{{name}}}", variable["default"])
-    path: str = urlsplit(url).path
+    # Validators accept URLs that urlsplit refuses, such as `https://[`.
+    path = re.split("[?#]", re.sub(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*", "", url))[0]
     return path.rstrip("/")
 
 
