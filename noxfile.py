@@ -265,9 +265,10 @@ def github_release(session: nox.Session) -> None:
 
 
 def run_tests(session: nox.Session) -> None:
-    install_groups(session, "test")
+    install_groups(session, "test", "parallel")
     install_wheel(session, *EXTRAS)
-    session.run("pytest", *session.posargs)
+    everything = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
+    session.run("pytest", *(session.posargs or everything))
 
 
 def run_files(session: nox.Session, folder: str) -> None:
