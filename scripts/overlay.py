@@ -222,9 +222,7 @@ def _perform(action: Action, document: dict[str, Any]) -> None:
     _change(_select(action, document), action, document)
 
 
-def _change(
-    nodes: list[jsonpath.JSONPathMatch], action: Action, document: dict[str, Any]
-) -> None:
+def _change(nodes: list[jsonpath.JSONPathMatch], action: Action, document: dict[str, Any]) -> None:
     if action.remove:
         # Last first: no index and no parent changes under a node that is still to be removed.
         for location in sorted((node.parts for node in nodes), reverse=True):
