@@ -276,7 +276,7 @@ def run_files(session: nox.Session, folder: str) -> None:
     install_groups(session, "test")
     install_wheel(session, "cdr", "sandbox")
     files = sorted(str(file) for file in Path(folder).glob("*.py"))
-    patience = ("-o", "faulthandler_timeout=4000")  # seconds for one of them
+    patience = ("-o", "faulthandler_timeout=12000")  # seconds for one of them
     session.run("pytest", "--capture=no", *patience, *files, *session.posargs)
 
 
