@@ -411,7 +411,7 @@ def test_a_callout_that_may_have_arrived_is_not_sent_again(
         place()
     assert len(voice.requests) == 1
     assert caught.value.may_have_executed
-    assert "look before you send it again" in caught.value.remedy
+    assert "before sending it again, look" in caught.value.remedy
     assert "`custom`" in caught.value.remedy
 
 

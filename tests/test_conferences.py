@@ -102,7 +102,7 @@ def test_a_participant_that_is_no_object_is_not_left_out_silently(scripted: Any)
 
 def test_a_404_says_that_conferences_are_regional(scripted: Any):
     for answer in (GONE, httpx.Response(404)):
-        with pytest.raises(NotFoundError, match="conferences are regional: ask in the region"):
+        with pytest.raises(NotFoundError, match="conferences are regional: use the region"):
             scripted(answer).conferences.get("room")
 
 
@@ -239,7 +239,7 @@ def test_everybody_is_kicked_again_within_seconds_only(
         with pytest.raises(ApiTimeoutError) as caught:
             voice.conferences.kick_all("room")
         assert caught.value.may_have_executed
-        assert "the limit of 5 s for repeating it leaves no time for another" in str(caught.value)
+        assert "the limit of 5 s on repeats leaves no time for another" in str(caught.value)
     assert len(voice.requests) == attempts
 
 

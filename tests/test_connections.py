@@ -309,7 +309,7 @@ def test_a_thread_that_waits_in_vain_has_sent_nothing():
         other.result()
     assert isinstance(error, ApiTimeoutError)
     assert not error.may_have_executed
-    assert "all 1 connections (max_connections) were in use all the time" in str(error)
+    assert "all 1 connections (max_connections) stayed in use" in str(error)
 
 
 # --- closing ------------------------------------------------------------------------------------

@@ -51,12 +51,12 @@ def test_a_json_object_is_read(content: bytes, expected: Any):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"[]", "a JSON object was expected, not an array"),
-        (b'"x"', "a JSON object was expected, not a string"),
-        (b"true", "a JSON object was expected, not a boolean"),
-        (b"null", "a JSON object was expected, not null"),
-        (b"1", "a JSON object was expected, not a number"),
-        (b"1.5", "a JSON object was expected, not a number"),
+        (b"[]", "it is an array, not a JSON object"),
+        (b'"x"', "it is a string, not a JSON object"),
+        (b"true", "it is a boolean, not a JSON object"),
+        (b"null", "it is null, not a JSON object"),
+        (b"1", "it is a number, not a JSON object"),
+        (b"1.5", "it is a number, not a JSON object"),
         (b'{"a": NaN}', "NaN is not JSON"),
         (b'{"a": Infinity}', "Infinity is not JSON"),
         (b'{"a": -Infinity}', "-Infinity is not JSON"),

@@ -269,8 +269,8 @@ def test_an_error_says_everything_that_is_known():
     error = not_found(method="PATCH", error_code=40400, reference=REFERENCE, retry_after=30.0)
     assert str(error) == (
         f"PATCH {PATH}: HTTP 404, code 40400, Call not found, reference {REFERENCE}, "
-        "retry after 30 s. Hint: check the id; the call may be over: look with calls.get; a call "
-        "is known in its region only, which its callResourceUrl names. "
+        "retry after 30 s. Hint: check the id; the call may be over: look with calls.get; only "
+        "the call's own region knows it: its callResourceUrl names the region. "
         "[2 attempts; the server did not act on it]"
     )
 
@@ -340,7 +340,7 @@ def test_only_the_first_bytes_of_content_are_kept():
         (40101, "clock"),
         (40102, "canonical_resource"),
         (40105, "clock"),
-        (40107, "the application key is not known here"),
+        (40107, "the server does not know the application key"),
         (40108, "dashboard"),
         (42900, "fewer requests"),
     ],
@@ -354,7 +354,7 @@ def test_a_code_with_a_known_remedy_has_a_hint(code: int, hint: str):
 @pytest.mark.parametrize(
     ("method", "path", "hint"),
     [
-        ("GET", "/calling/v1/calls/id/x", "check the id; a call is known in its region only"),
+        ("GET", "/calling/v1/calls/id/x", "check the id; only the call's own region knows it"),
         ("PATCH", "/calling/v1/calls/id/x/leg/both", "the call may be over: look with calls.get"),
         ("GET", "/v1/counters/x", "check the name"),
         ("GET", "/v1/services/x", "check the name"),
@@ -371,7 +371,7 @@ def test_what_is_not_found_decides_the_hint(method: str, path: str, hint: str):
     [
         (401, None, "check key, secret and region."),
         (401, 40199, "check key, secret and region."),
-        (429, 42901, "send fewer requests; retry_after says how long to wait"),
+        (429, 42901, "send fewer requests; retry_after has the seconds to wait"),
         (404, None, None),
         (400, 40001, None),
         (500, 50000, None),

@@ -472,21 +472,21 @@ def test_the_present_may_be_a_datetime(now: Any):
 @pytest.mark.parametrize(
     ("argument", "value", "message"),
     [
-        ("path", None, "path is NoneType: pass it as it was received"),
-        ("path", 5, "path is int: pass it"),
-        ("path", ["/x"], "path is list: pass it"),
-        ("method", None, "method is NoneType: pass it"),
-        ("method", 5, "method is int: pass it"),
-        ("headers", None, "headers is NoneType: pass all headers"),
-        ("headers", 5, "headers is int: pass all headers"),
-        ("headers", "Authorization: x", "headers is str: pass all headers"),
-        ("headers", b"Authorization: x", "headers is bytes: pass all headers"),
-        ("headers", dict, "headers is type: pass all headers"),
+        ("path", None, "path is of type NoneType: pass it as received"),
+        ("path", 5, "path is of type int: pass it"),
+        ("path", ["/x"], "path is of type list: pass it"),
+        ("method", None, "method is of type NoneType: pass it"),
+        ("method", 5, "method is of type int: pass it"),
+        ("headers", None, "headers is of type NoneType: pass all headers"),
+        ("headers", 5, "headers is of type int: pass all headers"),
+        ("headers", "Authorization: x", "headers is of type str: pass all headers"),
+        ("headers", b"Authorization: x", "headers is of type bytes: pass all headers"),
+        ("headers", dict, "headers is of type type: pass all headers"),
         ("headers", ["Authorization"], "headers has a str that is not a pair: pass all"),
         ("headers", [("a", "b", "c")], "headers has a tuple that is not a pair: pass all"),
-        ("body", "{}", "body is str: pass the bytes"),
-        ("body", {"event": "ace"}, "body is dict: pass the bytes"),
-        ("body", [1, 2], "body is list: pass the bytes"),
+        ("body", "{}", "body is of type str: pass the bytes"),
+        ("body", {"event": "ace"}, "body is of type dict: pass the bytes"),
+        ("body", [1, 2], "body is of type list: pass the bytes"),
         ("now", datetime(2014, 9, 24), "now has no time zone: give it one"),  # noqa: DTZ001
         ("now", "2014-09-24", "now is '2014-09-24': give seconds"),
         ("now", 10**400, "now is a number of 401 digits: give seconds"),
@@ -507,20 +507,20 @@ def test_an_argument_of_a_kind_that_no_request_has_is_named(
 
 
 def test_what_is_no_pair_of_key_and_secret_is_refused():
-    with pytest.raises(InvalidRequest, match="credentials is str: pass a Credentials") as raised:
+    with pytest.raises(InvalidRequest, match="credentials is of type str: pass a Credentials") as raised:
         verify("secret", **received())  # type: ignore[arg-type]
     assert "'secret'" not in repr(raised.value)
 
 
 @pytest.mark.parametrize("function", [string_to_sign, lambda **k: signing.sign(CREDENTIALS, **k)])
 def test_signing_refuses_a_body_that_was_decoded(function: Callable[..., Any]):
-    with pytest.raises(InvalidRequest, match="body is str: pass the bytes"):
+    with pytest.raises(InvalidRequest, match="body is of type str: pass the bytes"):
         function(**parts(CALLBACK) | {"body": "{}"})
 
 
 def test_signing_refuses_a_timestamp_that_is_not_the_header_s_text():
     moment = datetime(2026, 11, 27, tzinfo=UTC)
-    with pytest.raises(InvalidRequest, match="timestamp is datetime: give the text") as raised:
+    with pytest.raises(InvalidRequest, match="timestamp is of type datetime: give the text") as raised:
         string_to_sign(**parts(CALLBACK) | {"timestamp": moment})
     assert (raised.value.parameter, raised.value.value) == ("timestamp", moment)
 
@@ -531,7 +531,7 @@ def test_a_body_may_be_any_kind_of_bytes(kind: Callable[[bytes], Any]):
 
 
 def test_a_body_that_was_decoded_is_refused_with_the_remedy():
-    with pytest.raises(InvalidRequest, match="body is str: pass the bytes as they were received"):
+    with pytest.raises(InvalidRequest, match="body is of type str: pass the bytes as received"):
         verify(CREDENTIALS, **received(body=CALLBACK["body"]))
 
 

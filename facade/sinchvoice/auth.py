@@ -1,4 +1,4 @@
-"""Signed requests from the generated clients, or from any other client of httpx.
+"""Signed requests from the generated clients, or from any other httpx client.
 
     from sinchvoice_calling import Client
     from sinchvoice_calling.api.calls import calling_get_call_result
@@ -7,8 +7,8 @@
     with Client("https://calling.api.sinch.com", httpx_args={"auth": auth}) as client:
         call = calling_get_call_result.sync("4398599d1ba84ef3bde0a82dfb61abed", client=client)
 
-`VoiceClient` does not need it. It has what is missing here: retries, recovery from a wrong clock or
-another form of the URL, redirects, typed errors.
+`VoiceClient` does not need it. It adds retries, redirects, typed errors, and recovery from a wrong
+clock or another form of the URL.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class SignedAuth(httpx.Auth):
     """Signs each request as an application.
 
     Args:
-        credentials: key and secret of the application.
-        canonical_resource: which form of the URL is signed, see `CanonicalResource`.
+        credentials: Key and secret of the application.
+        canonical_resource: Form of the URL to sign, see `CanonicalResource`.
 
     Raises:
         ConfigurationError: `credentials` is something else.
@@ -56,7 +56,7 @@ class SignedAuth(httpx.Auth):
         self._form = CanonicalResource(canonical_resource)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the two headers of a signed request; httpx calls this."""
+        """Add the two headers of a signed request. httpx calls this."""
         headers = signing.signed_headers(
             self._credentials,
             method=request.method,

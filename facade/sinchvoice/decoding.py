@@ -1,8 +1,8 @@
-"""What the values in the server's JSON mean: every reading that is lenient, written once.
+"""Lenient readers for the values in the server's JSON.
 
-Each function takes any JSON value and gives None where it says nothing usable: one odd field
-must not lose the rest of a call. Numbers with a fraction arrive as `Decimal`, never as float; one
-that would fill the memory when it is written out stays the text that it was.
+Each function takes any JSON value and returns None for an unusable one: one odd field must not lose
+the rest of a call. Numbers with a fraction arrive as `Decimal`, never as float; a number that would
+fill the memory when written out stays text.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _TIMESTAMP = re.compile(
 )
 _WHOLE_DIGITS = 19
 _WHOLE = rf"-?[0-9]{{1,{_WHOLE_DIGITS}}}"
-# No bill is larger, or finer; a binary fraction that is written out exactly is that fine.
+# No bill is larger or finer; a binary fraction written out exactly needs that many places.
 _AMOUNT_DIGITS, _AMOUNT_PLACES = 30, 100
 _AMOUNT = rf"[+-]?[0-9]{{1,{_AMOUNT_DIGITS}}}(?:\.[0-9]{{1,{_AMOUNT_PLACES}}})?"
-_LONGEST_NUMBER = 1000  # characters, also when it is written out
+_LONGEST_NUMBER = 1000  # characters, also when written out
 
 
 def exact_json(content: bytes) -> Any:
     """Parse JSON with exact decimals.
 
     Raises:
-        ValueError: not JSON.
-        RecursionError: JSON that Python cannot hold.
+        ValueError: The content is not JSON.
+        RecursionError: The JSON is nested too deeply for Python.
     """
     text = content.decode(json.detect_encoding(content), "surrogatepass")
     return _EXACT.decode(text)
@@ -60,22 +60,22 @@ def json_object(content: bytes) -> dict[str, Any]:
     """Parse a JSON object with exact decimals.
 
     Raises:
-        ValueError: not JSON, or JSON that is not an object.
-        RecursionError: JSON that Python cannot hold.
+        ValueError: The content is not JSON, or not an object.
+        RecursionError: The JSON is nested too deeply for Python.
     """
     value = exact_json(content)
     if not isinstance(value, dict):
-        raise ValueError(f"a JSON object was expected, not {_kind(value)}")
+        raise ValueError(f"it is {_kind(value)}, not a JSON object")
     return value
 
 
 def text(value: object) -> str | None:
-    """A string that is not empty."""
+    """Return a string that is not empty."""
     return value if isinstance(value, str) and value else None
 
 
 def whole_number(value: object) -> int | None:
-    """An integer, also if it is written as text or with a fraction of zero."""
+    """Return an integer, also from text or a number with a zero fraction."""
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -90,29 +90,29 @@ def whole_number(value: object) -> int | None:
 
 
 def listed(value: object) -> list[Any]:
-    """A list, or the one thing that stands in place of it; nothing of null."""
+    """Return a list; any other value becomes its only item, null an empty list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 def number(value: object) -> int | Decimal | None:
-    """A number, as text or not: an integer if it is whole, otherwise exact."""
+    """Return a number, also from text: an integer if it is whole, otherwise an exact decimal."""
     whole = whole_number(value)
     return amount(value) if whole is None else whole
 
 
 def flag(value: object) -> bool | None:
-    """True or false, also if it is written as text."""
+    """Return a boolean, also from text."""
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
 
 
 def timestamp(value: object) -> datetime | None:
-    """An ISO 8601 time, in UTC; without a zone it is UTC, a date alone is its midnight.
+    """Return an ISO 8601 time in UTC. A time without a zone is UTC, a date alone its midnight.
 
-    Fractions finer than a microsecond are cut off. Seconds since 1970 are understood as well.
+    Fractions below a microsecond are cut off. Seconds since 1970 are accepted as well.
 
     Source: "Using REST" page (seven digits); the vendor's own test data (no zone); the vendor's
     Java SDK (seconds since 1970).
@@ -131,8 +131,8 @@ def timestamp(value: object) -> datetime | None:
 
 
 def http_date(value: str | None) -> float | None:
-    """The time in an HTTP header, in seconds since 1970."""
-    from email.utils import parsedate_to_datetime  # costs more than all of this module
+    """Return the time in an HTTP header, in seconds since 1970."""
+    from email.utils import parsedate_to_datetime  # costs more than the rest of this module
 
     try:
         moment = parsedate_to_datetime(value or "")
@@ -142,7 +142,7 @@ def http_date(value: str | None) -> float | None:
 
 
 def open_enum(kind: type[E], value: object) -> E | str | None:
-    """A member of `kind` in any case; text that is no member stays as it is."""
+    """Return a member of `kind`, ignoring case; other text stays unchanged."""
     if not isinstance(value, str) or not value:
         return None
     member: E | None = _folded(kind).get(value.casefold())
@@ -150,7 +150,7 @@ def open_enum(kind: type[E], value: object) -> E | str | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """An exact amount, as a number or as text: none that no bill can have."""
+    """Return an exact amount, also from text; None for an amount that no bill can have."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -165,7 +165,7 @@ def amount(value: object) -> Decimal | None:
 
 def _exact(text: str) -> Decimal | str:
     if len(text) <= _AMOUNT_DIGITS and "e" not in text and "E" not in text:
-        return Decimal(text)  # as nearly every number
+        return Decimal(text)  # the fast path for nearly every number
     if len(text) <= _LONGEST_NUMBER:
         try:
             value = Decimal(text)
@@ -177,7 +177,7 @@ def _exact(text: str) -> Decimal | str:
 
 
 def _fits(value: Decimal, digits: int, places: int) -> bool:
-    """Whether a number has no more digits before its point, and places after it."""
+    """Tell whether a number has at most so many digits before its point, and places after it."""
     exponent = value.as_tuple().exponent
     return isinstance(exponent, int) and exponent >= -places and value.adjusted() < digits
 
@@ -188,7 +188,7 @@ def _folded(kind: type[E]) -> Mapping[str, E]:
 
 
 def refuse_constant(name: str) -> Any:
-    """For `parse_constant` of `json.loads`: NaN and the infinities are not JSON."""
+    """Refuse NaN and the infinities, which are not JSON: for `parse_constant` of `json.loads`."""
     raise ValueError(f"{name} is not JSON")
 
 

@@ -4,10 +4,10 @@
     ├── ConfigurationError            a setting of the client is wrong (also a ValueError)
     ├── InvalidRequest                refused before anything was sent (also a ValueError)
     ├── EventLoopError                an async client in another event loop (also a RuntimeError)
-    ├── CdrError                      a call detail record, or a file of them, cannot be read
+    ├── CdrError                      an unreadable call detail record, or file of them
     │   └── ArchiveInUse                  another process has the archive open
-    ├── CallbackRefused               a callback is not genuine, or cannot be read
-    └── ApiError                      a request that was sent, or tried, went wrong
+    ├── CallbackRefused               a callback is not genuine, or is unreadable
+    └── ApiError                      a request that was sent, or tried, failed
         ├── ApiConnectionError        no response
         │   └── ApiTimeoutError       … within the timeout or the deadline
         ├── ApiStatusError            a response that is not a success
@@ -22,9 +22,9 @@
         │   └── ServerError               5xx
         └── UnexpectedResponse        a success that cannot be understood
 
-Every ApiError says in `may_have_executed` whether the server may have acted on the request.
-What to do about an error is in its `remedy`, apart from what is wrong: `str()` puts both together,
-and the command line words the second in its own way.
+`ApiError.may_have_executed` tells whether the server may have acted on the request. An error keeps
+its `remedy` apart from its `message`: `str()` joins them, and the command line words remedies its
+own way.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ __all__ = [
 
 
 class Remedy(str):
-    """A remedy that names parts of this library, for which another surface has other words.
+    """A remedy with names of this library, which another surface replaces by its own.
 
         Remedy("give {layout}", layout="layout=")
 
@@ -88,7 +88,7 @@ class Remedy(str):
         return remedy
 
     def worded(self, names: Mapping[str, str]) -> str:
-        """The same with other names."""
+        """Return the remedy with other names."""
         return _filled(self._template, names)
 
 
@@ -97,7 +97,7 @@ def _filled(template: str, names: Mapping[str, str]) -> str:
 
 
 class _Masking(reprlib.Repr):
-    """Shows values in errors: cut where they are long, and without the credentials of a storage."""
+    """Shows values in errors: long ones shortened, and without the credentials of a storage."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class _Masking(reprlib.Repr):
         )
 
 
-#: A value as messages show it.
+#: Format a value for a message.
 shown = _Masking().repr
 
 
@@ -136,10 +136,10 @@ class SinchVoiceError(Exception):
     """The base of everything sinchvoice raises on purpose.
 
     Attributes:
-        message: what is wrong. If it is not given, parameter and value say it.
-        parameter: name of the argument or setting that is wrong; None if it is not a single one.
-        value: what was given for it; None if nothing was, or if it may be a secret.
-        remedy: what to do about it; None if there is no more to say. `str()` adds it.
+        message: The problem; made from `parameter` and `value` if not given.
+        parameter: Name of the wrong argument or setting; None if it is not a single one.
+        value: The value given for it; None if there was none, or if it may be a secret.
+        remedy: How to correct it; None if there is no more to say. `str()` adds it.
     """
 
     message: str
@@ -164,10 +164,10 @@ class SinchVoiceError(Exception):
         return self._text(self.remedy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the error as JSON has it: the keys are there whatever is known.
+        """Return the error as JSON; every key is always present.
 
-        docs/cli.md describes them, under "JSON of errors". `message` says what is wrong, `hint`
-        what to do about it; the command line words both in its own way.
+        docs/cli.md describes the keys, under "JSON of errors". `message` is the problem, `hint` the
+        remedy; the command line words both its own way.
         """
         hints = [*getattr(self, "__notes__", ()), *([self.remedy] if self.remedy else [])]
         return {
@@ -186,23 +186,23 @@ class SinchVoiceError(Exception):
 
 
 class ConfigurationError(SinchVoiceError, ValueError):
-    """A setting of the client is missing or wrong; the message names it and the remedy."""
+    """A setting of the client is missing or wrong; the text names it and the remedy."""
 
 
 class InvalidRequest(SinchVoiceError, ValueError):
-    """An argument was refused before anything was sent; the message names it and the remedy."""
+    """An argument was refused before anything was sent; the text names it and the remedy."""
 
 
 class EventLoopError(SinchVoiceError, RuntimeError):
-    """An AsyncVoiceClient was used in another event loop than its own; nothing was sent."""
+    """An AsyncVoiceClient was used outside its own event loop; nothing was sent."""
 
 
 class RequestWarning(UserWarning):
-    """A request that is sent as it is asked for, and will hardly do what is meant."""
+    """A request is sent unchanged, but will hardly do what is meant."""
 
 
 class RejectCause(StrEnum):
-    """Why a record was rejected. Later versions may know more causes."""
+    """Why a record was rejected. Later versions may add causes."""
 
     QUOTE = "quote"
     COLUMNS = "columns"
@@ -220,23 +220,23 @@ class RejectCause(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Reject:
-    """A record that could not be read, where it is, and why.
+    """A record that could not be read, its place, and the cause.
 
     Attributes:
-        file: as it was named; a member of an archive is `archive.zip!member`.
-        line: on which it begins, counted from 1 as an editor does.
-        offset: bytes before it, in the file as it is when unpacked: `seek(offset)` goes to it.
-        record: which record of the file it is, from 1; headers and blank lines do not count.
-        layout: the layout that was expected. Of a header row that cannot be read, and after one,
-            the one that its names tell, or else that of the records before it.
-        column: the column that is wrong, as the header names it; None if it is the whole record.
-        value: the text in that column, whole; None if it is the whole record.
-        cause: why, to decide by.
-        message: why, to read.
-        raw: the bytes of the record as they are in the file, without the end of its last line.
-        size: how many bytes it has: more than `raw` only if it is too large to be kept.
-        header: the names of the columns, in the order of the file; for `cause` HEADER, what stands
-            in the row that cannot be read.
+        file: File as it was named; a member of an archive is `archive.zip!member`.
+        line: First line of the record, counted from 1 as an editor does.
+        offset: Bytes before the record in the unpacked file: `seek(offset)` goes to it.
+        record: Number of the record in the file, from 1; headers and blank lines do not count.
+        layout: The expected layout. For an unreadable header row and the records after it: the
+            layout that the names tell, or else the layout of the records before it.
+        column: The wrong column, as the header names it; None if the whole record is wrong.
+        value: The whole text in that column; None if the whole record is wrong.
+        cause: The cause, for programs.
+        message: The cause, for people.
+        raw: Bytes of the record as in the file, without the end of its last line.
+        size: Number of its bytes: more than in `raw` only if the record is too large to keep.
+        header: Names of the columns, in the order of the file; for `cause` HEADER, the cells of the
+            unreadable row.
     """
 
     file: str
@@ -254,7 +254,7 @@ class Reject:
 
     @property
     def text(self) -> str:
-        """`raw` as text; bytes that are not UTF-8 are written as `\\xe9`."""
+        """Return `raw` as text; bytes that are not UTF-8 are written as `\\xe9`."""
         return self.raw.decode("utf-8", "backslashreplace")
 
     def __str__(self) -> str:
@@ -262,13 +262,13 @@ class Reject:
 
 
 class CdrError(SinchVoiceError):
-    """A file of call detail records that cannot be read, or a record that was rejected.
+    """A file of call detail records cannot be read, or a record was rejected.
 
     Attributes:
-        message: what is wrong.
-        file: which file, as it was named; empty if there is none.
-        line: where in the file, counted from 1; None if it is not about a line.
-        reject: the record that was rejected; None if it is the whole file.
+        message: The problem.
+        file: File as it was named; empty without a file.
+        line: Line in the file, counted from 1; None if no line is meant.
+        reject: The rejected record; None if the whole file is meant.
     """
 
     file: str
@@ -300,18 +300,18 @@ class CdrError(SinchVoiceError):
 class ArchiveInUse(CdrError):
     """Another process has the archive open, and did not close it within `wait` seconds.
 
-    Asking again later, or with a longer `wait`, may do.
+    Try again later, or with a longer `wait`.
     """
 
 
 class CallbackRefused(SinchVoiceError):
-    """A request at a callback URL that is not genuine, or cannot be read.
+    """A request to a callback URL is not genuine, or cannot be read.
 
     Answer it with `status_code` and no body: the sender need not know the reason.
 
     Attributes:
-        message: what is wrong.
-        reason: a member of `signing.Refusal` or of `callbacks.BodyRefusal`, to decide by.
+        message: The problem.
+        reason: A member of `signing.Refusal` or `callbacks.BodyRefusal`, for programs.
         status_code: HTTP status to answer with: 401, 413 if the body is too large, 400 if it
             cannot be read.
     """
@@ -335,19 +335,18 @@ class CallbackRefused(SinchVoiceError):
 
 @attrs.define(eq=False, slots=False)
 class ApiError(SinchVoiceError):
-    """A call of the API that went wrong.
+    """An API call failed.
 
     Attributes:
-        message: what went wrong, without the circumstances that `str()` adds.
-        operation: which operation, for example `calls.get`.
+        message: The problem, without the circumstances that `str()` adds.
+        operation: Name of the operation, for example `calls.get`.
         method: HTTP method.
-        path: path of the URL, as it travelled.
-        attempts: HTTP requests that were tried, recoveries and redirects included.
-        may_have_executed: False only if it is certain that the server did not act on any of
-            the requests: then, and only then, sending again cannot do the thing twice.
-        gave_up: why there was no further attempt, though it would have been safe; empty if that
-            is not so.
-        remedy: what to do about it, where that is known.
+        path: Path of the URL, as sent.
+        attempts: HTTP requests tried, including recoveries and redirects.
+        may_have_executed: False only if the server certainly acted on none of the requests: then,
+            and only then, sending again cannot do anything twice.
+        gave_up: Why there was no retry although it was safe; empty otherwise.
+        remedy: How to correct it; None if unknown.
     """
 
     message: str
@@ -363,7 +362,7 @@ class ApiError(SinchVoiceError):
         circumstances = [f"{self.attempts} attempt{'' if self.attempts == 1 else 's'}"]
         if self.gave_up:
             circumstances.append(self.gave_up)
-        if self.method not in ("GET", "HEAD"):  # reading does nothing that could be done twice
+        if self.method not in ("GET", "HEAD"):  # reading twice does no harm
             executed = "may have acted" if self.may_have_executed else "did not act"
             circumstances.append(f"the server {executed} on it")
         hint = f". Hint: {remedy}" if remedy else ""
@@ -386,16 +385,15 @@ class ApiTimeoutError(ApiConnectionError):
 
 @attrs.define(eq=False, slots=False)
 class ApiStatusError(ApiError):
-    """The server answered with something that is not a success.
+    """The server's answer is not a success.
 
     Attributes:
-        message: what the server said; empty if it said nothing that can be read.
+        message: The server's message; empty without a readable one.
         status_code: HTTP status.
-        error_code: the vendor's five-digit code, a number whatever the response had; None if
-            there was none.
-        reference: the vendor's id of this error, for a support case; None if there was none.
-        retry_after: seconds the server asked to wait; None if it did not ask, or not in a way
-            that can be read.
+        error_code: The vendor's five-digit code, always as a number; None without one.
+        reference: The vendor's id of this error, for a support case; None without one.
+        retry_after: Seconds the server asked to wait; None if it did not ask, or not in a
+            readable way.
     """
 
     status_code: int = 0
@@ -404,7 +402,7 @@ class ApiStatusError(ApiError):
     retry_after: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.retry_after, int | float):  # there was one that cannot be read
+        if not isinstance(self.retry_after, int | float):  # there was an unreadable one
             self.retry_after = None
         if self.error_code == 40400 or (self.status_code == 404 and _ROOM in self.path):
             self.remedy = _not_found_remedy(self.method, self.path)
@@ -415,7 +413,7 @@ class ApiStatusError(ApiError):
 
     @property
     def hint(self) -> str | None:
-        """The remedy by its older name."""
+        """Return the remedy, under its older name."""
         return self.remedy
 
     def _summary(self) -> str:
@@ -441,7 +439,7 @@ class UnexpectedResponse(ApiError):
 
     Attributes:
         status_code: HTTP status.
-        body: the first 2,000 bytes of the content as received.
+        body: The first 2,000 bytes of the content, as received.
     """
 
     status_code: int = 0
@@ -456,11 +454,11 @@ class BadRequestError(ApiStatusError):
 
 
 class AuthenticationError(ApiStatusError):
-    """HTTP 401: key, secret, signature or timestamp was refused."""
+    """HTTP 401: the key, secret, signature or timestamp was refused."""
 
 
 class InsufficientCreditError(ApiStatusError):
-    """HTTP 402: the account has not enough credit."""
+    """HTTP 402: the account does not have enough credit."""
 
 
 class PermissionDeniedError(ApiStatusError):
@@ -472,15 +470,15 @@ class NotFoundError(ApiStatusError):
 
 
 class ConflictError(ApiStatusError):
-    """HTTP 409: the state of the resource does not allow it."""
+    """HTTP 409: the state of the resource does not allow the request."""
 
 
 class UnprocessableError(ApiStatusError):
-    """HTTP 422: understood, but cannot be processed."""
+    """HTTP 422: the request was understood, but cannot be processed."""
 
 
 class RateLimitError(ApiStatusError):
-    """HTTP 429: too many requests, or too many calls, for now."""
+    """HTTP 429: too many requests or calls for now."""
 
 
 class ServerError(ApiStatusError):
@@ -502,19 +500,19 @@ _BY_STATUS: Mapping[int, type[ApiStatusError]] = {
 _CODE_REMEDIES: Mapping[int, str] = {
     40101: "check this machine's clock, and that no proxy removes the x-timestamp header.",
     40102: Remedy(
-        "compare the secret with the dashboard; if it is right, the server signs another form "
+        "compare the secret with the dashboard; if it is correct, the server signs another form "
         "of the URL: set {canonical_resource}, or use {basic_auth}.",
         canonical_resource="canonical_resource",
         basic_auth="auth='basic'",
     ),
     40105: "the signature is too old when it arrives: check this machine's clock.",
-    40107: "the application key is not known here: check the key and the region.",
+    40107: "the server does not know the application key: check the key and the region.",
     40108: "key and secret do not belong together: copy both again from the dashboard.",
-    42900: "the capacity of the account is used up: send fewer requests at a time.",
+    42900: "the account is at its capacity: send fewer requests at a time.",
 }
 _STATUS_REMEDIES: Mapping[int, str] = {
     401: "check key, secret and region.",
-    429: "send fewer requests; retry_after says how long to wait, if the server said so.",
+    429: "send fewer requests; retry_after has the seconds to wait, if the server named them.",
 }
 
 
@@ -524,24 +522,24 @@ _ROOM = "/conferences/id/"
 def _not_found_remedy(method: str, path: str) -> str | None:
     if _ROOM in path:
         return (
-            "check the id; a conference that everybody has left is unknown, and conferences are "
-            "regional: ask in the region in which it was made."
+            "check the id; an empty conference is unknown, and conferences are regional: use the "
+            "region where it was created."
         )
-    region = "a call is known in its region only, which its callResourceUrl names."
+    region = "only the call's own region knows it: its callResourceUrl names the region."
     if "/calls/id/" in path:
         over = "the call may be over: look with {get_call}; " if method == "PATCH" else ""
         return Remedy(f"check the id; {over}{region}", get_call="calls.get")
     if "/counters/" in path or "/services/" in path:
-        return "check the name; Sinch's support sets up which ones there are."
+        return "check the name; Sinch support sets up counters and services."
     return None
 
 
-# What this package consists of, and what attrs writes for it.
+# File names of this package's code, and of the code that attrs generates for it.
 _OURS = (__file__.removesuffix("errors.py"), "<attrs generated")
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn at the line outside of this package that led here."""
+    """Warn at the line outside this package that led here."""
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_code.co_filename.startswith(_OURS):
         level, frame = level + 1, frame.f_back
@@ -549,12 +547,12 @@ def warn(message: str, category: type[Warning]) -> None:
 
 
 def message_of(error: SinchVoiceError, remedy: str | None = None) -> str:
-    """What `str(error)` says, with another remedy, or with none."""
+    """Return the text of an error with another remedy, or with none."""
     return error._text(remedy)
 
 
 class ErrorBody(NamedTuple):
-    """What the content of an error response says; every part may be missing."""
+    """Content of an error response; every part may be missing."""
 
     error_code: int | None = None
     message: str = ""
@@ -562,10 +560,10 @@ class ErrorBody(NamedTuple):
 
 
 def read_error_body(content: bytes) -> ErrorBody:
-    """Read an error body in any of the published shapes; what cannot be read is left out.
+    """Read an error body in any of the published shapes; leave unreadable parts out.
 
-    The code comes as a number or as text, under `errorCode` or `code`, and the whole may be
-    wrapped in `{"error": …}` or `{"response": {"error": …}}`.
+    The code is a number or text, under `errorCode` or `code`. The whole may be wrapped in
+    `{"error": …}` or `{"response": {"error": …}}`.
 
     Source: the error object of the Voice API 1.0.1 and 1.0.0 specifications and the older
     "Using REST" page, which disagree.
@@ -589,18 +587,18 @@ def read_error_body(content: bytes) -> ErrorBody:
 
 
 def error_class(status_code: int) -> type[ApiStatusError]:
-    """The class of the exception for a status that is not a success."""
+    """Return the exception class for a status that is not a success."""
     if 500 <= status_code <= 599:
         return ServerError
     return _BY_STATUS.get(status_code, ApiStatusError)
 
 
 def printable(text: str, limit: int = 500) -> str:
-    """Return the text of a stranger, safe to print: control characters escaped.
+    """Return untrusted text, safe to print: control characters escaped.
 
     Args:
         text: Any text.
-        limit: Characters after which it is cut.
+        limit: Characters before the text is cut.
     """
     shown = text if len(text) <= limit else text[:limit] + "…"
     if shown.isprintable():

@@ -1,9 +1,9 @@
-"""The two drivers of a flow, and what the clients share: connections, and what was learnt.
+"""The two drivers of a flow, which own the connections and the learned facts of a client.
 
     Calls, Reports → Operation → Exchange.run → Flow → engine
 
-A driver does what a flow says, one step after the other: send, or sleep. All decisions are the
-flow's; all sockets are the engine's, which is imported when the first client is made.
+A driver takes a flow's steps one by one: it sends, or it sleeps. The flow makes all decisions; the
+engine has all sockets and is imported when the first client is made.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ W = TypeVar("W", _Wire, _AsyncWire)
 
 
 class _Exchange(Generic[W]):
-    """What both drivers are made of; clients derived from each other share all but the settings."""
+    """The common part of both drivers; derived clients share all of it but the settings."""
 
     def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
         self.settings = settings
@@ -61,26 +61,28 @@ class _Exchange(Generic[W]):
     def _connect(settings: Settings) -> W: ...
 
     def with_settings(self, settings: Settings) -> Self:
-        """A copy with other settings, which shares connections and what was learnt."""
+        """Return a copy with other settings that shares connections and learned facts."""
         copy = object.__new__(type(self))
         vars(copy).update(vars(self), settings=settings, _headers=_headers(settings))
         return copy
 
     def _steps(self, operation: Operation[T]) -> Steps[T]:
-        """The steps of a call.
+        """Return the steps of a call.
 
         Raises:
-            InvalidRequest: the client is closed.
+            InvalidRequest: The client is closed.
         """
         if self._wire.is_closed:
-            raise InvalidRequest(f"{operation.name}: this client is closed; make a new one")
+            raise InvalidRequest(
+                f"{operation.name}: this client is closed", remedy="make a new one"
+            )
         return Flow(
             operation, self.settings, self._headers, self._learned, self._timing, self._tracer
         ).run()
 
 
 class Exchange(_Exchange[_Wire]):
-    """Runs operations, blocking. Threads may share it, and so may both sides of a fork."""
+    """Runs operations, blocking. Threads may share it, and so may both processes of a fork."""
 
     @staticmethod
     def _connect(settings: Settings) -> _Wire:
@@ -94,11 +96,11 @@ class Exchange(_Exchange[_Wire]):
         return Connections(Plan(settings))
 
     def run(self, operation: Operation[T]) -> T:
-        """Send, try again where that is safe, and give the result.
+        """Send, retry where that is safe, and return the result.
 
         Raises:
-            InvalidRequest: the client is closed, or what is asked makes no sense.
-            ApiError: it went wrong.
+            InvalidRequest: The client is closed, or the request makes no sense.
+            ApiError: The call failed.
         """
         wire, steps = self._wire, self._steps(operation)
         try:
@@ -137,10 +139,10 @@ class AsyncExchange(_Exchange[_AsyncWire]):
         return AsyncConnections(Plan(settings))
 
     async def run(self, operation: Operation[T]) -> T:
-        """As `Exchange.run`.
+        """Do the same as `Exchange.run`.
 
         Raises:
-            EventLoopError: the connections belong to another event loop.
+            EventLoopError: The connections belong to another event loop.
         """
         wire, steps = self._wire, self._steps(operation)
         wire.check_loop()
@@ -166,7 +168,7 @@ class AsyncExchange(_Exchange[_AsyncWire]):
 
 
 def _headers(settings: Settings) -> Headers:
-    """What every request carries."""
+    """Return the headers of every request."""
     agent = f"sinchvoice/{__version__} python/{sys.version.split()[0]}"
     if settings.user_agent_suffix:
         agent = f"{agent} {settings.user_agent_suffix}"

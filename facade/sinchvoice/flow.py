@@ -1,10 +1,10 @@
-"""One call of the API without any I/O: what to send, what answers mean, whether to try again.
+"""One API call without any I/O: requests, the meaning of answers, retries.
 
     declaration (Route) → Operation → Flow.run → a driver of `exchange` → an engine
 
-`Flow.run` is a generator. It yields a `Send` and gets the `Answer`, or has a `NoAnswer` thrown into
-it; or it yields a `Wait`. What it returns is the result, what it raises an `ApiError`. Signing,
-redirects, recovery from 401, retries and errors exist once, in here, for both drivers.
+`Flow.run` is a generator. It yields a `Send` and receives the `Answer`, or a `NoAnswer` is thrown
+into it; or it yields a `Wait`. It returns the result or raises an `ApiError`. Signing, redirects,
+recovery from 401, retries and errors are here, once, for both drivers.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ T = TypeVar("T")
 E = TypeVar("E", bound=ApiError)
 
 _logger = logging.getLogger("sinchvoice")
-# URLs have phone numbers in them: this one is silent until its own level is set.
+# URLs contain phone numbers: this logger is silent until its own level is set.
 _request_logger = logging.getLogger("sinchvoice.requests")
 _MAX_REDIRECTS = 3
-_MAX_FORMS = 3  # of the canonical resource, tried per request
-_MAX_SKEW = 86_400.0  # seconds: no clock is wrong by more and worth believing
+_MAX_FORMS = 3  # forms of the canonical resource tried per request
+_MAX_SKEW = 86_400.0  # seconds: a clock that differs by more is not believed
 _MAX_TARGET = 2**16  # characters
 _LITERAL = (("%2B", "+"), ("%40", "@"), ("%3A", ":"), ("%2C", ","))
-_UNREADABLE = (  # what the generated code and the converters raise on content they cannot read
+_UNREADABLE = (  # raised by the generated code and the converters on unreadable content
     ValueError,
     TypeError,
     LookupError,
@@ -76,7 +76,7 @@ _UNREADABLE = (  # what the generated code and the converters raise on content t
 )
 
 
-# --- what is asked ------------------------------------------------------------------------------
+# --- Operations and requests ---------------------------------------------------------------------
 
 
 class Outgoing(NamedTuple):
@@ -84,10 +84,10 @@ class Outgoing(NamedTuple):
 
     Attributes:
         method: HTTP method.
-        target: path below the base URL, and query, escaped as they travel.
-        content_type: of the body; empty without one.
-        body: the bytes of the content.
-        template: the path without what is particular, for traces; empty if that is not known.
+        target: Path below the base URL, and query, escaped as sent.
+        content_type: Content-Type of the body; empty without a body.
+        body: Bytes of the content.
+        template: Path with placeholders, for traces; empty if unknown.
     """
 
     method: str
@@ -98,20 +98,20 @@ class Outgoing(NamedTuple):
 
 
 class Operation(NamedTuple, Generic[T]):
-    """One call of the API: a value, to be run by either driver.
+    """One API call as a value, for either driver to run.
 
     Attributes:
-        name: how logs and errors call it.
-        api: which base URL it belongs to.
-        replayable: sending it twice does no harm.
-        has_content: whether a success has content that matters; if not, it is never decoded.
-        build: makes the request.
-        read: makes the result of a success, and may ask how the call went; a ValueError of it
-            says that the content makes no sense.
-        origin: where to send it in place of the base URL, if the caller gave a full URL.
-        headers: of this call alone.
-        deadline: seconds for this call, in place of the client's deadline; None for that.
-        replay_window, gone_is_done, patience, advice: as for `Route`.
+        name: Name in logs and errors.
+        api: API that it belongs to; selects the base URL.
+        replayable: Whether sending it twice does no harm.
+        has_content: Whether a success has content that matters; other content is never decoded.
+        build: Makes the request.
+        read: Makes the result of a success from the answer and, on request, from how the call
+            went. A ValueError means that the content makes no sense.
+        origin: Origin to use instead of the base URL's, if the caller gave a full URL.
+        headers: Headers of this call alone.
+        deadline: Seconds for this call; None for the client's deadline.
+        replay_window, gone_is_done, patience, advice: As for `Route`.
     """
 
     name: str
@@ -139,23 +139,23 @@ def declared(
     headers: Mapping[str, str] = MappingProxyType({}),
     deadline: float | None = None,
 ) -> Operation[T]:
-    """An operation that the specification has.
+    """Make an operation of the specification.
 
     Args:
-        route: its declaration.
-        arguments: for the generated function that builds its request.
-        convert: makes the result from the generated model and the JSON as received, with exact
-            decimals. The model has what is neither an object nor an array in the JSON.
-        name: of the method, if it is not the route's own.
-        origin, headers, deadline: as for `Operation`.
+        route: Declaration of the operation.
+        arguments: Arguments for the generated function that builds the request.
+        convert: Makes the result from the generated model and the JSON as received, with exact
+            decimals. The model lacks the JSON's objects and arrays.
+        name: Name of the method, if it differs from the route's.
+        origin, headers, deadline: As for `Operation`.
     """
 
     def read(answer: Answer, info: Callable[[], ResponseInfo]) -> T:
         if not route.has_content:
             return convert(None, {})
         raw = json_object(answer.content)
-        # The parts that are objects are read from the JSON, with exact decimals: to parse them here
-        # as well would cost as much as all the rest.
+        # `convert` reads objects and arrays from the JSON, with exact decimals: parsing them here
+        # as well would cost as much as everything else.
         plain = {name: value for name, value in raw.items() if type(value) not in (dict, list)}
         parsed = route.generated._parse_response(client=None, response=_Parsable(plain))
         return convert(parsed, raw)
@@ -178,10 +178,10 @@ def declared(
 
 
 def _built(route: Route, arguments: Mapping[str, Any]) -> Outgoing:
-    """The request as the generated code builds it, with the JSON serialized once."""
+    """Return the request as the generated code builds it, its JSON serialized once."""
     built = route.generated._get_kwargs(**arguments)
     target = built["url"]
-    # The generated code escapes what need not be: these travel as they are, and are signed so.
+    # The generated code escapes more than it must: these characters are sent and signed unescaped.
     for escape, character in _LITERAL:
         target = target.replace(escape, character)
     if built.get("params"):
@@ -192,16 +192,16 @@ def _built(route: Route, arguments: Mapping[str, Any]) -> Outgoing:
 
 
 def serialized(value: object) -> bytes:
-    """JSON as it is sent and signed."""
+    """Return JSON as it is sent and signed."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.encode("utf-8")
 
 
 class Body:
-    """A request body that the generated code sends as it is.
+    """A request body that the generated code sends unchanged.
 
     Args:
-        value: the JSON, without what is None.
+        value: JSON object; its members that are None are left out.
     """
 
     def __init__(self, value: Mapping[str, Any]) -> None:
@@ -212,7 +212,7 @@ class Body:
 
 
 class _Parsable:
-    """What the generated code looks at of a response, without parsing its JSON again."""
+    """A response as far as the generated code reads it, its JSON already parsed."""
 
     __slots__ = ("_value", "status_code")
 
@@ -225,43 +225,44 @@ class _Parsable:
 
 
 def path_segment(name: str, value: object) -> str:
-    """Check a value that becomes a segment of the path.
+    """Check and return a value that becomes a path segment.
 
     Raises:
-        InvalidRequest: it is empty, not text, or `.` or `..`, which would reach another route.
+        InvalidRequest: It is not text, is empty, has control characters, is not valid Unicode, or
+            is `.` or `..`, which would reach another route.
     """
-    remedy = "give a text"
+    remedy = "give text"
     if not isinstance(value, str):
         problem = f"is of type {type(value).__name__}"
     elif not value:
         problem = "is empty"
     elif re.search(r"[\x00-\x1f\x7f]", value):
-        problem, remedy = f"is {value!r}", "give a text without control characters"
+        problem, remedy = f"is {value!r}", "give text without control characters"
     elif value in (".", ".."):
         problem, remedy = f"is {value!r}, which would reach another URL", "give the id itself"
     elif re.search(r"[\ud800-\udfff]", value):
-        problem, remedy = f"{value!r} is not valid Unicode", "check where it comes from"
+        problem, remedy = f"{value!r} is not valid Unicode", "check its source"
     else:
         return value
     raise InvalidRequest(f"{name} {problem}", parameter=name, value=value, remedy=remedy)
 
 
 def split_url(url: str) -> tuple[Origin, str]:
-    """Split a full URL without query into its origin and its path, percent-escapes kept.
+    """Split a full URL without a query into origin and path; percent-escapes stay.
 
     Raises:
-        InvalidRequest: it is not such a URL.
+        InvalidRequest: It is not such a URL.
     """
     try:
         origin, target = parse(url)
     except ValueError as error:
-        raise InvalidRequest(f"{url!r} is not a URL to ask: {error}") from None
+        raise InvalidRequest(f"{url!r} cannot be requested: {error}") from None
     if "?" in target or url.endswith("?"):
-        raise InvalidRequest(f"{url!r} is not a plain URL: it needs a host and a path, and no more")
+        raise InvalidRequest(f"{url!r} has a query", remedy="give scheme, host and path only")
     return origin, target
 
 
-# --- what is remembered, and what is told -------------------------------------------------------
+# --- Timing, memory, response information --------------------------------------------------------
 
 
 def _random() -> float:
@@ -277,7 +278,7 @@ async def _sleep_async(seconds: float) -> None:
 
 
 class Timing(NamedTuple):
-    """The clocks, the sleeps and the dice, so that tests can hold them still."""
+    """Clocks, sleeps and randomness; tests replace them."""
 
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -287,7 +288,7 @@ class Timing(NamedTuple):
 
 
 class Learned:
-    """What the servers taught a client: shared by its threads, and by clients derived from it.
+    """Facts learned from the servers, shared by a client's threads and by clients derived from it.
 
     There is no lock: each access is one operation on a dict, and a fork in between loses nothing.
     """
@@ -299,19 +300,19 @@ class Learned:
 
 @attrs.frozen(kw_only=True)
 class ResponseInfo:
-    """How a call went, for metrics and logs of your own.
+    """How a call went, for your own metrics and logs.
 
-    Shown, it has no URL and no body in it; `headers` and `error` may have ids and numbers in them.
+    Its repr has no URL and no body; `headers` and `error` may contain ids and phone numbers.
 
     Attributes:
-        operation: which operation, for example `calls.get`.
+        operation: Name of the operation, for example `calls.get`.
         method: HTTP method.
-        host: host and port that were asked last.
-        status_code: HTTP status of the last answer; None if there was none.
-        headers: of the last answer, names in lower case; empty if there was none.
-        attempts: HTTP requests that were tried, recoveries and redirects included.
-        elapsed: seconds, retries and waits included.
-        error: what was raised; None after a success.
+        host: Host and port of the last request.
+        status_code: HTTP status of the last answer; None without an answer.
+        headers: Headers of the last answer, names in lower case; empty without an answer.
+        attempts: HTTP requests tried, including recoveries and redirects.
+        elapsed: Seconds, including retries and waits.
+        error: The error raised; None after a success.
     """
 
     operation: str
@@ -327,19 +328,19 @@ class ResponseInfo:
 Steps: TypeAlias = Generator["Send | Wait", "Answer | None", T]
 
 
-# --- one call on its way ------------------------------------------------------------------------
+# --- Flow of one call ----------------------------------------------------------------------------
 
 
 class Flow(Generic[T]):
-    """What has become of one operation so far, and what comes next.
+    """One call of an operation: its state so far and its next step.
 
     Args:
-        operation: what is asked.
-        settings: of the client.
-        headers: that every request carries.
-        learned: what the servers taught so far.
-        timing: clocks and dice.
-        tracer: makes spans; None without tracing.
+        operation: Operation to run.
+        settings: Settings of the client.
+        headers: Headers of every request.
+        learned: Facts learned from the servers so far.
+        timing: Clocks, sleeps and randomness.
+        tracer: Makes spans; None without tracing.
     """
 
     def __init__(
@@ -359,8 +360,8 @@ class Flow(Generic[T]):
         self._tracer = tracer
         self._span: Span | None = None
         self._deadline = settings.deadline if operation.deadline is None else operation.deadline
-        self._attempts = 0  # what a RetryPolicy counts
-        self._requests = 0  # recoveries and redirects included
+        self._attempts = 0  # as a RetryPolicy counts them
+        self._requests = 0  # including recoveries and redirects
         self._method = self._path = ""
         self._origin: Origin | None = None
         self._answer: Answer | None = None
@@ -371,10 +372,10 @@ class Flow(Generic[T]):
         self._outcome = "refused"
 
     def run(self) -> Steps[T]:
-        """Send, try again where that is safe, and return the result.
+        """Send, retry where that is safe, and return the result.
 
         Raises:
-            ApiError: there is none.
+            ApiError: The call failed.
         """
         error: BaseException | None = None
         try:
@@ -393,7 +394,7 @@ class Flow(Generic[T]):
                     return self._result(answer)
                 except ApiError as failure:
                     if self._is_done(failure):
-                        assert self._answer is not None  # noqa: S101 - it is the failure's
+                        assert self._answer is not None  # noqa: S101 - the 404 itself
                         return self._result(self._answer)
                     delay = self._delay_after(failure)
                 self._log_retry(delay)
@@ -403,43 +404,48 @@ class Flow(Generic[T]):
             raise
         finally:
             self._finish(error)
-            error = None  # with its traceback it would hold itself, and what its frames hold
+            error = None  # else error and traceback keep each other, and all variables, alive
 
     def _remaining(self) -> float | None:
-        """Seconds until the deadline; None without one."""
+        """Return the seconds until the deadline; None without one."""
         return None if self._deadline is None else self._left_of(self._deadline)
 
     def _left_of(self, seconds: float) -> float:
-        """How many of so many seconds since the start of the call are left."""
+        """Return how many of the given seconds since the start of the call are left."""
         return self._started + seconds - self._timing.monotonic()
 
-    # one attempt
+    # --- Attempts --------------------------------------------------------------------------------
 
     def _aim(self, outgoing: Outgoing) -> tuple[Origin, str]:
-        """Origin and whole target of the first request."""
+        """Return the origin and the whole target of the first request.
+
+        Raises:
+            InvalidRequest: The URL is too long, or credentials may not go there.
+        """
         self._method = outgoing.method
         base = self._settings.bases[self._operation.api]
         origin, target = base.origin, base.path + outgoing.target
         self._path = target.partition("?")[0]
         if len(target) > _MAX_TARGET:
             raise InvalidRequest(
-                f"{self._operation.name}: the URL is too long, {len(target)} characters"
+                f"{self._operation.name}: the URL has {len(target)} characters, more than "
+                f"{_MAX_TARGET}"
             )
         wanted = self._operation.origin
         if wanted is not None and wanted != origin:
             if not wanted.is_vendor:
                 raise InvalidRequest(
-                    f"{wanted} is not asked: credentials go to {base} and to https hosts under "
-                    ".sinch.com only"
+                    f"{wanted} is not allowed: credentials go only to {base} and to https hosts "
+                    "under .sinch.com"
                 )
             origin, target = wanted, outgoing.target
         return origin, target
 
     def _attempt(self, outgoing: Outgoing, origin: Origin, target: str) -> Steps[Answer]:
-        """Authorize and send until there is a success.
+        """Authorize and send, follow redirects, recover from 401, and return the success.
 
         Raises:
-            ApiError: there was none.
+            ApiError: There was none.
         """
         clock, learned = self._timing.clock, self._learned
         signs = self._settings.auth == Auth.SIGNED
@@ -476,10 +482,10 @@ class Flow(Generic[T]):
     def _exchange(
         self, outgoing: Outgoing, origin: Origin, target: str, form: CanonicalResource, now: float
     ) -> Steps[Answer]:
-        """Send one request.
+        """Send one request and return the answer.
 
         Raises:
-            ApiConnectionError: no answer came.
+            ApiConnectionError: No answer came.
         """
         remaining = self._remaining()
         self._origin, self._path = origin, target.partition("?")[0]
@@ -496,7 +502,7 @@ class Flow(Generic[T]):
         self._answer = None
         self._retry_after = None
         self._outcome = "cancelled"
-        # Its own level, not one that it inherits.
+        # Only the logger's own level counts, not an inherited one.
         if 0 < _request_logger.level <= logging.INFO:
             _request_logger.info("%s %s%s", outgoing.method, origin, target)
         failure = answer = None
@@ -520,14 +526,14 @@ class Flow(Generic[T]):
             if self._span is not None:
                 self._span.attempt(self._requests, None)
             raise self._no_response(failure) from failure.__cause__
-        assert answer is not None  # noqa: S101 - what a driver sends after a Send
+        assert answer is not None  # noqa: S101 - a driver answers each Send
         self._answer = answer
         if self._span is not None:
             self._span.attempt(self._requests, answer.status)
         return answer
 
     def _forms(self, origin: Origin, target: str) -> list[CanonicalResource]:
-        """What to sign of a target: the forms that differ, the best first."""
+        """Return the forms of a target to sign, those that differ, the best first."""
         fixed = self._settings.canonical_resource
         if fixed is not None:
             return [fixed]
@@ -541,7 +547,7 @@ class Flow(Generic[T]):
     def _authorization(
         self, outgoing: Outgoing, target: str, form: CanonicalResource, now: float
     ) -> Headers:
-        """The headers of one request that say what is in it, and prove who sends it."""
+        """Return the headers that describe the content of a request and authenticate it."""
         settings, content_type = self._settings, outgoing.content_type
         headers = [(b"Content-Type", content_type.encode("ascii"))] if content_type else []
         if settings.auth == Auth.BASIC:
@@ -566,13 +572,17 @@ class Flow(Generic[T]):
     def _redirected(
         self, answer: Answer, error: ApiStatusError, origin: Origin, target: str, count: int
     ) -> tuple[Origin, str]:
-        """The place the server names, if the credentials may go there."""
+        """Return the origin and target of a redirect.
+
+        Raises:
+            ApiStatusError: They are missing or wrong, or credentials may not go there.
+        """
         location = answer.header("Location")
         if not location:
-            error.message = "a redirect that does not say where to"
+            error.message = "a redirect without a Location header"
             raise error
         if count > _MAX_REDIRECTS:
-            error.message = f"more than {_MAX_REDIRECTS} redirects, the last one to {location!r}"
+            error.message = f"more than {_MAX_REDIRECTS} redirects, the last to {location!r}"
             raise error
         try:
             there, path = join(origin, target, location)
@@ -581,18 +591,18 @@ class Flow(Generic[T]):
             raise error from None
         if not (there.is_vendor or (there.is_loopback and origin.is_loopback)):
             error.message = (
-                f"a redirect to {location!r} is not followed: credentials go to https hosts under "
-                ".sinch.com only, or from loopback to loopback"
+                f"a redirect to {location!r} is not followed: credentials go only to https hosts "
+                "under .sinch.com, or from loopback to loopback"
             )
             raise error
         return there, path
 
     def _agree(self, origin: Origin, skew: float) -> None:
-        """Remember the difference of clocks with which a request was accepted, and tell."""
+        """Remember the clock difference of an accepted request, and log it."""
         self._learned.skews[origin] = skew
         if abs(skew) < 2.0:
             _logger.info(
-                "this machine's clock agrees with that of %s again: signing with its own time",
+                "this machine's clock agrees with that of %s again: signing with local time",
                 origin.host,
             )
         else:
@@ -603,13 +613,13 @@ class Flow(Generic[T]):
                 origin.host,
             )
 
-    # how it ends
+    # --- Results and errors ----------------------------------------------------------------------
 
     def _result(self, answer: Answer) -> T:
-        """The operation's result.
+        """Return the operation's result.
 
         Raises:
-            UnexpectedResponse: the content makes no sense.
+            UnexpectedResponse: The content makes no sense.
         """
         self._outcome = f"HTTP {answer.status}"
         operation = self._operation
@@ -622,7 +632,7 @@ class Flow(Generic[T]):
         except _UNREADABLE as error:
             self._may_have_executed = True
             reason = str(error) if isinstance(error, ValueError) else repr(error)
-            kind = answer.header("Content-Type") or "of no type"
+            kind = answer.header("Content-Type") or "no Content-Type"
             raise self._error(
                 UnexpectedResponse,
                 f"its content ({kind}) cannot be understood: {reason}",
@@ -631,7 +641,7 @@ class Flow(Generic[T]):
             ) from error
 
     def _is_done(self, error: ApiError) -> bool:
-        """Whether a failure says that an earlier attempt worked."""
+        """Tell whether a failure means that an earlier attempt succeeded."""
         return (
             self._operation.gone_is_done
             and self._may_have_executed
@@ -639,7 +649,11 @@ class Flow(Generic[T]):
         )
 
     def _delay_after(self, error: ApiError) -> float:
-        """Seconds to wait before another attempt; raises the error if there is none."""
+        """Return the seconds to wait before another attempt.
+
+        Raises:
+            ApiError: The given error, if there is no other attempt.
+        """
         self._outcome = _summary(error)
         if isinstance(error, UnexpectedResponse) or self._is_over:
             raise error
@@ -655,7 +669,7 @@ class Flow(Generic[T]):
         if window is not None and self._may_have_executed:
             left = self._left_of(window)
             if remaining is None or left < remaining:
-                remaining, limit = left, f"the limit of {window:g} s for repeating it"
+                remaining, limit = left, f"the limit of {window:g} s on repeats"
         delay = policy.delay(self._attempts, failure, remaining, self._timing.random)
         if delay is not None:
             return delay
@@ -664,11 +678,11 @@ class Flow(Generic[T]):
         raise error
 
     def _status_error(self, answer: Answer, received: float) -> ApiStatusError:
-        """The error for an answer that is not a success."""
+        """Return the error for an answer that is not a success."""
         code = answer.status
         self._may_have_executed |= not (400 <= code <= 499 or code in (307, 308))
         body = read_error_body(answer.content)
-        # A time to come back at is by the server's clock, which may not be ours.
+        # A date in Retry-After is by the server's clock, which may differ from ours.
         now = http_date(answer.header("Date")) or received
         self._retry_after = retry_after_seconds(answer.values("Retry-After"), now)
         error = self._error(
@@ -702,7 +716,7 @@ class Flow(Generic[T]):
         return self._error(kind, f"{what}: {failure.reason}")
 
     def _error(self, kind: type[E], message: str, **facts: Any) -> E:
-        """An error with the circumstances of this call."""
+        """Return an error with the circumstances of this call."""
         error = kind(
             message,
             operation=self._operation.name,
@@ -716,7 +730,7 @@ class Flow(Generic[T]):
             error.remedy = self._operation.advice
         return error
 
-    # what is told of it
+    # --- Logs, traces and the hook ---------------------------------------------------------------
 
     def _info(self, error: ApiError | None = None) -> ResponseInfo:
         answer = self._answer
@@ -736,7 +750,7 @@ class Flow(Generic[T]):
         )
 
     def _finish(self, error: BaseException | None) -> None:
-        """Tell the log, the trace and the user's hook how it went."""
+        """Report the outcome to the trace, the log and the user's hook."""
         if self._span is not None:
             self._span.finish(error)
         if _logger.isEnabledFor(logging.INFO):
@@ -754,7 +768,7 @@ class Flow(Generic[T]):
         if hook is not None and (error is None or isinstance(error, ApiError)):
             try:
                 hook(self._info(error))
-            except Exception:  # a foreign callback: what it does wrong is not the call's fault
+            except Exception:  # a fault in a user's callback must not fail the call
                 _logger.exception("on_response failed after %s", self._operation.name)
 
     def _log_retry(self, delay: float) -> None:
@@ -768,7 +782,7 @@ class Flow(Generic[T]):
             )
 
     def _facts(self, **more: float) -> dict[str, object]:
-        """Fields of a log record."""
+        """Return the extra fields of a log record."""
         return {
             "operation": self._operation.name,
             "status": None if self._answer is None else self._answer.status,
@@ -778,7 +792,7 @@ class Flow(Generic[T]):
 
 
 def _summary(error: ApiError) -> str:
-    """What happened, without ids, names and numbers."""
+    """Describe an error without ids, names and phone numbers."""
     if not isinstance(error, ApiStatusError):
         return type(error).__name__
     code = "" if error.error_code is None else f", code {error.error_code}"
@@ -786,6 +800,6 @@ def _summary(error: ApiError) -> str:
 
 
 def _skew(answer: Answer, now: float) -> float | None:
-    """Seconds by which the server's clock is ahead of ours; None if it tells no sane time."""
+    """Return the seconds by which the server's clock is ahead; None without a plausible time."""
     theirs = http_date(answer.header("Date"))
     return theirs - now if theirs is not None and abs(theirs - now) <= _MAX_SKEW else None

@@ -1,4 +1,4 @@
-"""What must not be shown, wrapped so that nothing shows it by accident."""
+"""A wrapper for secrets, which keeps them from being shown by accident."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Hidden(Generic[T_co]):
-    """Something that no repr, pickle or traceback with local variables shows."""
+    """A value that no repr, pickle or traceback with local variables shows."""
 
     __slots__ = ("_content",)
 
@@ -18,7 +18,7 @@ class Hidden(Generic[T_co]):
         self._content = content
 
     def reveal(self) -> T_co:
-        """The content. Use it in an expression: a variable would be shown with its frame."""
+        """Return the content. Use it within an expression: tracebacks may show variables."""
         return self._content
 
     def __repr__(self) -> str:
@@ -31,4 +31,4 @@ class Hidden(Generic[T_co]):
         return hash(self._content)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("what is hidden is not pickled")
+        raise TypeError("a Hidden cannot be pickled")

@@ -1,8 +1,8 @@
-"""Which proxy a request goes through: `proxy=`, or the environment as it was for a new client.
+"""The proxy of a request: from `proxy=`, or from the environment when the client was made.
 
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY mean what they mean to `urllib.request.getproxies`,
-and on macOS and Windows the settings of the system count as well. NO_PROXY is matched here, because
-the standard library knows neither networks (`10.0.0.0/8`, `fd00::/8`) nor patterns
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY have their meaning in `urllib.request.getproxies`;
+on macOS and Windows the system settings count as well. NO_PROXY is matched here, because the
+standard library supports neither networks (`10.0.0.0/8`, `fd00::/8`) nor patterns
 (`*.example.com`).
 """
 
@@ -19,21 +19,19 @@ from urllib.parse import unquote, urlsplit
 
 from .errors import ConfigurationError
 from .hidden import Hidden
-from .urls import Origin
+from .urls import PORTS, Origin
 from .urls import host as read_host
 from .urls import port as read_port
 
 __all__ = ["Proxies", "Proxy"]
 
-_PORTS = {"http": 80, "https": 443}
-
 
 class Proxy:
-    """A proxy to send requests through.
+    """A proxy for requests.
 
     Attributes:
-        origin: where it is.
-        authorization: value of the Proxy-Authorization header; None without credentials.
+        origin: Origin of the proxy.
+        authorization: Value of the Proxy-Authorization header; None without credentials.
     """
 
     __slots__ = ("authorization", "origin")
@@ -50,10 +48,10 @@ class Proxies:
     """The proxies of a client.
 
     Attributes:
-        fixed: the one that was given as `proxy=`: for every request.
-        variables: URLs of the environment's, by the scheme of the request's URL, or `all`. They do
-            not count for loopback.
-        exceptions: the items of NO_PROXY.
+        fixed: Proxy given as `proxy=`, for every request.
+        variables: Proxy URLs from the environment, by scheme of the request's URL, or `all`. They
+            do not apply to loopback.
+        exceptions: Items of NO_PROXY.
     """
 
     def __init__(
@@ -69,7 +67,7 @@ class Proxies:
 
     @classmethod
     def of(cls, proxy: Hidden[str] | None) -> Proxies:
-        """Read `proxy=`, or without it the environment.
+        """Read `proxy=`, or else the environment.
 
         Raises:
             ConfigurationError: `proxy` is not the URL of an HTTP proxy.
@@ -83,10 +81,10 @@ class Proxies:
         )
 
     def find(self, origin: Origin) -> Proxy | None:
-        """The proxy for a request; None if it goes straight to its host.
+        """Return the proxy for a request; None if it goes directly to its host.
 
         Raises:
-            ConfigurationError: a variable that counts is not the URL of an HTTP proxy.
+            ConfigurationError: The variable that applies is not the URL of an HTTP proxy.
         """
         if self.fixed is not None or not self.variables:
             return self.fixed
@@ -102,13 +100,13 @@ class Proxies:
 
 
 def _configured() -> dict[str, str]:
-    """Proxies by scheme, and what goes without one under `no`."""
+    """Return proxy URLs by scheme, and NO_PROXY under `no`."""
     if sys.platform in ("darwin", "win32"):
         from urllib.request import getproxies
 
         return dict(getproxies())
-    # The same from the environment, without what that import costs: small letters win, even when
-    # empty, and a program that answers CGI requests takes no HTTP_PROXY from their headers.
+    # The same from the environment, without the cost of that import: lower-case names win, even if
+    # empty, and a CGI program ignores HTTP_PROXY, which a request header can set.
     found: dict[str, str] = {}
     for only_lower in (False, True):
         for name, value in os.environ.items():
@@ -129,11 +127,11 @@ def _with_scheme(url: str) -> str:
 
 
 def _read(name: str, url: Hidden[Any]) -> Proxy:
-    """The proxy that a URL names.
+    """Return the proxy that a URL names.
 
     Raises:
-        ConfigurationError: it is not the URL of an HTTP proxy; none of it is repeated, as there may
-            be a password in it.
+        ConfigurationError: It is not the URL of an HTTP proxy. The message repeats none of it,
+            because it may contain a password.
     """
     found = _parsed(url)
     if isinstance(found, Proxy):
@@ -143,7 +141,7 @@ def _read(name: str, url: Hidden[Any]) -> Proxy:
 
 
 def _parsed(hidden: Hidden[Any]) -> Proxy | tuple[str, str]:
-    """The proxy, or what is wrong with its URL and what to do about it; raises nothing."""
+    """Return the proxy, or the problem with its URL and the remedy; raise nothing."""
     url = hidden.reveal()
     remedy = "give one like http://user:password@proxy.example.com:3128"
     if not isinstance(url, str):
@@ -152,23 +150,26 @@ def _parsed(hidden: Hidden[Any]) -> Proxy | tuple[str, str]:
     scheme = url.partition(":")[0].lower()
     if re.fullmatch(r"socks[0-9]?[a-z]?", scheme):
         return (
-            "is a SOCKS proxy, which this client does not speak",
+            "is a SOCKS proxy, which is not supported",
             "use an HTTP proxy, or transport=httpx.HTTPTransport(proxy=…) with httpx[socks]",
         )
     wrong = "is not the URL of a proxy: "
-    if scheme not in _PORTS or "//" not in url:
+    if scheme not in PORTS or "//" not in url:
         return f"{wrong}its scheme is neither http nor https", remedy
     if re.search(r"[\s\\]", url) or not url.isprintable():
-        return f"{wrong}it has a space, a backslash or a control character in it", remedy
+        return f"{wrong}it has a space, a backslash or a control character", remedy
     if re.search(r"[/?#]", userinfo) or re.search("[?#]", rest) or "/" in rest.rstrip("/"):
-        return f"{wrong}write / ? and # in a password as %2F %3F and %23", remedy
+        return (
+            f"{wrong}it has a path, a query or a fragment",
+            "leave them out, and write / ? and # in a password as %2F %3F and %23",
+        )
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         if parts.port is None and rest.rstrip("/").endswith(":"):
             return f"{wrong}its port is missing", remedy
         origin = Origin(scheme, read_host(parts), read_port(parts))
     except ValueError:
-        return f"{wrong}its host or its port cannot be read", remedy
+        return f"{wrong}its host or port cannot be read", remedy
     if not userinfo:
         return Proxy(origin)
     user, _, password = userinfo.partition(":")
@@ -177,7 +178,7 @@ def _parsed(hidden: Hidden[Any]) -> Proxy | tuple[str, str]:
 
 
 def _matches(item: str, origin: Origin) -> bool:
-    """Whether an item of NO_PROXY means a host: a name, its domain, an address, a network."""
+    """Tell whether an item of NO_PROXY (name, domain, address or network) matches an origin."""
     if item == "*":
         return True
     item = re.sub(r"^[a-z]+://", "", item.lower())

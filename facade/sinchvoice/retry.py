@@ -1,4 +1,4 @@
-"""When to try again, and how long to wait: decisions only, no sleeping."""
+"""When to retry, and how long to wait: decisions only, no sleeping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 1e12  # seconds; longer than any wait
 
 
 class Unreadable(Enum):
-    """The server asked to wait for a time that cannot be read."""
+    """The server asked to wait, but for an unreadable time."""
 
     UNREADABLE = "unreadable"
 
@@ -29,14 +29,14 @@ RetryAfter: TypeAlias = float | Literal[Unreadable.UNREADABLE] | None
 
 
 class Failure(NamedTuple):
-    """How an attempt failed, as far as a decision needs it.
+    """The facts of a failed attempt that decide about a retry.
 
     Attributes:
-        replayable: sending the request twice does no harm (a GET).
-        may_have_executed: the server may have acted on this attempt.
-        status_code: HTTP status; None if there was no response.
-        retry_after: seconds the server asked to wait; None if it did not ask, UNREADABLE if it
-            asked for something else.
+        replayable: Whether sending the request twice does no harm (a GET).
+        may_have_executed: Whether the server may have acted on this attempt.
+        status_code: HTTP status; None without a response.
+        retry_after: Seconds the server asked to wait; None if it did not ask, UNREADABLE if the
+            time is unreadable.
     """
 
     replayable: bool
@@ -61,21 +61,22 @@ def _seconds(instance: object, attribute: attrs.Attribute[float], value: object)
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how patiently to try again.
+    """How often to retry, and how long to wait.
 
-    A GET is tried again after a failed connection, a timeout, and HTTP 429, 502, 503, 504. A
-    request that changes something is tried again only when the server surely did not act: the
-    connection was never made, or HTTP 429. A message is never played twice.
+    A GET is retried after a failed connection, a timeout, and HTTP 429, 502, 503 and 504. A request
+    that changes something is retried only if the server certainly did not act: the connection was
+    never made, or the answer is HTTP 429. A message is never played twice.
 
     Attributes:
-        retries: further attempts after the first; 0 switches retrying off.
-        first_delay: upper end of the first wait, in seconds; each further one is twice as long.
-        max_delay: upper end of every wait, in seconds; waited if a Retry-After cannot be read.
-        max_retry_after: the longest Retry-After, in seconds, that is waited for; a longer one
-            is raised at once.
+        retries: Attempts after the first; 0 switches retries off.
+        first_delay: Upper end of the first wait, in seconds; it doubles with each retry.
+        max_delay: Upper end of every wait, in seconds; also the wait after an unreadable
+            Retry-After.
+        max_retry_after: Longest accepted Retry-After, in seconds; a longer one raises the error at
+            once.
 
     Raises:
-        ConfigurationError: a number is negative or no number.
+        ConfigurationError: A value is negative or not a number.
     """
 
     retries: int = attrs.field(default=2, validator=_count)
@@ -86,13 +87,13 @@ class RetryPolicy:
     def delay(
         self, attempt: int, failure: Failure, remaining: float | None, random: Callable[[], float]
     ) -> float | None:
-        """Decide on the attempt after number `attempt`.
+        """Decide about another attempt.
 
         Args:
-            attempt: attempts so far, 1 or more.
-            failure: how the last one failed.
-            remaining: seconds until the deadline; None without a deadline.
-            random: gives numbers from 0 to 1, to spread the waits of many clients.
+            attempt: Attempts so far, 1 or more.
+            failure: Facts of the last failure.
+            remaining: Seconds until the deadline; None without a deadline.
+            random: Returns numbers from 0 to 1, to spread the waits of many clients.
 
         Returns:
             Seconds to wait before the next attempt, or None to give up.
@@ -118,18 +119,18 @@ class RetryPolicy:
 
 
 def retry_after_seconds(value: str | Iterable[str] | None, now: float) -> RetryAfter:
-    """Read a Retry-After header in both of its forms.
+    """Read a Retry-After header in either form.
 
     Args:
-        value: the header: seconds, or an HTTP date; several, as a list or with commas between
-            them, if it is there several times; None if it is missing.
-        now: the current time, in seconds since 1970.
+        value: The header: seconds or an HTTP date. A repeated header is a list or has commas
+            between its values. None if it is missing.
+        now: The current time, in seconds since 1970.
 
     Returns:
-        Seconds from `now`, 0 or more, the longest of several; None if there is no header,
-        UNREADABLE if there is one that is neither seconds nor a date.
+        Seconds from `now`, 0 or more, the longest of several; None without a header, UNREADABLE
+        for a header with neither seconds nor a date.
 
-    Source: RFC 9110, section 10.2.3; a fraction of seconds is understood as well.
+    Source: RFC 9110, section 10.2.3; fractions of seconds are accepted as well.
     """
     if value is None:
         return None
@@ -141,7 +142,7 @@ def retry_after_seconds(value: str | Iterable[str] | None, now: float) -> RetryA
     return max(waits, default=UNREADABLE)
 
 
-# The comma in a date is behind the day of the week.
+# In a date, a comma follows the day of the week.
 _VALUE = re.compile(r"\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\s*,[^,]*|[^,]+", re.IGNORECASE)
 
 

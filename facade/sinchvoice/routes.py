@@ -1,7 +1,7 @@
 """The operations of the API, each declared once.
 
-Surfaces, sandbox, tests, judges and the comparison of specifications read this table: an operation
-is known to all of them or to none, by test. Imports nothing that sends.
+Surfaces, sandbox, tests, judges and the comparison of specifications read this table; tests check
+that all of them or none have an operation. This module imports nothing that sends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ APIS: tuple[Api, ...] = ("calling", "configuration", "reporting")
 
 
 class _Endpoint(Protocol):
-    """A generated endpoint module: what builds a request, and what parses an answer."""
+    """A generated endpoint module: it builds a request, and parses an answer."""
 
     def _get_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
 
@@ -33,24 +33,25 @@ class Route:
     """An operation of the API.
 
     Attributes:
-        operation_id: its name in the specification.
-        name: the method of the client that is this operation, for example `calls.get`.
-        also: methods that use it as well, under names of their own.
-        api: which base URL it belongs to. Configuration has one of its own, and is in the
-            specification of calling.
+        operation_id: Name in the specification.
+        name: Method of the client for it, for example `calls.get`.
+        also: Other methods that use it.
+        api: API that it belongs to; selects the base URL. Configuration has its own base URL, but
+            is in the specification of calling.
         method: HTTP method.
-        path: path below the base URL, with the parameters' names in braces.
-        module: its module in the generated package, below `api`.
-        replayable: whether sending it twice does no harm, so that it is tried again after a
-            failure that leaves open whether the server acted; a GET, unless declared otherwise.
-        replay_window: seconds since the start of a call within which such an attempt may begin;
-            None if it may at any time.
-        gone_is_done: whether a 404 that answers such an attempt says that the earlier one worked.
-        patience: seconds that the wait for its answer may take at least, whatever the timeout, as
-            giving up may leave something half done; a deadline of the client does not cut this
-            wait short. 0 if it is like any other.
-        advice: what to do when it is not known whether the server acted.
-        has_content: whether a success has content that matters; if not, it is never decoded.
+        path: Path below the base URL, with parameter names in braces.
+        module: Its module in the generated package, below `api`.
+        replayable: Whether sending it twice does no harm, so that it is retried after a failure
+            that leaves open whether the server acted; True for a GET, unless declared otherwise.
+        replay_window: Seconds since the start of a call within which such a retry may begin; None
+            for no limit.
+        gone_is_done: Whether a 404 as the answer to such a retry means that the earlier attempt
+            worked.
+        patience: Least seconds to wait for the answer, whatever the timeout, because giving up may
+            leave something half done; a deadline of the client does not shorten this wait. 0 for
+            the usual wait.
+        advice: Remedy if it is unknown whether the server acted.
+        has_content: Whether a success has content that matters; other content is never decoded.
     """
 
     operation_id: str
@@ -71,7 +72,7 @@ class Route:
 
     @property
     def specification(self) -> str:
-        """The document under openapi/ that has it."""
+        """The document under openapi/ that specifies it."""
         return "reporting" if self.api == "reporting" else "calling"
 
     @property
@@ -81,13 +82,13 @@ class Route:
 
     @property
     def generated(self) -> _Endpoint:
-        """The generated module, imported when it is first asked for."""
+        """The generated module, imported on first use."""
         return _imported(f"sinchvoice_{self.specification}.api.{self.module}")
 
 
 @cache
 def _imported(name: str) -> _Endpoint:
-    # Not from sys.modules: another thread may be in the middle of importing it.
+    # Not from sys.modules: another thread may still be importing it.
     found: Any = import_module(name)
     return found  # type: ignore[no-any-return]
 
@@ -100,11 +101,11 @@ CALLOUT = Route(
     method="POST",
     path="/calling/v1/callouts",
     module="callouts.callouts",
-    # An aborted request may still ring (sinch/docs#230): it is not given up early, or sent again.
+    # An aborted request may still ring (sinch/docs#230): never give up early, never send it again.
     patience=60.0,
     advice=Remedy(
-        "it may ring all the same, so look before you send it again: callbacks and {get_call} show "
-        "the `custom` that it was given",
+        "it may ring all the same: before sending it again, look for its `custom` in callbacks and "
+        "{get_call}",
         get_call="calls.get",
     ),
 )
@@ -152,7 +153,7 @@ KICK_ALL = Route(
     path="/calling/v1/conferences/id/{conference_id}",
     module="conferences.calling_kick_conference_all",
     replayable=True,
-    # Applications choose the ids: a later attempt could empty a new conference of the same name.
+    # Applications choose the ids: a late retry could empty a new conference of the same name.
     replay_window=5.0,
     gone_is_done=True,
     has_content=False,
@@ -259,7 +260,7 @@ SERVICE_STATUS = Route(
     module="call_report.report_get_service_status",
 )
 
-#: All of them, in the order of the specifications.
+#: All routes, in the order of the specifications.
 ROUTES: tuple[Route, ...] = (
     CALLOUT,
     GET_CALL,

@@ -1,4 +1,4 @@
-"""Application-signed requests: what is signed, signing, and verifying. No HTTP in here.
+"""Application-signed requests: canonical form, signing, verification. No HTTP.
 
 A request is signed over five lines, joined by line feeds, with none at the end:
 
@@ -8,11 +8,11 @@ A request is signed over five lines, joined by line feeds, with none at the end:
     x-timestamp:2014-06-04T13:41:58Z       the x-timestamp header
     /calling/v1/calls/id/4398…             the canonical resource
 
-The signature is base64 of HMAC-SHA256 over these bytes, keyed with the base64-decoded secret,
-and travels as `Authorization: Application <key>:<signature>`.
+The signature is base64 of HMAC-SHA256 over these bytes, keyed with the base64-decoded secret, and
+is sent as `Authorization: Application <key>:<signature>`.
 
-Source: "Using REST" page (algorithm and two test vectors); what the vendor's SDKs do where the
-page is silent.
+Source: "Using REST" page (algorithm and two test vectors); the vendor's SDKs where the page is
+silent.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ _CLAIM = re.compile(r"application +([^: ]+):([^: ]+)", re.IGNORECASE | re.ASCII)
 
 
 class CanonicalResource(StrEnum):
-    """Which form of the URL is signed; the vendor's own SDKs disagree.
+    """The form of the URL that is signed; the vendor's own SDKs disagree.
 
-    For most requests the four forms are the same text: only a path with percent-escapes, or a
-    query, tells them apart.
+    For most requests the four forms are equal: they differ only for a path with percent-escapes,
+    or with a query.
     """
 
     PATH = "path"
@@ -67,17 +67,17 @@ class CanonicalResource(StrEnum):
     DECODED_PATH_AND_QUERY = "decoded-path-and-query"
 
     def and_its_neighbours(self) -> list[CanonicalResource]:
-        """All forms, this one first and the one that differs from it in both respects last."""
+        """Return all forms, this one first and the one that differs in both respects last."""
         forms = list(CanonicalResource)  # bit 0: with the query, bit 1: decoded
         return sorted(forms, key=lambda form: forms.index(self) ^ forms.index(form))
 
 
 def canonical_resource(target: str, form: CanonicalResource) -> str:
-    """Derive what is signed from the request target.
+    """Derive the canonical resource from the request target.
 
     Args:
-        target: path and query as they travel, for example `/v1/counters/currentcalls`.
-        form: which of the forms.
+        target: Path and query as sent, for example `/v1/counters/currentcalls`.
+        form: Form of the URL to sign.
     """
     if form in (CanonicalResource.PATH, CanonicalResource.DECODED_PATH):
         target = target.partition("?")[0]
@@ -92,9 +92,9 @@ def _stripped(value: Any) -> Any:
 
 def _check_key(key: Hidden[Any]) -> None:
     if not isinstance(key.reveal(), str) or not re.fullmatch(r"[A-Za-z0-9._-]+", key.reveal()):
-        # What is refused is not shown: it may be the secret, in the wrong place.
+        # A refused key is not shown: it may be the secret in the wrong place.
         raise ConfigurationError(
-            "application_key is empty or has characters that no key has",
+            "application_key is empty or has invalid characters",
             parameter="application_key",
             remedy="copy it from the dashboard, without quotes, and do not swap it with the secret",
         )
@@ -117,7 +117,7 @@ def _decode_secret(secret: str) -> bytes | str:
     """Decode base64 with or without padding, in the standard or the url-safe alphabet.
 
     Returns:
-        The bytes, or what is wrong: an error that is raised here would show the secret.
+        The bytes, or the problem as text: an error raised here would show the secret.
     """
     wrong = re.search(r"[^A-Za-z0-9+/_=-]|=(?!=*$)", secret)
     if wrong:
@@ -133,15 +133,15 @@ def _decode_secret(secret: str) -> bytes | str:
 class Credentials:
     """The key and the secret of an application.
 
-    Never shown: the secret is left out of `repr`, and the object refuses to be pickled.
+    The secret is never shown: `repr` leaves it out, and the object cannot be pickled.
 
     Attributes:
-        application_key: the key, as in the dashboard.
-        application_secret: the secret, as in the dashboard: base64, padded or not, in the
-            standard or the url-safe alphabet.
+        application_key: Key as in the dashboard.
+        application_secret: Secret as in the dashboard: base64, padded or not, in the standard or
+            the url-safe alphabet.
 
     Raises:
-        ConfigurationError: the key or the secret cannot be right; the message says why.
+        ConfigurationError: The key or the secret cannot be right; the message says why.
     """
 
     __match_args__ = ("application_key", "application_secret")
@@ -151,7 +151,7 @@ class Credentials:
     _hmac_key: Hidden[bytes] = attrs.field(eq=False)
 
     def __init__(self, application_key: str, application_secret: str) -> None:
-        # Tools that report errors show the variables of this frame, and either may be the secret.
+        # Error reporters show the variables of this frame, and either may be the secret.
         key, secret = Hidden(_stripped(application_key)), Hidden(_stripped(application_secret))
         del application_key, application_secret
         _check_key(key)
@@ -164,12 +164,12 @@ class Credentials:
         object.__setattr__(self, "_hmac_key", decoded)
 
     def __repr__(self) -> str:
-        key = getattr(self, "application_key", None)  # there is none if it was refused
+        key = getattr(self, "application_key", None)  # missing if it was refused
         return f"Credentials(application_key={key!r})"
 
     @property
     def application_secret(self) -> str:
-        """The secret, as in the dashboard."""
+        """The secret as in the dashboard."""
         return self._secret.reveal()
 
     def signature(self, to_sign: str) -> str:
@@ -178,20 +178,20 @@ class Credentials:
         return b2a_base64(digest, newline=False).decode("ascii")
 
     def basic_authorization(self) -> str:
-        """The Authorization header of the Basic mode."""
+        """Return the Authorization header of Basic authentication."""
         return "Basic " + b64encode(
             f"{self.application_key}:{self.application_secret}".encode()
         ).decode("ascii")
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Credentials are not pickled: pass key and secret where they are used")
+        raise TypeError("Credentials cannot be pickled: pass key and secret where they are used")
 
 
 def format_timestamp(seconds: float) -> str:
-    """A time in the form of the x-timestamp header: ISO 8601 in UTC, with microseconds.
+    """Format a time for the x-timestamp header: ISO 8601 in UTC, with microseconds.
 
     Args:
-        seconds: since 1970.
+        seconds: Seconds since 1970.
     """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
@@ -199,23 +199,23 @@ def format_timestamp(seconds: float) -> str:
 def string_to_sign(
     *, method: str, resource: str, timestamp: str, content_type: str = "", body: bytes = b""
 ) -> str:
-    """Build the text that is signed.
+    """Build the text to sign.
 
     Args:
         method: HTTP method.
-        resource: canonical resource, see `canonical_resource`.
-        timestamp: the x-timestamp header, as sent.
-        content_type: the Content-Type header, as sent; empty if none is sent.
-        body: the bytes of the body, as sent.
+        resource: Canonical resource, see `canonical_resource`.
+        timestamp: The x-timestamp header as sent.
+        content_type: The Content-Type header as sent; empty if none is sent.
+        body: Bytes of the body as sent.
 
     Raises:
-        InvalidRequest: the body is not bytes, or the timestamp not text.
+        InvalidRequest: The body is not bytes, or the timestamp is not text.
 
     Source: "Using REST" page: the MD5 line of a request without a body is empty.
     """
     if not isinstance(timestamp, str):
         raise InvalidRequest(
-            f"timestamp is {type(timestamp).__name__}",
+            f"timestamp is of type {type(timestamp).__name__}",
             parameter="timestamp",
             value=timestamp,
             remedy="give the text of the header; format_timestamp makes it",
@@ -307,13 +307,14 @@ def find_refusal(
     max_age: float | None = 300.0,
     now: float | datetime | None = None,
 ) -> Refusal | None:
-    """As `verify`, but says why: for servers that answer with a reason. None means genuine.
+    """Verify as `verify` does, but return the reason of a refusal; None means genuine.
 
-    Do not tell a stranger the reason on a public callback URL; that is what `verify` is for.
+    It is for servers that answer with a reason. On a public callback URL, use `verify`, which
+    reveals no reason to the sender.
     """
     if not isinstance(credentials, Credentials):
         raise InvalidRequest(
-            f"credentials is {type(credentials).__name__}", remedy="pass a Credentials"
+            f"credentials is of type {type(credentials).__name__}", remedy="pass a Credentials"
         )
     method, path, body = _argument("method", method), _argument("path", path), _body(body)
     limit = None if max_age is None else _number("max_age", max_age)
@@ -356,30 +357,30 @@ def verify(
 ) -> bool:
     """Tell whether a callback (or another signed request) is genuine.
 
-    False for anything that is missing, malformed, too old or wrongly signed; the reason goes to
-    the `sinchvoice` logger only, at INFO.
+    False for anything missing, malformed, too old or wrongly signed; only the `sinchvoice` logger
+    gets the reason, at INFO.
 
     Args:
-        credentials: of the application that the callback belongs to.
-        method: HTTP method, as received.
-        path: path of the *public* callback URL, percent-escapes as they travelled, without the
-            query; bytes, as ASGI has them in `raw_path`, will do. Behind a proxy this may differ
-            from what the application sees, and frameworks like to decode it: the README has the
-            recipes.
-        headers: all headers, as a mapping or as pairs; names in any case. Values are text or
-            bytes, or lists of them, as AWS Lambda has them in `multiValueHeaders`. They are used
-            verbatim, so nothing on the way may have rewritten the Content-Type.
-        body: the raw bytes of the body; parsing and serialising again would change them. None is
+        credentials: Credentials of the application that the callback belongs to.
+        method: HTTP method as received.
+        path: Path of the *public* callback URL, with percent-escapes as received, without the
+            query; bytes, as in ASGI's `raw_path`, are accepted. Behind a proxy, or in a framework
+            that decodes it, the application may see another path: the README has the recipes.
+        headers: All headers, as a mapping or as pairs; names in any case. Values are text or
+            bytes, or lists of them, as in AWS Lambda's `multiValueHeaders`. They are used
+            verbatim, so nothing on the way may rewrite the Content-Type.
+        body: Raw bytes of the body; parsing and serializing again would change them. None means
             no body.
-        max_age: seconds that x-timestamp may be away from the present, either way. None accepts
+        max_age: Seconds by which x-timestamp may differ from the present, either way. None accepts
             any age, and with it every replay.
-        now: the present, in seconds since 1970 or as a datetime with its time zone; None asks the
+        now: The present, in seconds since 1970 or as a datetime with its time zone; None uses the
             clock.
 
     Raises:
-        InvalidRequest: an argument is of a type that no request can have.
+        InvalidRequest: An argument has a type that no request can have.
 
-    Source: "Using REST" page, callback requests. The age limit is ours: none is published.
+    Source: "Using REST" page, callback requests. The age limit is the library's own: none is
+    published.
     """
     refusal = find_refusal(
         credentials, method=method, path=path, headers=headers, body=body, max_age=max_age, now=now
@@ -389,16 +390,18 @@ def verify(
     return refusal is None
 
 
-# --- arguments: what no stranger decides is refused, what a stranger sends is not ----------------
+# --- Arguments -----------------------------------------------------------------------------------
 
-# isinstance is asked with tuples here: a union takes it three times as long.
+# The caller's mistakes raise InvalidRequest; a sender's only make a request not genuine.
+
+# Tuples for isinstance: with a union it takes three times as long.
 _BytesLike: TypeAlias = bytes | bytearray | memoryview
 _BYTES = (bytes, bytearray, memoryview)
 _TEXT = (str, *_BYTES)
 
 
 def _wanted_headers(headers: Any) -> dict[str, str] | None:
-    """The headers that count, empty if they are missing; None if one is there twice."""
+    """Return the headers that count, empty if missing; None if one of them occurs twice."""
     wanted = {"authorization": "", "x-timestamp": "", "content-type": ""}
     seen = set()
     for name, values in _pairs(headers):
@@ -414,7 +417,7 @@ def _wanted_headers(headers: Any) -> dict[str, str] | None:
 
 
 def _pairs(headers: Any) -> Iterator[tuple[str, Any]]:
-    wrong = f"headers is {type(headers).__name__}"
+    wrong = f"headers is of type {type(headers).__name__}"
     remedy = "pass all headers, as a mapping or as pairs"
     items = getattr(headers, "items", None)
     pairs: Any = headers
@@ -430,7 +433,7 @@ def _pairs(headers: Any) -> Iterator[tuple[str, Any]]:
                 remedy=remedy,
             )
         name, value = pair
-        if isinstance(name, _TEXT):  # no other is the name of a header that counts
+        if isinstance(name, _TEXT):  # headers that count have no other names
             yield _text(name).lower(), value
 
 
@@ -439,7 +442,7 @@ def _header(name: str, value: Any) -> str:
         return shown(value)
     if not isinstance(value, _TEXT):
         raise InvalidRequest(
-            f"the header {name} is {type(value).__name__}",
+            f"the header {name} is of type {type(value).__name__}",
             parameter="headers",
             remedy="pass its value as text or bytes",
         )
@@ -455,9 +458,9 @@ def _argument(name: str, value: Any) -> str:
         return value
     if not isinstance(value, _BYTES):
         raise InvalidRequest(
-            f"{name} is {type(value).__name__}",
+            f"{name} is of type {type(value).__name__}",
             parameter=name,
-            remedy="pass it as it was received, as text or bytes",
+            remedy="pass it as received, as text or bytes",
         )
     return bytes(value).decode("utf-8", "surrogateescape")
 
@@ -467,9 +470,9 @@ def _body(body: Any) -> bytes:
         return b""
     if not isinstance(body, _BYTES):
         raise InvalidRequest(
-            f"body is {type(body).__name__}",
+            f"body is of type {type(body).__name__}",
             parameter="body",
-            remedy="pass the bytes as they were received",
+            remedy="pass the bytes as received",
         )
     return body if isinstance(body, bytes) else bytes(body)
 
@@ -501,5 +504,5 @@ def _equal(left: str, right: str) -> bool:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8 that no text makes fail: what a stranger sends is compared, and found wrong."""
+    """Encode as UTF-8 without failing on any text: a sender's bad text just compares unequal."""
     return text.encode("utf-8", "surrogatepass")

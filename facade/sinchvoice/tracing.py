@@ -1,8 +1,8 @@
-"""Spans of OpenTelemetry, if that is installed (extra `otel`): one for each call.
+"""OpenTelemetry spans, if it is installed (extra `otel`): one for each call.
 
-Named and described by the semantic conventions for HTTP clients; each request that is tried is an
-event of the span. There is no header, no body, and no URL in it: only the path as the
-specification has it, so that ids and phone numbers stay out.
+Names and attributes follow the semantic conventions for HTTP clients; each request tried is an
+event of the span. A span has no header, body or URL: only the path of the specification, which
+contains no ids and phone numbers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["Span", "Tracer", "find_tracer"]
 
 
 class Span:
-    """What is told of one call."""
+    """The span of one call."""
 
     def __init__(self, span: Any) -> None:
         self._span = span
 
     def attempt(self, number: int, status: int | None) -> None:
-        """Note a request that was tried, and the status of its answer."""
+        """Add a request that was tried, and the status of its answer; None without an answer."""
         attributes: dict[str, int] = {"http.request.resend_count": number - 1}
         if status is not None:
             attributes["http.response.status_code"] = status
@@ -36,7 +36,7 @@ class Span:
         self._span.add_event("sinchvoice.attempt", attributes)
 
     def finish(self, error: BaseException | None) -> None:
-        """End the span; an error is named by its class, as its message may have a number in it."""
+        """End the span; name an error by its class, because its message may have a phone number."""
         from opentelemetry.trace import Status, StatusCode
 
         if error is not None:
@@ -46,19 +46,19 @@ class Span:
 
 
 class Tracer:
-    """Makes spans."""
+    """Starts spans."""
 
     def __init__(self, tracer: OtelTracer) -> None:
         self._tracer = tracer
 
     def start(self, operation: str, method: str, template: str, origin: Origin) -> Span:
-        """Begin the span of a call.
+        """Start the span of a call.
 
         Args:
-            operation: its name.
+            operation: Name of the operation.
             method: HTTP method.
-            template: the path without what is particular; empty if that is not known.
-            origin: where the first request goes.
+            template: Path with placeholders; empty if unknown.
+            origin: Origin of the first request.
         """
         from opentelemetry.trace import SpanKind
 
@@ -78,7 +78,7 @@ class Tracer:
 
 
 def find_tracer() -> Tracer | None:
-    """The tracer of OpenTelemetry's global provider; None if it is not installed."""
+    """Return the tracer of OpenTelemetry's global provider; None if it is not installed."""
     if find_spec("opentelemetry") is None or find_spec("opentelemetry.trace") is None:
         return None
     from opentelemetry.trace import get_tracer

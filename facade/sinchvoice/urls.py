@@ -1,4 +1,4 @@
-"""URLs, as far as this package needs them: an origin, and a target below it."""
+"""URLs as this package needs them: an origin, and a target below it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 __all__ = ["Origin", "is_loopback", "join", "parse"]
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
+"""Default ports by scheme."""
 
 
 class Origin(NamedTuple):
-    """Where a request goes.
+    """Scheme, host and port of a server.
 
     Attributes:
         scheme: `http` or `https`.
-        host: in lower case and ASCII; an IPv6 address without its brackets.
-        port: the default of the scheme if the URL had none.
+        host: Host in lower case and ASCII; an IPv6 address without brackets.
+        port: Port; the default of the scheme if the URL had none.
     """
 
     scheme: str
@@ -27,13 +28,13 @@ class Origin(NamedTuple):
 
     @property
     def netloc(self) -> str:
-        """What the Host header says: the port only if it is not the default."""
+        """The value of the Host header: the port only if it is not the default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS.get(self.scheme) else f"{host}:{self.port}"
+        return host if self.port == PORTS.get(self.scheme) else f"{host}:{self.port}"
 
     @property
     def is_vendor(self) -> bool:
-        """Whether credentials may go there although it is not the configured host."""
+        """Whether it is a host of the vendor, where credentials may always go."""
         return (
             self.scheme == "https"
             and self.port == 443
@@ -50,10 +51,10 @@ class Origin(NamedTuple):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's loopback.
+    """Tell whether a host name or address is this machine's loopback.
 
-    Addresses in other notations than the usual ones are not: resolvers disagree about `127.1`,
-    and a zone (`::1%eth0`) belongs to a network.
+    False for unusual notations: resolvers disagree about `127.1`, and a zone (`::1%eth0`) belongs
+    to a network.
     """
     if host.lower() == "localhost":
         return True
@@ -69,24 +70,24 @@ def is_loopback(host: str) -> bool:
 
 
 def parse(url: str) -> tuple[Origin, str]:
-    """Split a URL into its origin and its target: path and query, escaped as they travel.
+    """Split a URL into its origin and its target: path and query, escaped as sent.
 
     Args:
-        url: with scheme and host, without user name, password and fragment.
+        url: URL with scheme and host, without user name, password and fragment.
 
     Raises:
-        ValueError: it is not such a URL; the message says why, and repeats none of it.
+        ValueError: It is not such a URL; the message says why, and repeats none of it.
     """
     if "@" in url.partition("//")[2].partition("/")[0]:
-        raise ValueError("it has a user name or a password in it")
+        raise ValueError("it has a user name or a password")
     if not url.isprintable() or re.search(r"[\s\\]", url):
-        raise ValueError("it has a space, a backslash or a control character in it")
+        raise ValueError("it has a space, a backslash or a control character")
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         raise ValueError("its scheme is neither http nor https")
     if parts.fragment or url.endswith("#"):
-        raise ValueError("it has a fragment in it")
-    # What is escaped stays so; what may not travel as it is gets escaped.
+        raise ValueError("it has a fragment")
+    # Escapes stay; characters that cannot be sent are escaped.
     target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
     if parts.query:
         target += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~?")
@@ -94,10 +95,11 @@ def parse(url: str) -> tuple[Origin, str]:
 
 
 def host(parts: SplitResult) -> str:
-    """The host of a URL as the resolver and the Host header get it.
+    """Return the host of a URL as the resolver and the Host header need it.
 
     Raises:
-        ValueError: no such host can exist: it is empty, a label of it is, or is too long.
+        ValueError: No such host can exist: it, or a label of it, is empty or too long, or has
+            characters that are not allowed.
     """
     name = parts.hostname or ""
     if not name:
@@ -112,27 +114,27 @@ def host(parts: SplitResult) -> str:
         except UnicodeError as error:
             raise ValueError(f"its host cannot exist: {error.__cause__ or error}") from None
     if not re.fullmatch(r"[a-z0-9._-]+", name):
-        raise ValueError("its host has characters in it that no host has")
+        raise ValueError("its host has invalid characters")
     if len(name) > 253 or not all(0 < len(part) < 64 for part in name.removesuffix(".").split(".")):
-        raise ValueError("its host cannot exist: a part of it between dots is empty or too long")
+        raise ValueError("its host cannot exist: it, or a part between dots, is empty or too long")
     return name
 
 
 def port(parts: SplitResult) -> int:
-    """The port of a URL, or the default of its scheme.
+    """Return the port of a URL, or the default of its scheme.
 
     Raises:
-        ValueError: no such port can exist.
+        ValueError: No such port can exist.
     """
     if parts.port == 0:
         raise ValueError("its port is 0")
-    return parts.port or _PORTS[parts.scheme]
+    return parts.port or PORTS[parts.scheme]
 
 
 def join(origin: Origin, target: str, location: str) -> tuple[Origin, str]:
-    """Follow a Location header from where it was received.
+    """Resolve a Location header against the URL that sent it.
 
     Raises:
-        ValueError: it leads nowhere.
+        ValueError: The result is not a usable URL.
     """
     return parse(urljoin(f"{origin}{target}", location.partition("#")[0]))

@@ -1,4 +1,4 @@
-"""What goes over the wire, and what comes back: values that flow, connections and drivers share."""
+"""Requests and answers as values that the flow, the drivers and the connections share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .urls import Origin
 __all__ = ["Answer", "Intake", "NoAnswer", "Send", "Wait", "replaced"]
 
 MAX_CONTENT = 2**20
-"""Bytes of an answer's content that are read; the answers of these APIs have a few hundred."""
+"""Limit of an answer's content in bytes; these APIs send a few hundred."""
 
 Headers = list[tuple[bytes, bytes]]
 
 
 def replaced(headers: Headers, others: Mapping[str, str]) -> Headers:
-    """Headers with others added, each in place of those of its name."""
+    """Return headers with others added, which replace those of the same name."""
     names = {name.lower().encode("ascii") for name in others}
     return [
         *(pair for pair in headers if pair[0].lower() not in names),
@@ -28,20 +28,20 @@ def replaced(headers: Headers, others: Mapping[str, str]) -> Headers:
 class Send:
     """An instruction of a flow: send this request.
 
-    It is not shown: its headers prove who sends it.
+    Its repr shows nothing: the headers authenticate the sender.
 
     Attributes:
         method: HTTP method.
-        origin: where to.
-        target: path and query, escaped as they travel.
-        headers: without Host and Content-Length.
-        body: the bytes of the content.
-        patience: seconds that each step may take: to connect, to send, to wait for the head of
-            the answer, to read its content.
-        remaining: seconds until the deadline of the call, as it is now; None without one.
-        wants_content: whether a success is read to its end.
-        answer_patience: as `patience`, for the two steps of the answer.
-        spares_answer: whether the deadline is over once the request is sent.
+        origin: Where to send it.
+        target: Path and query, escaped as sent.
+        headers: Headers without Host and Content-Length.
+        body: Bytes of the content.
+        patience: Seconds for each step: to connect, to send, to wait for the head of the answer,
+            to read its content.
+        remaining: Returns the seconds until the deadline of the call; None without one.
+        wants_content: Whether to read a success to its end.
+        answer_patience: Like `patience`, for the two steps of the answer.
+        spares_answer: Whether the deadline no longer applies once the request is sent.
     """
 
     __slots__ = (
@@ -74,24 +74,24 @@ class Send:
         self.spares_answer = spares_answer
 
     def remaining_of_answer(self) -> float | None:
-        """Seconds until the answer has to be there; None without a deadline that it is under."""
+        """Return the seconds until the answer's deadline; None if none applies to it."""
         return None if self.spares_answer else self.remaining()
 
 
 class Wait(NamedTuple):
-    """An instruction of a flow: go on after that many seconds."""
+    """An instruction of a flow: continue after that many seconds."""
 
     seconds: float
 
 
 class Answer:
-    """A response, read as far as it is wanted.
+    """A response, its content read as far as the call needs it.
 
     Attributes:
         status: HTTP status.
-        headers: as they came.
-        content: unpacked; cut where it broke off, unless it was wanted.
-        problem: why the content cannot be used; empty if it can.
+        headers: Headers as received.
+        content: Decoded content; may be incomplete if the call does not need it.
+        problem: Why the content cannot be used; empty if it can.
     """
 
     __slots__ = ("content", "headers", "problem", "status")
@@ -103,25 +103,25 @@ class Answer:
         self.problem = problem
 
     def header(self, name: str) -> str:
-        """The first value of a header, or nothing."""
+        """Return the first value of a header; empty without one."""
         return next(self.values(name), "")
 
     def values(self, name: str) -> Iterator[str]:
-        """All values of a header."""
+        """Return all values of a header."""
         wanted = name.lower().encode("ascii")
         return (value.decode("latin-1") for key, value in self.headers if key.lower() == wanted)
 
 
 class NoAnswer(Exception):
-    """No answer came to a request.
+    """A request got no answer.
 
     Attributes:
-        reason: what went wrong, to be read after a colon.
-        sent: whether a byte of the request may have left.
-        timed_out: whether a step took longer than it may.
-        is_late: whether that was the deadline of the whole call.
-        place: the host, and the proxy, of a connection that was not made; empty if it was.
-        closed: whether the client was closed meanwhile.
+        reason: What went wrong, worded to follow a colon.
+        sent: Whether a byte of the request may have left.
+        timed_out: Whether a step exceeded its time.
+        is_late: Whether the deadline of the whole call passed.
+        place: Host and proxy of a failed connection attempt; empty once connected.
+        closed: Whether the client was closed meanwhile.
     """
 
     def __init__(
@@ -147,22 +147,22 @@ class Intake:
     """Collects the content of an answer, up to a limit.
 
     Args:
-        request: what it answers.
+        request: The request.
         status: HTTP status.
-        headers: as they came.
+        headers: Headers as received.
     """
 
     def __init__(self, request: Send, status: int, headers: Headers) -> None:
         self._answer = Answer(status, headers, b"")
         self._content = bytearray()
         succeeded = 200 <= status <= 299
-        #: Whether the call fails if the content does.
+        #: Whether the call needs the content, and fails without it.
         self.is_wanted = succeeded and request.wants_content
-        #: Whether it may be left unread, as nobody looks at it.
+        #: Whether the content may stay unread because nothing uses it.
         self.is_idle = succeeded and not request.wants_content
 
     def take(self, chunk: bytes) -> bool:
-        """Add what has arrived; False if that is enough."""
+        """Add a chunk; return False if the limit is exceeded."""
         self._content += chunk
         if len(self._content) <= MAX_CONTENT:
             return True
@@ -170,7 +170,7 @@ class Intake:
         return False
 
     def answer(self) -> Answer:
-        """The answer with what was collected, unpacked."""
+        """Return the answer with the collected content, decoded."""
         answer = self._answer
         answer.content = bytes(self._content)
         encoding = answer.header("Content-Encoding").strip().lower()
@@ -183,14 +183,18 @@ class Intake:
 
 
 def _unpacked(content: bytes, encoding: str) -> bytes:
-    """Undo a Content-Encoding that was not asked for, without being bombed."""
+    """Undo a Content-Encoding that was not requested, up to the limit.
+
+    Raises:
+        ValueError: It is unknown, invalid, cut off or too long.
+    """
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"it is encoded as {encoding!r}, which was not asked for")
+        raise ValueError(f"it is encoded as {encoding!r}, which was not requested")
     decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         plain = decompressor.decompress(content, MAX_CONTENT)
     except zlib.error as error:
         raise ValueError(f"it is not valid {encoding}: {error}") from None
     if not decompressor.eof:
-        raise ValueError(f"its {encoding} is cut off, or longer than {MAX_CONTENT} bytes")
+        raise ValueError(f"its {encoding} is cut off or longer than {MAX_CONTENT} bytes")
     return plain

@@ -1,4 +1,4 @@
-"""Connections that the tasks of one event loop share."""
+"""Connections shared by the tasks of one event loop."""
 
 from __future__ import annotations
 
@@ -33,36 +33,37 @@ from .plan import (
 __all__ = ["AsyncConnections", "Home"]
 
 _PAUSE = 2**18
-"""Bytes that have arrived and were not read, from which on the sender is held up."""
+"""Unread bytes above which reading from the socket pauses."""
 
 
 class Home:
-    """What belongs to the event loop that uses it first, in each process."""
+    """The event loop of an object: the first one that uses it, in each process."""
 
     def __init__(self) -> None:
         self._loops: dict[int, asyncio.AbstractEventLoop] = {}
 
     def is_here(self) -> bool:
-        """Whether that is the running event loop; it is if there was none so far."""
+        """Tell whether that loop is running now; the first one becomes it."""
         loop = asyncio.get_running_loop()
         return self._loops.setdefault(getpid(), loop) is loop
 
     def check_loop(self) -> None:
-        """Make sure that it is.
+        """Check that this loop is running.
 
         Raises:
-            EventLoopError: it is another one.
+            EventLoopError: Another one is.
         """
         if not self.is_here():
             raise EventLoopError(
-                "this client belongs to another event loop: make one in each, with 'async with'"
+                "this client belongs to another event loop",
+                remedy="make one in each, with 'async with'",
             )
 
 
 class AsyncConnections(Home):
-    """The connections of a client, in one event loop.
+    """The connections of a client in one event loop.
 
-    A fork gets its own, in a loop of its own.
+    A forked process gets its own, in its own loop.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -72,10 +73,10 @@ class AsyncConnections(Home):
         self._pools = {getpid(): _Pool(plan)}
 
     async def send(self, send: Send) -> Answer:
-        """Send a request over a connection that nothing else uses, and read the answer.
+        """Send a request over a connection in exclusive use, and read the answer.
 
         Raises:
-            NoAnswer: there was none; the connection is closed.
+            NoAnswer: There was none; the connection is closed.
         """
         destination = self._plan.destination(send.origin)
         pool, lease = self._pool(), _Lease()
@@ -102,16 +103,16 @@ class AsyncConnections(Home):
         self.is_closed = True
         if self.is_here():
             self._pool().close()
-            for _ in range(2):  # so that the transports get to say goodbye
+            for _ in range(2):  # lets the transports finish closing
                 await asyncio.sleep(0)
 
     def _pool(self) -> _Pool:
-        # What the parent of a fork has open stays as it is: touching it would be seen there.
+        # The parent's connections stay untouched: a change in the fork would reach the parent.
         return self._pools.get(getpid()) or self._pools.setdefault(getpid(), _Pool(self._plan))
 
 
 class _Lease:
-    """The permission to use one connection."""
+    """Permission to use one connection."""
 
     __slots__ = ("connection", "gate", "is_reusable")
 
@@ -122,7 +123,7 @@ class _Lease:
 
 
 class _Pool:
-    """The connections of one event loop. Nothing in here awaits but `enter`."""
+    """The connections of one event loop. Only `enter` awaits."""
 
     def __init__(self, plan: Plan) -> None:
         self._most = plan.most
@@ -132,7 +133,7 @@ class _Pool:
         self._idle: Idle[_Connection] = Idle(plan.keepalive)
 
     def admits(self, lease: _Lease, destination: Destination) -> bool:
-        """Give a lease its permission, and an idle connection if any; False if it has to wait."""
+        """Grant a lease, with an idle connection if any; return False if it must wait."""
         if self._queue or len(self._leases) >= self._most:
             return False
         self._leases.add(lease)
@@ -140,10 +141,10 @@ class _Pool:
         return True
 
     async def enter(self, lease: _Lease, destination: Destination, send: Send) -> None:
-        """Wait for the permission.
+        """Wait until the lease is granted.
 
         Raises:
-            NoAnswer: it took too long, or the pool was closed.
+            NoAnswer: It took too long, or the pool was closed.
         """
         watch = Watch(destination.place())
         watch.begin(send)
@@ -159,7 +160,7 @@ class _Pool:
         self._fit(lease, destination)
 
     def leave(self, lease: _Lease) -> None:
-        """Give a permission back, and the connection, which is kept if it is reusable."""
+        """Return a lease; keep its connection if it is reusable, else close it."""
         self._leases.discard(lease)
         if lease.gate is not None:
             with suppress(ValueError):
@@ -187,14 +188,14 @@ class _Pool:
                 lease.gate.set_result(None)
 
     def _fit(self, lease: _Lease, destination: Destination) -> None:
-        """Give a lease the idle connection that was used last; make room for a new one."""
+        """Give a lease the latest idle connection, or make room for a new one."""
         lease.connection = self._idle.take(destination)
         if lease.connection is None and len(self._leases) + len(self._idle) > self._most:
             self._idle.drop_oldest()
 
 
 class _Connection:
-    """A connection, made when its first request is sent, and used by one request at a time."""
+    """A connection, opened by its first request, and used by one request at a time."""
 
     def __init__(self, destination: Destination, plan: Plan) -> None:
         self.destination = destination
@@ -208,10 +209,10 @@ class _Connection:
         )
 
     async def exchange(self, send: Send) -> Answer:
-        """Send a request and read the answer as far as it is wanted.
+        """Send a request and read the answer as far as the call needs it.
 
         Raises:
-            NoAnswer: there was none.
+            NoAnswer: There was none.
         """
         watch = self._watch
         watch.begin(send)
@@ -229,7 +230,7 @@ class _Connection:
             if isinstance(error, Exception):
                 raise
             failure = error
-        # What is raised carries no frames of httpcore along: headers and secrets are in them.
+        # The exception must not carry frames of httpcore: they hold headers and secrets.
         failure.__context__ = None
         raise failure.with_traceback(None)
 
@@ -245,21 +246,21 @@ class _Connection:
                 raise
 
     def is_reusable(self) -> bool:
-        """Whether another request may be sent over it."""
+        """Tell whether another request may use it."""
         self.used = monotonic()
         return self._http.is_idle() and not has_more(self._http)
 
     def is_gone(self) -> bool:
-        """Whether the server has closed it, or says what it was not asked."""
+        """Tell whether the server closed it, or sent unrequested bytes."""
         return self._dialer.line is None or self._dialer.line.is_readable()
 
     def close(self) -> None:
-        """Close it at once, in whatever state it is: a task that is cancelled awaits no more."""
+        """Close it at once, in any state: a cancelled task does not await any more."""
         self._dialer.close()
 
 
 class _Dialer(httpcore.AsyncNetworkBackend):
-    """Makes the one connection that httpcore asks it for: to the origin, or through a proxy."""
+    """Makes the one connection that httpcore requests: to the origin, or through a proxy."""
 
     def __init__(self, destination: Destination, plan: Plan, watch: Watch) -> None:
         self.line: _Line | None = None
@@ -293,7 +294,11 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         return stream
 
     async def _dial(self, host: str, port: int) -> None:
-        """Try one address after the other, each with its share of the time that is left."""
+        """Try the addresses in order, each with its share of the time left.
+
+        Raises:
+            NoAnswer: None of them can be reached.
+        """
         loop, watch = asyncio.get_running_loop(), self._watch
         try:
             async with self._within(watch.left()):
@@ -305,7 +310,7 @@ class _Dialer(httpcore.AsyncNetworkBackend):
             share = watch.left() / (len(found) - number)
             try:
                 made = socket.socket(family, kind, protocol)
-            except OSError as error:  # of a family that is switched off, or there are too many
+            except OSError as error:  # its family is switched off, or too many sockets are open
                 failure = error
                 continue
             try:
@@ -330,7 +335,7 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         raise watch.failed(failure or OSError("the name has no address"))
 
     def _within(self, seconds: float) -> asyncio.Timeout:
-        """A limit of time that `close` brings forward."""
+        """Return a time limit that `close` brings forward."""
         self._limit = asyncio.timeout(seconds)
         return self._limit
 
@@ -339,12 +344,12 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         if self.line is not None:
             self.line.close()
         elif self._limit is not None:
-            with suppress(RuntimeError):  # nothing waits for it
+            with suppress(RuntimeError):  # nothing waits any more
                 self._limit.reschedule(0)
 
 
 class _Line(asyncio.Protocol):
-    """What arrives over a transport, until somebody wants it."""
+    """The protocol of a transport: buffers received bytes until they are read."""
 
     def __init__(self) -> None:
         self.has_ended = False
@@ -388,10 +393,10 @@ class _Line(asyncio.Protocol):
         _wake(self._writer)
 
     async def receive(self, max_bytes: int) -> bytes:
-        """Wait for bytes; none are the end.
+        """Wait for bytes and return them; none mean the end.
 
         Raises:
-            OSError: the connection broke.
+            OSError: The connection broke.
         """
         while not self._received:
             if self.has_ended:
@@ -408,10 +413,10 @@ class _Line(asyncio.Protocol):
         return taken
 
     async def transmit(self, data: bytes) -> None:
-        """Send bytes, or put them where they are sent from.
+        """Send bytes, or buffer them for sending.
 
         Raises:
-            OSError: the connection broke.
+            OSError: The connection broke.
         """
         if self.has_ended:
             raise _as_os_error(self._failure or ConnectionResetError("Connection reset by peer"))
@@ -421,24 +426,24 @@ class _Line(asyncio.Protocol):
             await self._writer
 
     async def start_tls(self, context: ssl.SSLContext, host: str | None) -> None:
-        """Put TLS over the transport, which may be TLS already.
+        """Put TLS over the transport, which may have TLS already.
 
         Raises:
-            OSError, ValueError: it cannot be agreed on.
+            OSError, ValueError: The handshake failed.
         """
         if self._received:
-            raise OSError("there are bytes before TLS that are not part of it")
+            raise OSError("bytes arrived before the TLS handshake")
         loop = asyncio.get_running_loop()
         made = await loop.start_tls(self.transport, self, context, server_hostname=host)
         if made is None:
-            raise OSError("the connection was closed while TLS was agreed on")
+            raise OSError("the connection was closed during the TLS handshake")
         self._transport = made
 
     def is_readable(self) -> bool:
-        """Whether there is something to read: between requests that is the end, or nonsense."""
+        """Tell whether it is readable: between requests that is its end, or unrequested bytes."""
         if self._received or self.has_ended or self.transport.is_closing():
             return True
-        # The event loop may have had no time to find out.
+        # The event loop may not have noticed yet.
         made = self.transport.get_extra_info("socket")
         return made is not None and is_readable(made)
 
@@ -447,12 +452,12 @@ class _Line(asyncio.Protocol):
         _wake(self._reader)
         _wake(self._writer)
         if self._transport is not None:
-            with suppress(RuntimeError):  # of a loop that is closed
+            with suppress(RuntimeError):  # the event loop is closed
                 self._transport.abort()
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A transport, with or without TLS, that is waited for until its watch says no."""
+    """A transport, with or without TLS, under the time limits of its watch."""
 
     def __init__(self, dialer: _Dialer, watch: Watch) -> None:
         self._dialer = dialer
@@ -472,7 +477,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             return
         watch, line = self._watch, self._line()
         left = watch.left()
-        if line.has_ended:  # known before a byte left
+        if line.has_ended:  # known before any byte left
             raise httpcore.WriteError("the connection is closed")
         watch.writes()
         try:
@@ -481,7 +486,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         except TimeoutError as error:
             raise watch.failed(error) from None
         except OSError as error:
-            # There may be an answer all the same, which httpcore looks for then.
+            # An answer may have arrived nevertheless: httpcore looks for it after a WriteError.
             raise httpcore.WriteError(str(error)) from None
 
     async def start_tls(

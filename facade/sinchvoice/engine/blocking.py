@@ -1,4 +1,4 @@
-"""Connections that threads share."""
+"""Connections shared by threads."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ __all__ = ["Connections"]
 
 T = TypeVar("T")
 _LOOK = 0.1
-"""Seconds after which a thread that waits for a connection looks around, should it not be told."""
+"""Seconds between checks by a thread that waits for a connection, in case no one wakes it."""
 
 
 class Connections:
     """The connections of a client.
 
-    A fork gets its own: what its parent has open is the parent's.
+    A forked process gets its own: the parent's stay with the parent.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -50,10 +50,10 @@ class Connections:
         self._pools = {getpid(): _Pool(plan)}
 
     def send(self, send: Send) -> Answer:
-        """Send a request over a connection that nothing else uses, and read the answer.
+        """Send a request over a connection in exclusive use, and read the answer.
 
         Raises:
-            NoAnswer: there was none; the connection is closed.
+            NoAnswer: There was none; the connection is closed.
         """
         destination = self._plan.destination(send.origin)
         pool, lease = self._pool(), _Lease()
@@ -80,8 +80,8 @@ class Connections:
         self._pool().close()
 
     def _pool(self) -> _Pool:
-        # The process is asked before any lock is touched: a fork copies locks as they are, and a
-        # thread that holds one of them is not there any more.
+        # Look up the process before touching any lock: a fork copies held locks, but not the
+        # threads that hold them.
         process = getpid()
         pool = self._pools.get(process)
         if pool is None:
@@ -92,7 +92,7 @@ class Connections:
 
 
 class _Lease:
-    """The permission to use one connection, for as long as somebody holds it."""
+    """Permission to use one connection, valid while something refers to it."""
 
     __slots__ = ("__weakref__", "connection", "gate", "is_reusable")
 
@@ -105,9 +105,8 @@ class _Lease:
 class _Pool:
     """The connections of one process.
 
-    Permissions are counted by who holds one, not by a number: a thread that dies of an exception
-    at any point cannot take one along. A signal handler may close the client while the thread that
-    it interrupts holds the lock.
+    The living leases are counted, not a number: an exception at any point of a thread cannot leak
+    one. A signal handler may close the client while the interrupted thread holds the lock.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -119,10 +118,10 @@ class _Pool:
         self._idle: Idle[_Connection] = Idle(plan.keepalive)
 
     def enter(self, lease: _Lease, destination: Destination, send: Send) -> None:
-        """Wait for the permission to use a connection; the lease gets an idle one, if there is.
+        """Wait until the lease is granted, with an idle connection if any.
 
         Raises:
-            NoAnswer: it took too long, or the pool was closed.
+            NoAnswer: It took too long, or the pool was closed.
         """
         with self._lock:
             if not self._queue and len(self._leases) < self._most:
@@ -148,7 +147,7 @@ class _Pool:
                     return
 
     def leave(self, lease: _Lease) -> None:
-        """Give a permission back, and the connection, which is kept if it is reusable."""
+        """Return a lease; keep its connection if it is reusable, else close it."""
         connection = lease.connection
         with self._lock:
             self._leases.discard(lease)
@@ -179,23 +178,23 @@ class _Pool:
                     lease.gate.release()
 
     def _advance(self) -> None:
-        """Let those in who wait, first come, first served."""
+        """Grant waiting leases, first come, first served."""
         while self._queue and len(self._leases) < self._most:
             lease = self._queue.popleft()()
             if lease is not None and lease.gate is not None:
                 self._leases.add(lease)
-                with suppress(RuntimeError):  # it was let in, and looked around, at the same time
+                with suppress(RuntimeError):  # its thread checked at the same moment
                     lease.gate.release()
 
     def _fit(self, lease: _Lease, destination: Destination) -> None:
-        """Give a lease the idle connection that was used last; make room for a new one."""
+        """Give a lease the latest idle connection, or make room for a new one."""
         lease.connection = self._idle.take(destination)
         if lease.connection is None and len(self._leases) + len(self._idle) > self._most:
             self._idle.drop_oldest()
 
 
 class _Connection:
-    """A connection, made when its first request is sent, and used by one request at a time."""
+    """A connection, opened by its first request, and used by one request at a time."""
 
     def __init__(self, destination: Destination, plan: Plan) -> None:
         self.destination = destination
@@ -210,10 +209,10 @@ class _Connection:
         )
 
     def exchange(self, send: Send) -> Answer:
-        """Send a request and read the answer as far as it is wanted.
+        """Send a request and read the answer as far as the call needs it.
 
         Raises:
-            NoAnswer: there was none.
+            NoAnswer: There was none.
         """
         watch = self._watch
         watch.begin(send)
@@ -231,7 +230,7 @@ class _Connection:
             if isinstance(error, Exception):
                 raise
             failure = error
-        # What is raised carries no frames of httpcore along: headers and secrets are in them.
+        # The exception must not carry frames of httpcore: they hold headers and secrets.
         failure.__context__ = None
         raise failure.with_traceback(None)
 
@@ -247,22 +246,22 @@ class _Connection:
                 raise
 
     def is_reusable(self) -> bool:
-        """Whether another request may be sent over it."""
+        """Tell whether another request may use it."""
         self.used = monotonic()
         return self._http.is_idle() and not has_more(self._http)
 
     def is_gone(self) -> bool:
-        """Whether the server has closed it, or says what it was not asked."""
+        """Tell whether the server closed it, or sent unrequested bytes."""
         stream, incoming = self._dialer.stream, self._dialer.incoming
         unread = incoming is not None and incoming.pending > 0
         return stream is None or unread or is_readable(stream)
 
     def interrupt(self) -> None:
-        """Wake the thread that waits for it, which closes it."""
+        """Wake the thread that waits for it; that thread closes it."""
         self._dialer.interrupt()
 
     def close(self) -> None:
-        """Close it, in whatever state it is."""
+        """Close it, in any state."""
         self._dialer.close()
 
     def __del__(self) -> None:
@@ -270,12 +269,12 @@ class _Connection:
 
 
 class _Dialer(httpcore.NetworkBackend):
-    """Makes the one connection that httpcore asks it for: to the origin, or through a proxy."""
+    """Makes the one connection that httpcore requests: to the origin, or through a proxy."""
 
     def __init__(self, destination: Destination, plan: Plan, watch: Watch) -> None:
         self.stream: socket.socket | None = None
         self._process = getpid()
-        self.incoming: ssl.MemoryBIO | None = None  # what has arrived for a TLS inside of TLS
+        self.incoming: ssl.MemoryBIO | None = None  # received bytes of a TLS inside TLS
         self._destination = destination
         self._plan = plan
         self._watch = watch
@@ -305,7 +304,11 @@ class _Dialer(httpcore.NetworkBackend):
         return stream
 
     def _dial(self, host: str, port: int) -> None:
-        """Try one address after the other, each with its share of the time that is left."""
+        """Try the addresses in order, each with its share of the time left.
+
+        Raises:
+            NoAnswer: None of them can be reached.
+        """
         watch = self._watch
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -339,8 +342,8 @@ class _Dialer(httpcore.NetworkBackend):
         stream = self.stream
         if stream is not None:
             with suppress(OSError):
-                # Whatever a fork has a copy of, the server sees the end now; in the fork itself it
-                # must not.
+                # The server must see the end even if a fork has a copy of the socket; but closing
+                # the copy in the fork must not end the connection.
                 if self._process == getpid() and stream.fileno() >= 0:
                     socket.socket.shutdown(stream, socket.SHUT_RDWR)
             with suppress(OSError):
@@ -348,7 +351,7 @@ class _Dialer(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A socket, with or without TLS, that is waited for until its watch says no."""
+    """A socket, with or without TLS, under the time limits of its watch."""
 
     def __init__(self, dialer: _Dialer, watch: Watch) -> None:
         self._dialer = dialer
@@ -375,12 +378,12 @@ class _Stream(httpcore.NetworkStream):
         return stream
 
     def wrapped(self, context: ssl.SSLContext, host: str | None) -> _Stream:
-        """This stream with TLS over it."""
+        """Return this stream with TLS over it."""
         stream, watch = self._socket(), self._watch
         if isinstance(stream, ssl.SSLSocket):
             return _TlsInTls(self._dialer, watch, context, host)
         try:
-            # What can be closed is known before the handshake, which may take long.
+            # Set before the handshake, which may take long, so that it can be closed.
             self._dialer.stream = secure = context.wrap_socket(
                 stream, server_hostname=host, do_handshake_on_connect=False
             )
@@ -418,7 +421,7 @@ class _Stream(httpcore.NetworkStream):
             except TimeoutError as error:
                 raise watch.failed(error) from None
             except OSError as error:
-                # There may be an answer all the same, which httpcore looks for then.
+                # An answer may have arrived nevertheless: httpcore looks for it after a WriteError.
                 raise httpcore.WriteError(str(error)) from None
 
     def _socket(self) -> socket.socket:
@@ -427,9 +430,9 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _TlsInTls(_Stream):
-    """TLS to the origin inside of TLS to the proxy.
+    """TLS to the origin inside TLS to the proxy.
 
-    httpcore's own reads the socket below, past any limit of time.
+    httpcore's own version reads the socket below without a time limit.
     """
 
     def __init__(
@@ -464,7 +467,7 @@ class _TlsInTls(_Stream):
                 raise httpcore.WriteError(str(error)) from None
 
     def _through(self, step: Callable[[], T]) -> T:
-        """Take a step of the inner TLS, with all that it has to send and to receive."""
+        """Perform a step of the inner TLS, with all sending and receiving that it needs."""
         while True:
             try:
                 result = step()

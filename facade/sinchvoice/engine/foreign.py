@@ -1,6 +1,6 @@
-"""A user's httpx transport in place of our connections: for tests, recorders and instruments.
+"""A user's httpx transport instead of connections: for tests, recorders and instrumentation.
 
-What a transport raises that is not httpx's is its own, and comes out as it is.
+Exceptions of a transport that are not httpx's reach the caller unchanged.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Transport:
     """Sends requests through an httpx transport.
 
     Raises:
-        ConfigurationError: what is given is not one.
+        ConfigurationError: The object is not one.
     """
 
     def __init__(self, transport: object) -> None:
@@ -46,7 +46,7 @@ class Transport:
         """Send a request and read the answer.
 
         Raises:
-            NoAnswer: there was none.
+            NoAnswer: There was none.
         """
         if self.is_closed:
             raise closed(sent=False)
@@ -79,7 +79,7 @@ class AsyncTransport(Home):
     """Sends requests through an asynchronous httpx transport.
 
     Raises:
-        ConfigurationError: what is given is not one.
+        ConfigurationError: The object is not one.
     """
 
     def __init__(self, transport: object) -> None:
@@ -94,7 +94,7 @@ class AsyncTransport(Home):
         """Send a request and read the answer.
 
         Raises:
-            NoAnswer: there was none.
+            NoAnswer: There was none.
         """
         if self.is_closed:
             raise closed(sent=False)
@@ -143,7 +143,9 @@ def _checked(transport: object, method: str, kind: str) -> object:
     if isinstance(transport, type) or not callable(getattr(transport, method, None)):
         example = f"{kind.replace('Base', 'HTTP')}()"
         raise ConfigurationError(
-            f"transport is of type {type(transport).__name__}: give an {kind}, such as {example}"
+            f"transport is of type {type(transport).__name__}",
+            parameter="transport",
+            remedy=f"give an {kind}, such as {example}",
         )
     return transport
 
@@ -162,7 +164,7 @@ def _request(send: Send) -> httpx.Request:
 
 
 class _Content:
-    """Until when the content of an answer may be read; what comes before is the transport's."""
+    """Time limit for reading the content of an answer; earlier steps are the transport's."""
 
     def __init__(self, send: Send, intake: Intake) -> None:
         self._send = send
@@ -170,21 +172,21 @@ class _Content:
         self._limit = monotonic() + patience
 
     def left(self) -> float:
-        """Seconds that are left."""
+        """Return the seconds left."""
         left, remaining = self._limit - monotonic(), self._send.remaining_of_answer()
         return left if remaining is None else min(left, remaining)
 
     def check(self) -> None:
-        """Make sure that there are some.
+        """Check that time is left.
 
         Raises:
-            NoAnswer: there are none.
+            NoAnswer: None is left.
         """
         if self.left() <= 0:
             raise self.expired()
 
     def expired(self) -> NoAnswer:
-        """It has taken too long."""
+        """Return the failure of a read that exceeded its time."""
         remaining = self._send.remaining_of_answer()
         is_late = remaining is not None and remaining <= 0
         reason = "" if is_late else f"timed out after {self._send.answer_patience:g} s"

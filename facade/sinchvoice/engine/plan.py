@@ -1,4 +1,4 @@
-"""How requests get to an origin, and until when to wait: what both kinds of connections know."""
+"""The way to an origin, and time limits: the common part of both kinds of connections."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 DRAIN = 0.25
-"""Seconds for the content of a success that the call does not use."""
+"""Seconds for reading the content of a success that the call does not need."""
 FOREVER = float("inf")
 
 
@@ -44,28 +44,28 @@ C = TypeVar("C", bound="Connection")
 
 
 class Destination(NamedTuple):
-    """The way to an origin: connections with equal routes can stand in for each other."""
+    """The way to an origin; connections of equal destinations are interchangeable."""
 
     origin: Origin
     proxy: Proxy | None
 
     @property
     def is_forwarded(self) -> bool:
-        """Whether the proxy gets the request itself, and not a tunnel to its host."""
+        """Whether the proxy receives the request itself instead of opening a tunnel."""
         return self.proxy is not None and self.origin.scheme == "http"
 
     @property
     def first(self) -> Origin:
-        """Where the connection is made to."""
+        """The first hop: the proxy's origin, or the origin itself without a proxy."""
         return self.origin if self.proxy is None else self.proxy.origin
 
     def place(self) -> str:
-        """Host and proxy, as errors name them: without credentials."""
+        """Return host and proxy as errors name them: without credentials."""
         host = self.origin.netloc
         return host if self.proxy is None else f"{host} through the proxy {self.proxy}"
 
     def request(self, send: Send) -> httpcore.Request:
-        """A request in the form that goes over a connection of this destination."""
+        """Return a request in the form for a connection of this destination."""
         origin = self.origin
         headers = [(b"Host", origin.netloc.encode("ascii")), *send.headers]
         if send.body or send.method not in ("GET", "HEAD"):
@@ -79,15 +79,15 @@ class Destination(NamedTuple):
         )
 
     def tunnel(self) -> httpcore.Request:
-        """The request that asks the proxy for a tunnel to the origin."""
-        assert self.proxy is not None  # noqa: S101 - only then there is one
+        """Return the request that asks the proxy for a tunnel to the origin."""
+        assert self.proxy is not None  # noqa: S101 - there are no other tunnels
         host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
         target = f"{host}:{self.origin.port}"
         headers = [(b"Host", target.encode("ascii")), *_authorization(self.proxy)]
         return httpcore.Request(b"CONNECT", _url(self.proxy.origin, target), headers=headers)
 
     def refused(self, answer: httpcore.Response) -> NoAnswer | None:
-        """The failure that an answer of the proxy to `tunnel` is; None for a success."""
+        """Return the failure in the proxy's answer to `tunnel`; None for a success."""
         if 200 <= answer.status <= 299:
             return None
         wrong = " (its user name or password is wrong)" if answer.status == 407 else ""
@@ -96,10 +96,10 @@ class Destination(NamedTuple):
 
 
 class Plan:
-    """What a client's connections have in common.
+    """The common configuration of a client's connections.
 
     Raises:
-        ConfigurationError: a proxy or a file of certificates cannot be used.
+        ConfigurationError: A proxy or a certificate file is unusable.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -108,7 +108,7 @@ class Plan:
         self._proxies = Proxies.of(settings.proxy)
         self._destinations: dict[Origin, Destination] = {}
         self._context = settings.ssl_context
-        # As they are now: nothing that changes later counts.
+        # A snapshot: later changes do not count.
         self._files = {
             name: os.environ[name]
             for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -117,17 +117,21 @@ class Plan:
         for base in settings.bases.values():
             self._proxies.find(base.origin)
         if self._files and any(base.origin.scheme == "https" for base in settings.bases.values()):
-            self.ssl_context()  # now, so that what is wrong with them shows now
+            self.ssl_context()  # now, so that errors show now
 
     def destination(self, origin: Origin) -> Destination:
-        """The way to an origin."""
+        """Return the way to an origin."""
         found = self._destinations.get(origin)
         if found is None:
             found = self._destinations[origin] = Destination(origin, self._proxies.find(origin))
         return found
 
     def ssl_context(self) -> ssl.SSLContext:
-        """Whom TLS trusts: `ssl_context`, or SSL_CERT_FILE, or SSL_CERT_DIR, or certifi's list."""
+        """Return the TLS context: `ssl_context`, SSL_CERT_FILE, SSL_CERT_DIR or certifi's list.
+
+        Raises:
+            ConfigurationError: A certificate file or directory is missing or unreadable.
+        """
         if self._context is None:
             name = next(iter(self._files), "")
             if not name:
@@ -136,13 +140,13 @@ class Plan:
                 self._context = ssl.create_default_context(cafile=certifi.where())
                 return self._context
             path = self._files[name]
-            if name == "SSL_CERT_DIR":  # or several, as OpenSSL reads it
+            if name == "SSL_CERT_DIR":  # may name several directories, as for OpenSSL
                 exists = any(Path(each).is_dir() for each in path.split(os.pathsep))
             else:
                 exists = Path(path).is_file()
             if not exists:
                 raise ConfigurationError(
-                    f"{name} is {path!r}, which does not exist: correct it, or unset it"
+                    f"{name} is {path!r}, which does not exist", remedy="correct it, or unset it"
                 )
             try:
                 if name == "SSL_CERT_DIR":
@@ -151,18 +155,18 @@ class Plan:
                     self._context = ssl.create_default_context(cafile=path)
             except OSError as error:
                 raise ConfigurationError(
-                    f"{name} is {path!r}, which cannot be read ({error}): give certificates in "
-                    "PEM form, or unset it"
+                    f"{name} is {path!r}, which cannot be read ({error})",
+                    remedy="give certificates in PEM form, or unset it",
                 ) from None
         return self._context
 
 
 class Watch:
-    """Until when a connection may wait, and how far a request has got.
+    """Time limits of a connection, and the progress of its request.
 
     Attributes:
-        sent: whether a byte of the request may have left.
-        place: host and proxy while there is no connection; empty as soon as there is one.
+        sent: Whether a byte of the request may have left.
+        place: Host and proxy; empty once connected.
     """
 
     __slots__ = (
@@ -177,7 +181,7 @@ class Watch:
         self._patience = self._answer_patience = self._deadline = self._limit = FOREVER
 
     def begin(self, send: Send) -> None:
-        """Start with a request: its first step begins."""
+        """Begin a request, and its first step."""
         self.sent = False
         self._sending = False
         self._patience, self._answer_patience = send.patience, send.answer_patience
@@ -187,22 +191,22 @@ class Watch:
         self.step()
 
     def step(self, patience: float | None = None) -> None:
-        """Begin a step, which gets that many seconds."""
+        """Begin a step with the given seconds, or else with the patience of the request."""
         limit = monotonic() + (self._patience if patience is None else patience)
         self._limit = min(limit, self._deadline)
 
     def connected(self) -> None:
-        """Note that the connection is made; what is written from now on is the request."""
+        """Note that the connection is made; later writes are the request."""
         self.place = ""
         self.step()
 
     def writes(self) -> None:
-        """Note that bytes leave now."""
+        """Note that bytes leave."""
         if not self.place:
             self.sent = self._sending = True
 
     def reads(self) -> None:
-        """Note that the answer is waited for, which is a step of its own."""
+        """Note that the wait for the answer begins, a step of its own."""
         if self._sending:
             self._sending = False
             self._patience = self._answer_patience
@@ -211,10 +215,10 @@ class Watch:
             self.step()
 
     def left(self) -> float:
-        """Seconds that are left of this step.
+        """Return the seconds left of this step.
 
         Raises:
-            NoAnswer: there are none.
+            NoAnswer: None are left.
         """
         left = self._limit - monotonic()
         if left <= 0:
@@ -222,7 +226,7 @@ class Watch:
         return left
 
     def expired(self) -> NoAnswer:
-        """The step has taken longer than it may."""
+        """Return the failure of a step that exceeded its time."""
         is_late = self._limit >= self._deadline
         return NoAnswer(
             "" if is_late else f"timed out after {self._patience:g} s",
@@ -233,7 +237,7 @@ class Watch:
         )
 
     def failed(self, error: BaseException) -> NoAnswer:
-        """The network, or TLS, said no."""
+        """Return the failure that an error of the network or of TLS means."""
         if isinstance(error, TimeoutError) and self._limit - monotonic() <= 0.01:
             return self.expired()
         reason = str(error) or type(error).__name__
@@ -241,7 +245,7 @@ class Watch:
 
 
 class Connection(Protocol):
-    """What both kinds of connections have in common."""
+    """The common interface of both kinds of connections."""
 
     destination: Destination
     used: float
@@ -252,7 +256,7 @@ class Connection(Protocol):
 
 
 class Idle(Generic[C]):
-    """Connections that nothing uses, the one that was used last at the end."""
+    """Idle connections, the most recently used last."""
 
     def __init__(self, keepalive: float) -> None:
         self._keepalive = keepalive
@@ -262,23 +266,23 @@ class Idle(Generic[C]):
         return len(self._connections)
 
     def keep(self, connection: C) -> None:
-        """Add one that has just been used, and close those that were not for too long."""
+        """Add a connection just used, and close those idle for too long."""
         self._connections.append(connection)
         while now_expired := self._connections[:1]:
             (oldest,) = now_expired
             if connection.used - oldest.used < self._keepalive:
                 break
-            with suppress(ValueError):  # a signal handler has closed the client meanwhile
+            with suppress(ValueError):  # a signal handler closed the client meanwhile
                 self._connections.remove(oldest)
             oldest.close()
 
     def take(self, destination: Destination) -> C | None:
-        """Remove the one to a destination that was used last, and close what is of no use."""
+        """Remove and return the latest usable connection to a destination; close unusable ones."""
         now = monotonic()
         for connection in reversed(self._connections.copy()):
             if connection.destination != destination:
                 continue
-            with suppress(ValueError):  # a signal handler has closed the client meanwhile
+            with suppress(ValueError):  # as above
                 self._connections.remove(connection)
             if now - connection.used < self._keepalive and not connection.is_gone():
                 return connection
@@ -286,24 +290,24 @@ class Idle(Generic[C]):
         return None
 
     def drop_oldest(self) -> None:
-        """Close the one that was not used for longest."""
+        """Close the connection idle for longest."""
         with suppress(IndexError):  # as above
             self._connections.pop(0).close()
 
     def close(self) -> None:
-        """Close them all."""
+        """Close all connections."""
         while self._connections:
             self._connections.pop().close()
 
 
 def broken(error: Exception, watch: Watch) -> NoAnswer:
-    """What an error of httpcore means."""
+    """Return the failure that an error of httpcore means."""
     if isinstance(error, httpcore.RemoteProtocolError):
         text = str(error)
         reason = (
             "the connection was closed without one"
             if "without sending a response" in text
-            else f"what came is not HTTP ({text})"
+            else f"the response is not HTTP ({text})"
         )
         return NoAnswer(reason, sent=watch.sent, place=watch.place)
     reason = f"{type(error).__name__}: {error}".removesuffix(": ")
@@ -311,31 +315,31 @@ def broken(error: Exception, watch: Watch) -> NoAnswer:
 
 
 def closed(*, sent: bool) -> NoAnswer:
-    """The client was closed while a call was under way."""
+    """Return the failure of a call during which the client was closed."""
     return NoAnswer("the client was closed meanwhile", sent=sent, closed=True)
 
 
 def in_use(most: int, watch: Watch) -> NoAnswer:
-    """No connection became free in time."""
+    """Return the failure of a call for which no connection became free in time."""
     expired = watch.expired()
-    expired.reason = f"all {most} connections (max_connections) were in use all the time"
+    expired.reason = f"all {most} connections (max_connections) stayed in use"
     return expired
 
 
 def has_more(connection: httpcore.HTTPConnection | httpcore.AsyncHTTPConnection) -> bool:
-    """Whether more has arrived than the answer: it would be taken for that to the next request."""
-    # httpcore tells nobody, and would wait with it in its parser; see the test that this passes.
+    """Tell whether bytes follow the answer, which would count as the answer to the next request."""
+    # httpcore keeps such bytes in its parser and does not expose them; a test covers this access.
     waiting, _ = connection._connection._h11_state.trailing_data  # type: ignore[union-attr]
     return bool(waiting)
 
 
 def origin_of(origin: Origin) -> httpcore.Origin:
-    """An origin in the form of httpcore."""
+    """Return an origin as httpcore has it."""
     return httpcore.Origin(origin.scheme.encode("ascii"), origin.host.encode("ascii"), origin.port)
 
 
 def is_readable(stream: socket.socket) -> bool:
-    """Whether there is something to read: between requests that is the end, or nonsense."""
+    """Tell whether a socket is readable: between requests that is its end, or unrequested bytes."""
     number = stream.fileno()
     if number < 0:
         return True
