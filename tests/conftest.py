@@ -1,4 +1,4 @@
-"""What tests share: a sandbox over a real socket, scripted servers, and time that stands still."""
+"""Shared fixtures: a sandbox over a real socket, scripted servers, and a clock without waits."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.settings import Region, Settings
 from sinchvoice.signing import Credentials
 
-# Makes cdr_oracle importable, here and in the folders, and what maintainers run.
+# Makes the helpers of the tests importable, here and in subfolders, and the scripts.
 sys.path.append(str(Path(__file__).resolve().parent))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
 
-# A shell starts what it puts into the background deaf to Ctrl-C, and so would be every child.
+# A shell starts background programs with Ctrl-C ignored, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("project", derandomize=True, deadline=None, database=None)
@@ -38,13 +38,13 @@ Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 @attrs.define
 class Server:
-    """Answers requests with what it is told, in order; the last answer is given again and again."""
+    """Gives the prepared answers to requests in order, and repeats the last one."""
 
     answers: list[Answer]
     requests: list[httpx.Request] = attrs.field(factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        # A copy: a request that is signed again is the same object with other headers.
+        # A copy: signing a request again changes the headers of the same object.
         self.requests.append(
             httpx.Request(
                 request.method,
@@ -58,7 +58,7 @@ class Server:
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, httpx.Response):
-            # A response can be read once, and it may be given several times.
+            # A response can be read only once, but may be given several times.
             return httpx.Response(
                 answer.status_code,
                 headers=answer.headers.raw,
@@ -69,7 +69,7 @@ class Server:
 
 @attrs.define
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that advances only during sleeps."""
 
     now: float = NOW
     naps: list[float] = attrs.field(factory=list)
@@ -87,7 +87,7 @@ class Clock:
 
 @attrs.define
 class Scripted:
-    """A client of a scripted server, without its lifetime: what VoiceClient is made of."""
+    """A client of a scripted server: the parts of VoiceClient, without its lifetime."""
 
     server: Server
     clock: Clock
@@ -99,7 +99,7 @@ class Scripted:
     reports: Any = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        from samples import SURFACES  # which is importable now
+        from samples import SURFACES  # importable only now
 
         is_async = isinstance(self.exchange, AsyncExchange)
         for name, kinds in SURFACES.items():
@@ -107,13 +107,13 @@ class Scripted:
 
     @property
     def requests(self) -> list[httpx.Request]:
-        """What the server received."""
+        """The requests that the server received."""
         return self.server.requests
 
 
 @pytest.fixture
 def scripted() -> Callable[..., Scripted]:
-    """Make a client of a server that gives these answers; options are those of Settings."""
+    """Return a maker of clients: it takes the server's answers, and options of Settings."""
 
     def make(*answers: Answer, is_async: bool = False, **options: Any) -> Scripted:
         server, clock = Server(list(answers)), Clock()
@@ -142,6 +142,6 @@ def scripted() -> Callable[..., Scripted]:
 
 @pytest.fixture(scope="session")
 def box() -> Iterator[Sandbox]:
-    """A sandbox that all tests share: add calls to it, and assume nothing about the others."""
+    """Run a sandbox for all tests: add calls to it, and assume nothing about other calls."""
     with running() as sandbox:
         yield sandbox

@@ -1,4 +1,4 @@
-"""Servers on loopback that do byte by byte what a test tells them, and clients to try on them."""
+"""Loopback servers that a test controls byte by byte, and clients to try on them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Handle = Callable[[socket.socket], None]
 
 
 class RawServer:
-    """Runs a function for each connection, in a thread of its own.
+    """Runs a function for each connection, in a separate thread.
 
     Attributes:
-        port: where it listens.
-        accepted: how many connections there were.
-        open: the connections that are open on this side.
+        port: Port on which it listens.
+        accepted: Number of connections so far.
+        open: Connections that are open on this side.
     """
 
     def __init__(self, handle: Handle, context: ssl.SSLContext | None, host: str) -> None:
@@ -80,7 +80,7 @@ class RawServer:
                     each.close()
 
     def hang_up(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         for each in list(self.open):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
@@ -98,7 +98,7 @@ class RawServer:
 def serving(
     handle: Handle, *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> Iterator[RawServer]:
-    """A server that runs as long as the block."""
+    """Run a server for the block."""
     server = RawServer(handle, context, host)
     try:
         yield server
@@ -107,7 +107,7 @@ def serving(
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Head and content of one request; nothing if the client hung up."""
+    """Return head and content of one request; nothing if the client hung up."""
     received = b""
     while b"\r\n\r\n" not in received:
         more = connection.recv(65536)
@@ -125,31 +125,31 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 def answer(content: bytes = b"{}", status: int = 200, *headers: str) -> bytes:
-    """The bytes of an answer."""
+    """Return the bytes of an answer."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(content)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + content
 
 
 def call_of(request: bytes) -> bytes:
-    """The call that a request asks for."""
+    """Return the call that a request names."""
     call_id = request.split(b" ")[1].split(b"/calls/id/")[-1].partition(b"?")[0].decode()
     return answer(json.dumps({"callId": call_id}).encode())
 
 
 def well_behaved(connection: socket.socket) -> None:
-    """Answer each request with the call that it asks for."""
+    """Answer each request with the call that it names."""
     while request := read_request(connection):
         connection.sendall(call_of(request))
 
 
 def silent(connection: socket.socket) -> None:
-    """Read, and say nothing."""
+    """Read, and send nothing."""
     while connection.recv(65536):
         pass
 
 
 def dripping(first: bytes, drop: bytes, pause: float = 0.1) -> Handle:
-    """Answer a request with the beginning of an answer, and then a bit now and then."""
+    """Answer a request with the beginning of an answer, then drip more bytes."""
 
     def handle(connection: socket.socket) -> None:
         read_request(connection)
@@ -162,7 +162,7 @@ def dripping(first: bytes, drop: bytes, pause: float = 0.1) -> Handle:
 
 
 def relaying(port: int, pause: float = 0.0, begin: Handle | None = None) -> Handle:
-    """Pass bytes on to a port of this machine; what comes back drips if there is a pause."""
+    """Relay bytes to a local port; with a pause, the replies drip."""
 
     def handle(connection: socket.socket) -> None:
         if begin is not None:
@@ -194,7 +194,7 @@ def relaying(port: int, pause: float = 0.0, begin: Handle | None = None) -> Hand
 
 @contextmanager
 def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """A port that never finishes a connection, as its queue is full."""
+    """Provide a port that never completes a connection because its queue is full."""
     with socket.socket() as listener:
         listener.bind((host, port))
         listener.listen(0)
@@ -214,7 +214,7 @@ def black_hole(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
 
 
 def closed_port() -> int:
-    """A port at which nobody listens."""
+    """Return a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -224,19 +224,19 @@ Ask = Callable[..., Any]
 
 
 def ask_blocking(use: Callable[[Any], Any], **options: Any) -> Any:
-    """What a function of a client returns, or the error that it raises."""
+    """Return the result of a function of a client, or the error that it raises."""
     with VoiceClient(KEY, SECRET, **{"retries": 0, **options}) as voice:
         return outcome(lambda: use(voice))
 
 
 def ask_awaiting(use: Callable[[Any], Any], **options: Any) -> Any:
-    """The same with an asynchronous client."""
+    """Do the same with an asynchronous client."""
 
     async def main() -> Any:
         async with AsyncVoiceClient(KEY, SECRET, **{"retries": 0, **options}) as voice:
             try:
                 return await use(voice)
-            except Exception as error:  # noqa: BLE001 - to be looked at
+            except Exception as error:  # noqa: BLE001 - inspected by the test
                 return error
 
     return asyncio.run(main())
@@ -245,12 +245,12 @@ def ask_awaiting(use: Callable[[Any], Any], **options: Any) -> Any:
 def outcome(run: Callable[[], Any]) -> Any:
     try:
         return run()
-    except Exception as error:  # noqa: BLE001 - to be looked at
+    except Exception as error:  # noqa: BLE001 - inspected by the test
         return error
 
 
 class Stopwatch:
-    """Measures seconds, and how late this machine wakes up those who sleep meanwhile."""
+    """Measures seconds, and how late this machine wakes sleeping threads meanwhile."""
 
     def __enter__(self) -> Self:
         self._is_over = False
@@ -272,18 +272,18 @@ class Stopwatch:
             self._late += max(0.0, time.monotonic() - before - 0.03)
 
     def is_within(self, limit: float) -> bool:
-        """Whether it took no more than the limit and half a second."""
+        """Tell whether the time is within the limit and half a second."""
         return self.seconds < limit + 0.5 + self._late
 
 
 def descriptors() -> int:
-    """How many files and sockets this process has open; 0 where that cannot be counted."""
+    """Return the number of open files and sockets of this process; 0 where it is unknown."""
     folder = Path("/proc/self/fd")
     return len(os.listdir(folder)) if folder.exists() else 0  # noqa: PTH208
 
 
 def settles(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Whether something becomes true."""
+    """Tell whether a condition becomes true."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
@@ -292,7 +292,7 @@ def settles(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
-def ask_anew(url: str, name: str) -> str:
-    """Ask with a client of one's own; processes that are spawned can import this module."""
+def ask_with_new_client(url: str, name: str) -> str:
+    """Get a call with a new client; spawned processes can import this module."""
     with VoiceClient(KEY, SECRET, calling_url=url, retries=0) as voice:
         return voice.calls.get(name).call_id

@@ -1,4 +1,4 @@
-"""One call of each method that is an operation, and an answer to it: what many tests go through."""
+"""One call of each operation's method, with an answer to it, for tests of all operations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ID = "4398599d1ba84ef3bde0a82dfb61abed"
 REPORT = {"success": 1, "failed": 0, "duration": 5}
 
 
-#: What a client has, blocking and awaited.
+#: The surfaces of a client, blocking and awaited.
 SURFACES: dict[str, tuple[type, type]] = {
     "callouts": (Callouts, AsyncCallouts),
     "calls": (Calls, AsyncCalls),
@@ -37,15 +37,15 @@ class Sample:
     """A call of a method.
 
     Attributes:
-        run: makes it, with a client of either kind.
-        answer: what a server may answer; None for no content.
+        run: Makes the call, with a client of either kind.
+        answer: An answer that a server may give; None for no content.
     """
 
     run: Callable[[Any], Any]
     answer: dict[str, Any] | None = None
 
     def response(self) -> httpx.Response:
-        """The answer as a response."""
+        """Return the answer as a response."""
         return httpx.Response(204) if self.answer is None else httpx.Response(200, json=self.answer)
 
 
@@ -129,12 +129,12 @@ SAMPLES: dict[str, Sample] = {
 
 
 def route_of(method: str) -> Route:
-    """The declaration of the operation that a method is first of all."""
+    """Return the declaration of a method's main operation."""
     return next(route for route in ROUTES if method in route.methods)
 
 
 def deprecated(call: Callable[[], Any]) -> Any:
-    """What a deprecated method gives, without its warning; it may have to be awaited."""
+    """Return the result of a deprecated method without its warning; it may have to be awaited."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         result = call()
@@ -150,7 +150,7 @@ def deprecated(call: Callable[[], Any]) -> Any:
 
 
 def everything(iterator: Any) -> Any:
-    """What an iterator gives; with an asynchronous one, something to be awaited."""
+    """Return the items of an iterator; for an asynchronous one, an awaitable of them."""
     if not hasattr(iterator, "__aiter__"):
         return list(iterator)
 

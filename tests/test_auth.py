@@ -1,4 +1,4 @@
-"""auth.py: the generated clients sign, against a sandbox that checks."""
+"""auth.py: signed requests of the generated clients, against a sandbox that verifies them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def auth_of(box: Sandbox) -> SignedAuth:
     )
 
 
-def test_the_generated_client_looks_a_call_up_and_changes_it(box: Sandbox):
+def test_the_generated_client_gets_and_updates_a_call(box: Sandbox):
     made = box.add_call(to=PstnEndpoint("+12125550123"))
     with Client(box.calling_url, httpx_args={"auth": auth_of(box)}) as client:
         call = calling_get_call_result.sync(made.call_id, client=client)
@@ -46,7 +46,7 @@ def test_the_asynchronous_functions_sign_as_well(box: Sandbox):
 
 
 @pytest.mark.parametrize("endpoint", ["+46730170101", "a b", "ü@x"])
-def test_escapes_are_signed_as_they_travel(box: Sandbox, endpoint: str):
+def test_escapes_are_signed_as_sent(box: Sandbox, endpoint: str):
     kind = "number" if endpoint.startswith("+") else "username"
     with ReportingClient(box.reporting_url, httpx_args={"auth": auth_of(box)}) as client:
         report = report_get_user_call_report.sync(

@@ -1,4 +1,4 @@
-"""Whatever cancels a call closes its connection and nothing else: the next call succeeds."""
+"""A cancellation closes the connection of its call and nothing else: the next call succeeds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SLOW = 0.05
 
 
 def patient(connection: socket.socket) -> None:
-    """Take a moment for each answer, unless the id of the call is that of a quick one."""
+    """Delay each answer, unless the id is that of a quick call."""
     while request := read_request(connection):
         if b"/id/quick" not in request:
             time.sleep(SLOW)
@@ -55,19 +55,19 @@ def server() -> Iterator[RawServer]:
 
 @asynccontextmanager
 async def client(url: str, **options: Any) -> AsyncIterator[AsyncVoiceClient]:
-    """A client with two connections, which has to be well in the end."""
+    """Provide a client with two connections, which must work in the end."""
     options = {"retries": 0, "timeout": 10, "max_connections": 2, "calling_url": url} | options
     async with AsyncVoiceClient(KEY, SECRET, **options) as voice:
         yield voice
 
 
 async def is_well(voice: AsyncVoiceClient, number: int = 6) -> bool:
-    """Whether more calls than there are connections succeed."""
+    """Tell whether more calls than connections succeed."""
     calls = await asyncio.gather(*(voice.calls.get("quick") for _ in range(number)))
     return [call.call_id for call in calls] == ["quick"] * number
 
 
-# --- ways to cancel -----------------------------------------------------------------------------
+# --- ways to cancel ------------------------------------------------------------------------------
 
 
 async def wait_for(call: Callable[[], Awaitable[Any]], seconds: float) -> None:
@@ -220,7 +220,7 @@ def test_its_own_deadline_leaves_a_client_well(server: RawServer):
 
 
 def test_storms_of_cancelled_calls_over_a_healthy_server_leave_a_client_well():
-    """encode/httpcore#1093: after ten such rounds a pool of httpcore gives nobody a connection."""
+    """encode/httpcore#1093: after ten such rounds a pool of httpcore grants no connection."""
 
     async def hurried(voice: AsyncVoiceClient, seconds: float) -> None:
         with suppress(TimeoutError, ApiError):
@@ -258,7 +258,7 @@ def test_an_outage_leaves_a_client_well_once_the_server_is():
         asyncio.run(main(server.url))
 
 
-# --- moments at which to cancel -----------------------------------------------------------------
+# --- moments at which to cancel ------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def contexts(authority: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 async def cancelled_call_closes(voice: AsyncVoiceClient, number: int = 3) -> None:
-    """Cancel calls under way; what they had open is closed at once, without a collection."""
+    """Cancel calls under way; their sockets are closed at once, without garbage collection."""
     gc.disable()
     try:
         before = descriptors()
@@ -297,14 +297,14 @@ async def cancelled_call_closes(voice: AsyncVoiceClient, number: int = 3) -> Non
 def test_a_call_can_be_cancelled_while_it_connects():
     async def main(port: int) -> None:
         async with client(f"http://127.0.0.1:{port}") as voice:
-            await asyncio.to_thread(descriptors)  # the executor has its thread
+            await asyncio.to_thread(descriptors)  # the executor has started its thread
             await cancelled_call_closes(voice)
 
     with black_hole() as port:
         asyncio.run(main(port))
 
 
-def test_a_call_can_be_cancelled_while_a_name_is_looked_up(monkeypatch: pytest.MonkeyPatch):
+def test_a_call_can_be_cancelled_during_name_resolution(monkeypatch: pytest.MonkeyPatch):
     def slowly(*_: Any, **__: Any) -> Any:
         time.sleep(0.5)
         raise socket.gaierror("too late")
@@ -340,7 +340,7 @@ def test_a_call_can_be_cancelled_during_tls(authority: trustme.CA, secure_proxy:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_a_call_can_be_cancelled_while_a_proxy_thinks(authority: trustme.CA, secure: bool):
+def test_a_call_can_be_cancelled_while_a_proxy_delays(authority: trustme.CA, secure: bool):
     ours, theirs = contexts(authority)
 
     async def main(url: str) -> None:
@@ -401,7 +401,7 @@ def test_a_call_can_be_cancelled_while_it_waits_for_a_connection(server: RawServ
     asyncio.run(main())
 
 
-def test_a_call_that_is_let_in_and_cancelled_at_once_lets_the_next_in(server: RawServer):
+def test_a_call_cancelled_as_it_gets_a_connection_passes_it_on(server: RawServer):
     async def main() -> None:
         async with client(server.url, max_connections=1) as voice:
             first = asyncio.create_task(voice.calls.get("quick"))
@@ -415,7 +415,7 @@ def test_a_call_that_is_let_in_and_cancelled_at_once_lets_the_next_in(server: Ra
     asyncio.run(main())
 
 
-def test_a_call_can_be_cancelled_while_it_waits_to_try_again():
+def test_a_call_can_be_cancelled_while_it_waits_to_retry():
     def busy(connection: socket.socket) -> None:
         while read_request(connection):
             connection.sendall(answer(b"{}", 503, "Retry-After: 20"))
@@ -445,8 +445,8 @@ def test_cancelling_one_call_closes_no_other_connection(server: RawServer):
     asyncio.run(main())
 
 
-def test_what_a_cancelled_call_was_to_get_is_given_to_nobody():
-    """The answer arrives after the cancellation: the next call opens a connection of its own."""
+def test_the_answer_to_a_cancelled_call_is_dropped():
+    """The answer arrives after the cancellation: the next call opens a new connection."""
 
     def late(connection: socket.socket) -> None:
         while request := read_request(connection):
@@ -465,10 +465,10 @@ def test_what_a_cancelled_call_was_to_get_is_given_to_nobody():
         asyncio.run(main(server.url))
 
 
-# --- programs around it -------------------------------------------------------------------------
+# --- programs around the client ------------------------------------------------------------------
 
 
-def test_web_callers_who_leave_do_not_hurt_the_client_behind_the_handler(server: RawServer):
+def test_disconnecting_web_clients_do_not_harm_the_client_in_the_handler(server: RawServer):
     async def main() -> None:
         async with client(server.url) as voice:
 
@@ -507,7 +507,7 @@ def test_a_program_that_ends_amid_calls_leaves_no_socket_open(server: RawServer)
     assert all(isinstance(error, ApiError) for error in errors), errors
 
 
-def test_a_program_that_never_closes_its_client_hears_of_no_open_socket(server: RawServer):
+def test_a_program_that_never_closes_its_client_gets_no_resource_warning(server: RawServer):
     async def main() -> None:
         voice = AsyncVoiceClient(KEY, SECRET, calling_url=server.url)
         await voice.calls.get("quick")
@@ -517,7 +517,7 @@ def test_a_program_that_never_closes_its_client_hears_of_no_open_socket(server: 
     gc.collect()
 
 
-def test_another_event_loop_is_refused_with_an_error_of_its_own(server: RawServer):
+def test_another_event_loop_is_refused_with_its_own_error(server: RawServer):
     voice = AsyncVoiceClient(KEY, SECRET, calling_url=server.url)
 
     async def once() -> str:
@@ -536,7 +536,7 @@ def test_another_event_loop_is_refused_with_an_error_of_its_own(server: RawServe
 
 
 def test_closing_ends_calls_at_each_stage(server: RawServer):
-    """Connecting, waiting for an answer, and waiting for a connection: all end at once."""
+    """A connection attempt, a wait for an answer and a wait for a connection end at once."""
 
     async def main(url: str, number: int) -> list[Any]:
         async with client(url, timeout=60) as voice:
@@ -558,7 +558,7 @@ def test_closing_ends_calls_at_each_stage(server: RawServer):
     assert sorted(error.may_have_executed for error in found) == [False, False, True, True]
 
 
-def test_closing_ends_a_call_that_agrees_on_tls(authority: trustme.CA):
+def test_closing_ends_a_tls_handshake(authority: trustme.CA):
     async def main(port: int) -> Any:
         ours, _ = contexts(authority)
         async with client(f"https://localhost:{port}", ssl_context=ours, timeout=60) as voice:

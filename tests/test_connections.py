@@ -1,4 +1,4 @@
-"""Connections: used by one request at a time, last used first, never more than there may be."""
+"""Connections: one request at a time, most recently used first, never more than the limit."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from sinchvoice import (
 
 @pytest.fixture(params=[ask_blocking, ask_awaiting], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Use a client, and return what comes of it."""
+    """Use a client, and return the result."""
     return request.param
 
 
@@ -74,16 +74,16 @@ def slowly(seconds: float) -> Any:
 
 
 def naming_itself(connection: socket.socket) -> None:
-    """Answer with the port that the client has at its end of the connection."""
+    """Answer with the client's port of the connection."""
     while read_request(connection):
         connection.sendall(answer(b'{"callId": "%d"}' % connection.getpeername()[1]))
 
 
-# --- idle connections ---------------------------------------------------------------------------
+# --- idle connections ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keepalive", [30.0, 0])
-def test_an_idle_connection_is_used_again_unless_none_is_to_be_kept(keepalive: float):
+def test_an_idle_connection_is_reused_unless_keepalive_is_off(keepalive: float):
     with serving(well_behaved) as server, client(server.url, keepalive=keepalive) as voice:
         for _ in range(3):
             voice.calls.get(ID)
@@ -92,7 +92,7 @@ def test_an_idle_connection_is_used_again_unless_none_is_to_be_kept(keepalive: f
 
 
 @pytest.mark.parametrize("keepalive", [30.0, 0])
-def test_a_task_uses_an_idle_connection_again_unless_none_is_to_be_kept(keepalive: float):
+def test_a_task_reuses_an_idle_connection_unless_keepalive_is_off(keepalive: float):
     async def main() -> None:
         async with async_client(server.url, keepalive=keepalive) as voice:
             for _ in range(3):
@@ -104,7 +104,7 @@ def test_a_task_uses_an_idle_connection_again_unless_none_is_to_be_kept(keepaliv
         assert server.accepted == (1 if keepalive else 3)
 
 
-def test_a_connection_that_was_idle_for_too_long_is_not_used():
+def test_a_connection_idle_for_too_long_is_not_used():
     with serving(well_behaved) as server, client(server.url, keepalive=0.1) as voice:
         voice.calls.get(ID)
         time.sleep(0.2)
@@ -112,7 +112,7 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used():
         assert server.accepted == 2
 
 
-def test_the_connection_that_was_used_last_is_used_first():
+def test_the_most_recently_used_connection_is_used_first():
     with serving(naming_itself) as server, client(server.url) as voice:
         gate = threading.Barrier(4)
 
@@ -136,9 +136,7 @@ def test_the_connection_that_was_used_last_is_used_first():
     ],
     ids=["closed", "408", "nonsense"],
 )
-def test_an_idle_connection_that_the_server_has_closed_is_noticed_before_it_is_used(
-    ask: Ask, farewell: bytes
-):
+def test_an_idle_connection_closed_by_the_server_is_noticed_before_use(ask: Ask, farewell: bytes):
     def once(connection: socket.socket) -> None:
         connection.sendall(call_of(read_request(connection)) + b"")
         time.sleep(0.05)
@@ -162,8 +160,8 @@ def test_an_idle_connection_that_the_server_has_closed_is_noticed_before_it_is_u
         assert server.accepted == 3
 
 
-def test_a_second_answer_that_nobody_asked_for_is_given_to_nobody(ask: Ask):
-    """Two answers in one segment: the second waits where the next call would look for its own."""
+def test_an_unrequested_second_answer_is_dropped(ask: Ask):
+    """Two answers come in one segment: the second waits where the next call expects its own."""
 
     def talkative(connection: socket.socket) -> None:
         while request := read_request(connection):
@@ -194,11 +192,11 @@ def test_a_connection_that_the_server_will_close_is_not_used_again(header: str):
         assert server.accepted == 3
 
 
-# --- how many -----------------------------------------------------------------------------------
+# --- limits --------------------------------------------------------------------------------------
 
 
 class Counting:
-    """Answers, and counts how many connections are served at a time."""
+    """Answers, and counts the connections served at the same time."""
 
     def __init__(self, seconds: float = 0.01) -> None:
         self.seconds, self.now, self.most = seconds, 0, 0
@@ -216,7 +214,7 @@ class Counting:
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_threads_wait_for_the_connections_that_there_may_be(most: int):
+def test_threads_wait_for_the_limited_connections(most: int):
     counting = Counting()
     with serving(counting) as server, client(server.url, max_connections=most) as voice:
         names = [f"call-{number}" for number in range(60)]
@@ -228,7 +226,7 @@ def test_threads_wait_for_the_connections_that_there_may_be(most: int):
 
 
 @pytest.mark.parametrize("most", [1, 3])
-def test_tasks_wait_for_the_connections_that_there_may_be(most: int):
+def test_tasks_wait_for_the_limited_connections(most: int):
     async def main(url: str) -> list[str]:
         async with async_client(url, max_connections=most) as voice:
             calls = await asyncio.gather(*(voice.calls.get(name) for name in names))
@@ -243,7 +241,7 @@ def test_tasks_wait_for_the_connections_that_there_may_be(most: int):
 
 
 def test_an_idle_connection_to_another_host_makes_way():
-    """Reports and calls have hosts of their own: the limit is for both together."""
+    """Reports and calls have different hosts: the limit covers both together."""
     with (
         serving(well_behaved) as calls,
         serving(well_behaved, host="127.0.0.2") as reports,
@@ -256,7 +254,7 @@ def test_an_idle_connection_to_another_host_makes_way():
             assert settles(lambda: len(reports.open) == 1 and not calls.open)
 
 
-def test_tasks_that_wait_are_served_first_come_first_served():
+def test_waiting_tasks_are_served_in_order():
     async def main(url: str) -> list[int]:
         order: list[int] = []
 
@@ -276,7 +274,7 @@ def test_tasks_that_wait_are_served_first_come_first_served():
         assert asyncio.run(main(server.url)) == list(range(20))
 
 
-def test_threads_that_wait_are_served_first_come_first_served():
+def test_waiting_threads_are_served_in_order():
     seen: list[bytes] = []
 
     def noting(connection: socket.socket) -> None:
@@ -296,7 +294,7 @@ def test_threads_that_wait_are_served_first_come_first_served():
     assert seen == [b"%d" % number for number in range(6)]
 
 
-def test_a_thread_that_waits_in_vain_has_sent_nothing():
+def test_a_thread_that_gets_no_connection_has_sent_nothing():
     with (
         serving(silent) as server,
         client(server.url, max_connections=1, timeout=30) as voice,
@@ -312,7 +310,7 @@ def test_a_thread_that_waits_in_vain_has_sent_nothing():
     assert "all 1 connections (max_connections) stayed in use" in str(error)
 
 
-# --- closing ------------------------------------------------------------------------------------
+# --- closing -------------------------------------------------------------------------------------
 
 
 def test_closing_from_another_thread_ends_the_calls_under_way():
@@ -327,7 +325,7 @@ def test_closing_from_another_thread_ends_the_calls_under_way():
     assert Counter(error.may_have_executed for error in errors) == {True: 3, False: 3}
 
 
-def test_closing_from_another_thread_ends_a_call_that_connects():
+def test_closing_from_another_thread_ends_a_connection_attempt():
     with black_hole() as port, ThreadPoolExecutor(1) as pool:
         voice = client(f"http://127.0.0.1:{port}", timeout=60)
         call = pool.submit(outcome, lambda: voice.calls.hangup(ID))
@@ -338,7 +336,7 @@ def test_closing_from_another_thread_ends_a_call_that_connects():
     assert not error.may_have_executed
 
 
-def test_closing_from_another_thread_ends_a_call_that_agrees_on_tls():
+def test_closing_from_another_thread_ends_a_tls_handshake():
     with serving(silent) as server, ThreadPoolExecutor(1) as pool:
         voice = client(f"https://localhost:{server.port}", timeout=60)
         call = pool.submit(outcome, lambda: voice.calls.hangup(ID))
@@ -350,7 +348,7 @@ def test_closing_from_another_thread_ends_a_call_that_agrees_on_tls():
     assert not error.may_have_executed
 
 
-def test_a_call_whose_name_is_still_looked_up_sends_nothing_after_closing(
+def test_a_call_still_resolving_its_host_sends_nothing_after_closing(
     monkeypatch: pytest.MonkeyPatch,
 ):
     is_closed = threading.Event()
@@ -385,7 +383,7 @@ def test_a_closed_client_refuses_calls_and_can_be_closed_again(ask: Ask):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no interval timers")
 def test_a_signal_handler_may_close_the_client_at_any_moment():
-    """It runs in the thread that it interrupts, which may hold the lock of the connections."""
+    """The handler runs in the interrupted thread, which may hold the lock of the connections."""
     previous = signal.getsignal(signal.SIGALRM)
     try:
         with serving(well_behaved) as server:
@@ -403,7 +401,7 @@ def test_a_signal_handler_may_close_the_client_at_any_moment():
 
 
 def test_every_descriptor_is_released(ask: Ask):
-    """After a success, a refusal, a reset, a timeout, a broken answer and a TLS that fails."""
+    """After a success, a refusal, a reset, a timeout, a broken answer and a failed handshake."""
 
     def resets(connection: socket.socket) -> None:
         read_request(connection)
@@ -443,13 +441,11 @@ def test_every_descriptor_is_released(ask: Ask):
         gc.enable()
 
 
-# --- whom TLS trusts ----------------------------------------------------------------------------
+# --- TLS certificates ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_certificates_that_are_missing_are_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-):
+def test_missing_certificates_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv(name, str(tmp_path / "gone"))
     with pytest.raises(ConfigurationError, match=f"{name} is '.*gone', which does not exist"):
@@ -467,7 +463,7 @@ def test_a_file_without_certificates_is_named(
         VoiceClient(KEY, SECRET)
 
 
-def test_a_file_of_certificates_counts_as_it_was_when_the_client_was_made(
+def test_a_certificate_file_is_read_when_the_client_is_made(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     authority = trustme.CA()
@@ -490,10 +486,8 @@ def test_a_file_of_certificates_counts_as_it_was_when_the_client_was_made(
     assert "certificate" in str(error).lower()
 
 
-def test_several_folders_of_certificates_may_be_given(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    """As OpenSSL reads it: a list, like PATH."""
+def test_several_certificate_folders_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """OpenSSL reads a list, like PATH."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:{tmp_path / 'gone'}")
     VoiceClient(KEY, SECRET).close()
@@ -513,7 +507,7 @@ def test_a_host_that_cannot_exist_is_refused_when_the_client_is_made(host: str):
         client(f"https://{host}")
 
 
-def test_a_name_that_is_not_known_was_sent_nothing(ask: Ask):
+def test_nothing_is_sent_to_an_unknown_host_name(ask: Ask):
     error = ask(lambda voice: voice.calls.hangup(ID), calling_url="https://nowhere.invalid")
     assert isinstance(error, ApiConnectionError)
     assert (error.may_have_executed, error.attempts) == (False, 1)
@@ -535,7 +529,7 @@ def test_a_derived_client_shares_connections_and_their_limit():
         assert server.accepted == 1
 
 
-def test_servers_are_told_the_host_as_it_is_in_the_url(ask: Ask):
+def test_the_host_header_is_the_host_of_the_url(ask: Ask):
     heads: list[bytes] = []
 
     def noting(connection: socket.socket) -> None:
@@ -549,8 +543,8 @@ def test_servers_are_told_the_host_as_it_is_in_the_url(ask: Ask):
         assert b"\r\nContent-Length" not in heads[0]
 
 
-def test_a_server_of_raw_sockets_forgets_its_connections():
-    """The harness: what a client closes is closed here as well."""
+def test_a_raw_server_forgets_closed_connections():
+    """This tests the harness: a connection closed by the client is closed here as well."""
     with serving(well_behaved) as server:
         assert isinstance(server, RawServer)
         client(server.url).calls.get(ID)
@@ -559,7 +553,7 @@ def test_a_server_of_raw_sockets_forgets_its_connections():
 
 
 def test_the_first_calls_of_many_threads_all_succeed():
-    """They all import the generated code, of which only a part is there in the meantime."""
+    """All of them import the generated code, which is incomplete meanwhile."""
     script = """
 import sys, threading
 from sinchvoice import VoiceClient

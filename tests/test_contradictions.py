@@ -1,8 +1,8 @@
-"""What the vendor's documents and SDKs contradict each other in, one row per variant.
+"""Contradictions between the vendor's documents and SDKs, one row per variant.
 
-Each row is a shape that at least one published source shows, or that the vendor's own test data
-has, and says what the client makes of it. What the sources say of *signatures* is in
-test_exchange.py and test_signing.py, how openapi/ settles each contradiction in openapi/README.md.
+Each row is a shape from at least one published source or from the vendor's own test data, with the
+client's reading of it. Contradictions about *signatures* are in test_exchange.py and
+test_signing.py; openapi/README.md tells how openapi/ settles each contradiction.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def get(scripted: Any, **fields: Any) -> Call:
 
 
 def number(text: str) -> PstnEndpoint:
-    """A phone number as the server wrote it, which may be one that we would not send."""
+    """Return a phone number as the server wrote it, even one that the client would not send."""
     from sinchvoice.endpoints import read
 
     endpoint = read({"type": "number", "endpoint": text})
@@ -201,7 +201,7 @@ def test_the_example_of_1_0_0_is_understood(scripted: Any):
 
 
 def test_the_debit_is_the_debit_and_not_the_rate(scripted: Any):
-    """The vendor's Python SDK 1.x fills `debit` from `userRate`, and crashes on every caller."""
+    """The vendor's Python SDK 1.x fills `debit` from `userRate`, and crashes for every user."""
     call = get(
         scripted,
         userRate={"currencyId": "EUR", "amount": 0.1758},
@@ -263,7 +263,7 @@ def test_the_http_status_counts_where_the_code_belongs_to_another(scripted: Any)
 
 
 REQUEST_ROWS: dict[str, tuple[Callable[[Any], Any], str, dict[str, Any]]] = {
-    # legs and what a PATCH may carry
+    # legs, and the content of a PATCH
     "without a leg the call itself is updated": (
         lambda voice: voice.calls.say(ID, "Hi"),
         "",
@@ -369,11 +369,11 @@ def test_requests_settle_each_contradiction_one_way(
     assert json.loads(request.content) == body
 
 
-# What is a success of a PATCH is in test_exchange.py: any 2xx, with or without content.
+# For the successes of a PATCH see test_exchange.py: any 2xx, with or without content.
 
 
 def test_reports_always_name_the_domain_and_are_signed(scripted: Any):
-    """The domain is optional with a default, or without one, or a mandatory query parameter."""
+    """The sources have the domain as optional with or without a default, or as mandatory."""
     voice = scripted(httpx.Response(200, json={"success": 0, "failed": 0, "duration": 0}))
     voice.reports.user_calls(MxpEndpoint("abc123def"))
     (request,) = voice.requests
@@ -382,7 +382,7 @@ def test_reports_always_name_the_domain_and_are_signed(scripted: Any):
 
 
 @pytest.mark.parametrize("counter_id", ["currentcalls", "currentCalls"])
-def test_the_name_of_a_counter_is_sent_as_it_is_given(scripted: Any, counter_id: str):
+def test_the_name_of_a_counter_is_sent_unchanged(scripted: Any, counter_id: str):
     voice = scripted(httpx.Response(200, json={"value": 1, "modified": "2014-04-28T12:00:00Z"}))
     voice.reports.counter(counter_id)
     assert voice.requests[0].url.path == f"/v1/counters/{counter_id}"

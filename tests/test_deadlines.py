@@ -1,4 +1,4 @@
-"""A deadline holds to within half a second, in both clients, whatever drips."""
+"""A deadline holds to within half a second, in both clients, despite dripping bytes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def hang_up(voice: Any) -> Any:
 
 @pytest.fixture(params=[ask_blocking, ask_awaiting], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Use a client, and return what comes of it."""
+    """Use a client, and return the result."""
     return request.param
 
 
@@ -80,7 +80,7 @@ def client_context(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def void(_: object) -> None:
-    """For what returns something and should not."""
+    """Drop a value, where a lambda should return none."""
 
 
 def flooding(drop: bytes) -> Callable[[socket.socket], None]:
@@ -119,15 +119,15 @@ def test_a_deadline_holds_while_the_answer_drips(ask: Ask, what: str):
 
 
 @pytest.mark.parametrize("what", DRIPS)
-def test_a_timeout_is_not_prolonged_by_what_drips(ask: Ask, what: str):
+def test_dripping_bytes_do_not_prolong_a_timeout(ask: Ask, what: str):
     with serving(DRIPS[what]) as server, Stopwatch() as watch:
         error = ask(get, calling_url=server.url, timeout=DEADLINE / 2)
     assert isinstance(error, ApiTimeoutError), repr(error)
     assert "deadline" not in str(error)
-    assert watch.is_within(DEADLINE)  # head and content are a step each
+    assert watch.is_within(DEADLINE)  # head and content are separate steps
 
 
-def test_content_without_end_is_cut_at_a_mebibyte(ask: Ask):
+def test_endless_content_is_cut_at_a_mebibyte(ask: Ask):
     with serving(flooding(HEAD + b"\r\n" + b" " * 200)) as server:
         error = ask(get, calling_url=server.url, deadline=10)
     assert isinstance(error, UnexpectedResponse)
@@ -149,7 +149,7 @@ def test_an_error_keeps_its_status_though_its_content_drips_past_the_deadline(as
     assert watch.is_within(DEADLINE)
 
 
-def test_a_server_that_reads_nothing_cannot_hold_a_large_request_up(ask: Ask):
+def test_a_server_that_reads_nothing_cannot_hold_up_a_large_request(ask: Ask):
     is_over = threading.Event()
     with serving(lambda connection: void(is_over.wait(20))) as server:
         with Stopwatch() as watch:
@@ -165,7 +165,7 @@ def test_a_server_that_reads_nothing_cannot_hold_a_large_request_up(ask: Ask):
     assert watch.is_within(2)
 
 
-def test_a_deadline_holds_while_tls_is_agreed_on(
+def test_a_deadline_holds_during_the_tls_handshake(
     ask: Ask, server_context: ssl.SSLContext, client_context: ssl.SSLContext
 ):
     with (
@@ -186,7 +186,7 @@ def test_a_deadline_holds_while_tls_is_agreed_on(
     assert watch.is_within(DEADLINE)
 
 
-def test_a_deadline_holds_while_a_server_that_speaks_no_tls_is_silent(
+def test_a_deadline_holds_while_a_server_without_tls_is_silent(
     ask: Ask, client_context: ssl.SSLContext
 ):
     with serving(silent) as server, Stopwatch() as watch:
@@ -328,7 +328,7 @@ def test_all_attempts_share_the_deadline(ask: Ask):
 
 
 def test_waiting_for_a_connection_ends_with_the_deadline_and_nothing_was_sent(ask: Ask):
-    """The one connection is taken by a call that hangs; what waits for it was never sent."""
+    """A hanging call has the only connection; the waiting call was never sent."""
     options: dict[str, Any] = {"max_connections": 1, "retries": 0, "timeout": 30}
     with serving(silent) as server:
         options["calling_url"] = server.url

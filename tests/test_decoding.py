@@ -1,4 +1,4 @@
-"""decoding.py: every lenient reading of what the server sends, and that none of them raises."""
+"""decoding.py: every lenient reader of the server's values; none of them raises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sinchvoice import CallReason, CallResult, CallStatus, decoding
 from sinchvoice.reports import ReportDomain
 
-# JSON objects
+# --- JSON objects --------------------------------------------------------------------------------
 
 
 def test_json_numbers_with_a_fraction_are_exact():
@@ -69,12 +69,12 @@ def test_a_json_object_is_read(content: bytes, expected: Any):
     ],
     ids=lambda value: str(value[:24]),
 )
-def test_what_is_no_json_object_is_refused_with_the_reason(content: bytes, reason: str):
+def test_content_that_is_not_a_json_object_is_refused_with_the_reason(content: bytes, reason: str):
     with pytest.raises(ValueError, match=reason):
         decoding.json_object(content)
 
 
-def test_json_that_python_cannot_hold_is_refused():
+def test_json_nested_too_deeply_is_refused():
     with pytest.raises((RecursionError, ValueError)):
         decoding.json_object(b'{"a":' * 100_000)
 
@@ -88,7 +88,7 @@ def test_content_is_a_json_object_or_refused_with_a_documented_error(content: by
     assert isinstance(value, dict)
 
 
-# Text
+# --- text ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_text_is_a_string_that_is_not_empty(value: Any, expected: str | None):
     assert decoding.text(value) == expected
 
 
-# Numbers
+# --- numbers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_number_is_whole_or_exact(value: Any, expected: str):
         (Decimal("1E+3"), "1000"),
         (Decimal("-0.00"), "-0.00"),
         (Decimal(10**30 - 1), "9" * 30),
-        (Decimal(0.1), str(Decimal(0.1))),  # noqa: RUF032 - as some servers write it
+        (Decimal(0.1), str(Decimal(0.1))),  # noqa: RUF032 - some servers write it so
         ("0." + "3" * 100, "0." + "3" * 100),
         (10**29, "1" + "0" * 29),
         (10**30, None),
@@ -240,7 +240,7 @@ def test_an_amount_is_exact_and_one_that_no_bill_can_have_is_none(value: Any, ex
     assert (None if actual is None else f"{actual:f}") == expected
 
 
-# Times
+# --- times ---------------------------------------------------------------------------------------
 
 
 def utc(*parts: int) -> datetime:
@@ -295,7 +295,7 @@ def test_a_timestamp_is_read_from_every_known_form_and_is_utc(value: Any, expect
 
 @pytest.fixture
 def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's own time zone is another one than UTC."""
+    """Set a local time zone other than UTC."""
     if not hasattr(time, "tzset"):
         pytest.skip("this system cannot change the time zone of a process")
     with monkeypatch.context() as patch:
@@ -317,7 +317,7 @@ def test_a_time_without_a_zone_is_utc_wherever_it_is_read():
 @pytest.mark.parametrize(
     "value",
     [
-        # exotic forms of ISO 8601, which Python reads
+        # exotic forms of ISO 8601 that Python reads
         "2024-W02-1",
         "2024W021",
         "2024-W02-1T09:48:12Z",
@@ -377,7 +377,7 @@ def test_a_time_without_a_zone_is_utc_wherever_it_is_read():
     ],
     ids=lambda value: repr(value)[:32],
 )
-def test_what_is_no_timestamp_is_none(value: Any):
+def test_an_invalid_timestamp_is_none(value: Any):
     assert decoding.timestamp(value) is None
 
 
@@ -432,7 +432,7 @@ def test_any_time_in_a_header_is_read_to_the_second(moment: datetime):
     assert decoding.http_date(format_datetime(moment, usegmt=True)) == moment.timestamp()
 
 
-# Enumerations
+# --- enumerations --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -458,14 +458,14 @@ def test_any_time_in_a_header_is_read_to_the_second(moment: datetime):
     ],
     ids=repr,
 )
-def test_a_word_is_a_member_in_any_case_or_stays_as_it_is(
+def test_a_word_becomes_a_member_in_any_case_or_stays_unchanged(
     kind: type[StrEnum], value: Any, expected: Any
 ):
     actual = decoding.open_enum(kind, value)
     assert (actual, type(actual)) == (expected, type(expected))
 
 
-# Whatever comes
+# --- arbitrary values ----------------------------------------------------------------------------
 
 json_values = st.recursive(
     st.none()
@@ -554,7 +554,7 @@ def test_whatever_becomes_a_decimal_can_be_written_out(digits: int, exponent: in
 @pytest.mark.parametrize(
     "number", [10**4299, -(10**4000), 1e300, float("inf")], ids=["long", "negative", "float", "inf"]
 )
-def test_an_extreme_number_costs_no_time(number: float):
+def test_an_extreme_number_is_read_quickly(number: float):
     assert decoding.timestamp(number) is None
     assert decoding.whole_number(number) is None
     assert decoding.number(number) is None

@@ -1,4 +1,4 @@
-"""errors.py: the tree, what an error says, and that no body of a response can break it."""
+"""errors.py: the tree, the texts of errors, and the reading of any response body."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ FACTS: dict[str, Any] = {
 
 
 def descendants(kind: type) -> set[type]:
-    """A class and all that are derived from it, those of the tests left out."""
+    """Return a class and all its subclasses, except those of the tests."""
     return {kind}.union(*map(descendants, kind.__subclasses__()))
 
 
@@ -63,11 +63,11 @@ ALL = sorted(descendants(SinchVoiceError), key=lambda kind: kind.__name__)
 API_ERRORS = [kind for kind in ALL if issubclass(kind, ApiError)]
 STATUS_ERRORS = [kind for kind in ALL if issubclass(kind, ApiStatusError)]
 
-# The tree
+# --- the tree ------------------------------------------------------------------------------------
 
 
 def drawn_tree() -> dict[str, str | None]:
-    """Each class that the docstring draws, and the class it hangs on."""
+    """Return each class in the docstring's tree, with its parent."""
     branches: list[str] = []
     tree: dict[str, str | None] = {}
     for line in (errors.__doc__ or "").splitlines():
@@ -94,15 +94,15 @@ def test_everything_in_the_tree_is_public():
 
 
 @pytest.mark.parametrize("kind", [ConfigurationError, InvalidRequest])
-def test_what_is_refused_before_sending_is_also_a_value_error(kind: type[Exception]):
+def test_a_refusal_before_sending_is_also_a_value_error(kind: type[Exception]):
     assert issubclass(kind, ValueError)
 
 
-def test_no_answer_in_time_is_no_answer():
+def test_a_timeout_is_a_connection_error():
     assert issubclass(ApiTimeoutError, ApiConnectionError)
 
 
-# The class of a status
+# --- classes by status ---------------------------------------------------------------------------
 
 CLASSES = {
     400: BadRequestError,
@@ -116,7 +116,7 @@ CLASSES = {
 }
 
 
-def test_every_status_that_is_no_success_has_its_class():
+def test_every_status_that_is_not_a_success_has_its_class():
     failures = [*range(100, 200), *range(300, 600)]
     assert {status: error_class(status) for status in failures} == {
         status: ServerError if status >= 500 else CLASSES.get(status, ApiStatusError)
@@ -129,7 +129,7 @@ def test_a_status_that_does_not_exist_has_the_general_class(status: int):
     assert error_class(status) is ApiStatusError
 
 
-# Bodies
+# --- bodies --------------------------------------------------------------------------------------
 
 NOT_FOUND = ErrorBody(error_code=40400, message="Call not found", reference=REFERENCE)
 BODIES: dict[str, tuple[Any, ErrorBody]] = {
@@ -228,7 +228,7 @@ def test_an_error_is_read_in_every_shape(body: Any, expected: ErrorBody):
     ],
     ids=lambda content: repr(content[:20]),
 )
-def test_a_body_that_is_no_json_says_nothing(content: bytes):
+def test_a_body_that_is_not_json_is_ignored(content: bytes):
     assert read_error_body(content) == ErrorBody()
 
 
@@ -258,7 +258,7 @@ def test_no_body_breaks_the_reading(content: bytes):
     assert body.reference is None or body.reference
 
 
-# What it says
+# --- texts of errors -----------------------------------------------------------------------------
 
 
 def not_found(message: str = "Call not found", **facts: Any) -> NotFoundError:
@@ -280,12 +280,12 @@ def test_an_error_leaves_out_what_is_not_known():
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_an_error_about_reading_says_nothing_about_acting(method: str):
+def test_an_error_of_a_get_does_not_mention_acting(method: str):
     error = not_found("", method=method, may_have_executed=True)
     assert str(error) == f"{method} {PATH}: HTTP 404 [2 attempts]"
 
 
-def test_an_error_says_what_kept_the_client_from_trying_again():
+def test_an_error_says_why_there_was_no_retry():
     error = not_found("")
     error.gave_up = "the deadline of 1 s leaves no time for another"
     assert str(error).endswith("[2 attempts; the deadline of 1 s leaves no time for another]")
@@ -301,7 +301,7 @@ def test_an_error_says_what_kept_the_client_from_trying_again():
     ],
 )
 @pytest.mark.parametrize("kind", API_ERRORS)
-def test_every_api_error_says_how_often_it_was_tried_and_whether_it_may_have_worked(
+def test_every_api_error_shows_attempts_and_whether_it_may_have_worked(
     kind: type[ApiError], attempts: int, may_have_executed: bool, end: str
 ):
     facts = {"method": "PATCH", "attempts": attempts, "may_have_executed": may_have_executed}
@@ -360,7 +360,7 @@ def test_a_code_with_a_known_remedy_has_a_hint(code: int, hint: str):
         ("GET", "/v1/services/x", "check the name"),
     ],
 )
-def test_what_is_not_found_decides_the_hint(method: str, path: str, hint: str):
+def test_the_missing_resource_decides_the_hint(method: str, path: str, hint: str):
     error = NotFoundError("", status_code=404, error_code=40400, method=method, path=path)
     assert hint in (error.hint or "")
     assert NotFoundError("", status_code=404, error_code=40400, path="/v1/users/x").hint is None
@@ -401,7 +401,7 @@ def test_a_status_may_have_a_hint_as_well(status: int, code: int | None, hint: s
     ],
     ids=lambda text: ascii(text)[:24],
 )
-def test_the_text_of_a_stranger_is_shown_safely(text: str, shown: str):
+def test_untrusted_text_is_shown_safely(text: str, shown: str):
     assert printable(text) == shown
 
 
@@ -422,7 +422,7 @@ def test_a_long_message_is_cut_where_it_is_shown_and_nowhere_else():
     assert len(error.message) == 10_000
 
 
-# Copies
+# --- copies --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -473,7 +473,7 @@ def test_two_errors_that_say_the_same_are_still_two(kind: type[ApiError]):
     assert len({kind("why"), kind("why")}) == 2
 
 
-# Remedies
+# --- remedies ------------------------------------------------------------------------------------
 
 REFUSALS = [InvalidRequest, ConfigurationError, CdrError]
 
@@ -489,7 +489,7 @@ def test_a_refusal_keeps_parameter_value_and_remedy_apart(kind: type[SinchVoiceE
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-def test_a_refusal_that_is_a_text_alone_has_no_remedy(kind: type[SinchVoiceError]):
+def test_a_refusal_with_a_text_alone_has_no_remedy(kind: type[SinchVoiceError]):
     error = kind("it is wrong")
     assert (error.parameter, error.value, error.remedy) == (None, None, None)
     assert str(error) == "it is wrong"
@@ -516,7 +516,7 @@ def test_the_digits_of_a_long_number_are_counted(digits: int):
         assert f"a number of {digits} digits" in str(InvalidRequest(parameter="x", value=number))
 
 
-def test_a_remedy_reads_as_the_library_or_as_another_surface_says_it():
+def test_a_remedy_uses_the_names_of_the_library_or_of_another_surface():
     remedy = Remedy("give {layout} {unknown} for '{x}'", layout="layout=")
     assert remedy == "give layout= {unknown} for '{x}'"
     assert remedy.worded({"layout": "--layout"}) == "give --layout {unknown} for '{x}'"

@@ -1,4 +1,4 @@
-"""exchange.py: signing on the way, recovery, redirects, retries, deadlines, decoding, logging."""
+"""exchange.py: signing, recovery, redirects, retries, deadlines, decoding, logging."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def error(status: int, code: int | None = None, **headers: str) -> httpx.Respons
 
 
 def signed_resource(request: httpx.Request) -> str | None:
-    """The form of the URL that a request is signed over; None if none fits."""
+    """Return the form of the URL that a request is signed over; None if none fits."""
     target = request.url.raw_path.decode()
     for form in CanonicalResource:
         if signature_fits(request, signing.canonical_resource(target, form)):
@@ -74,7 +74,7 @@ def signature_fits(request: httpx.Request, resource: str, now: float = NOW) -> b
 
 
 def accepting(form: CanonicalResource) -> Callable[[httpx.Request], httpx.Response]:
-    """A server that signs one form of the URL only."""
+    """Return a server that signs only one form of the URL."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         resource = signing.canonical_resource(request.url.raw_path.decode(), form)
@@ -83,7 +83,7 @@ def accepting(form: CanonicalResource) -> Callable[[httpx.Request], httpx.Respon
     return answer
 
 
-# --- what is sent -------------------------------------------------------------------------------
+# --- requests ------------------------------------------------------------------------------------
 
 
 def test_a_get_is_signed_without_a_content_type_because_none_is_sent(scripted: Any):
@@ -128,7 +128,7 @@ def test_basic_mode_sends_key_and_secret_and_no_timestamp(scripted: Any):
         ("..a", "..a"),
     ],
 )
-def test_characters_of_an_id_travel_as_literally_as_they_may(
+def test_characters_of_an_id_are_escaped_only_where_necessary(
     scripted: Any, call_id: str, segment: str
 ):
     voice = scripted(OK)
@@ -138,7 +138,7 @@ def test_characters_of_an_id_travel_as_literally_as_they_may(
     assert signature_fits(request, f"/calling/v1/calls/id/{segment}")
 
 
-def test_a_phone_number_travels_with_its_plus(scripted: Any):
+def test_a_phone_number_is_sent_with_its_plus(scripted: Any):
     voice = scripted(REPORT)
     voice.reports.user_calls(PstnEndpoint("+46730170101"))
     assert voice.requests[0].url.raw_path == b"/v1/users/number/+46730170101/calls/data"
@@ -169,7 +169,7 @@ def test_an_id_too_long_for_a_url_is_refused_before_anything_is_sent(scripted: A
     assert voice.requests == []
 
 
-# --- callResourceUrl ----------------------------------------------------------------------------
+# --- callResourceUrl -----------------------------------------------------------------------------
 
 
 def test_a_call_resource_url_leads_to_the_region_of_the_call(scripted: Any):
@@ -179,7 +179,7 @@ def test_a_call_resource_url_leads_to_the_region_of_the_call(scripted: Any):
     assert signature_fits(voice.requests[0], PATH)
 
 
-def test_a_call_resource_url_of_the_configured_host_is_taken(scripted: Any):
+def test_a_call_resource_url_of_the_configured_host_is_accepted(scripted: Any):
     voice = scripted(OK, calling_url="http://127.0.0.1:8080")
     assert voice.calls.get(f"http://127.0.0.1:8080{PATH}").call_id == ID
 
@@ -214,7 +214,7 @@ def test_a_url_that_must_not_see_the_credentials_is_refused(scripted: Any, url: 
     assert voice.requests == []
 
 
-# --- recovery from 401 --------------------------------------------------------------------------
+# --- recovery from 401 ---------------------------------------------------------------------------
 
 USER_WITH_SPACE = MxpEndpoint("my user")
 
@@ -250,15 +250,15 @@ def test_no_more_than_two_further_forms_are_tried(scripted: Any):
     assert (caught.value.attempts, caught.value.may_have_executed) == (3, False)
 
 
-def test_forms_that_are_the_same_text_are_tried_once(scripted: Any):
+def test_equal_forms_are_tried_once(scripted: Any):
     voice = scripted(error(401, 40102))
     with pytest.raises(AuthenticationError, match="canonical_resource"):
         voice.calls.get(ID)
     assert len(voice.requests) == 1
 
 
-def test_a_learnt_form_leads_to_its_neighbour(scripted: Any):
-    """Decoding is learnt from a path, and tried first with a query as well."""
+def test_a_learned_form_leads_to_its_neighbour(scripted: Any):
+    """Decoding is learned from a path, and then tried first with a query as well."""
     voice = scripted(accepting(CanonicalResource.DECODED_PATH_AND_QUERY))
     voice.reports.user_calls(USER_WITH_SPACE)
     voice.reports.user_calls(USER_WITH_SPACE, start=DAY)
@@ -274,7 +274,7 @@ def test_an_unambiguous_success_teaches_nothing(scripted: Any):
     assert len(voice.requests) == 4
 
 
-def test_the_times_of_a_query_travel_literally(scripted: Any):
+def test_the_times_of_a_query_are_sent_unescaped(scripted: Any):
     voice = scripted(REPORT)
     voice.reports.user_calls(MxpEndpoint("u"), start=datetime(2014, 5, 13, 7, 30, tzinfo=UTC))
     assert voice.requests[0].url.raw_path.endswith(b"?_start=2014-05-13T07:30:00Z")
@@ -291,7 +291,7 @@ def test_a_fixed_form_is_the_only_one(scripted: Any):
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_nothing_is_learnt_from_other_errors(scripted: Any, status: int):
+def test_nothing_is_learned_from_other_errors(scripted: Any, status: int):
     voice = scripted(error(401, 40102), error(status), REPORT)
     with pytest.raises(ApiStatusError):
         voice.reports.user_calls(USER_WITH_SPACE, start=DAY)
@@ -329,7 +329,7 @@ def test_other_401s_are_final(scripted: Any, code: int | None):
     assert len(voice.requests) == 1
 
 
-def test_basic_mode_does_not_try_forms_nor_learn_them(scripted: Any):
+def test_basic_mode_neither_tries_nor_learns_forms(scripted: Any):
     voice = scripted(error(401, 40102), auth="basic")
     with pytest.raises(AuthenticationError):
         voice.reports.user_calls(USER_WITH_SPACE, start=DAY)
@@ -383,7 +383,7 @@ def test_calls_under_way_together_all_survive_a_wrong_clock(scripted: Any, is_as
     assert [call.call_id for call in calls] == [ID] * 10
 
 
-def test_a_clock_is_learnt_only_when_it_was_right(scripted: Any):
+def test_a_clock_is_learned_only_after_a_success(scripted: Any):
     refused = error(401, 40105, Date=formatdate(NOW + 3600, usegmt=True))
     voice = scripted(refused, refused, OK)
     with pytest.raises(AuthenticationError):
@@ -418,7 +418,7 @@ def test_a_clock_is_corrected_at_most_once_per_call(scripted: Any):
     assert len(voice.requests) == 2
 
 
-# --- redirects ----------------------------------------------------------------------------------
+# --- redirects -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [307, 308])
@@ -484,7 +484,7 @@ def test_a_redirect_from_loopback_to_elsewhere_is_an_error(scripted: Any, locati
     assert len(voice.requests) == 1
 
 
-def test_what_is_learnt_after_a_redirect_is_learnt_of_the_new_host(scripted: Any):
+def test_facts_learned_after_a_redirect_belong_to_the_new_host(scripted: Any):
     there = "https://calling-euc1.api.sinch.com/calling/v1/calls/id/a%20b"
     voice = scripted(error(307, Location=there), error(401, 40102), OK, OK, OK)
     voice.calls.get("a b")
@@ -506,13 +506,13 @@ def test_a_redirect_from_loopback_to_loopback_is_followed(scripted: Any):
     assert voice.calls.get(ID).call_id == ID
 
 
-def test_a_location_that_is_no_url_is_one_of_our_errors(scripted: Any):
+def test_a_location_that_is_not_a_url_raises_an_api_error(scripted: Any):
     voice = scripted(error(307, Location="https://[/"), retries=0)
     with pytest.raises(ApiError):
         voice.calls.get(ID)
 
 
-# --- retries ------------------------------------------------------------------------------------
+# --- retries -------------------------------------------------------------------------------------
 
 REFUSED = httpx.ConnectError("refused")
 BROKEN = httpx.ReadError("broken")
@@ -533,14 +533,14 @@ SLOW = httpx.ReadTimeout("slow")
     ],
     ids=lambda failure: failure.__class__.__name__ + str(getattr(failure, "status_code", "")),
 )
-def test_a_get_is_tried_again_after_a_passing_failure(scripted: Any, failure: Any):
+def test_a_get_is_retried_after_a_transient_failure(scripted: Any, failure: Any):
     voice = scripted(failure, failure, OK)
     assert voice.calls.get(ID).call_id == ID
     assert voice.clock.naps == [0.5, 1.0]
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 404, 409, 422, 500, 501])
-def test_a_get_is_not_tried_again_after_a_final_answer(scripted: Any, status: int):
+def test_a_get_is_not_retried_after_a_final_answer(scripted: Any, status: int):
     voice = scripted(error(status))
     with pytest.raises(ApiStatusError):
         voice.calls.get(ID)
@@ -548,7 +548,7 @@ def test_a_get_is_not_tried_again_after_a_final_answer(scripted: Any, status: in
 
 
 @pytest.mark.parametrize("failure", [REFUSED, httpx.ConnectTimeout(""), error(429)])
-def test_a_patch_is_tried_again_if_the_server_surely_did_not_act(scripted: Any, failure: Any):
+def test_a_patch_is_retried_if_the_server_certainly_did_not_act(scripted: Any, failure: Any):
     voice = scripted(failure, NO_CONTENT)
     voice.calls.hangup(ID)
     assert len(voice.requests) == 2
@@ -619,7 +619,7 @@ def test_every_error_says_whether_the_server_may_have_acted(
         (error(307, Location="http://x.example/"), {}, "only to https hosts under .sinch.com"),
     ],
 )
-def test_an_error_says_what_one_needs_to_know(
+def test_an_error_tells_what_a_user_needs_to_know(
     scripted: Any, answer: Any, options: dict[str, Any], reason: str
 ):
     with pytest.raises(ApiError, match=reason):
@@ -633,20 +633,20 @@ def test_one_attempt_that_may_have_acted_is_not_forgotten(scripted: Any):
     assert (caught.value.attempts, caught.value.may_have_executed) == (3, True)
 
 
-def test_retry_after_is_waited_for(scripted: Any):
+def test_retry_after_is_obeyed(scripted: Any):
     voice = scripted(error(429, **{"Retry-After": "7"}), NO_CONTENT)
     voice.calls.hangup(ID)
     assert voice.clock.naps == [7.0]
 
 
-def test_a_retry_after_is_by_the_servers_clock(scripted: Any):
+def test_a_retry_after_date_follows_the_servers_clock(scripted: Any):
     later, now = formatdate(NOW + 3602, usegmt=True), formatdate(NOW + 3600, usegmt=True)
     voice = scripted(error(503, **{"Retry-After": later, "Date": now}), OK)
     voice.calls.get(ID)
     assert voice.clock.naps == [2.0]
 
 
-def test_a_retry_after_that_is_too_long_is_raised_at_once(scripted: Any):
+def test_a_retry_after_over_the_limit_is_raised_at_once(scripted: Any):
     voice = scripted(error(503, **{"Retry-After": formatdate(NOW + 3600, usegmt=True)}), OK)
     with pytest.raises(ServerError) as caught:
         voice.calls.get(ID)
@@ -688,7 +688,7 @@ def test_recoveries_share_the_deadline(scripted: Any):
     assert timeouts == [1.0, pytest.approx(0.1)]
 
 
-def test_a_deadline_after_the_2xx_of_a_patch_is_no_failure(scripted: Any):
+def test_a_deadline_after_the_2xx_of_a_patch_is_not_a_failure(scripted: Any):
     class Endless(httpx.AsyncByteStream):
         async def __aiter__(self) -> Any:
             yield b"{"
@@ -734,7 +734,7 @@ def test_a_deadline_ends_an_async_attempt_under_way(scripted: Any):
         asyncio.run(voice.calls.get(ID))
 
 
-# --- answers ------------------------------------------------------------------------------------
+# --- answers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -754,7 +754,7 @@ def test_a_deadline_ends_an_async_attempt_under_way(scripted: Any):
     ],
     ids=lambda content: repr(content[:16]),
 )
-def test_a_success_that_is_no_json_object_is_unexpected(scripted: Any, content: bytes):
+def test_a_success_without_a_json_object_is_unexpected(scripted: Any, content: bytes):
     voice = scripted(httpx.Response(200, content=content))
     with pytest.raises(UnexpectedResponse) as caught:
         voice.calls.get(ID)
@@ -778,7 +778,7 @@ def test_any_2xx_is_a_success(scripted: Any, status: int):
         httpx.Response(299, content=b"["),
     ],
 )
-def test_an_operation_without_content_does_not_look_at_it(scripted: Any, answer: httpx.Response):
+def test_an_operation_without_content_ignores_it(scripted: Any, answer: httpx.Response):
     scripted(answer).calls.hangup(ID)
 
 
@@ -796,7 +796,7 @@ def test_a_patch_whose_answer_breaks_off_after_a_2xx_has_succeeded(scripted: Any
     assert len(voice.requests) == 1
 
 
-def test_a_get_whose_answer_breaks_off_is_tried_again(scripted: Any):
+def test_a_get_whose_answer_breaks_off_is_retried(scripted: Any):
     voice = scripted(breaks_off, OK)
     assert voice.calls.get(ID).call_id == ID
 
@@ -819,7 +819,7 @@ def encoded(content: bytes, encoding: str, status: int = 200) -> Callable[..., h
         encoded(OK.content, "identity"),
     ],
 )
-def test_an_answer_that_is_compressed_unasked_is_read_all_the_same(
+def test_an_answer_compressed_without_a_request_for_it_is_read(
     scripted: Any, answer: Any, is_async: bool
 ):
     voice = scripted(answer, is_async=is_async)
@@ -872,13 +872,13 @@ def test_a_bad_status_whose_body_breaks_off_keeps_its_class(scripted: Any):
 
 
 @pytest.mark.parametrize("status", [100, 101, 103, 199])
-def test_an_informational_status_as_the_answer_is_one_of_our_errors(scripted: Any, status: int):
+def test_an_informational_status_as_the_answer_raises_an_api_error(scripted: Any, status: int):
     with pytest.raises(ApiStatusError) as caught:
         scripted(httpx.Response(status)).calls.get(ID)
     assert caught.value.status_code == status
 
 
-# --- logging ------------------------------------------------------------------------------------
+# --- logging -------------------------------------------------------------------------------------
 
 
 def test_each_call_writes_one_line_and_httpx_none(scripted: Any, caplog: pytest.LogCaptureFixture):
@@ -896,9 +896,7 @@ def test_each_call_writes_one_line_and_httpx_none(scripted: Any, caplog: pytest.
     ]
 
 
-def test_urls_are_logged_only_to_those_who_ask_for_them(
-    scripted: Any, caplog: pytest.LogCaptureFixture
-):
+def test_urls_are_logged_only_on_request(scripted: Any, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "sinchvoice")
     client = scripted(httpx.Response(200, json={"callId": ID}))
@@ -910,7 +908,7 @@ def test_urls_are_logged_only_to_those_who_ask_for_them(
     assert caplog.messages[0] == f"GET https://calling.api.sinch.com/calling/v1/calls/id/{ID}"
 
 
-def test_a_retry_is_seen_at_debug(scripted: Any, caplog: pytest.LogCaptureFixture):
+def test_a_retry_is_logged_at_debug(scripted: Any, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG, "sinchvoice")
     scripted(error(503), OK).calls.get(ID)
     assert caplog.messages[0] == "calls.get: ServerError (HTTP 503), again in 0.5 s"
@@ -940,7 +938,7 @@ def test_a_call_that_is_refused_before_it_is_sent_is_logged_as_such(
     assert caplog.messages == ["calls.get: refused after 0 requests in 0 ms"]
 
 
-def test_httpx_still_logs_what_is_not_ours(caplog: pytest.LogCaptureFixture):
+def test_httpx_still_logs_other_requests(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "httpx")
     with httpx.Client(transport=httpx.MockTransport(lambda request: OK)) as http:
         http.get("https://example.com/")

@@ -1,4 +1,4 @@
-"""sandbox/faults.py and wire.py: what goes wrong on request, over a real socket."""
+"""sandbox/faults.py and wire.py: injected faults, over a real socket."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def shared() -> Any:
 
 @pytest.fixture
 def faulty(shared: Sandbox) -> Sandbox:
-    """A sandbox whose faults nobody else sees."""
+    """Return a sandbox whose faults no other test sees."""
     shared.reset()
     return shared
 
@@ -69,7 +69,7 @@ def voice(faulty: Sandbox) -> Any:
 
 @pytest.fixture
 def hasty(voice: VoiceClient) -> VoiceClient:
-    """A client that does not try again."""
+    """Return a client without retries."""
     return voice.with_options(retries=0)
 
 
@@ -80,7 +80,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-# --- what strikes -------------------------------------------------------------------------------
+# --- faults --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -112,16 +112,14 @@ def test_a_hangup_that_fails_says_whether_the_server_may_have_acted(
     assert faulty.requests[-1].faults == (fault,)
 
 
-def test_a_get_survives_what_passes(faulty: Sandbox, voice: VoiceClient):
+def test_a_get_survives_transient_faults(faulty: Sandbox, voice: VoiceClient):
     faulty.inject([Reset(), unavailable(0), None, bad_gateway()], on="GET")
     assert voice.reports.counter("currentcalls").value == 0
     assert voice.reports.service_status("rtpproxy").is_up
     assert [request.status for request in faulty.requests] == [None, 503, 200, 502, 200]
 
 
-def test_latency_is_waited_for_or_times_out_before_or_after_acting(
-    faulty: Sandbox, hasty: VoiceClient
-):
+def test_latency_delays_or_times_out_before_or_after_acting(faulty: Sandbox, hasty: VoiceClient):
     one, two = faulty.add_call(to=PHONE), faulty.add_call(to=PHONE)
     with faulty.inject(Latency(0.15)):
         begun = time.monotonic()
@@ -133,7 +131,7 @@ def test_latency_is_waited_for_or_times_out_before_or_after_acting(
     assert two.ended is not None
 
 
-def test_others_are_served_while_somebody_waits(faulty: Sandbox):
+def test_other_requests_are_served_while_one_waits(faulty: Sandbox):
     faulty.inject(Latency(0.4), on="/v1/services/*")
 
     async def main() -> tuple[float, float]:
@@ -151,7 +149,7 @@ def test_others_are_served_while_somebody_waits(faulty: Sandbox):
     assert quick < 0.4 <= slow < 4
 
 
-def test_what_is_delayed_is_done_although_nobody_waits_any_more(
+def test_a_delayed_request_is_done_although_no_client_waits_any_more(
     faulty: Sandbox, hasty: VoiceClient
 ):
     call = faulty.add_call(to=PHONE)
@@ -164,7 +162,7 @@ def test_what_is_delayed_is_done_although_nobody_waits_any_more(
     assert faulty.requests[-1].acted
 
 
-def test_what_is_under_way_at_a_reset_does_not_reach_the_new_world(
+def test_a_request_under_way_at_a_reset_does_not_reach_the_new_world(
     faulty: Sandbox, hasty: VoiceClient
 ):
     old = faulty.add_call(to=PHONE)
@@ -178,7 +176,7 @@ def test_what_is_under_way_at_a_reset_does_not_reach_the_new_world(
     assert (old.ended, new.ended, faulty.requests) == (None, None, [])
 
 
-def test_a_sandbox_that_stops_keeps_nobody_waiting(caplog: pytest.LogCaptureFixture):
+def test_a_stopping_sandbox_keeps_no_client_waiting(caplog: pytest.LogCaptureFixture):
     with (
         ThreadPoolExecutor() as pool,
         running(faults=[Injection(Latency(30), on="/calling/*")]) as box,
@@ -264,7 +262,7 @@ def test_a_page_instead_of_json_is_an_unexpected_response(faulty: Sandbox, hasty
 
 
 @pytest.mark.parametrize("skew", [-3600, 86400])
-def test_a_client_finds_its_way_to_a_server_in_another_time(
+def test_a_client_corrects_its_clock_for_a_server_with_another_time(
     faulty: Sandbox, voice: VoiceClient, skew: int, caplog: pytest.LogCaptureFixture
 ):
     faulty.inject(ClockSkew(skew))
@@ -277,7 +275,7 @@ def test_a_client_finds_its_way_to_a_server_in_another_time(
 @pytest.mark.parametrize(
     "form", ["path", "path-and-query", "decoded-path", "decoded-path-and-query"]
 )
-def test_a_client_finds_the_form_that_a_server_wants_signed(
+def test_a_client_finds_the_form_that_a_server_signs(
     faulty: Sandbox, voice: VoiceClient, form: Any
 ):
     faulty.inject(Canonical(form))
@@ -288,7 +286,7 @@ def test_a_client_finds_the_form_that_a_server_wants_signed(
     assert (codes.count(None), codes[-2:]) == (3, [None, None])
 
 
-def test_a_client_follows_to_the_other_region(faulty: Sandbox, hasty: VoiceClient):
+def test_a_client_follows_a_redirect_to_the_other_region(faulty: Sandbox, hasty: VoiceClient):
     call = faulty.add_call(to=PHONE)
     injection = faulty.inject(Redirect(), on="/calling/*")
     hasty.calls.hangup(call.call_id)
@@ -298,7 +296,7 @@ def test_a_client_follows_to_the_other_region(faulty: Sandbox, hasty: VoiceClien
     assert faulty.regional_url != faulty.calling_url
 
 
-# --- whom it strikes ----------------------------------------------------------------------------
+# --- targets -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -328,7 +326,7 @@ def test_a_client_follows_to_the_other_region(faulty: Sandbox, hasty: VoiceClien
         ("GET http://localhost:9/*", set()),
     ],
 )
-def test_a_fault_strikes_where_it_was_told_to(on: str, struck: set[tuple[str, str]]):
+def test_a_fault_strikes_only_its_route(on: str, struck: set[tuple[str, str]]):
     requests = [("GET", "/a/b"), ("PATCH", "/a/b"), ("GET", "/c")]
     injection = Injection(Reset(), on=on)
     assert {
@@ -337,7 +335,7 @@ def test_a_fault_strikes_where_it_was_told_to(on: str, struck: set[tuple[str, st
     assert injection.hits == len(struck)
 
 
-def test_a_fault_strikes_requests_to_the_host_that_is_named(faulty: Sandbox, hasty: VoiceClient):
+def test_a_fault_strikes_only_requests_to_its_host(faulty: Sandbox, hasty: VoiceClient):
     faulty.inject(Reply(502), on=f"GET {faulty.regional_url}/*")
     assert hasty.reports.counter("currentcalls").value is not None
     faulty.inject(Reply(503), on=f"get {faulty.reporting_url}/*")
@@ -345,7 +343,7 @@ def test_a_fault_strikes_requests_to_the_host_that_is_named(faulty: Sandbox, has
         hasty.reports.counter("currentcalls")
 
 
-def test_an_ipv6_address_is_a_host_as_others_are():
+def test_an_ipv6_address_is_a_host_like_any_other():
     injection = Injection(Reset(), on="http://[::1]:8000/v1/*")
     struck = [
         injection.strike("GET", "/v1/x", Random(1), host=host) is not None
@@ -354,7 +352,7 @@ def test_an_ipv6_address_is_a_host_as_others_are():
     assert struck == [True, False, False, False, False]
 
 
-def test_chance_is_seeded():
+def test_randomness_is_seeded():
     def struck(seed: int) -> list[bool]:
         dice, injection = Random(seed), Injection(Reset(), probability=0.2)
         return [injection.strike("GET", "/", dice) is not None for _ in range(1000)]
@@ -363,7 +361,7 @@ def test_chance_is_seeded():
     assert 150 < sum(struck(1)) < 250
 
 
-def test_what_a_reset_forestalls_does_not_strike(faulty: Sandbox, hasty: VoiceClient):
+def test_a_fault_forestalled_by_a_reset_does_not_strike(faulty: Sandbox, hasty: VoiceClient):
     first = faulty.inject(unavailable(60))
     later = faulty.inject([Truncate()])
     with pytest.raises(ServerError):
@@ -423,12 +421,12 @@ def test_a_fault_ends_with_its_block(faulty: Sandbox, hasty: VoiceClient):
         (lambda: Latency(float("nan")), "seconds is nan"),
     ],
 )
-def test_what_is_no_fault_is_refused(make: Any, problem: str):
+def test_an_invalid_fault_is_refused(make: Any, problem: str):
     with pytest.raises(InvalidRequest, match=problem):
         make()
 
 
-# --- as text ------------------------------------------------------------------------------------
+# --- faults as text ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -450,7 +448,7 @@ def test_what_is_no_fault_is_refused(make: Any, problem: str):
         ("redirect", "Redirect()"),
     ],
 )
-def test_a_fault_can_be_written_down(text: str, shown: str):
+def test_a_fault_can_be_written_as_text(text: str, shown: str):
     assert shown in repr(Injection.parse(text))
 
 
@@ -469,6 +467,6 @@ def test_a_fault_can_be_written_down(text: str, shown: str):
         ("latency=-1", "seconds is -1"),
     ],
 )
-def test_a_fault_that_is_written_wrongly_says_what_is_wrong(text: str, problem: str):
+def test_a_wrongly_written_fault_names_its_error(text: str, problem: str):
     with pytest.raises(InvalidRequest, match=problem):
         Injection.parse(text)

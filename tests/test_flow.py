@@ -1,4 +1,4 @@
-"""flow.py: whom it believes, what it remembers, and what it says of a call."""
+"""flow.py: plausibility of answers and clocks, errors, transports, logs, hooks."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ NOW = 1_400_000_000.0
 
 @pytest.fixture(params=[ask_blocking, ask_awaiting], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Use a client, and return what comes of it."""
+    """Use a client, and return the result."""
     return request.param
 
 
-# --- the answer is to what was asked ------------------------------------------------------------
+# --- answers about another call ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def ask(request: pytest.FixtureRequest) -> Ask:
         ("a", OTHER, True),
     ],
 )
-def test_an_answer_about_another_call_is_not_taken(
+def test_an_answer_about_another_call_is_refused(
     scripted: Any, asked: str, answered: str, is_accepted: bool
 ):
     voice = scripted(httpx.Response(200, json={"callId": answered}))
@@ -63,7 +63,7 @@ def test_an_answer_about_another_call_is_not_taken(
             voice.calls.get(asked)
 
 
-# --- clocks -------------------------------------------------------------------------------------
+# --- clocks --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("days", [-40, -1.1, 1.1, 365 * 85])
@@ -76,7 +76,7 @@ def test_a_clock_that_is_off_by_more_than_a_day_is_not_believed(scripted: Any, d
     assert [each.headers["x-timestamp"][:10] for each in voice.requests] == ["2014-05-13"]
 
 
-def test_clocks_that_agree_again_are_told_without_a_warning(
+def test_clocks_that_agree_again_are_logged_without_a_warning(
     scripted: Any, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, "sinchvoice")
@@ -97,7 +97,7 @@ def test_clocks_that_agree_again_are_told_without_a_warning(
     assert hours == ["16", "17", "17", "16", "16"]
 
 
-# --- what an error says -------------------------------------------------------------------------
+# --- texts of errors -----------------------------------------------------------------------------
 
 
 def test_an_error_says_that_the_deadline_left_no_time(scripted: Any):
@@ -108,7 +108,7 @@ def test_an_error_says_that_the_deadline_left_no_time(scripted: Any):
 
 
 @pytest.mark.parametrize("status", [404, 502])
-def test_an_error_of_reading_says_nothing_about_acting(scripted: Any, status: int):
+def test_an_error_of_a_get_does_not_mention_acting(scripted: Any, status: int):
     voice = scripted(httpx.Response(status), retries=0)
     with pytest.raises(ApiError) as caught:
         voice.calls.get(ID)
@@ -125,11 +125,11 @@ def test_a_deadline_that_passes_while_a_call_waits_is_named(scripted: Any):
     assert voice.clock.now <= NOW + 2.5
 
 
-# --- transports of the program's own ------------------------------------------------------------
+# --- user transports -----------------------------------------------------------------------------
 
 
 class Broken(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Has a bug."""
+    """A transport with a bug."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         raise RuntimeError("a bug")
@@ -138,25 +138,25 @@ class Broken(httpx.BaseTransport, httpx.AsyncBaseTransport):
         raise RuntimeError("a bug")
 
 
-def test_a_bug_of_a_transport_comes_out_as_it_is(ask: Ask):
+def test_an_exception_of_a_transport_is_raised_unchanged(ask: Ask):
     error = ask(lambda voice: voice.calls.get(ID), transport=Broken())
     assert (type(error), str(error)) == (RuntimeError, "a bug")
 
 
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
 @pytest.mark.parametrize("transport", ["x", 5, httpx.MockTransport, object()])
-def test_what_is_no_transport_is_refused_when_the_client_is_made(client: Any, transport: Any):
+def test_a_wrong_transport_is_refused_when_the_client_is_made(client: Any, transport: Any):
     with pytest.raises(ConfigurationError, match="transport is of type"):
         client(KEY, SECRET, transport=transport)
 
 
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
-def test_a_client_of_httpx_is_no_transport(client: Any):
+def test_an_httpx_client_is_not_a_transport(client: Any):
     with httpx.Client() as given, pytest.raises(ConfigurationError, match="such as httpx"):
         client(KEY, SECRET, transport=given)
 
 
-# --- the log ------------------------------------------------------------------------------------
+# --- the log -------------------------------------------------------------------------------------
 
 LOGGING = """
 import logging, logging.config, sys
@@ -225,11 +225,11 @@ def test_importing_sets_no_level():
     assert set(found.values()) <= {0}, found
 
 
-# --- what tools find on the class ---------------------------------------------------------------
+# --- mocks and hooks -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
-def test_a_mock_made_of_the_class_has_its_parts(client: Any):
+def test_a_mock_of_the_class_has_its_parts(client: Any):
     mock = create_autospec(client)
     assert mock.calls is not None
     assert mock.reports is not None
@@ -247,7 +247,7 @@ def test_a_hook_that_fails_does_not_change_the_result(
     assert "on_response failed after calls.get" in caplog.text
 
 
-def test_a_hook_is_told_of_a_call_that_went_wrong(scripted: Any):
+def test_a_hook_receives_a_failed_call(scripted: Any):
     told: list[Any] = []
     voice = scripted(httpx.ReadTimeout("slow"), retries=1, on_response=told.append)
     with pytest.raises(ApiTimeoutError) as caught:

@@ -1,4 +1,4 @@
-"""A connection is used by the process that made it, and by no other."""
+"""A connection is used only by the process that made it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from raw_servers import (
     ID,
     KEY,
     SECRET,
-    ask_anew,
+    ask_with_new_client,
     call_of,
     outcome,
     read_request,
@@ -40,14 +40,14 @@ def client(url: str, **options: Any) -> VoiceClient:
 
 
 def in_child(run: Callable[[], Any], seconds: float = 20) -> str:
-    """What a function says in a child of this process; the child ends without any clean-up."""
+    """Run a function in a forked child, and return its result; the child ends without cleanup."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             warnings.simplefilter("ignore")
             said = str(run())
-        except BaseException:  # noqa: BLE001 - it is passed on
+        except BaseException:  # noqa: BLE001 - passed on
             said = traceback.format_exc()
         os.write(writing, said.encode())
         os._exit(0)
@@ -65,7 +65,7 @@ def in_child(run: Callable[[], Any], seconds: float = 20) -> str:
 
 
 def own(voice: VoiceClient, name: str) -> str:
-    """Whether a call gets its own answers, ten times."""
+    """Tell whether ten calls get their own answers."""
     for number in range(10):
         wanted = f"{name}-{number}"
         if (found := voice.calls.get(wanted).call_id) != wanted:
@@ -113,7 +113,7 @@ def test_a_child_that_closes_the_client_does_not_close_the_parents():
         assert server.accepted == 1
 
 
-def test_a_fork_inside_with_leaves_both_sides_well():
+def test_a_fork_inside_with_leaves_both_processes_working():
     def child() -> str:
         with voice:
             return own(voice, "child")
@@ -123,7 +123,7 @@ def test_a_fork_inside_with_leaves_both_sides_well():
         assert own(voice, "parent") == "own"
 
 
-def test_a_grandchild_has_connections_of_its_own():
+def test_a_grandchild_has_its_own_connections():
     with serving(well_behaved) as server, client(server.url) as voice:
         voice.calls.get(ID)
         assert in_child(lambda: own(voice, "c") + in_child(lambda: own(voice, "g"))) == "ownown"
@@ -132,7 +132,7 @@ def test_a_grandchild_has_connections_of_its_own():
 
 
 def test_a_fork_while_another_thread_holds_the_lock_does_not_hang():
-    """The lock is copied as it is, and the thread that would release it is not there any more."""
+    """The fork copies the held lock, but not the thread that would release it."""
     with serving(well_behaved) as server, client(server.url) as voice:
         (pool,) = voice._exchange._wire._pools.values()  # type: ignore[attr-defined]
         held, done = threading.Event(), threading.Event()
@@ -175,7 +175,7 @@ def test_forks_from_threads_amid_the_calls_of_others():
     assert set(found) == {"own"}
 
 
-def test_a_child_has_all_connections_though_its_parent_uses_all():
+def test_a_child_has_the_full_limit_even_if_its_parent_uses_all_connections():
     def slow(connection: socket.socket) -> None:
         while request := read_request(connection):
             time.sleep(1 if b"/id/slow" in request else 0)
@@ -190,7 +190,7 @@ def test_a_child_has_all_connections_though_its_parent_uses_all():
 
 
 def test_a_fork_in_the_middle_of_a_call_of_the_same_thread():
-    """As a hook would do it: the child goes on with its copy of the call."""
+    """A hook could do this: the child continues its copy of the call."""
     said: list[str] = []
 
     def hook(_: Any) -> None:
@@ -223,17 +223,17 @@ def test_a_multiprocessing_pool_that_forks_gets_its_own_answers():
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_a_process_that_is_spawned_makes_a_client_of_its_own(method: str):
+def test_a_spawned_process_makes_its_own_client(method: str):
     context = multiprocessing.get_context(method)
     with serving(well_behaved) as server, client(server.url) as voice:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
-            assert pool.submit(ask_anew, server.url, "child").result(60) == "child"
+            assert pool.submit(ask_with_new_client, server.url, "child").result(60) == "child"
             with pytest.raises(TypeError, match="make one in each process"):
-                pool.submit(ask_anew, voice, "child").result(60)
+                pool.submit(ask_with_new_client, voice, "child").result(60)
         assert own(voice, "parent") == "own"
 
 
-# --- asyncio ------------------------------------------------------------------------------------
+# --- asyncio -------------------------------------------------------------------------------------
 
 
 def async_client(url: str) -> AsyncVoiceClient:
@@ -246,7 +246,7 @@ async def own_async(voice: AsyncVoiceClient, name: str) -> str:
     return "own" if [call.call_id for call in found] == wanted else "others'"
 
 
-def test_a_child_of_an_asyncio_program_has_a_loop_and_connections_of_its_own():
+def test_a_child_of_an_asyncio_program_has_its_own_loop_and_connections():
     with serving(well_behaved) as server:
         voice = async_client(server.url)
         with asyncio.Runner() as runner:
@@ -254,7 +254,7 @@ def test_a_child_of_an_asyncio_program_has_a_loop_and_connections_of_its_own():
             accepted = server.accepted
             assert in_child(lambda: asyncio.run(own_async(voice, "child"))) == "own"
             assert runner.run(own_async(voice, "parent")) == "own"
-            assert server.accepted <= accepted + 10  # those of the child
+            assert server.accepted <= accepted + 10  # the child's connections
             runner.run(voice.aclose())
 
 
@@ -291,7 +291,7 @@ def test_a_child_that_closes_an_async_client_does_not_close_the_parents():
 
 
 def test_a_call_under_way_at_the_fork_belongs_to_the_parent():
-    """The child sees nothing of it, and the answer arrives at the parent alone."""
+    """The child gets nothing of it; only the parent receives the answer."""
 
     def slow(connection: socket.socket) -> None:
         while request := read_request(connection):

@@ -1,4 +1,4 @@
-"""Whatever a server sends, a caller gets a result or one of our errors, and nothing else."""
+"""Whatever a server sends, a caller gets a result or a library error, and nothing else."""
 
 from __future__ import annotations
 
@@ -136,11 +136,11 @@ def answer_of(status: int, content: bytes, fields: dict[str, str]) -> Callable[.
 @pytest.mark.parametrize("name", OPERATIONS)
 @given(status=st.integers(200, 599) | st.just(200), content=contents, fields=headers)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_nothing_but_our_errors_is_raised(
+def test_only_library_errors_are_raised(
     scripted: Any, name: str, status: int, content: bytes, fields: dict[str, str]
 ):
     voice = scripted(answer_of(status, content, fields))
-    for _ in range(2):  # what the first answer taught must not break the second
+    for _ in range(2):  # facts learned from the first answer must not break the second
         message = ""
         try:
             OPERATIONS[name](voice)
@@ -153,7 +153,7 @@ def test_nothing_but_our_errors_is_raised(
 @pytest.mark.parametrize("name", OPERATIONS)
 @given(status=st.integers(200, 599) | st.just(200), content=contents, fields=headers)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_sync_and_async_make_the_same_of_it(
+def test_sync_and_async_have_the_same_outcome(
     scripted: Any, name: str, status: int, content: bytes, fields: dict[str, str]
 ):
     def outcome(run: Callable[[], Any]) -> str:
@@ -169,7 +169,7 @@ def test_sync_and_async_make_the_same_of_it(
     )
 
 
-def test_every_status_is_a_result_or_one_of_our_errors(scripted: Any):
+def test_every_status_is_a_result_or_a_library_error(scripted: Any):
     content = json.dumps({"callId": ID}).encode()
     for status in range(100, 600):
         voice = scripted(answer_of(status, content, {}))
@@ -186,7 +186,7 @@ def test_every_status_is_a_result_or_one_of_our_errors(scripted: Any):
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("status", [302, 307])
 @pytest.mark.parametrize("location", ["javascript:1", "https://xn--.sinch.com/", "https://[/"])
-def test_a_location_that_httpx_cannot_read_is_one_of_our_errors(
+def test_a_location_that_httpx_cannot_read_raises_an_api_error(
     scripted: Any, name: str, status: int, location: str
 ):
     voice = scripted(answer_of(status, b"", {"Location": location}), retries=0)
@@ -207,7 +207,7 @@ def test_a_cookie_is_neither_kept_nor_sent_on(scripted: Any):
     assert [request.headers.get("Cookie") for request in voice.requests] == [None] * 3
 
 
-def test_a_time_beyond_reason_is_not_learnt(scripted: Any):
+def test_an_implausible_time_is_not_learned(scripted: Any):
     late = {"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}
     voice = scripted(answer_of(401, b'{"errorCode": 40105}', late), retries=0)
     for _ in range(2):
@@ -217,12 +217,12 @@ def test_a_time_beyond_reason_is_not_learnt(scripted: Any):
     assert len(voice.requests) == 2
 
 
-# --- over a real socket -------------------------------------------------------------------------
+# --- over a real socket --------------------------------------------------------------------------
 
 
 @contextmanager
 def serving(*answers: bytes) -> Iterator[VoiceClient]:
-    """A client of a server that answers each connection with raw bytes, and hangs up."""
+    """Provide a client of a server that answers each connection with raw bytes, and hangs up."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
 
@@ -268,17 +268,17 @@ GOOD = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"callId":"a"}'
     ],
     ids=["nothing", "cut off", "chunk cut off", "bad chunk", "bad version", "TLS", "bad length"],
 )
-def test_broken_http_is_tried_again_for_a_get_and_never_for_a_patch(broken: bytes):
+def test_broken_http_is_retried_for_a_get_and_never_for_a_patch(broken: bytes):
     with serving(broken, GOOD) as voice:
         assert voice.calls.get(ID).call_id == "a"
     if broken.startswith(b"HTTP/1.1 200") and b"-1" not in broken:
-        return  # a PATCH has succeeded as soon as its status is there
+        return  # a PATCH has succeeded once its status has arrived
     with serving(broken) as voice, pytest.raises(ApiError) as caught:
         voice.calls.hangup(ID)
     assert (caught.value.attempts, caught.value.may_have_executed) == (1, True)
 
 
-def test_a_cookie_that_is_no_text_does_not_spoil_the_next_call():
+def test_a_cookie_that_is_not_text_does_not_spoil_the_next_call():
     head = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=\xff\r\nContent-Length: 2\r\n\r\n{}"
     with serving(head, GOOD) as voice:
         assert voice.calls.get(ID).call_id == ID

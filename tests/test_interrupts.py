@@ -1,4 +1,4 @@
-"""Threads that are killed, and Ctrl-C: a call that is interrupted takes no connection along."""
+"""Killed threads and Ctrl-C: an interrupted call leaks no connection."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from sinchvoice import ApiError, VoiceClient
 
 
 class Killed(BaseException):
-    """What a thread is killed with."""
+    """The exception that kills a thread."""
 
 
 def kill(thread: threading.Thread) -> None:
-    """Raise an exception in a thread, wherever it is."""
+    """Raise an exception in a thread, at any point."""
     assert thread.ident is not None
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(Killed)
@@ -50,14 +50,14 @@ def client(url: str, **options: Any) -> VoiceClient:
 
 
 def is_well(voice: VoiceClient) -> bool:
-    """Whether more threads than there are connections get their answers."""
+    """Tell whether more threads than connections get their answers."""
     names = [f"call-{number}" for number in range(8)]
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda name: voice.calls.get(name).call_id, names)) == names
 
 
 def quick(connection: socket.socket) -> None:
-    """Answer at once what comes in, or after a moment what is slow."""
+    """Answer at once, or slow requests after a moment."""
     while request := read_request(connection):
         call_id = request.split(b"/id/")[1].split(b" ")[0]
         if call_id == b"slow":
@@ -77,7 +77,7 @@ def often_switched() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def untraced() -> Iterator[None]:
-    """Do without a tracer, as of a debugger or coverage.
+    """Remove tracers, such as a debugger's or coverage's.
 
     Under a tracer, Python 3.11 loops forever in one thread while another has a pending exception.
     """
@@ -90,12 +90,12 @@ def untraced() -> Iterator[None]:
     sys.settrace(tracer)
 
 
-# A socket that was made in the very moment, and belongs to nobody yet.
+# For a socket made at that very moment, which has no owner yet.
 in_between = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @in_between
-def test_threads_that_are_killed_take_no_connection_along():
+def test_killed_threads_leak_no_connection():
     def work() -> None:
         try:
             while True:
@@ -105,7 +105,9 @@ def test_threads_that_are_killed_take_no_connection_along():
 
     before = descriptors()
     with serving(well_behaved) as server, client(server.url) as voice, often_switched():
-        assert is_well(voice)  # what is killed amid its first import never lets others import it
+        assert is_well(
+            voice
+        )  # an import killed midway would block that import in other threads for ever
         for number in range(60):
             threads = [threading.Thread(target=work) for _ in range(4)]
             for thread in threads:
@@ -122,8 +124,8 @@ def test_threads_that_are_killed_take_no_connection_along():
 
 
 @pytest.mark.parametrize("what", ["waits for an answer", "waits for a connection"])
-def test_a_thread_that_is_killed_while_it_waits_leaves_the_client_well(what: str):
-    """The exception comes as soon as the thread runs again."""
+def test_a_thread_killed_while_waiting_leaves_the_client_working(what: str):
+    """The exception is raised as soon as the thread runs again."""
 
     def work() -> None:
         try:
@@ -150,7 +152,7 @@ def test_a_thread_that_is_killed_while_it_waits_leaves_the_client_well(what: str
 @contextmanager
 def interrupted_after(seconds: float) -> Iterator[None]:
     previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    # Again and again: an interrupt in a `__del__` is lost, by the rules of Python.
+    # Repeat it: Python drops an interrupt raised in a `__del__`.
     signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
         yield
@@ -167,7 +169,9 @@ needs_timers = pytest.mark.skipif(
 @needs_timers
 @in_between
 def test_a_storm_of_interrupts_leaves_every_connection(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # pytest's is no place for Ctrl-C
+    monkeypatch.setattr(
+        sys, "unraisablehook", lambda _: None
+    )  # pytest's own process must not get Ctrl-C
     interrupts = 0
     before = descriptors()
     with serving(well_behaved) as server, client(server.url, max_connections=3) as voice:
@@ -212,7 +216,7 @@ def test_ctrl_c_ends_a_call_at_once_and_closes_its_connection(where: str):
             try:
                 with pytest.raises(KeyboardInterrupt), interrupted_after(0.3):
                     voice.calls.hangup(ID)
-                if where != "a connection":  # its server has one as well
+                if where != "a connection":  # its server has one too
                     assert settles(lambda: descriptors() <= before)
             finally:
                 gc.enable()
@@ -225,7 +229,7 @@ def swallow(run: Callable[[], Any]) -> None:
         run()
 
 
-def test_an_exception_in_a_hook_of_the_program_leaves_the_client_well():
+def test_an_exception_in_a_trace_hook_leaves_the_client_working():
     class Stop(BaseException):
         pass
 
@@ -240,7 +244,7 @@ def test_an_exception_in_a_hook_of_the_program_leaves_the_client_well():
         assert server.accepted == 1
 
 
-def test_errors_that_are_kept_keep_no_connection():
+def test_stored_errors_keep_no_connection():
     def resets(connection: socket.socket) -> None:
         read_request(connection)
 

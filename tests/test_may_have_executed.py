@@ -36,7 +36,7 @@ RESET = b"\x01\0\0\0\0\0\0\0"
 
 @pytest.fixture(params=[ask_blocking, ask_awaiting], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Use a client, and return what comes of it."""
+    """Use a client, and return the result."""
     return request.param
 
 
@@ -45,7 +45,7 @@ def hang_up(voice: Any) -> Any:
 
 
 class Acting:
-    """Does what it is asked, and breaks off after so many bytes of the answer."""
+    """Acts on each request, and breaks off after a number of bytes of the answer."""
 
     def __init__(self, said: bytes, is_reset: bool) -> None:
         self.acted = 0
@@ -58,7 +58,7 @@ class Acting:
             self.acted += 1
             connection.sendall(self.said[: self.length])
             if self._is_reset:
-                time.sleep(0.002)  # a reset takes along what has not been read
+                time.sleep(0.002)  # a reset discards unread bytes
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
@@ -72,7 +72,7 @@ class Acting:
     ],
     ids=["500", "100 and 204", "chunks"],
 )
-def test_an_answer_that_ends_at_any_byte_never_denies_what_was_done(said: bytes, is_reset: bool):
+def test_an_answer_that_ends_at_any_byte_never_denies_acting(said: bytes, is_reset: bool):
     server_side = Acting(said, is_reset)
     with (
         serving(server_side) as server,
@@ -86,7 +86,7 @@ def test_an_answer_that_ends_at_any_byte_never_denies_what_was_done(said: bytes,
             assert error is None or error.attempts == 1
 
 
-def test_an_answer_that_ends_at_any_byte_never_denies_it_in_asyncio():
+def test_an_answer_that_ends_at_any_byte_never_denies_acting_in_asyncio():
     said = answer(b"{}", 500)
     server_side = Acting(said, True)
 
@@ -108,7 +108,7 @@ def test_an_answer_that_ends_at_any_byte_never_denies_it_in_asyncio():
 
 @pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
 def test_a_server_that_hangs_up_before_it_reads_may_have_acted(ask: Ask, is_reset: bool):
-    """Nobody can tell from here: bytes have left."""
+    """The client cannot tell: bytes have left."""
 
     def handle(connection: socket.socket) -> None:
         if is_reset:
@@ -118,7 +118,7 @@ def test_a_server_that_hangs_up_before_it_reads_may_have_acted(ask: Ask, is_rese
         for _ in range(5):
             error = ask(hang_up, calling_url=server.url, retries=3)
             assert isinstance(error, ApiConnectionError)
-            # A reset that is there before the first byte leaves is a connection that never was.
+            # A reset before the first byte leaves means that there was no connection.
             assert error.may_have_executed or error.attempts > 1
 
 
@@ -174,7 +174,7 @@ def test_a_patch_is_sent_again_where_there_was_no_connection(ask: Ask):
             each.close()
 
 
-def test_an_idle_connection_that_was_closed_costs_a_patch_nothing(ask: Ask):
+def test_a_patch_survives_a_closed_idle_connection(ask: Ask):
     def once(connection: socket.socket) -> None:
         if read_request(connection):
             connection.sendall(answer(b"", 204))
@@ -199,7 +199,7 @@ def test_an_idle_connection_that_was_closed_costs_a_patch_nothing(ask: Ask):
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "HEAD", "OPTIONS", "DELETE", "PURGE"])
-def test_every_method_is_sent_as_it_is_or_refused(ask: Ask, method: str):
+def test_every_method_is_sent_unchanged_or_refused(ask: Ask, method: str):
     seen = []
 
     def handle(connection: socket.socket) -> None:
@@ -217,7 +217,7 @@ def test_every_method_is_sent_as_it_is_or_refused(ask: Ask, method: str):
         assert (found.status_code, seen) == (200, [method])
 
 
-def test_a_request_is_never_sent_twice_by_itself(ask: Ask):
+def test_a_request_is_never_sent_twice_unprompted(ask: Ask):
     seen: list[bytes] = []
 
     def handle(connection: socket.socket) -> None:
@@ -241,7 +241,7 @@ def test_a_request_is_never_sent_twice_by_itself(ask: Ask):
     assert len(seen) == 2
 
 
-def test_a_call_of_the_well_behaved_server_is_what_was_asked(ask: Ask):
+def test_the_well_behaved_server_returns_the_requested_call(ask: Ask):
     with serving(well_behaved) as server:
         found = ask(lambda voice: voice.calls.get(ID), calling_url=server.url)
     assert json.loads(json.dumps(found.call_id)) == ID

@@ -1,4 +1,4 @@
-"""Proxies: which one a request goes through, what it gets to see, and what its failures say."""
+"""Proxies: their choice, what they see of a request, and the texts of their failures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METH
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy but those that a test names."""
+    """Leave no proxy but those that a test names."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -57,7 +57,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=[ask_blocking, ask_awaiting], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Use a client, and return what comes of it."""
+    """Use a client, and return the result."""
     return request.param
 
 
@@ -70,7 +70,7 @@ def hang_up(voice: Any) -> Any:
 
 
 class ProxyServer:
-    """A small proxy: hands requests on, makes tunnels, and remembers what it was asked."""
+    """A small proxy: forwards requests, opens tunnels, and records the requests."""
 
     def __init__(self, port: int, password: str = "") -> None:
         self.heads: list[bytes] = []
@@ -119,7 +119,7 @@ def client_context(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-# --- through a proxy ----------------------------------------------------------------------------
+# --- requests through a proxy --------------------------------------------------------------------
 
 
 def test_a_plain_request_is_handed_on_by_the_proxy_with_user_and_password(ask: Ask):
@@ -135,7 +135,7 @@ def test_a_plain_request_is_handed_on_by_the_proxy_with_user_and_password(ask: A
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http proxy", "https proxy"])
-def test_a_secure_request_goes_through_a_tunnel_and_the_proxy_sees_no_more_than_the_host(
+def test_a_secure_request_goes_through_a_tunnel_and_the_proxy_sees_only_the_host(
     ask: Ask, server_context: ssl.SSLContext, client_context: ssl.SSLContext, secure: bool
 ):
     heads: list[bytes] = []
@@ -205,10 +205,10 @@ def test_a_large_request_passes_through_tls_in_tls(
     assert found.content == b"3000002", found
 
 
-# --- what goes wrong ----------------------------------------------------------------------------
+# --- failures ------------------------------------------------------------------------------------
 
 
-def test_a_proxy_that_wants_another_password_is_named_without_it(ask: Ask):
+def test_a_proxy_that_refuses_the_password_is_named_without_it(ask: Ask):
     with serving(ProxyServer(1, "user:right")) as server:
         error = ask(
             hang_up,
@@ -244,7 +244,7 @@ def test_a_dead_proxy_is_named_without_its_password(ask: Ask, url: str):
     ],
     ids=["nothing", "502", "another protocol", "no TLS"],
 )
-def test_a_proxy_that_makes_no_tunnel_was_sent_nothing_of_the_request(ask: Ask, said: bytes):
+def test_a_proxy_that_refuses_a_tunnel_receives_nothing_of_the_request(ask: Ask, said: bytes):
     def handle(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(said)
@@ -280,7 +280,7 @@ PASSWORDS = [
 
 @pytest.mark.parametrize("url", [*PASSWORDS, "", " http://127.0.0.1:9", "127.0.0.1:3128"])
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
-def test_a_proxy_that_cannot_be_read_is_a_wrong_setting_and_its_password_is_not_shown(
+def test_an_unreadable_proxy_is_a_wrong_setting_and_its_password_is_not_shown(
     client: Any, url: str
 ):
     with pytest.raises(ConfigurationError, match=r"^proxy is ") as caught:
@@ -291,7 +291,7 @@ def test_a_proxy_that_cannot_be_read_is_a_wrong_setting_and_its_password_is_not_
 
 @pytest.mark.parametrize("url", [each for each in PASSWORDS if not each.startswith("user")])
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
-def test_a_variable_that_cannot_be_read_is_named_and_its_password_is_not_shown(
+def test_an_unreadable_variable_is_named_and_its_password_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, url: str, name: str
 ):
     monkeypatch.setenv(name, url)
@@ -304,13 +304,13 @@ def test_a_variable_that_cannot_be_read_is_named_and_its_password_is_not_shown(
 @example("http://[::1")
 @example("http://\ud800:80")
 @example("http://a:b@[::1%25x]:1")
-def test_whatever_is_given_as_a_proxy_it_is_one_or_a_wrong_setting(url: str):
+def test_any_value_is_a_proxy_or_a_wrong_setting(url: str):
     for each in (url, f"http://{url}", f"https://user:{url}@host:1"):
         with contextlib.suppress(ConfigurationError):
             Proxies.of(Hidden(each))
 
 
-# --- which one ----------------------------------------------------------------------------------
+# --- choice of the proxy -------------------------------------------------------------------------
 
 ORIGIN = Origin("https", "calling.api.sinch.com", 443)
 
@@ -361,7 +361,7 @@ ORIGIN = Origin("https", "calling.api.sinch.com", 443)
         ("::/0", "https://10.1.2.3", False),
     ],
 )
-def test_what_no_proxy_means(
+def test_no_proxy_matches_hosts(
     monkeypatch: pytest.MonkeyPatch, no_proxy: str, url: str, goes_straight: bool
 ):
     monkeypatch.setenv("ALL_PROXY", "http://proxy.example")
@@ -376,7 +376,7 @@ def test_what_no_proxy_means(
 )
 @example("[::1]:" + "9" * 5000, "fd12::1")
 @example("fe80::%1/10", "fe80::1%25eth0")
-def test_whatever_no_proxy_is_it_raises_nothing(no_proxy: str, host: str):
+def test_no_value_of_no_proxy_raises(no_proxy: str, host: str):
     found = Proxies(variables={"all": "http://proxy"}, exceptions=(no_proxy,)).find(
         Origin("https", host, 443)
     )
@@ -427,7 +427,7 @@ def test_the_variables_mean_what_they_mean_to_urllib(variables: dict[str, str]):
         ({"HTTPS_PROXY": ""}, None),
     ],
 )
-def test_which_variable_counts(
+def test_the_variable_of_the_scheme_applies(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], proxy: str | None
 ):
     for name, value in variables.items():
@@ -437,15 +437,13 @@ def test_which_variable_counts(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.2:8080", "http://localhost:1", "http://[::1]:1"])
-def test_a_variable_does_not_count_for_loopback(monkeypatch: pytest.MonkeyPatch, url: str):
+def test_a_variable_does_not_apply_to_loopback(monkeypatch: pytest.MonkeyPatch, url: str):
     for name in ("HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://proxy.example")
     assert Proxies.of(None).find(parse(url)[0]) is None
 
 
-def test_what_changes_in_the_environment_later_does_not_count(
-    ask: Ask, monkeypatch: pytest.MonkeyPatch
-):
+def test_later_changes_of_the_environment_do_not_count(ask: Ask, monkeypatch: pytest.MonkeyPatch):
     port = closed_port()
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
     voice = VoiceClient(KEY, SECRET, retries=0)
@@ -456,19 +454,19 @@ def test_what_changes_in_the_environment_later_does_not_count(
     assert f"through the proxy http://127.0.0.1:{port}:" in str(error)
 
 
-def test_networks_in_no_proxy_do_not_keep_a_client_from_being_made(
+def test_a_client_can_be_made_with_networks_in_no_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1,::1,fd00::/8")
     VoiceClient(KEY, SECRET).close()
 
 
-# --- redirects ----------------------------------------------------------------------------------
+# --- redirects -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def elsewhere() -> Iterator[Callable[[str], Any]]:
-    """A server that redirects to wherever it is told."""
+    """Run a server that redirects to the given place."""
     with contextlib.ExitStack() as servers:
 
         def make(location: str) -> Any:
@@ -510,25 +508,23 @@ def test_a_redirect_from_loopback_to_loopback_does_not_go_through_a_proxy(
         "http://127.1.2.3.4/",
     ],
 )
-def test_a_redirect_that_leads_nowhere_is_one_of_our_errors(
-    ask: Ask, elsewhere: Any, location: str
-):
+def test_a_redirect_to_an_invalid_url_raises_an_api_error(ask: Ask, elsewhere: Any, location: str):
     error = ask(get, calling_url=elsewhere(location).url, timeout=3)
     assert isinstance(error, ApiError), repr(error)
     assert error.attempts == 1
 
 
-def test_a_redirect_to_a_port_where_nobody_listens_is_one_of_our_errors(ask: Ask, elsewhere: Any):
+def test_a_redirect_to_a_closed_port_raises_an_api_error(ask: Ask, elsewhere: Any):
     server = elsewhere(f"http://127.0.0.1:{closed_port()}/")
     error = ask(hang_up, calling_url=server.url)
     assert isinstance(error, ApiConnectionError)
     assert (error.attempts, error.may_have_executed) == (2, False)
 
 
-def test_a_variable_that_cannot_be_read_is_told_at_the_redirect_that_needs_it(
+def test_an_unreadable_variable_is_reported_at_the_redirect_that_needs_it(
     ask: Ask, monkeypatch: pytest.MonkeyPatch, elsewhere: Any
 ):
-    """It counts for https alone, which no base URL of this client is."""
+    """The variable applies to https only, and no base URL of this client is https."""
     monkeypatch.setenv("HTTPS_PROXY", "ftp://user:s3cret@h")
     nowhere = "http://127.0.0.1:1"
     local = {"calling_url": elsewhere("https://calling.api.sinch.com/").url}
@@ -538,7 +534,7 @@ def test_a_variable_that_cannot_be_read_is_told_at_the_redirect_that_needs_it(
     assert "s3cret" not in str(found)
 
 
-def test_no_task_and_no_thread_is_left_behind_by_a_proxy_that_fails():
+def test_a_failing_proxy_leaves_no_task_and_no_thread_behind():
     async def main() -> int:
         async with AsyncVoiceClient(
             KEY, SECRET, proxy=f"http://127.0.0.1:{closed_port()}", retries=0

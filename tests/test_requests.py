@@ -1,4 +1,4 @@
-"""What a client offers beside its methods: raw requests, hooks, headers, logs."""
+"""The client beyond its methods: raw requests, hooks, headers, logs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ID = "4398599d1ba84ef3bde0a82dfb61abed"
 
 
 class Server:
-    """Gives one answer to everything, and keeps what it was asked."""
+    """Gives the same answer to every request, and keeps the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)
@@ -55,7 +55,7 @@ def client(*answers: httpx.Response | Exception, **options: Any) -> tuple[VoiceC
 OK = httpx.Response(200, json={"callId": ID})
 
 
-# --- requests that have no method ---------------------------------------------------------------
+# --- raw requests --------------------------------------------------------------------------------
 
 
 def test_a_raw_request_is_signed_and_accepted_by_a_server_that_checks(box: Sandbox):
@@ -120,7 +120,7 @@ def test_a_raw_response_without_content_has_none():
         ("GET", False, 1),
     ],
 )
-def test_only_what_may_be_repeated_is_repeated(method: str, replayable: bool | None, requests: int):
+def test_only_replayable_requests_are_repeated(method: str, replayable: bool | None, requests: int):
     voice, server = client(httpx.ReadError("broken"), retries=2)
     with pytest.raises(ApiConnectionError):
         voice.request(method, "/x", replayable=replayable)
@@ -142,7 +142,7 @@ def test_only_what_may_be_repeated_is_repeated(method: str, replayable: bool | N
         (("", "/a"), "method is ''"),
     ],
 )
-def test_a_raw_request_that_makes_no_sense_is_refused(arguments: Any, problem: str):
+def test_an_invalid_raw_request_is_refused(arguments: Any, problem: str):
     voice, server = client(OK)
     with pytest.raises(InvalidRequest, match=problem):
         voice.request(*arguments)
@@ -159,19 +159,17 @@ def test_a_raw_request_that_makes_no_sense_is_refused(arguments: Any, problem: s
         ({"headers": {"Authorization": "x"}}, ConfigurationError, "the client makes itself"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_refused(
-    options: dict[str, Any], kind: type[Exception], problem: str
-):
+def test_an_invalid_option_is_refused(options: dict[str, Any], kind: type[Exception], problem: str):
     voice, server = client(OK)
     with pytest.raises(kind, match=problem):
         voice.request("POST", "/x", **options)
     assert server.requests == []
 
 
-# --- how a call went ----------------------------------------------------------------------------
+# --- hooks ---------------------------------------------------------------------------------------
 
 
-def test_a_hook_is_told_how_a_call_went():
+def test_a_hook_receives_how_a_call_went():
     told: list[ResponseInfo] = []
     voice, _ = client(
         httpx.Response(503),
@@ -187,7 +185,7 @@ def test_a_hook_is_told_how_a_call_went():
     assert ID not in repr(info)
 
 
-def test_a_hook_is_told_of_failures():
+def test_a_hook_receives_failures():
     told: list[ResponseInfo] = []
     voice, _ = client(httpx.ConnectError("no"), on_response=told.append, retries=1)
     with pytest.raises(ApiConnectionError) as caught:
@@ -215,12 +213,12 @@ def test_a_hook_can_be_set_for_some_calls():
     assert len(told) == 1
 
 
-def test_a_hook_is_a_function():
+def test_a_hook_must_be_a_function():
     with pytest.raises(ConfigurationError, match="on_response is 5: give a function"):
         client(OK, on_response=5)
 
 
-# --- headers ------------------------------------------------------------------------------------
+# --- headers -------------------------------------------------------------------------------------
 
 
 def test_headers_are_sent_with_every_request_and_added_for_some():
@@ -245,7 +243,7 @@ def test_headers_are_sent_with_every_request_and_added_for_some():
         ("X: 1", "headers is of type str"),
     ],
 )
-def test_a_header_that_cannot_travel_is_refused(headers: Any, problem: str):
+def test_an_invalid_header_is_refused(headers: Any, problem: str):
     with pytest.raises(ConfigurationError, match=problem):
         client(OK, headers=headers)
     voice, _ = client(OK)
@@ -253,19 +251,19 @@ def test_a_header_that_cannot_travel_is_refused(headers: Any, problem: str):
         voice.with_options(headers=headers)
 
 
-def test_the_value_of_a_header_that_is_refused_is_not_repeated():
+def test_the_value_of_a_refused_header_is_not_shown():
     with pytest.raises(ConfigurationError) as caught:
         client(OK, headers={"X-Token": "hidden\n"})
     assert "hidden" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["a\nb", "é", 5, " a"])
-def test_a_suffix_that_cannot_travel_is_refused(suffix: Any):
+def test_an_invalid_suffix_is_refused(suffix: Any):
     with pytest.raises(ConfigurationError, match="user_agent_suffix is .*: give printable ASCII"):
         client(OK, user_agent_suffix=suffix)
 
 
-# --- answers about something else ---------------------------------------------------------------
+# --- answers about another call ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -276,7 +274,7 @@ def test_a_suffix_that_cannot_travel_is_refused(suffix: Any):
         ("4398599D-1BA8-4EF3-BDE0-A82DFB61ABED", "5" * 32),
     ],
 )
-def test_an_answer_about_another_call_is_not_taken_for_this_one(asked: str, received: str):
+def test_an_answer_about_another_call_is_not_accepted(asked: str, received: str):
     voice, _ = client(httpx.Response(200, json={"callId": received}))
     with pytest.raises(UnexpectedResponse, match=f"it is about the call {received}"):
         voice.calls.get(asked)
@@ -291,12 +289,12 @@ def test_an_answer_about_another_call_is_not_taken_for_this_one(asked: str, rece
         ("1ce0ffee-ca11-ca11-ca11-abcdef000003", "1CE0FFEECA11CA11CA11ABCDEF000003"),
     ],
 )
-def test_other_spellings_and_other_ids_are_taken(asked: str, received: str):
+def test_other_spellings_and_other_ids_are_accepted(asked: str, received: str):
     voice, _ = client(httpx.Response(200, json={"callId": received}))
     assert voice.calls.get(asked).call_id == received
 
 
-# --- logs ---------------------------------------------------------------------------------------
+# --- logs ----------------------------------------------------------------------------------------
 
 
 def test_log_records_have_fields(caplog: pytest.LogCaptureFixture):
@@ -339,13 +337,13 @@ def test_a_variable_shows_the_log_without_urls(level: str, lines: int):
     assert ID not in run.stderr
 
 
-def test_a_variable_that_says_something_else_is_refused(monkeypatch: pytest.MonkeyPatch):
+def test_another_value_of_the_variable_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SINCHVOICE_LOG", "yes")
     with pytest.raises(ConfigurationError, match="SINCHVOICE_LOG is 'yes': give 'info' or 'debug'"):
         client(OK)
 
 
-# --- what is given in place of connections ------------------------------------------------------
+# --- user transports -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -356,20 +354,20 @@ def test_a_transport_of_the_wrong_kind_is_refused_when_the_client_is_made(transp
         VoiceClient(KEY, SECRET, transport=transport)
 
 
-def test_an_asynchronous_client_wants_an_asynchronous_transport():
+def test_an_asynchronous_client_needs_an_asynchronous_transport():
     with pytest.raises(ConfigurationError, match=r"such as httpx.AsyncHTTPTransport\(\)"):
         AsyncVoiceClient(KEY, SECRET, transport=httpx.HTTPTransport())
 
 
 @pytest.mark.parametrize("bug", [RuntimeError("mine"), ZeroDivisionError(), KeyError("x")])
-def test_what_a_transport_does_wrong_comes_out_as_it_is(bug: Exception):
+def test_an_exception_of_a_transport_is_raised_unchanged(bug: Exception):
     voice, _ = client(bug)
     with pytest.raises(type(bug)) as caught:
         voice.calls.get(ID)
     assert caught.value is bug
 
 
-def test_a_client_that_was_not_made_can_be_shown():
+def test_a_client_that_failed_to_be_made_has_a_repr():
     seen = io.StringIO()
     with pytest.raises(ConfigurationError) as caught:
         VoiceClient(KEY, SECRET, timeout=-1)

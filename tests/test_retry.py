@@ -1,4 +1,4 @@
-"""retry.py: when to try again, when not, and how long to wait."""
+"""retry.py: when to retry, and how long to wait."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def status(code: int, *, acted: bool = False) -> dict[str, Any]:
 
 
 def delay(policy: RetryPolicy, attempt: int = 1, **facts: Any) -> float | None:
-    """Ask for the delay after a GET that got 503; the dice show the longest wait."""
+    """Return the delay after a GET that got 503, by default the longest of the random waits."""
     remaining, dice = facts.pop("remaining", None), facts.pop("dice", 1.0)
     failure = Failure(**{"replayable": True, **status(503, acted=True)} | facts)
     return policy.delay(attempt, failure, remaining, lambda: dice)
 
 
-# Whether
+# --- decisions -----------------------------------------------------------------------------------
 
 
 OUTCOMES: dict[str, tuple[dict[str, Any], bool, bool]] = {
@@ -56,7 +56,7 @@ OUTCOMES: dict[str, tuple[dict[str, Any], bool, bool]] = {
 
 
 @pytest.mark.parametrize(("outcome", "get", "patch"), OUTCOMES.values(), ids=OUTCOMES)
-def test_only_what_does_no_harm_is_tried_again(outcome: dict[str, Any], get: bool, patch: bool):
+def test_only_harmless_requests_are_retried(outcome: dict[str, Any], get: bool, patch: bool):
     tried = [
         delay(RetryPolicy(), replayable=replayable, **outcome) is not None
         for replayable in (True, False)
@@ -70,7 +70,7 @@ def test_only_what_does_no_harm_is_tried_again(outcome: dict[str, Any], get: boo
     st.none() | st.floats(0, 30),
     st.floats(0, 1),
 )
-def test_what_may_have_been_executed_and_is_not_replayable_is_never_sent_again(
+def test_a_request_that_may_have_executed_and_is_not_replayable_is_never_sent_again(
     attempt: int, code: int | None, retry_after: float | None, dice: float
 ):
     failure = Failure(
@@ -89,7 +89,7 @@ def test_retrying_can_be_switched_off():
     assert delay(RetryPolicy(retries=0), **NEVER_SENT) is None
 
 
-# How long
+# --- delays --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_each_wait_is_twice_as_long_up_to_a_limit(attempt: int, shortest: float,
     st.integers(1, 5000),
     st.floats(0, 1),
 )
-def test_a_wait_is_from_half_its_ceiling_to_the_whole(
+def test_a_wait_is_between_half_its_ceiling_and_all_of_it(
     first_delay: float, max_delay: float, attempt: int, dice: float
 ):
     policy = RetryPolicy(retries=5000, first_delay=first_delay, max_delay=max_delay)
@@ -135,11 +135,11 @@ def test_the_server_decides_on_the_wait_if_it_asks_for_one(code: int, seconds: f
 
 
 @pytest.mark.parametrize("seconds", [30.001, 31.0, 86400.0, float("inf")])
-def test_a_retry_after_over_the_cap_is_not_waited_for(seconds: float):
+def test_a_retry_after_over_the_limit_ends_the_retries(seconds: float):
     assert delay(RetryPolicy(), retry_after=seconds) is None
 
 
-def test_the_cap_on_retry_after_can_be_set():
+def test_the_limit_on_retry_after_can_be_set():
     assert delay(RetryPolicy(max_retry_after=60), retry_after=60.0) == 60.0
     assert delay(RetryPolicy(max_retry_after=0), retry_after=1.0) is None
 
@@ -160,13 +160,13 @@ def test_the_cap_on_retry_after_can_be_set():
     ],
     ids=str,
 )
-def test_nothing_is_waited_for_beyond_the_deadline(
+def test_no_wait_exceeds_the_deadline(
     wait: dict[str, float], remaining: float, expected: float | None
 ):
     assert delay(RetryPolicy(), remaining=remaining, **wait) == expected
 
 
-# Retry-After
+# --- Retry-After ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -246,31 +246,31 @@ def test_retry_after_is_never_negative_and_reading_it_never_raises(header: Any, 
     assert seconds is None or seconds is UNREADABLE or 0 <= seconds <= 1e12
 
 
-def test_a_wait_that_cannot_be_read_is_the_longest_own_one():
+def test_an_unreadable_wait_becomes_the_longest_own_one():
     policy = RetryPolicy(first_delay=0.5, max_delay=8, max_retry_after=1)
     assert delay(policy, retry_after=UNREADABLE, dice=0.0) == 8
     assert delay(policy, retry_after=UNREADABLE, remaining=8.0) is None
     assert delay(policy, attempt=3, retry_after=UNREADABLE) is None
 
 
-def test_an_error_shows_a_wait_only_if_it_can_be_read():
+def test_an_error_shows_only_a_readable_wait():
     error = RateLimitError("", status_code=429, retry_after=UNREADABLE)  # type: ignore[arg-type]
     assert error.retry_after is None
     assert "retry after" not in str(error)
 
 
-# Settings
+# --- settings ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, 2.0, True, "2", None])
-def test_retries_that_are_no_number_of_retries_are_refused(value: Any):
+def test_an_invalid_number_of_retries_is_refused(value: Any):
     with pytest.raises(ConfigurationError, match=f"retries is {value!r}: give a whole number"):
         RetryPolicy(retries=value)
 
 
 @pytest.mark.parametrize("name", ["first_delay", "max_delay", "max_retry_after"])
 @pytest.mark.parametrize("value", [-0.1, float("nan"), True, "1", None])
-def test_delays_that_are_no_seconds_are_refused(name: str, value: Any):
+def test_invalid_delays_are_refused(name: str, value: Any):
     with pytest.raises(ConfigurationError, match=f"{name} is {value!r}: give seconds, 0 or more"):
         RetryPolicy(**{name: value})
 

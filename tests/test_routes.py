@@ -1,4 +1,4 @@
-"""routes.py: each operation is declared once, and everything that has to know it does."""
+"""routes.py: each operation is declared once, and known to everything that needs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samples import SAMPLES, SURFACES
 from sinchvoice.client import AsyncVoiceClient, VoiceClient
 from sinchvoice.routes import ROUTES, Route
 
-#: What is declared to do no harm if it is done twice, though it is not a GET.
+#: Operations declared harmless to repeat although they are not a GET.
 REPLAYABLE = {
     "conferences.kick_all",
     "conferences.kick_participant",
@@ -27,7 +27,7 @@ by_name = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 
 
 def published() -> dict[str, tuple[str, str, str]]:
-    """API, method and path of each operation of the specifications, by its id."""
+    """Return API, method and path of each operation of the specifications, by its id."""
     return {
         operation["operationId"]: (
             "configuration" if "servers" in item else specification,
@@ -62,7 +62,7 @@ def test_the_generated_module_is_that_of_the_operation(route: Route):
 
 
 @by_name
-def test_only_what_does_no_harm_is_repeated_when_nobody_knows_whether_it_worked(route: Route):
+def test_only_harmless_operations_are_repeated_after_an_unknown_outcome(route: Route):
     assert route.replayable is (route.method == "GET" or route.name in REPLAYABLE)
 
 

@@ -39,7 +39,7 @@ ID = "4398599d1ba84ef3bde0a82dfb61abed"
 
 @contextmanager
 def everything_logged() -> Iterator[io.StringIO]:
-    """Everything that any logger says at any level, with its arguments."""
+    """Collect everything that any logger writes at any level, with its arguments."""
     stream = io.StringIO()
 
     class Everything(logging.StreamHandler[io.StringIO]):
@@ -68,7 +68,7 @@ def traces_in(text: str) -> list[str]:
 
 
 def look_at(thing: Any) -> str:
-    """Everything that shows a thing to somebody."""
+    """Return all texts that show an object."""
     shown = [repr(thing), str(thing), f"{thing}", pprint.pformat(thing)]
     if isinstance(thing, BaseException):
         shown += traceback.format_exception(thing)
@@ -76,7 +76,7 @@ def look_at(thing: Any) -> str:
         shown.append(repr(thing.__dict__))
     try:
         shown.append(pickle.dumps(thing, protocol=0).decode("latin-1"))
-    except Exception as error:  # noqa: BLE001 - what cannot be pickled cannot leak that way
+    except Exception as error:  # noqa: BLE001 - an object that cannot be pickled cannot leak that way
         shown.append(repr(error))
     return "\n".join(shown)
 
@@ -150,7 +150,7 @@ def test_no_path_over_a_real_socket_shows_the_secret(auth: str):
     assert traces_in(logged.getvalue()) == []
 
 
-def test_no_setting_that_is_refused_shows_the_secret():
+def test_no_refused_setting_shows_the_secret():
     seen = []
     for arguments, options in (
         ((KEY, SECRET + "!"), {}),
@@ -162,12 +162,12 @@ def test_no_setting_that_is_refused_shows_the_secret():
         with pytest.raises(ConfigurationError) as caught:
             VoiceClient(*arguments, **options)  # type: ignore[arg-type]
         seen.append(look_at(caught.value))
-    # Tracebacks quote the line of the test, which names the variable and not its value.
+    # Tracebacks quote the test's line, which has the variable's name and not its value.
     assert traces_in("\n".join(seen)) == []
 
 
 def with_variables(error: BaseException) -> str:
-    """A traceback with the variables of each frame, as tools that report errors make it."""
+    """Return a traceback with the variables of each frame, like error reporters."""
     return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
@@ -184,7 +184,7 @@ WRONG_PAIRS: dict[str, Callable[[], tuple[Any, Any]]] = {
 
 
 @pytest.mark.parametrize("case", WRONG_PAIRS)
-def test_credentials_that_are_refused_are_in_no_variable_of_a_traceback(case: str):
+def test_refused_credentials_are_in_no_variable_of_a_traceback(case: str):
     with pytest.raises(ConfigurationError) as caught:
         Credentials(*WRONG_PAIRS[case]())
     shown = with_variables(caught.value)
@@ -195,7 +195,7 @@ def test_credentials_that_are_refused_are_in_no_variable_of_a_traceback(case: st
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("answer", ANSWERS[1:], ids=lambda answer: repr(answer)[:24])
 @pytest.mark.parametrize("auth", ["signed", "basic"])
-def test_a_request_that_fails_has_the_secret_in_no_variable_of_a_traceback(
+def test_a_failed_request_has_the_secret_in_no_variable_of_a_traceback(
     scripted: Any, answer: Any, is_async: bool, auth: str
 ):
     voice = scripted(answer, is_async=is_async, auth=auth)
@@ -206,7 +206,7 @@ def test_a_request_that_fails_has_the_secret_in_no_variable_of_a_traceback(
     assert traces_in(shown) == []
 
 
-def test_what_is_hidden_is_shown_by_nothing():
+def test_a_hidden_value_is_never_shown():
     hidden = Hidden(SECRET)
     assert traces_in(look_at(hidden) + look_at([hidden]) + look_at({hidden: hidden})) == []
     assert hidden.reveal() == SECRET

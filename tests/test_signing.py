@@ -1,4 +1,4 @@
-"""signing.py: the published vectors, what is signed, and that nothing else is ever accepted."""
+"""signing.py: the published vectors, signing, and the refusal of everything else."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def credentials_of(vector: Vector) -> Credentials:
 
 
 def parts(vector: Vector) -> dict[str, Any]:
-    """The arguments of `string_to_sign` and `sign`."""
+    """Return the arguments of `string_to_sign` and `sign`."""
     return {
         "method": vector["method"],
         "resource": vector["path"],
@@ -46,7 +46,7 @@ def parts(vector: Vector) -> dict[str, Any]:
 
 
 def received(vector: Vector = CALLBACK, **changes: Any) -> dict[str, Any]:
-    """The arguments of `verify` for a request as it was printed, with changes."""
+    """Return the arguments of `verify` for a printed request, with changes."""
     request = {
         "method": vector["method"],
         "path": vector["path"],
@@ -62,12 +62,12 @@ def received(vector: Vector = CALLBACK, **changes: Any) -> dict[str, Any]:
 
 
 def with_header(name: str, value: Any) -> dict[str, Any]:
-    """The callback request with another header; without it if `value` is None."""
+    """Return the callback request with another header; without it if `value` is None."""
     headers = received()["headers"] | {name: value}
     return received(headers={key: text for key, text in headers.items() if text is not None})
 
 
-# Signing
+# --- signing -------------------------------------------------------------------------------------
 
 
 @each_vector
@@ -195,13 +195,13 @@ DECODED, DECODED_AND_QUERY = (
         ("/%", DECODED, "/%"),
     ],
 )
-def test_the_canonical_resource_has_the_form_that_is_asked_for(
+def test_the_canonical_resource_has_the_requested_form(
     target: str, form: CanonicalResource, resource: str
 ):
     assert signing.canonical_resource(target, form) == resource
 
 
-# Credentials
+# --- credentials ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_secret_may_lack_its_padding_or_have_space_around_it(secret: str):
 
 
 @pytest.mark.parametrize("secret", ["+/+/+w==", "-_-_-w==", "-_-_-w", "+/+/+w", "+_-/+w="])
-def test_both_alphabets_of_base64_mean_the_same(secret: str):
+def test_both_base64_alphabets_are_equivalent(secret: str):
     expected = hmac.new(b"\xfb\xff\xbf\xfb", b"text", hashlib.sha256).digest()
     assert Credentials("key", secret).signature("text") == b64encode(expected).decode()
 
@@ -276,7 +276,7 @@ def test_a_key_that_cannot_be_right_is_refused(key: Any):
         Credentials(key, CALLBACK["application_secret"])
 
 
-def test_space_around_a_key_is_left_out():
+def test_space_around_a_key_is_ignored():
     key = CALLBACK["application_key"]
     assert Credentials(f" {key}\n", CALLBACK["application_secret"]).application_key == key
 
@@ -322,7 +322,7 @@ def test_basic_authorization_is_key_and_secret():
     )
 
 
-# Verifying: what is accepted
+# --- accepted requests ---------------------------------------------------------------------------
 
 
 HEADERS = received()["headers"]
@@ -392,7 +392,7 @@ def test_the_scheme_is_known_in_any_case(scheme: str):
         "names of any kind",
     ],
 )
-def test_headers_are_understood_as_gateways_pass_them(headers: Any):
+def test_headers_are_understood_as_gateways_forward_them(headers: Any):
     assert verify(CREDENTIALS, **received(headers=headers))
 
 
@@ -421,7 +421,7 @@ def test_a_header_that_cannot_be_right_is_refused(name: str, value: Any, why: Re
 
 @pytest.mark.parametrize("name", HEADERS)
 @pytest.mark.parametrize("value", [1.5, True, {"a": 1}, [["x"]], [5.0], object(), {"x"}])
-def test_a_header_of_a_kind_that_nobody_sends_is_named(name: str, value: Any):
+def test_a_header_of_an_impossible_type_is_named(name: str, value: Any):
     with pytest.raises(InvalidRequest, match=f"the header {name.lower()} is ") as raised:
         verify(CREDENTIALS, **received(headers=HEADERS | {name: value}))
     assert raised.value.parameter == "headers"
@@ -439,7 +439,7 @@ def test_path_and_method_may_be_bytes(path: Callable[[str], Any]):
     )
 
 
-def test_a_path_of_any_bytes_is_signed_as_it_is_or_refused():
+def test_a_path_of_any_bytes_is_signed_unchanged_or_refused():
     request = parts(CALLBACK) | {"resource": "/Zürich"}
     headers = signing.signed_headers(CREDENTIALS, **request) | {
         "Content-Type": CALLBACK["content_type"]
@@ -448,7 +448,7 @@ def test_a_path_of_any_bytes_is_signed_as_it_is_or_refused():
     assert not verify(CREDENTIALS, **received(headers=headers, path="/Zürich".encode("latin-1")))
 
 
-def test_no_body_at_all_is_an_empty_one():
+def test_a_missing_body_equals_an_empty_one():
     request = parts(CALLBACK) | {"body": b"", "content_type": ""}
     headers = signing.signed_headers(CREDENTIALS, **request)
     assert verify(CREDENTIALS, **received(headers=headers, body=None))
@@ -497,30 +497,28 @@ def test_the_present_may_be_a_datetime(now: Any):
     ],
     ids=lambda value: str(value)[:30] if not isinstance(value, int) else "number",
 )
-def test_an_argument_of_a_kind_that_no_request_has_is_named(
-    argument: str, value: Any, message: str
-):
+def test_an_argument_of_an_impossible_type_is_named(argument: str, value: Any, message: str):
     with pytest.raises(InvalidRequest) as raised:
         verify(CREDENTIALS, **received(**{argument: value}))
     assert str(raised.value).startswith(message)
     assert raised.value.parameter == argument
 
 
-def test_what_is_no_pair_of_key_and_secret_is_refused():
-    with pytest.raises(InvalidRequest, match="credentials is of type str: pass a Credentials") as raised:
+def test_credentials_of_another_type_are_refused():
+    with pytest.raises(InvalidRequest, match="credentials is of type str: pass") as raised:
         verify("secret", **received())  # type: ignore[arg-type]
     assert "'secret'" not in repr(raised.value)
 
 
 @pytest.mark.parametrize("function", [string_to_sign, lambda **k: signing.sign(CREDENTIALS, **k)])
-def test_signing_refuses_a_body_that_was_decoded(function: Callable[..., Any]):
+def test_signing_refuses_a_decoded_body(function: Callable[..., Any]):
     with pytest.raises(InvalidRequest, match="body is of type str: pass the bytes"):
         function(**parts(CALLBACK) | {"body": "{}"})
 
 
 def test_signing_refuses_a_timestamp_that_is_not_the_header_s_text():
     moment = datetime(2026, 11, 27, tzinfo=UTC)
-    with pytest.raises(InvalidRequest, match="timestamp is of type datetime: give the text") as raised:
+    with pytest.raises(InvalidRequest, match="timestamp is of type datetime: give") as raised:
         string_to_sign(**parts(CALLBACK) | {"timestamp": moment})
     assert (raised.value.parameter, raised.value.value) == ("timestamp", moment)
 
@@ -530,7 +528,7 @@ def test_a_body_may_be_any_kind_of_bytes(kind: Callable[[bytes], Any]):
     assert verify(CREDENTIALS, **received(body=kind(CALLBACK["body"].encode())))
 
 
-def test_a_body_that_was_decoded_is_refused_with_the_remedy():
+def test_a_decoded_body_is_refused_with_the_remedy():
     with pytest.raises(InvalidRequest, match="body is of type str: pass the bytes as received"):
         verify(CREDENTIALS, **received(body=CALLBACK["body"]))
 
@@ -544,7 +542,7 @@ def test_the_content_type_counts_as_it_was_sent(content_type: str):
     assert not verify(CREDENTIALS, **received(headers=rewritten))
 
 
-def test_a_missing_content_type_is_an_empty_one():
+def test_a_missing_content_type_equals_an_empty_one():
     headers = signing.signed_headers(CREDENTIALS, **parts(CALLBACK) | {"content_type": ""})
     assert verify(CREDENTIALS, **received(headers=headers))
 
@@ -579,7 +577,7 @@ def test_a_timestamp_is_read_in_the_forms_of_every_sdk(sent: str, seconds: float
 
 
 @pytest.mark.parametrize("age", [-300, -299.5, 0, 299.5, 300])
-def test_a_request_of_the_last_or_the_next_five_minutes_is_accepted(age: float):
+def test_a_request_within_five_minutes_of_the_present_is_accepted(age: float):
     assert verify(CREDENTIALS, **received(now=NOW + age))
 
 
@@ -598,12 +596,12 @@ def test_without_an_age_limit_every_age_is_accepted(age: float):
     assert verify(CREDENTIALS, **received(now=NOW + age), max_age=None)
 
 
-def test_without_a_given_present_the_clock_is_asked():
+def test_without_a_given_present_the_clock_is_read():
     assert not verify(CREDENTIALS, **received(now=None))
     assert verify(CREDENTIALS, **received(now=None), max_age=1e12)
 
 
-# Verifying: what is refused, and why
+# --- refused requests ----------------------------------------------------------------------------
 
 KEY, SIGNATURE = CALLBACK["application_key"], CALLBACK["signature"]
 REFUSED = {
@@ -696,13 +694,13 @@ each_refused = pytest.mark.parametrize(("request_", "why"), REFUSED.values(), id
 
 
 @each_refused
-def test_what_is_wrong_is_refused_for_its_reason(request_: dict[str, Any], why: Refusal):
+def test_each_defect_is_refused_with_its_reason(request_: dict[str, Any], why: Refusal):
     assert find_refusal(CREDENTIALS, **request_) == why
     assert verify(CREDENTIALS, **request_) is False
 
 
 @each_refused
-def test_why_a_request_is_refused_is_said_in_the_log_only_and_without_secrets(
+def test_the_reason_of_a_refusal_is_only_logged_and_without_secrets(
     request_: dict[str, Any], why: Refusal, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG)
@@ -716,7 +714,7 @@ def test_why_a_request_is_refused_is_said_in_the_log_only_and_without_secrets(
         assert hidden not in caplog.text
 
 
-def test_what_is_accepted_is_not_logged(caplog: pytest.LogCaptureFixture):
+def test_an_accepted_request_is_not_logged(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     assert verify(CREDENTIALS, **received())
     assert caplog.records == []
@@ -727,7 +725,7 @@ def test_a_request_of_one_application_is_refused_by_another():
     assert find_refusal(other, **received()) == Refusal.WRONG_SIGNATURE
 
 
-# Properties
+# --- properties ----------------------------------------------------------------------------------
 
 header_text = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=40)
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -742,7 +740,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=40)
     st.binary(),
     st.floats(0, 4e9),
 )
-def test_what_is_signed_verifies(
+def test_any_signed_request_verifies(
     key: bytes,
     application_key: str,
     method: str,
@@ -772,7 +770,7 @@ def test_what_is_signed_verifies(
 
 @st.composite
 def changed_bodies(draw: st.DrawFn) -> bytes:
-    """The body of the callback with one byte changed, left out or put in."""
+    """Return the callback's body with one byte changed, left out or inserted."""
     body = CALLBACK["body"].encode()
     index = draw(st.integers(0, len(body) - 1))
     replacement = draw(st.binary(max_size=2))
@@ -784,7 +782,7 @@ BASE64_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 @st.composite
 def changed_signatures(draw: st.DrawFn) -> str:
-    """The signature with one character changed, left out or put in, or another one."""
+    """Return the signature with one character changed, left out or inserted, or another one."""
     index = draw(st.integers(0, len(SIGNATURE)))
     replacement = draw(st.text(BASE64_CHARACTERS, max_size=2))
     changed = SIGNATURE[:index] + replacement + SIGNATURE[index + 1 :]
@@ -804,7 +802,7 @@ changes = st.one_of(
 
 @settings(max_examples=500)
 @given(changes)
-def test_a_request_that_was_changed_anywhere_is_never_accepted(change: tuple[str, Any]):
+def test_a_request_changed_anywhere_is_never_accepted(change: tuple[str, Any]):
     part, value = change
     request = received(max_age=None)
     if part in ("method", "path", "body"):
@@ -820,8 +818,8 @@ def test_a_request_that_was_changed_anywhere_is_never_accepted(change: tuple[str
 
 
 @given(st.binary(min_size=1))
-def test_a_request_that_was_signed_with_another_secret_is_never_accepted(key: bytes):
-    # A key of HMAC means the same with zero bytes at its end.
+def test_a_request_signed_with_another_secret_is_never_accepted(key: bytes):
+    # Zero bytes at the end of an HMAC key change nothing.
     assume(key.rstrip(b"\0") != b64decode(CALLBACK["application_secret"]))
     forged = Credentials(KEY, b64encode(key).decode())
     headers = signing.signed_headers(forged, **parts(CALLBACK))
@@ -867,7 +865,7 @@ any_headers = (
 
 @settings(max_examples=500)
 @given(any_headers, anything, anything, anything, anything, anything)
-def test_whatever_the_arguments_are_they_are_judged_or_named(
+def test_any_arguments_are_judged_or_named(
     headers: Any, method: Any, path: Any, body: Any, max_age: Any, now: Any
 ):
     changes = {"method": method, "path": path, "body": body, "max_age": max_age, "now": now}
@@ -890,7 +888,7 @@ def test_whatever_the_arguments_are_they_are_judged_or_named(
     st.none() | st.floats(),
     st.none() | st.floats(),
 )
-def test_nothing_that_a_stranger_sends_raises(
+def test_no_request_of_a_sender_raises(
     headers: list[Any],
     method: str,
     path: str,

@@ -1,6 +1,6 @@
-"""Tools that show the variables of a traceback see no secret, and nothing that proves who asks.
+"""Tracebacks with variables show no secret and no credentials of a request.
 
-Of every error, and of all that it came from: rich, Sentry and pytest show these frames.
+This holds for every error and its causes: rich, Sentry and pytest show these frames.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ SERVERS: dict[str, Any] = {
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and all that it came from."""
+    """Yield an error and all its causes."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -77,7 +77,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def shown(error: BaseException) -> str:
-    """Everything that can be seen of an error: text, attributes and the variables of its frames."""
+    """Return all that can be seen of an error: text, attributes and the variables of its frames."""
     parts = []
     for each in chain(error):
         found = traceback.TracebackException.from_exception(each, capture_locals=True)
@@ -96,7 +96,7 @@ def assert_hides(error: BaseException) -> None:
 
 
 def ours(text: str) -> str:
-    """Without the frames of this file, which has the secret itself."""
+    """Return the text without the frames of this file, which contains the secret itself."""
     kept, is_here = [], False
     for line in text.splitlines():
         if line.lstrip().startswith('File "'):
@@ -125,7 +125,7 @@ def error_of(is_async: bool, use: Callable[[Any], Any], **options: Any) -> BaseE
         else:
             with VoiceClient(KEY, SECRET, **options) as voice:
                 use(voice)
-    except BaseException as error:  # noqa: BLE001 - to be looked at
+    except BaseException as error:  # noqa: BLE001 - inspected by the test
         return error
     raise AssertionError("no error")
 
@@ -133,7 +133,7 @@ def error_of(is_async: bool, use: Callable[[Any], Any], **options: Any) -> BaseE
 @pytest.mark.parametrize("auth", ["signed", "basic"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("what", SERVERS)
-def test_no_error_of_a_server_shows_who_asked(what: str, is_async: bool, auth: str):
+def test_no_error_after_an_answer_shows_credentials(what: str, is_async: bool, auth: str):
     for use in OPERATIONS.values():
         with serving(SERVERS[what]) as server:
             if what in ("says nonsense", "breaks off") and use is OPERATIONS["update"]:
@@ -145,8 +145,8 @@ def test_no_error_of_a_server_shows_who_asked(what: str, is_async: bool, auth: s
 
 @pytest.mark.parametrize("auth", ["signed", "basic"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_no_error_on_the_way_shows_who_asked(is_async: bool, auth: str):
-    """Refused, unknown, unreachable, without TLS, with a certificate that nobody knows."""
+def test_no_connection_error_shows_credentials(is_async: bool, auth: str):
+    """The host refuses, is unknown or unreachable, has no TLS, or an untrusted certificate."""
     authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     with (
@@ -178,7 +178,7 @@ def test_no_error_on_the_way_shows_who_asked(is_async: bool, auth: str):
 
 @pytest.mark.parametrize("auth", ["signed", "basic"])
 @pytest.mark.parametrize("what", ["says nothing", "drips"])
-def test_a_cancelled_call_does_not_show_who_asked(what: str, auth: str):
+def test_a_cancelled_call_does_not_show_credentials(what: str, auth: str):
     async def use(voice: Any) -> None:
         task = asyncio.create_task(OPERATIONS["get"](voice))
         await asyncio.sleep(0.1)
@@ -194,8 +194,8 @@ def test_a_cancelled_call_does_not_show_who_asked(what: str, auth: str):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no interval timers")
 @pytest.mark.parametrize("auth", ["signed", "basic"])
 @pytest.mark.parametrize("what", ["says nothing", "reads nothing"])
-def test_an_interrupted_call_does_not_show_who_asked(what: str, auth: str):
-    """While the answer is waited for, and while a large request is being sent."""
+def test_an_interrupted_call_does_not_show_credentials(what: str, auth: str):
+    """The interrupt comes during the wait for the answer, or while a large request is sent."""
 
     def use(voice: Any) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.4)
@@ -219,15 +219,15 @@ def test_an_interrupted_call_does_not_show_who_asked(what: str, auth: str):
     assert_hides(error)
 
 
-def test_this_test_would_see_a_secret():
-    """What it looks for is there, if somebody lets it be seen."""
+def test_the_check_would_see_a_secret():
+    """Without protection, the check finds the secret."""
 
     def careless() -> None:
         namespace = {"authorization": f"Application {KEY}:abc"}
         exec(compile("def leak(authorization): raise ValueError", "leak.py", "exec"), namespace)  # noqa: S102
         namespace["leak"](namespace["authorization"])  # type: ignore[operator]
 
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - there is nothing to match
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - there is no message to match
         careless()
     with pytest.raises(AssertionError):
         assert_hides(caught.value)

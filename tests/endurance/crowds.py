@@ -1,4 +1,4 @@
-"""Many threads, or many tasks, share one client: nobody gets the answer of somebody else."""
+"""Many threads or tasks share one client: none gets the answer of another."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def calls(box: Sandbox) -> list[SandboxCall]:
-    """A call for each thread or task, each to a number of its own."""
+    """Add a call for each thread or task, each to a different number."""
     return [box.add_call(to=PstnEndpoint(f"+1212555{number:04}")) for number in range(TASKS)]
 
 
 def open_files() -> int:
-    """Descriptors that this process, client and server, holds; 0 where that cannot be counted."""
+    """Return the number of descriptors of this process, client and server; 0 if unknown."""
     folder = Path("/proc/self/fd")
     return len(os.listdir(folder)) if folder.exists() else 0  # noqa: PTH208
 
 
 def settle(box: Sandbox) -> None:
-    """Wait until the server has noticed which connections are closed."""
+    """Wait until the server has noticed the closed connections."""
     deadline = time.monotonic() + 10
     while box.connections and time.monotonic() < deadline:
         time.sleep(0.01)

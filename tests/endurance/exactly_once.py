@@ -1,4 +1,4 @@
-"""Thousands of calls while a fifth of the answers is lost, late, cut or wrong."""
+"""Thousands of calls while a fifth of the answers are lost, late, cut or wrong."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FAULTS = [
     faults.Latency(0.15, after=True),
     faults.Redirect(),
 ]
-# Retries without long waits, and a timeout that the latency exceeds.
+# Retries without long waits, and a timeout shorter than the latency.
 PATIENCE = {"timeout": 0.1, "retries": RetryPolicy(retries=3, first_delay=0.001)}
 
 
 @pytest.fixture
 def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox in which a fifth of the requests meets a fault."""
+    """Run a sandbox in which a fifth of the requests meet a fault."""
     kinds = getattr(request, "param", FAULTS)
     with running(populated=False) as sandbox:
         for fault in kinds:
@@ -43,7 +43,7 @@ def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def outcomes(
     box: Sandbox, ask: Callable[[VoiceClient, int], object], count: int
 ) -> list[ApiError | None]:
-    """Ask that often, from several threads; the errors, and None for each success."""
+    """Call that often, from several threads; return the errors, and None for each success."""
     with (
         VoiceClient.from_env(box.environ, **PATIENCE) as voice,  # type: ignore[arg-type]
         ThreadPoolExecutor(THREADS) as pool,
@@ -60,7 +60,7 @@ def outcomes(
 
 
 def report(outcome: list[ApiError | None], box: Sandbox) -> None:
-    """Show what happened; nox prints it."""
+    """Show the outcomes; nox prints them."""
     kinds = Counter(type(error).__name__ if error else "success" for error in outcome)
     struck = sum(bool(request.faults) for request in box.requests)
     print(f"\n{dict(kinds)}; {struck} of the last {len(box.requests)} requests met a fault")
@@ -77,7 +77,7 @@ def test_a_thousand_gets_succeed_or_raise_a_typed_error(box: Sandbox):
     report(outcome, box)
     struck = sum(bool(request.faults) for request in box.requests)
     assert 0.1 < struck / len(box.requests) < 0.3
-    # Four attempts in a row meet a fault that is worth another attempt once in a thousand times.
+    # Once in a thousand calls, four attempts in a row meet a fault that allows another attempt.
     assert sum(error is not None for error in outcome) < 20
 
 
@@ -101,7 +101,7 @@ def test_of_ten_thousand_patches_none_is_executed_twice(box: Sandbox):
     assert {error.may_have_executed for error in raised} >= {True}
 
 
-# Without latency: a callout waits for its answer for a minute.
+# Without latency: a callout waits a minute for its answer.
 PROMPT = [fault for fault in FAULTS if not isinstance(fault, faults.Latency)]
 
 

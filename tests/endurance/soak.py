@@ -1,4 +1,4 @@
-"""Calls by the hundred thousand over a server with faults: none hangs, and nothing is lost.
+"""Hundreds of thousands of calls to a server with faults: none hangs, and nothing is lost.
 
 SOAK scales the figures: 0.1 does a tenth of everything.
 """
@@ -38,7 +38,7 @@ FAULTS = ("reset", "close", "last", "stall", "drip", "twice")
 
 @contextlib.contextmanager
 def serving(*arguments: str) -> Iterator[str]:
-    """A server of this file, in a process of its own: it takes no time from what it tests."""
+    """Run a server of this file in a separate process, so that it takes no time from the tests."""
     with subprocess.Popen(
         [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True
     ) as server:
@@ -51,7 +51,7 @@ def serving(*arguments: str) -> Iterator[str]:
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """A server with faults."""
+    """Run a server with faults."""
     with serving("faults") as running:
         yield running
 
@@ -73,7 +73,7 @@ def a_name(dice: random.Random, number: int) -> str:
     return f"{fault}-{number}"
 
 
-def test_tasks_that_are_cancelled_at_random_lose_nothing(url: str):
+def test_randomly_cancelled_tasks_lose_nothing(url: str):
     outcomes: Counter[str] = Counter()
     dice = random.Random(20261127)
 
@@ -81,7 +81,7 @@ def test_tasks_that_are_cancelled_at_random_lose_nothing(url: str):
         name, luck = a_name(dice, number), dice.random()
         hurried = voice.with_options(deadline=0.02 + 0.2 * dice.random()) if luck < 0.1 else voice
         try:
-            async with asyncio.timeout(DEADLINE + 5):  # what takes longer hangs
+            async with asyncio.timeout(DEADLINE + 5):  # a longer call hangs
                 call = hurried.calls.get(name)
                 if 0.1 < luck < 0.2:
                     with contextlib.suppress(TimeoutError):
@@ -139,10 +139,10 @@ def test_tasks_that_are_cancelled_at_random_lose_nothing(url: str):
 
 
 class Killed(BaseException):
-    """What a thread is killed with."""
+    """The exception that kills a thread."""
 
 
-def test_threads_that_are_killed_at_random_lose_nothing(url: str):
+def test_randomly_killed_threads_lose_nothing(url: str):
     outcomes: Counter[str] = Counter()
     lock = threading.Lock()
     numbers = iter(range(THREAD_CALLS))
@@ -180,7 +180,7 @@ def test_threads_that_are_killed_at_random_lose_nothing(url: str):
     dice = random.Random(20261127)
     before = descriptors()
     ignored = sys.unraisablehook
-    sys.unraisablehook = lambda _: None  # a thread that is killed in a `__del__`
+    sys.unraisablehook = lambda _: None  # a thread killed in a `__del__`
     started = time.monotonic()
     try:
         with VoiceClient(
@@ -205,7 +205,7 @@ def test_threads_that_are_killed_at_random_lose_nothing(url: str):
             taken = time.monotonic() - started
             for number in range(5 * CONNECTIONS):
                 assert voice.calls.get(f"well-{number}").call_id == f"well-{number}"
-            gc.collect()  # a traceback may still have the lease of one that gave it back
+            gc.collect()  # a traceback may still refer to a returned lease
             pool = next(iter(voice._exchange._wire._pools.values()))  # type: ignore[attr-defined]
             assert len(pool._leases) == 0
     finally:
@@ -249,7 +249,7 @@ def test_interrupts_by_signals_lose_nothing(url: str):
                     outcomes["interrupted"] += 1
             for number in range(20):
                 assert voice.calls.get(f"well-{number}").call_id == f"well-{number}"
-            gc.collect()  # a traceback may still have the lease of one that gave it back
+            gc.collect()  # a traceback may still refer to a returned lease
             pool = next(iter(voice._exchange._wire._pools.values()))  # type: ignore[attr-defined]
             assert len(pool._leases) == 0
     finally:
@@ -261,7 +261,7 @@ def test_interrupts_by_signals_lose_nothing(url: str):
     assert released(before)
 
 
-# --- arbitrary answers --------------------------------------------------------------------------
+# --- arbitrary answers ---------------------------------------------------------------------------
 
 PIECES = [
     *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 204 No Content\r\n"),
@@ -291,7 +291,7 @@ GOOD = [
 
 
 def an_answer(dice: random.Random) -> bytes:
-    """Pieces of HTTP in any order, or a good answer that was cut, doubled or written over."""
+    """Return pieces of HTTP in any order, or a good answer cut, doubled or overwritten."""
     kind = dice.random()
     if kind < 0.45:
         return dice.choice(PIECES[:12]) + b"".join(dice.choices(PIECES, k=dice.randrange(8)))
@@ -310,7 +310,7 @@ def an_answer(dice: random.Random) -> bytes:
     return bytes(said)
 
 
-def test_no_answer_whatever_it_is_raises_anything_but_our_errors():
+def test_any_answer_raises_only_library_errors():
     outcomes, slowest = Counter[str](), 0.0
     dice = random.Random(2)
     before = descriptors()
@@ -334,7 +334,7 @@ def test_no_answer_whatever_it_is_raises_anything_but_our_errors():
                     outcomes["result"] += 1
                 except ApiError as error:
                     outcomes[named(error)] += 1
-                except BaseException as error:  # noqa: BLE001 - counted, and shown
+                except BaseException as error:  # noqa: BLE001 - counted and shown
                     outcomes[f"OTHER {error!r}"] += 1
                 slowest = max(slowest, time.monotonic() - begun)
 
@@ -347,7 +347,7 @@ def test_no_answer_whatever_it_is_raises_anything_but_our_errors():
     assert released(before)
 
 
-def test_no_answer_whatever_it_is_raises_anything_but_our_errors_in_asyncio():
+def test_any_answer_raises_only_library_errors_in_asyncio():
     outcomes, slowest = Counter[str](), 0.0
 
     async def main(url: str) -> None:
@@ -368,7 +368,7 @@ def test_no_answer_whatever_it_is_raises_anything_but_our_errors_in_asyncio():
                         outcomes["result"] += 1
                     except ApiError as error:
                         outcomes[named(error)] += 1
-                    except BaseException as error:  # noqa: BLE001 - counted, and shown
+                    except BaseException as error:  # noqa: BLE001 - counted and shown
                         outcomes[f"OTHER {error!r}"] += 1
                     slowest = max(slowest, time.monotonic() - begun)
 
@@ -393,14 +393,14 @@ def report(kind: str, outcomes: Counter[str], slowest: float, taken: float) -> N
         print(f"  {count:6} {name}")
     assert outcomes.total() == ANSWERS
     assert not [name for name in outcomes if name.startswith("OTHER")]
-    assert slowest < 0.6 + 5  # no figure of speed: what hangs takes for ever
+    assert slowest < 0.6 + 5  # not a measure of speed: a hanging call takes for ever
 
 
-# --- the servers, in processes of their own -----------------------------------------------------
+# --- servers in separate processes ---------------------------------------------------------------
 
 
 async def faulty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer each request as its path says: reset, stall, drip, close, twice, or well."""
+    """Answer each request as its path demands: reset, stall, drip, close, twice, or well."""
     while True:
         head = await reader.readuntil(b"\r\n\r\n")
         name = head.split(b" ")[1].split(b"/calls/id/")[1]
@@ -428,7 +428,7 @@ async def faulty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 def saying(seed: int) -> Callable[..., Awaitable[None]]:
-    """Give each request the next arbitrary answer, and mostly hang up after it."""
+    """Give each request the next arbitrary answer, and usually hang up after it."""
     dice = random.Random(seed)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
