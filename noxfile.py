@@ -221,7 +221,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "scripts/bench.py", "imports")
     install_groups(session, "arrow")  # for cdr-others
     install_wheel(session, "cdr", "sandbox")
-    names = "signing callbacks calls load callouts".split()
+    names = "signing callbacks calls load callouts fleet".split()
     names += "cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
     session.run("python", "scripts/bench.py", *(session.posargs or names))
 
