@@ -69,7 +69,12 @@ def remind(self: Task, order: str, number: str, text: str) -> str:
             return "claimed before"
         try:
             callout = voice.callouts.text_to_speech(
-                number, cli=os.environ["CALLER"], text=text, locale="en-US", custom=order
+                number,
+                cli=os.environ["CALLER"],
+                text=text,
+                locale="en-US",
+                custom=order,
+                enable_dice=True,  # the callback that `ended` takes
             )
         except ApiError as error:
             if error.may_have_executed:  # it may ring: calling again is worse than not calling
