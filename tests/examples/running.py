@@ -378,7 +378,7 @@ def lambda_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """The runtime of AWS Lambda with the function, behind a gateway."""
-    invocations: queue.Queue[tuple[str, bytes]] = queue.Queue()
+    invocations: queue.Queue[tuple[str, bytes] | None] = queue.Queue()
     answers: queue.Queue[dict[str, Any]] = queue.Queue()
 
     class Handler(BaseHTTPRequestHandler):
@@ -392,10 +392,10 @@ def lambda_server(
             self.wfile.write(body)
 
         def do_GET(self) -> None:  # the runtime asks what to do next
-            try:
-                identity, body = invocations.get(timeout=20)
-            except queue.Empty:
-                return self.reply(500, {}, b"")
+            invocation = invocations.get()
+            if invocation is None:  # the runtime is gone
+                return None
+            identity, body = invocation
             headers = {
                 "Lambda-Runtime-Aws-Request-Id": identity,
                 "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 30_000),
@@ -431,6 +431,7 @@ def lambda_server(
         folder = tmp_path_factory.mktemp("lambda")
         with process(folder, "-m", "awslambdaric", "ivr_lambda.handler", **environ) as log:
             yield Server(f"http://127.0.0.1:{server.server_port}/sinch", log)
+        invocations.put(None)
         server.shutdown()
         thread.join()
 
