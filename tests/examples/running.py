@@ -183,6 +183,20 @@ def test_fastapi_refuses_what_sinch_did_not_sign(box: Sandbox, fastapi_log: Path
     assert (box.callbacks[0].status, call.state) == (401, "ended")
 
 
+def test_the_call_in_the_readme_is_answered(
+    fastapi_server: Server, capsys: pytest.CaptureFixture[str]
+):
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert "http://127.0.0.1:8000/sinch" in source
+    source = source.replace("http://127.0.0.1:8000/sinch", fastapi_server.url)
+    exec(compile(source, "README.md", "exec"), {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Say(text='Welcome.', locale='en-US')"
+    assert any("Press 1 for sales" in line for line in lines)
+    assert any("Please speak" in line for line in lines)
+
+
 # --- Django -------------------------------------------------------------------------------------
 
 
