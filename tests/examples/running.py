@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -82,7 +83,11 @@ def process(folder: Path, *command: str, **environ: str) -> Iterator[Path]:
         assert program.poll() is None, log.read_text()
     finally:
         program.terminate()
-        program.wait(20)
+        try:
+            program.wait(20)
+        finally:
+            program.kill()
+            program.wait()
 
 
 def wait_for(condition: Callable[[], bool], log: Path) -> None:
@@ -253,11 +258,20 @@ def test_django_refuses_what_sinch_did_not_sign(box: Sandbox, django_cache: Path
 # --- Celery -------------------------------------------------------------------------------------
 
 WORKER = """
+import os
+from celery.signals import task_prerun
 from callouts_celery import app
+
+@task_prerun.connect
+def note(args, **_):
+    with open("{folder}/" + args[0], "w") as file:
+        file.write(str(os.getpid()))
+
 queue = "{folder}/queue"
 app.conf.update(
     broker_transport_options={{"data_folder_in": queue, "data_folder_out": queue}},
     result_backend="file://{folder}/results",
+    worker_lost_wait=0.5,  # seconds until a killed process counts as lost
 )
 """
 
@@ -266,6 +280,7 @@ class Shop(NamedTuple):
     """The task of the example, whose worker calls through a sandbox."""
 
     box: Sandbox
+    worker_log: Path
     example: Any
     table: Path
 
@@ -279,6 +294,10 @@ class Shop(NamedTuple):
         (row,) = connection.execute("SELECT state, call_id FROM callouts WHERE id = ?", [order])
         connection.close()
         return row
+
+    def kill(self, order: str) -> None:
+        """Kill the process that carries out the task for an order; the worker starts another."""
+        os.kill(int(self.table.with_name(order).read_text()), signal.SIGKILL)
 
     def calls(self, *orders: str) -> list[SandboxCall]:
         """The calls that were placed for orders."""
@@ -307,7 +326,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         command = ("celery", "--app", "worker", "worker", "--concurrency", "2", "-l", "INFO")
         with process(folder, "-m", *command, **environ) as log:
             wait_for(lambda: " ready." in log.read_text(), log)
-            yield Shop(box, import_module("callouts_celery"), Path(environ["CALLOUTS"]))
+            yield Shop(box, log, import_module("callouts_celery"), Path(environ["CALLOUTS"]))
 
 
 CALLOUTS = "POST /calling/v1/callouts"
@@ -348,6 +367,16 @@ def test_celery_does_not_call_again_if_the_answer_was_lost_and_learns_from_the_c
     (call,) = shop.calls("lost")
     shop.box.clock.advance(120)
     assert shop.state("lost") == ("ended: ANSWERED", call.call_id)
+
+
+def test_celery_does_not_call_again_if_its_worker_is_killed_meanwhile(shop: Shop):
+    shop.box.inject([faults.Latency(5, after=True)], on=CALLOUTS)
+    task = shop.remind("killed")
+    wait_for(lambda: bool(shop.calls("killed")), shop.worker_log)
+    shop.kill("killed")
+    assert task.get(timeout=30) == "claimed before"
+    assert len(shop.calls("killed")) == 1
+    assert shop.state("killed") == ("unknown", None)
 
 
 def test_celery_reports_wrong_arguments_and_keeps_the_order_open(shop: Shop):
