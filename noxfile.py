@@ -294,9 +294,10 @@ def github_release(session: nox.Session) -> None:
 
 
 def run_tests(session: nox.Session) -> None:
-    install_groups(session, "test")
+    install_groups(session, "test", "parallel")
     install_wheel(session, *EXTRAS)
-    session.run("pytest", *session.posargs)
+    everything = ("-n", "auto", "--maxprocesses=4", "--dist=worksteal")
+    session.run("pytest", *(session.posargs or everything))
 
 
 def run_files(session: nox.Session, folder: str) -> None:
@@ -304,7 +305,7 @@ def run_files(session: nox.Session, folder: str) -> None:
     install_groups(session, "test")
     install_wheel(session, "cdr", "sandbox")
     files = sorted(str(file) for file in Path(folder).glob("*.py"))
-    patience = ("-o", "faulthandler_timeout=4000")  # seconds for one of them
+    patience = ("-o", "faulthandler_timeout=12000")  # seconds for one of them
     session.run("pytest", "--capture=no", *patience, *files, *session.posargs)
 
 
@@ -337,12 +338,13 @@ def install_from_npm(session: nox.Session, package: str) -> Path:
 
 def install_groups(session: nox.Session, *names: str) -> None:
     """Install dependency groups, those with a file in requirements/ by its hashes."""
-    for name in names:
-        pinned = Path("requirements", f"{name}.txt")
-        if pinned.exists():
-            session.install("--require-hashes", "-r", str(pinned))
-        else:
-            session.install(*nox.project.dependency_groups(PROJECT, name))
+    files = {name: Path("requirements", f"{name}.txt") for name in names}
+    others = [name for name, file in files.items() if not file.exists()]
+    for file in files.values():
+        if file.exists():
+            session.install("--require-hashes", "-r", str(file))
+    if others:
+        session.install(*nox.project.dependency_groups(PROJECT, *others))
 
 
 def install_wheel(session: nox.Session, *extras: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import jsonpath
@@ -132,8 +133,9 @@ def locate(
     result = deepcopy(document)
     for action in _actions(overlay, name):
         try:
-            ways = [node.parts for node in _select(action, result)]
-            _perform(action, result)
+            nodes = _select(action, result)
+            ways = [node.parts for node in nodes]
+            _change(nodes, action, result)
         except OverlayError as error:
             with suppress(OverlayError):
                 _perform(replace(action, matches=None), result)
@@ -217,7 +219,10 @@ def _action(fields: Any, name: str) -> Action:
 
 def _perform(action: Action, document: dict[str, Any]) -> None:
     """Carry out an action in place."""
-    nodes = _select(action, document)
+    _change(_select(action, document), action, document)
+
+
+def _change(nodes: list[jsonpath.JSONPathMatch], action: Action, document: dict[str, Any]) -> None:
     if action.remove:
         # Last first: no index and no parent changes under a node that is still to be removed.
         for location in sorted((node.parts for node in nodes), reverse=True):
@@ -233,10 +238,15 @@ def _perform(action: Action, document: dict[str, Any]) -> None:
             selected.update(merge(selected, action.update, node.path))
 
 
+@cache
+def _compiled(target: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
+    return _RFC_9535.compile(target)
+
+
 def _select(action: Action, document: dict[str, Any]) -> list[jsonpath.JSONPathMatch]:
     """Return the nodes that an action changes, each once."""
     try:
-        found = list(_RFC_9535.finditer(action.target, document))
+        found = list(_compiled(action.target).finditer(document))
     except jsonpath.JSONPathError as error:
         raise OverlayError(f"not a JSONPath query ({str(error).splitlines()[0]})") from error
     nodes = list({node.parts: node for node in found}.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ from sinchvoice.signing import Credentials
 # Makes cdr_oracle importable, here and in the folders, and what maintainers run.
 sys.path.append(str(Path(__file__).resolve().parent))
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scripts"))
+
+# A shell starts what it puts into the background deaf to Ctrl-C, and so would be every child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("project", derandomize=True, deadline=None, database=None)
 settings.load_profile("project")

@@ -20,7 +20,7 @@ from cdr_faults import check_damage
 from cdr_kills import check_kills, check_kills_between
 
 FILES = 100_000
-LIMIT = 3600.0  # seconds
+LIMIT = 3 * 3600.0  # seconds, on two cores
 
 
 @pytest.fixture
