@@ -194,7 +194,11 @@ PLANTED = {
 HARMLESS = [
     ("facade/sinchvoice/client.py", "int = 100,\n", "int = 100,\n        new: int = 5,\n"),
     ("facade/sinchvoice/calls.py", '"""Look up a call', '"""Ask for a call'),
-    ("facade/sinchvoice/vocabulary.py", 'CANCEL = "CANCEL"', 'CANCEL = "CANCEL"\n    LOST = "LOST"'),
+    (
+        "facade/sinchvoice/vocabulary.py",
+        'CANCEL = "CANCEL"',
+        'CANCEL = "CANCEL"\n    LOST = "LOST"',
+    ),
     ("facade/sinchvoice/retry.py", "attempt > self.retries", "self.retries < attempt"),
     ("facade/sinchvoice/signing.py", 'content_type: str = ""', 'content_type: str | None = ""'),
 ]

@@ -95,7 +95,10 @@ def test_another_source_date_epoch_gives_other_bytes(
         ("sinchvoice_calling/svaml.schema.json", "lacks sinchvoice_calling/svaml.schema.json"),
         ("pytest_sinchvoice.py", "lacks pytest_sinchvoice.py: look at"),
         (f"sinchvoice-{VERSION}.dist-info/licenses/", "lacks the LICENSE: look at license-files"),
-        (f"sinchvoice-{VERSION}.dist-info/entry_points.txt", "lacks the entry point 'sinchvoice = "),
+        (
+            f"sinchvoice-{VERSION}.dist-info/entry_points.txt",
+            "lacks the entry point 'sinchvoice = ",
+        ),
     ],
 )
 def test_a_wheel_that_lacks_something_does_not_pass(

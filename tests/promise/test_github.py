@@ -366,7 +366,9 @@ def test_a_release_names_the_repository_that_makes_it(
     assert 'write Repository = "https://github.example/octo/voice" there' in output
 
 
-def test_a_release_has_the_notes_both_files_and_the_bill_of_materials(project: Path, github: FakeGitHub):
+def test_a_release_has_the_notes_both_files_and_the_bill_of_materials(
+    project: Path, github: FakeGitHub
+):
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 0
     (made,) = github.releases
     assert (made["tag_name"], made["draft"]) == ("v0.1.0", False)
