@@ -270,7 +270,7 @@ def check_dist(session: nox.Session) -> None:
 def sbom(session: nox.Session) -> None:
     """Write the software bill of materials (CycloneDX) into sbom/."""
     install_groups(session, "uv")
-    session.run("python", "scripts/sbom.py", "sbom")
+    session.run("python", "scripts/bill_of_materials.py", "sbom")
 
 
 @nox.session

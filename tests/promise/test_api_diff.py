@@ -115,7 +115,10 @@ PLANTED = {
         'NO_ANSWER = "NO_ANSWER"',
         [
             "sinchvoice.CallResult.NO_ANSWER: is now 'NO_ANSWER', and was 'NOANSWER'",
-            "sinchvoice.callbacks.DisconnectReason.NO_ANSWER: is now 'NO_ANSWER', and was 'NOANSWER'",
+            (
+                "sinchvoice.callbacks.DisconnectReason.NO_ANSWER: "
+                "is now 'NO_ANSWER', and was 'NOANSWER'"
+            ),
         ],
     ),
     "a parameter that takes less": (

@@ -1,4 +1,4 @@
-"""scripts/pins.py and scripts/sbom.py: what is pinned, and that changes of it are noticed."""
+"""scripts/pins.py and scripts/bill_of_materials.py: what is pinned, and that changes of it are noticed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 import tomllib
 from pathlib import Path
 
+import bill_of_materials
 import pins
 import pytest
-import sbom
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -81,7 +81,7 @@ def test_a_file_that_is_missing_old_or_of_no_group_is_named(tmp_path: Path):
 
 
 def test_a_bill_of_materials_is_of_what_users_install():
-    project = tomllib.loads(sbom.reduced(PYPROJECT["project"], "1.2.3"))
+    project = tomllib.loads(bill_of_materials.reduced(PYPROJECT["project"], "1.2.3"))
     assert project["project"] == {
         "name": "sinchvoice",
         "version": "1.2.3",

@@ -1,6 +1,6 @@
 """Writes the software bill of materials of the version in the tree: `nox -s sbom` runs this file.
 
-    python scripts/sbom.py sbom      writes sbom/sinchvoice.cdx.json
+    python scripts/bill_of_materials.py sbom      writes sbom/sinchvoice.cdx.json
 
 It is CycloneDX 1.5, by uv: what pip would install today with all extras, on every supported Python
 and platform, with versions, hashes and markers. Nothing is built or installed for it.
