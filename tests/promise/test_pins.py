@@ -1,4 +1,4 @@
-"""scripts/pins.py and scripts/bill_of_materials.py: what is pinned, and that changes of it are noticed."""
+"""scripts/pins.py and bill_of_materials.py: what is pinned, and that changes of it are noticed."""
 
 from __future__ import annotations
 
