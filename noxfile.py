@@ -14,7 +14,7 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-CODE = ["facade", "scripts", "tests", "noxfile.py"]
+CODE = ["examples", "facade", "scripts", "tests", "noxfile.py"]
 EXTRAS = ["cdr", "cli", "sandbox"]
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last one for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"
@@ -51,7 +51,7 @@ def matrix(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Test the built wheel with the lowest versions of what it needs that pyproject.toml allows."""
-    install_groups(session, "lowest")
+    install_groups(session, "uv")
     pins = Path(session.create_tmp(), "lowest.txt")
     session.run(
         *("uv", "pip", "compile", "pyproject.toml", "--quiet", "--resolution=lowest-direct"),
@@ -132,6 +132,14 @@ def frameworks(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """Run each file of examples/ with its framework, against a sandbox."""
+    install_groups(session, "examples")
+    install_wheel(session, "cdr", "cli", "sandbox")
+    session.run("pytest", "tests/examples/running.py", *session.posargs)
+
+
+@nox.session
 def s3(session: nox.Session) -> None:
     """Load from a bucket of moto with s3fs, over a line that is cut, stalled and tampered with."""
     install_groups(session, "s3")
@@ -160,11 +168,12 @@ def spark(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style and formatting, and the safety of the workflows."""
-    install_groups(session, "lint")
+    """Check style and formatting, the safety of the workflows, and that pins are current."""
+    install_groups(session, "lint", "uv")
     session.run("ruff", "check", *CODE)
     session.run("ruff", "format", "--check", *CODE)
     session.run("zizmor", "--offline", "--pedantic", "--strict-collection", ".github/workflows")
+    session.run("python", "scripts/pins.py", "--check")
 
 
 @nox.session
@@ -176,6 +185,13 @@ def typecheck(session: nox.Session) -> None:
     install_groups(session, "typecheck")
     session.run("mypy")
     session.run("pyright")
+
+
+@nox.session
+def pins(session: nox.Session) -> None:
+    """Write requirements/ from the groups in pyproject.toml; -- --upgrade takes newer versions."""
+    install_groups(session, "uv")
+    session.run("python", "scripts/pins.py", *session.posargs)
 
 
 @nox.session
@@ -221,7 +237,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "scripts/bench.py", "imports")
     install_groups(session, "arrow")  # for cdr-others
     install_wheel(session, "cdr", "sandbox")
-    names = "signing callbacks calls load callouts".split()
+    names = "signing callbacks calls load callouts fleet".split()
     names += "cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
     session.run("python", "scripts/bench.py", *(session.posargs or names))
 
@@ -236,12 +252,25 @@ def api_diff(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def build(session: nox.Session) -> None:
-    """Build sdist and wheel into dist/, twice the same, and use each in an empty environment."""
+    """Build sdist and wheel into dist/, with nothing installed but the pinned build tool."""
     shutil.rmtree("dist", ignore_errors=True)
-    install_wheel(session, "sandbox")
+    install_groups(session, "build")
     # The dates in them come from SOURCE_DATE_EPOCH, or are hatchling's own.
     session.run("python", "-m", "hatchling", "build", "-d", "dist", silent=True)
+
+
+@nox.session(reuse_venv=False)
+def check_dist(session: nox.Session) -> None:
+    """Check what is in dist/: contents, the same bytes twice, use in an empty environment."""
+    install_wheel(session, "sandbox")
     session.run("python", "scripts/check_dist.py", "dist")
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write the software bill of materials (CycloneDX) into sbom/."""
+    install_groups(session, "uv")
+    session.run("python", "scripts/bill_of_materials.py", "sbom")
 
 
 @nox.session
@@ -260,7 +289,7 @@ def release_notes(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def github_release(session: nox.Session) -> None:
-    """Make a release on GitHub of a tag, with its section of CHANGELOG.md and dist/."""
+    """Make a release on GitHub of a tag, with its section of CHANGELOG.md, dist/ and sbom/."""
     session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
 
 
@@ -308,7 +337,14 @@ def install_from_npm(session: nox.Session, package: str) -> Path:
 
 
 def install_groups(session: nox.Session, *names: str) -> None:
-    session.install(*nox.project.dependency_groups(PROJECT, *names))
+    """Install dependency groups, those with a file in requirements/ by its hashes."""
+    files = {name: Path("requirements", f"{name}.txt") for name in names}
+    others = [name for name, file in files.items() if not file.exists()]
+    for file in files.values():
+        if file.exists():
+            session.install("--require-hashes", "-r", str(file))
+    if others:
+        session.install(*nox.project.dependency_groups(PROJECT, *others))
 
 
 def install_wheel(session: nox.Session, *extras: str) -> None:

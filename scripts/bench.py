@@ -12,6 +12,8 @@
     callouts    callouts that the sandbox places, each with two callbacks to an application in a
                 process of its own, against as many signed GETs to the same sandbox; and how its
                 memory grows
+    fleet       reports on 10,000 users, 64 at once, from a server that takes 50 ms for each,
+                against the latency alone; the same with faults in 5 %; and memory
     cdr         call detail records read per second, against csv.reader with the same conversions
                 and the same record type; and memory for ten times the records
     cdr-archive a file loaded into a new archive, checks and all, against a plain insert by DuckDB;
@@ -50,6 +52,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from importlib import import_module
+from itertools import count
 from operator import call
 from pathlib import Path
 from statistics import median
@@ -66,6 +69,10 @@ ARCHIVE_MEMORY = "512MB"
 LITTLE_MEMORY = "160MB"  # as much as both files need, so that the limit is what is measured
 CALLOUT_ROUNDS = 30
 CALLOUTS_PER_ROUND = 1_000
+FLEET_ROUNDS = 3
+FLEET_USERS = 10_000
+FLEET_TASKS = 64
+FLEET_LATENCY = 0.05  # seconds
 PHONE: Any = "phone-terminated"
 ME = [sys.executable, __file__]
 
@@ -259,6 +266,52 @@ def callouts() -> bool:
     print(f"callouts, memory   {late / 1024:8.1f} MiB after all")
     print(f"callouts, memory   {late / early if early else 1:8.2f} x (limit 1.05)")
     return good and late <= 1.05 * early
+
+
+def fleet() -> bool:
+    """Reports on many users take at most 1.25 times as long as the latency, and memory is flat."""
+    floor = FLEET_USERS * FLEET_LATENCY / FLEET_TASKS
+    good, sizes = True, []
+    for faults in ("", "20"):  # every so many requests
+        with _started("slow", faults) as (_, environ):
+            for mode, report in (("threads", _report_in_threads), ("tasks", _report_in_tasks)):
+                report(environ, 1_000)  # connections, and a warm interpreter
+                sizes.append(_resident(os.getpid()))
+                walls = []
+                for _ in range(FLEET_ROUNDS):
+                    begin = time.perf_counter()
+                    assert report(environ, FLEET_USERS) == FLEET_USERS
+                    walls.append(time.perf_counter() - begin)
+                sizes.append(_resident(os.getpid()))
+                name = f"fleet, {mode}{', 5 % faults' * bool(faults)}"
+                wall = median(walls)
+                print(f"{name:27} {wall:6.2f} s, {wall / FLEET_USERS * 1e3:.2f} ms a report")
+                # Faults are waited for, so that only their completeness has a limit.
+                good &= _ratio(name, walls, [floor] * FLEET_ROUNDS, None if faults else 1.25)
+    growth = max(late / early for early, late in zip(sizes[::2], sizes[1::2], strict=True))
+    print(f"fleet, memory      {growth:8.2f} x from 1,000 to 10,000 users (limit 1.10)")
+    return good and growth <= 1.10
+
+
+def _report_in_threads(environ: dict[str, str], users: int) -> int:
+    from sinchvoice import VoiceClient
+
+    names = [f"user{number}" for number in range(users)]
+    with VoiceClient.from_env(environ, retries=5) as voice:
+        outcomes = voice.reports.user_calls_many(names, concurrency=FLEET_TASKS)
+        return sum(outcome.error is None for outcome in outcomes)
+
+
+def _report_in_tasks(environ: dict[str, str], users: int) -> int:
+    from sinchvoice import AsyncVoiceClient
+
+    async def report() -> int:
+        names = [f"user{number}" for number in range(users)]
+        async with AsyncVoiceClient.from_env(environ, retries=5) as voice:
+            outcomes = voice.reports.user_calls_many(names, concurrency=FLEET_TASKS)
+            return sum([outcome.error is None async for outcome in outcomes])
+
+    return asyncio.run(report())
 
 
 def cdr() -> bool:
@@ -1129,10 +1182,35 @@ def _serve_application() -> None:
     _serve_fixed(answer, lambda url: {"URL": f"{url}/sinch"})
 
 
+def _serve_slow(faults: str) -> None:
+    """A server of reports that takes its time, and fails every so many requests."""
+    report = b'{"success":10,"failed":2,"duration":600}'
+    good = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(report) + report
+    bad = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+    numbers = count(1)
+
+    def answer(received: bytes) -> bytes | None:
+        if not received.endswith(b"\r\n\r\n"):
+            return None
+        return bad if faults and next(numbers) % int(faults) == 0 else good
+
+    _serve_fixed(
+        answer,
+        lambda url: {
+            "SINCH_APPLICATION_KEY": "5F5C418A0F914BBC8234A9BF5EDDAD97",
+            "SINCH_APPLICATION_SECRET": "JViE5vDor0Sw3WllZka15Q==",
+            "SINCH_VOICE_REPORTING_URL": f"{url}/v1",
+        },
+        delay=FLEET_LATENCY,
+    )
+
+
 def _serve_fixed(
-    answer: Callable[[bytes], bytes | None], environ: Callable[[str], dict[str, str]]
+    answer: Callable[[bytes], bytes | None],
+    environ: Callable[[str], dict[str, str]],
+    delay: float = 0.0,
 ) -> None:
-    """Serve answers to what was received, as soon as there is one."""
+    """Serve answers to what was received, so many seconds after there is one."""
 
     class Fixed(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -1144,7 +1222,10 @@ def _serve_fixed(
             content = answer(self.received)
             if content is not None:
                 self.received = b""
-                self.transport.write(content)
+                if delay:
+                    asyncio.get_running_loop().call_later(delay, self.transport.write, content)
+                else:
+                    self.transport.write(content)
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
@@ -1168,6 +1249,7 @@ COMMANDS: dict[str, Callable[[], bool]] = {
     "calls": calls,
     "load": load,
     "callouts": callouts,
+    "fleet": fleet,
     "cdr": cdr,
     "cdr-archive": cdr_archive,
     "cdr-daily": cdr_daily,
@@ -1184,6 +1266,8 @@ if __name__ == "__main__":
             _serve_bare()
         case ["serve-application"]:
             _serve_application()
+        case ["serve-slow", faults]:
+            _serve_slow(faults)
         case ["serve-callouts", url]:
             _serve_callouts(url)
         case ["read-cdr", path]:

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOX = "nox==2026.10.20"
 ROOT = Path(__file__).resolve().parent.parent
+PINS = ROOT / "requirements" / "nox.txt"
 VENV = ROOT / ".venv"
 MARK = VENV / "made-by-bootstrap"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -34,8 +34,8 @@ def main(arguments: "list[str]") -> "int | str":
             )
     if not has_nox():
         pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
-        if subprocess.call([*pip, "install", "--quiet", NOX]) != 0:
-            return f"pip could not install {NOX}: is the package index within reach?"
+        if subprocess.call([*pip, "install", "--quiet", "--require-hashes", "-r", str(PINS)]) != 0:
+            return f"pip could not install {nox()}: is the package index within reach?"
     return subprocess.call([PYTHON, "-m", "nox", "-s", *arguments], cwd=str(ROOT))
 
 
@@ -58,7 +58,13 @@ def make() -> bool:
 def has_nox() -> bool:
     """Whether the pinned nox is in .venv."""
     check = "from importlib.metadata import version; assert 'nox==' + version('nox') == "
-    return succeeds(PYTHON, "-c", check + repr(NOX))
+    return succeeds(PYTHON, "-c", check + repr(nox()))
+
+
+def nox() -> str:
+    """Return the pin of nox, such as `nox==2026.10.20`."""
+    lines = PINS.read_text(encoding="utf-8").splitlines()
+    return next(line.split()[0] for line in lines if line.startswith("nox=="))
 
 
 def succeeds(*command: "str | Path") -> bool:

@@ -1,4 +1,4 @@
-"""Checks what would be published, as a stranger would use it: `nox -s build` runs this file.
+"""Checks what would be published, as a stranger would use it: `nox -s check_dist` runs this file.
 
     python scripts/check_dist.py dist
 
@@ -32,16 +32,20 @@ NEEDED = (
     ".ci",
     ".github",
     "CHANGELOG.md",
+    "CITATION.cff",
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "docs",
+    "examples",
     "facade",
     "generated",
     "noxfile.py",
     "openapi",
     "promise",
     "pyproject.toml",
+    "requirements",
     "scripts",
     "tests",
 )

@@ -1,15 +1,17 @@
 """What a release says, and makes it on GitHub.
 
     python scripts/release.py notes v1.2.3
-    python scripts/release.py publish v1.2.3     with the files in dist/
+    python scripts/release.py publish v1.2.3     with the files in dist/ and sbom/
 
 A tag can be released if it is the version of the package and has a section in CHANGELOG.md, which
-may have a part Breaking if such a version may break what was promised.
+may have a part Breaking if such a version may break what was promised. On GitHub, pyproject.toml
+has to name the repository that releases it.
 """
 
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,9 +31,7 @@ def notes(tag: str, root: Path) -> str:
         ReleaseError: it is not the version, nothing is said about it, or it may not break what it
             says it breaks.
     """
-    source = (root / "facade" / "sinchvoice" / "_version.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
-    version = found[1] if found else "nothing"
+    version = version_of(root)
     if tag != f"v{version}":
         raise ReleaseError(
             f"the tag is {tag}, and facade/sinchvoice/_version.py has {version}: "
@@ -54,6 +54,32 @@ def notes(tag: str, root: Path) -> str:
     return section[1].strip()
 
 
+def version_of(root: Path) -> str:
+    """Return the version of the package in a tree, or `nothing`."""
+    source = (root / "facade" / "sinchvoice" / "_version.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
+    return found[1] if found else "nothing"
+
+
+def check_repository(environ: Mapping[str, str], root: Path) -> None:
+    """Check that the metadata name the repository of the workflow that runs this, if one does.
+
+    Raises:
+        ReleaseError: They name none or another one.
+    """
+    if not environ.get("GITHUB_REPOSITORY"):
+        return
+    server = environ.get("GITHUB_SERVER_URL") or "https://github.com"
+    url = f"{server}/{environ['GITHUB_REPOSITORY']}"
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    named = tomllib.loads(text)["project"].get("urls", {}).get("Repository")
+    if named != url:
+        raise ReleaseError(
+            f"pyproject.toml has {named or 'no URL'} as Repository in [project.urls], and the "
+            f'release is made by {url}: write Repository = "{url}" there'
+        )
+
+
 def may_break(version: str) -> bool:
     """Whether a version may break what was promised: 2.0.0 or 0.3.0, not 0.3.1 or 1.1.0."""
     major, minor, patch = [*map(int, re.findall(r"\d+", version)), 0, 0][:3]
@@ -68,13 +94,17 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
     verb, tag = arguments
     try:
         text = notes(tag, root)
+        check_repository(environ, root)
         files = sorted((root / "dist").glob("sinchvoice-*"))
+        bills = sorted((root / "sbom").glob("*.cdx.json"))
         if verb == "notes":
             print(text)
             return 0
         if len(files) != 2:
             raise ReleaseError(f"dist/ has {len(files)} files, and not two: run `nox -s build`")
-        print(GitHub(environ).release(tag, text, files))
+        if len(bills) != 1:
+            raise ReleaseError(f"sbom/ has {len(bills)} files, and not one: run `nox -s sbom`")
+        print(GitHub(environ).release(tag, text, [*files, *bills]))
     except (ReleaseError, GitHubError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -121,6 +121,9 @@ SAMPLES: dict[str, Sample] = {
         ),
         REPORT,
     ),
+    "reports.user_calls_many": Sample(
+        lambda voice: reported(voice.reports.user_calls_many([MxpEndpoint("my user")])), REPORT
+    ),
     "reports.counter": Sample(lambda voice: voice.reports.counter("currentcalls"), {"value": 1}),
     "reports.service_status": Sample(
         lambda voice: voice.reports.service_status("rtpproxy"), {"status": "up"}
@@ -156,5 +159,16 @@ def everything(iterator: Any) -> Any:
 
     async def gathered() -> list[Any]:
         return [item async for item in iterator]
+
+    return gathered()
+
+
+def reported(outcomes: Any) -> Any:
+    """Return the reports of a run over many users, or raise the error of one."""
+    if not hasattr(outcomes, "__aiter__"):
+        return [outcome.result() for outcome in outcomes]
+
+    async def gathered() -> list[Any]:
+        return [outcome.result() async for outcome in outcomes]
 
     return gathered()

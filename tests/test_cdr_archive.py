@@ -1001,6 +1001,16 @@ def test_only_the_owner_can_read_the_archive_and_what_belongs_to_it(tmp_path: Pa
     assert repr(archive) == f"Archive({str(path)!r})"
 
 
+@pytest.mark.parametrize("name", ["kept.duckdb", "Kept", "kept.2.duckdb"])
+def test_an_archive_named_like_a_schema_in_it_is_refused(name: str, tmp_path: Path):
+    """Loading ended in DuckDB's "Ambiguous reference to catalog or schema"."""
+    with pytest.raises(CdrError, match="choose another name"):
+        Archive(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    with Archive(tmp_path / f"all-{name}") as archive:
+        assert archive.load(io.BytesIO(b"CallId;CallTime\n"), layout="app-to-app").records == 0
+
+
 def test_an_archive_in_use_names_who_uses_it_and_what_to_do(tmp_path: Path):
     path = tmp_path / "calls.duckdb"
     code = "import sys; from sinchvoice import cdr; cdr.Archive(sys.argv[1])"

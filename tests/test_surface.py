@@ -44,7 +44,7 @@ def test_sync_and_async_have_the_same_methods_with_the_same_signatures(
 
 @pytest.mark.parametrize(("blocking", "awaited"), PAIRS)
 def test_what_blocks_in_one_is_awaited_in_the_other(blocking: type, awaited: type):
-    same = {"__init__", "from_env", "with_options", "user_calls_by_window"}
+    same = {"__init__", "from_env", "with_options", "user_calls_by_window", "user_calls_many"}
     for name, member in public_methods(awaited).items():
         assert inspect.iscoroutinefunction(member) is (name not in same), name
     for name, member in public_methods(blocking).items():

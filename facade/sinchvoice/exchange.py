@@ -50,7 +50,7 @@ class _Exchange(Generic[W]):
 
     def __init__(self, settings: Settings, timing: Timing | None = None) -> None:
         self.settings = settings
-        self._timing = timing or Timing()
+        self.timing = timing or Timing()
         self._learned = Learned()
         self._tracer = find_tracer()
         self._headers = _headers(settings)
@@ -77,7 +77,7 @@ class _Exchange(Generic[W]):
                 f"{operation.name}: this client is closed", remedy="make a new one"
             )
         return Flow(
-            operation, self.settings, self._headers, self._learned, self._timing, self._tracer
+            operation, self.settings, self._headers, self._learned, self.timing, self._tracer
         ).run()
 
 
@@ -109,7 +109,7 @@ class Exchange(_Exchange[_Wire]):
                 answer = None
                 try:
                     if isinstance(step, Wait):
-                        self._timing.sleep(step.seconds)
+                        self.timing.sleep(step.seconds)
                     else:
                         answer = wire.send(step)
                 except BaseException as error:  # noqa: BLE001 - the flow raises it again
@@ -152,7 +152,7 @@ class AsyncExchange(_Exchange[_AsyncWire]):
                 answer = None
                 try:
                     if isinstance(step, Wait):
-                        await self._timing.sleep_async(step.seconds)
+                        await self.timing.sleep_async(step.seconds)
                     else:
                         answer = await wire.send(step)
                 except BaseException as error:  # noqa: BLE001 - the flow raises it again

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import attrs
 
 from . import data, decoding, endpoints, routes
 from .data import format_day, parse_day
 from .endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint, check_e164
-from .errors import InvalidRequest, Remedy
+from .errors import ApiError, InvalidRequest, Remedy
 from .exchange import AsyncExchange, Exchange
 from .flow import Operation, declared, path_segment
 from .vocabulary import Day, Domain, ReportDomain
@@ -26,14 +27,21 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncReports",
     "Counter",
+    "FleetProgress",
     "ReportDomain",
+    "ReportOutcome",
     "ReportWindow",
     "Reports",
     "ServiceStatus",
+    "Step",
+    "User",
     "UserCallReport",
     "format_day",
     "parse_day",
 ]
+
+User: TypeAlias = PstnEndpoint | MxpEndpoint
+Step: TypeAlias = timedelta | Literal["day", "week", "month"]
 
 _logger = logging.getLogger("sinchvoice")
 
@@ -104,6 +112,97 @@ class ReportWindow(data.Model):
             stop=fields.needed("stop", data.day),
             report=UserCallReport._read(fields),
         )
+
+
+@attrs.frozen(kw_only=True)
+class ReportOutcome(data.Model):
+    """The report on one user and window, or the error in its place.
+
+    Attributes:
+        endpoint: The user.
+        start: Beginning of the window; None if no period was requested.
+        stop: End of the window; None if no period was requested.
+        report: The report; None if there is an error.
+        error: The error; None if there is a report.
+        resumed: Whether the report comes from the journal of an earlier run.
+    """
+
+    endpoint: User
+    start: date | datetime | None = None
+    stop: date | datetime | None = None
+    report: UserCallReport | None = None
+    error: ApiError | None = None
+    resumed: bool = False
+
+    def result(self) -> UserCallReport:
+        """Return the report.
+
+        Raises:
+            ApiError: The request failed.
+        """
+        if self.report is None:
+            assert self.error is not None  # noqa: S101 - one of both is set
+            raise self.error
+        return self.report
+
+    def _values(self) -> dict[str, Any]:
+        keys = ("success", "failed", "duration", "first_call")
+        report = dict.fromkeys(keys) if self.report is None else self.report._values()
+        return {
+            "endpoint": self.endpoint,
+            "start": self.start,
+            "stop": self.stop,
+            **report,
+            "error": None if self.error is None else self.error.to_dict(),
+        }
+
+    @classmethod
+    def _read(cls, fields: data.Fields) -> Self:
+        user = fields.needed("endpoint", endpoints.read_strictly)
+        if not isinstance(user, PstnEndpoint | MxpEndpoint):
+            raise InvalidRequest(
+                parameter="endpoint", value=user, remedy="give a phone number or an app user"
+            )
+        return cls(
+            endpoint=user,
+            start=fields.optional("start", data.day),
+            stop=fields.optional("stop", data.day),
+            report=UserCallReport._read(fields),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class FleetProgress:
+    """The state of a run over many users.
+
+    Attributes:
+        total: Reports in all.
+        done: Reports and errors so far, those of the journal included.
+        failed: Errors so far.
+        resumed: Reports of the journal so far.
+        in_flight: Requests on their way.
+        limit: Requests that the pace allows at once.
+        elapsed: Seconds since the first request.
+    """
+
+    total: int
+    done: int
+    failed: int
+    resumed: int
+    in_flight: int
+    limit: int
+    elapsed: float
+
+    @property
+    def rate(self) -> float | None:
+        """Answers a second; None before the first one."""
+        answers = self.done - self.resumed
+        return answers / self.elapsed if answers and self.elapsed > 0 else None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to the end at this rate; None before the first answer."""
+        return None if self.rate is None else (self.total - self.done) / self.rate
 
 
 @attrs.frozen(kw_only=True)
@@ -195,7 +294,7 @@ class Reports:
 
         Source: both editions of the Call Report page.
         """
-        return self._exchange.run(_user_calls(endpoint, domain, start, stop))
+        return self._exchange.run(user_calls(endpoint, domain, start, stop))
 
     def user_calls_by_window(
         self,
@@ -231,6 +330,63 @@ class Reports:
             ReportWindow(start=begin, stop=end, report=self._exchange.run(operation))
             for begin, end, operation in windows
         )
+
+    def user_calls_many(
+        self,
+        users: Iterable[User | str],
+        start: Day | None = None,
+        stop: Day | None = None,
+        *,
+        step: Step | None = None,
+        domain: Domain = ReportDomain.DATA,
+        concurrency: int = 16,
+        resume: str | os.PathLike[str] | None = None,
+        progress: Callable[[FleetProgress], object] | None = None,
+    ) -> Iterator[ReportOutcome]:
+        """Report on many users, over a period of any length, several requests at once.
+
+        All users are asked for the first window, then for the next one. The failure of one stops
+        none of the others. HTTP 429 halves the number of requests at once and makes all of them
+        wait as long as the server says; then the number creeps up again.
+
+        Closing the iterator, which an exception in a `with contextlib.closing(...)` does, waits
+        for the requests on their way; their reports are in the journal.
+
+        Args:
+            users: Phone numbers and app users; as text as for `user_calls`. One that occurs twice
+                is asked once.
+            start: A day, or a time with a zone; as text, ISO 8601. None, with `stop`, for no
+                period.
+            stop: The same kind, later than `start`.
+            step: Length of a window, at most 30 days; or `day`, `week` or `month` of the calendar,
+                in UTC. No window is longer than 30 days: a month of 31 days is two windows. 30
+                days by default. Windows are not summed, see `user_calls_by_window`.
+            domain: As for `user_calls`.
+            concurrency: Requests at once, 1 to 1,000; above the client's `max_connections` they
+                wait for each other.
+            resume: Path of a journal. Reports in it are yielded without a request, and new ones
+                are added, so that an interrupted run continues where it stopped. Errors are not
+                kept.
+            progress: Called after each outcome.
+
+        Returns:
+            An iterator of outcomes, each a report or an error, as they come.
+
+        Raises:
+            InvalidRequest: A user, the period or an option is not valid; when this is called, and
+                nothing was requested. While it is iterated: the journal is of other reports, is
+                in use, or is something else.
+            AuthenticationError: While it is iterated: the credentials are refused.
+            RateLimitError: While it is iterated: the server asks for a pause of more than 15
+                minutes.
+            OSError: While it is iterated: the journal cannot be written.
+
+        Source: both editions of the Call Report page.
+        """
+        from . import fleet
+
+        plan = fleet.plan(self._exchange, users, start, stop, step, domain, concurrency)
+        return fleet.blocking(self._exchange, plan, resume, progress)
 
     def counter(self, counter_id: str) -> Counter:
         """Read a counter, for example `currentcalls`: the number of ongoing calls.
@@ -278,7 +434,7 @@ class AsyncReports:
         domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport:
         """Sum up the calls of a user; see `Reports.user_calls`."""
-        return await self._exchange.run(_user_calls(endpoint, domain, start, stop))
+        return await self._exchange.run(user_calls(endpoint, domain, start, stop))
 
     def user_calls_by_window(
         self,
@@ -299,6 +455,28 @@ class AsyncReports:
 
         return reports()
 
+    def user_calls_many(
+        self,
+        users: Iterable[User | str],
+        start: Day | None = None,
+        stop: Day | None = None,
+        *,
+        step: Step | None = None,
+        domain: Domain = ReportDomain.DATA,
+        concurrency: int = 16,
+        resume: str | os.PathLike[str] | None = None,
+        progress: Callable[[FleetProgress], object] | None = None,
+    ) -> AsyncIterator[ReportOutcome]:
+        """Report on many users, for `async for`; see `Reports.user_calls_many`.
+
+        Use `contextlib.aclosing` to leave it early. Cancellation also cancels the requests on
+        their way.
+        """
+        from . import fleet
+
+        plan = fleet.plan(self._exchange, users, start, stop, step, domain, concurrency)
+        return fleet.asynchronous(self._exchange, plan, resume, progress)
+
     async def counter(self, counter_id: str) -> Counter:
         """Read a counter; see `Reports.counter`."""
         return await self._exchange.run(_counter(counter_id))
@@ -311,7 +489,7 @@ class AsyncReports:
 # --- operations ---------------------------------------------------------------------------------
 
 
-def _user_calls(
+def user_calls(
     endpoint: object, domain: str, start: Day | None, stop: Day | None
 ) -> Operation[UserCallReport]:
     kind, name = _reportable(endpoint)
@@ -354,14 +532,14 @@ def _windows(
     if days and step % timedelta(days=1):
         raise InvalidRequest(f"step is {step}: between days, it must be whole days")
     _length(first, last)
-    _user_calls(endpoint, domain, None, None)
+    user_calls(endpoint, domain, None, None)
 
     def build() -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
         begin, final = _moment(first), _moment(last)
         while begin < final:
             end = begin + step if final - begin > step else final
             opens, closes = (begin.date(), end.date()) if days else (begin, end)
-            yield opens, closes, _user_calls(endpoint, domain, opens, closes)
+            yield opens, closes, user_calls(endpoint, domain, opens, closes)
             begin = end
 
     return build()

@@ -742,4 +742,4 @@ class VoiceClient(Generic):
         headers: Mapping[str, str] | Literal[_Keep.KEEP] = _Keep.KEEP,
         on_response: Callable[[ResponseInfo], object] | Literal[_Keep.KEEP] | None = _Keep.KEEP,
     ) -> Self: ...
-__version__ = '0.1.0'
+__version__ = '0.2.0'

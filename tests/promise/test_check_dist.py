@@ -13,8 +13,10 @@ from pathlib import Path
 
 import check_dist
 import pytest
+from release import version_of
 
 ROOT = Path(__file__).parents[2]
+VERSION = version_of(ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +94,11 @@ def test_another_source_date_epoch_gives_other_bytes(
         ("sinchvoice/cdr/kpis.sql", "lacks sinchvoice/cdr/kpis.sql: look at"),
         ("sinchvoice_calling/svaml.schema.json", "lacks sinchvoice_calling/svaml.schema.json"),
         ("pytest_sinchvoice.py", "lacks pytest_sinchvoice.py: look at"),
-        ("sinchvoice-0.1.0.dist-info/licenses/", "lacks the LICENSE: look at license-files"),
-        ("sinchvoice-0.1.0.dist-info/entry_points.txt", "lacks the entry point 'sinchvoice = "),
+        (f"sinchvoice-{VERSION}.dist-info/licenses/", "lacks the LICENSE: look at license-files"),
+        (
+            f"sinchvoice-{VERSION}.dist-info/entry_points.txt",
+            "lacks the entry point 'sinchvoice = ",
+        ),
     ],
 )
 def test_a_wheel_that_lacks_something_does_not_pass(
@@ -105,7 +110,7 @@ def test_a_wheel_that_lacks_something_does_not_pass(
     problems = list(check_dist.wheel_problems(wheel, ROOT))
     assert problems
     assert any(problem in line for line in problems)
-    assert all(line.startswith("sinchvoice-0.1.0-py3-none-any.whl lacks") for line in problems)
+    assert all(line.startswith(f"sinchvoice-{VERSION}-py3-none-any.whl lacks") for line in problems)
 
 
 def test_a_wheel_without_generated_code_does_not_pass_even_if_the_tree_has_none(
@@ -143,7 +148,7 @@ def test_an_sdist_that_lacks_something_does_not_pass(
         built[1], tmp_path, lambda name, content: None if name.startswith(gone) else content
     )
     (problem,) = check_dist.sdist_problems(sdist, ROOT)
-    assert f"sinchvoice-0.1.0.tar.gz lacks {gone}" in problem
+    assert f"sinchvoice-{VERSION}.tar.gz lacks {gone}" in problem
 
 
 def test_a_wheel_that_is_not_what_the_sdist_gives_does_not_pass(

@@ -37,6 +37,7 @@ class FakeGitHub:
         return {
             "GITHUB_API_URL": self.url,
             "GITHUB_REPOSITORY": "octo/voice",
+            "GITHUB_SERVER_URL": "https://github.example",
             "GITHUB_TOKEN": TOKEN,
         }
 
@@ -287,6 +288,11 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "sinchvoice-0.1.0.tar.gz").write_bytes(b"source")
     (tmp_path / "dist" / "sinchvoice-0.1.0-py3-none-any.whl").write_bytes(b"wheel")
+    (tmp_path / "sbom").mkdir()
+    (tmp_path / "sbom" / "sinchvoice.cdx.json").write_bytes(b"bill")
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nurls = { Repository = "https://github.example/octo/voice" }\n'
+    )
     return tmp_path
 
 
@@ -338,7 +344,31 @@ def test_a_version_breaks_what_is_promised_only_where_it_may(
     assert (problem in capsys.readouterr().err) is not may_break
 
 
-def test_a_release_has_the_notes_and_both_files(project: Path, github: FakeGitHub):
+@pytest.mark.parametrize(
+    ("project_table", "problem"),
+    [
+        ("[project]", "has no URL as Repository"),
+        ('[project.urls]\nRepository = "https://github.example/a/b"', "github.example/a/b as Rep"),
+    ],
+    ids=["none", "another one"],
+)
+def test_a_release_names_the_repository_that_makes_it(
+    project_table: str,
+    problem: str,
+    project: Path,
+    github: FakeGitHub,
+    capsys: pytest.CaptureFixture[str],
+):
+    (project / "pyproject.toml").write_text(f"{project_table}\n")
+    assert release.main(["notes", "v0.1.0"], github.environ, project) == 1
+    output = capsys.readouterr().err
+    assert problem in output
+    assert 'write Repository = "https://github.example/octo/voice" there' in output
+
+
+def test_a_release_has_the_notes_both_files_and_the_bill_of_materials(
+    project: Path, github: FakeGitHub
+):
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 0
     (made,) = github.releases
     assert (made["tag_name"], made["draft"]) == ("v0.1.0", False)
@@ -346,6 +376,7 @@ def test_a_release_has_the_notes_and_both_files(project: Path, github: FakeGitHu
     assert github.assets == {
         "sinchvoice-0.1.0.tar.gz": b"source",
         "sinchvoice-0.1.0-py3-none-any.whl": b"wheel",
+        "sinchvoice.cdx.json": b"bill",
     }
     assert github.changes[-1] == "PATCH /repos/octo/voice/releases/7"
 
@@ -363,6 +394,15 @@ def test_nothing_is_released_without_what_was_built(
     (project / "dist" / "sinchvoice-0.1.0.tar.gz").unlink()
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 1
     assert "dist/ has 1 files, and not two: run `nox -s build`" in capsys.readouterr().err
+    assert github.changes == []
+
+
+def test_nothing_is_released_without_its_bill_of_materials(
+    project: Path, github: FakeGitHub, capsys: pytest.CaptureFixture[str]
+):
+    (project / "sbom" / "sinchvoice.cdx.json").unlink()
+    assert release.main(["publish", "v0.1.0"], github.environ, project) == 1
+    assert "sbom/ has 0 files, and not one: run `nox -s sbom`" in capsys.readouterr().err
     assert github.changes == []
 
 

@@ -70,6 +70,7 @@ def test_rights_are_given_to_jobs_one_by_one(workflow: Path):
     assert text["permissions"] == {}
     allowed = {
         ("drift", "upstream"): {"contents": "read", "issues": "write"},
+        ("release", "attest"): {"id-token": "write", "attestations": "write"},
         ("release", "index"): {"id-token": "write"},
         ("release", "github"): {"contents": "write"},
     }
@@ -89,10 +90,32 @@ def test_all_supported_versions_of_python_are_tested():
 
 
 def test_what_has_to_pass_here_has_to_pass_there():
-    local = re.findall(r"bootstrap\.py ([ \w]+)", (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n", " ")
+    local = re.findall(r"bootstrap\.py ([ \w]+)", script)
     matrix = jobs(WORKFLOWS[0])["sessions"]["strategy"]["matrix"]["session"]
+    there = {name for command, _ in commands(WORKFLOWS[0]) for name in command.split()[2:]}
     names = {name for line in local for name in line.split()}
-    assert {"tests", "lint", "drift"} <= names <= {"tests", *matrix}
+    assert {"tests", "lint", "drift", "examples", "node_sdk"} <= names <= {*there, *matrix}
+
+
+def test_what_is_published_is_built_by_a_job_that_runs_no_tests_and_holds_no_right():
+    release = jobs(next(workflow for workflow in WORKFLOWS if workflow.stem == "release"))
+    uploads = [
+        name
+        for name, job in release.items()
+        if any("upload-artifact" in step.get("uses", "") for step in job["steps"])
+    ]
+    assert uploads == ["build"]
+    run = [step["run"].split()[2:] for step in release["build"]["steps"] if "run" in step]
+    assert run == [["release_notes", "--", '"${GITHUB_REF_NAME}"'], ["build", "sbom"]]
+
+
+def test_nothing_is_published_that_was_not_tested():
+    release = jobs(next(workflow for workflow in WORKFLOWS if workflow.stem == "release"))
+    order = ["build", "checks", "attest", "index", "github"]
+    assert list(release) == order
+    assert [release[name]["needs"] for name in order[1:]] == order[:-1]
+    assert "check_dist tests" in release["checks"]["steps"][-1]["run"]
 
 
 def test_contributing_knows_every_session():

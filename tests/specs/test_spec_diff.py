@@ -340,6 +340,7 @@ DAY, NEXT_DAY = date(2026, 11, 1), date(2026, 11, 2)
         ),
         ("reports.user_calls", (USER,), "Report_GetUserCallReport"),
         ("reports.user_calls_by_window", (USER, DAY, NEXT_DAY), "Report_GetUserCallReport"),
+        ("reports.user_calls_many", ([USER],), "Report_GetUserCallReport"),
         ("reports.counter", ("currentcalls",), "Report_GetCounter"),
         ("reports.service_status", ("rtpproxy",), "Report_GetServiceStatus"),
     ],

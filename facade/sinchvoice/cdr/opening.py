@@ -326,6 +326,12 @@ def _check_name(path: Path) -> None:
             "DuckDB takes no `?` in a path, and nothing that is not UTF-8: choose another",
             str(path),
         )
+    # DuckDB names the database after the file, up to its first point, and finds both under a name.
+    if path.name.lstrip(".").partition(".")[0].lower() == "kept":
+        raise CdrError(
+            "an archive cannot be called `kept`, as a schema in it is: choose another name",
+            str(path),
+        )
 
 
 def _check_is_database(path: Path) -> None:

@@ -26,6 +26,7 @@ from ..reports import format_day, parse_day
 from .calling import add_calling
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
+from .fleet import add_fleet, length, watch_counter
 from .options import (
     AccountOptions,
     ClientOptions,
@@ -39,6 +40,7 @@ from .output import (
     EXIT_CODES,
     OutputClosed,
     RejectsFound,
+    ReportsMissing,
     SignatureMismatch,
     exit_code,
     show_error,
@@ -49,7 +51,6 @@ from .sandbox_cdr import add_command
 __all__ = ["app", "run"]
 
 _NAME = "sinchvoice"
-_LONGEST_REPORT = timedelta(days=30)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         _add_hints(error, root)
         show_error(error, as_json=as_json)
         code = exit_code(error)
-    except (SinchVoiceError, SignatureMismatch, RejectsFound, OSError) as error:
+    except (SinchVoiceError, SignatureMismatch, RejectsFound, ReportsMissing, OSError) as error:
         show_error(error, as_json=as_json)
         code = exit_code(error)
     return code
@@ -285,9 +286,14 @@ def user(
 def counter(
     options: ClientOptions,
     counter_id: Annotated[str, typer.Argument(metavar="COUNTER", help="For example currentcalls.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Read it again every two minutes, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Read a counter of the platform, which refreshes it every two minutes."""
     with logged(options), options.client() as voice:
+        if watch:
+            watch_counter(options.output, voice, counter_id)
         found = voice.reports.counter(counter_id)
     options.output.record({"counter": counter_id, **found.to_dict()})
 
@@ -306,17 +312,12 @@ def service(
 def _length(step: str | None, *, by_day: bool) -> timedelta | None:
     if step is None:
         return timedelta(days=1) if by_day else None
-    found = re.fullmatch(r"([0-9]{1,6})([dhm])", step)
-    if found is None or by_day:
-        raise InvalidRequest(
-            f"--step is {step!r}: give a length like 7d, 6h or 30m"
-            + (", or --by-day, not both" if by_day else "")
-        )
-    unit = {"d": "days", "h": "hours", "m": "minutes"}[found[2]]
-    length = timedelta(**{unit: int(found[1])})
-    if not timedelta(0) < length <= _LONGEST_REPORT:
-        raise InvalidRequest(f"--step is {step!r}: give more than nothing, and at most 30d")
-    return length
+    if by_day:
+        raise InvalidRequest(f"--step is {step!r}: give a length, or --by-day, not both")
+    return length(step)
+
+
+add_fleet(report_group)
 
 
 # --- call ---------------------------------------------------------------------------------------

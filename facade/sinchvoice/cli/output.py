@@ -42,10 +42,12 @@ from ..errors import (
 __all__ = [
     "EXIT_CODES",
     "WORDS",
+    "NoReports",
     "Output",
     "OutputClosed",
     "Record",
     "RejectsFound",
+    "ReportsMissing",
     "SignatureMismatch",
     "exit_code",
     "show_error",
@@ -62,6 +64,14 @@ class OutputClosed(Exception):
 
 class RejectsFound(Exception):
     """There are records that cannot be read."""
+
+
+class ReportsMissing(Exception):
+    """Some reports on many users are missing."""
+
+
+class NoReports(ReportsMissing):
+    """All of them are."""
 
 
 class SignatureMismatch(Exception):
@@ -85,6 +95,8 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     UnexpectedResponse: 9,
     ApiStatusError: 10,
     SignatureMismatch: 11,
+    ReportsMissing: 12,
+    NoReports: 13,
     KeyboardInterrupt: 130,
     BrokenPipeError: 141,
     OutputClosed: 141,
