@@ -17,6 +17,7 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args, overload
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -24,6 +25,7 @@ from .. import decoding
 from ..errors import InvalidRequest, printable
 from ..vocabulary import CallReason, CallResult
 from .layouts import LAYOUTS, LayoutName
+from .zones import local_time, zone
 
 __all__ = [
     "DEFINITIONS",
@@ -43,6 +45,7 @@ __all__ = [
     "on_duckdb",
     "on_spark",
     "sql",
+    "zone",
 ]
 
 Dimension: TypeAlias = Literal[
@@ -72,7 +75,7 @@ class KpiFilter(TypedDict, total=False):
     """Which calls are counted: those that have one of the values in every dimension given.
 
     A text stands for itself, None for calls that do not have any; of an empty collection no call
-    has one. All times are in UTC.
+    has one. Days, hours and weekdays are those of the time zone, UTC by default.
 
     Keys:
         start: calls made at this time or later; it has a time zone.
@@ -395,6 +398,7 @@ def compute(
     where: KpiFilter | None = None,
     *,
     min_attempts: int = 1,
+    tz: str | ZoneInfo = "UTC",
 ) -> list[KpiRow]:
     """Compute the KPIs of the calls in the table or view `records`, group by group.
 
@@ -406,16 +410,19 @@ def compute(
             one row even if there are no calls.
         where: which calls are counted; without it all.
         min_attempts: ratios of a group with fewer attempts have no value, 1 or more.
+        tz: Time zone of `day`, `hour` and `weekday`, in groups and filters: a name of the IANA
+            database, like `Europe/Stockholm`, or a ZoneInfo. Offsets are known from 2000 to 2070.
 
     Returns:
         A row for each group that has calls, in the order of the dimensions as given; calls that do
         not have a value come last.
 
     Raises:
-        InvalidRequest: there is no such dimension or value, or min_attempts is out of range.
+        InvalidRequest: there is no such dimension, value or time zone, or min_attempts is out of
+            range.
     """
     dimensions, parameters = _asked(by, where, min_attempts)
-    return _rows(run(sql(), parameters), dimensions, min_attempts)
+    return _rows(run(sql(tz), parameters), dimensions, min_attempts)
 
 
 class KpiRows(Sequence[KpiRow]):
@@ -430,10 +437,11 @@ class KpiRows(Sequence[KpiRow]):
         by: Dimension | Sequence[Dimension],
         where: KpiFilter | None,
         min_attempts: int,
+        tz: str | ZoneInfo = "UTC",
     ) -> None:
         self._dimensions, parameters = _asked(by, where, min_attempts)
         self._min_attempts = min_attempts
-        query = _PARAMETER.sub(r"$\1", sql())
+        query = _PARAMETER.sub(r"$\1", sql(tz))
         self._found: Any = connection.sql(query, params=parameters).materialize()
         self._made: list[KpiRow] | None = None
 
@@ -563,12 +571,26 @@ def on_spark(session: SparkSession) -> Run:
     return run
 
 
+def sql(tz: str | ZoneInfo = "UTC") -> str:
+    """Return the query; parameters are written `:name`.
+
+    Args:
+        tz: Time zone of days, hours and weekdays. In UTC the query is `kpis.sql` as it is.
+
+    Raises:
+        InvalidRequest: There is no such time zone.
+    """
+    return _sql(zone(tz).key)
+
+
 @cache
-def sql() -> str:
-    """The query, which is `kpis.sql` as it is; parameters are written `:name`."""
-    return files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
+def _sql(tz: str) -> str:
+    query = files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
+    local = local_time("call_time", tz)
+    return query.replace(_LOCAL, f"{local} AS local_time")
 
 
+_LOCAL = "call_time AS local_time"
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")  # DuckDB writes $name
 
 _COUNTS = (

@@ -20,10 +20,10 @@
 
 WITH calls AS (
     SELECT
-        CAST(call_time AS DATE) AS call_day,
-        CAST(EXTRACT(HOUR FROM call_time) AS INTEGER) AS call_hour,
+        CAST(local_time AS DATE) AS call_day,
+        CAST(EXTRACT(HOUR FROM local_time) AS INTEGER) AS call_hour,
         -- ISO 8601: 1 is Monday, as the first day of the calendar was.
-        CAST(CAST(call_time AS DATE) - DATE '0001-01-01' AS INTEGER) % 7 + 1 AS call_weekday,
+        CAST(CAST(local_time AS DATE) - DATE '0001-01-01' AS INTEGER) % 7 + 1 AS call_weekday,
         NULLIF(to_country_id, '') AS country,
         layout,
         NULLIF(application_key, '') AS application,
@@ -70,7 +70,10 @@ WITH calls AS (
             )
         END AS setup_seconds,
         amount
-    FROM records
+    FROM (
+        SELECT *, call_time AS local_time -- in another time zone, `kpis.sql()` adds its offsets
+        FROM records
+    ) AS records
     WHERE
         (:start IS NULL OR call_time >= CAST(:start AS TIMESTAMP WITHOUT TIME ZONE))
         AND (:until IS NULL OR call_time < CAST(:until AS TIMESTAMP WITHOUT TIME ZONE))

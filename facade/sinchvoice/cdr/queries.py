@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -117,6 +118,7 @@ class Database(ABC):
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
+        tz: str | ZoneInfo = "UTC",
     ) -> KpiRows:
         """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
 
@@ -124,14 +126,17 @@ class Database(ABC):
             by: what to group by: one of `kpis.DIMENSIONS`, or several.
             where: which calls are counted.
             min_attempts: a group with fewer has no ratios.
+            tz: Time zone of days, hours and weekdays; see `cdr.kpis.compute`.
 
         Raises:
-            InvalidRequest: there is no such dimension, or no such value of it.
+            InvalidRequest: there is no such dimension, no such value of it, or no such time zone.
             CdrError: they cannot be computed.
         """
         connection = self._connection
         with self._failing():
-            rows = interruptible(connection, lambda: KpiRows(connection, by, where, min_attempts))
+            rows = interruptible(
+                connection, lambda: KpiRows(connection, by, where, min_attempts, tz)
+            )
         self._kpis[id(rows)] = rows
         return rows
 

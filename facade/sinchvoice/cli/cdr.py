@@ -367,6 +367,15 @@ def stats(
     min_attempts: Annotated[
         int, typer.Option("--min-attempts", metavar="N", help="No ratios of fewer attempts.")
     ] = 1,
+    tz: Annotated[
+        str,
+        typer.Option(
+            "--tz",
+            metavar="ZONE",
+            help="Time zone of day, hour and weekday, and of days in --where; for example "
+            "Europe/Stockholm.",
+        ),
+    ] = "UTC",
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV that no spreadsheet takes for formulas.")
     ] = False,
@@ -380,9 +389,9 @@ def stats(
     """
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
-    groups, counted = cast("list[Dimension]", by or []), _filter(where or [])
+    groups, counted = cast("list[Dimension]", by or []), _filter(where or [], tz)
     # This judges them, before all files are read for nothing.
-    kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts)
+    kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts, tz=tz)
     with _asked(
         files,
         archive,
@@ -393,7 +402,7 @@ def stats(
         memory_limit=memory_limit,
         threads=threads,
     ) as opened:
-        found = opened.kpis(groups, counted, min_attempts=min_attempts)
+        found = opened.kpis(groups, counted, min_attempts=min_attempts, tz=tz)
     records = [_kpi_record(row) for row in found]
     if as_csv:
         _write_csv(records, [*(by or ()), *_COUNTS])
@@ -804,7 +813,7 @@ def _progress() -> Iterator[_Bars | None]:
         yield _Bars(bars)
 
 
-def _filter(conditions: list[str]) -> Any:
+def _filter(conditions: list[str], tz: str) -> Any:
     """Conditions as the KPIs take them; they judge names and values."""
     found: dict[str, Any] = {}
     for condition in conditions:
@@ -814,7 +823,7 @@ def _filter(conditions: list[str]) -> Any:
         if name in ("start", "until"):
             if name in found:
                 raise InvalidRequest(f"--where {name} is given twice: give it once")
-            found[name] = _instant(f"--where {name}", text)
+            found[name] = _instant(f"--where {name}", text, tz)
             continue
         value: Any = text or None
         try:
@@ -828,10 +837,13 @@ def _filter(conditions: list[str]) -> Any:
     return found or None
 
 
-def _instant(name: str, text: str) -> datetime:
+def _instant(name: str, text: str, tz: str) -> datetime:
+    """Read a time, or the first moment of a day in a time zone."""
     found = parse_day(text, name)
     assert found is not None  # noqa: S101 - there is a text
-    return found if isinstance(found, datetime) else datetime.combine(found, time_of_day(), UTC)
+    if isinstance(found, datetime):
+        return found
+    return datetime.combine(found, time_of_day(), kpis.zone(tz)).astimezone(UTC)
 
 
 _COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in ("by", "costs")]

@@ -1,0 +1,99 @@
+"""Local time in SQL: the offsets of a time zone, as an expression that two engines read alike.
+
+DuckDB and Spark share no function for time zones, and each has rules of its own age. The offsets
+come from `zoneinfo`, so that both engines and Python agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from ..errors import InvalidRequest
+
+__all__ = ["local_time", "offsets", "zone"]
+
+# Records are younger than the API; later changes of law are not known.
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC)
+_STEP = timedelta(hours=12)
+
+
+def zone(name: object) -> ZoneInfo:
+    """Return a time zone.
+
+    Args:
+        name: A name of the IANA database, like `Europe/Stockholm`, or a ZoneInfo with one.
+
+    Raises:
+        InvalidRequest: There is no such zone, or it has no name.
+    """
+    if isinstance(name, ZoneInfo):
+        name = name.key
+    if isinstance(name, str) and name:
+        try:
+            return ZoneInfo(name)
+        except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
+            pass
+    raise InvalidRequest(
+        parameter="tz",
+        value=name,
+        remedy="give a name of the IANA database, like 'Europe/Stockholm'; where the system has "
+        "none, pip install tzdata",
+    )
+
+
+@cache
+def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
+    """Return the offsets of a zone from UTC, in seconds, each with the time when it begins.
+
+    The first one holds before its beginning as well. Times are in UTC and without a zone, from
+    2000 to 2070.
+    """
+    local = zone(name)
+
+    def offset(moment: datetime) -> timedelta | None:
+        return moment.astimezone(local).utcoffset()
+
+    def change(before: datetime, after: datetime) -> datetime:
+        """Return the second of a change between two times."""
+        while after - before > timedelta(seconds=1):
+            middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
+            before, after = (
+                (middle, after) if offset(middle) == offset(before) else (before, middle)
+            )
+        return after
+
+    found = [_FIRST]
+    moment = _FIRST
+    while moment < _LAST:
+        if offset(moment) != offset(moment + _STEP):
+            found.append(change(moment, moment + _STEP))
+        moment += _STEP
+    seconds = [offset(each) or timedelta(0) for each in found]
+    return tuple(
+        (each.replace(tzinfo=None), round(one.total_seconds()))
+        for each, one in zip(found, seconds, strict=True)
+    )
+
+
+def local_time(column: str, name: str) -> str:
+    """Return SQL for the local time of a column, whose times are in UTC and without a zone."""
+    if name == "UTC":
+        return column
+    return _chosen(column, offsets(name))
+
+
+def _chosen(column: str, parts: Sequence[tuple[datetime, int]]) -> str:
+    """Return a tree of conditions: as many comparisons a row as its depth."""
+    if len(parts) == 1:
+        seconds = parts[0][1]
+        sign = "-" if seconds < 0 else "+"
+        return f"{column} {sign} INTERVAL '{abs(seconds)}' SECOND"
+    middle = len(parts) // 2
+    begins = f"CAST('{parts[middle][0]}' AS TIMESTAMP WITHOUT TIME ZONE)"
+    return (
+        f"CASE WHEN {column} < {begins} THEN {_chosen(column, parts[:middle])} "
+        f"ELSE {_chosen(column, parts[middle:])} END"
+    )

@@ -1,0 +1,108 @@
+"""KPIs by local day, hour and weekday: right across the nights on which clocks change."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import kpi_oracle as oracle
+import pytest
+from sinchvoice import InvalidRequest, cdr
+from sinchvoice.cdr import kpis
+from sinchvoice.cdr.zones import local_time, offsets
+
+ZONES = [
+    "Europe/Stockholm",
+    "America/New_York",
+    "America/Sao_Paulo",  # clocks changed at midnight, until 2019
+    "Africa/Casablanca",  # four changes a year
+    "Africa/Cairo",
+    "Asia/Kathmandu",
+    "Asia/Gaza",
+    "Australia/Lord_Howe",  # by half an hour
+    "Pacific/Apia",  # lost a day in 2011
+    "Etc/GMT+12",
+    "UTC",
+]
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_local_time_in_sql_is_that_of_zoneinfo(name: str):
+    dice, begin = random.Random(name), datetime(2000, 1, 1)  # noqa: DTZ001 - in UTC
+    moments = [begin + timedelta(seconds=dice.randrange(69 * 365 * 86400)) for _ in range(2000)]
+    moments += [
+        change + timedelta(seconds=seconds)
+        for change, _ in offsets(name)[1:]
+        for seconds in (-3600, -1, 0, 1, 3600)
+    ]
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"SELECT t, {local_time('t', name)} FROM (SELECT unnest($1::TIMESTAMP[]) AS t)",  # noqa: S608
+            [moments],
+        ).fetchall()
+    local = ZoneInfo(name)
+    assert len(found) == len(moments)
+    for moment, shown in found:
+        assert shown == moment.replace(tzinfo=UTC).astimezone(local).replace(tzinfo=None)
+
+
+def calls_around(*nights: datetime) -> list[Any]:
+    """A call every ten minutes from six hours before each of these times to six after it."""
+    cells = dict.fromkeys((c.name for c in cdr.LAYOUTS["phone-terminated"].columns), "")
+    rows = []
+    for night in nights:
+        for number in range(-36, 37):
+            moment = (night + timedelta(minutes=10 * number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            call = {"CallId": f"{night}{number}", "CallTime": moment, "Result": "ANSWERED"}
+            rows.append(("phone-terminated", {**cells, **call, "Duration": "60"}))
+    return oracle.read(rows)
+
+
+@pytest.mark.parametrize("name", ZONES)
+@pytest.mark.parametrize("dimension", ["day", "hour", "weekday"])
+def test_groups_are_those_of_plain_python_on_the_nights_when_clocks_change(
+    name: str, dimension: str
+):
+    changes = [change for change, _ in offsets(name)[1:] if 2015 < change.year < 2028]
+    records = calls_around(*changes, datetime(2026, 1, 1))  # noqa: DTZ001 - in UTC
+    local = ZoneInfo(name)
+    wanted: Counter[Any] = Counter()
+    for record in records:
+        moment = record.call_time.astimezone(local)
+        wanted[
+            {"day": moment.date(), "hour": moment.hour, "weekday": moment.strftime("%A")}[dimension]
+        ] += 1
+    with duckdb.connect() as connection:
+        oracle.fill(connection, records)
+        rows = kpis.compute(kpis.on_duckdb(connection), [dimension], tz=name)  # type: ignore[list-item]
+        found = {row.by[dimension]: row.attempts for row in rows}  # type: ignore[index]
+        assert found == wanted
+        for value in list(wanted)[:3]:
+            where: Any = {dimension: value}
+            (row,) = kpis.compute(kpis.on_duckdb(connection), where=where, tz=ZoneInfo(name))
+            assert row.attempts == wanted[value]
+
+
+def test_a_day_of_25_hours_has_the_calls_of_all_of_them():
+    records = calls_around(datetime(2026, 10, 25, 1))  # noqa: DTZ001 - in UTC
+    with duckdb.connect() as connection:
+        oracle.fill(connection, records)
+        run = kpis.on_duckdb(connection)
+        rows = kpis.compute(run, "hour", {"day": date(2026, 10, 25)}, tz="Europe/Stockholm")
+    assert {row.by["hour"]: row.attempts for row in rows}[2] == 12
+
+
+@pytest.mark.parametrize("wrong", ["", "Mars/Olympus", "../etc/passwd", "/etc/passwd", 5, None])
+def test_a_zone_that_does_not_exist_is_refused(wrong: Any):
+    with pytest.raises(InvalidRequest, match=r"^tz .*IANA database"):
+        kpis.compute(lambda *_: (), tz=wrong)
+
+
+def test_in_utc_the_query_is_the_file():
+    assert kpis.sql() == kpis.sql("UTC") == kpis.sql(ZoneInfo("UTC"))
+    assert "INTERVAL" not in kpis.sql()
+    assert "INTERVAL" in kpis.sql("Asia/Kathmandu")
