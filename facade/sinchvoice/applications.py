@@ -429,7 +429,7 @@ def _numbers(raw: Mapping[str, Any]) -> list[ApplicationNumber]:
         entry = each if isinstance(each, Mapping) else {"number": each}
         number = decoding.text(entry.get("number"))
         if number is None:
-            raise ValueError("an entry of the list has no number")
+            raise ValueError("the list has an entry without a number")
         found.append(
             ApplicationNumber(
                 number=number,

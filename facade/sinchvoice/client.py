@@ -363,6 +363,7 @@ class VoiceClient(_Client[Exchange]):
 
         Raises:
             InvalidRequest: An argument is wrong.
+            ConfigurationError: A header is wrong.
             ApiError: The request failed.
         """
         return self._exchange.run(

@@ -64,6 +64,7 @@ def operation(
 
     Raises:
         InvalidRequest: An argument is wrong.
+        ConfigurationError: A header is wrong.
     """
     if not isinstance(method, str) or not re.fullmatch(r"[A-Za-z]+", method):
         raise _refused("method", method, "give a method like 'GET' or 'POST'")

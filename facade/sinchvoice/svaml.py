@@ -1101,4 +1101,4 @@ class Svaml(_Node):
             return
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:
-            _warn(f"Svaml sets {size} bytes of cookies: an older page allows 1024 per call")
+            _warn(f"Svaml sets cookies of {size} bytes: an older page allows 1024 per call")
