@@ -183,8 +183,8 @@ class Callouts:
             deadline: Seconds for this call, including the wait for its answer.
 
         Raises:
-            InvalidRequest, InsufficientCreditError, PermissionDeniedError, UnexpectedResponse,
-            ApiError: As for `text_to_speech`.
+            InvalidRequest, InsufficientCreditError: As for `text_to_speech`.
+            PermissionDeniedError, UnexpectedResponse, ApiError: As for `text_to_speech`.
 
         Source: conferenceCallout of the Voice API 1.0.1 specification.
         """
@@ -247,8 +247,8 @@ class Callouts:
             deadline: Seconds for this call, including the wait for its answer.
 
         Raises:
-            InvalidRequest, InsufficientCreditError, PermissionDeniedError, UnexpectedResponse,
-            ApiError: As for `text_to_speech`.
+            InvalidRequest, InsufficientCreditError: As for `text_to_speech`.
+            PermissionDeniedError, UnexpectedResponse, ApiError: As for `text_to_speech`.
 
         Source: customCallout of the Voice API 1.0.1 specification; Calling API page, ~2020.
         """

@@ -341,16 +341,16 @@ def _hangup(call: str) -> Operation[None]:
 def _say(call: str, text: str, locale: str | None, leg: Leg | None) -> Operation[None]:
     from .svaml import Say
 
-    return _let_hear(call, Say(text, locale=locale), leg, "calls.say")
+    return _play_to(call, Say(text, locale=locale), leg, "calls.say")
 
 
 def _play(call: str, ids: tuple[str, ...], locale: str | None, leg: Leg | None) -> Operation[None]:
     from .svaml import PlayFiles
 
-    return _let_hear(call, PlayFiles(ids, locale=locale), leg, "calls.play")
+    return _play_to(call, PlayFiles(ids, locale=locale), leg, "calls.play")
 
 
-def _let_hear(
+def _play_to(
     call: str, instruction: PlayFiles | Say, leg: Leg | None, name: str
 ) -> Operation[None]:
     from .svaml import Svaml

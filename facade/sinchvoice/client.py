@@ -150,7 +150,7 @@ class _Client(Generic[X]):
             on_response=on_response,
             transport=transport,
         )
-        _log_as_told(os.environ.get("SINCHVOICE_LOG", ""))
+        _set_up_logging(os.environ.get("SINCHVOICE_LOG", ""))
         self._exchange, self._owns_connections = self._connect(made), True
 
     @staticmethod
@@ -491,7 +491,7 @@ def _required(name: str, value: Hidden[str | None]) -> str:
     return value.reveal() or ""
 
 
-def _log_as_told(level: str) -> None:
+def _set_up_logging(level: str) -> None:
     """Log to standard error at the level in SINCHVOICE_LOG, without the URL log."""
     if not level:
         return
@@ -503,10 +503,10 @@ def _log_as_told(level: str) -> None:
     logger = logging.getLogger("sinchvoice")
     logger.setLevel(number)
     if not logger.hasHandlers():  # otherwise the application's own handlers show the records
-        logger.addHandler(_Shown(sys.stderr))
+        logger.addHandler(_LogHandler(sys.stderr))
 
 
-class _Shown(_StreamHandler):
+class _LogHandler(_StreamHandler):
     """The handler for SINCHVOICE_LOG, without the URL log."""
 
     def __init__(self, stream: TextIO) -> None:
