@@ -9,7 +9,8 @@
         case _:
             answer = event.answer()
 
-`answer` has the body, headers and status to return. A forged request raises CallbackRefused.
+`answer` has the body, headers and status to return. A request that fails verification raises
+CallbackRefused.
 
 Source: callback events of the Voice API 1.0.1 specification and the older "Callback API" page,
 unless a class says otherwise.
@@ -791,7 +792,8 @@ class Callbacks:
             body: The raw bytes of the body.
 
         Raises:
-            CallbackRefused: The callback is forged, or its body is too large or not a JSON object.
+            CallbackRefused: The callback fails verification, or its body is too large or not a
+                JSON object.
             InvalidRequest: An argument has a type that no request has.
             ConfigurationError: The `seen` store returned something other than True or False.
 
@@ -951,7 +953,7 @@ class Callbacks:
 
 
 def _path(target: Any) -> Any:
-    """Return the path of a request target; other types are returned for the caller to refuse."""
+    """Return the path of a request target; values of other types pass, to be refused later."""
     if isinstance(target, (bytes, bytearray, memoryview)):
         target = bytes(target).decode("utf-8", "surrogateescape")
     if not isinstance(target, str):
