@@ -1,4 +1,4 @@
-"""applications.py: numbers and callback URLs, always at the host of configuration."""
+"""applications.py: numbers and callback URLs, always at the configuration host."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ URLS = "/v1/configuration/callbacks/applications"
 DONE = httpx.Response(204)
 
 
-# --- where --------------------------------------------------------------------------------------
+# --- Hosts ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("region", list(Region))
-def test_configuration_is_at_one_host_whatever_the_region(region: Region):
+def test_configuration_has_one_host_for_all_regions(region: Region):
     hosts: list[str] = []
 
     def act(request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ def test_configuration_url_is_a_base_url_like_the_others(scripted: Any):
     assert str(voice.requests[0].url) == f"https://example.sinch.com/base{NUMBERS}"
 
 
-# --- numbers ------------------------------------------------------------------------------------
+# --- Numbers -------------------------------------------------------------------------------------
 
 
 def test_numbers_of_all_applications_are_listed(scripted: Any):
@@ -102,7 +102,7 @@ def test_numbers_come_in_lists_and_alone(scripted: Any, answer: Any, expected: A
     assert scripted(httpx.Response(200, json=answer)).applications.get_numbers() == expected
 
 
-def test_an_entry_without_a_number_is_not_left_out_silently(scripted: Any):
+def test_an_entry_without_a_number_is_not_dropped_silently(scripted: Any):
     voice = scripted(httpx.Response(200, json={"numbers": [{"capability": "voice"}]}))
     with pytest.raises(UnexpectedResponse, match="an entry without a number"):
         voice.applications.get_numbers()
@@ -133,7 +133,7 @@ def test_an_entry_without_a_number_is_not_left_out_silently(scripted: Any):
     ],
 )
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_numbers_are_assigned_and_taken_away_with_a_signed_body(
+def test_numbers_are_assigned_and_unassigned_with_a_signed_body(
     scripted: Any, act: Callable[[Any], Any], method: str, body: Any, is_async: bool
 ):
     voice = scripted(DONE, is_async=is_async)
@@ -154,14 +154,14 @@ def test_numbers_are_assigned_and_taken_away_with_a_signed_body(
     assert find_refusal(credentials, body=b"", **given) is Refusal.WRONG_SIGNATURE
 
 
-def test_a_number_that_is_taken_away_twice_may_be_an_error(scripted: Any):
+def test_unassigning_a_number_twice_may_be_an_error(scripted: Any):
     refused = httpx.Response(400, json={"errorCode": 40001, "message": "Unable to update numbers"})
     with pytest.raises(BadRequestError) as caught:
         scripted(httpx.ReadError("reset"), refused).applications.unassign_number(NUMBER)
     assert (caught.value.attempts, caught.value.may_have_executed) == (2, True)
 
 
-# --- callback URLs ------------------------------------------------------------------------------
+# --- Callback URLs -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_callback_urls_come_as_an_object_and_as_a_list(scripted: Any, url: Any, 
     assert CallbackUrls.from_dict(json.loads(found.to_json())) == found
 
 
-def test_callback_urls_are_those_of_this_application_unless_told(scripted: Any):
+def test_callback_urls_are_those_of_this_application_by_default(scripted: Any):
     voice = scripted(httpx.Response(200, json={}))
     assert voice.applications.get_callback_urls() == CallbackUrls()
     voice.applications.get_callback_urls(OTHER)
@@ -203,7 +203,7 @@ def test_callback_urls_are_those_of_this_application_unless_told(scripted: Any):
     ],
     ids=str,
 )
-def test_only_the_urls_that_are_given_are_sent(scripted: Any, given: dict[str, str]):
+def test_only_the_given_urls_are_sent(scripted: Any, given: dict[str, str]):
     voice = scripted(DONE)
     voice.applications.update_callback_urls(**given)
     (request,) = voice.requests
@@ -211,7 +211,7 @@ def test_only_the_urls_that_are_given_are_sent(scripted: Any, given: dict[str, s
     assert json.loads(request.content) == {"url": given}
 
 
-# --- what is known of a number ------------------------------------------------------------------
+# --- Number lookup -------------------------------------------------------------------------------
 
 PLAIN = {
     "countryId": "SE",
@@ -241,9 +241,7 @@ KNOWN = NumberInfo(
     ],
     ids=["number", "numberItem", "bare", "1.0.0", "a new type", "nothing"],
 )
-def test_what_is_known_of_a_number_comes_in_three_shapes(
-    scripted: Any, answer: Any, expected: NumberInfo
-):
+def test_number_info_comes_in_three_shapes(scripted: Any, answer: Any, expected: NumberInfo):
     voice = scripted(httpx.Response(200, json=answer))
     found = deprecated(lambda: voice.applications.query_number("+46 73 017 01 01"))
     assert found == expected
@@ -258,14 +256,14 @@ def test_looking_up_a_number_is_deprecated(scripted: Any):
     assert [warning.filename for warning in caught] == [__file__]
 
 
-# --- what is refused ----------------------------------------------------------------------------
+# --- Refusals ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda a: a.assign_numbers([]), "there are 0 numbers: give 1 to 100"),
-        (lambda a: a.assign_numbers([NUMBER] * 101), "there are 101 numbers"),
+        (lambda a: a.assign_numbers([]), "numbers has 0 entries: give 1 to 100"),
+        (lambda a: a.assign_numbers([NUMBER] * 101), "numbers has 101 entries"),
         (lambda a: a.assign_numbers(14151112223333), "numbers is 14151112223333: give a list"),
         (lambda a: a.assign_numbers(["14151112223333"]), "no leading plus"),
         (lambda a: a.assign_numbers([NUMBER], capability="fax"), "capability is 'fax'"),
@@ -283,7 +281,7 @@ def test_looking_up_a_number_is_deprecated(scripted: Any):
         (lambda a: a.query_number(" "), "number is empty"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(scripted: Any, act: Callable[[Any], Any], message: str):
+def test_wrong_arguments_are_refused(scripted: Any, act: Callable[[Any], Any], message: str):
     voice = scripted(DONE)
     with pytest.raises(InvalidRequest) as caught:
         act(voice.applications)

@@ -1,4 +1,4 @@
-"""callbacks.py: requests are verified and read, and answered with what their event allows."""
+"""callbacks.py: requests are verified, read, and answered with SVAML allowed for their event."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ TYPE = "application/json; charset=utf-8"
 
 
 def example(name: str, **changes: Any) -> Any:
-    """The event of an example, with changes; None takes a member out."""
+    """Return an example's event with changes; None removes a member."""
     body = {k: v for k, v in (EXAMPLES[name] | changes).items() if v is not None}
     return parse(json.dumps(body))
 
@@ -117,7 +117,7 @@ def signed(
     timestamp: str | None = None,
     content_type: str = TYPE,
 ) -> dict[str, str]:
-    """The headers of a callback, as Sinch sends them."""
+    """Return the headers of a callback, as Sinch sends them."""
     headers = signing.signed_headers(
         credentials,
         method="POST",
@@ -130,7 +130,7 @@ def signed(
 
 
 def request(body: bytes = b'{"event":"ace"}', path: str = PATH, **how: Any) -> dict[str, Any]:
-    """The arguments of `Callbacks.receive`."""
+    """Return the arguments of `Callbacks.receive`."""
     return {
         "method": "POST",
         "path": path,
@@ -145,11 +145,11 @@ def refusal(receive: Callable[[], Any]) -> CallbackRefused:
     return caught.value
 
 
-# Reading: every documented example
+# --- Reading documented examples -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_of_the_documentation_is_read_as_the_kind_of_event_that_it_is(name: str):
+def test_a_documented_example_is_read_as_its_event(name: str):
     kinds = {
         "ice": IncomingCall,
         "ace": AnsweredCall,
@@ -191,10 +191,10 @@ def test_an_incoming_call_has_every_field():
     }
 
 
-def test_an_app_user_who_joins_a_conference_is_told_by_the_destination():
+def test_the_destination_shows_an_app_user_joining_a_conference():
     read = example("ice: an app user joins a conference")
     assert read.to == OtherEndpoint("conference", "myCoolConference")
-    assert read.domain is CallDomain.PSTN  # documented as a mistake of the server
+    assert read.domain is CallDomain.PSTN  # a documented mistake of the server
     assert read.origination_type is CallDomain.MXP
     assert read.user == "alice"
     assert read.cli is None
@@ -206,13 +206,13 @@ def test_an_app_user_who_joins_a_conference_is_told_by_the_destination():
     assert read.user_rate == Price(Decimal(0), "USD")
 
 
-def test_the_headers_of_a_caller_can_be_passed_on():
+def test_the_callers_headers_can_be_passed_on():
     read = example("ice: an app user joins a conference")
     wire = ConnectMxp(call_headers=read.call_headers).to_wire()
     assert wire["callheaders"] == [{"key": "foo", "value": "bar"}, {"key": "baz", "value": "qux"}]
 
 
-def test_an_answered_call_has_who_answered():
+def test_an_answered_call_has_the_amd_result():
     read = example("ace: answering machine detection")
     assert read.amd == AmdResult(
         status=AmdStatus.MACHINE, reason=AmdReason.NOT_AVAILABLE, duration=4
@@ -232,7 +232,7 @@ def test_a_disconnected_call_has_the_bill_without_rounding():
     assert read.custom == "Custom text"
 
 
-def test_a_prompt_input_has_what_was_entered():
+def test_a_prompt_input_has_the_input():
     assert example("pie: return").menu_result == MenuResult(
         menu_id="main",
         type=MenuResultType.RETURN,
@@ -257,7 +257,7 @@ def test_a_calling_error_has_its_code_and_message():
     assert (read.error_code, read.error_message, read.user) == (40001, "Illegal SVAML", "alice")
 
 
-def test_the_code_of_a_calling_error_may_have_its_other_name():
+def test_the_error_code_is_read_under_both_names():
     assert event("notify", type="callingerror", errCode="50000").error_code == 50000
 
 
@@ -278,7 +278,7 @@ def test_match_tells_events_and_endpoints_apart():
     assert told(example("pie: return")) == "cancel"
 
 
-# Reading: tolerance
+# --- Lenient reading -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["ice", "ICE", "Ice"])
@@ -303,7 +303,7 @@ def test_the_newer_spelling_of_the_call_id_counts_first():
         (None, None),
     ],
 )
-def test_a_time_without_a_zone_is_utc_and_one_that_is_none_is_left_out(text: Any, moment: Any):
+def test_a_time_without_a_zone_is_utc_and_an_invalid_one_is_none(text: Any, moment: Any):
     for kind in ("ice", "ace", "dice", "pie", "notify", "new"):
         assert event(kind, timestamp=text).timestamp == moment
 
@@ -330,7 +330,7 @@ def test_the_caller_of_a_disconnected_call_may_be_hidden():
     assert event("dice", **{"from": "private"}).from_ == OtherEndpoint(None, "private")
 
 
-def test_words_that_are_new_are_kept():
+def test_unknown_words_are_kept():
     read = event("dice", reason="SOLARSTORM", result="MAYBE")
     assert (read.reason, read.result) == ("SOLARSTORM", "MAYBE")
     assert event("notify", type="weather").type == "weather"
@@ -365,17 +365,17 @@ def test_an_amount_is_exact_or_left_out(amount: str, exact: Decimal | None):
     assert read.debit == Price(exact, None)
 
 
-def test_a_pair_that_is_none_is_left_out():
+def test_an_invalid_pair_is_left_out():
     pairs = [{"key": "a", "value": "1"}, {"key": "b"}, {"key": 1, "value": "2"}, "c", None]
     assert event("ice", callHeaders=pairs).call_headers == (("a", "1"),)
     assert event("ice", cookies={"a": "1"}).cookies == ()
 
 
-def test_digits_that_came_as_a_number_are_text():
+def test_digits_sent_as_a_number_are_text():
     assert event("pie", menuResult={"value": 12}).menu_result.value == "12"
 
 
-def test_what_is_no_known_event_is_an_unknown_event_with_all_that_it_says():
+def test_an_unknown_event_keeps_all_its_fields():
     read = parse('{"event":"hologram","callid":"a","depth":1.50}')
     assert isinstance(read, UnknownEvent)
     assert (read.event, read.call_id) == ("hologram", "a")
@@ -404,7 +404,7 @@ def test_what_is_no_known_event_is_an_unknown_event_with_all_that_it_says():
     ],
     ids=lambda body: ascii(body[:16]),
 )
-def test_what_is_not_a_json_object_is_refused(body: bytes):
+def test_a_body_that_is_not_a_json_object_is_refused(body: bytes):
     refused = refusal(lambda: parse(body))
     assert refused.reason is BodyRefusal.NOT_A_JSON_OBJECT
     assert refused.status_code == 400
@@ -473,7 +473,7 @@ def test_any_bytes_are_an_event_or_refused(body: bytes):
     assert isinstance(read, get_args(Event)) or read.reason is BodyRefusal.NOT_A_JSON_OBJECT
 
 
-# Verifying
+# --- Verification --------------------------------------------------------------------------------
 
 
 def test_the_published_callback_is_received():
@@ -533,9 +533,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("tampered", "reason"), WRONG.values(), ids=WRONG)
-def test_a_request_that_was_tampered_with_is_refused(
-    tampered: Callable[[], dict[str, Any]], reason: Refusal
-):
+def test_a_tampered_request_is_refused(tampered: Callable[[], dict[str, Any]], reason: Refusal):
     refused = refusal(lambda: Callbacks(CREDENTIALS).receive(**tampered()))
     assert refused.reason is reason
     assert refused.status_code == 401
@@ -558,7 +556,7 @@ def test_a_byte_changed_anywhere_is_refused(data: st.DataObject):
             return
     holder[place] = old[:index] + new + old[index + 1 :]
     if place == "path" and new == "?":
-        return  # a query is not part of what is signed
+        return  # the signature does not cover the query
     refused = refusal(lambda: Callbacks(CREDENTIALS).receive(**genuine))
     assert isinstance(refused.reason, Refusal)
 
@@ -596,7 +594,7 @@ def test_the_key_in_the_header_chooses_among_applications():
     assert refusal(lambda: several.receive(**mixed)).reason is Refusal.WRONG_SIGNATURE
 
 
-def test_two_secrets_of_one_application_are_both_taken_while_it_changes():
+def test_both_secrets_are_accepted_during_a_rotation():
     old = Credentials(OTHER.application_key, CREDENTIALS.application_secret)
     changing = Callbacks(old, OTHER)
     assert changing.receive(**request(credentials=OTHER)).event == "ace"
@@ -606,7 +604,7 @@ def test_two_secrets_of_one_application_are_both_taken_while_it_changes():
     )
 
 
-def test_a_key_of_nobody_is_refused_as_such():
+def test_an_unknown_key_is_refused_as_such():
     stranger = Credentials("stranger", CREDENTIALS.application_secret)
     refused = refusal(
         lambda: Callbacks(CREDENTIALS, OTHER).receive(**request(credentials=stranger))
@@ -614,7 +612,7 @@ def test_a_key_of_nobody_is_refused_as_such():
     assert refused.reason is Refusal.WRONG_KEY
 
 
-def test_an_age_limit_can_be_chosen_or_left_out():
+def test_the_age_limit_can_be_changed_or_removed():
     old = request(timestamp=signing.format_timestamp(time() - 3600))
     assert Callbacks(CREDENTIALS, max_age=4000).receive(**old)
     assert Callbacks(CREDENTIALS, max_age=None).receive(**old)
@@ -652,7 +650,7 @@ def test_a_wrong_setting_is_named(arguments: Any, options: Any, named: str):
 
 
 @pytest.mark.parametrize("name", ["method", "path", "headers", "body"])
-def test_an_argument_that_no_request_has_is_a_mistake_of_the_program(name: str):
+def test_an_impossible_argument_is_an_invalid_request(name: str):
     with pytest.raises(InvalidRequest) as caught:
         Callbacks(CREDENTIALS).receive(**changed(**{name: object()}))
     assert caught.value.parameter == name
@@ -665,10 +663,10 @@ def test_a_body_over_the_limit_is_refused_before_it_is_verified():
     assert (refused.reason, refused.status_code) == (BodyRefusal.TOO_LARGE, 413)
 
 
-# Events that came before
+# --- Repeated events -----------------------------------------------------------------------------
 
 
-def test_an_event_that_came_before_is_marked_and_not_refused():
+def test_a_repeated_event_is_marked_and_not_refused():
     receiver = Callbacks(CREDENTIALS, seen=RecentlySeen())
     first, second = (receiver.receive(**request(path=path)) for path in (PATH, "/fallback"))
     assert (first.repeated, second.repeated) == (False, True)
@@ -681,7 +679,7 @@ def test_without_a_store_nothing_is_repeated():
     assert not any(receiver.receive(**request()).repeated for _ in range(2))
 
 
-def test_a_request_that_is_refused_is_not_remembered():
+def test_a_refused_request_is_not_remembered():
     seen = RecentlySeen()
     receiver = Callbacks(CREDENTIALS, seen=seen)
     refusal(lambda: receiver.receive(**request(credentials=OTHER)))
@@ -689,7 +687,7 @@ def test_a_request_that_is_refused_is_not_remembered():
     assert len(seen) == 0
 
 
-def test_the_key_of_an_event_is_the_same_however_it_was_delivered():
+def test_the_key_of_an_event_does_not_depend_on_its_delivery():
     body = b'{"event":"ace","callid":"a"}'
     keys = {
         parse(body).key,
@@ -710,7 +708,7 @@ def test_different_events_have_different_keys():
 
 
 @pytest.mark.parametrize("add", [lambda key: None, lambda key: 1, set().add])
-def test_a_store_has_to_say_whether_a_key_is_new(add: Any):
+def test_a_store_must_return_whether_a_key_is_new(add: Any):
     class Store:
         def add(self, key: str) -> Any:
             return add(key)
@@ -719,7 +717,7 @@ def test_a_store_has_to_say_whether_a_key_is_new(add: Any):
         Callbacks(CREDENTIALS, seen=Store()).receive(**request())
 
 
-def test_keys_are_forgotten_when_they_are_old():
+def test_old_keys_are_forgotten():
     now = [0.0]
     seen = RecentlySeen(max_age=10, clock=lambda: now[0])
     assert seen.add("a")
@@ -730,7 +728,7 @@ def test_keys_are_forgotten_when_they_are_old():
     assert len(seen) == 1
 
 
-def test_the_oldest_key_goes_when_there_are_too_many():
+def test_the_oldest_key_is_dropped_over_the_limit():
     seen = RecentlySeen(max_keys=2)
     assert [seen.add(key) for key in "abca"] == [True] * 4
     assert [seen.add(key) for key in "ca"] == [False] * 2
@@ -743,7 +741,7 @@ def test_a_store_without_room_is_refused(options: Any):
         RecentlySeen(**options)
 
 
-# Answering: the tables of the documentation, written down a second time
+# --- Answers, against a copy of the documented tables --------------------------------------------
 
 ACTIONS: dict[str, Any] = {
     "hangup": Hangup(),
@@ -790,9 +788,7 @@ def of_kind(kind: str) -> Any:
 @pytest.mark.parametrize("raw", [False, True], ids=["typed", "raw"])
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("kind", ALLOWED)
-def test_an_action_is_let_through_where_the_documentation_allows_it(
-    kind: str, action: str, raw: bool
-):
+def test_an_action_is_allowed_where_the_documentation_allows_it(kind: str, action: str, raw: bool):
     given = Raw({**ACTIONS[action].to_wire(), "name": action.upper()}) if raw else ACTIONS[action]
     answer = Svaml(action=given)
     if action in ALLOWED[kind][0].split():
@@ -808,7 +804,7 @@ def test_an_action_is_let_through_where_the_documentation_allows_it(
 @pytest.mark.parametrize("raw", [False, True], ids=["typed", "raw"])
 @pytest.mark.parametrize("instruction", INSTRUCTIONS)
 @pytest.mark.parametrize("kind", ALLOWED)
-def test_an_instruction_is_let_through_where_the_documentation_allows_it(
+def test_an_instruction_is_allowed_where_the_documentation_allows_it(
     kind: str, instruction: str, raw: bool
 ):
     given = INSTRUCTIONS[instruction]
@@ -825,7 +821,7 @@ def test_an_instruction_is_let_through_where_the_documentation_allows_it(
     st.lists(st.sampled_from(sorted(INSTRUCTIONS)), max_size=4),
     st.none() | st.sampled_from(sorted(ACTIONS)),
 )
-def test_every_answer_that_is_let_through_is_within_the_table(
+def test_every_allowed_answer_is_within_the_table(
     kind: str, instructions: list[str], action: str | None
 ):
     if not instructions and action is None:
@@ -846,7 +842,7 @@ def test_every_answer_that_is_let_through_is_within_the_table(
     assert made.status_code == 200
 
 
-def test_a_name_that_this_version_does_not_know_is_let_through():
+def test_an_unknown_name_is_allowed():
     answer = Svaml([Raw({"name": "sing"})], Raw({"name": "connectMoon"}))
     assert b'"connectMoon"' in event("ice").answer(answer).body
 
@@ -858,7 +854,9 @@ def test_an_instruction_in_the_place_of_an_action_is_refused():
 
 @pytest.mark.parametrize("kind", ["ice", "ace", "pie"])
 def test_instructions_need_an_action(kind: str):
-    with pytest.raises(InvalidRequest, match="has no action: instructions do not work without"):
+    with pytest.raises(
+        InvalidRequest, match="has no action: .*instructions do not work without one"
+    ):
         event(kind).answer(Svaml([Say("Hello")]))
 
 
@@ -868,8 +866,8 @@ def test_an_empty_answer_is_an_empty_200(kind: str):
 
 
 @pytest.mark.parametrize("kind", ["ice", "ace"])
-def test_a_call_that_waits_for_an_answer_gets_one(kind: str):
-    with pytest.raises(InvalidRequest, match="is to be answered with SVAML: .*give an action"):
+def test_an_event_that_needs_svaml_refuses_an_empty_answer(kind: str):
+    with pytest.raises(InvalidRequest, match="must be answered with SVAML: .*give an action"):
         event(kind).answer()
 
 
@@ -880,7 +878,7 @@ def test_a_disconnected_call_can_report_its_status():
     ]
 
 
-def test_the_refusal_of_an_answer_says_what_the_event_takes():
+def test_the_refusal_of_an_answer_lists_what_the_event_takes():
     with pytest.raises(InvalidRequest) as caught:
         event("ice").answer(Svaml(action=Continue()))
     assert str(caught.value) == (
@@ -890,7 +888,7 @@ def test_the_refusal_of_an_answer_says_what_the_event_takes():
 
 
 @pytest.mark.parametrize("answer", [{"action": {"name": "hangup"}}, Hangup(), "hangup", b"{}"])
-def test_an_answer_is_a_svaml(answer: Any):
+def test_an_answer_must_be_a_svaml(answer: Any):
     with pytest.raises(InvalidRequest, match="give a Svaml"):
         event("ice").answer(answer)
 
@@ -908,18 +906,18 @@ def test_text_of_any_language_is_answered_in_ascii_json():
     assert json.loads(body)["instructions"][0]["text"] == "Grüße 👋"
 
 
-def test_answers_share_nothing_that_can_be_changed():
+def test_answers_share_no_mutable_state():
     event("dice").answer().headers["X"] = "y"
     assert event("dice").answer().headers == {}
 
 
-# WSGI
+# --- WSGI ----------------------------------------------------------------------------------------
 
 BODY = b'{"event":"ace","custom":"Gr\xc3\xbc\xc3\x9fe"}'
 
 
 def environ(body: bytes = BODY, path: str = PATH, **changes: Any) -> dict[str, Any]:
-    """As a WSGI server makes it."""
+    """Return a request's environment, as a WSGI server makes it."""
     headers = signed(body, path)
     made = {
         "REQUEST_METHOD": "POST",
@@ -966,11 +964,11 @@ UNESCAPED = "/caf\xc3\xa9/a b/c+d"  # latin-1, as PEP 3333 has it
     ],
     ids=str,
 )
-def test_the_path_of_a_wsgi_request_is_as_it_travelled(given: dict[str, str]):
+def test_the_path_of_a_wsgi_request_is_the_one_received(given: dict[str, str]):
     assert by_wsgi(BODY, ESCAPED, PATH_INFO=UNESCAPED, **given).event == "ace"
 
 
-def test_a_wsgi_server_without_the_raw_path_has_it_escaped_again():
+def test_the_path_is_escaped_again_if_a_wsgi_server_has_no_raw_path():
     for path, script, info in (
         ("/sinch/a%20b", "/sinch", "/a b"),
         ("/caf%C3%A9", "", "/caf\xc3\xa9"),
@@ -985,7 +983,7 @@ def test_an_escaped_slash_needs_the_raw_path():
     assert refused.reason is Refusal.WRONG_SIGNATURE
 
 
-def test_a_wsgi_body_without_a_length_is_read_if_the_server_ends_it():
+def test_a_wsgi_body_without_a_length_is_read_if_the_server_terminates_it():
     assert by_wsgi(CONTENT_LENGTH=None, **{"wsgi.input_terminated": True}).event == "ace"
     assert by_wsgi(CONTENT_LENGTH="", **{"wsgi.input_terminated": True}).event == "ace"
     refused = refusal(lambda: by_wsgi(CONTENT_LENGTH=None))
@@ -993,7 +991,7 @@ def test_a_wsgi_body_without_a_length_is_read_if_the_server_ends_it():
 
 
 class Pieces(io.RawIOBase):
-    """Gives a few bytes at a time, then what comes after them."""
+    """Yields a few bytes at a time, then ends or raises."""
 
     def __init__(self, body: bytes, end: BaseException | None = None) -> None:
         self.body, self.end = body, end
@@ -1020,11 +1018,11 @@ def test_a_wsgi_body_may_come_in_pieces():
 def test_a_wsgi_body_that_ends_too_early_is_refused(stream: Any):
     refused = refusal(lambda: by_wsgi(**{"wsgi.input": stream}))
     assert (refused.reason, refused.status_code) == (BodyRefusal.INCOMPLETE, 400)
-    assert "read before" in str(refused)
+    assert "already read it" in str(refused)
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1_0", "+5", "٣", "9" * 30])
-def test_a_wsgi_length_that_is_none_is_refused(length: str):
+def test_an_invalid_wsgi_length_is_refused(length: str):
     assert refusal(lambda: by_wsgi(CONTENT_LENGTH=length)).reason is BodyRefusal.INCOMPLETE
 
 
@@ -1050,12 +1048,12 @@ def test_a_wsgi_body_without_a_length_is_read_up_to_the_limit():
 
 
 @pytest.mark.parametrize("wrong", [None, {}, {"PATH_INFO": "/"}, "POST"])
-def test_what_is_no_wsgi_environment_is_a_mistake_of_the_program(wrong: Any):
+def test_a_wrong_wsgi_environment_is_an_invalid_request(wrong: Any):
     with pytest.raises(InvalidRequest, match="give the environ"):
         Callbacks(CREDENTIALS).receive_wsgi(wrong)
 
 
-# ASGI
+# --- ASGI ----------------------------------------------------------------------------------------
 
 
 def by_asgi(
@@ -1104,7 +1102,7 @@ def test_an_asgi_body_may_come_in_pieces():
     assert pieces == []
 
 
-def test_an_asgi_client_that_goes_away_is_refused():
+def test_an_asgi_client_that_disconnects_is_refused():
     pieces = [
         {"type": "http.request", "body": BODY[:7], "more_body": True},
         {"type": "http.disconnect"},
@@ -1131,11 +1129,11 @@ def test_an_asgi_body_over_the_limit_is_read_no_further():
     ],
     ids=str,
 )
-def test_the_path_of_an_asgi_request_is_as_it_travelled(given: dict[str, Any]):
+def test_the_path_of_an_asgi_request_is_the_one_received(given: dict[str, Any]):
     assert by_asgi(BODY, ESCAPED, **given).event == "ace"
 
 
-def test_an_asgi_server_without_the_raw_path_has_it_escaped_again():
+def test_the_path_is_escaped_again_if_an_asgi_server_has_no_raw_path():
     for raw in (None, b""):
         assert (
             by_asgi(BODY, "/caf%C3%A9/a%20b", scope_path="/café/a b", raw_path=raw).event == "ace"
@@ -1143,16 +1141,16 @@ def test_an_asgi_server_without_the_raw_path_has_it_escaped_again():
 
 
 @pytest.mark.parametrize("wrong", [None, {}, {"type": "websocket"}, {"type": "lifespan"}])
-def test_what_is_no_asgi_request_is_a_mistake_of_the_program(wrong: Any):
+def test_a_wrong_asgi_scope_is_an_invalid_request(wrong: Any):
     with pytest.raises(InvalidRequest, match="give the scope"):
         asyncio.run(Callbacks(CREDENTIALS).receive_asgi(wrong, None))  # type: ignore[arg-type]
 
 
-# AWS Lambda
+# --- AWS Lambda ----------------------------------------------------------------------------------
 
 
 def gateway(form: str, body: bytes = BODY, path: str = PATH) -> dict[str, Any]:
-    """The event of a gateway, as AWS documents it."""
+    """Return the event of a gateway, as AWS documents it."""
     headers = {"Host": "example.com", **signed(body, path)}
     lists = {name: [value] for name, value in headers.items()}
     lower = {name.lower(): value for name, value in headers.items()}
@@ -1215,7 +1213,7 @@ def test_the_stage_of_a_rest_api_is_part_of_the_path():
 
 
 @pytest.mark.parametrize("form", GATEWAYS)
-def test_a_lambda_event_takes_the_path_that_is_given(form: str):
+def test_a_lambda_event_takes_a_public_path(form: str):
     made = gateway(form, path=ESCAPED)
     for name in ("path", "rawPath"):
         if name in made:
@@ -1224,14 +1222,14 @@ def test_a_lambda_event_takes_the_path_that_is_given(form: str):
     assert Callbacks(CREDENTIALS).receive_lambda(made, ESCAPED).event == "ace"
 
 
-def test_a_path_that_a_gateway_decoded_is_escaped_again():
+def test_a_path_decoded_by_a_gateway_is_escaped_again():
     made = gateway("v2", path="/caf%C3%A9/a%20b") | {"rawPath": "/café/a b"}
     assert Callbacks(CREDENTIALS).receive_lambda(made).event == "ace"
     made = gateway("v2", path="/caf%C3%A9/a%20b")
     assert Callbacks(CREDENTIALS).receive_lambda(made).event == "ace"
 
 
-def test_a_lambda_header_that_is_there_twice_is_refused():
+def test_a_repeated_lambda_header_is_refused():
     made = gateway("v1")
     made["multiValueHeaders"]["x-timestamp"] *= 2
     refused = refusal(lambda: Callbacks(CREDENTIALS).receive_lambda(made))
@@ -1258,7 +1256,7 @@ def test_a_lambda_event_without_headers_or_body_is_refused(form: str):
     ],
     ids=lambda wrong: ascii(wrong)[:30],
 )
-def test_what_is_no_lambda_event_is_a_mistake_of_the_program(wrong: Any):
+def test_a_wrong_lambda_event_is_an_invalid_request(wrong: Any):
     with pytest.raises(InvalidRequest) as caught:
         Callbacks(CREDENTIALS).receive_lambda(wrong)
     assert caught.value.parameter == "event"
@@ -1280,7 +1278,7 @@ def test_bodies_that_are_not_utf_8_are_refused_in_every_form(body: bytes):
         assert refused.reason in (BodyRefusal.NOT_A_JSON_OBJECT, Refusal.WRONG_SIGNATURE)
 
 
-# docs/callbacks.md
+# --- Examples in docs/callbacks.md ---------------------------------------------------------------
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "callbacks.md").read_text(encoding="utf-8")
 APPLICATION, FASTAPI, _FLASK, _DJANGO, LAMBDA, REDIS, TESTING = re.findall(
@@ -1289,7 +1287,7 @@ APPLICATION, FASTAPI, _FLASK, _DJANGO, LAMBDA, REDIS, TESTING = re.findall(
 
 
 def run(code: str) -> dict[str, Any]:
-    """The names of an example, after it was run."""
+    """Run an example, and return its names."""
     names: dict[str, Any] = {"__name__": "example"}
     exec(compile(code, "docs/callbacks.md", "exec"), names)  # noqa: S102
     return names
@@ -1297,7 +1295,7 @@ def run(code: str) -> dict[str, Any]:
 
 @pytest.fixture
 def voice(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """The voice application, as the module that the other examples import."""
+    """Provide the voice application as the module that the other examples import."""
     monkeypatch.setenv("SINCH_APPLICATION_KEY", CREDENTIALS.application_key)
     monkeypatch.setenv("SINCH_APPLICATION_SECRET", CREDENTIALS.application_secret)
     module = types.ModuleType("voice")
@@ -1314,7 +1312,7 @@ def deliver(app: Any, body: bytes, **changes: Any) -> tuple[str, list[Any], byte
 
 
 def told(app: Any, name: str, **changes: Any) -> Any:
-    """The SVAML that a WSGI application answers an example with; None if it is an empty 200."""
+    """Return a WSGI application's SVAML answer to an example; None for an empty 200."""
     body = json.dumps(EXAMPLES[name] | changes).encode()
     status, headers, content = deliver(app, body)
     assert status == "200 OK"
@@ -1335,7 +1333,7 @@ def test_the_application_greets_and_offers_a_menu(voice: types.ModuleType):
     ]
 
 
-def test_the_application_connects_and_goes_on_with_who_answers(voice: types.ModuleType):
+def test_the_application_connects_and_continues_after_the_answer(voice: types.ModuleType):
     svaml = told(voice.app, "pie: return", **pressed("sales"))
     assert svaml == {"action": {"name": "connectPstn", "number": "+12125550123"}}
     assert told(voice.app, "ace: a call was answered") == {"action": {"name": "continue"}}
@@ -1414,7 +1412,7 @@ def test_the_recipe_for_fastapi_works_in_starlette(voice: types.ModuleType):
     assert asyncio.run(post(signed(body, "/voice/sinch/a b"))).status_code == 401
 
 
-def test_the_store_in_redis_tells_whether_a_key_is_new():
+def test_the_store_in_redis_returns_whether_a_key_is_new():
     class Redis(dict[str, Any]):
         def set(self, key: str, value: Any, *, nx: bool, ex: int) -> bool | None:
             if nx and key in self:
@@ -1433,7 +1431,7 @@ def test_the_example_for_tests_works(capsys: pytest.CaptureFixture[str]):
     )
 
 
-# The module
+# --- The module ----------------------------------------------------------------------------------
 
 
 def test_callbacks_load_no_http_library():
@@ -1443,12 +1441,12 @@ def test_callbacks_load_no_http_library():
         assert heavy not in loaded
 
 
-def test_callbacks_can_be_reached_in_both_ways():
+def test_callbacks_can_be_imported_in_both_ways():
     code = "import sinchvoice; print(sinchvoice.callbacks.Callbacks.__name__)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "Callbacks\n"
 
 
-def test_all_that_is_public_is_sorted_and_there():
+def test_all_is_sorted_and_every_name_exists():
     assert sorted(callbacks.__all__) == callbacks.__all__
     for name in callbacks.__all__:
         assert getattr(callbacks, name) is not None

@@ -1,4 +1,4 @@
-"""callouts.py: what is sent, what is refused and warned of, and that no callout is placed twice."""
+"""callouts.py: requests, refusals and warnings, and no callout placed twice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _STRICT = regenerate.strict("calling")
 
 
 def sent(voice: Any) -> Any:
-    """The body of the one request, which the strict specification allows."""
+    """Return the body of the single request, checked against the strict specification."""
     (request,) = voice.requests
     assert (request.method, request.url.raw_path) == ("POST", b"/calling/v1/callouts")
     assert request.headers["Content-Type"] == "application/json"
@@ -57,10 +57,10 @@ def sent(voice: Any) -> Any:
     return body
 
 
-# --- what is sent -------------------------------------------------------------------------------
+# --- Requests ------------------------------------------------------------------------------------
 
 
-def test_text_to_speech_sends_all_that_it_is_given(scripted: Any):
+def test_text_to_speech_sends_every_argument(scripted: Any):
     voice = scripted(ACCEPTED)
     callout = voice.callouts.text_to_speech(
         PHONE,
@@ -103,9 +103,7 @@ def test_text_to_speech_sends_all_that_it_is_given(scripted: Any):
     ],
     ids=["callouts.conference", "conferences.call"],
 )
-def test_a_conference_callout_sends_all_that_it_is_given(
-    scripted: Any, place: Callable[..., Callout]
-):
+def test_a_conference_callout_sends_every_argument(scripted: Any, place: Callable[..., Callout]):
     voice = scripted(ACCEPTED)
     callout = place(
         voice,
@@ -147,7 +145,7 @@ def test_a_conference_callout_sends_all_that_it_is_given(
     }
 
 
-def test_svaml_of_a_custom_callout_travels_as_text(scripted: Any):
+def test_svaml_of_a_custom_callout_is_sent_as_text(scripted: Any):
     voice = scripted(ACCEPTED)
     raw = '{"action": {"name": "hangup"}}'
     voice.callouts.custom(
@@ -176,7 +174,7 @@ def test_svaml_of_a_custom_callout_travels_as_text(scripted: Any):
     }
 
 
-def test_what_is_not_given_is_not_sent(scripted: Any):
+def test_omitted_arguments_are_not_sent(scripted: Any):
     voice = scripted(ACCEPTED)
     voice.callouts.custom()
     assert sent(voice) == {"method": "customCallout", "customCallout": {}}
@@ -200,7 +198,7 @@ def test_a_destination_is_an_endpoint_or_text(scripted: Any, destination: Any, w
     assert sent(voice)["conferenceCallout"]["destination"] == wire
 
 
-def test_callback_headers_are_headers_of_the_request(scripted: Any):
+def test_callback_headers_become_headers_of_the_request(scripted: Any):
     voice = scripted(ACCEPTED)
     longest = {"X-CB-" + "n" * 27: "v" * 128, "x-cb-order": "a b", "X-CB-3": "", "X-CB-4": "4"}
     voice.callouts.custom(PHONE, callback_headers=longest | {"X-CB-5": "5"})
@@ -210,7 +208,7 @@ def test_callback_headers_are_headers_of_the_request(scripted: Any):
     }
 
 
-# --- what is refused, and warned of -------------------------------------------------------------
+# --- Refusals and warnings -----------------------------------------------------------------------
 
 OTHER = OtherEndpoint("did", PHONE)
 
@@ -220,7 +218,7 @@ OTHER = OtherEndpoint("did", PHONE)
     [
         (lambda c: c.text_to_speech(OTHER, text="x", cli=CLI), "give a PstnEndpoint"),
         (lambda c: c.text_to_speech("0046", text="x", cli=CLI), "leading 00"),
-        (lambda c: c.text_to_speech(PHONE, cli=CLI), "there is nothing to say: give text"),
+        (lambda c: c.text_to_speech(PHONE, cli=CLI), "are both missing: give one"),
         (lambda c: c.text_to_speech(PHONE, text="", cli=CLI), "text is ''"),
         (lambda c: c.text_to_speech(PHONE, text="\ud800", cli=CLI), "not valid Unicode"),
         (lambda c: c.text_to_speech(PHONE, text="x", cli="private"), "cli is 'private'"),
@@ -235,7 +233,7 @@ OTHER = OtherEndpoint("did", PHONE)
             lambda c: c.conference(PHONE, conference_id="r", conference_dtmf_options={}),
             "ConferenceDtmfOptions",
         ),
-        (lambda c: c.custom(PHONE, ace={"action": {}}), ": give a Svaml, or a URL"),
+        (lambda c: c.custom(PHONE, ace={"action": {}}), ": give a Svaml or a URL"),
         (lambda c: c.custom(PHONE, dice=""), "dice is ''"),
         (lambda c: c.custom(callback_headers=["X-CB-1"]), "give a mapping"),
         (lambda c: c.custom(callback_headers={"X-Order": "1"}), "the name 'X-Order'"),
@@ -251,7 +249,7 @@ OTHER = OtherEndpoint("did", PHONE)
         (lambda c: c.text_to_speech(" ", text="x", cli=CLI), "destination is ' '"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_anything_is_sent(
+def test_wrong_arguments_are_refused_before_anything_is_sent(
     scripted: Any, place: Callable[[Any], Any], message: str
 ):
     voice = scripted(ACCEPTED)
@@ -274,7 +272,7 @@ SAY = svaml.Say("Hi", locale="en-US")
         ("dice", svaml.Svaml([SAY]), "(DiCE) does not take the instruction Say"),
     ],
 )
-def test_svaml_that_an_event_does_not_take_is_refused(
+def test_svaml_not_allowed_for_an_event_is_refused(
     scripted: Any, event: str, given: svaml.Svaml, message: str
 ):
     voice = scripted(ACCEPTED)
@@ -286,7 +284,7 @@ def test_svaml_that_an_event_does_not_take_is_refused(
 
 
 @pytest.mark.parametrize("name", ["text", "prompts"])
-def test_more_than_is_said_is_warned_of_and_sent(scripted: Any, name: str):
+def test_text_over_the_limit_is_sent_with_a_warning(scripted: Any, name: str):
     voice = scripted(ACCEPTED, ACCEPTED)
     with pytest.warns(RequestWarning, match=f"{name} has 601 characters"):
         voice.callouts.text_to_speech(PHONE, cli=CLI, **{name: "x" * 601})
@@ -299,13 +297,13 @@ def test_more_than_is_said_is_warned_of_and_sent(scripted: Any, name: str):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (lambda c: c.text_to_speech(PHONE, text="x"), "a text without cli is accepted, and never"),
+        (lambda c: c.text_to_speech(PHONE, text="x"), "without cli is accepted but never reaches"),
         (lambda c: c.custom(PHONE, ice=HANGUP), "SVAML as ice and destination:"),
         (lambda c: c.custom(PHONE, cli=CLI, ice=HANGUP), "ice and destination and cli"),
         (lambda c: c.custom(PHONE, ice=' {"action":{"name":"hangup"}}'), "SVAML as ice"),
     ],
 )
-def test_what_will_hardly_work_is_warned_of_here_and_sent(
+def test_a_dubious_callout_is_sent_with_a_warning_at_this_line(
     scripted: Any, place: Callable[[Any], Any], message: str
 ):
     voice = scripted(ACCEPTED)
@@ -336,7 +334,7 @@ def test_an_awaited_callout_warns_at_the_line_that_awaits_it():
         lambda c: c.custom(PHONE, cli=CLI, ace=HANGUP),
     ],
 )
-def test_what_is_documented_is_not_warned_of(scripted: Any, place: Callable[[Any], Any]):
+def test_documented_callouts_give_no_warning(scripted: Any, place: Callable[[Any], Any]):
     voice = scripted(ACCEPTED)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -344,7 +342,7 @@ def test_what_is_documented_is_not_warned_of(scripted: Any, place: Callable[[Any
     assert sent(voice)
 
 
-# --- answers ------------------------------------------------------------------------------------
+# --- Answers -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -377,7 +375,7 @@ def test_a_success_without_an_id_may_ring_and_is_not_repeated(scripted: Any, con
     assert "it may ring all the same" in str(caught.value)
 
 
-# --- never twice --------------------------------------------------------------------------------
+# --- No duplicate callouts -----------------------------------------------------------------------
 
 
 def failure(status: int, code: int) -> httpx.Response:
@@ -418,7 +416,7 @@ def test_a_callout_that_may_have_arrived_is_not_sent_again(
 @pytest.mark.parametrize(
     "first", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late"), failure(429, 42901)]
 )
-def test_a_callout_that_was_not_taken_is_sent_again(scripted: Any, first: Any):
+def test_a_callout_that_certainly_did_nothing_is_sent_again(scripted: Any, first: Any):
     voice = scripted(first, ACCEPTED)
     assert voice.callouts.custom(PHONE).call_id == ID
     assert len(voice.requests) == 2
@@ -428,7 +426,7 @@ def test_a_callout_that_was_not_taken_is_sent_again(scripted: Any, first: Any):
     ("error", "kind"),
     [(failure(402, 40200), InsufficientCreditError), (failure(429, 42900), RateLimitError)],
 )
-def test_a_callout_that_was_refused_did_nothing(scripted: Any, error: Any, kind: type):
+def test_a_refused_callout_has_done_nothing(scripted: Any, error: Any, kind: type):
     voice = scripted(error, retries=0)
     with pytest.raises(kind) as caught:
         voice.callouts.custom(PHONE)
@@ -436,7 +434,7 @@ def test_a_callout_that_was_refused_did_nothing(scripted: Any, error: Any, kind:
     assert "ring" not in str(caught.value)
 
 
-def test_a_callout_that_was_not_authorized_is_sent_with_the_time_of_the_server(scripted: Any):
+def test_an_expired_callout_is_sent_again_with_the_servers_time(scripted: Any):
     late = httpx.Response(
         401, json={"errorCode": 40105}, headers={"Date": "Tue, 13 May 2014 17:53:20 GMT"}
     )
@@ -445,7 +443,7 @@ def test_a_callout_that_was_not_authorized_is_sent_with_the_time_of_the_server(s
     assert len(voice.requests) == 2
 
 
-# --- patience -----------------------------------------------------------------------------------
+# --- Timeouts and deadlines ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -461,7 +459,7 @@ def test_a_callout_that_was_not_authorized_is_sent_with_the_time_of_the_server(s
     ],
     ids=str,
 )
-def test_the_answer_gets_its_own_time(
+def test_the_answer_has_its_own_timeout(
     scripted: Any, options: Any, given: Any, patience: float, others: float
 ):
     voice = scripted(ACCEPTED, **options)
@@ -470,7 +468,7 @@ def test_the_answer_gets_its_own_time(
     assert timeout == {"connect": others, "write": others, "pool": others, "read": patience}
 
 
-def test_a_deadline_of_the_client_stops_further_attempts(scripted: Any):
+def test_the_clients_deadline_stops_further_attempts(scripted: Any):
     voice = scripted(failure(429, 42900), ACCEPTED, deadline=0.3)
     with pytest.raises(RateLimitError) as caught:
         voice.callouts.custom(PHONE)
@@ -478,7 +476,7 @@ def test_a_deadline_of_the_client_stops_further_attempts(scripted: Any):
     assert "the deadline of 0.3 s leaves no time" in str(caught.value)
 
 
-def test_a_deadline_of_the_callout_counts_in_place_of_the_clients(scripted: Any):
+def test_the_callouts_deadline_overrides_the_clients(scripted: Any):
     voice = scripted(failure(429, 42900), ACCEPTED, deadline=0.3)
     assert voice.callouts.custom(PHONE, deadline=5).call_id == ID
     voice = scripted(failure(429, 42900), ACCEPTED, deadline=50)
@@ -488,7 +486,7 @@ def test_a_deadline_of_the_callout_counts_in_place_of_the_clients(scripted: Any)
 
 @pytest.fixture(params=[ask_blocking, ask_awaiting], ids=["sync", "async"])
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Use a client, and return what comes of it."""
+    """Return a function that uses a client and returns its result or error."""
     return request.param
 
 
@@ -502,7 +500,7 @@ def ringing(connection: socket.socket) -> None:
         connection.sendall(whole[-10:])
 
 
-def test_neither_timeout_nor_deadline_of_the_client_gives_up_on_an_answer(ask: Ask):
+def test_the_clients_timeout_and_deadline_do_not_end_the_wait_for_an_answer(ask: Ask):
     with serving(ringing) as server:
         callout = ask(
             lambda voice: voice.callouts.custom(PHONE),
@@ -515,7 +513,7 @@ def test_neither_timeout_nor_deadline_of_the_client_gives_up_on_an_answer(ask: A
         assert isinstance(error, ApiTimeoutError)
 
 
-def test_a_deadline_of_the_callout_gives_up_and_says_that_it_may_ring(ask: Ask):
+def test_the_callouts_deadline_ends_the_wait_and_says_that_it_may_ring(ask: Ask):
     with serving(silent) as server:
         error = ask(
             lambda voice: voice.callouts.custom(PHONE, deadline=0.2), calling_url=server.url

@@ -1,4 +1,4 @@
-"""calls.py: what is refused before it is sent, and what a call says."""
+"""calls.py: refusals before sending, and the model of a call."""
 
 from __future__ import annotations
 
@@ -55,21 +55,22 @@ def test_files_and_speech_are_played_to_a_leg(scripted: Any, leg: str):
     ],
     ids=lambda instruction: type(instruction).__name__,
 )
-def test_other_instructions_are_not_for_a_leg(scripted: Any, instruction: Any):
+def test_other_instructions_are_refused_for_a_leg(scripted: Any, instruction: Any):
     voice = scripted(NO_CONTENT)
-    with pytest.raises(InvalidRequest, match=f"{type(instruction).__name__} is not for one leg"):
+    name = type(instruction).__name__
+    with pytest.raises(InvalidRequest, match=f"{name} does not work on one leg"):
         voice.calls.manage_with_call_leg(ID, "caller", svaml.Svaml([instruction]))
     assert voice.requests == []
 
 
-def test_an_action_alone_is_not_for_a_leg(scripted: Any):
+def test_an_action_alone_is_refused_for_a_leg(scripted: Any):
     voice = scripted(NO_CONTENT)
     with pytest.raises(InvalidRequest, match="use calls"):
         voice.calls.manage_with_call_leg(ID, "caller", svaml.Svaml(action=svaml.Hangup()))
     assert voice.requests == []
 
 
-def test_an_action_may_follow_what_a_leg_hears(scripted: Any):
+def test_an_action_may_follow_instructions_for_a_leg(scripted: Any):
     voice = scripted(NO_CONTENT)
     voice.calls.manage_with_call_leg(
         ID, "callee", svaml.Svaml([svaml.Say("Goodbye")], svaml.Hangup())
@@ -92,7 +93,7 @@ def test_another_leg_is_refused(scripted: Any, leg: Any):
 
 
 @pytest.mark.parametrize("body", [{"action": {"name": "hangup"}}, None, svaml.Hangup()])
-def test_what_is_no_svaml_is_refused(scripted: Any, body: Any):
+def test_other_types_than_svaml_are_refused(scripted: Any, body: Any):
     voice = scripted(NO_CONTENT)
     for attempt in (
         lambda: voice.calls.update(ID, body),
@@ -120,12 +121,12 @@ def test_hangup_say_and_play_are_short_for_svaml(scripted: Any):
         assert sent(voice) == expected
 
 
-def test_play_says_how_a_list_of_files_is_given(scripted: Any):
+def test_play_explains_how_to_pass_a_list_of_files(scripted: Any):
     voice = scripted(NO_CONTENT)
     with pytest.raises(InvalidRequest) as caught:
         voice.calls.play(ID, ["a", "b"])
     assert str(caught.value) == (
-        "PlayFiles.ids has ['a', 'b']: give each id as a text of its own; "
+        "PlayFiles.ids has ['a', 'b']: give each id as text; "
         "a star unpacks a list, like play(call, *ids)"
     )
     assert voice.requests == []
@@ -138,7 +139,7 @@ def test_play_without_files_is_refused(scripted: Any):
     assert voice.requests == []
 
 
-# --- the model ----------------------------------------------------------------------------------
+# --- The model -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -153,12 +154,12 @@ def test_a_call_is_a_value(call: Call):
         call.status = CallStatus.FINAL  # type: ignore[misc]
 
 
-def test_what_a_call_does_not_model_is_in_raw(call: Call):
+def test_unmodelled_fields_of_a_call_are_in_raw(call: Call):
     assert call.raw["new"] == [1]
 
 
 @pytest.mark.parametrize("number", ["1e999999999999", "1e99999999", "-1e-99999999", "0e99999999"])
-def test_an_amount_that_no_bill_can_have_loses_nothing_else(scripted: Any, number: str):
+def test_an_impossible_amount_does_not_lose_other_fields(scripted: Any, number: str):
     content = (
         f'{{"callId": "{ID}", "debit": {{"amount": {number}, "currencyId": "EUR"}}, '
         f'"userRate": {number}, "duration": {number}, "custom": {{"x": {number}}}}}'
@@ -183,7 +184,7 @@ def test_an_enum_member_is_its_text(call: Call):
     assert f"{call.status}" == "ONGOING"
 
 
-# --- prices -------------------------------------------------------------------------------------
+# --- Prices --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -221,12 +222,12 @@ def test_a_price_keeps_every_digit(value: Any, amount: str, currency: str | None
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_no_price_is_none(value: Any):
+def test_a_missing_price_is_none(value: Any):
     assert read_price(value) is None
 
 
 @pytest.mark.parametrize("value", [True, [], {}, {"formatted": 1}], ids=repr)
-def test_what_says_nothing_about_a_price_is_none(value: Any):
+def test_a_meaningless_price_is_none(value: Any):
     assert read_price(value) is None
 
 

@@ -2391,7 +2391,7 @@ def test_numbers_and_urls_are_configured(run: Run, box: Sandbox):
     ("arguments", "message"),
     [
         (["call", "conference", PHONE, "room", "--moh", "jazz"], "--moh is 'jazz': give one of"),
-        (["call", "custom", PHONE, "--max-duration", "0"], "--max-duration is 0: give seconds"),
+        (["call", "custom", PHONE, "--max-duration", "0"], "--max-duration is 0: give a whole"),
         (["call", "tts", " ", "Hello", "--cli", CLI], "ENDPOINT is ' ': give"),
         (["call", "tts", PHONE, "Hello", "--cli", "x"], "--cli is 'x': give a number"),
         (["conference", "get", ""], "CONFERENCE is empty"),

@@ -1,4 +1,4 @@
-"""client.py: settings and where they come from, lifetime, sharing."""
+"""client.py: settings and their sources, lifetime, sharing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ID = "4398599d1ba84ef3bde0a82dfb61abed"
 
 
 class Recorder:
-    """A server that answers everything and remembers where it was asked."""
+    """A server that answers every request and remembers its URL."""
 
     def __init__(self) -> None:
         self.hosts: list[str] = []
@@ -48,7 +48,7 @@ def server() -> Recorder:
     return Recorder()
 
 
-# --- settings -----------------------------------------------------------------------------------
+# --- Settings ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,17 @@ def test_a_region_decides_where_calls_are_managed_and_not_where_reports_are(
         ({"timeout": float("nan")}, "timeout is nan"),
         ({"timeout": float("inf")}, "timeout is inf"),
         ({"ssl_context": 5}, "ssl_context is 5: give an ssl.SSLContext"),
-        ({"calling_url": "https://xn--.example"}, "calling_url is .*its host cannot exist"),
+        ({"calling_url": "https://xn--.example"}, "calling_url .*its host cannot exist"),
         ({"deadline": -1}, "deadline is -1: give seconds"),
         ({"retries": -1}, "retries is -1: give a whole number"),
         ({"retries": 1.5}, "retries is 1.5: give a whole number"),
         ({"max_connections": 0}, "max_connections is 0: give a whole number"),
         ({"calling_url": "http://example.com"}, "calling_url is 'http://example.com': use https"),
         ({"reporting_url": "https://"}, "reporting_url is 'https://'"),
-        ({"calling_url": "https://a:b@example.com"}, "calling_url has a user name or password"),
+        (
+            {"calling_url": "https://a:b@example.com"},
+            "calling_url contains a user name or password",
+        ),
     ],
 )
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
@@ -143,7 +146,7 @@ def test_settings_come_from_the_environment():
         )
 
 
-def test_an_option_counts_more_than_its_variable(server: Recorder):
+def test_an_option_overrides_its_variable(server: Recorder):
     environ = {
         "SINCH_APPLICATION_KEY": KEY,
         "SINCH_APPLICATION_SECRET": SECRET,
@@ -194,7 +197,7 @@ def test_options_can_be_changed_for_some_calls(server: Recorder):
             voice.with_options(timeout=0)
 
 
-def test_what_is_not_changed_stays(server: Recorder):
+def test_unchanged_options_stay(server: Recorder):
     seen = []
 
     def slow(request: httpx.Request) -> httpx.Response:
@@ -209,7 +212,7 @@ def test_what_is_not_changed_stays(server: Recorder):
     assert seen == [9, 1]
 
 
-# --- lifetime -----------------------------------------------------------------------------------
+# --- Lifetime ------------------------------------------------------------------------------------
 
 
 def test_a_closed_client_says_so(server: Recorder):
@@ -260,13 +263,13 @@ def test_a_client_is_neither_pickled_nor_copied(duplicate: Callable[[Any], Any])
     ],
 )
 @pytest.mark.parametrize("client", [VoiceClient, AsyncVoiceClient])
-def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(client: Any, proxy: str, problem: str):
+def test_an_unusable_proxy_is_a_configuration_error(client: Any, proxy: str, problem: str):
     with pytest.raises(ConfigurationError, match=f"^proxy is .*{problem}"):
         client(KEY, SECRET, proxy=proxy)
 
 
 def test_an_async_client_stays_in_its_event_loop(server: Recorder):
-    """httpx would write to a connection of the old loop, and fail after the server has acted."""
+    """httpx would write to the old loop's connection, and fail after the server acted."""
     voice = AsyncVoiceClient(KEY, SECRET, transport=httpx.MockTransport(server))
     asyncio.run(voice.calls.say(ID, "one"))
     for client in (voice, voice, voice.with_options(timeout=5)):
@@ -275,7 +278,7 @@ def test_an_async_client_stays_in_its_event_loop(server: Recorder):
     assert len(server.hosts) == 1
 
 
-def test_a_client_that_is_closed_between_two_attempts_says_so(server: Recorder):
+def test_a_client_closed_between_two_attempts_says_so(server: Recorder):
     def unavailable(request: httpx.Request) -> httpx.Response:
         server(request)
         return httpx.Response(503)
@@ -298,7 +301,7 @@ def test_a_derived_async_client_does_not_close_the_connections_it_shares(server:
     asyncio.run(main())
 
 
-# --- over a real socket -------------------------------------------------------------------------
+# --- Real sockets --------------------------------------------------------------------------------
 
 
 def test_proxy_variables_do_not_capture_loopback(box: Sandbox, monkeypatch: pytest.MonkeyPatch):
@@ -405,7 +408,7 @@ def test_a_private_certificate_authority_is_trusted_through_ssl_context():
 
 
 def test_no_connection_is_left_open(box: Sandbox):
-    """Warnings are errors in these tests: a socket that is dropped open would fail this one."""
+    """Warnings are errors in these tests: a socket dropped while open fails this one."""
 
     async def main() -> None:
         async with AsyncVoiceClient.from_env(box.environ) as voice:

@@ -1,4 +1,4 @@
-"""conferences.py: participants, their states, and what may be tried again."""
+"""conferences.py: participants, their states, and retries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TWO = [
 ]
 
 
-# --- who is in it -------------------------------------------------------------------------------
+# --- Participants --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_conference_may_have_no_list(scripted: Any, answer: Any, ids: list[str
     assert [each.call_id for each in voice.conferences.get("room").participants] == ids
 
 
-def test_a_participant_that_is_no_object_is_not_left_out_silently(scripted: Any):
+def test_a_participant_that_is_not_an_object_is_not_dropped_silently(scripted: Any):
     voice = scripted(httpx.Response(200, json={"participants": ["+12125550123"]}))
     with pytest.raises(UnexpectedResponse, match="a participant is not an object"):
         voice.conferences.get("room")
@@ -106,13 +106,13 @@ def test_a_404_says_that_conferences_are_regional(scripted: Any):
             scripted(answer).conferences.get("room")
 
 
-def test_an_id_is_escaped_as_it_is_signed(scripted: Any):
+def test_an_id_is_escaped_in_the_signed_form(scripted: Any):
     voice = scripted(httpx.Response(200, json={}))
     voice.conferences.get("a b/ü?#")
     assert voice.requests[0].url.raw_path.endswith(b"/conferences/id/a%20b%2F%C3%BC%3F%23")
 
 
-# --- what they are told -------------------------------------------------------------------------
+# --- Commands ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_an_id_is_escaped_as_it_is_signed(scripted: Any):
 @pytest.mark.parametrize(
     "answer", [DONE, httpx.Response(200), httpx.Response(200, json={"content": "Successful"})]
 )
-def test_a_command_is_sent_and_the_answer_left_alone(
+def test_a_command_is_sent_and_its_answer_ignored(
     scripted: Any, answer: Any, act: Callable[[Any], Any], body: Any
 ):
     voice = scripted(answer)
@@ -139,9 +139,9 @@ def test_a_command_is_sent_and_the_answer_left_alone(
     assert json.loads(request.content) == body
 
 
-def test_music_without_hold_is_sent_and_warned_of(scripted: Any):
+def test_music_without_hold_is_sent_with_a_warning(scripted: Any):
     voice = scripted(DONE)
-    with pytest.warns(RequestWarning, match="moh is for onhold: with mute it is sent"):
+    with pytest.warns(RequestWarning, match="moh has no documented effect with the command mute"):
         voice.conferences.manage_participant(**MEMBER, command="mute", moh="ring")
     assert json.loads(voice.requests[0].content) == {"command": "mute", "moh": "ring"}
 
@@ -156,7 +156,7 @@ def test_music_without_hold_is_sent_and_warned_of(scripted: Any):
         (lambda c: c.manage_participant(**MEMBER, command="hold"), "give one of mute, unmute, onh"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(scripted: Any, act: Callable[[Any], Any], message: str):
+def test_wrong_arguments_are_refused(scripted: Any, act: Callable[[Any], Any], message: str):
     voice = scripted(DONE)
     with pytest.raises(InvalidRequest) as caught:
         act(voice.conferences)
@@ -164,13 +164,13 @@ def test_what_cannot_be_meant_is_refused(scripted: Any, act: Callable[[Any], Any
     assert voice.requests == []
 
 
-def test_ids_have_no_order_that_could_be_mistaken(scripted: Any):
+def test_ids_are_keyword_only(scripted: Any):
     for method in ("kick_participant", "mute", "unmute", "hold", "resume"):
         with pytest.raises(TypeError, match="positional"):
             getattr(scripted(DONE).conferences, method)("room", ID)
 
 
-def test_a_participant_is_named_by_its_url_as_well(scripted: Any):
+def test_a_participant_can_be_named_by_its_url(scripted: Any):
     voice = scripted(DONE)
     euc1 = Region.EUROPE.calling_url
     url = f"{euc1}/calling/v1/calls/id/{ID}"
@@ -179,7 +179,7 @@ def test_a_participant_is_named_by_its_url_as_well(scripted: Any):
     assert [str(request.url) for request in voice.requests] == [f"{euc1}{ROOM}/{ID}"] * 2
 
 
-# --- what is tried again ------------------------------------------------------------------------
+# --- Retries -------------------------------------------------------------------------------------
 
 BROKEN = [httpx.ReadError("reset"), httpx.Response(503), httpx.Response(502)]
 kicking = pytest.mark.parametrize(
@@ -192,7 +192,7 @@ kicking = pytest.mark.parametrize(
 @kicking
 @pytest.mark.parametrize("first", BROKEN, ids=repr)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_who_is_gone_when_kicked_again_was_kicked(
+def test_a_participant_gone_on_a_retry_was_kicked(
     scripted: Any, first: Any, kick: Callable[[Any], Any], is_async: bool
 ):
     voice = scripted(first, GONE, is_async=is_async)
@@ -204,21 +204,21 @@ def test_who_is_gone_when_kicked_again_was_kicked(
 
 @kicking
 @pytest.mark.parametrize("first", [[], [httpx.ConnectError("refused")], [httpx.Response(429)]])
-def test_who_was_never_there_was_not_kicked(
+def test_an_absent_participant_was_not_kicked(
     scripted: Any, first: list[Any], kick: Callable[[Any], Any]
 ):
     with pytest.raises(NotFoundError):
         kick(scripted(*first, GONE).conferences)
 
 
-def test_a_command_to_somebody_who_is_gone_is_an_error_at_any_attempt(scripted: Any):
+def test_a_command_to_an_absent_participant_is_an_error_at_any_attempt(scripted: Any):
     with pytest.raises(NotFoundError) as caught:
         scripted(BROKEN[0], GONE).conferences.mute(**MEMBER)
     assert caught.value.attempts == 2
 
 
 def late(clock: Any, seconds: float) -> Callable[[httpx.Request], httpx.Response]:
-    """A server that takes so long to fail."""
+    """Return a server that fails after so many seconds."""
 
     def fail(request: httpx.Request) -> httpx.Response:
         clock.sleep(seconds)
@@ -228,9 +228,7 @@ def late(clock: Any, seconds: float) -> Callable[[httpx.Request], httpx.Response
 
 
 @pytest.mark.parametrize(("seconds", "attempts"), [(4.4, 2), (4.6, 1), (10.0, 1)])
-def test_everybody_is_kicked_again_within_seconds_only(
-    scripted: Any, seconds: float, attempts: int
-):
+def test_kick_all_is_repeated_within_seconds_only(scripted: Any, seconds: float, attempts: int):
     voice = scripted(DONE, retries=5)
     voice.server.answers[:] = [late(voice.clock, seconds), DONE]
     if attempts == 2:
@@ -243,14 +241,14 @@ def test_everybody_is_kicked_again_within_seconds_only(
     assert len(voice.requests) == attempts
 
 
-def test_one_participant_is_kicked_again_later_too(scripted: Any):
+def test_kick_participant_is_repeated_later_too(scripted: Any):
     voice = scripted(DONE)
     voice.server.answers[:] = [late(voice.clock, 10.0), DONE]
     assert voice.conferences.kick_participant(**MEMBER) is None
     assert len(voice.requests) == 2
 
 
-def test_what_was_not_done_yet_is_not_limited_to_seconds(scripted: Any):
+def test_retries_without_effect_are_not_limited_to_seconds(scripted: Any):
     refused = httpx.Response(429, headers={"Retry-After": "20"})
     voice = scripted(refused, DONE)
     voice.conferences.kick_all("room")
@@ -258,7 +256,7 @@ def test_what_was_not_done_yet_is_not_limited_to_seconds(scripted: Any):
 
 
 @pytest.mark.parametrize("deadline", [0.4, 3.0])
-def test_nobody_is_kicked_after_the_deadline(scripted: Any, deadline: float):
+def test_kick_all_is_not_repeated_after_the_deadline(scripted: Any, deadline: float):
     voice = scripted(httpx.Response(503), retries=50, deadline=deadline)
     with pytest.raises(ServerError, match=f"the deadline of {deadline:g} s leaves no time"):
         voice.conferences.kick_all("room")

@@ -1,4 +1,4 @@
-"""data.py: results as data, and back; what is refused; the adapters in docs/data.md."""
+"""data.py: results as data and back; refusals; the adapters in docs/data.md."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def there_and_back(result: Any) -> Any:
     return type(result).from_dict(json.loads(result.to_json()))
 
 
-# --- strategies ---------------------------------------------------------------------------------
+# --- Strategies ----------------------------------------------------------------------------------
 
 texts = st.text(max_size=20)
 amounts = st.decimals(allow_nan=False, allow_infinity=False, places=8)
@@ -135,7 +135,7 @@ placed = st.one_of(
 )
 
 
-# --- there and back -----------------------------------------------------------------------------
+# --- Round trips ---------------------------------------------------------------------------------
 
 
 @given(calls | reports | windows | counters | services | prices | received_endpoints | placed)
@@ -144,7 +144,7 @@ def test_every_result_survives_json(result: Any):
 
 
 @given(calls | placed)
-def test_data_has_the_plain_types_of_json_alone(result: Any):
+def test_data_has_only_json_types(result: Any):
     def check(value: Any) -> None:
         assert type(value) in (dict, list, str, int, float, bool, type(None))
         for part in value.values() if type(value) is dict else value if type(value) is list else ():
@@ -162,7 +162,7 @@ def test_members_of_enumerations_come_back_as_such():
     assert found.reason is CallReason.TIMEOUT
 
 
-def test_text_that_no_enumeration_knows_stays_as_it_is():
+def test_text_unknown_to_an_enumeration_is_kept():
     found = there_and_back(Call(call_id="x", status="ringing", result="Answered"))
     assert (found.status, found.result) == ("ringing", "Answered")
     assert (type(found.status), type(found.result)) == (str, str)
@@ -226,12 +226,12 @@ def test_amounts_keep_every_digit(amount: str):
         (Decimal("1E+400"), "1E+400"),
     ],
 )
-def test_a_counter_is_a_number_or_text_where_that_would_lose_digits(value: Any, written: Any):
+def test_a_counter_is_a_number_or_text_if_that_would_lose_digits(value: Any, written: Any):
     assert Counter(value=value).to_dict() == {"value": written, "modified": None}
     assert there_and_back(Counter(value=value)).value == value
 
 
-def test_a_decimal_in_a_custom_object_becomes_text_only_where_it_would_lose_digits():
+def test_a_decimal_in_a_custom_object_becomes_text_only_if_it_would_lose_digits():
     custom = {"short": Decimal("0.1"), "long": [Decimal("0.1234567890123456789")]}
     call = Call(call_id="x", custom=custom)
     assert call.to_dict()["custom"] == {"short": 0.1, "long": ["0.1234567890123456789"]}
@@ -245,13 +245,13 @@ def test_a_huge_number_in_a_custom_object_stays_short():
     assert call.to_dict()["custom"] == {"a": "1E+999999"}
 
 
-def test_data_is_a_copy_of_what_is_in_the_result():
+def test_data_is_a_copy_of_the_result():
     call = Call(call_id="x", custom={"a": []})
     call.to_dict()["custom"]["a"].append(1)
     assert call.custom == {"a": []}
 
 
-def test_a_call_of_the_server_survives_json(scripted: Any):
+def test_a_call_from_the_server_survives_json(scripted: Any):
     answer = {
         "callId": "4398599d1ba84ef3bde0a82dfb61abed",
         "from": {"type": "Number", "endpoint": "12017777777"},
@@ -281,7 +281,7 @@ def test_a_call_of_the_server_survives_json(scripted: Any):
     ],
     ids=lambda result: type(result).__name__,
 )
-def test_copies_and_pickles_keep_all_of_a_result(result: Any):
+def test_copies_and_pickles_keep_a_whole_result(result: Any):
     for found in (
         copy.copy(result),
         copy.deepcopy(result),
@@ -291,10 +291,10 @@ def test_copies_and_pickles_keep_all_of_a_result(result: Any):
         assert getattr(found, "raw", None) == getattr(result, "raw", None)
 
 
-# --- what is missing, or wrong ------------------------------------------------------------------
+# --- Missing and wrong values --------------------------------------------------------------------
 
 
-def test_what_a_constructor_does_not_need_may_be_missing():
+def test_optional_keys_may_be_missing():
     assert Call.from_dict({"call_id": "x"}) == Call(call_id="x")
     assert Call.from_dict({"call_id": "x", "debit": {}, "to": {}}) == Call(
         call_id="x", debit=Price(), to=OtherEndpoint(None, None)
@@ -302,7 +302,7 @@ def test_what_a_constructor_does_not_need_may_be_missing():
     assert Counter.from_dict({"value": 1}) == Counter(value=1)
 
 
-def test_keys_that_are_not_known_are_ignored():
+def test_unknown_keys_are_ignored():
     line = {"counter": "currentcalls", **Counter(value=3).to_dict()}
     assert Counter.from_dict(line) == Counter(value=3)
 
@@ -321,7 +321,7 @@ def test_keys_that_are_not_known_are_ignored():
     ],
 )
 @pytest.mark.parametrize("is_there", [True, False], ids=["null", "missing"])
-def test_what_nothing_is_without_must_be_there(kind: Any, key: str, is_there: bool):
+def test_required_keys_must_be_present(kind: Any, key: str, is_there: bool):
     whole = {
         "call_id": "x",
         "status": "up",
@@ -370,19 +370,19 @@ def test_a_value_of_the_wrong_type_is_named(changes: dict[str, Any], message: st
 
 
 @pytest.mark.parametrize("value", [True, "many", "1.E5", "NaN", float("inf"), [1]])
-def test_what_is_no_number_is_not_the_value_of_a_counter(value: Any):
+def test_the_value_of_a_counter_must_be_a_number(value: Any):
     with pytest.raises(InvalidRequest, match="^value is .*: give a number, or a number as text"):
         Counter.from_dict({"value": value})
 
 
 @pytest.mark.parametrize("data", [None, "x", [], 5], ids=repr)
 @pytest.mark.parametrize("kind", [Call, Counter, Price, MxpEndpoint])
-def test_what_is_no_object_is_refused(kind: Any, data: Any):
+def test_data_that_is_not_an_object_is_refused(kind: Any, data: Any):
     with pytest.raises(InvalidRequest, match="^data is .*: give an object with the keys of"):
         kind.from_dict(data)
 
 
-def test_a_made_up_time_without_a_zone_cannot_be_written():
+def test_a_time_without_a_zone_cannot_be_written():
     call = Call(call_id="x", timestamp=datetime(2026, 11, 1))  # noqa: DTZ001
     with pytest.raises(InvalidRequest, match=r"^timestamp '2026-11-01 00:00:00' has no time zone"):
         call.to_dict()
@@ -394,7 +394,7 @@ def test_a_long_value_is_cut_in_the_message():
     assert len(str(caught.value)) < 300
 
 
-# --- errors -------------------------------------------------------------------------------------
+# --- Errors --------------------------------------------------------------------------------------
 
 
 def test_an_error_is_data_with_the_keys_of_the_command_line(scripted: Any):
@@ -414,7 +414,7 @@ def test_an_error_is_data_with_the_keys_of_the_command_line(scripted: Any):
     }
 
 
-def test_data_of_an_error_tells_what_is_wrong_from_what_to_do():
+def test_data_of_an_error_separates_message_and_hint():
     with pytest.raises(InvalidRequest) as caught:
         Call.from_dict({"call_id": 5})
     caught.value.add_note("see the docs.")
@@ -424,7 +424,7 @@ def test_data_of_an_error_tells_what_is_wrong_from_what_to_do():
     assert data["may_have_executed"] is False
 
 
-# --- days ---------------------------------------------------------------------------------------
+# --- Days ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -436,12 +436,12 @@ def test_data_of_an_error_tells_what_is_wrong_from_what_to_do():
         ("2026-11-01 12:00:00.000Z", NOON),
     ],
 )
-def test_a_day_or_a_time_is_understood_as_people_write_it(text: str, day: date):
+def test_a_hand_written_day_or_time_is_parsed(text: str, day: date):
     assert parse_day(text) == day
     assert type(parse_day(text)) is type(day)
 
 
-def test_no_day_stays_none_and_a_day_stays_itself():
+def test_none_stays_none_and_a_day_stays_itself():
     assert parse_day(None) is None
     assert parse_day(date(2026, 11, 1)) == date(2026, 11, 1)
     assert parse_day(NOON.astimezone(timezone(timedelta(hours=1)))) == NOON
@@ -459,22 +459,22 @@ def test_no_day_stays_none_and_a_day_stays_itself():
         (20261101, "^--start is 20261101: give a date or a datetime"),
     ],
 )
-def test_what_is_no_day_is_refused_under_its_name(value: Any, message: str):
+def test_an_invalid_day_is_refused_under_its_name(value: Any, message: str):
     with pytest.raises(InvalidRequest, match=message):
         parse_day(value, "--start")
 
 
 @given(st.dates() | times)
-def test_a_day_that_is_written_is_understood(day: date):
+def test_a_formatted_day_is_parsed_back(day: date):
     assert parse_day(format_day(day)) == day
 
 
-# --- docs/data.md -------------------------------------------------------------------------------
+# --- Examples in docs/data.md --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def examples() -> Any:
-    """What the examples of the document define, each in turn, beside the sandbox."""
+    """Run the examples of the document in order beside the sandbox, and return their names."""
     with running() as box, pytest.MonkeyPatch.context() as patch:
         for name, value in box.environ.items():
             patch.setenv(name, value)
@@ -493,7 +493,7 @@ def asked(app: Any, method: str, path: str, content: Any = None) -> httpx.Respon
     return asyncio.run(ask())
 
 
-def test_every_example_of_the_document_does_what_it_says(examples: dict[str, Any]):
+def test_every_example_in_the_document_works(examples: dict[str, Any]):
     assert len(EXAMPLES) == 4
     assert examples["ticket"].call == Call(call_id="a", status="ONGOING")
 
@@ -515,7 +515,7 @@ def test_fastapi_answers_with_the_data_of_a_call(examples: dict[str, Any]):
     assert unknown.status_code == 404
 
 
-def test_fastapi_takes_a_call_and_refuses_what_is_none(examples: dict[str, Any]):
+def test_fastapi_takes_a_call_and_refuses_anything_else(examples: dict[str, Any]):
     ticket = {"number": 1, "call": Call(call_id="a", debit=Price(Decimal("0.10"), "EUR")).to_dict()}
     answer = asked(examples["app"], "POST", "/tickets", ticket)
     assert (answer.status_code, answer.json()) == (200, ticket)

@@ -1,4 +1,4 @@
-"""endpoints.py: constructed strictly, read leniently, sent as they are."""
+"""endpoints.py: strict construction, lenient reading, unchanged sending."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sinchvoice import (
 NUMBER = "+46730170101"
 SIP = "+19876543210@example.sip.sinch.com"
 
-# Constructing
+# --- Construction --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_number_in_e164_form_is_accepted(number: str):
     ],
     ids=repr,
 )
-def test_another_number_is_refused_with_its_remedy(number: Any, remedy: str):
+def test_a_wrong_number_is_refused_with_its_remedy(number: Any, remedy: str):
     with pytest.raises(InvalidRequest, match=f"is not an E.164 phone number: .*{remedy}") as raised:
         PstnEndpoint(number)
     assert f"number {number!r}" in str(raised.value)
@@ -89,8 +89,8 @@ def test_a_sip_address_is_accepted(address: str):
 @pytest.mark.parametrize(
     ("address", "remedy"),
     [
-        ("sip:alice@example.com", "write it without, 'alice@example.com'"),
-        ("SIPS:alice@example.com", "write it without, 'alice@example.com'"),
+        ("sip:alice@example.com", "remove it: 'alice@example.com'"),
+        ("SIPS:alice@example.com", "remove it: 'alice@example.com'"),
         ("alice", "write user@host"),
         ("alice@", "write user@host"),
         ("@example.com", "write user@host"),
@@ -108,7 +108,7 @@ def test_a_sip_address_is_accepted(address: str):
     ],
     ids=repr,
 )
-def test_another_sip_address_is_refused_with_its_remedy(address: Any, remedy: str):
+def test_a_wrong_sip_address_is_refused_with_its_remedy(address: Any, remedy: str):
     with pytest.raises(InvalidRequest, match=remedy) as raised:
         SipEndpoint(address)
     assert f"address {address!r}" in str(raised.value)
@@ -137,14 +137,14 @@ def test_a_username_is_accepted(username: str):
     ],
     ids=repr,
 )
-def test_another_username_is_refused_with_its_remedy(username: Any, remedy: str):
+def test_a_wrong_username_is_refused_with_its_remedy(username: Any, remedy: str):
     with pytest.raises(InvalidRequest, match=remedy) as raised:
         MxpEndpoint(username)
     assert f"username {username!r}" in str(raised.value)
 
 
-def test_a_username_that_older_clients_would_refuse_gives_a_warning_where_it_is_written():
-    with pytest.warns(UserWarning, match=r"username of 129 characters.*stop at 128") as caught:
+def test_a_username_too_long_for_older_clients_warns_at_the_callers_line():
+    with pytest.warns(UserWarning, match=r"username has 129 characters.*allow 128") as caught:
         endpoint = MxpEndpoint("x" * 129)
     assert endpoint.username == "x" * 129
     assert caught[0].filename == __file__
@@ -155,7 +155,7 @@ def test_a_refusal_is_a_value_error():
         PstnEndpoint("0730170101")
 
 
-# Sending
+# --- Sending -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -175,11 +175,11 @@ def test_an_endpoint_is_sent_with_its_type_in_lower_case(endpoint: Endpoint, wir
     assert endpoint.to_wire() == wire
 
 
-# Reading
+# --- Reading -------------------------------------------------------------------------------------
 
 
 def received(kind: type, text: str) -> Endpoint:
-    """An endpoint that could not be constructed, only received."""
+    """Return a received endpoint, possibly one that its constructor refuses."""
     names = {MxpEndpoint: "username", PstnEndpoint: "number", SipEndpoint: "address"}
     endpoint = endpoints.read({"type": names[kind].replace("address", "sip"), "endpoint": text})
     assert type(endpoint) is kind
@@ -201,23 +201,23 @@ READ: list[tuple[object, Endpoint | None]] = [
     ({"type": "sip", "endpoint": SIP}, SipEndpoint(SIP)),
     ({"type": "Sip", "endpoint": SIP}, SipEndpoint(SIP)),
     ({"type": "SIP", "endpoint": SIP}, SipEndpoint(SIP)),
-    # another order, and more than is known ("Using REST" page)
+    # another order, and unknown keys ("Using REST" page)
     ({"endpoint": NUMBER, "type": "number", "verified": True}, PstnEndpoint(NUMBER)),
-    # what could not be constructed
+    # endpoints that their constructors refuse
     ({"type": "number", "endpoint": "31639136121"}, received(PstnEndpoint, "31639136121")),
     ({"type": "Number", "endpoint": "12017777777"}, received(PstnEndpoint, "12017777777")),
     ({"type": "number", "endpoint": "private"}, received(PstnEndpoint, "private")),
     ({"type": "number", "endpoint": 12017777777}, received(PstnEndpoint, "12017777777")),
     ({"type": "sip", "endpoint": f"sip:{SIP}"}, received(SipEndpoint, f"sip:{SIP}")),
     ({"type": "username", "endpoint": "a\nb"}, received(MxpEndpoint, "a\nb")),
-    # unknown types, kept as they are
+    # unknown types, kept unchanged
     ({"type": "did", "endpoint": "+3197121281500"}, OtherEndpoint("did", "+3197121281500")),
     ({"type": "Did", "endpoint": "+3197121281500"}, OtherEndpoint("Did", "+3197121281500")),
     ({"type": "conference", "endpoint": "room"}, OtherEndpoint("conference", "room")),
     ({"type": "email", "endpoint": "a@example.com"}, OtherEndpoint("email", "a@example.com")),
     ({"type": "facebook", "endpoint": "1"}, OtherEndpoint("facebook", "1")),
     ({"type": "Websocket", "endpoint": "wss://x"}, OtherEndpoint("Websocket", "wss://x")),
-    # no type, or none that is text
+    # no type, or one that is not text
     ({"endpoint": NUMBER}, OtherEndpoint(None, NUMBER)),
     ({"type": None, "endpoint": NUMBER}, OtherEndpoint(None, NUMBER)),
     ({"type": ["number"], "endpoint": NUMBER}, OtherEndpoint(None, NUMBER)),
@@ -251,7 +251,7 @@ READ: list[tuple[object, Endpoint | None]] = [
 
 
 @pytest.mark.parametrize(("wire", "endpoint"), READ, ids=[str(wire) for wire, _ in READ])
-def test_whatever_the_server_sends_is_read(wire: Any, endpoint: Endpoint | None):
+def test_every_form_that_the_server_sends_is_read(wire: Any, endpoint: Endpoint | None):
     assert endpoints.read(wire) == endpoint
 
 
@@ -283,7 +283,7 @@ def test_endpoints_can_be_matched_by_position(wire: Any, found: str):
 
 
 @pytest.mark.parametrize("endpoint", [endpoint for _, endpoint in READ if endpoint], ids=repr)
-def test_an_endpoint_survives_pickling_and_copying_as_it_is(endpoint: Endpoint):
+def test_an_endpoint_survives_pickling_and_copying_unchanged(endpoint: Endpoint):
     copies = [
         pickle.loads(pickle.dumps(endpoint)),
         copy.copy(endpoint),
@@ -306,7 +306,7 @@ def test_endpoints_of_different_kinds_differ():
     assert len({MxpEndpoint(NUMBER), PstnEndpoint(NUMBER), OtherEndpoint(None, NUMBER)}) == 3
 
 
-# Properties
+# --- Properties ----------------------------------------------------------------------------------
 
 usernames = st.text(
     st.characters(exclude_categories=["C", "Z"]) | st.just(" "), min_size=1, max_size=128
@@ -320,12 +320,12 @@ constructed = usernames.map(MxpEndpoint) | numbers.map(PstnEndpoint) | addresses
 
 
 @given(constructed)
-def test_what_is_sent_is_read_as_the_same(endpoint: Endpoint):
+def test_a_sent_endpoint_is_read_back_as_itself(endpoint: Endpoint):
     assert endpoints.read(json.loads(json.dumps(endpoint.to_wire()))) == endpoint
 
 
 @given(constructed)
-def test_what_is_constructed_can_be_sent(endpoint: Endpoint):
+def test_a_constructed_endpoint_can_be_sent(endpoint: Endpoint):
     assert json.dumps(endpoint.to_wire(), ensure_ascii=False).encode()
 
 
@@ -333,7 +333,7 @@ any_text = st.text(st.characters(exclude_categories=()))
 
 
 @given(any_text | st.builds("{}@{}".format, any_text, any_text) | st.integers() | st.binary())
-def test_a_constructor_refuses_with_our_error_and_lets_nothing_through_that_cannot_be_sent(
+def test_a_constructor_accepts_only_values_that_can_be_sent(
     value: Any,
 ):
     for kind in (MxpEndpoint, PstnEndpoint, SipEndpoint):
@@ -372,7 +372,7 @@ def test_reading_never_raises(value: Any):
 
 
 @given(kinds, any_text.filter(bool))
-def test_a_received_endpoint_keeps_what_was_sent(kind: str, text: str):
+def test_a_received_endpoint_keeps_its_value(kind: str, text: str):
     endpoint = endpoints.read({"type": kind, "endpoint": text})
     assert endpoint is not None
     wire = endpoint.to_wire()

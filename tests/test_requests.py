@@ -130,13 +130,13 @@ def test_only_replayable_requests_are_repeated(method: str, replayable: bool | N
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("GET", "calls"), "path is 'calls': give one below the base URL"),
+        (("GET", "calls"), "path is 'calls': give a path below the base URL"),
         (("GET", "https://example.com/x"), "path is 'https://example.com/x'"),
         (("GET", "//example.com/x"), "path is '//example.com/x'"),
-        (("GET", "/a/../b"), "would reach another URL"),
-        (("GET", "/a/%2e%2E/b"), "would reach another URL"),
-        (("GET", "/a?b=c"), "give what follows the '\\?' as params"),
-        (("GET", "/a#b"), "give what follows"),
+        (("GET", "/a/../b"), "would lead to another URL"),
+        (("GET", "/a/%2e%2E/b"), "would lead to another URL"),
+        (("GET", "/a?b=c"), "give the query as params, and no fragment"),
+        (("GET", "/a#b"), "and no fragment"),
         (("GET", "/\ud800"), "not valid Unicode"),
         (("GE T", "/a"), "method is 'GE T'"),
         (("", "/a"), "method is ''"),
@@ -155,8 +155,8 @@ def test_an_invalid_raw_request_is_refused(arguments: Any, problem: str):
         ({"api": "verification"}, InvalidRequest, "api is 'verification': give 'calling' or"),
         ({"json": {1, 2}}, InvalidRequest, "json cannot be written as JSON"),
         ({"json": float("nan")}, InvalidRequest, "json cannot be written as JSON"),
-        ({"params": {"a": 1.5}}, InvalidRequest, "params has 'a': 1.5"),
-        ({"headers": {"Authorization": "x"}}, ConfigurationError, "the client makes itself"),
+        ({"params": {"a": 1.5}}, InvalidRequest, "params has 1.5 as 'a'"),
+        ({"headers": {"Authorization": "x"}}, ConfigurationError, "the client sets itself"),
     ],
 )
 def test_an_invalid_option_is_refused(options: dict[str, Any], kind: type[Exception], problem: str):
@@ -233,8 +233,8 @@ def test_headers_are_sent_with_every_request_and_added_for_some():
 @pytest.mark.parametrize(
     ("headers", "problem"),
     [
-        ({"Host": "x"}, "headers has Host, which the client makes itself"),
-        ({"x-TIMESTAMP": "x"}, "the client makes itself"),
+        ({"Host": "x"}, "headers has Host, which the client sets itself"),
+        ({"x-TIMESTAMP": "x"}, "the client sets itself"),
         ({"a b": "x"}, "the name 'a b'"),
         ({"": "x"}, "the name ''"),
         ({"X": "a\r\nY: b"}, "the value of X in headers is not printable"),
@@ -276,7 +276,7 @@ def test_an_invalid_suffix_is_refused(suffix: Any):
 )
 def test_an_answer_about_another_call_is_not_accepted(asked: str, received: str):
     voice, _ = client(httpx.Response(200, json={"callId": received}))
-    with pytest.raises(UnexpectedResponse, match=f"it is about the call {received}"):
+    with pytest.raises(UnexpectedResponse, match=f"it describes the call {received}"):
         voice.calls.get(asked)
 
 
@@ -339,7 +339,7 @@ def test_a_variable_shows_the_log_without_urls(level: str, lines: int):
 
 def test_another_value_of_the_variable_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SINCHVOICE_LOG", "yes")
-    with pytest.raises(ConfigurationError, match="SINCHVOICE_LOG is 'yes': give 'info' or 'debug'"):
+    with pytest.raises(ConfigurationError, match="SINCHVOICE_LOG is 'yes': set 'info' or 'debug'"):
         client(OK)
 
 
@@ -376,7 +376,7 @@ def test_a_client_that_failed_to_be_made_has_a_repr():
         for value in traceback.tb_frame.f_locals.values():
             seen.write(f"{value!r}\n")
         traceback = traceback.tb_next
-    assert "<VoiceClient that was not made>" in seen.getvalue()
+    assert "<VoiceClient (construction failed)>" in seen.getvalue()
 
 
 def test_parameters_of_a_raw_request_are_documented_types():

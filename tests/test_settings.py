@@ -1,4 +1,4 @@
-"""settings.py: what a client can be told, and what it refuses to be told."""
+"""settings.py: accepted and refused settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make(**options: Any) -> Settings:
     return Settings(credentials=CREDENTIALS, calling_url=Region.GLOBAL.calling_url, **options)
 
 
-# Regions
+# --- Regions -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_an_unknown_region_is_refused_with_a_list_of_the_known_ones(value: Any):
     )
 
 
-# Base URLs
+# --- Base URLs -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_plain_http_is_for_loopback_only(value: str):
     ],
     ids=repr,
 )
-def test_a_base_url_is_scheme_host_and_path_and_no_more(value: str):
+def test_a_base_url_has_only_scheme_host_and_path(value: str):
     with pytest.raises(ConfigurationError, match="calling_url is .*: give scheme, host and path"):
         client_settings.base_url("calling_url", value)
 
@@ -171,13 +171,13 @@ def test_a_base_url_is_scheme_host_and_path_and_no_more(value: str):
 @pytest.mark.parametrize(
     "value", ["https://[::1", "https://example.com:99999", "https://example.com:http"]
 )
-def test_what_is_no_url_is_refused_with_the_reason(value: str):
-    with pytest.raises(ConfigurationError, match=r"reporting_url is .*, which is not a URL \("):
+def test_an_invalid_url_is_refused_with_the_reason(value: str):
+    with pytest.raises(ConfigurationError, match=r"reporting_url .* is not a URL \("):
         client_settings.base_url("reporting_url", value)
 
 
 @pytest.mark.parametrize("value", [None, 5, b"https://example.com", ["https://example.com"]])
-def test_a_base_url_is_text(value: Any):
+def test_a_base_url_must_be_text(value: Any):
     with pytest.raises(ConfigurationError, match="calling_url is .*: give a URL as text"):
         client_settings.base_url("calling_url", value)
 
@@ -205,7 +205,7 @@ def test_credentials_in_a_base_url_are_refused_and_not_repeated(value: str):
 
 
 @given(st.text() | st.text().map("https://{}".format) | st.text().map("http://{}".format))
-def test_a_base_url_is_good_or_refused_with_our_error(value: str):
+def test_a_base_url_is_valid_or_a_configuration_error(value: str):
     try:
         url = client_settings.base_url("calling_url", value)
     except ConfigurationError as error:
@@ -253,7 +253,7 @@ def test_loopback_is_known(host: str, expected: bool):
     assert client_settings.is_loopback(host) is expected
 
 
-# The form that is signed
+# --- The signed form -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_loopback_is_known(host: str, expected: bool):
         (CanonicalResource.DECODED_PATH, CanonicalResource.DECODED_PATH),
     ],
 )
-def test_the_form_that_is_signed_can_be_fixed(value: str, form: CanonicalResource | None):
+def test_the_signed_form_can_be_fixed(value: str, form: CanonicalResource | None):
     assert client_settings.canonical_form(value) is form
 
 
@@ -281,7 +281,7 @@ def test_an_unknown_form_is_refused_with_a_list_of_the_known_ones(value: Any):
     )
 
 
-# The rest
+# --- Other settings ------------------------------------------------------------------------------
 
 
 def test_retries_are_a_number_or_a_whole_policy():
@@ -296,7 +296,7 @@ def test_other_retries_are_refused(value: Any):
         client_settings.retry_policy(value)
 
 
-def test_the_defaults_are_signed_requests_with_patience():
+def test_requests_are_signed_and_retried_by_default():
     settings = make()
     assert (settings.auth, settings.canonical_resource) == (Auth.SIGNED, None)
     assert (settings.timeout, settings.deadline, settings.max_connections) == (10.0, None, 100)
@@ -342,9 +342,7 @@ def test_a_sensible_setting_is_accepted(options: dict[str, Any]):
     ],
     ids=str,
 )
-def test_a_setting_that_makes_no_sense_is_refused_with_its_remedy(
-    name: str, value: Any, remedy: str
-):
+def test_a_wrong_setting_is_refused_with_its_remedy(name: str, value: Any, remedy: str):
     with pytest.raises(ConfigurationError) as raised:
         make(**{name: value})
     assert str(raised.value) == f"{name} is {value!r}: {remedy}"

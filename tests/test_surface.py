@@ -1,4 +1,4 @@
-"""The public surface: the same twice, documented, and free of what it is made of."""
+"""The public surface: the same in both clients, documented, and free of generated types."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_sync_and_async_have_the_same_methods_with_the_same_signatures(
 
 
 @pytest.mark.parametrize(("blocking", "awaited"), PAIRS)
-def test_what_blocks_in_one_is_awaited_in_the_other(blocking: type, awaited: type):
+def test_blocking_methods_are_awaited_in_the_async_twin(blocking: type, awaited: type):
     same = {"__init__", "from_env", "with_options", "user_calls_by_window", "user_calls_many"}
     for name, member in public_methods(awaited).items():
         assert inspect.iscoroutinefunction(member) is (name not in same), name
@@ -52,7 +52,7 @@ def test_what_blocks_in_one_is_awaited_in_the_other(blocking: type, awaited: typ
 
 
 def public_objects() -> Iterator[tuple[str, Any]]:
-    """Every public class and function, and every public method of the classes."""
+    """Yield every public class and function, and every public method of the classes."""
     modules: list[ModuleType] = [sinchvoice, svaml, signing]
     seen: set[int] = set()
     objects: list[tuple[str, Any]] = [
@@ -118,7 +118,7 @@ def imported_by(code: str) -> set[str]:
     return set(subprocess.check_output([sys.executable, "-c", script], text=True).split())
 
 
-def test_importing_the_package_imports_no_more_than_it_must():
+def test_importing_the_package_imports_only_what_it_needs():
     modules = imported_by("import sinchvoice")
     for heavy in (
         "httpx",
@@ -139,12 +139,12 @@ def test_importing_the_package_imports_no_more_than_it_must():
         assert heavy not in modules
 
 
-def test_svaml_can_be_reached_in_both_ways():
+def test_svaml_can_be_imported_in_both_ways():
     assert "sinchvoice.svaml" in imported_by("from sinchvoice import svaml; svaml.Say")
     assert "sinchvoice.svaml" in imported_by("import sinchvoice; sinchvoice.svaml.Say")
 
 
-def test_a_missing_extra_is_one_line_that_names_it():
+def test_a_missing_extra_is_named_in_one_line():
     code = (
         "import sys; sys.modules['starlette'] = None; sys.modules['uvicorn'] = None\n"
         "import sinchvoice.sandbox"

@@ -58,18 +58,18 @@ WSS = "wss://yourcompany.com/websocket-server"
 
 
 def as_json(value: Any) -> str:
-    """JSON in a form that can be compared: for Python, False is 0 and True is 1."""
+    """Return JSON for comparison, because Python considers False equal to 0 and True to 1."""
     return json.dumps(value, sort_keys=True)
 
 
-# The documents
+# --- Specifications ------------------------------------------------------------------------------
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 
 @pytest.fixture(scope="module")
 def documents() -> Iterator[dict[str, Any]]:
-    """The specification as it is published, and with what the sandbox enforces."""
+    """Provide the specification as published, and as enforced by the sandbox."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SCRIPTS))
         import regenerate
@@ -82,7 +82,7 @@ def documents() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def errors(documents: dict[str, Any]) -> Callable[[Any], list[str]]:
-    """What the strict specification has against a request."""
+    """Provide a function that lists a request's violations of the strict specification."""
     registry = Registry().with_resource(
         "urn:spec", DRAFT202012.create_resource(documents["strict"])
     )
@@ -92,7 +92,7 @@ def errors(documents: dict[str, Any]) -> Callable[[Any], list[str]]:
     return lambda wire: [error.message for error in validator.iter_errors(wire)]
 
 
-# What is sent
+# --- Requests ------------------------------------------------------------------------------------
 
 RECORDING = RecordingOptions(
     destination_url="s3://my-bucket/",
@@ -403,7 +403,7 @@ def test_the_name_of_a_part_comes_first():
     assert all(next(iter(part.to_wire())) == "name" for part, _ in ACTIONS.values())
 
 
-def test_only_what_is_obvious_is_given_by_position():
+def test_only_obvious_arguments_are_positional():
     positional = {
         kind.__name__: [
             name
@@ -452,11 +452,11 @@ def test_instructions_keep_their_order_and_the_action_follows():
     ],
     ids=["an action alone", "instructions alone", "a tuple", "a generator"],
 )
-def test_what_is_not_given_is_not_sent(whole: Svaml, wire: Any):
+def test_omitted_fields_are_not_sent(whole: Svaml, wire: Any):
     assert whole.to_wire() == wire
 
 
-# The documents agree
+# --- Agreement with the specifications -----------------------------------------------------------
 
 
 @each_part
@@ -518,7 +518,7 @@ def test_tones_and_music_are_the_documented_ones(documents: dict[str, Any]):
     assert set(schemas["musicOnHold"]["enum"]) == set(svaml.MUSIC_ON_HOLD)
 
 
-def test_every_example_of_the_vendor_is_typed_and_sent_as_it_was(documents: dict[str, Any]):
+def test_every_example_of_the_vendor_is_typed_and_sent_unchanged(documents: dict[str, Any]):
     body = documents["published"]["components"]["requestBodies"]["Svaml"]
     examples = body["content"]["application/json"]["examples"]
     assert len(examples) == 16
@@ -530,12 +530,12 @@ def test_every_example_of_the_vendor_is_typed_and_sent_as_it_was(documents: dict
         )
 
 
-# Limits: refused
+# --- Enforced limits -----------------------------------------------------------------------------
 
 
 Make = Callable[[Any], Any]
 MINIMUM, DURATION = "give a whole number, 1 or more", "give a whole number, from 1 to 14400"
-TEXT, DTMF = "give a text that is not empty", "use 0-9, # and w"
+TEXT, DTMF = "give a non-empty text", "use 0-9, # and w"
 E164, MOH = "is not an E.164 phone number", "give one of music1, music2, music3, ring"
 NO_INTEGERS = (-1, True, 1.0, "1", [1])
 NO_TEXTS = ("", 5, True, b"x", ["x"], "\ud800")
@@ -856,35 +856,35 @@ def test_text_that_is_not_unicode_is_refused(name: str, make: Make):
 def test_nothing_to_play_is_refused():
     with pytest.raises(InvalidRequest, match=r"PlayFiles\.ids is \(\): give at least one"):
         PlayFiles([])
-    with pytest.raises(InvalidRequest, match=r"PlayFiles\.ids has '': give ids that are not"):
+    with pytest.raises(InvalidRequest, match=r"PlayFiles\.ids has '': give non-empty ids"):
         PlayFiles(["a", ""])
 
 
 @pytest.mark.parametrize("file_id", [5, None, True, b"a", pytest.param(10**5000, id="huge")])
-def test_an_id_of_a_file_that_is_not_text_is_named(file_id: Any):
+def test_a_file_id_that_is_not_text_is_named(file_id: Any):
     with pytest.raises(InvalidRequest) as raised:
         PlayFiles(["a", file_id])
     assert raised.value.parameter == "PlayFiles.ids"
     assert raised.value.value is file_id
-    assert "give each id as a text" in str(raised.value)
+    assert "give each id as text" in str(raised.value)
 
 
 @pytest.mark.parametrize("nested", [["a", "b"], ("a",), {"a"}, []])
-def test_a_list_among_the_ids_of_files_is_refused_with_what_to_write(nested: Any):
+def test_a_list_among_file_ids_is_refused_with_the_remedy(nested: Any):
     with pytest.raises(InvalidRequest) as raised:
         PlayFiles([nested])
     assert raised.value.remedy == (
-        "give each id as a text of its own; a star unpacks a list, like play(call, *ids)"
+        "give each id as text; a star unpacks a list, like play(call, *ids)"
     )
 
 
-def test_numbers_that_python_does_not_write_out_are_refused_as_others_are():
+def test_numbers_too_long_for_python_to_print_are_refused_like_others():
     with pytest.raises(InvalidRequest, match="max_duration is a number of 5001 digits: give a"):
         ConnectPstn(max_duration=10**5000)
 
 
 @pytest.mark.parametrize("given", [(), (None,), (None, None), ([],), ((), None)], ids=repr)
-def test_svaml_that_says_nothing_is_refused(given: tuple[Any, ...]):
+def test_empty_svaml_is_refused(given: tuple[Any, ...]):
     with pytest.raises(InvalidRequest, match="Svaml is empty: give instructions, an action, or"):
         Svaml(*given)
 
@@ -913,11 +913,11 @@ def test_more_call_headers_for_an_app_are_refused(headers: dict[str, str]):
     with pytest.raises(InvalidRequest) as raised:
         ConnectMxp(call_headers=headers | {"x": ""})
     assert str(raised.value) == (
-        "ConnectMxp.call_headers has 1025 bytes: all keys and values together may have 1024"
+        "ConnectMxp.call_headers has 1025 bytes: give at most 1024 for all keys and values together"
     )
 
 
-# Limits: warned of
+# --- Limits with a warning -----------------------------------------------------------------------
 
 SOFT_LIMITS: dict[str, tuple[Make, tuple[Any, ...], tuple[Any, ...]]] = {
     # name: how to make one, what is at the limit, what is beyond it
@@ -959,12 +959,12 @@ BEYOND = [
 
 
 @pytest.mark.parametrize(("make", "limit"), AT_LIMIT)
-def test_at_a_limit_of_an_older_page_there_is_no_warning(make: Make, limit: Any):
+def test_a_value_at_the_limit_of_an_older_page_gives_no_warning(make: Make, limit: Any):
     assert make(limit) is not None
 
 
 @pytest.mark.parametrize(("name", "make", "value"), BEYOND)
-def test_beyond_a_limit_of_an_older_page_there_is_a_warning_where_it_is_written(
+def test_a_value_beyond_the_limit_of_an_older_page_warns_at_the_callers_line(
     name: str, make: Make, value: Any
 ):
     with pytest.warns(SvamlWarning) as caught:
@@ -987,11 +987,13 @@ def test_a_warning_can_be_made_an_error():
 
 def test_cookies_are_counted_together_and_nothing_else_is():
     Svaml([SetCookie("a", "x" * 500), Say("x" * 600), SetCookie("b", "x" * 500)])
-    with pytest.warns(SvamlWarning, match="cookies of 1202 bytes: an older page limits them to"):
+    with pytest.warns(
+        SvamlWarning, match="cookies of 1202 bytes: an older page allows 1024 per call"
+    ):
         Svaml([SetCookie("a", "x" * 600), SetCookie("b", "x" * 600)])
 
 
-# Menus
+# --- Menus ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1003,35 +1005,35 @@ def test_cookies_are_counted_together_and_nothing_else_is():
         ),
         (
             lambda: RunMenu([Menu("sub")]),
-            "RunMenu.menus has 'sub': one of them must be 'main'",
+            "RunMenu.menus has 'sub': name one of them 'main'",
         ),
         (
             lambda: RunMenu([Menu("Main"), Menu("sub")]),
-            "RunMenu.menus has 'Main', 'sub': one of them must be 'main'",
+            "RunMenu.menus has 'Main', 'sub': name one of them 'main'",
         ),
         (
             lambda: RunMenu([Menu("main"), Menu("a"), Menu("a")]),
-            "RunMenu.menus has 'main', 'a', 'a': give each an id of its own",
+            "RunMenu.menus has 'main', 'a', 'a': give each a different id",
         ),
         (
             lambda: RunMenu([Menu("main")], main_menu="sub"),
-            "RunMenu goes to menu 'sub': there are 'main' only",
+            "RunMenu goes to menu 'sub': give one of 'main'",
         ),
         (
             lambda: RunMenu([Menu("main", options=[MenuOption("1", "menu(sub)")])]),
-            "RunMenu goes to menu 'sub': there are 'main' only",
+            "RunMenu goes to menu 'sub': give one of 'main'",
         ),
         (
             lambda: RunMenu([Menu("main"), Menu("sub", options=[MenuOption("1", "menu (mian)")])]),
-            "RunMenu goes to menu 'mian': there are 'main', 'sub' only",
+            "RunMenu goes to menu 'mian': give one of 'main', 'sub'",
         ),
         (
             lambda: RunMenu([Menu("main")], enable_voice=True),
-            "RunMenu.locale is missing: enable_voice needs it",
+            "RunMenu.locale is missing: give it; enable_voice requires it",
         ),
         (
             lambda: RunMenu(enable_voice=True),
-            "RunMenu.locale is missing: enable_voice needs it",
+            "RunMenu.locale is missing: give it; enable_voice requires it",
         ),
     ],
     ids=[
@@ -1046,13 +1048,13 @@ def test_cookies_are_counted_together_and_nothing_else_is():
         "voice without menus and language",
     ],
 )
-def test_menus_that_do_not_fit_together_are_refused(make: Callable[[], Any], message: str):
+def test_inconsistent_menus_are_refused(make: Callable[[], Any], message: str):
     with pytest.raises(InvalidRequest) as raised:
         make()
     assert str(raised.value) == message
 
 
-def test_menus_may_go_to_each_other_and_return_what_is_no_menu():
+def test_menus_may_go_to_each_other_and_return_any_value():
     options = [MenuOption("1", "menu(sub)"), MenuOption("2", "return(nowhere)")]
     menu = RunMenu(
         [Menu("sub", options=[MenuOption("0", "menu(main)")]), Menu("main", options=options)],
@@ -1061,7 +1063,7 @@ def test_menus_may_go_to_each_other_and_return_what_is_no_menu():
     assert [one.id for one in menu.menus or ()] == ["sub", "main"]
 
 
-# Raw
+# --- Raw -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1097,7 +1099,7 @@ def test_raw_svaml_that_contains_itself_is_refused():
         Raw(value)
 
 
-def test_raw_svaml_does_not_change_with_what_it_was_made_of():
+def test_raw_svaml_does_not_change_with_its_source():
     value: dict[str, Any] = {"name": "x", "deep": {"list": [1]}}
     raw = Raw(value)
     value["deep"]["list"].append(2)
@@ -1105,7 +1107,7 @@ def test_raw_svaml_does_not_change_with_what_it_was_made_of():
     assert raw.to_wire() == {"name": "x", "deep": {"list": [1]}}
 
 
-def test_raw_svaml_does_not_change_with_what_is_made_of_it():
+def test_raw_svaml_does_not_change_with_its_json():
     raw = Raw({"name": "x", "deep": {"list": [1]}})
     wire = raw.to_wire()
     wire["deep"]["list"].append(2)
@@ -1113,7 +1115,7 @@ def test_raw_svaml_does_not_change_with_what_is_made_of_it():
     assert raw.to_wire() == {"name": "x", "deep": {"list": [1]}}
 
 
-# Reading
+# --- Reading -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1231,19 +1233,19 @@ WRONG_WIRE: dict[str, tuple[Any, str]] = {
     ),
     "a required field that is missing": (
         {"instructions": [{"name": "playFiles"}]},
-        "playFiles lacks 'ids', which is required",
+        "playFiles lacks the required field 'ids'",
     ),
     "a required field that is null": (
         {"instructions": [{"name": "say", "text": None}]},
-        r"Say\.text is None: give a text",
+        r"Say\.text is None: give a non-empty text",
     ),
     "a conference without its id": (
         action(name="connectConf"),
-        "connectConf lacks 'conferenceId', which is required",
+        "connectConf lacks the required field 'conferenceId'",
     ),
     "a menu without its id": (
         action(name="runMenu", menus=[{}]),
-        "Menu lacks 'id', which is required",
+        "Menu lacks the required field 'id'",
     ),
     "menus that are an object": (
         action(name="runMenu", menus={"id": "main"}),
@@ -1278,7 +1280,10 @@ WRONG_WIRE: dict[str, tuple[Any, str]] = {
         action(name="connectSip", destination={"type": "sip", "endpoint": f"sip:{SIP}"}),
         "has a scheme",
     ),
-    "a SIP action without a destination": (action(name="connectSip"), "lacks 'destination'"),
+    "a SIP action without a destination": (
+        action(name="connectSip"),
+        "lacks the required field 'destination'",
+    ),
     "a SIP action with null for a destination": (
         action(name="connectSip", destination=None),
         r"ConnectSip\.destination is None: give SipEndpoint",
@@ -1307,7 +1312,7 @@ WRONG_WIRE: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("wire", "message"), WRONG_WIRE.values(), ids=WRONG_WIRE)
-def test_json_that_is_no_svaml_is_refused_with_the_place(wire: Any, message: str):
+def test_json_that_is_not_svaml_is_refused_with_the_place(wire: Any, message: str):
     with pytest.raises(InvalidRequest, match=message):
         Svaml.from_wire(wire)
 
@@ -1326,14 +1331,14 @@ def test_a_part_refuses_the_name_of_another(kind: Any, wire: dict[str, Any]):
         kind.from_wire(wire)
 
 
-def test_what_is_read_is_not_changed():
+def test_reading_does_not_change_its_input():
     wire = {"instructions": [{"name": "Say", "text": "x"}], "action": {"name": "dance", "a": [1]}}
     before = copy.deepcopy(wire)
     Svaml.from_wire(wire).to_wire()["action"]["a"] = 2
     assert wire == before
 
 
-# Storage credentials
+# --- Storage credentials -------------------------------------------------------------------------
 
 STORAGE = "key:do-not-show:eu-central-1"
 SECRET_OPTIONS = RecordingOptions(credentials=STORAGE, destination_url="s3://my-bucket/")
@@ -1408,7 +1413,7 @@ def test_a_mistake_beside_storage_credentials_is_refused_without_showing_them(
     assert "do-not-show" not in str(raised.value)
 
 
-# Immutability
+# --- Immutability --------------------------------------------------------------------------------
 
 
 @each_part
@@ -1419,7 +1424,7 @@ def test_a_part_cannot_be_changed(part: Any, wire: dict[str, Any]):
     assert as_json(part.to_wire()) == as_json(wire)
 
 
-def test_a_part_does_not_change_with_the_lists_it_was_made_of():
+def test_a_part_does_not_change_with_its_source_lists():
     instructions: list[Any] = [Answer()]
     ids, menus, headers = ["a"], [Menu("main")], {"a": "b"}
     whole, play = Svaml(instructions, Hangup()), PlayFiles(ids)
@@ -1450,7 +1455,7 @@ def test_parts_of_different_kinds_differ():
     assert Hangup() == Hangup()
 
 
-# Properties
+# --- Properties ----------------------------------------------------------------------------------
 
 texts = st.text(min_size=1, max_size=12)
 flags = st.booleans()
@@ -1478,7 +1483,7 @@ raws = st.builds(
 
 
 def build(kind: Callable[..., Any], *required: Any, **optional: Any) -> st.SearchStrategy[Any]:
-    """Objects with some of the optional fields, and None for some others."""
+    """Return objects with some of the optional fields, and None for some others."""
     fields = {name: st.none() | strategy for name, strategy in optional.items()}
     return st.builds(
         lambda arguments, options: kind(*arguments, **options),
@@ -1503,7 +1508,7 @@ recordings = plain_recordings | build(
 
 @st.composite
 def menu_actions(draw: st.DrawFn) -> RunMenu:
-    """Menus that fit together."""
+    """Draw consistent menus."""
     ids = draw(st.lists(words, max_size=3, unique=True).map(lambda ids: [*{*ids, "main"}]))
     menu_ids = st.sampled_from(sorted(ids))
     option = st.builds(
@@ -1562,7 +1567,7 @@ report_statuses = build(
 
 
 def actions() -> st.SearchStrategy[Any]:
-    """Every documented action. Recordings of the older page know no transcription."""
+    """Return every documented action. Recordings on the older page have no transcription."""
     mobile = build(
         ConnectMxp, destination=texts.filter(str.isprintable).filter(str.strip).map(MxpEndpoint)
     ) | st.builds(
@@ -1685,7 +1690,7 @@ def test_null_is_never_sent(whole: Svaml):
     ],
     ids=["continue", "connectConf"],
 )
-def test_a_transcription_is_sent_only_with_recordings_that_know_it(
+def test_a_transcription_is_sent_only_with_recordings_that_allow_it(
     make: Make, errors: Callable[[Any], list[str]]
 ):
     # The recording options of the older page, which these two take, have none.
@@ -1727,7 +1732,7 @@ almost_svaml = st.fixed_dictionaries(
 
 @settings(max_examples=300)
 @given(almost_svaml | any_json)
-def test_any_json_is_read_or_refused_with_our_error(wire: Any):
+def test_any_json_is_read_or_refused_with_invalid_request(wire: Any):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
@@ -1740,7 +1745,7 @@ def test_any_json_is_read_or_refused_with_our_error(wire: Any):
 
 
 @pytest.mark.parametrize("kind", [MxpEndpoint, PstnEndpoint, SipEndpoint])
-def test_an_endpoint_that_was_received_may_be_connected_to_if_it_is_right(kind: Any):
+def test_a_received_endpoint_can_be_connected_to_if_valid(kind: Any):
     wire = {
         MxpEndpoint: ("username", "a"),
         PstnEndpoint: ("number", NUMBER),

@@ -1,4 +1,4 @@
-"""A voice application for tests, what it is called by, and what the calls have to look like."""
+"""A voice application for tests, and a check of the callbacks sent to it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from sinchvoice.svaml import Continue, Svaml
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
-#: An answer to an event: SVAML, an HTTP status, or bytes as they are.
+#: An answer to an event: SVAML, an HTTP status, or raw bytes.
 Reply = Svaml | int | bytes | None
 
 
 class App:
-    """A voice application under test, over WSGI: what it received, and what it answers."""
+    """A voice application over WSGI that keeps its events and gives prepared answers."""
 
     def __init__(self, box: Sandbox) -> None:
         self.events: list[Event] = []
@@ -40,12 +40,12 @@ class App:
         )
 
     def on(self, kind: type, *replies: Reply) -> None:
-        """Answer events of a kind so, one after the other; the last one again and again."""
+        """Set the answers to events of a kind, in order; the last one is repeated."""
         left = list(replies)
         self.replies[kind] = lambda _: left.pop(0) if len(left) > 1 else left[0]
 
     def names(self) -> list[str]:
-        """The events that arrived, by their names."""
+        """Return the names of the received events."""
         return [str(event.event) for event in self.events]
 
     def last(self, kind: type) -> Any:
@@ -93,7 +93,7 @@ def _schema(event: str) -> Any:
 
 
 def check_callbacks(box: Sandbox) -> None:
-    """All callbacks that were sent are as strict as the specification of them."""
+    """Check all sent callbacks against the strict specification."""
     for sent in box.callbacks:
         if faults.Tampered() not in sent.faults:
             _schema(sent.event).validate(sent.content)

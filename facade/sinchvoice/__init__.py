@@ -145,7 +145,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    # What most programs do without, for a shorter import.
+    # Imported on use, for a shorter import: most programs do without.
     from importlib import import_module
 
     if name in ("callbacks", "cdr", "svaml"):

@@ -1,4 +1,4 @@
-"""Applications: their numbers and their callback URLs, and what a number is."""
+"""Applications: their numbers and callback URLs, and number lookup."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _MOST_NUMBERS = 100
 
 @attrs.frozen(kw_only=True)
 class ApplicationNumber(data.Model):
-    """A number of the account, and what it is assigned to.
+    """A number of the account and its assignment.
 
     Attributes:
         number: E.164.
-        application_key: key of the application; None if the number is free.
-        capability: what it is for; text that is not a Capability is kept.
-        raw: the JSON as received.
+        application_key: Key of the application; None if the number is not assigned.
+        capability: Voice or SMS; unknown text is kept.
+        raw: The JSON as received.
 
     Source: configuration operations of the Voice API 1.0.1 specification.
     """
@@ -67,12 +67,12 @@ class ApplicationNumber(data.Model):
 
 @attrs.frozen(kw_only=True)
 class CallbackUrls(data.Model):
-    """Where the callbacks of an application go.
+    """The callback URLs of an application.
 
     Attributes:
-        primary: URL that is asked first; None if there is none.
-        fallback: URL that is asked if the first fails or is late; None if there is none.
-        raw: the JSON as received.
+        primary: URL called first; None if not set.
+        fallback: URL called if the primary fails or is late; None if not set.
+        raw: The JSON as received.
 
     Source: configuration operations of the Voice API 1.0.1 specification.
     """
@@ -94,15 +94,15 @@ class CallbackUrls(data.Model):
 
 @attrs.frozen(kw_only=True)
 class NumberInfo(data.Model):
-    """What is known of a number. What the server left out, or garbled, is None.
+    """The result of a number lookup. Values that the server omitted or garbled are None.
 
     Attributes:
         country_id: ISO 3166-1 code of the country.
-        number_type: kind of line; text that is not a NumberType is kept.
+        number_type: Type of the line; unknown text is kept.
         normalized_number: E.164.
-        restricted: whether the account may not call it.
-        rate: price per minute of a call to it.
-        raw: the JSON as received, with exact decimals.
+        restricted: Whether the account may not call the number.
+        rate: Price per minute of a call to the number.
+        raw: The JSON as received, with exact decimals.
 
     Source: number query of the Voice API 1.0.1 specification, which calls it deprecated.
     """
@@ -137,7 +137,7 @@ class NumberInfo(data.Model):
 class Applications:
     """Configures applications: `voice.applications`.
 
-    Configuration has a host of its own for all regions: `configuration_url` of the client.
+    Configuration has one host for all regions: `configuration_url` of the client.
 
     Source: configuration operations of the Voice API 1.0.1 specification.
     """
@@ -146,10 +146,10 @@ class Applications:
         self._exchange = exchange
 
     def get_numbers(self) -> list[ApplicationNumber]:
-        """List the numbers of the account, whatever application they are assigned to.
+        """List all numbers of the account, whether or not they are assigned.
 
         Raises:
-            ApiError: something went wrong.
+            ApiError: Something went wrong.
         """
         return self._exchange.run(_get_numbers())
 
@@ -162,18 +162,18 @@ class Applications:
     ) -> None:
         """Assign numbers to an application.
 
-        What becomes of the other numbers if one is refused, and of those that the application has
-        already, is not documented: see `get_numbers`.
+        The documentation does not say how a refused number affects the others, nor how already
+        assigned numbers are treated: check with `get_numbers`.
 
         Args:
-            numbers: E.164, one or up to 100.
-            application_key: key of the application; without it, this client's.
-            capability: `voice` or `sms`, which the numbers have to support.
+            numbers: One number in E.164 format, or up to 100.
+            application_key: Key of the application; by default this client's.
+            capability: `voice` or `sms`; the numbers must support it.
 
         Raises:
-            InvalidRequest: an argument is wrong.
-            ApiError: anything else that went wrong; `may_have_executed` says whether the server
-                may have acted.
+            InvalidRequest: An argument is wrong.
+            ApiError: Anything else went wrong; `may_have_executed` says whether the server may
+                have acted.
         """
         return self._exchange.run(_assign_numbers(numbers, application_key, capability))
 
@@ -184,30 +184,30 @@ class Applications:
         application_key: str | None = None,
         capability: CapabilityName | None = None,
     ) -> None:
-        """Take a number away from an application.
+        """Remove a number from an application.
 
-        If an answer is lost it is tried again, and what the server says to that is not documented:
-        after an error with more than one attempt, `get_numbers` tells.
+        A request with a lost answer is sent again, and the server's reply to the repetition is not
+        documented: after an error with more than one attempt, check with `get_numbers`.
 
         Args:
             number: E.164.
-            application_key: key of the application; without it, this client's.
+            application_key: Key of the application; by default this client's.
             capability: `voice` or `sms`.
 
         Raises:
-            InvalidRequest, ApiError: as `assign_numbers`.
+            InvalidRequest, ApiError: As for `assign_numbers`.
         """
         return self._exchange.run(_unassign_number(number, application_key, capability))
 
     def get_callback_urls(self, application_key: str | None = None) -> CallbackUrls:
-        """Look up the callback URLs of an application.
+        """Return the callback URLs of an application.
 
         Args:
-            application_key: key of the application; without it, this client's.
+            application_key: Key of the application; by default this client's.
 
         Raises:
-            InvalidRequest: the key is empty, or cannot be in a URL.
-            ApiError: anything else that went wrong.
+            InvalidRequest: The key is empty, or not possible in a URL.
+            ApiError: Anything else went wrong.
         """
         return self._exchange.run(_get_callback_urls(application_key, self._exchange.settings))
 
@@ -220,48 +220,48 @@ class Applications:
     ) -> None:
         """Set the callback URLs of an application.
 
-        A URL that is left out is not sent, and the documentation does not say whether it is kept or
-        cleared. To keep it, give what `get_callback_urls` returns; if somebody else sets it between
-        the two calls, that is undone.
+        An omitted URL is not sent, and the documentation does not say whether the server keeps or
+        clears it. To keep it, pass the value from `get_callback_urls`; this overwrites a change
+        made between the two calls.
 
         Args:
-            application_key: key of the application; without it, this client's.
-            primary: URL that is asked first.
-            fallback: URL that is asked if the first fails or is late.
+            application_key: Key of the application; by default this client's.
+            primary: URL called first.
+            fallback: URL called if the primary fails or is late.
 
         Raises:
-            InvalidRequest: neither is given, or one is not an http or https URL.
-            ApiError: anything else that went wrong; `may_have_executed` says whether the server
-                may have acted.
+            InvalidRequest: Neither is given, or one is not an http or https URL.
+            ApiError: Anything else went wrong; `may_have_executed` says whether the server may
+                have acted.
         """
         return self._exchange.run(
             _update_callback_urls(application_key, primary, fallback, self._exchange.settings)
         )
 
     def query_number(self, number: str) -> NumberInfo:
-        """Look up a phone number. The vendor deprecates it: a DeprecationWarning.
+        """Look up a phone number. The vendor deprecates this operation: a DeprecationWarning.
 
         Args:
-            number: preferably E.164; spaces in it are not sent.
+            number: Preferably E.164; spaces are removed.
 
         Raises:
-            InvalidRequest: the number is empty, or cannot be in a URL.
-            ApiError: anything else that went wrong.
+            InvalidRequest: The number is empty, or not possible in a URL.
+            ApiError: Anything else went wrong.
 
         Source: number query of the Voice API 1.0.1 specification; the vendor's Node.js SDK (which
-        removes spaces, and names the Number Lookup API as what replaces it).
+        removes spaces, and names the Number Lookup API as the replacement).
         """
         return self._exchange.run(_query_number(number))
 
 
 class AsyncApplications:
-    """As `Applications`, awaited."""
+    """The async twin of `Applications`."""
 
     def __init__(self, exchange: AsyncExchange) -> None:
         self._exchange = exchange
 
     async def get_numbers(self) -> list[ApplicationNumber]:
-        """List the numbers of the account; see `Applications.get_numbers`."""
+        """List all numbers of the account; see `Applications.get_numbers`."""
         return await self._exchange.run(_get_numbers())
 
     async def assign_numbers(
@@ -281,11 +281,11 @@ class AsyncApplications:
         application_key: str | None = None,
         capability: CapabilityName | None = None,
     ) -> None:
-        """Take a number away from an application; see `Applications.unassign_number`."""
+        """Remove a number from an application; see `Applications.unassign_number`."""
         return await self._exchange.run(_unassign_number(number, application_key, capability))
 
     async def get_callback_urls(self, application_key: str | None = None) -> CallbackUrls:
-        """Look up callback URLs; see `Applications.get_callback_urls`."""
+        """Return callback URLs; see `Applications.get_callback_urls`."""
         return await self._exchange.run(
             _get_callback_urls(application_key, self._exchange.settings)
         )
@@ -303,11 +303,11 @@ class AsyncApplications:
         )
 
     async def query_number(self, number: str) -> NumberInfo:
-        """Look up a phone number, which the vendor deprecates; see `Applications.query_number`."""
+        """Look up a phone number (deprecated); see `Applications.query_number`."""
         return await self._exchange.run(_query_number(number))
 
 
-# --- operations ---------------------------------------------------------------------------------
+# --- Operations ----------------------------------------------------------------------------------
 
 
 def _get_numbers() -> Operation[list[ApplicationNumber]]:
@@ -319,12 +319,12 @@ def _assign_numbers(
 ) -> Operation[None]:
     if not isinstance(numbers, str | Iterable):
         raise InvalidRequest(
-            parameter="numbers", value=numbers, remedy="give a list of numbers in E.164 form"
+            parameter="numbers", value=numbers, remedy="give a list of numbers in E.164 format"
         )
     each = [numbers] if isinstance(numbers, str) else list(numbers)
     if not 1 <= len(each) <= _MOST_NUMBERS:
         raise InvalidRequest(
-            f"there are {len(each)} numbers",
+            f"numbers has {len(each)} entries",
             parameter="numbers",
             remedy=f"give 1 to {_MOST_NUMBERS} at a time",
         )
@@ -381,11 +381,11 @@ def _query_number(number: str) -> Operation[NumberInfo]:
     return declared(routes.QUERY_NUMBER, arguments, lambda parsed, raw: _number_info(raw))
 
 
-# --- arguments ----------------------------------------------------------------------------------
+# --- Arguments -----------------------------------------------------------------------------------
 
 
 def _assignment(application_key: str | None, capability: str | None) -> dict[str, Any]:
-    """What assigning and unassigning have in common."""
+    """Check and return the fields shared by assigning and unassigning."""
     if capability is not None and capability not in list(Capability):
         raise InvalidRequest(
             parameter="capability", value=capability, remedy="give 'voice' or 'sms'"
@@ -415,12 +415,12 @@ def _url(name: str, value: object) -> str | None:
         return None
     if not isinstance(value, str) or not re.fullmatch(r"(?i)https?://[!-~]+", value):
         raise InvalidRequest(
-            parameter=name, value=value, remedy="give an http or https URL, with escapes"
+            parameter=name, value=value, remedy="give an http or https URL, percent-encoded"
         )
     return value
 
 
-# --- answers ------------------------------------------------------------------------------------
+# --- Answers -------------------------------------------------------------------------------------
 
 
 def _numbers(raw: Mapping[str, Any]) -> list[ApplicationNumber]:
@@ -429,7 +429,7 @@ def _numbers(raw: Mapping[str, Any]) -> list[ApplicationNumber]:
         entry = each if isinstance(each, Mapping) else {"number": each}
         number = decoding.text(entry.get("number"))
         if number is None:
-            raise ValueError("there is an entry without a number")
+            raise ValueError("the list has an entry without a number")
         found.append(
             ApplicationNumber(
                 number=number,
@@ -442,7 +442,7 @@ def _numbers(raw: Mapping[str, Any]) -> list[ApplicationNumber]:
 
 
 def _any_case(entry: Mapping[str, Any], name: str) -> str | None:
-    """A text whose key comes in several spellings: `applicationKey`, `application_key`."""
+    """Return text whose key has several spellings: `applicationKey`, `application_key`."""
     return next(
         (
             text
@@ -454,7 +454,7 @@ def _any_case(entry: Mapping[str, Any], name: str) -> str | None:
 
 
 def _callback_urls(raw: Mapping[str, Any]) -> CallbackUrls:
-    # An object in version 1.0.1, a list of objects in 1.0.0, absent if nothing is set.
+    # An object in version 1.0.1, a list of objects in 1.0.0, absent if no URL is set.
     urls = next((each for each in decoding.listed(raw.get("url")) if isinstance(each, Mapping)), {})
     return CallbackUrls(
         primary=decoding.text(urls.get("primary")),

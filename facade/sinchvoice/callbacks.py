@@ -1,4 +1,4 @@
-"""Callbacks: verify the requests that Sinch sends about a call, read them, and answer with SVAML.
+"""Callbacks: verify and read the requests that Sinch sends about calls, and answer with SVAML.
 
     callbacks = Callbacks(Credentials(key, secret))
 
@@ -9,8 +9,8 @@
         case _:
             answer = event.answer()
 
-`answer` has the body, headers and status to return. A request that is not genuine raises a
-`CallbackRefused`.
+`answer` has the body, headers and status to return. A request that fails verification raises
+CallbackRefused.
 
 Source: callback events of the Voice API 1.0.1 specification and the older "Callback API" page,
 unless a class says otherwise.
@@ -83,23 +83,23 @@ _ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
 class BodyRefusal(StrEnum):
-    """Why a request is refused whose signature is right, or was not even looked at."""
+    """Why a request was refused because of its body rather than its signature."""
 
     TOO_LARGE = "its body is too large"
     INCOMPLETE = "its body did not arrive as a whole"
     NOT_A_JSON_OBJECT = "its body is not a JSON object"
 
 
-# --- answers ------------------------------------------------------------------------------------
+# --- Answers -------------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class CallbackAnswer:
-    """What to return to Sinch, for any framework.
+    """The response to return to Sinch, for any framework.
 
     Attributes:
-        body: the bytes of the body; empty if the event needs no SVAML.
-        headers: the Content-Type; empty without a body.
+        body: The body; empty without SVAML.
+        headers: The Content-Type; empty without a body.
         status_code: 200.
     """
 
@@ -117,14 +117,14 @@ _ALL_INSTRUCTIONS, _ALL_ACTIONS = _kinds(svaml.Instruction), _kinds(svaml.Action
 
 @attrs.frozen(kw_only=True)
 class _Allowance:
-    """What the answer to an event may have.
+    """The SVAML allowed in the answer to an event.
 
     Attributes:
-        event: what the event is called in messages.
-        actions: kinds of actions; None if that is not known.
-        instructions: kinds of instructions; None if that is not known.
-        need: what to give, if the event must be answered with SVAML.
-        action_needed: whether instructions are ignored without an action.
+        event: Name of the event in messages.
+        actions: Allowed classes of actions; None allows all.
+        instructions: Allowed classes of instructions; None allows all.
+        need: The remedy for a missing answer, if the event requires SVAML.
+        action_needed: Whether instructions are ignored without an action.
     """
 
     event: str
@@ -134,13 +134,13 @@ class _Allowance:
     action_needed: bool = True
 
     def check(self, answer: Svaml, parameter: str = "svaml") -> None:
-        """Raise InvalidRequest unless the event takes this answer."""
+        """Raise InvalidRequest unless the event allows this answer."""
         if self.actions == () and self.instructions == ():
             raise InvalidRequest(
                 f"{self.event} takes no SVAML",
                 parameter=parameter,
                 value=answer,
-                remedy="answer it with answer(), an empty 200",
+                remedy="call answer() without arguments, an empty 200",
             )
         for instruction in answer.instructions or ():
             self._check("instruction", instruction, self.instructions, parameter)
@@ -151,8 +151,8 @@ class _Allowance:
                 f"{parameter} has no action",
                 parameter=parameter,
                 value=answer,
-                remedy="instructions do not work without one: end with Hangup(), "
-                "or with another that the event takes",
+                remedy="add Hangup() or another action that the event takes: instructions do not "
+                "work without one",
             )
 
     def _check(
@@ -164,7 +164,7 @@ class _Allowance:
         if isinstance(given, svaml.Raw):
             name = str(given.value["name"]).casefold()
             kind = _ALL_ACTIONS.get(name) or _ALL_INSTRUCTIONS.get(name)
-        if kind is None or kind in allowed:  # a name that this version does not know is let through
+        if kind is None or kind in allowed:  # names unknown to this version pass
             return
         taken = ", ".join(each.__name__ for each in allowed)
         raise InvalidRequest(
@@ -193,7 +193,7 @@ _ICE = _Allowance(
         svaml.Park,
     ),
     instructions=(*_SOUND, svaml.Answer, svaml.SendDtmf, svaml.SetCookie, *_RECORDING),
-    need="give an action, such as Svaml(action=Hangup()), or the caller hears an error",
+    need="give an action, such as Svaml(action=Hangup()); otherwise the caller hears an error",
 )
 _ACE = _Allowance(
     event="an AnsweredCall (ACE)",
@@ -221,22 +221,22 @@ _DICE = _Allowance(
     action_needed=False,
 )
 _NOTIFY = _Allowance(event="a Notification")
-#: What a custom callout may send along for an event, which no answer is asked for then.
+#: The SVAML that a custom callout may contain for an event, in place of an answer.
 ALLOWANCES = {"ice": _ICE, "ace": _ACE, "pie": _PIE, "dice": _DICE}
 _UNKNOWN = _Allowance(event="an UnknownEvent", actions=None, instructions=None, action_needed=False)
 
 
-# --- events -------------------------------------------------------------------------------------
+# --- Events --------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
 class AmdResult:
-    """Who answered a call, a human or a machine.
+    """The result of answering machine detection.
 
     Attributes:
-        status: the finding; text that is not an AmdStatus is kept.
-        reason: what it rests on; text that is not an AmdReason is kept.
-        duration: how long it took; the documents disagree on the unit.
+        status: Human, machine or neither; unknown text is kept.
+        reason: Why the detection decided so; unknown text is kept.
+        duration: How long detection took; the documents disagree on the unit.
     """
 
     status: AmdStatus | str | None
@@ -246,13 +246,13 @@ class AmdResult:
 
 @attrs.frozen(kw_only=True)
 class MenuResult:
-    """What was entered in a menu, or in a conference.
+    """The input to a menu, or to a conference.
 
     Attributes:
-        menu_id: which menu; for digits pressed in a conference, its `conference_id`.
-        type: what ended the menu; text that is not a MenuResultType is kept.
-        value: the digits, or the value of the option `return(value)`.
-        input_method: keys or voice; text that is not an InputMethod is kept.
+        menu_id: The menu's id; for keys pressed in a conference, the conference's id.
+        type: How the menu ended; unknown text is kept.
+        value: The digits, or the value of the option `return(value)`.
+        input_method: Keys or voice; unknown text is kept.
     """
 
     menu_id: str | None
@@ -263,23 +263,23 @@ class MenuResult:
 
 @attrs.frozen(kw_only=True)
 class _Event:
-    """What all events have. What the server left out, or garbled, is None.
+    """The fields common to all events. Values that the server omitted or garbled are None.
 
     Attributes:
-        call_id: the call's id.
-        conference_id: the conference that the event is about.
-        timestamp: when it happened, in UTC.
-        custom: what the application or the caller's app attached. See `custom_json`.
-        application_key: the application that the call belongs to.
-        user: the app user who calls.
-        cookies: what `SetCookie` kept with the call, as pairs.
-        version: of the event's format.
-        key: 64 hexadecimal digits that two deliveries of one event have in common: events have no
-            id, and this is the SHA-256 of the body. Sinch delivers an event once more, to the
-            fallback URL, if the first URL failed. Two events have different keys unless they say
-            the same to the last byte, time included.
-        repeated: whether the `seen` store had the key; False without such a store.
-        raw: the JSON as received, with exact decimals.
+        call_id: The call's id.
+        conference_id: The conference's id, if the event concerns one.
+        timestamp: Time of the event, in UTC.
+        custom: Data attached by the application or the caller's app. See `custom_json`.
+        application_key: Key of the call's application.
+        user: The calling app user.
+        cookies: Values stored with `SetCookie`, as pairs.
+        version: Version of the event's format.
+        key: SHA-256 of the body as 64 hexadecimal digits, because events have no id. It is the same
+            for both deliveries if Sinch sends an event again, to the fallback URL, after the
+            first URL failed. Different events differ in their key unless their bodies, time
+            included, are identical.
+        repeated: Whether the `seen` store had the key; False without such a store.
+        raw: The JSON as received, with exact decimals.
     """
 
     _allowance: ClassVar[_Allowance]
@@ -297,10 +297,10 @@ class _Event:
     raw: Mapping[str, Any] = attrs.field(repr=False, eq=False)
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON: text is parsed, an object is given as it is.
+        """Return `custom` as JSON: text is parsed, an object is returned unchanged.
 
         Raises:
-            ValueError: it is text that is not JSON.
+            ValueError: The text is not JSON.
         """
         return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
 
@@ -308,11 +308,11 @@ class _Event:
         """Make the answer to this event.
 
         Args:
-            svaml: what the call is to do. Without it the answer is an empty 200, which an
-                IncomingCall and an AnsweredCall do not take.
+            svaml: Instructions and action for the call. Without it the answer is an empty 200,
+                which IncomingCall and AnsweredCall do not allow.
 
         Raises:
-            InvalidRequest: the event does not take it; the message says what it takes.
+            InvalidRequest: The event does not allow this answer; the message lists what it allows.
 
         Source: tables of SVAML by event, Voice API 1.0.1; "SVAML" page: instructions do not work
         without an action.
@@ -321,17 +321,17 @@ class _Event:
         if svaml is None:
             if allowance.need is not None:
                 raise InvalidRequest(
-                    f"{allowance.event} is to be answered with SVAML",
+                    f"{allowance.event} must be answered with SVAML",
                     parameter="svaml",
                     remedy=allowance.need,
                 )
             return CallbackAnswer()
         if not isinstance(svaml, Svaml):
             raise InvalidRequest(
-                f"svaml is {type(svaml).__name__}",
+                f"svaml is of type {type(svaml).__name__}",
                 parameter="svaml",
                 value=svaml,
-                remedy="give a Svaml; Svaml.from_wire makes one from JSON",
+                remedy="give a Svaml; Svaml.from_wire reads JSON",
             )
         allowance.check(svaml)
         return CallbackAnswer(
@@ -345,21 +345,21 @@ class _Event:
 
 @attrs.frozen(kw_only=True)
 class IncomingCall(_Event):
-    """ICE: a call has come in; the answer says where it goes.
+    """ICE: an incoming call; the answer routes it.
 
-    It has to be answered with SVAML. A caller of an app who wants to join a conference shows as
-    `to=OtherEndpoint("conference", id)`, and joins if the answer is ConnectConf.
+    The answer must have SVAML. When an app user calls a conference, `to` is
+    `OtherEndpoint("conference", id)`; the answer ConnectConf lets the user join.
 
     Attributes:
         call_resource_url: URL of the call in its region; `voice.calls` takes it as an id.
-        cli: the caller's number, possibly without its plus, or `private`.
-        to: who is called; often `OtherEndpoint("did", number)`, a number of the application.
-        domain: where the call is to end; text that is not a CallDomain is kept.
-        origination_type: where it comes from; text that is not a CallDomain is kept.
-        duration: seconds.
-        rdnis: the number that the call was redirected from.
-        call_headers: headers of the caller's app, as pairs, which ConnectMxp takes.
-        user_rate: price per minute to the destination that was dialled.
+        cli: The caller's number, possibly without a plus, or `private`.
+        to: The callee; often `OtherEndpoint("did", number)`, a number of the application.
+        domain: Where the call will end; unknown text is kept.
+        origination_type: Where the call comes from; unknown text is kept.
+        duration: Seconds.
+        rdnis: The number that the call was redirected from.
+        call_headers: Headers from the caller's app, as pairs; ConnectMxp takes them.
+        user_rate: Price per minute to the dialled destination.
     """
 
     event: ClassVar[str] = "ice"
@@ -378,15 +378,14 @@ class IncomingCall(_Event):
 
 @attrs.frozen(kw_only=True)
 class AnsweredCall(_Event):
-    """ACE: the callee has answered; the answer says how to go on.
+    """ACE: the callee answered; the answer controls what follows.
 
-    It has to be answered with SVAML. After a callout to a conference that is ConnectConf, or the
-    callee does not join; after a text-to-speech callout, Continue says the text. App users send
-    no ACE.
+    The answer must have SVAML. After a conference callout, answer ConnectConf, or the callee does
+    not join; after a text-to-speech callout, Continue says the text. There is no ACE for app users.
 
     Attributes:
-        call_resource_url: URL of the call in its region, if it was sent.
-        amd: who answered, if the call was made with detection of answering machines.
+        call_resource_url: URL of the call in its region, if sent.
+        amd: Human or machine, if the call was made with answering machine detection.
     """
 
     event: ClassVar[str] = "ace"
@@ -398,17 +397,17 @@ class AnsweredCall(_Event):
 
 @attrs.frozen(kw_only=True)
 class DisconnectedCall(_Event):
-    """DiCE: the call is over. The answer is an empty 200, or ReportCallStatus for its record.
+    """DiCE: the call ended. The answer is an empty 200, or ReportCallStatus for its record.
 
     Attributes:
-        from_: who called; a number may lack its plus.
-        to: who was called.
-        reason: why the call ended; text that is not a DisconnectReason is kept.
-        result: its result; text that is not a CallResult is kept.
-        duration: seconds; None unless the call was answered.
-        debit: price of the whole call.
-        user_rate: price per minute.
-        call_headers: headers of the caller's app, or those of the answer to the ICE, as pairs.
+        from_: The caller; a number may lack its plus.
+        to: The callee.
+        reason: Why the call ended; unknown text is kept.
+        result: The call's result; unknown text is kept.
+        duration: Seconds; None unless the call was answered.
+        debit: Price of the whole call.
+        user_rate: Price per minute.
+        call_headers: Headers from the caller's app or from the answer to the ICE, as pairs.
     """
 
     event: ClassVar[str] = "dice"
@@ -426,14 +425,14 @@ class DisconnectedCall(_Event):
 
 @attrs.frozen(kw_only=True)
 class PromptInput(_Event):
-    """PIE: somebody has used a menu, or pressed keys in a conference.
+    """PIE: input to a menu, or keys pressed in a conference.
 
-    Keys in a conference are told by the conference's id in place of a menu's; that is answered
-    with an empty 200. `from_conference` knows it if the event names its conference; otherwise,
+    For keys in a conference, `menu_result.menu_id` is the conference's id, and the answer is an
+    empty 200. `from_conference` recognizes them if the event has a `conference_id`; otherwise
     compare `menu_result.menu_id` with the ids of your menus.
 
     Attributes:
-        menu_result: what was entered.
+        menu_result: The input.
     """
 
     event: ClassVar[str] = "pie"
@@ -443,7 +442,7 @@ class PromptInput(_Event):
 
     @property
     def from_conference(self) -> bool:
-        """Whether the keys were surely pressed in a conference."""
+        """Return whether the keys were certainly pressed in a conference."""
         return self.conference_id is not None and self.conference_id == self.menu_result.menu_id
 
     def _allowed(self) -> _Allowance:
@@ -452,14 +451,14 @@ class PromptInput(_Event):
 
 @attrs.frozen(kw_only=True)
 class Notification(_Event):
-    """Notify: something happened that needs no decision. The answer is an empty 200.
+    """Notify: information that needs no decision. The answer is an empty 200.
 
     Attributes:
-        type: what it is about; text that is no NotificationType is kept.
-        destination: where the recording or transcription is.
-        amd: who answered, if that was being found out while the call went on.
-        error_code: of a `callingerror`: 40001 if the SVAML was wrong, 50000 otherwise.
-        error_message: of a `callingerror`.
+        type: Subject of the notification; unknown text is kept.
+        destination: Location of the recording or transcription.
+        amd: Human or machine, from detection during the call.
+        error_code: Code of a `callingerror`: 40001 for wrong SVAML, 50000 otherwise.
+        error_message: Message of a `callingerror`.
     """
 
     event: ClassVar[str] = "notify"
@@ -474,10 +473,10 @@ class Notification(_Event):
 
 @attrs.frozen(kw_only=True)
 class UnknownEvent(_Event):
-    """An event that this version does not know: see `raw`. Any answer is let through.
+    """An event unknown to this version: see `raw`. It allows any answer.
 
     Attributes:
-        event: what kind it says it is; None if it does not say.
+        event: Name of the event; None if missing.
     """
 
     _allowance = _UNKNOWN
@@ -485,30 +484,30 @@ class UnknownEvent(_Event):
     event: str | None
 
 
-#: Every event there is.
+#: All events.
 Event: TypeAlias = (
     IncomingCall | AnsweredCall | DisconnectedCall | PromptInput | Notification | UnknownEvent
 )
 
 
-# --- reading events -----------------------------------------------------------------------------
+# --- Reading events ------------------------------------------------------------------------------
 
 
 def parse(body: bytes | str) -> Event:
-    """Read an event without verifying it: for tests, and for events that were kept.
+    """Read an event without verifying it, for tests and stored events.
 
     Args:
-        body: the body of a callback.
+        body: The body of a callback.
 
     Raises:
-        CallbackRefused: the body is not a JSON object.
-        InvalidRequest: the body is neither bytes nor text.
+        CallbackRefused: The body is not a JSON object.
+        InvalidRequest: The body is neither bytes nor text.
     """
     if isinstance(body, str):
         body = body.encode("utf-8", "surrogatepass")
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise InvalidRequest(
-            f"body is {type(body).__name__}",
+            f"body is of type {type(body).__name__}",
             parameter="body",
             remedy="give the bytes or the text of the body",
         )
@@ -593,7 +592,7 @@ def _notify(raw: Mapping[str, Any], /, **common: Any) -> Notification:
         type=decoding.open_enum(NotificationType, raw.get("type")),
         destination=_text(raw.get("destination")),
         amd=_amd(raw.get("amd")),
-        # The table and the text of the page spell it differently.
+        # Table and text of the page spell it differently.
         error_code=decoding.whole_number(raw.get("errCode") if code is None else code),
         error_message=_text(raw.get("errorMsg")),
     )
@@ -623,14 +622,14 @@ def _amd(value: object) -> AmdResult | None:
 
 
 def _text(value: object) -> str | None:
-    """Text that is not empty; a number is taken for its digits."""
+    """Return non-empty text; a number becomes its digits."""
     if type(value) is int:
         return str(value)
     return decoding.text(value)
 
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
-    """`[{"key": …, "value": …}]`; an item that is not of this form is left out."""
+    """Read `[{"key": …, "value": …}]`; other items are left out."""
     if not isinstance(value, list):
         return ()
     return tuple(
@@ -642,27 +641,27 @@ def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     )
 
 
-# --- what came before ---------------------------------------------------------------------------
+# --- Repeated events -----------------------------------------------------------------------------
 
 
 class SeenStore(Protocol):
-    """Remembers the keys of events, so that one that is delivered twice shows as `repeated`."""
+    """Remembers the keys of events, so that a second delivery is marked as `repeated`."""
 
     def add(self, key: str) -> bool:
-        """Add a key, and tell whether it is new."""
+        """Add a key, and return whether it is new."""
         ...
 
 
 class RecentlySeen:
-    """A `SeenStore` in the memory of this process, for all of its threads.
+    """A thread-safe `SeenStore` in the memory of this process.
 
     Args:
-        max_age: seconds to remember a key.
-        max_keys: how many to remember at most; the oldest goes first. One takes about 250 bytes.
-        clock: gives the time in seconds.
+        max_age: Seconds to remember a key.
+        max_keys: Number of keys to remember, about 250 bytes each; the oldest are dropped first.
+        clock: Returns the time in seconds.
 
     Raises:
-        ConfigurationError: a limit is not a number above zero.
+        ConfigurationError: A limit is not a number above zero.
     """
 
     def __init__(
@@ -679,7 +678,7 @@ class RecentlySeen:
         self._lock = threading.Lock()
 
     def add(self, key: str) -> bool:
-        """Add a key, and tell whether it is new."""
+        """Add a key, and return whether it is new."""
         with self._lock:
             now = self._clock()
             while self._times and now - next(iter(self._times.values())) > self._max_age:
@@ -692,7 +691,7 @@ class RecentlySeen:
             return True
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """Return the number of remembered keys."""
         return len(self._times)
 
 
@@ -702,9 +701,9 @@ def _positive(name: str, value: Any, kinds: Any) -> Any:
     return value
 
 
-# --- receiving ----------------------------------------------------------------------------------
+# --- Receiving -----------------------------------------------------------------------------------
 
-_MAX_BODY = 262_144  # bytes; an event has a few thousand
+_MAX_BODY = 262_144  # bytes; an event is a few thousand
 
 _STATUS: Mapping[BodyRefusal, int] = {
     BodyRefusal.TOO_LARGE: 413,
@@ -714,10 +713,10 @@ _STATUS: Mapping[BodyRefusal, int] = {
 _REMEDIES: Mapping[StrEnum, str] = {
     Refusal.NO_AUTHORIZATION: "if Sinch sent it, a server or proxy removed the header",
     Refusal.NO_TIMESTAMP: "if Sinch sent it, a server or proxy removed the header",
-    Refusal.WRONG_KEY: "if it is an application of yours, give its credentials as well",
+    Refusal.WRONG_KEY: "if the application is yours, give its credentials as well",
     Refusal.EXPIRED: "check this machine's clock, or give another max_age",
     BodyRefusal.TOO_LARGE: "if Sinch sent it, give a larger max_body",
-    BodyRefusal.INCOMPLETE: "if it was read before, give what was read to receive()",
+    BodyRefusal.INCOMPLETE: "if the framework has already read it, pass that body to receive()",
 }
 
 
@@ -726,8 +725,8 @@ def _refused(reason: Refusal | BodyRefusal, path: str = "") -> CallbackRefused:
     remedy = _REMEDIES.get(reason)
     if reason is Refusal.WRONG_SIGNATURE:
         remedy = (
-            f"check the secret, and that the path {printable(path, 200)!r} is that of the URL "
-            "which Sinch called; if not, give public_path"
+            f"check the secret, and compare the path {printable(path, 200)!r} with the URL that "
+            "Sinch called; if they differ, give public_path"
         )
     status = _STATUS[reason] if isinstance(reason, BodyRefusal) else 401
     return CallbackRefused(
@@ -742,18 +741,18 @@ class Callbacks:
     """Receives the callbacks of one application, or of several.
 
     Args:
-        credentials: of the application.
-        more: of other applications that share the URL, or with the next secret of the same one
-            while it is being changed. The key in the Authorization header says which are tried.
-        max_age: seconds that the x-timestamp header may be away from the present, either way.
-            None accepts any age, and with it every replay.
-        seen: remembers the keys of events; see `SeenStore`. An event that it had is marked as
-            `repeated`, and never refused. An event counts as seen once it was received, whether
-            or not it was answered.
-        max_body: bytes that a body may have.
+        credentials: Credentials of the application.
+        more: Credentials of other applications at the same URL, or the next secret of the same
+            application during its rotation. The key in the Authorization header selects among
+            them.
+        max_age: Seconds by which the x-timestamp header may differ from the current time, in
+            either direction. None accepts any age, and so every replay.
+        seen: Store for the keys of events; see `SeenStore`. An event already in it is marked as
+            `repeated`, never refused. An event is stored when received, answered or not.
+        max_body: Maximum size of a body in bytes.
 
     Raises:
-        ConfigurationError: an argument is of the wrong kind.
+        ConfigurationError: An argument has the wrong type or value.
     """
 
     def __init__(
@@ -767,7 +766,7 @@ class Callbacks:
         for each in (credentials, *more):
             if not isinstance(each, Credentials):
                 raise ConfigurationError(
-                    f"credentials is {type(each).__name__}",
+                    f"credentials is of type {type(each).__name__}",
                     parameter="credentials",
                     remedy="give a Credentials(application_key, application_secret)",
                 )
@@ -783,19 +782,20 @@ class Callbacks:
     def receive(
         self, *, method: str, path: str | bytes, headers: Headers, body: bytes | None
     ) -> Event:
-        """Verify a callback and read it.
+        """Verify and read a callback.
 
         Args:
             method: HTTP method, as received.
-            path: path of the *public* callback URL, percent-escapes as they travelled. A query,
-                or scheme and host in front of it, are left out.
-            headers: all headers, as a mapping or as pairs; names in any case.
-            body: the raw bytes of the body.
+            path: Path of the *public* callback URL, with its percent-escapes as received. Scheme,
+                host and query are ignored.
+            headers: All headers, as a mapping or as pairs; names in any case.
+            body: The raw bytes of the body.
 
         Raises:
-            CallbackRefused: it is not genuine, or its body is too large or no JSON object.
-            InvalidRequest: an argument is of a type that no request has.
-            ConfigurationError: the `seen` store gave something other than True or False.
+            CallbackRefused: The callback fails verification, or its body is too large or not a
+                JSON object.
+            InvalidRequest: An argument has a type that no request has.
+            ConfigurationError: The `seen` store returned something other than True or False.
 
         Source: "Using REST" page, callback requests.
         """
@@ -804,7 +804,7 @@ class Callbacks:
             if len(body) > self._max_body:
                 raise _refused(BodyRefusal.TOO_LARGE)
         if isinstance(headers, Iterator):
-            headers = list(headers)  # to be read once for each of the credentials
+            headers = list(headers)  # read once for each of the credentials
         target = _path(path)
         refusal = Refusal.WRONG_KEY
         for credentials in self._credentials:
@@ -823,17 +823,17 @@ class Callbacks:
         raise _refused(refusal, target)
 
     def receive_wsgi(self, environ: Mapping[str, Any], public_path: str | None = None) -> Event:
-        """Verify and read the callback of a WSGI request; its body must not have been read.
+        """Verify and read the callback in a WSGI request whose body has not been read yet.
 
         Args:
-            environ: the WSGI environment, such as Flask's and Django's `request.environ`.
-            public_path: path of the URL that Sinch called, if a proxy changed it. Without it:
-                RAW_URI or REQUEST_URI, where the server has one (gunicorn, Werkzeug, uWSGI,
-                mod_wsgi); otherwise SCRIPT_NAME and PATH_INFO, escaped again. That is the same
+            environ: The WSGI environment, such as `request.environ` of Flask and Django.
+            public_path: Path of the URL that Sinch called, if a proxy changed it. The default is
+                RAW_URI or REQUEST_URI, if the server sets one (gunicorn, Werkzeug, uWSGI,
+                mod_wsgi); otherwise SCRIPT_NAME and PATH_INFO, escaped again, which is the same
                 unless the URL has unusual escapes, such as %2F.
 
         Raises:
-            CallbackRefused, InvalidRequest, ConfigurationError: as `receive`.
+            CallbackRefused, InvalidRequest, ConfigurationError: As for `receive`.
         """
         if not isinstance(environ, Mapping) or "REQUEST_METHOD" not in environ:
             raise _not_a_request("environ", environ, "give the environ of a WSGI request")
@@ -843,7 +843,7 @@ class Callbacks:
             if isinstance(name, str) and name.startswith("HTTP_")
         }
         if environ.get("CONTENT_TYPE"):
-            headers["CONTENT-TYPE"] = environ["CONTENT_TYPE"]  # some servers have it twice
+            headers["CONTENT-TYPE"] = environ["CONTENT_TYPE"]  # some servers set both
         return self.receive(
             method=environ["REQUEST_METHOD"],
             path=_wsgi_path(environ) if public_path is None else public_path,
@@ -857,16 +857,16 @@ class Callbacks:
         receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
         public_path: str | None = None,
     ) -> Event:
-        """Verify and read the callback of an ASGI request; its body must not have been read.
+        """Verify and read the callback in an ASGI request whose body has not been read yet.
 
         Args:
-            scope: the ASGI scope, such as Starlette's and FastAPI's `request.scope`.
-            receive: the ASGI callable, such as their `request.receive`.
-            public_path: path of the URL that Sinch called, if a proxy changed it. Without it:
-                `raw_path`, where the server has one; otherwise `path`, escaped again.
+            scope: The ASGI scope, such as `request.scope` of Starlette and FastAPI.
+            receive: The ASGI callable, such as their `request.receive`.
+            public_path: Path of the URL that Sinch called, if a proxy changed it. The default is
+                `raw_path`, if the server sets it; otherwise `path`, escaped again.
 
         Raises:
-            CallbackRefused, InvalidRequest, ConfigurationError: as `receive`.
+            CallbackRefused, InvalidRequest, ConfigurationError: As for `receive`.
         """
         if not isinstance(scope, Mapping) or scope.get("type") != "http":
             raise _not_a_request("scope", scope, "give the scope of an HTTP request")
@@ -881,17 +881,17 @@ class Callbacks:
         )
 
     def receive_lambda(self, event: Mapping[str, Any], public_path: str | None = None) -> Event:
-        """Verify and read the callback of an AWS Lambda event.
+        """Verify and read the callback in an AWS Lambda event.
 
         Args:
-            event: from an API Gateway (REST or HTTP API), a function URL or an Application Load
-                Balancer.
-            public_path: path of the URL that Sinch called. Without it: the path in the event,
-                with its stage. Give it if the URL has percent-escapes, which some gateways
+            event: The event of an API Gateway (REST or HTTP API), a function URL or an Application
+                Load Balancer.
+            public_path: Path of the URL that Sinch called. The default is the path in the event,
+                stage included. Give it if the URL has percent-escapes, which some gateways
                 decode, or if an HTTP API has a mapping to a stage.
 
         Raises:
-            CallbackRefused, InvalidRequest, ConfigurationError: as `receive`.
+            CallbackRefused, InvalidRequest, ConfigurationError: As for `receive`.
         """
         method, path = _lambda_target(event)
         multiple = event.get("multiValueHeaders")
@@ -911,7 +911,7 @@ class Callbacks:
                 f"seen.add returned {_shown(is_new)}",
                 parameter="seen",
                 value=is_new,
-                remedy="return True if the key is new, and False if not; it is not awaited",
+                remedy="return True if the key is new and False if not, from a plain function",
             )
         return event if is_new else attrs.evolve(event, repeated=True)
 
@@ -931,7 +931,7 @@ class Callbacks:
             while size < wanted and (part := environ["wsgi.input"].read(wanted - size)):
                 parts.append(part)
                 size += len(part)
-        except OSError as error:  # the other side is gone
+        except OSError as error:  # the client disconnected
             raise _refused(BodyRefusal.INCOMPLETE) from error
         if expected is not None and size < expected:
             raise _refused(BodyRefusal.INCOMPLETE)
@@ -953,7 +953,7 @@ class Callbacks:
 
 
 def _path(target: Any) -> Any:
-    """The path in a request target; what is neither text nor bytes is left to be refused."""
+    """Return the path of a request target; values of other types pass, to be refused later."""
     if isinstance(target, (bytes, bytearray, memoryview)):
         target = bytes(target).decode("utf-8", "surrogateescape")
     if not isinstance(target, str):
@@ -962,7 +962,7 @@ def _path(target: Any) -> Any:
 
 
 def _quoted(path: bytes) -> str:
-    """A decoded path with the escapes that it needs, and no others."""
+    """Escape a decoded path, only where necessary."""
     return quote_from_bytes(path, safe="/-._~!$&'()*+,;=:@")
 
 
@@ -975,7 +975,7 @@ def _wsgi_path(environ: Mapping[str, Any]) -> str:
 
 
 def _lambda_target(event: Any) -> tuple[str, str]:
-    """Method and path of the event of a gateway, its stage included."""
+    """Return method and path of a gateway's event, stage included."""
     if isinstance(event, Mapping):
         context = event.get("requestContext")
         context = context if isinstance(context, Mapping) else {}
@@ -985,7 +985,7 @@ def _lambda_target(event: Any) -> tuple[str, str]:
         else:
             method, path = event.get("httpMethod"), context.get("path") or event.get("path")
         if isinstance(method, str) and isinstance(path, str):
-            # What some gateways have decoded is escaped again; escapes that are there stay.
+            # Some gateways decode the path: escape it again, but keep existing escapes.
             return method, quote(path, safe="/-._~!$&'()*+,;=:@%")
     raise _not_a_request(
         "event", event, "give the event of an API Gateway, a function URL or a load balancer"
@@ -1004,9 +1004,9 @@ def _lambda_body(event: Mapping[str, Any]) -> bytes:
         except ValueError:
             pass
     raise InvalidRequest(
-        "event['body'] is not text, or not base64 where the event says so",
+        "event['body'] is not text, or not base64 although isBase64Encoded is set",
         parameter="event",
-        remedy="give the event as it came",
+        remedy="give the event unchanged",
     )
 
 

@@ -1,4 +1,4 @@
-"""Callouts: calls that the platform places, to say a text, for a conference, or to obey SVAML."""
+"""Callouts: calls placed by the platform, for text-to-speech, a conference or custom SVAML."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ __all__ = ["AsyncCallouts", "Callout", "Callouts"]
 _LONGEST_TEXT = 600
 _HEADER_NAME = re.compile(r"X-CB-[a-z0-9!#$%&'*+.^_`|~-]+", re.IGNORECASE)
 
-#: Whom to call: an endpoint, or text as `endpoints.parse` understands it.
+#: The endpoint to call, or text for `endpoints.parse`.
 Destination: TypeAlias = str | PstnEndpoint | MxpEndpoint | SipEndpoint
 CalledDomain: TypeAlias = CallDomain | Literal["pstn", "mxp"]
 
 
 @attrs.frozen(kw_only=True)
 class Callout(data.Model):
-    """A callout that was accepted; whether anybody is reached shows later.
+    """An accepted callout; whether the callee answers is not known yet.
 
     Attributes:
-        call_id: id of the call, for `calls.get` and to know its callbacks by.
-        raw: the JSON as received.
+        call_id: The call's id, for `calls.get` and for matching callbacks.
+        raw: The JSON as received.
 
     Source: callout operation of the Voice API 1.0.1 specification; `callid` in 1.0.0.
     """
@@ -57,15 +57,15 @@ class Callout(data.Model):
 class Callouts:
     """Places calls: `voice.callouts`.
 
-    A callout is never placed twice: after a byte of it may have left, it is sent again only if the
-    server said that nothing happened (HTTP 401 and 429). The wait for the answer is 60 seconds, or
-    the client's `timeout` if that is longer, because a request that is given up may ring all the
-    same. A `deadline` of the client limits connecting and sending; one that is given here limits
-    the whole call. Where an error leaves open what happened, its `may_have_executed` is true; give
-    a `custom` text to recognize the call by in its callbacks.
+    A callout is never placed twice: once a byte of the request may have left, it is sent again
+    only if the server reports that nothing happened (HTTP 401 and 429). The client waits 60
+    seconds for the answer, or its `timeout` if that is longer, because an abandoned request may
+    still ring. The client's `deadline` limits connecting and sending only; the argument `deadline`
+    limits the whole call. If the outcome of a failed callout is uncertain, `may_have_executed` of
+    the error is true; a `custom` text identifies the call in its callbacks.
 
     Source: callout operation of the Voice API 1.0.1 specification; the vendor's documentation
-    repository, pull request 230 (what becomes of an aborted request).
+    repository, pull request 230 (effects of an aborted request).
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -88,34 +88,35 @@ class Callouts:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Call somebody, and say a text or play prompts.
+        """Place a call that says a text or plays prompts.
 
         Args:
-            destination: endpoint, or text: `+46730170101` is a phone number, `alice` an app user.
-            text: what to say, at most 600 characters unless Sinch raised the limit: more give a
-                RequestWarning.
-            prompts: what to play, separated by `;`: `#tts[Hello]`, `#ssml[…]`, `#href[URL]`, ids
-                of stored files; at most 600 characters, as for text.
-            cli: number to show, verified or the account's. Without it the callout is accepted and
-                never reaches the callee: a RequestWarning.
+            destination: An endpoint, or text: `+46730170101` is a phone number, `alice` an app
+                user.
+            text: The text to say. More than 600 characters give a RequestWarning, because Sinch
+                refuses them unless it raised the account's limit.
+            prompts: Prompts to play, separated by `;`: `#tts[Hello]`, `#ssml[…]`, `#href[URL]`,
+                ids of stored files. The limit is that of `text`.
+            cli: The number to show: verified, or one of the account's. A callout without it is
+                accepted but never reaches the callee: a RequestWarning.
             domain: `pstn` or `mxp`.
-            dtmf: keys to press once answered: 0-9 and `#`; `w` pauses for half a second.
-            custom: text that comes back in callbacks.
-            locale: language or voice, for example `en-US` or `en-US/male`.
-            enable_ace: send an ACE callback when it is answered, whose answer decides; not for app
-                users.
-            enable_dice: send a DiCE callback when it ends.
-            enable_pie: send PIE callbacks on the results of menus.
-            callback_headers: headers `X-CB-…` that Sinch sends along with the callbacks: at most
-                5, names of at most 32 characters, values of at most 128 printable ASCII ones.
-            deadline: seconds for this call, the wait for its answer included.
+            dtmf: Keys to press after the answer: 0-9 and `#`; `w` pauses for half a second.
+            custom: Text that callbacks repeat.
+            locale: Language or voice, for example `en-US` or `en-US/male`.
+            enable_ace: Send an ACE callback when the callee answers; its answer controls the call.
+                Not for app users.
+            enable_dice: Send a DiCE callback when the call ends.
+            enable_pie: Send PIE callbacks with the results of menus.
+            callback_headers: Headers `X-CB-…` that Sinch adds to the callbacks: at most 5, names of
+                at most 32 characters, values of at most 128 printable ASCII characters.
+            deadline: Seconds for this call, including the wait for its answer.
 
         Raises:
-            InvalidRequest: an argument is wrong.
-            InsufficientCreditError, PermissionDeniedError: the account, or the destination, does
-                not allow it.
-            UnexpectedResponse: accepted, but the answer has no id of a call.
-            ApiError: anything else that went wrong.
+            InvalidRequest: An argument is wrong.
+            InsufficientCreditError, PermissionDeniedError: The account or the destination does not
+                allow it.
+            UnexpectedResponse: The callout was accepted, but the answer has no call id.
+            ApiError: Anything else went wrong.
 
         Source: ttsCallout of the Voice API 1.0.1 specification; gotcha 15 of the vendor's skill
         (the CLI); callback API, 2021 (the headers).
@@ -158,32 +159,32 @@ class Callouts:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Call somebody, and connect the call to a conference.
+        """Place a call and connect it to a conference.
 
         Args:
-            destination: endpoint, or text, as for `text_to_speech`.
-            conference_id: any text; the conference is made if there is none. Those who are to meet
-                have to be in one region.
-            cli: number to show, verified or the account's.
+            destination: An endpoint or text, as for `text_to_speech`.
+            conference_id: Any text; a new id creates a conference. All participants must be in one
+                region.
+            cli: The number to show: verified, or one of the account's.
             domain: `pstn` or `mxp`.
-            dtmf: keys to press once answered: 0-9 and `#`; `w` pauses for half a second.
-            custom: text that comes back in callbacks.
-            conference_dtmf_options: what becomes of the keys that the callee presses.
-            max_duration: seconds; no range is documented.
-            locale: language or voice of the greeting; the server's default is `en-US`.
-            greeting: text to say to the callee on joining.
-            moh_class: what is played while nobody else is there: `ring`, `music1`, `music2`,
-                `music3`; the server's default is silence.
-            enable_ace: send an ACE callback when it is answered, which has to be answered with
-                ConnectConf; not for app users.
-            enable_dice: send a DiCE callback when it ends; not for app users.
-            enable_pie: send PIE callbacks for keys that are detected.
-            callback_headers: as for `text_to_speech`.
-            deadline: seconds for this call, the wait for its answer included.
+            dtmf: Keys to press after the answer: 0-9 and `#`; `w` pauses for half a second.
+            custom: Text that callbacks repeat.
+            conference_dtmf_options: How the conference handles the callee's key presses.
+            max_duration: Seconds; no range is documented.
+            locale: Language or voice of the greeting; the server's default is `en-US`.
+            greeting: Text to say to the callee on joining.
+            moh_class: Music while the callee is alone: `ring`, `music1`, `music2`, `music3`; the
+                server's default is silence.
+            enable_ace: Send an ACE callback when the callee answers; its answer must be
+                ConnectConf. Not for app users.
+            enable_dice: Send a DiCE callback when the call ends; not for app users.
+            enable_pie: Send PIE callbacks for detected keys.
+            callback_headers: As for `text_to_speech`.
+            deadline: Seconds for this call, including the wait for its answer.
 
         Raises:
-            InvalidRequest, InsufficientCreditError, PermissionDeniedError, UnexpectedResponse,
-            ApiError: as `text_to_speech`.
+            InvalidRequest, InsufficientCreditError: As for `text_to_speech`.
+            PermissionDeniedError, UnexpectedResponse, ApiError: As for `text_to_speech`.
 
         Source: conferenceCallout of the Voice API 1.0.1 specification.
         """
@@ -223,30 +224,31 @@ class Callouts:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Place a call about which SVAML and callbacks decide.
+        """Place a call controlled by SVAML and callbacks.
 
-        Each event is a Svaml, the URL of a callback, or other text, which is sent as it is. A Svaml
-        travels along as JSON text, and may hold what an answer to that event may. An event that is
-        not given goes to the application's callback URL.
+        Each event takes a Svaml, the URL of a callback, or other text, which is sent unchanged. A
+        Svaml is sent as JSON text; it may contain whatever an answer to that event may. Omitted
+        events go to the application's callback URL.
 
         Args:
-            destination: endpoint, or text, as for `text_to_speech`: the platform calls it without
-                asking. Without it, the answer to `ice` says whom to call.
-            cli: number to show, verified or the account's.
-            dtmf: keys to press once answered: 0-9 and `#`; `w` pauses for half a second.
-            custom: text that comes back in callbacks.
-            max_duration: seconds; no range is documented.
-            ice: what happens first. SVAML here is to come without `destination` and `cli`, which
-                give a RequestWarning: what the platform does with both is not documented.
-            ace: what happens when the call is answered.
-            pie: what happens on the result of a menu.
-            dice: what is told of the end; current documentation has only URLs, older one SVAML.
-            callback_headers: as for `text_to_speech`.
-            deadline: seconds for this call, the wait for its answer included.
+            destination: An endpoint or text, as for `text_to_speech`, which the platform calls
+                directly. Without it, the answer to `ice` names the callee.
+            cli: The number to show: verified, or one of the account's.
+            dtmf: Keys to press after the answer: 0-9 and `#`; `w` pauses for half a second.
+            custom: Text that callbacks repeat.
+            max_duration: Seconds; no range is documented.
+            ice: Handles the start of the call. Together with SVAML here, `destination` and `cli`
+                give a RequestWarning: the platform's behaviour is not documented.
+            ace: Handles the callee's answer.
+            pie: Handles the result of a menu.
+            dice: Handles the end of the call. The current documentation allows only URLs, older
+                documentation also SVAML.
+            callback_headers: As for `text_to_speech`.
+            deadline: Seconds for this call, including the wait for its answer.
 
         Raises:
-            InvalidRequest, InsufficientCreditError, PermissionDeniedError, UnexpectedResponse,
-            ApiError: as `text_to_speech`.
+            InvalidRequest, InsufficientCreditError: As for `text_to_speech`.
+            PermissionDeniedError, UnexpectedResponse, ApiError: As for `text_to_speech`.
 
         Source: customCallout of the Voice API 1.0.1 specification; Calling API page, ~2020.
         """
@@ -268,7 +270,7 @@ class Callouts:
 
 
 class AsyncCallouts:
-    """As `Callouts`, awaited."""
+    """The async twin of `Callouts`."""
 
     def __init__(self, exchange: AsyncExchange) -> None:
         self._exchange = exchange
@@ -290,7 +292,7 @@ class AsyncCallouts:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Call somebody, and say a text or play prompts; see `Callouts.text_to_speech`."""
+        """Place a call that says a text or plays prompts; see `Callouts.text_to_speech`."""
         return await self._exchange.run(
             _text_to_speech(
                 destination,
@@ -329,7 +331,7 @@ class AsyncCallouts:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Call somebody, and connect the call to a conference; see `Callouts.conference`."""
+        """Place a call and connect it to a conference; see `Callouts.conference`."""
         return await self._exchange.run(
             conference(
                 destination,
@@ -366,7 +368,7 @@ class AsyncCallouts:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Place a call about which SVAML and callbacks decide; see `Callouts.custom`."""
+        """Place a call controlled by SVAML and callbacks; see `Callouts.custom`."""
         return await self._exchange.run(
             _custom(
                 destination,
@@ -384,7 +386,7 @@ class AsyncCallouts:
         )
 
 
-# --- operations ---------------------------------------------------------------------------------
+# --- Operations ----------------------------------------------------------------------------------
 
 
 def _text_to_speech(
@@ -405,14 +407,14 @@ def _text_to_speech(
 ) -> Operation[Callout]:
     if text is None and prompts is None and not enable_ace:
         raise InvalidRequest(
-            "there is nothing to say",
+            "text and prompts are both missing",
             parameter="text",
-            remedy="give text or prompts, or enable_ace=True to say it in a callback",
+            remedy="give one, or enable_ace=True to say something in a callback",
         )
     if cli is None:
         warn(
-            "a text without cli is accepted, and never reaches the callee: give a number that is "
-            "verified, or one of the account",
+            "a text-to-speech callout without cli is accepted but never reaches the callee: give a "
+            "verified number, or one of the account's",
             RequestWarning,
         )
     content = {
@@ -451,7 +453,7 @@ def conference(
     deadline: float | None,
     name: str = "callouts.conference",
 ) -> Operation[Callout]:
-    """The operation of `Callouts.conference`, and of its twin `Conferences.call`."""
+    """Build the operation of `Callouts.conference` and `Conferences.call`."""
     content = {
         "destination": _endpoint(destination).to_wire(),
         "conferenceId": _needed("conference_id", conference_id),
@@ -489,8 +491,8 @@ def _custom(
     given = [name for name, value in [("destination", destination), ("cli", cli)] if value]
     if given and first is not None and first.lstrip().startswith("{"):
         warn(
-            f"custom with SVAML as ice and {' and '.join(given)}: whom to call, and the number to "
-            "show, are to be in the SVAML alone; which of them counts is not documented",
+            f"custom has SVAML as ice and {' and '.join(given)}: put callee and number to show "
+            "into the SVAML only; which of them counts is not documented",
             RequestWarning,
         )
     content = {
@@ -528,11 +530,11 @@ def _callout(
 def _accepted(parsed: GetCalloutResponseObj, raw: Mapping[str, Any]) -> Callout:
     call_id = decoding.text(parsed.call_id) or decoding.text(parsed.callid)
     if call_id is None:
-        raise ValueError("the callout was accepted, but there is no id of a call")
+        raise ValueError("the answer to the callout has no call id")
     return Callout(call_id=call_id, raw=raw)
 
 
-# --- arguments ----------------------------------------------------------------------------------
+# --- Arguments -----------------------------------------------------------------------------------
 
 
 def _refused(name: str, value: object, remedy: str) -> InvalidRequest:
@@ -550,9 +552,9 @@ def _endpoint(destination: object) -> PstnEndpoint | MxpEndpoint | SipEndpoint:
 
 
 def _needed(name: str, value: object) -> str:
-    """A text that has something in it."""
+    """Check a non-empty text."""
     if not isinstance(value, str) or not value.strip():
-        raise _refused(name, value, "give a text that is not empty")
+        raise _refused(name, value, "give a non-empty text")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -568,8 +570,8 @@ def _spoken(name: str, value: object) -> str | None:
     text = _text(name, value)
     if text is not None and len(text) > _LONGEST_TEXT:
         warn(
-            f"{name} has {len(text)} characters: more than {_LONGEST_TEXT} are refused, unless "
-            "Sinch raised the limit of the application",
+            f"{name} has {len(text)} characters: Sinch refuses more than {_LONGEST_TEXT} unless it "
+            "raised the account's limit",
             RequestWarning,
         )
     return text
@@ -582,16 +584,16 @@ def _flag(name: str, value: object) -> bool | None:
 
 
 def _cli(value: object) -> str | None:
-    # Documented with and without its plus (both in examples of 1.0.1).
+    # Examples of 1.0.1 have it with and without a plus.
     if value is None or (isinstance(value, str) and re.fullmatch(r"\+?[1-9][0-9]{1,14}", value)):
         return value
-    raise _refused("cli", value, "give a number in E.164 form, like '+46730170101'")
+    raise _refused("cli", value, "give a number in E.164 format, like '+46730170101'")
 
 
 def _dtmf(value: object) -> str | None:
     if value is None or (isinstance(value, str) and re.fullmatch("[0-9#w]+", value)):
         return value
-    raise _refused("dtmf", value, "give 0-9 and '#', and 'w' for a pause of half a second")
+    raise _refused("dtmf", value, "use 0-9, '#' and 'w' (a pause of half a second)")
 
 
 def _domain(value: object) -> str | None:
@@ -605,14 +607,14 @@ def _domain(value: object) -> str | None:
 def _duration(value: object) -> int | None:
     if value is None or (type(value) is int and value > 0):
         return value
-    raise _refused("max_duration", value, "give seconds, a whole number, 1 or more")
+    raise _refused("max_duration", value, "give a whole number of seconds, 1 or more")
 
 
 def music_on_hold(name: str, value: object) -> str | None:
-    """Check what is to be played to those who wait.
+    """Check the name of a music on hold.
 
     Raises:
-        InvalidRequest: it is not one of the four.
+        InvalidRequest: It is not one of the four.
     """
     from .svaml import MUSIC_ON_HOLD
 
@@ -632,16 +634,13 @@ def _dtmf_options(value: object) -> dict[str, Any] | None:
 
 
 def _event(name: str, value: object) -> str | None:
-    """What is to happen at an event: SVAML becomes JSON text, as the API wants it in a string.
-
-    It may hold what an answer to that event may.
-    """
+    """Return an event's handler as the API takes it: SVAML as JSON in a string, text unchanged."""
     if value is None or isinstance(value, str):
         return _text(name, value)
     from .svaml import Svaml
 
     if not isinstance(value, Svaml):
-        raise _refused(name, value, "give a Svaml, or a URL; Svaml.from_wire makes one from JSON")
+        raise _refused(name, value, "give a Svaml or a URL; Svaml.from_wire reads JSON")
     from .callbacks import ALLOWANCES
 
     ALLOWANCES[name].check(value, name)
@@ -655,20 +654,20 @@ def _deadline(value: float | None) -> float | None:
 
 
 def _callback_headers(headers: object) -> Mapping[str, str]:
-    # Limits of the callback API page of 2021; what exceeds them is dropped without a word.
+    # Limits of the callback API page of 2021; Sinch silently drops the excess.
     if not isinstance(headers, Mapping):
         raise _refused("callback_headers", headers, "give a mapping of names to values")
     if len({str(name).lower() for name in headers}) < len(headers):
-        raise _refused("callback_headers", headers, "give each name once; case does not matter")
+        raise _refused("callback_headers", headers, "give each name once, ignoring case")
     if len(headers) > 5:
-        raise _refused("callback_headers", headers, "give at most 5, as Sinch drops the others")
+        raise _refused("callback_headers", headers, "give at most 5; Sinch drops the others")
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
             raise InvalidRequest(
                 f"callback_headers has the name {shown(name)}",
                 parameter="callback_headers",
                 value=name,
-                remedy="give names like 'X-CB-Order', with the characters that HTTP allows",
+                remedy="give names like 'X-CB-Order', in characters allowed by HTTP",
             )
         if len(name) > 32:
             raise InvalidRequest(
@@ -686,6 +685,6 @@ def _callback_headers(headers: object) -> Mapping[str, str]:
                 f"callback_headers has {shown(value)} as {name}",
                 parameter="callback_headers",
                 value=value,
-                remedy="give at most 128 printable ASCII characters, without a space at the ends",
+                remedy="give at most 128 printable ASCII characters, no space at either end",
             )
     return dict(headers)

@@ -1,4 +1,4 @@
-"""Calls: look one up, and tell it what to do while it goes on."""
+"""Calls: look them up, and control them while they are ongoing."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Price(data.Model):
     """An amount of money, exactly as the server wrote it.
 
     Attributes:
-        amount: the amount, never rounded; None if the server sent text that is not a number.
-        currency: ISO 4217 code; None if the server did not say.
+        amount: The amount, never rounded; None if the server sent text that is not a number.
+        currency: ISO 4217 code; None if the server did not send one.
     """
 
     amount: Decimal | None = None
@@ -63,26 +63,26 @@ class Price(data.Model):
 
 @attrs.frozen(kw_only=True)
 class Call(data.Model):
-    """A call, as the server knows it now. What the server left out, or garbled, is None.
+    """A call in its current state. Values that the server omitted or garbled are None.
 
-    For tests, `Call(call_id="a", status="ONGOING")` will do.
+    A test can make one: `Call(call_id="a", status="ONGOING")`.
 
     Attributes:
-        call_id: the call's id.
-        from_: who calls.
-        to: who is called.
-        domain: where it ends; text that is not a CallDomain is kept.
-        duration: seconds.
-        status: whether it goes on; text that is not a CallStatus is kept.
-        result: its result; text that is not a CallResult is kept.
-        reason: why it ended; text that is not a CallReason is kept.
-        timestamp: when it took place, in UTC.
-        custom: what the application attached: text, or a JSON object, whose numbers with a
-            fraction are Decimals. `to_dict` makes JSON numbers of these, or text if a number
-            would lose digits. See `custom_json`.
-        user_rate: price per minute.
-        debit: price of the whole call.
-        raw: the JSON as received, with exact decimals.
+        call_id: The call's id.
+        from_: The caller.
+        to: The callee.
+        domain: Where the call ends; unknown text is kept.
+        duration: Seconds.
+        status: Ongoing or final; unknown text is kept.
+        result: The call's result; unknown text is kept.
+        reason: Why the call ended; unknown text is kept.
+        timestamp: When the call took place, in UTC.
+        custom: Data attached by the application: text, or a JSON object whose fractional numbers
+            are Decimals. `to_dict` writes these as JSON numbers, or as text if a number would lose
+            digits. See `custom_json`.
+        user_rate: Price per minute.
+        debit: Price of the whole call.
+        raw: The JSON as received, with exact decimals.
 
     Source: "Get information about a call", Voice API 1.0.1; Calls page, Calling API 1.0.0.
     """
@@ -102,10 +102,10 @@ class Call(data.Model):
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON: text is parsed, an object is given as it is.
+        """Return `custom` as JSON: text is parsed, an object is returned unchanged.
 
         Raises:
-            ValueError: it is text that is not JSON.
+            ValueError: The text is not JSON.
         """
         return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
 
@@ -146,40 +146,40 @@ class Call(data.Model):
 class Calls:
     """The calls of an application: `voice.calls`.
 
-    Wherever a call is named, its id will do, or the full `callResourceUrl` of a callback event,
-    which leads to the region that the call is in.
+    Every `call_id` takes the id of a call or the full `callResourceUrl` of a callback event, which
+    selects the call's region.
     """
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def get(self, call_id: str) -> Call:
-        """Look up a call that goes on or is over.
+        """Look up an ongoing or ended call.
 
         Args:
-            call_id: id or callResourceUrl.
+            call_id: Id or callResourceUrl.
 
         Raises:
-            InvalidRequest: the id is empty or no id, or the URL is not one to send credentials to.
-            NotFoundError: there is no such call.
-            ApiError: anything else that went wrong.
+            InvalidRequest: The id is empty or invalid, or the URL may not receive credentials.
+            NotFoundError: No such call.
+            ApiError: Anything else went wrong.
 
         Source: "Get information about a call", Voice API 1.0.1.
         """
         return self._exchange.run(_get(call_id))
 
     def update(self, call_id: str, svaml: Svaml) -> None:
-        """Tell an ongoing call what to do; what is played is heard by the caller.
+        """Control an ongoing call with SVAML; the caller hears what it plays.
 
         Args:
-            call_id: id or callResourceUrl; one side must be a phone number or SIP address.
-            svaml: instructions, an action, or both.
+            call_id: Id or callResourceUrl; one side must be a phone number or SIP address.
+            svaml: Instructions, an action, or both.
 
         Raises:
-            InvalidRequest: the id is empty or no id, or the URL is not one to send credentials to.
-            NotFoundError: there is no such call.
-            ApiError: anything else that went wrong; `may_have_executed` says whether the server
-                may have acted.
+            InvalidRequest: The id is empty or invalid, or the URL may not receive credentials.
+            NotFoundError: No such call.
+            ApiError: Anything else went wrong; `may_have_executed` says whether the server may
+                have acted.
 
         Source: "Update a call in progress", Calling API 1.0.0.
         """
@@ -188,18 +188,18 @@ class Calls:
     def manage_with_call_leg(self, call_id: str, call_leg: Leg, svaml: Svaml) -> None:
         """Play or say something to one side of an ongoing call, or to both.
 
-        The server ignores the leg for conference calls and for callouts.
+        The server ignores the leg for conference calls and callouts.
 
         Args:
-            call_id: id or callResourceUrl; one side must be a phone number or SIP address.
+            call_id: Id or callResourceUrl; one side must be a phone number or SIP address.
             call_leg: `caller`, `callee` or `both`.
-            svaml: PlayFiles and Say instructions, at least one; an action may follow them.
+            svaml: At least one PlayFiles or Say instruction, and optionally an action.
 
         Raises:
-            InvalidRequest: another leg, another instruction, or no instruction.
-            NotFoundError: there is no such call.
-            ApiError: anything else that went wrong; `may_have_executed` says whether the server
-                may have acted.
+            InvalidRequest: Another leg, another instruction, or no instruction.
+            NotFoundError: No such call.
+            ApiError: Anything else went wrong; `may_have_executed` says whether the server may
+                have acted.
 
         Source: "Manage call with callLeg", Calling API 1.0.0.
         """
@@ -215,13 +215,13 @@ class Calls:
         """Say a text in an ongoing call.
 
         Args:
-            call_id: id or callResourceUrl.
-            text: what to say.
-            locale: language or voice, for example `en-US`.
-            leg: `caller`, `callee` or `both`; without it, the caller hears it.
+            call_id: Id or callResourceUrl.
+            text: The text to say.
+            locale: Language or voice, for example `en-US`.
+            leg: `caller`, `callee` or `both`; without it, the caller hears the text.
 
         Raises:
-            InvalidRequest, NotFoundError, ApiError: as `update` and `manage_with_call_leg`.
+            InvalidRequest, NotFoundError, ApiError: As for `update` and `manage_with_call_leg`.
         """
         return self._exchange.run(_say(call_id, text, locale, leg))
 
@@ -231,33 +231,33 @@ class Calls:
         """Play files or prompts in an ongoing call.
 
         Args:
-            call_id: id or callResourceUrl.
-            ids: ids of stored files, URLs, or prompts such as `#tts[Hello]`.
-            locale: language or voice of the text-to-speech in them, for example `en-US`.
-            leg: `caller`, `callee` or `both`; without it, the caller hears it.
+            call_id: Id or callResourceUrl.
+            ids: Ids of stored files, URLs, or prompts such as `#tts[Hello]`.
+            locale: Language or voice of text-to-speech prompts, for example `en-US`.
+            leg: `caller`, `callee` or `both`; without it, the caller hears them.
 
         Raises:
-            InvalidRequest, NotFoundError, ApiError: as `update` and `manage_with_call_leg`.
+            InvalidRequest, NotFoundError, ApiError: As for `update` and `manage_with_call_leg`.
         """
         return self._exchange.run(_play(call_id, ids, locale, leg))
 
 
 class AsyncCalls:
-    """As `Calls`, awaited."""
+    """The async twin of `Calls`."""
 
     def __init__(self, exchange: AsyncExchange) -> None:
         self._exchange = exchange
 
     async def get(self, call_id: str) -> Call:
-        """Look up a call that goes on or is over; see `Calls.get`."""
+        """Look up an ongoing or ended call; see `Calls.get`."""
         return await self._exchange.run(_get(call_id))
 
     async def update(self, call_id: str, svaml: Svaml) -> None:
-        """Tell an ongoing call what to do; see `Calls.update`."""
+        """Control an ongoing call with SVAML; see `Calls.update`."""
         return await self._exchange.run(_update(call_id, svaml))
 
     async def manage_with_call_leg(self, call_id: str, call_leg: Leg, svaml: Svaml) -> None:
-        """Let one side of a call hear something; see `Calls.manage_with_call_leg`."""
+        """Play or say something to one side of a call; see `Calls.manage_with_call_leg`."""
         return await self._exchange.run(_manage_with_call_leg(call_id, call_leg, svaml))
 
     async def hangup(self, call_id: str) -> None:
@@ -277,8 +277,8 @@ class AsyncCalls:
         return await self._exchange.run(_play(call_id, ids, locale, leg))
 
 
-# --- operations ---------------------------------------------------------------------------------
-# svaml is imported where it is used: most processes need little of it.
+# --- Operations ----------------------------------------------------------------------------------
+# svaml is imported on use: most processes do without it.
 
 
 def _get(call: str) -> Operation[Call]:
@@ -307,19 +307,19 @@ def _manage_with_call_leg(call: str, leg: Leg, svaml: Svaml, name: str = "") -> 
 
     call_id, origin = locate(call)
     if leg not in list(CallLeg):
-        raise InvalidRequest(f"leg is {leg!r}: give 'caller', 'callee' or 'both'")
+        raise InvalidRequest(parameter="leg", value=leg, remedy="give 'caller', 'callee' or 'both'")
     body = _body(svaml)
     for instruction in svaml.instructions or ():
         if not isinstance(instruction, PlayFiles | Say | Raw):
             raise InvalidRequest(
-                f"{type(instruction).__name__} is not for one leg, only PlayFiles and Say are",
+                f"{type(instruction).__name__} does not work on one leg, only PlayFiles and Say do",
                 parameter="svaml",
                 value=instruction,
                 remedy=Remedy("use {update_call}", update_call="calls.update"),
             )
     if not svaml.instructions:
         raise InvalidRequest(
-            "there is nothing to play or say to a leg",
+            "svaml has no instruction for the leg",
             parameter="svaml",
             remedy=Remedy("use {update_call}", update_call="calls.update"),
         )
@@ -341,16 +341,16 @@ def _hangup(call: str) -> Operation[None]:
 def _say(call: str, text: str, locale: str | None, leg: Leg | None) -> Operation[None]:
     from .svaml import Say
 
-    return _let_hear(call, Say(text, locale=locale), leg, "calls.say")
+    return _play_to(call, Say(text, locale=locale), leg, "calls.say")
 
 
 def _play(call: str, ids: tuple[str, ...], locale: str | None, leg: Leg | None) -> Operation[None]:
     from .svaml import PlayFiles
 
-    return _let_hear(call, PlayFiles(ids, locale=locale), leg, "calls.play")
+    return _play_to(call, PlayFiles(ids, locale=locale), leg, "calls.play")
 
 
-def _let_hear(
+def _play_to(
     call: str, instruction: PlayFiles | Say, leg: Leg | None, name: str
 ) -> Operation[None]:
     from .svaml import Svaml
@@ -366,13 +366,16 @@ def _body(svaml: Svaml) -> Body:
 
     if not isinstance(svaml, Svaml):
         raise InvalidRequest(
-            f"svaml is {type(svaml).__name__}: give a Svaml; Svaml.from_wire makes one from JSON"
+            f"svaml is of type {type(svaml).__name__}",
+            parameter="svaml",
+            value=svaml,
+            remedy="give a Svaml; Svaml.from_wire reads JSON",
         )
     return Body(svaml.to_wire())
 
 
 def locate(call: object) -> tuple[str, Origin | None]:
-    """The id of a call and, from a callResourceUrl, the origin that it is kept at."""
+    """Return a call's id and, for a callResourceUrl, the origin of its region."""
     if not isinstance(call, str) or "://" not in call:
         return path_segment("call id", call), None
     origin, path = split_url(call)
@@ -385,16 +388,16 @@ def locate(call: object) -> tuple[str, Origin | None]:
         return path_segment("call id", unquote(match[1], errors="strict")), origin
     except UnicodeDecodeError:
         raise InvalidRequest(
-            f"{call!r} is not the URL of a call: its escapes are no text"
+            f"{call!r} is not the URL of a call: its escapes are not UTF-8"
         ) from None
 
 
 def _call(parsed: CallModel, raw: Mapping[str, Any], call_id: str) -> Call:
-    # From the generated model, but for what needs the JSON as it was written.
+    # Uses the generated model, except where the original JSON is needed.
     custom = raw.get("custom")
     received = decoding.text(parsed.call_id) or decoding.text(parsed.callid) or call_id
     if _is_other(received, call_id):
-        raise ValueError(f"it is about the call {received}, and not about {call_id}")
+        raise ValueError(f"it describes the call {received}, not {call_id}")
     return Call(
         call_id=received,
         from_=endpoints.read(raw.get("from")),
@@ -413,13 +416,13 @@ def _call(parsed: CallModel, raw: Mapping[str, Any], call_id: str) -> Call:
 
 
 def _is_other(received: str, asked: str) -> bool:
-    """Whether both are ids of the usual kind, UUIDs or their digits, and surely not the same."""
+    """Return whether both are usual ids (UUIDs or their digits) and certainly different."""
     plain = [each.replace("-", "").lower() for each in (received, asked)]
     return all(re.fullmatch("[0-9a-f]{32}", each) for each in plain) and plain[0] != plain[1]
 
 
 def read_price(value: object) -> Price | None:
-    """A price is an object with amount and currency (1.0.1), or the amount alone (1.0.0)."""
+    """Read a price: an object with amount and currency (1.0.1), or the amount alone (1.0.0)."""
     if isinstance(value, Mapping):
         amount, currency = value.get("amount"), decoding.text(value.get("currencyId"))
         if amount in (None, "") and currency is None:

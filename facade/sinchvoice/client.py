@@ -1,4 +1,4 @@
-"""VoiceClient and AsyncVoiceClient: settings, environment, lifetime."""
+"""VoiceClient and AsyncVoiceClient: settings, environment and lifetime."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = ["AsyncVoiceClient", "Options", "VoiceClient"]
 
 
 class _Keep(Enum):
-    """Marks an option of `with_options` that is not given, as None may mean something."""
+    """Marks an omitted option of `with_options`, because None can be a value."""
 
     KEEP = "keep"
 
@@ -73,7 +73,7 @@ OnResponse: TypeAlias = Callable[[ResponseInfo], object]
 
 
 class Options(TypedDict, total=False):
-    """The settings of a client besides its credentials; `VoiceClient` documents each of them."""
+    """The settings of a client other than its credentials; documented in `VoiceClient`."""
 
     region: str
     auth: AuthMode
@@ -95,7 +95,7 @@ class Options(TypedDict, total=False):
 
 
 class _Client(Generic[X]):
-    """How both clients are made."""
+    """The base of both clients: construction and options."""
 
     _exchange: X
     _owns_connections: bool
@@ -123,7 +123,7 @@ class _Client(Generic[X]):
         on_response: OnResponse | None = None,
         transport: object | None = None,
     ) -> None:
-        # Before anything can fail: tracebacks may show the variables of this frame.
+        # Before anything can fail, because tracebacks may show this frame's variables.
         key, secret = Hidden(application_key), Hidden(application_secret)
         through = proxy if proxy is None or isinstance(proxy, Hidden) else Hidden(proxy)
         del application_key, application_secret, proxy
@@ -150,7 +150,7 @@ class _Client(Generic[X]):
             on_response=on_response,
             transport=transport,
         )
-        _log_as_told(os.environ.get("SINCHVOICE_LOG", ""))
+        _set_up_logging(os.environ.get("SINCHVOICE_LOG", ""))
         self._exchange, self._owns_connections = self._connect(made), True
 
     @staticmethod
@@ -161,16 +161,16 @@ class _Client(Generic[X]):
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Unpack[Options]) -> Self:
         """Make a client from environment variables.
 
-        `SINCH_APPLICATION_KEY` and `SINCH_APPLICATION_SECRET` are needed; `SINCH_VOICE_REGION`,
+        `SINCH_APPLICATION_KEY` and `SINCH_APPLICATION_SECRET` are required; `SINCH_VOICE_REGION`,
         `SINCH_VOICE_CALLING_URL`, `SINCH_VOICE_REPORTING_URL` and `SINCH_VOICE_CONFIGURATION_URL`
-        are used if they are set.
+        are optional.
 
         Args:
-            environ: where to look instead of `os.environ`.
-            options: any other setting; it counts more than its variable.
+            environ: Variables to use instead of `os.environ`.
+            options: Any other settings; they override the variables.
 
         Raises:
-            ConfigurationError: a variable is missing, or a setting is wrong.
+            ConfigurationError: A variable is missing, or a setting is wrong.
         """
         variables = os.environ if environ is None else environ
         key = Hidden(variables.get("SINCH_APPLICATION_KEY"))
@@ -184,7 +184,7 @@ class _Client(Generic[X]):
         found.update(options)
         if (proxy := options.get("proxy")) is not None:
             found["proxy"] = cast("str", Hidden(proxy))  # as the constructor does
-        # Before anything can fail: tracebacks may show the variables of this frame.
+        # Before anything can fail, because tracebacks may show this frame's variables.
         del variables, environ, options, proxy
         return cls(
             _required("SINCH_APPLICATION_KEY", key),
@@ -201,20 +201,20 @@ class _Client(Generic[X]):
         headers: Mapping[str, str] | Literal[_Keep.KEEP] = _KEEP,
         on_response: OnResponse | Literal[_Keep.KEEP] | None = _KEEP,
     ) -> Self:
-        """A client with other patience that shares the connections of this one.
+        """Return a client with other settings that shares this client's connections.
 
-        Closing it does nothing; closing the client that it came from closes both.
+        Closing the new client has no effect; closing this one closes both.
 
         Args:
-            timeout: seconds for each step of an attempt.
-            deadline: seconds for a whole call, retries included; None for no limit. Of a callout it
-                does not limit the wait for the answer.
-            retries: further attempts after the first, or a whole RetryPolicy.
-            headers: further headers; those of this client stay, unless they are named again.
-            on_response: what is told how each call went; None for nothing.
+            timeout: Seconds for each step of an attempt.
+            deadline: Seconds for a whole call, including retries; None for no limit. It does not
+                limit the wait for the answer to a callout.
+            retries: Attempts after the first, or a complete RetryPolicy.
+            headers: Additional headers; they override this client's headers of the same name.
+            on_response: Function called after each call; None for none.
 
         Raises:
-            ConfigurationError: a value is wrong.
+            ConfigurationError: A value is wrong.
         """
         old = self._exchange.settings
         changed = attrs.evolve(
@@ -234,7 +234,7 @@ class _Client(Generic[X]):
     def __repr__(self) -> str:
         name = type(self).__name__
         if not hasattr(self, "_exchange"):
-            return f"<{name} that was not made>"
+            return f"<{name} (construction failed)>"
         current = self._exchange.settings
         return (
             f"{name}({current.credentials.application_key!r}, "
@@ -244,8 +244,8 @@ class _Client(Generic[X]):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            f"{type(self).__name__} is not pickled: it holds a secret and open connections; "
-            "make one in each process"
+            f"{type(self).__name__} cannot be pickled, because it holds a secret and open "
+            "connections: make one in each process"
         )
 
 
@@ -255,82 +255,81 @@ class VoiceClient(_Client[Exchange]):
         with VoiceClient.from_env() as voice:
             call = voice.calls.get("4398599d1ba84ef3bde0a82dfb61abed")
 
-    Threads may share one, and should: it keeps connections. So may both sides of a fork: a child
-    opens connections of its own. Use it as a context manager, or call `close`.
+    Share one client between threads: it reuses connections. A client also survives a fork: the
+    child opens its own connections. Use the client as a context manager, or call `close`.
 
     Args:
-        application_key: the application's key, from the dashboard.
-        application_secret: the application's secret, from the dashboard.
-        region: where the calls are handled: a name or short code of `Region`. Reports have one
-            host for all regions, and so has the configuration of applications.
+        application_key: The application's key, from the dashboard.
+        application_secret: The application's secret, from the dashboard.
+        region: Region that handles the calls: a name or short code of `Region`. Reports and the
+            configuration of applications have one host each for all regions.
         auth: `signed`, or `basic`, which sends the secret with every request.
-        canonical_resource: which form of the URL is signed, see `CanonicalResource`; `auto` finds
-            out what the server accepts, and remembers it.
-        timeout: seconds for each step of an attempt: to wait for a free connection, to connect
-            (TLS and proxy included), to send, to wait for the answer, to read its content. A
-            server that sends a byte now and then does not gain time by it. The answer to a callout
-            gets 60 seconds, or more if this is more: giving up would not stop the call for sure.
-        deadline: seconds for a whole call, retries and waits included; None for no limit. Only
-            looking up the name of a host can overrun it, and only in the blocking client. Of a
-            callout it limits connecting and sending; a deadline for all of it is an argument of
-            that callout.
-        retries: further attempts after the first where that is safe, or a whole RetryPolicy.
-        calling_url: base URL of the calling API instead of the region's.
-        reporting_url: base URL of the reporting API.
-        configuration_url: base URL of `applications`.
-        proxy: URL of an HTTP proxy, with user name and password in it if it wants them. Without
-            it, HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY count as they are when the client
-            is made, but not for loopback hosts. NO_PROXY may have hosts, domains, addresses and
-            networks such as `10.0.0.0/8`.
-        ssl_context: for private certificate authorities and client certificates. Without it,
-            SSL_CERT_FILE and SSL_CERT_DIR count, and then the list of certifi.
-        max_connections: connections that are open at a time, per client and process; further
-            calls wait for one, within their timeout.
-        keepalive: seconds for which an idle connection is kept; 0 closes each after its answer.
-        headers: further headers of every request.
-        user_agent_suffix: what follows in User-Agent, such as `myapp/1.0`.
-        on_response: called with a `ResponseInfo` after each call that was sent or tried, for
-            metrics. What it raises is logged, and does not change the result.
-        transport: an httpx transport to use instead of our own connections: in tests, or with
-            tools that patch httpx (`httpx.HTTPTransport()`). An escape hatch, outside the promise
-            of compatibility.
+        canonical_resource: Form of the URL to sign, see `CanonicalResource`; `auto` finds and
+            remembers the form that the server accepts.
+        timeout: Seconds for each step of an attempt: waiting for a free connection, connecting
+            (including TLS and proxy), sending, waiting for the answer, reading its content.
+            Trickling bytes do not extend a step. The answer to a callout gets at least 60
+            seconds, because giving up might not stop the call.
+        deadline: Seconds for a whole call, including retries and waits; None for no limit. Only
+            DNS lookups can exceed it, and only in the blocking client. For a callout it limits
+            connecting and sending only; the callout's own argument `deadline` limits the whole.
+        retries: Attempts after the first where repeating is safe, or a complete RetryPolicy.
+        calling_url: Base URL of the calling API instead of the region's.
+        reporting_url: Base URL of the reporting API.
+        configuration_url: Base URL of `applications`.
+        proxy: URL of an HTTP proxy, optionally with user name and password. The default is
+            HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, read when the client is made and
+            ignored for loopback hosts. NO_PROXY takes hosts, domains, addresses and networks
+            such as `10.0.0.0/8`.
+        ssl_context: Context with private certificate authorities or client certificates. The
+            default is SSL_CERT_FILE and SSL_CERT_DIR, then certifi's list.
+        max_connections: Maximum number of open connections, per client and process; further calls
+            wait for one, within their timeout.
+        keepalive: Seconds to keep an idle connection; 0 closes each after its answer.
+        headers: Additional headers for every request.
+        user_agent_suffix: Text to append to User-Agent, such as `myapp/1.0`.
+        on_response: Function called with a `ResponseInfo` after each attempted call, for metrics.
+            Its exceptions are logged and do not affect the result.
+        transport: An httpx transport to use instead of the client's own connections, for tests or
+            for tools that patch httpx (`httpx.HTTPTransport()`). An escape hatch without a
+            promise of compatibility.
 
     Raises:
-        ConfigurationError: a setting is wrong; the message says which and why.
+        ConfigurationError: A setting is wrong; the message says which and why.
     """
 
     _connect = staticmethod(Exchange)
 
     @property
     def calls(self) -> Calls:
-        """Look calls up and manage them."""
+        """Look up and control calls."""
         return Calls(self._exchange)
 
     @property
     def callouts(self) -> Callouts:
         """Place calls."""
-        from .callouts import Callouts  # as below
+        from .callouts import Callouts  # on use, for a shorter import
 
         return Callouts(self._exchange)
 
     @property
     def conferences(self) -> Conferences:
-        """See who is in a conference, mute, hold and remove participants."""
+        """List, mute, hold and remove the participants of conferences."""
         from .conferences import Conferences
 
         return Conferences(self._exchange)
 
     @property
     def applications(self) -> Applications:
-        """Numbers and callback URLs of applications."""
+        """Configure the numbers and callback URLs of applications."""
         from .applications import Applications
 
         return Applications(self._exchange)
 
     @property
     def reports(self) -> Reports:
-        """Reports on users, counters, services."""
-        from .reports import Reports  # costs a fiftieth of a first call
+        """Report on users, counters and services."""
+        from .reports import Reports
 
         return Reports(self._exchange)
 
@@ -345,27 +344,27 @@ class VoiceClient(_Client[Exchange]):
         headers: Mapping[str, str] | None = None,
         replayable: bool | None = None,
     ) -> Response:
-        """Send a request that has no method of its own yet: signed, retried, with the same errors.
+        """Send a signed request to any endpoint of the API, with the usual retries and errors.
 
             voice.request("GET", "/counters/currentcalls", api="reporting").json()
 
         Args:
             method: HTTP method.
-            path: below the base URL of the API, escaped as it is to travel.
+            path: Path below the base URL of the API, percent-encoded as it is to be sent.
             api: `calling`, `reporting` or `configuration`.
-            json: what to send, anything that `json.dumps` takes; None sends nothing.
-            params: of the query.
-            headers: further headers.
-            replayable: whether sending it twice does no harm, so that it may be tried again when
-                it is not known whether the server acted; without it, that is so for GET, HEAD and
-                OPTIONS.
+            json: Body of the request, anything that `json.dumps` takes; None sends no body.
+            params: Query parameters.
+            headers: Additional headers.
+            replayable: Whether sending the request twice is harmless, so that it may be repeated
+                although the server may have acted; by default true for GET, HEAD and OPTIONS.
 
         Returns:
             The response, with status, headers and content.
 
         Raises:
-            InvalidRequest: an argument is wrong.
-            ApiError: anything that went wrong on the way.
+            InvalidRequest: An argument is wrong.
+            ConfigurationError: A header is wrong.
+            ApiError: The request failed.
         """
         return self._exchange.run(
             raw.operation(
@@ -380,7 +379,7 @@ class VoiceClient(_Client[Exchange]):
         )
 
     def close(self) -> None:
-        """Close the connections; calls under way end with an error, and there can be no others."""
+        """Close the connections; calls in progress and all later calls raise an error."""
         if self._owns_connections:
             self._exchange.close()
 
@@ -397,20 +396,20 @@ class VoiceClient(_Client[Exchange]):
 
 
 class AsyncVoiceClient(_Client[AsyncExchange]):
-    """A client of Sinch Voice for asyncio: as `VoiceClient`, with the methods awaited.
+    """The asyncio client of Sinch Voice, with the methods of `VoiceClient` as coroutines.
 
         async with AsyncVoiceClient.from_env() as voice:
             call = await voice.calls.get("4398599d1ba84ef3bde0a82dfb61abed")
 
-    Tasks of one event loop may share one, and should; in another loop it raises an EventLoopError.
-    A call may be cancelled at any time: its connection is closed, and nothing else.
+    Share one client between the tasks of an event loop; in another loop it raises EventLoopError.
+    Calls can be cancelled at any time: that closes the call's connection and nothing else.
     """
 
     _connect = staticmethod(AsyncExchange)
 
     @property
     def calls(self) -> AsyncCalls:
-        """Look calls up and manage them."""
+        """Look up and control calls."""
         return AsyncCalls(self._exchange)
 
     @property
@@ -422,21 +421,21 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
 
     @property
     def conferences(self) -> AsyncConferences:
-        """See who is in a conference, mute, hold and remove participants."""
+        """List, mute, hold and remove the participants of conferences."""
         from .conferences import AsyncConferences
 
         return AsyncConferences(self._exchange)
 
     @property
     def applications(self) -> AsyncApplications:
-        """Numbers and callback URLs of applications."""
+        """Configure the numbers and callback URLs of applications."""
         from .applications import AsyncApplications
 
         return AsyncApplications(self._exchange)
 
     @property
     def reports(self) -> AsyncReports:
-        """Reports on users, counters, services."""
+        """Report on users, counters and services."""
         from .reports import AsyncReports
 
         return AsyncReports(self._exchange)
@@ -452,7 +451,7 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
         headers: Mapping[str, str] | None = None,
         replayable: bool | None = None,
     ) -> Response:
-        """Send a request that has no method of its own yet; see `VoiceClient.request`."""
+        """Send a signed request to any endpoint of the API; see `VoiceClient.request`."""
         return await self._exchange.run(
             raw.operation(
                 method,
@@ -466,7 +465,7 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
         )
 
     async def aclose(self) -> None:
-        """Close the connections; calls under way end with an error, and there can be no others."""
+        """Close the connections; calls in progress and all later calls raise an error."""
         if self._owns_connections:
             await self._exchange.aclose()
 
@@ -485,29 +484,30 @@ class AsyncVoiceClient(_Client[AsyncExchange]):
 def _required(name: str, value: Hidden[str | None]) -> str:
     if not value.reveal():
         raise ConfigurationError(
-            f"the environment variable {name} is not set: copy its value from the "
-            "application's page in the dashboard"
+            f"the environment variable {name} is not set",
+            parameter=name,
+            remedy="copy its value from the application's page in the dashboard",
         )
     return value.reveal() or ""
 
 
-def _log_as_told(level: str) -> None:
-    """Show the log on standard error if SINCHVOICE_LOG says so; never the URLs."""
+def _set_up_logging(level: str) -> None:
+    """Log to standard error at the level in SINCHVOICE_LOG, without the URL log."""
     if not level:
         return
     number = {"info": logging.INFO, "debug": logging.DEBUG}.get(level.lower())
     if number is None:
         raise ConfigurationError(
-            f"SINCHVOICE_LOG is {level!r}: give 'info' or 'debug', or unset it"
+            parameter="SINCHVOICE_LOG", value=level, remedy="set 'info' or 'debug', or unset it"
         )
     logger = logging.getLogger("sinchvoice")
     logger.setLevel(number)
-    if not logger.hasHandlers():  # who has set up logging sees the records there
-        logger.addHandler(_Shown(sys.stderr))
+    if not logger.hasHandlers():  # otherwise the application's own handlers show the records
+        logger.addHandler(_LogHandler(sys.stderr))
 
 
-class _Shown(_StreamHandler):
-    """Shows what SINCHVOICE_LOG asks for, but the URLs."""
+class _LogHandler(_StreamHandler):
+    """The handler for SINCHVOICE_LOG, without the URL log."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)

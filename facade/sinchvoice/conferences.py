@@ -1,4 +1,4 @@
-"""Conferences: who is in one, and what to do with them."""
+"""Conferences: list participants, and add, mute, hold or remove them."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncConferences", "Conference", "ConferenceParticipant", "Conferences"]
 
-#: What a participant can be told.
+#: The commands for a participant.
 Command: TypeAlias = Literal["mute", "unmute", "onhold", "resume"]
 _COMMANDS: tuple[Command, ...] = ("mute", "unmute", "onhold", "resume")
 
 
 @attrs.frozen(kw_only=True)
 class ConferenceParticipant(data.Model):
-    """A call in a conference. What the server left out, or garbled, is None.
+    """A call in a conference. Values that the server omitted or garbled are None.
 
     Attributes:
-        call_id: the call's id.
-        cli: phone number, or what was passed as such, which may be a user's name.
-        duration: seconds since it joined.
-        muted: whether the others do not hear it.
-        on_hold: whether it is on hold; older versions of the API do not say.
-        raw: the JSON as received.
+        call_id: The call's id.
+        cli: Phone number, or other text given as such, possibly a user's name.
+        duration: Seconds since the call joined.
+        muted: Whether the participant is muted.
+        on_hold: Whether the participant is on hold; not sent by older versions of the API.
+        raw: The JSON as received.
 
     Source: conference operations of the Voice API 1.0.1 and 1.0.0 specifications.
     """
@@ -68,12 +68,12 @@ class ConferenceParticipant(data.Model):
 
 @attrs.frozen(kw_only=True)
 class Conference(data.Model):
-    """A conference, as it is now.
+    """A conference in its current state.
 
     Attributes:
-        conference_id: its id, as it was asked for.
-        participants: who is in it.
-        raw: the JSON as received.
+        conference_id: The requested id.
+        participants: The calls in the conference.
+        raw: The JSON as received.
     """
 
     conference_id: str
@@ -94,10 +94,9 @@ class Conference(data.Model):
 class Conferences:
     """The conferences of an application: `voice.conferences`.
 
-    A conference is known in one region only, that in which it was made. So give the client the
-    `region` that its callouts and callbacks use; on the global host any region may answer. A
-    participant is named by the id of its call, or by its `callResourceUrl`, which leads to its
-    region.
+    A conference exists only in the region where it was created. So give the client the `region`
+    of its callouts and callbacks; on the global host any region may answer. A participant is
+    identified by the call's id, or by its `callResourceUrl`, which selects the region.
 
     Source: conference operations and "Conference calls" of the Voice API 1.0.1 specification.
     """
@@ -106,15 +105,15 @@ class Conferences:
         self._exchange = exchange
 
     def get(self, conference_id: str) -> Conference:
-        """See who is in a conference.
+        """Return a conference and its participants.
 
         Args:
-            conference_id: its id.
+            conference_id: The conference's id.
 
         Raises:
-            InvalidRequest: the id is empty, or cannot be in a URL.
-            NotFoundError: there is no such conference in this region, or nobody is in it.
-            ApiError: anything else that went wrong.
+            InvalidRequest: The id is empty, or not possible in a URL.
+            NotFoundError: No such conference in this region, or it is empty.
+            ApiError: Anything else went wrong.
         """
         return self._exchange.run(_get(conference_id))
 
@@ -138,7 +137,7 @@ class Conferences:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Call somebody into a conference: `callouts.conference` by another name."""
+        """Place a call and connect it to a conference: an alias of `callouts.conference`."""
         return self._exchange.run(
             callouts.conference(
                 destination,
@@ -162,30 +161,30 @@ class Conferences:
         )
 
     def kick_all(self, conference_id: str) -> None:
-        """Remove everybody from a conference.
+        """Remove all participants from a conference.
 
-        It is tried again for 5 seconds only: applications choose the ids, so that a later attempt
-        could meet a new conference of the same name. A conference that is gone when it is tried
-        again counts as done.
+        Retries stop after 5 seconds: applications choose conference ids, so a later attempt could
+        hit a new conference of the same name. A conference that is gone on a retry counts as
+        success.
 
         Args:
-            conference_id: its id.
+            conference_id: The conference's id.
 
         Raises:
-            InvalidRequest, NotFoundError, ApiError: as `get`; `may_have_executed` says whether the
-                server may have acted.
+            InvalidRequest, NotFoundError, ApiError: As for `get`; `may_have_executed` says whether
+                the server may have acted.
         """
         return self._exchange.run(_kick_all(conference_id))
 
     def kick_participant(self, *, conference_id: str, call_id: str) -> None:
-        """Remove one participant; one that is gone when it is tried again counts as done.
+        """Remove one participant; a participant that is gone on a retry counts as success.
 
         Args:
-            conference_id: id of the conference.
-            call_id: id or callResourceUrl of the participant's call.
+            conference_id: The conference's id.
+            call_id: Id or callResourceUrl of the participant's call.
 
         Raises:
-            InvalidRequest, NotFoundError, ApiError: as `kick_all`.
+            InvalidRequest, NotFoundError, ApiError: As for `kick_all`.
         """
         return self._exchange.run(_kick_participant(conference_id, call_id))
 
@@ -197,27 +196,27 @@ class Conferences:
         command: Command,
         moh: MusicOnHold | None = None,
     ) -> None:
-        """Mute a participant, put it on hold, or undo that.
+        """Mute or unmute a participant, put it on hold, or resume it.
 
         Args:
-            conference_id: id of the conference.
-            call_id: id or callResourceUrl of the participant's call.
+            conference_id: The conference's id.
+            call_id: Id or callResourceUrl of the participant's call.
             command: `mute`, `unmute`, `onhold` or `resume`.
-            moh: what it hears on hold: `ring`, `music1`, `music2`, `music3`. With another command
-                it does nothing: a RequestWarning.
+            moh: Music on hold: `ring`, `music1`, `music2`, `music3`. With another command it has
+                no documented effect: a RequestWarning.
 
         Raises:
-            InvalidRequest: another command, other music, or an id that cannot be in a URL.
-            NotFoundError, ApiError: as `kick_all`.
+            InvalidRequest: Another command, other music, or an id not possible in a URL.
+            NotFoundError, ApiError: As for `kick_all`.
         """
         return self._exchange.run(_manage(conference_id, call_id, command, moh))
 
     def mute(self, *, conference_id: str, call_id: str) -> None:
-        """Let nobody hear a participant: `manage_participant` with `mute`."""
+        """Mute a participant: `manage_participant` with `mute`."""
         return self._exchange.run(_manage(conference_id, call_id, "mute", name="mute"))
 
     def unmute(self, *, conference_id: str, call_id: str) -> None:
-        """Let a participant be heard again: `manage_participant` with `unmute`."""
+        """Unmute a participant: `manage_participant` with `unmute`."""
         return self._exchange.run(_manage(conference_id, call_id, "unmute", name="unmute"))
 
     def hold(self, *, conference_id: str, call_id: str, moh: MusicOnHold | None = None) -> None:
@@ -225,18 +224,18 @@ class Conferences:
         return self._exchange.run(_manage(conference_id, call_id, "onhold", moh, name="hold"))
 
     def resume(self, *, conference_id: str, call_id: str) -> None:
-        """Let a participant on hold join again: `manage_participant` with `resume`."""
+        """Take a participant off hold: `manage_participant` with `resume`."""
         return self._exchange.run(_manage(conference_id, call_id, "resume", name="resume"))
 
 
 class AsyncConferences:
-    """As `Conferences`, awaited."""
+    """The async twin of `Conferences`."""
 
     def __init__(self, exchange: AsyncExchange) -> None:
         self._exchange = exchange
 
     async def get(self, conference_id: str) -> Conference:
-        """See who is in a conference; see `Conferences.get`."""
+        """Return a conference and its participants; see `Conferences.get`."""
         return await self._exchange.run(_get(conference_id))
 
     async def call(
@@ -259,7 +258,7 @@ class AsyncConferences:
         callback_headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Callout:
-        """Call somebody into a conference: `callouts.conference` by another name."""
+        """Place a call and connect it to a conference: an alias of `callouts.conference`."""
         return await self._exchange.run(
             callouts.conference(
                 destination,
@@ -283,7 +282,7 @@ class AsyncConferences:
         )
 
     async def kick_all(self, conference_id: str) -> None:
-        """Remove everybody from a conference; see `Conferences.kick_all`."""
+        """Remove all participants from a conference; see `Conferences.kick_all`."""
         return await self._exchange.run(_kick_all(conference_id))
 
     async def kick_participant(self, *, conference_id: str, call_id: str) -> None:
@@ -298,15 +297,15 @@ class AsyncConferences:
         command: Command,
         moh: MusicOnHold | None = None,
     ) -> None:
-        """Mute or hold a participant, or undo that; see `Conferences.manage_participant`."""
+        """Mute, unmute, hold or resume a participant; see `Conferences.manage_participant`."""
         return await self._exchange.run(_manage(conference_id, call_id, command, moh))
 
     async def mute(self, *, conference_id: str, call_id: str) -> None:
-        """Let nobody hear a participant; see `Conferences.mute`."""
+        """Mute a participant; see `Conferences.mute`."""
         return await self._exchange.run(_manage(conference_id, call_id, "mute", name="mute"))
 
     async def unmute(self, *, conference_id: str, call_id: str) -> None:
-        """Let a participant be heard again; see `Conferences.unmute`."""
+        """Unmute a participant; see `Conferences.unmute`."""
         return await self._exchange.run(_manage(conference_id, call_id, "unmute", name="unmute"))
 
     async def hold(
@@ -316,11 +315,11 @@ class AsyncConferences:
         return await self._exchange.run(_manage(conference_id, call_id, "onhold", moh, name="hold"))
 
     async def resume(self, *, conference_id: str, call_id: str) -> None:
-        """Let a participant on hold join again; see `Conferences.resume`."""
+        """Take a participant off hold; see `Conferences.resume`."""
         return await self._exchange.run(_manage(conference_id, call_id, "resume", name="resume"))
 
 
-# --- operations ---------------------------------------------------------------------------------
+# --- Operations ----------------------------------------------------------------------------------
 
 
 def _get(conference_id: str) -> Operation[Conference]:
@@ -365,7 +364,7 @@ def _manage(
     music = callouts.music_on_hold("moh", moh)
     if music is not None and command != "onhold":
         warn(
-            f"moh is for onhold: with {command} it is sent, and does nothing that is documented",
+            f"moh has no documented effect with the command {command}: use it with onhold only",
             RequestWarning,
         )
     return declared(

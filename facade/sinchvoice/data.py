@@ -1,8 +1,8 @@
-"""Results as data: what `to_dict` writes, and what `from_dict` takes back.
+"""Results as data: `to_dict` writes them, `from_dict` reads them back.
 
-Writing keeps everything: times are ISO 8601 in UTC with a Z, amounts of money are text with all
-their digits, enumerations are text, and what is not known is None. Reading is strict, so that a
-mistake shows where it is made: a wrong type is an error that names the key.
+Writing loses nothing: times are ISO 8601 in UTC with a Z, amounts of money are text with all their
+digits, enumerations are text, unknown values are None. Reading is strict, so mistakes show where
+they are made: an error for a wrong type names the key.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 M = TypeVar("M", bound="Model")
 
-#: Makes a value of JSON, or raises InvalidRequest, which calls it by the given name.
+#: Reads a JSON value, or raises InvalidRequest with the given name.
 Reader: TypeAlias = Callable[[str, object], T]
 
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -57,12 +57,12 @@ class Model:
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON has it, for `json.dumps` and the like.
+        """Return the result in JSON types, for example for `json.dumps`.
 
-        The keys are those of the command line, which docs/cli.md describes. `raw` is left out.
+        The keys are those of the command line, described in docs/cli.md. `raw` is omitted.
 
         Raises:
-            InvalidRequest: A time has no time zone, which those of the server have.
+            InvalidRequest: A time has no time zone; times from the server have one.
         """
         return {key: _written(key, value) for key, value in self._values().items()}
 
@@ -72,19 +72,19 @@ class Model:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Make a result from what `to_dict` returned; its `raw` is empty.
+        """Make a result from the output of `to_dict`; its `raw` is empty.
 
         Args:
-            data: The keys of `to_dict`. Other keys are ignored, and a key may be missing or None
-                unless the constructor needs its value.
+            data: The keys of `to_dict`. Other keys are ignored; a key may be missing or None
+                unless the constructor requires its value.
 
         Raises:
-            InvalidRequest: A value is of the wrong type, or a key that is needed is missing.
+            InvalidRequest: A value has the wrong type, or a required key is missing.
         """
         return cls._read(Fields("data", data, inside=False))
 
     def _values(self) -> dict[str, Any]:
-        """What `to_dict` writes, by its key."""
+        """Return the values for `to_dict`, by key."""
         raise NotImplementedError
 
     @classmethod
@@ -96,12 +96,12 @@ class Fields:
     """The values of a JSON object.
 
     Args:
-        name: What the object is called in errors.
+        name: The object's name in errors.
         value: The object.
-        inside: Whether its keys are named with it, like `debit.amount`.
+        inside: Whether errors prefix keys with the name, like `debit.amount`.
 
     Raises:
-        InvalidRequest: It is not an object.
+        InvalidRequest: The value is not an object.
     """
 
     def __init__(self, name: str, value: object, *, inside: bool = True) -> None:
@@ -115,7 +115,7 @@ class Fields:
         return None if value is None else read(f"{self._prefix}{key}", value)
 
     def needed(self, key: str, read: Reader[T]) -> T:
-        """Read a value that has to be there."""
+        """Read a required value."""
         value = self.optional(key, read)
         if value is None:
             name = f"{self._prefix}{key}"
@@ -141,7 +141,7 @@ def _written(name: str, value: Any) -> Any:
 
 
 def _plain(value: object) -> Any:
-    """Return what stands in JSON for a value of an object that the application attached."""
+    """Convert a value in an application's own JSON object, for `json.dumps`."""
     if isinstance(value, Decimal):
         return json_number(value)
     if isinstance(value, Mapping):
@@ -149,7 +149,7 @@ def _plain(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-# --- text and numbers ---------------------------------------------------------------------------
+# --- Text and numbers ----------------------------------------------------------------------------
 
 
 def text(name: str, value: object) -> str:
@@ -167,7 +167,7 @@ def flag(name: str, value: object) -> bool:
 
 
 def member(kind: type[E]) -> Reader[E | str]:
-    """Read a member of an enumeration; other text is kept."""
+    """Read a member of an enumeration; unknown text is kept."""
 
     def read(name: str, value: object) -> E | str:
         found = text(name, value)
@@ -184,14 +184,14 @@ def whole_number(name: str, value: object) -> int:
 
 
 def money(name: str, value: object) -> Decimal:
-    """Read an exact amount, which is text: a number of JSON may have lost digits."""
+    """Read an exact amount as text: a JSON number may have lost digits."""
     if not isinstance(value, str) or not re.fullmatch(_DIGITS, value):
         raise _wrong(name, value, "give the amount as text, like '0.1758'")
     return Decimal(value)
 
 
 def json_number(value: int | Decimal) -> int | float | str:
-    """Write a number: a JSON number if that is exact, otherwise text with all digits."""
+    """Write a number as a JSON number if that is exact, otherwise as text with all digits."""
     if isinstance(value, int):
         return value
     number = float(value)
@@ -199,7 +199,7 @@ def json_number(value: int | Decimal) -> int | float | str:
 
 
 def exact_number(name: str, value: object) -> int | Decimal:
-    """Read what `json_number` wrote."""
+    """Read the output of `json_number`."""
     if isinstance(value, float) and math.isfinite(value):
         return Decimal(repr(value))
     if isinstance(value, str) and re.fullmatch(_DIGITS + _EXPONENT, value):
@@ -210,7 +210,7 @@ def exact_number(name: str, value: object) -> int | Decimal:
 
 
 def text_or_object(name: str, value: object) -> str | dict[str, Any]:
-    """Read text, or an object, whose numbers with a fraction become decimals."""
+    """Read text, or an object; its fractional numbers become decimals."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
@@ -229,12 +229,12 @@ def text_or_object(name: str, value: object) -> str | dict[str, Any]:
 
 
 def model(kind: type[M]) -> Reader[M]:
-    """Read a result inside of another one."""
+    """Read a result nested in another."""
     return lambda name, value: kind._read(Fields(name, value))
 
 
 def list_of(kind: type[M]) -> Reader[tuple[M, ...]]:
-    """Read results that are listed inside of another one."""
+    """Read a list of results nested in another."""
 
     def read(name: str, value: object) -> tuple[M, ...]:
         if not isinstance(value, list | tuple):
@@ -246,21 +246,21 @@ def list_of(kind: type[M]) -> Reader[tuple[M, ...]]:
     return read
 
 
-# --- times --------------------------------------------------------------------------------------
+# --- Times ---------------------------------------------------------------------------------------
 
 
 def parse_day(value: Day | None, name: str = "day") -> date | datetime | None:
-    """Understand a day, or a time with a zone, as people write it.
+    """Parse a hand-written day, or time with a zone.
 
     Args:
         value: `2026-11-01`, `2026-11-01T09:00Z`, a date or a datetime; None stays None.
-        name: What it is called in errors.
+        name: The value's name in errors.
 
     Returns:
         The day, or the time in UTC.
 
     Raises:
-        InvalidRequest: It is neither, or a time without a zone.
+        InvalidRequest: The value is neither, or a time without a zone.
     """
     if value is None:
         return None
@@ -273,9 +273,9 @@ def parse_day(value: Day | None, name: str = "day") -> date | datetime | None:
 
 
 def day(name: str, value: object) -> date | datetime:
-    """Read a day, or a time."""
+    """Read a day or a time."""
     parsed = parse_day(text(name, value), name)
-    assert parsed is not None  # noqa: S101 - there is a text
+    assert parsed is not None  # noqa: S101 - text is never None
     return parsed
 
 
@@ -292,10 +292,10 @@ def format_day(value: date | datetime, name: str = "day") -> str:
 
     Args:
         value: A day, or a time with a zone.
-        name: What it is called in errors.
+        name: The value's name in errors.
 
     Raises:
-        InvalidRequest: It is a time without a zone.
+        InvalidRequest: The value is a time without a zone.
     """
     if isinstance(value, datetime):
         value = _in_utc(name, value, value)
@@ -322,7 +322,7 @@ def _in_utc(name: str, value: datetime, given: object) -> datetime:
             f"{name} {str(given)!r} has no time zone",
             parameter=name,
             value=given,
-            remedy=f"write {given}Z if it is UTC" if isinstance(given, str) else "give it one",
+            remedy=f"write {given}Z if it is UTC" if isinstance(given, str) else "add one",
         )
     try:
         return value.astimezone(UTC)

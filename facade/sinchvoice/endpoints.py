@@ -1,9 +1,9 @@
-"""Who a call goes from and to: app users (mxp), phone numbers (PSTN) and SIP addresses.
+"""The two ends of a call: app users (mxp), phone numbers (PSTN) and SIP addresses.
 
     Endpoint = MxpEndpoint | PstnEndpoint | SipEndpoint | OtherEndpoint
 
-Constructed strictly, so that a mistake shows where it is made; read leniently, so that nothing
-the server sends is lost.
+Constructors are strict, so mistakes show where they are made; reading is lenient, so nothing from
+the server is lost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SIP_ADDRESS = rf"[^\s@<>\"{_CONTROL}]+@[^\s@<>\"{_CONTROL}]+"
 
 
 def check_e164(name: str, value: object) -> None:
-    """Raise InvalidRequest unless `value` is a phone number in E.164 form, with its plus.
+    """Raise InvalidRequest unless `value` is a phone number in E.164 format, plus included.
 
     Source: error 40005 (number without a leading plus); ITU-T E.164 (at most 15 digits).
     """
@@ -72,7 +72,7 @@ def _is_sip_address(instance: object, attribute: attrs.Attribute[str], value: ob
             f"address {shown(value)} has a scheme",
             parameter="address",
             value=value,
-            remedy=f"write it without, {shown(address)}",
+            remedy=f"remove it: {shown(address)}",
         )
     if (
         not isinstance(value, str)
@@ -104,13 +104,13 @@ def _is_username(instance: object, attribute: attrs.Attribute[str], value: objec
         )
     if len(value) > 128:
         warnings.warn(
-            f"username of {len(value)} characters: the vendor's older clients stop at 128",
+            f"username has {len(value)} characters: the vendor's older clients allow 128",
             stacklevel=3,
         )
 
 
 class _Endpoint(Model):
-    """What all endpoints share: their form as data has type and value, whatever is known."""
+    """The base of all endpoints; as data they always have `type` and `endpoint`."""
 
     __slots__ = ()
 
@@ -137,16 +137,16 @@ class MxpEndpoint(_Endpoint):
     """An app user, reached over data.
 
     Attributes:
-        username: the user's id in the application.
+        username: The user's id in the application.
 
     Raises:
-        InvalidRequest: the name is empty, not text, or has control characters.
+        InvalidRequest: The name is empty, not text, or has control characters.
     """
 
     username: str = attrs.field(validator=_is_username)
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON that the API takes."""
+        """Return the JSON for the API."""
         return {"type": "username", "endpoint": self.username}
 
 
@@ -155,17 +155,17 @@ class PstnEndpoint(_Endpoint):
     """A phone number, reached over the public telephone network.
 
     Attributes:
-        number: E.164 with the leading plus. A number that the *server* sent is kept as it was
-            written, which may be without one.
+        number: E.164 with the leading plus. A number from the *server* is kept as received,
+            possibly without a plus.
 
     Raises:
-        InvalidRequest: the number is not E.164.
+        InvalidRequest: The number is not E.164.
     """
 
     number: str = attrs.field(validator=_is_number)
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON that the API takes."""
+        """Return the JSON for the API."""
         return {"type": "number", "endpoint": self.number}
 
 
@@ -177,30 +177,30 @@ class SipEndpoint(_Endpoint):
         address: `user@host`, without a scheme.
 
     Raises:
-        InvalidRequest: the address has a scheme, no user or no host.
+        InvalidRequest: The address has a scheme, no user or no host.
     """
 
     address: str = attrs.field(validator=_is_sip_address)
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON that the API takes."""
+        """Return the JSON for the API."""
         return {"type": "sip", "endpoint": self.address}
 
 
 @attrs.frozen
 class OtherEndpoint(_Endpoint):
-    """An endpoint of another type, or of none: kept as the server sent it.
+    """An endpoint of another type, or without one, as received from the server.
 
     Attributes:
-        type: the type as sent, for example `did` or `conference`; None if there was none.
-        endpoint: the value as sent; None if there was none.
+        type: The type as received, for example `did` or `conference`; None if missing.
+        endpoint: The value as received; None if missing.
     """
 
     type: str | None
     endpoint: str | None
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON as the server sent it."""
+        """Return the JSON as received."""
         return {
             name: value
             for name, value in (("type", self.type), ("endpoint", self.endpoint))
@@ -220,8 +220,8 @@ def read(value: object) -> Endpoint | None:
         value: `{"type": …, "endpoint": …}`, a string, or None.
 
     Returns:
-        The endpoint; text without a type is a phone number if it is E.164, otherwise it stays
-        untyped. None for null and for an empty string.
+        The endpoint. Text without a type becomes a phone number if it is E.164, otherwise an
+        OtherEndpoint without a type. None for null and for an empty string.
 
     Source: Voice API 1.0.1 (objects with a type) and 1.0.0 (a string, null in its example); the
     vendor's SDK tests (capitalised types, numbers without a plus).
@@ -237,7 +237,7 @@ def read(value: object) -> Endpoint | None:
 
 
 def from_dict(data: Mapping[str, Any]) -> Endpoint:
-    """Make an endpoint, of whatever type, from what its `to_dict` returned.
+    """Make an endpoint of any type from the result of its `to_dict`.
 
     Args:
         data: `{"type": …, "endpoint": …}`.
@@ -249,19 +249,19 @@ def from_dict(data: Mapping[str, Any]) -> Endpoint:
 
 
 def read_strictly(name: str, value: object) -> Endpoint:
-    """As `from_dict`, for a value inside of other data, which errors call by its name."""
+    """Read an endpoint nested in other data, like `from_dict`; errors use its name."""
     return _of_fields(Fields(name, value))
 
 
 def parse(text: str) -> MxpEndpoint | PstnEndpoint | SipEndpoint:
-    """Understand an endpoint as people write it.
+    """Parse a hand-written endpoint.
 
     Args:
-        text: `+46730170101` is a phone number, `alice` an app user; `number:`, `username:` and
-            `sip:` in front say which it is.
+        text: `+46730170101` is a phone number, `alice` an app user; a prefix `number:`,
+            `username:` or `sip:` states the type.
 
     Raises:
-        InvalidRequest: it looks like a phone number and is not one, or is none of them.
+        InvalidRequest: The text looks like a phone number but is not one, or is not an endpoint.
     """
     kind, colon, value = text.partition(":")
     match kind.casefold() if colon else "":
@@ -297,7 +297,7 @@ def _tagged(kind: str | None, endpoint: str | None) -> Endpoint:
 
 
 def _received(kind: type[_T], name: str, endpoint: str) -> _T:
-    """An endpoint that the server sent: what it says is kept, not judged."""
+    """Make an endpoint from the server's value, without checking it."""
     received = object.__new__(kind)
     object.__setattr__(received, name, endpoint)
     return received

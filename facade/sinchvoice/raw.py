@@ -1,4 +1,4 @@
-"""Requests that have no method of their own yet: `voice.request`."""
+"""Requests to endpoints without a method of their own: `voice.request`."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .wire import Answer
 
 __all__ = ["Parameter", "Response", "operation"]
 
-#: What a parameter of a query may be.
+#: The value of a query parameter.
 Parameter: TypeAlias = str | int | bool
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """A success of a request that has no method of its own.
+    """The successful response to a `voice.request`.
 
     Attributes:
         status_code: HTTP status, 200 to 299.
-        headers: names in lower case.
-        content: as received.
-        attempts: HTTP requests that were tried, recoveries and redirects included.
-        elapsed: seconds, retries and waits included.
+        headers: Response headers; names are lower case.
+        content: The body as received.
+        attempts: Number of HTTP requests, including recoveries and redirects.
+        elapsed: Seconds, including retries and waits.
     """
 
     status_code: int
@@ -45,7 +45,7 @@ class Response:
         """Parse the content, with exact decimals.
 
         Raises:
-            ValueError: it is not JSON.
+            ValueError: The content is not JSON.
         """
         return exact_json(self.content)
 
@@ -63,15 +63,21 @@ def operation(
     """Build the operation; `VoiceClient.request` documents the arguments.
 
     Raises:
-        InvalidRequest: an argument is wrong.
+        InvalidRequest: An argument is wrong.
+        ConfigurationError: A header is wrong.
     """
     if not isinstance(method, str) or not re.fullmatch(r"[A-Za-z]+", method):
-        raise InvalidRequest(f"method is {method!r}: give one like 'GET' or 'POST'")
+        raise _refused("method", method, "give a method like 'GET' or 'POST'")
     method = method.upper()
     if method == "CONNECT":
-        raise InvalidRequest("method is 'CONNECT', which asks for a tunnel: give one like 'GET'")
+        raise InvalidRequest(
+            "method is 'CONNECT', a request for a tunnel",
+            parameter="method",
+            value=method,
+            remedy="give a method like 'GET'",
+        )
     if api not in APIS:
-        raise InvalidRequest(f"api is {api!r}: give {' or '.join(map(repr, APIS))}")
+        raise _refused("api", api, f"give {' or '.join(map(repr, APIS))}")
     target = _target(path)
     if params:
         target += "?" + urlencode({name: _parameter(name, text) for name, text in params.items()})
@@ -80,7 +86,12 @@ def operation(
         try:
             body = serialized(json)
         except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidRequest(f"json cannot be written as JSON: {error}") from None
+            raise InvalidRequest(
+                f"json cannot be written as JSON ({error})",
+                parameter="json",
+                value=json,
+                remedy="give values that json.dumps takes",
+            ) from None
 
     def read(answer: Answer, info: Any) -> Response:
         shown: ResponseInfo = info()
@@ -105,22 +116,30 @@ def operation(
 
 def _target(path: object) -> str:
     if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise InvalidRequest(
-            f"path is {path!r}: give one below the base URL, like '/calling/v1/calls/id/…'"
-        )
+        remedy = "give a path below the base URL, like '/calling/v1/calls/id/…'"
+        raise _refused("path", path, remedy)
     if re.search(r"[?#]", path):
-        raise InvalidRequest(f"path is {path!r}: give what follows the '?' as params")
+        raise _refused("path", path, "give the query as params, and no fragment")
     if re.search(r"(?i)(^|/)(\.|%2e){1,2}(/|$)", path):
-        raise InvalidRequest(f"path is {path!r}, which would reach another URL: leave out the dots")
+        raise _refused("path", path, "remove the dot segments, which would lead to another URL")
     try:
         return quote(path, safe="/%:@!$&'()*+,;=~")
     except UnicodeEncodeError:
-        raise InvalidRequest(f"path {path!r} is not valid Unicode: check its source") from None
+        raise _refused("path", path, "it is not valid Unicode: check its source") from None
 
 
 def _parameter(name: object, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int):
-        raise InvalidRequest(f"params has {name!r}: {value!r}: give text, a number or a bool")
+        raise InvalidRequest(
+            f"params has {value!r} as {name!r}",
+            parameter="params",
+            value=value,
+            remedy="give text, a whole number or a bool",
+        )
     return str(value)
+
+
+def _refused(name: str, value: object, remedy: str) -> InvalidRequest:
+    return InvalidRequest(parameter=name, value=value, remedy=remedy)

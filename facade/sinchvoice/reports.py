@@ -1,4 +1,4 @@
-"""Reports: what the calls of a user came to, counters of the platform, and its services."""
+"""Reports: a user's calls, counters, and the status of services."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ _TOO_LONG = Remedy("use {user_calls_by_window}", user_calls_by_window="user_call
 
 @attrs.frozen(kw_only=True)
 class UserCallReport(data.Model):
-    """What the calls of a user came to.
+    """The totals of a user's calls.
 
     Attributes:
-        success: how many succeeded.
-        failed: how many failed.
-        duration: seconds, of all of them together.
-        start: when the first of them took place, in UTC; None if the server does not say, as it
-            may when there was none.
-        raw: the JSON as received.
+        success: Number of successful calls.
+        failed: Number of failed calls.
+        duration: Total duration in seconds.
+        start: Time of the first call, in UTC; None if the server does not send it, for example
+            because there was no call.
+        raw: The JSON as received.
 
     Source: both editions of the Call Report page.
     """
@@ -90,12 +90,12 @@ class UserCallReport(data.Model):
 
 @attrs.frozen(kw_only=True)
 class ReportWindow(data.Model):
-    """A stretch of time and its report.
+    """A time window and its report.
 
     Attributes:
-        start: beginning of the stretch, as it was asked for.
-        stop: its end, as it was asked for.
-        report: the report on it.
+        start: The requested start of the window.
+        stop: The requested end of the window.
+        report: The report on the window.
     """
 
     start: date | datetime
@@ -210,10 +210,10 @@ class Counter(data.Model):
     """A counter of the platform.
 
     Attributes:
-        value: its value when it was last refreshed, not when it was asked for; the platform
-            refreshes every two minutes. A Decimal only if it has a fraction.
-        modified: when it was last refreshed, in UTC; None if the server does not say.
-        raw: the JSON as received.
+        value: The value at the last refresh, not at the request; the platform refreshes every two
+            minutes. A Decimal only if it has a fraction.
+        modified: Time of the last refresh, in UTC; None if the server does not send it.
+        raw: The JSON as received.
 
     Source: both editions of the Call Report page.
     """
@@ -239,7 +239,7 @@ class ServiceStatus(data.Model):
 
     Attributes:
         status: `up` or `down`; other text is kept.
-        raw: the JSON as received.
+        raw: The JSON as received.
 
     Source: both editions of the Call Report page.
     """
@@ -249,7 +249,7 @@ class ServiceStatus(data.Model):
 
     @property
     def is_up(self) -> bool:
-        """Whether the service is available."""
+        """Return whether the service is available."""
         return self.status == "up"
 
     def _values(self) -> dict[str, Any]:
@@ -274,23 +274,22 @@ class Reports:
         *,
         domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport:
-        """Sum up the calls of a user, over at most 30 days.
+        """Report on a user's calls over at most 30 days.
 
         Args:
-            endpoint: the user: a phone number or an app user; as text, `+46730170101` or `alice`,
+            endpoint: The user: a phone number or an app user; as text, `+46730170101` or `alice`,
                 see `endpoints.parse`.
-            start: a day, or a time with a zone; as text, ISO 8601. Only the older edition of the
-                page has this filter and the next one: if the server's answer shows that it
-                ignores them, a warning is logged. The zone in which a day begins is not
-                documented; UTC is assumed.
-            stop: likewise, later than `start`. Whether it is inclusive is not documented.
-            domain: `data` for calls that ended at an app, `pstn` for those that ended in the
+            start: A day, or a time with a zone; as text, ISO 8601. Only the older edition of the
+                page has `start` and `stop`: a warning is logged if the answer shows that the
+                server ignores them. The time zone of days is not documented; UTC is assumed.
+            stop: Likewise, later than `start`. Whether it is inclusive is not documented.
+            domain: `data` for calls that ended at an app, `pstn` for calls that ended in the
                 telephone network.
 
         Raises:
-            InvalidRequest: a SIP address, another domain, a time without a zone, `stop` not
+            InvalidRequest: A SIP address, another domain, a time without a zone, `stop` not
                 after `start`, or more than 30 days.
-            ApiError: anything that went wrong on the way.
+            ApiError: The request failed.
 
         Source: both editions of the Call Report page.
         """
@@ -305,25 +304,26 @@ class Reports:
         *,
         domain: Domain = ReportDomain.DATA,
     ) -> Iterator[ReportWindow]:
-        """Report on a stretch of any length, window by window.
+        """Report on a period of any length, window by window.
 
-        The windows are not summed: nobody says whether the end of one is inclusive. If it is, the
-        calls on a border are counted in both windows, and the border of days is a whole day.
+        The windows are not summed, because the documentation does not say whether their ends are
+        inclusive. If they are, calls on a boundary count in both windows; the boundary between
+        windows of days is a whole day.
 
         Args:
-            endpoint: the user: a phone number or an app user; as text as for `user_calls`.
-            start: a day, or a time with a zone; as text, ISO 8601.
-            stop: the same kind, later than `start`.
-            step: length of a window, at most 30 days; whole days if `start` is a day. Times are
-                taken to UTC first, so that a day has 24 hours. The last window may be shorter.
-            domain: as for `user_calls`.
+            endpoint: The user: a phone number or an app user; as text, see `user_calls`.
+            start: A day, or a time with a zone; as text, ISO 8601.
+            stop: The same kind, later than `start`.
+            step: Length of a window, at most 30 days; whole days if `start` is a day. Times are
+                converted to UTC first, so a day has 24 hours. The last window may be shorter.
+            domain: As for `user_calls`.
 
         Returns:
-            An iterator that asks for one window at a time, the earliest first.
+            An iterator that requests one window at a time, the earliest first.
 
         Raises:
-            InvalidRequest: as `user_calls`, when it is called.
-            ApiError: while it is iterated.
+            InvalidRequest: As for `user_calls`, raised at the call.
+            ApiError: A request failed, raised during iteration.
         """
         windows = _windows(endpoint, domain, start, stop, step)
         return (
@@ -392,27 +392,27 @@ class Reports:
         """Read a counter, for example `currentcalls`: the number of ongoing calls.
 
         Args:
-            counter_id: set up with the vendor's support; sent exactly as it is given.
+            counter_id: The counter's id, set up by the vendor's support; sent unchanged.
 
         Raises:
-            InvalidRequest: the id is empty or no id.
-            NotFoundError: there is no such counter.
-            ApiError: anything else that went wrong.
+            InvalidRequest: The id is empty or invalid.
+            NotFoundError: No such counter.
+            ApiError: Anything else went wrong.
 
         Source: both editions of the Call Report page.
         """
         return self._exchange.run(_counter(counter_id))
 
     def service_status(self, service_id: str) -> ServiceStatus:
-        """Ask whether a service is available, for example `rtpproxy`.
+        """Return the status of a service, for example `rtpproxy`.
 
         Args:
-            service_id: set up with the vendor; sent exactly as it is given.
+            service_id: The service's id, set up with the vendor; sent unchanged.
 
         Raises:
-            InvalidRequest: the id is empty or no id.
-            NotFoundError: there is no such service.
-            ApiError: anything else that went wrong.
+            InvalidRequest: The id is empty or invalid.
+            NotFoundError: No such service.
+            ApiError: Anything else went wrong.
 
         Source: both editions of the Call Report page.
         """
@@ -420,7 +420,7 @@ class Reports:
 
 
 class AsyncReports:
-    """As `Reports`, awaited."""
+    """The async twin of `Reports`."""
 
     def __init__(self, exchange: AsyncExchange) -> None:
         self._exchange = exchange
@@ -433,7 +433,7 @@ class AsyncReports:
         *,
         domain: Domain = ReportDomain.DATA,
     ) -> UserCallReport:
-        """Sum up the calls of a user; see `Reports.user_calls`."""
+        """Report on a user's calls; see `Reports.user_calls`."""
         return await self._exchange.run(user_calls(endpoint, domain, start, stop))
 
     def user_calls_by_window(
@@ -445,7 +445,7 @@ class AsyncReports:
         *,
         domain: Domain = ReportDomain.DATA,
     ) -> AsyncIterator[ReportWindow]:
-        """Report window by window, for `async for`; see `Reports.user_calls_by_window`."""
+        """Report on a period, for `async for`; see `Reports.user_calls_by_window`."""
         windows = _windows(endpoint, domain, start, stop, step)
 
         async def reports() -> AsyncIterator[ReportWindow]:
@@ -482,11 +482,11 @@ class AsyncReports:
         return await self._exchange.run(_counter(counter_id))
 
     async def service_status(self, service_id: str) -> ServiceStatus:
-        """Ask whether a service is available; see `Reports.service_status`."""
+        """Return the status of a service; see `Reports.service_status`."""
         return await self._exchange.run(_service_status(service_id))
 
 
-# --- operations ---------------------------------------------------------------------------------
+# --- Operations ----------------------------------------------------------------------------------
 
 
 def user_calls(
@@ -494,7 +494,7 @@ def user_calls(
 ) -> Operation[UserCallReport]:
     kind, name = _reportable(endpoint)
     if domain not in list(ReportDomain):
-        raise InvalidRequest(f"domain is {domain!r}: give 'data' or 'pstn'")
+        raise InvalidRequest(parameter="domain", value=domain, remedy="give 'data' or 'pstn'")
     arguments = {"type_": kind, "endpoint": name, "domain": ReportDomain(domain).value}
     begin, end = parse_day(start, "start"), parse_day(stop, "stop")
     if begin is not None:
@@ -518,19 +518,28 @@ def user_calls(
 def _windows(
     endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
 ) -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
-    """Check everything now, and build one window at a time."""
+    """Check all arguments at once, then build one window at a time."""
     first, last = parse_day(start, "start"), parse_day(stop, "stop")
     if (
         first is None
         or last is None
         or isinstance(first, datetime) is not isinstance(last, datetime)
     ):
-        raise InvalidRequest(f"start is {start!r} and stop {stop!r}: give two days or two times")
+        raise InvalidRequest(
+            f"start is {start!r} and stop is {stop!r}",
+            parameter="stop",
+            value=stop,
+            remedy="give two days or two times",
+        )
     if not isinstance(step, timedelta) or not timedelta(0) < step <= _MAX_WINDOW:
-        raise InvalidRequest(f"step is {step!r}: give a timedelta of at most 30 days")
+        raise InvalidRequest(
+            parameter="step", value=step, remedy="give a timedelta above 0 and of at most 30 days"
+        )
     days = not isinstance(first, datetime)
     if days and step % timedelta(days=1):
-        raise InvalidRequest(f"step is {step}: between days, it must be whole days")
+        raise InvalidRequest(
+            f"step is {step}", parameter="step", value=step, remedy="give whole days between days"
+        )
     _length(first, last)
     user_calls(endpoint, domain, None, None)
 
@@ -556,7 +565,7 @@ def _service_status(service_id: str) -> Operation[ServiceStatus]:
 
 
 def _reportable(endpoint: object) -> tuple[str, str]:
-    """Type and endpoint as the path has them."""
+    """Return type and endpoint as segments of the path."""
     if isinstance(endpoint, str):
         endpoint = endpoints.parse(endpoint)
     match endpoint:
@@ -567,18 +576,18 @@ def _reportable(endpoint: object) -> tuple[str, str]:
             return "username", path_segment("username", username)
         case SipEndpoint(address):
             raise InvalidRequest(
-                f"there are no reports on SIP addresses, as {address!r} is one",
+                f"there are no reports on SIP addresses such as {address!r}",
                 parameter="endpoint",
                 value=endpoint,
                 remedy="give a phone number or an app user",
             )
     raise InvalidRequest(
-        f"there are no reports on {endpoint!r}: give a PstnEndpoint or an MxpEndpoint"
+        parameter="endpoint", value=endpoint, remedy="give a PstnEndpoint or an MxpEndpoint"
     )
 
 
 def _length(start: date, stop: date) -> timedelta:
-    """The time between them."""
+    """Return the time between them, which must be positive."""
     length = _moment(stop) - _moment(start)
     if length <= timedelta(0):
         raise InvalidRequest(f"stop {stop} is not after start {start}")
@@ -601,7 +610,7 @@ def _user_call_report(
     )
     if start is not None and report.start is not None and report.start < _moment(start):
         _logger.warning(
-            "a report from %s on counts calls since %s: the server seems to ignore the filter",
+            "a report from %s on counts calls since %s: the server seems to ignore start and stop",
             start,
             report.start,
         )
@@ -618,14 +627,14 @@ def _read_counter(parsed: CounterModel, raw: Mapping[str, Any]) -> Counter:
 def _read_service_status(parsed: StatusModel, raw: Mapping[str, Any]) -> ServiceStatus:
     status = decoding.text(parsed.status)
     if status is None:
-        raise ValueError(f"the service's status is {raw.get('status')!r}, not a text")
+        raise ValueError(f"the service's status is {raw.get('status')!r}, not text")
     folded = status.lower()
     return ServiceStatus(status=folded if folded in ("up", "down") else status, raw=raw)
 
 
 def _count(name: str, value: object) -> int:
-    """A number that makes the report: there is no safe guess where it is missing."""
+    """Read a number of the report; a missing one has no safe default."""
     count = decoding.whole_number(value)
     if count is None:
-        raise ValueError(f"the report's {name} is missing, or no whole number")
+        raise ValueError(f"the report's {name} is missing or not a whole number")
     return count

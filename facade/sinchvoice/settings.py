@@ -1,4 +1,4 @@
-"""What a client can be told, checked: hosts, credentials, patience, connections."""
+"""The checked settings of a client: hosts, credentials, timeouts, retries, connections."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ __all__ = [
 
 
 class Region(StrEnum):
-    """Where calls are handled.
+    """The region that handles calls.
 
-    The global host hands each request on to the closest region. Calls are kept by region.
+    The global host forwards each request to the closest region. A call exists in one region.
 
     Source: servers of the Voice API 1.0.1 specification; names as in the vendor's Java SDK.
     """
@@ -54,7 +54,7 @@ class Region(StrEnum):
 
     @property
     def calling_url(self) -> str:
-        """The base URL of the calling API in this region."""
+        """Return the base URL of the calling API in this region."""
         code = _REGION_CODES[self]
         return f"https://calling-{code}.api.sinch.com" if code else "https://calling.api.sinch.com"
 
@@ -71,22 +71,22 @@ _REGION_CODES = {
 #: Reports have one host for all regions. Source: both editions of the Call Report page.
 REPORTING_URL = "https://reportingapi.sinch.com/v1"
 
-#: Configuration of applications has one, too. Source: servers of its operations, Voice API 1.0.1.
+#: So does the configuration of applications. Source: servers of its operations, Voice API 1.0.1.
 CONFIGURATION_URL = "https://callingapi.sinch.com"
 
 
 class Auth(StrEnum):
-    """How requests prove who sends them."""
+    """How requests are authenticated."""
 
     SIGNED = "signed"
     BASIC = "basic"
 
 
 def region(value: str) -> Region:
-    """Look up a region by its name or its short code.
+    """Return a region by its name or short code.
 
     Raises:
-        ConfigurationError: there is no such region; the message lists them.
+        ConfigurationError: No such region; the message lists all.
     """
     folded = value.strip().lower().replace("_", "-") if isinstance(value, str) else value
     for member, code in _REGION_CODES.items():
@@ -97,33 +97,33 @@ def region(value: str) -> Region:
 
 
 def base_url(name: str, value: object) -> str:
-    """Check a base URL and take the slash off its end.
+    """Check a base URL and remove its trailing slash.
 
     Raises:
-        ConfigurationError: not https (plain http is for loopback only), or more than scheme,
-            host, port and path.
+        ConfigurationError: The URL is not https (plain http is for loopback only), or has more
+            than scheme, host, port and path.
     """
     if not isinstance(value, str):
         raise ConfigurationError(parameter=name, value=value, remedy="give a URL as text")
     if "@" in value:
         raise ConfigurationError(
-            f"{name} has a user name or password in it (an @)",
+            f"{name} contains a user name or password (an @)",
             parameter=name,
-            remedy="these have settings of their own",
+            remedy="remove them: credentials are settings of their own",
         )
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise ConfigurationError(
-            f"{name} is {shown(value)}, which is not a URL ({error})",
+            f"{name} {shown(value)} is not a URL ({error})",
             parameter=name,
             value=value,
             remedy="give scheme, host and path",
         ) from None
     if not host or re.search(r"[?#\s]", value) or not value.isprintable():
         raise ConfigurationError(
-            parameter=name, value=value, remedy="give scheme, host and path, and no more"
+            parameter=name, value=value, remedy="give scheme, host and path only"
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigurationError(
@@ -135,7 +135,7 @@ def base_url(name: str, value: object) -> str:
         parse(value)
     except ValueError as error:
         raise ConfigurationError(
-            f"{name} is {shown(value)}, which is not a URL: {error}",
+            f"{name} {shown(value)} is not a URL: {error}",
             parameter=name,
             value=value,
         ) from None
@@ -143,12 +143,12 @@ def base_url(name: str, value: object) -> str:
 
 
 def retry_policy(value: int | RetryPolicy) -> RetryPolicy:
-    """A number of retries, or a whole policy."""
+    """Return the policy for a number of retries, or the given policy."""
     return value if isinstance(value, RetryPolicy) else RetryPolicy(retries=value)
 
 
 def canonical_form(value: str) -> CanonicalResource | None:
-    """The form of the URL to sign; None for `auto`: find out what the server accepts."""
+    """Return the form of the URL to sign; None for `auto`, which finds the accepted form."""
     if value == "auto":
         return None
     if value in list(CanonicalResource):
@@ -166,26 +166,33 @@ _OWN_HEADERS = frozenset(
 
 
 def headers(value: object) -> Mapping[str, str]:
-    """Check headers to send along.
+    """Check additional headers.
 
     Raises:
-        ConfigurationError: a name or a value that cannot travel, or a header that the client
-            makes itself.
+        ConfigurationError: A name or value is not possible in HTTP, or the client sets the header
+            itself.
     """
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"headers is of type {type(value).__name__}: give a mapping")
+        raise _wrong_headers(f"headers is of type {type(value).__name__}", "give a mapping")
     for name, text in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-            raise ConfigurationError(f"headers has the name {name!r}: give one that HTTP allows")
+            raise _wrong_headers(f"headers has the name {name!r}", "use characters allowed by HTTP")
         if name.lower() in _OWN_HEADERS:
-            raise ConfigurationError(f"headers has {name}, which the client makes itself: leave it")
+            raise _wrong_headers(f"headers has {name}, which the client sets itself", "remove it")
         if not isinstance(text, str) or not re.fullmatch(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", text):
-            raise ConfigurationError(f"the value of {name} in headers is not printable ASCII text")
+            raise _wrong_headers(
+                f"the value of {name} in headers is not printable ASCII text",
+                "use printable ASCII, without a space at either end",
+            )
     return dict(value)
 
 
+def _wrong_headers(message: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(message, parameter="headers", remedy=remedy)
+
+
 def merged(first: Mapping[str, str], *others: Mapping[str, str]) -> dict[str, str]:
-    """Headers of several sources, the later ones instead of earlier ones of the same name."""
+    """Merge headers; later ones replace earlier ones of the same name, in any case."""
     found = {name.lower(): (name, value) for name, value in first.items()}
     for headers in others:
         found |= {name.lower(): (name, value) for name, value in headers.items()}
@@ -197,7 +204,7 @@ def _is_suffix(value: object) -> bool:
 
 
 class Base(NamedTuple):
-    """A base URL: what comes before the paths of an API."""
+    """The base URL of an API."""
 
     origin: Origin
     path: str
@@ -210,7 +217,7 @@ def _base(url: str) -> Base:
     try:
         origin, target = parse(url)
     except ValueError as error:
-        raise ConfigurationError(f"{url!r} is not a URL: {error}") from None
+        raise ConfigurationError(f"{url!r} is not a URL ({error})") from None
     return Base(origin, target.rstrip("/"))
 
 
@@ -237,7 +244,7 @@ def _checked(
 
 
 def is_limit(value: object) -> bool:
-    """Whether a value is seconds to wait, more than 0 and at most ten million."""
+    """Return whether a value is a number of seconds, more than 0 and at most ten million."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e7
 
 
@@ -246,7 +253,7 @@ _seconds = _checked("seconds, more than 0 and at most ten million", is_limit)
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """Everything that a client can be told; `VoiceClient` documents each of them."""
+    """All settings of a client; documented in `VoiceClient`."""
 
     credentials: Credentials
     calling_url: str

@@ -1,10 +1,10 @@
-"""SVAML: what a call is told to do.
+"""SVAML: instructions and an action that control a call.
 
     Svaml(instructions=[Say("Goodbye", locale="en-US")], action=Hangup())
 
-Instructions are carried out in order; then comes the action, of which there is at most one. The
-classes check what the vendor's current documentation limits and warn where only an older page or
-client does. What they do not know yet goes through as `Raw({"name": …})`.
+The platform carries out the instructions in order, then the action, if there is one. The classes
+enforce the limits of the vendor's current documentation, and warn about limits that only an older
+page or client has. `Raw({"name": …})` sends instructions and actions that have no class yet.
 
 Source: instruction and action schemas of the Voice API 1.0.1 specification, unless a class says
 otherwise.
@@ -67,7 +67,7 @@ CallHeadersKey: TypeAlias = Literal["callheaders", "callHeaders"]
 
 MUSIC_ON_HOLD = get_args(MusicOnHold)
 
-#: Countries whose ringing and busy tones `ConnectPstn.indications` can ask for.
+#: Countries whose ringing and busy tones `ConnectPstn.indications` can select.
 INDICATIONS = frozenset(
     "at au bg br be ch cl cn cz de dk ee es fi fr gr hu il in it lt jp mx my nl no nz ph pl pt "
     "ru se sg th uk us tw ve za".split()
@@ -75,21 +75,21 @@ INDICATIONS = frozenset(
 
 
 class SvamlWarning(UserWarning):
-    """A value beyond a limit that only an older page or client of the vendor knows."""
+    """A value exceeds a limit that only an older page or client of the vendor has."""
 
 
-# --- the machinery ------------------------------------------------------------------------------
+# --- Conversion and checks -----------------------------------------------------------------------
 
 
 class _Node:
-    """A JSON object of SVAML: attrs fields by their names in lowerCamelCase, None left out."""
+    """A JSON object of SVAML: its attrs fields in lowerCamelCase, without None."""
 
     __slots__ = ()
 
     wire_name: ClassVar[str | None] = None  # the fixed `name` of an instruction or action
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON that the API takes."""
+        """Return the JSON for the API."""
         wire: dict[str, Any] = {} if self.wire_name is None else {"name": self.wire_name}
         for key, field in _fields(type(self)).items():
             value = getattr(self, field.name)
@@ -99,10 +99,10 @@ class _Node:
 
     @classmethod
     def from_wire(cls, wire: object) -> Self:
-        """Read the JSON that the API takes, without warnings: somebody else wrote it.
+        """Read the API's JSON, without warnings, because the caller did not write it.
 
         Raises:
-            InvalidRequest: a field is unknown, missing, or has a value that is refused.
+            InvalidRequest: A field is unknown, missing or wrong.
         """
         label = cls.wire_name or cls.__name__
         if not isinstance(wire, Mapping):
@@ -125,7 +125,7 @@ class _Node:
             given[field.name] = value if read is None or value is None else read(value)
         for key, field in fields.items():
             if field.default is attrs.NOTHING and field.name not in given:
-                raise InvalidRequest(f"{label} lacks {key!r}, which is required", parameter=key)
+                raise InvalidRequest(f"{label} lacks the required field {key!r}", parameter=key)
         token = _reading.set(True)
         try:
             return cls(**given)
@@ -140,7 +140,7 @@ _FIELDS: dict[type[_Node], dict[str, attrs.Attribute[Any]]] = {}
 
 
 def _fields(kind: type[_Node]) -> dict[str, attrs.Attribute[Any]]:
-    """The fields of a class that are sent, by their names on the wire."""
+    """Return a class's fields for the API, by their names in JSON."""
     if kind not in _FIELDS:
         fields = attrs.fields(cast("type[attrs.AttrsInstance]", kind))
         _FIELDS[kind] = {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
@@ -167,7 +167,7 @@ def _refuse(
     place = _place(instance, attribute)
     if not attribute.repr:
         raise InvalidRequest(
-            f"{place} is a secret of the wrong kind", parameter=place, remedy=remedy
+            f"{place} (a secret, not shown) is wrong", parameter=place, remedy=remedy
         )
     raise InvalidRequest(parameter=place, value=value, remedy=remedy)
 
@@ -177,7 +177,7 @@ def _place(instance: object, attribute: attrs.Attribute[Any]) -> str:
 
 
 def _warn(problem: str) -> None:
-    """Warn at the line that constructs the object, outside of this package."""
+    """Warn at the line that constructs the object, outside this package."""
     if not _reading.get():
         warn(problem, SvamlWarning)
 
@@ -186,7 +186,7 @@ Check: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def _check(check: Check) -> Check:
-    """A field whose default is None may be None, which means: not sent."""
+    """Let None, for "not sent", pass the check of a field whose default is None."""
 
     def optional(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value is not None or attribute.default is not None:
@@ -196,13 +196,13 @@ def _check(check: Check) -> Check:
 
 
 def _text(
-    pattern: str = r"(?s).+", wanted: str = "give a text that is not empty", soft_limit: int = 0
+    pattern: str = r"(?s).+", wanted: str = "give a non-empty text", soft_limit: int = 0
 ) -> Check:
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             _refuse(instance, attribute, value, wanted)
         elif not _is_unicode(value):
-            _refuse(instance, attribute, value, "it is not valid Unicode")
+            _refuse(instance, attribute, value, "it is not valid Unicode: check its source")
         elif soft_limit and len(value) > soft_limit:
             _warn(f"{_place(instance, attribute)} is longer than {soft_limit} characters")
 
@@ -267,7 +267,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _as_tuple(value: Any) -> Any:
-    """A tuple of any iterable but text, which is more likely a mistake."""
+    """Make a tuple of any iterable except text, which is probably a mistake."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return tuple(value)
     return value
@@ -281,7 +281,7 @@ Pairs: TypeAlias = Mapping[str, str] | Iterable["KeyValue | tuple[str, str]"]
 
 
 def _pairs(value: Pairs | None) -> tuple[KeyValue, ...] | None:
-    """`KeyValue`s from a mapping, from pairs, or from themselves."""
+    """Make `KeyValue`s of a mapping, of pairs, or of `KeyValue`s."""
     pairs = _as_tuple(value.items() if isinstance(value, Mapping) else value)
     if isinstance(pairs, tuple):
         pairs = tuple(
@@ -292,7 +292,7 @@ def _pairs(value: Pairs | None) -> tuple[KeyValue, ...] | None:
 
 
 def _many(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Read each item of a JSON array; anything else is left for the check to refuse."""
+    """Read each item of a JSON array; the check refuses anything else."""
     return lambda wire: tuple(map(read, wire)) if isinstance(wire, list) else wire
 
 
@@ -310,7 +310,7 @@ def _number_text(value: str | PstnEndpoint | None) -> str | None:
 
 
 def _destination(kind: type[MxpEndpoint | SipEndpoint]) -> Callable[[object], object]:
-    """Reader of a destination; what is none is left for the check to refuse."""
+    """Return a reader of destinations; the check refuses other values."""
 
     def read(wire: object) -> object:
         received = endpoints.read(wire)
@@ -338,20 +338,20 @@ def _headers(instance: object, attribute: attrs.Attribute[Any], value: Any) -> N
         raise InvalidRequest(
             f"{place} has {size} bytes",
             parameter=place,
-            remedy=f"all keys and values together may have {_HEADERS_LIMIT}",
+            remedy=f"give at most {_HEADERS_LIMIT} for all keys and values together",
         )
 
 
-# --- parts --------------------------------------------------------------------------------------
+# --- Parts of instructions and actions -----------------------------------------------------------
 
 
 @attrs.frozen
 class KeyValue(_Node):
-    """A header of a call, or a tag.
+    """A header or tag of a call.
 
     Attributes:
-        key: its name.
-        value: its value, which may be empty.
+        key: The name.
+        value: The value, possibly empty.
     """
 
     key: str = attrs.field(validator=_text_field)
@@ -360,11 +360,11 @@ class KeyValue(_Node):
 
 @attrs.frozen(kw_only=True)
 class TranscriptionOptions(_Node):
-    """Whether and how a recording is transcribed.
+    """Options for the transcription of a recording.
 
     Attributes:
-        enabled: transcribe it.
-        locale: language that is spoken, for example `en-US`.
+        enabled: Whether to transcribe the recording.
+        locale: Spoken language, for example `en-US`.
     """
 
     enabled: bool | None = attrs.field(default=None, validator=_flag)
@@ -373,16 +373,16 @@ class TranscriptionOptions(_Node):
 
 @attrs.frozen(kw_only=True)
 class RecordingOptions(_Node):
-    """Where a recording goes.
+    """Options for a recording.
 
     Attributes:
         destination_url: `s3://bucket/folder/file` or `azure://account/container/file`.
-        credentials: for that storage: `key:secret:region` for S3, the access key for Azure. Left
-            out of `repr`.
-        format: file format; the server's default is `mp3`.
-        notification_events: report on the recording through callbacks; the server's default is
+        credentials: Credentials for the storage: `key:secret:region` for S3, the access key for
+            Azure. Not part of `repr`.
+        format: File format; the server's default is `mp3`.
+        notification_events: Whether callbacks report on the recording; the server's default is
             true.
-        transcription_options: whether to transcribe it.
+        transcription_options: Options for a transcription.
     """
 
     destination_url: str | None = attrs.field(default=None, validator=_text_field)
@@ -398,11 +398,11 @@ class RecordingOptions(_Node):
 
 @attrs.frozen(kw_only=True)
 class AnsweringMachineDetection(_Node):
-    """Whether to find out if a machine answers.
+    """Options for answering machine detection.
 
     Attributes:
-        enabled: detect it.
-        async_: detect it while the call goes on.
+        enabled: Whether to detect answering machines.
+        async_: Whether to detect them while the call continues.
     """
 
     enabled: bool | None = attrs.field(default=None, validator=_flag)
@@ -411,12 +411,12 @@ class AnsweringMachineDetection(_Node):
 
 @attrs.frozen(kw_only=True)
 class ConferenceDtmfOptions(_Node):
-    """What becomes of the keys that a participant presses.
+    """How a conference handles a participant's key presses.
 
     Attributes:
         mode: `ignore` (the server's default), `forward` to the others, or `detect`.
-        max_digits: digits to collect in mode `detect`; the server's default is 1.
-        timeout_mills: milliseconds to wait for the next digit; the server's default is 3000.
+        max_digits: Digits to collect in mode `detect`; the server's default is 1.
+        timeout_mills: Milliseconds to wait for the next digit; the server's default is 3000.
     """
 
     mode: ConferenceDtmfMode | None = attrs.field(
@@ -428,11 +428,11 @@ class ConferenceDtmfOptions(_Node):
 
 @attrs.frozen(kw_only=True)
 class StreamingOptions(_Node):
-    """How audio is streamed.
+    """Options for streaming audio.
 
     Attributes:
-        version: of the streaming protocol.
-        sample_rate: in hertz.
+        version: Version of the streaming protocol.
+        sample_rate: Sample rate in hertz.
     """
 
     version: int | None = attrs.field(default=None, validator=_integer())
@@ -445,11 +445,11 @@ def _digit_text(value: str | int) -> str:
 
 @attrs.frozen
 class MenuOption(_Node):
-    """What a key does.
+    """An option of a menu.
 
     Attributes:
-        dtmf: the key: 0-9, `*` or `#`. A number becomes text.
-        action: `menu(id)` goes to a menu, `return(value)` ends the menus and reports the value.
+        dtmf: The key: 0-9, `*` or `#`. A number becomes text.
+        action: `menu(id)` opens a menu, `return(value)` ends the menus and reports the value.
     """
 
     dtmf: str = attrs.field(
@@ -469,15 +469,15 @@ class Menu(_Node):
     """A voice menu.
 
     Attributes:
-        id: how `menu(id)` refers to it. One of the menus must be `main`.
-        main_prompt: prompts, separated by semicolons, that are played first.
-        repeat_prompt: prompts that are played when the menu is repeated.
-        repeats: how often it is repeated without input.
-        max_digits: digits after which the input is complete.
-        timeout_mills: milliseconds to wait for a digit; the server's default is 5000.
-        max_timeout_mills: milliseconds to wait for all of them, or for speech; the server's
-            default is 20000.
-        options: what the keys do.
+        id: The menu's id, for `menu(id)`. One menu must have the id `main`.
+        main_prompt: Prompts to play first, separated by semicolons.
+        repeat_prompt: Prompts to play when the menu is repeated.
+        repeats: Number of repetitions without input.
+        max_digits: Digits after which the input is complete.
+        timeout_mills: Milliseconds to wait for a digit; the server's default is 5000.
+        max_timeout_mills: Milliseconds to wait for all digits, or for speech; the server's default
+            is 20000.
+        options: The options of the menu.
     """
 
     id: str = attrs.field(validator=_text(soft_limit=64))
@@ -513,47 +513,47 @@ def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
 
 @attrs.frozen
 class Raw:
-    """An instruction or action as plain JSON, for what this version does not know.
+    """An instruction or action as plain JSON, for those unknown to this version.
 
     Attributes:
-        value: a JSON object with a `name`. It is copied, and sent as it is.
+        value: A JSON object with a `name`. It is copied and sent unchanged.
 
     Raises:
-        InvalidRequest: it is no JSON object, or has no name.
+        InvalidRequest: The value is not a JSON object, or has no name.
     """
 
     value: Mapping[str, Any] = attrs.field(converter=_json_copy, repr=_shown)
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON as it was given."""
+        """Return a copy of the given JSON."""
         return deepcopy(dict(self.value))
 
 
-# --- instructions -------------------------------------------------------------------------------
+# --- Instructions --------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class Answer(_Node):
-    """Answer an incoming call now, which starts its billing; for use before `PlayFiles`."""
+    """Answer an incoming call, which starts its billing; use before `PlayFiles`."""
 
     wire_name = "answer"
 
 
 def _file_ids(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, tuple):
-        _refuse(instance, attribute, value, "give a list of str, also for a single one")
+        _refuse(instance, attribute, value, "give a list of str, even for a single id")
     if not value:
         _refuse(instance, attribute, value, "give at least one")
     place = _place(instance, attribute)
     for file_id in value:
         if not isinstance(file_id, str):
-            remedy = "give each id as a text"
+            remedy = "give each id as text"
             if isinstance(file_id, Iterable) and not isinstance(file_id, bytes):
-                remedy += " of its own; a star unpacks a list, like play(call, *ids)"
+                remedy += "; a star unpacks a list, like play(call, *ids)"
         elif not file_id:
-            remedy = "give ids that are not empty"
+            remedy = "give non-empty ids"
         elif not _is_unicode(file_id):
-            remedy = "it is not valid Unicode: check where it comes from"
+            remedy = "it is not valid Unicode: check its source"
         else:
             continue
         raise InvalidRequest(
@@ -563,11 +563,11 @@ def _file_ids(instance: object, attribute: attrs.Attribute[Any], value: object) 
 
 @attrs.frozen
 class PlayFiles(_Node):
-    """Play files or prompts, one after the other.
+    """Play files or prompts in order.
 
     Attributes:
-        ids: ids of stored files, URLs, or prompts: `#tts[…]`, `#ssml[…]`, `#href[url]`.
-        locale: language or voice of the text-to-speech in them, for example `en-US`.
+        ids: Ids of stored files, URLs, or prompts: `#tts[…]`, `#ssml[…]`, `#href[url]`.
+        locale: Language or voice of text-to-speech prompts, for example `en-US`.
     """
 
     wire_name = "playFiles"
@@ -581,9 +581,9 @@ class Say(_Node):
     """Say a text.
 
     Attributes:
-        text: what to say. Accounts begin with a limit of 600 characters, which the vendor's
-            support can raise: a longer text gives a SvamlWarning.
-        locale: language or voice, for example `en-US`.
+        text: The text to say. More than 600 characters give a SvamlWarning: that is an account's
+            initial limit, which the vendor's support can raise.
+        locale: Language or voice, for example `en-US`.
     """
 
     wire_name = "say"
@@ -597,7 +597,7 @@ class SendDtmf(_Node):
     """Send key tones.
 
     Attributes:
-        value: keys 0-9 and `#`; `w` pauses for half a second.
+        value: Keys 0-9 and `#`; `w` pauses for half a second.
     """
 
     wire_name = "sendDtmf"
@@ -607,11 +607,11 @@ class SendDtmf(_Node):
 
 @attrs.frozen
 class SetCookie(_Node):
-    """Keep a value with the call; later callback events bring it back.
+    """Store a value with the call; its later callback events contain it.
 
     Attributes:
-        key: its name.
-        value: its value. All cookies of a call may have 1024 bytes together, says an older page.
+        key: The name.
+        value: The value. An older page limits all cookies of a call to 1024 bytes together.
     """
 
     wire_name = "setCookie"
@@ -622,10 +622,10 @@ class SetCookie(_Node):
 
 @attrs.frozen
 class StartRecording(_Node):
-    """Record the call from here on. Does not work on calls connected with `ConnectMxp`.
+    """Start recording the call. Does not work on calls connected with `ConnectMxp`.
 
     Attributes:
-        options: where the recording goes.
+        options: Options for the recording.
     """
 
     wire_name = "startRecording"
@@ -639,18 +639,18 @@ class StartRecording(_Node):
 
 @attrs.frozen
 class StopRecording(_Node):
-    """Stop recording."""
+    """Stop recording the call."""
 
     wire_name = "stopRecording"
 
 
 @attrs.frozen
 class ReportCallStatus(_Node):
-    """Say how a call went, for its call detail record; only in the answer to a DiCE callback.
+    """Report a call's status for its call detail record; only in the answer to a DiCE callback.
 
     Attributes:
         value: `success` or `failure`.
-        details: at most 64 characters.
+        details: At most 64 characters.
 
     Source: the older SVAML page only.
     """
@@ -661,7 +661,7 @@ class ReportCallStatus(_Node):
     details: str | None = attrs.field(default=None, validator=_text(soft_limit=64))
 
 
-# --- actions ------------------------------------------------------------------------------------
+# --- Actions -------------------------------------------------------------------------------------
 
 _MAX_CALL_SECONDS = 14400
 _duration = _integer(maximum=_MAX_CALL_SECONDS)
@@ -681,19 +681,19 @@ def _without_transcription(
     if value is not None and value.transcription_options is not None:
         place = _place(instance, attribute)
         raise InvalidRequest(
-            f"{place} has transcription_options, which only StartRecording knows",
+            f"{place} has transcription_options, which only StartRecording takes",
             parameter=place,
-            remedy="leave them out",
+            remedy="remove them",
         )
 
 
 @attrs.frozen(kw_only=True)
 class Continue(_Node):
-    """Let the call go on as it is.
+    """Continue the call unchanged.
 
     Attributes:
-        record: record it from here on; an older page only.
-        recording_options: where that recording goes; an older page only.
+        record: Whether to start recording the call; an older page only.
+        recording_options: Options for that recording; an older page only.
     """
 
     wire_name = "continue"
@@ -711,16 +711,16 @@ class ConnectPstn(_Node):
     """Connect the call to a phone number.
 
     Attributes:
-        number: E.164, or a PstnEndpoint; without it, the number that was dialled.
-        locale: of the prompts that the caller hears; the server's default is `en-US`.
-        max_duration: seconds, at most 14400.
-        dial_timeout: seconds to let it ring.
-        cli: number to show, or `private`.
-        suppress_callbacks: send no ACE and DiCE callbacks for this call.
-        dtmf: keys to press once connected: 0-9 and `#`; `w` pauses for half a second.
-        indications: country, as two letters, whose tones the caller hears.
-        amd: whether to detect an answering machine.
-        tags: for the call detail record, as a mapping or as pairs; an older page only.
+        number: A number in E.164 format, or a PstnEndpoint; by default the dialled number.
+        locale: Language of the caller's prompts; the server's default is `en-US`.
+        max_duration: Seconds, at most 14400.
+        dial_timeout: Seconds to ring.
+        cli: The number to show, or `private`.
+        suppress_callbacks: Whether to send no ACE and DiCE callbacks for this call.
+        dtmf: Keys to press once connected: 0-9 and `#`; `w` pauses for half a second.
+        indications: Two-letter country code for the ringing and busy tones.
+        amd: Options for answering machine detection.
+        tags: Tags for the call detail record, as a mapping or as pairs; an older page only.
     """
 
     wire_name = "connectPstn"
@@ -761,10 +761,10 @@ class ConnectMxp(_Node):
     """Connect the call to an app user.
 
     Attributes:
-        destination: the user; without it, the user that was dialled.
-        call_headers: headers that the app receives, as a mapping or as pairs; at most 1024 bytes.
-        call_headers_key: how the field is spelled. The published schema has `callheaders`, the
-            examples beside it have `callHeaders`; nobody says which one the server reads.
+        destination: The user; by default the dialled user.
+        call_headers: Headers for the app, as a mapping or as pairs; at most 1024 bytes.
+        call_headers_key: Spelling of the field in JSON. The published schema has `callheaders`, its
+            examples have `callHeaders`; the documentation does not say which the server reads.
     """
 
     wire_name = "connectMxp"
@@ -787,7 +787,7 @@ class ConnectMxp(_Node):
     )
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON that the API takes."""
+        """Return the JSON for the API."""
         wire = super().to_wire()
         if "callHeaders" in wire:
             wire[self.call_headers_key] = wire.pop("callHeaders")
@@ -795,7 +795,7 @@ class ConnectMxp(_Node):
 
     @classmethod
     def from_wire(cls, wire: object) -> Self:
-        """Read the JSON that the API takes, in either spelling."""
+        """Read the API's JSON, in either spelling."""
         if not isinstance(wire, Mapping) or "callHeaders" not in wire:
             renamed = {"callheaders": "callHeaders"}
             if isinstance(wire, Mapping):
@@ -806,15 +806,15 @@ class ConnectMxp(_Node):
 
 @attrs.frozen(kw_only=True)
 class ConnectConf(_Node):
-    """Put the call into a conference.
+    """Connect the call to a conference.
 
     Attributes:
-        conference_id: any text; everybody who gives the same one meets. More than 64 characters
-            give a SvamlWarning.
-        conference_dtmf_options: what becomes of the keys that are pressed.
-        moh: music while nobody else is there: `ring`, `music1`, `music2`, `music3`.
-        record: record the conference; an older page only.
-        recording_options: where that recording goes; an older page only.
+        conference_id: Any text; calls with the same id meet. More than 64 characters give a
+            SvamlWarning.
+        conference_dtmf_options: How the conference handles key presses.
+        moh: Music while the caller is alone: `ring`, `music1`, `music2`, `music3`.
+        record: Whether to record the conference; an older page only.
+        recording_options: Options for that recording; an older page only.
     """
 
     wire_name = "connectConf"
@@ -843,13 +843,13 @@ class ConnectSip(_Node):
     """Connect the call to a SIP address.
 
     Attributes:
-        destination: the address.
-        max_duration: seconds, at most 14400.
-        cli: number to show, or `private`.
+        destination: The address.
+        max_duration: Seconds, at most 14400.
+        cli: The number to show, or `private`.
         transport: `UDP` (the server's default), `TCP` or `TLS`; any case.
-        suppress_callbacks: send no ACE and DiCE callbacks for this call.
-        call_headers: private SIP headers, as a mapping or as pairs.
-        moh: music while the call is on hold: `ring`, `music1`, `music2`, `music3`.
+        suppress_callbacks: Whether to send no ACE and DiCE callbacks for this call.
+        call_headers: Private SIP headers, as a mapping or as pairs.
+        moh: Music while the call is on hold: `ring`, `music1`, `music2`, `music3`.
     """
 
     wire_name = "connectSip"
@@ -878,21 +878,21 @@ class ConnectSip(_Node):
 
 @attrs.frozen
 class WebsocketEndpoint(_Node):
-    """Where `ConnectStream` sends the audio.
+    """A WebSocket server, the destination of `ConnectStream`.
 
     Attributes:
-        endpoint: a `wss://` URL.
+        endpoint: A `wss://` URL.
     """
 
     endpoint: str = attrs.field(validator=_text(r"wss://[^\s\x00-\x1f\x7f]+", "give a wss:// URL"))
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON that the API takes."""
+        """Return the JSON for the API."""
         return {"type": "Websocket", "endpoint": self.endpoint}
 
     @classmethod
     def from_wire(cls, wire: object) -> Self:
-        """Read the JSON that the API takes."""
+        """Read the API's JSON."""
         if isinstance(wire, Mapping):
             kind = wire.get("type", "Websocket")
             if not isinstance(kind, str) or kind.casefold() != "websocket":
@@ -908,13 +908,13 @@ class WebsocketEndpoint(_Node):
 
 @attrs.frozen(kw_only=True)
 class ConnectStream(_Node):
-    """Connect the audio of the call to a WebSocket server; the vendor calls it a closed beta.
+    """Stream the call's audio to a WebSocket server; a closed beta, according to the vendor.
 
     Attributes:
-        destination: the server.
-        streaming_options: how the audio is streamed.
-        max_duration: seconds, at most 14400.
-        call_headers: headers that the server receives, as a mapping or as pairs.
+        destination: The server.
+        streaming_options: Options for the audio stream.
+        max_duration: Seconds, at most 14400.
+        call_headers: Headers for the server, as a mapping or as pairs.
     """
 
     wire_name = "connectStream"
@@ -947,11 +947,11 @@ class RunMenu(_Node):
     """Offer voice menus.
 
     Attributes:
-        menus: the menus; one of them is `main`.
-        main_menu: id of the menu to begin with.
-        barge: whether keys interrupt the prompts; the server's default is true.
-        locale: language of the prompts; required with `enable_voice`.
-        enable_voice: whether the caller can speak the choice.
+        menus: The menus; one of them has the id `main`.
+        main_menu: Id of the first menu.
+        barge: Whether keys interrupt the prompts; the server's default is true.
+        locale: Language of the prompts; required with `enable_voice`.
+        enable_voice: Whether the caller can choose by voice.
     """
 
     wire_name = "runMenu"
@@ -973,16 +973,16 @@ class RunMenu(_Node):
             raise InvalidRequest(
                 "RunMenu.locale is missing",
                 parameter="RunMenu.locale",
-                remedy="enable_voice needs it",
+                remedy="give it; enable_voice requires it",
             )
         if self.menus is None:
             return
         ids = [menu.id for menu in self.menus]
         listed = ", ".join(map(repr, ids))
         if "main" not in ids:
-            raise InvalidRequest(f"RunMenu.menus has {listed}", remedy="one of them must be 'main'")
+            raise InvalidRequest(f"RunMenu.menus has {listed}", remedy="name one of them 'main'")
         if len(set(ids)) < len(ids):
-            raise InvalidRequest(f"RunMenu.menus has {listed}", remedy="give each an id of its own")
+            raise InvalidRequest(f"RunMenu.menus has {listed}", remedy="give each a different id")
         targets = [
             match[1]
             for menu in self.menus
@@ -994,19 +994,19 @@ class RunMenu(_Node):
         for target in targets:
             if target not in ids:
                 raise InvalidRequest(
-                    f"RunMenu goes to menu {target!r}", remedy=f"there are {listed} only"
+                    f"RunMenu goes to menu {target!r}", remedy=f"give one of {listed}"
                 )
 
 
 @attrs.frozen(kw_only=True)
 class Park(_Node):
-    """Park the call until it is taken on with another action.
+    """Park the call until another action resumes it.
 
     Attributes:
-        locale: language of the prompts.
-        intro_prompt: prompts that are played once.
-        hold_prompt: prompts that are played again and again.
-        max_duration: seconds; more than 600, the limit of an older page, give a SvamlWarning.
+        locale: Language of the prompts.
+        intro_prompt: Prompts to play once.
+        hold_prompt: Prompts to play repeatedly.
+        max_duration: Seconds; more than 600, the limit of an older page, give a SvamlWarning.
     """
 
     wire_name = "park"
@@ -1017,7 +1017,7 @@ class Park(_Node):
     max_duration: int | None = attrs.field(default=None, validator=_integer(soft=range(1, 601)))
 
 
-# --- the whole ----------------------------------------------------------------------------------
+# --- SVAML ---------------------------------------------------------------------------------------
 
 Instruction: TypeAlias = (
     Answer
@@ -1054,7 +1054,7 @@ _ACTIONS: dict[str, type[_Node]] = {
 
 
 def _read_named(kinds: Mapping[str, type[_Node]]) -> Callable[[object], Any]:
-    """Reader of an instruction or action: the name decides, in any case; unknown ones stay raw."""
+    """Return a reader by name, in any case, of instructions or actions; unknown ones stay Raw."""
 
     def read(wire: object) -> Any:
         name = wire.get("name") if isinstance(wire, Mapping) else None
@@ -1071,14 +1071,14 @@ def _instructions(value: Iterable[Instruction] | None) -> tuple[Instruction, ...
 
 @attrs.frozen
 class Svaml(_Node):
-    """Instructions and an action for a call; at least one of them.
+    """Instructions, an action, or both.
 
     Attributes:
-        instructions: carried out in order.
-        action: carried out after them.
+        instructions: Carried out in order.
+        action: Carried out after the instructions.
 
     Raises:
-        InvalidRequest: both are missing, or something in them is refused.
+        InvalidRequest: Both are missing, or one of them is wrong.
     """
 
     instructions: tuple[Instruction, ...] | None = attrs.field(
@@ -1101,4 +1101,4 @@ class Svaml(_Node):
             return
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:
-            _warn(f"Svaml sets cookies of {size} bytes: an older page limits them to 1024 per call")
+            _warn(f"Svaml sets cookies of {size} bytes: an older page allows 1024 per call")

@@ -1,6 +1,6 @@
-"""The words of calls, reports, callbacks: enumerations, and what a parameter of their kind takes.
+"""Enumerations for calls, reports and callbacks, and the types of parameters that take them.
 
-Imports nothing of this package: records, calls, reports, sandbox and command line all stand on it.
+Imports nothing from this package: records, calls, reports, sandbox and command line use it.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = [
 
 
 class CallStatus(StrEnum):
-    """Whether a call goes on."""
+    """Whether a call is ongoing."""
 
     ONGOING = "ONGOING"
     FINAL = "FINAL"
 
 
 class CallResult(StrEnum):
-    """The result of a call; `N/A` while it is not decided."""
+    """The result of a call; `N/A` until it is known."""
 
     NOT_AVAILABLE = "N/A"
     ANSWERED = "ANSWERED"
@@ -48,7 +48,7 @@ class CallResult(StrEnum):
 
 
 class CallReason(StrEnum):
-    """Why a call ended; `N/A` while it goes on."""
+    """Why a call ended; `N/A` while it is ongoing."""
 
     NOT_AVAILABLE = "N/A"
     TIMEOUT = "TIMEOUT"
@@ -63,7 +63,7 @@ class CallReason(StrEnum):
 
 
 class DisconnectReason(StrEnum):
-    """Why a call was disconnected, as callbacks say it: more than `CallReason` knows."""
+    """Why a call was disconnected, in callbacks; has more members than `CallReason`."""
 
     NOT_AVAILABLE = "N/A"
     ESTABLISHED = "ESTABLISHED"
@@ -85,7 +85,7 @@ class DisconnectReason(StrEnum):
 
 
 class AmdStatus(StrEnum):
-    """Who answered a call, as far as the detection of answering machines can tell."""
+    """Who answered a call, according to answering machine detection."""
 
     MACHINE = "machine"
     HUMAN = "human"
@@ -95,7 +95,7 @@ class AmdStatus(StrEnum):
 
 
 class AmdReason(StrEnum):
-    """Why the detection of answering machines decided as it did."""
+    """The reason for a result of answering machine detection."""
 
     GREETING = "greeting"
     LONG_GREETING = "longgreeting"
@@ -105,7 +105,7 @@ class AmdReason(StrEnum):
 
 
 class MenuResultType(StrEnum):
-    """What ended a menu."""
+    """How a menu ended."""
 
     ERROR = "error"
     RETURN = "return"
@@ -116,14 +116,14 @@ class MenuResultType(StrEnum):
 
 
 class InputMethod(StrEnum):
-    """How a choice was made in a menu."""
+    """How the caller chose in a menu."""
 
     DTMF = "dtmf"
     VOICE = "voice"
 
 
 class NotificationType(StrEnum):
-    """What a notification is about. `transcription_complete` is an older name."""
+    """The subject of a notification. `transcription_complete` is an older name."""
 
     RECORDING_FINISHED = "recording_finished"
     RECORDING_AVAILABLE = "recording_available"
@@ -135,21 +135,21 @@ class NotificationType(StrEnum):
 
 
 class CallDomain(StrEnum):
-    """Where a call ends: in the telephone network, or at an app."""
+    """Where a call ends: in the telephone network or at an app."""
 
     PSTN = "pstn"
     MXP = "mxp"
 
 
 class Capability(StrEnum):
-    """What a number is for."""
+    """The use of a number."""
 
     VOICE = "voice"
     SMS = "sms"
 
 
 class NumberType(StrEnum):
-    """What kind of line a number is."""
+    """The type of a number's line."""
 
     UNKNOWN = "Unknown"
     FIXED = "Fixed"
@@ -158,7 +158,7 @@ class NumberType(StrEnum):
 
 
 class CallLeg(StrEnum):
-    """Who hears what is played or said."""
+    """The side of a call that hears a prompt."""
 
     CALLER = "caller"
     CALLEE = "callee"
@@ -166,7 +166,7 @@ class CallLeg(StrEnum):
 
 
 class ReportDomain(StrEnum):
-    """Which calls a report counts, by where they ended."""
+    """Where the calls counted by a report ended."""
 
     DATA = "data"
     PSTN = "pstn"
