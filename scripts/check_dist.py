@@ -44,6 +44,7 @@ NEEDED = (
     "pyproject.toml",
     "scripts",
     "tests",
+    "zensical.toml",
 )
 CACHES = {"__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 ENTRY_POINTS = {

@@ -25,8 +25,8 @@ BUILD = ROOT / "build"
 FROM_ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 COMMANDS = """# Commands and options
 
-Made from the command line itself. [Command line](cli.md) explains credentials, output, JSON and exit
-codes. Options that most commands share come [first](#shared-options).
+This page is made from the code. [Command line](cli.md) explains credentials, output, JSON and
+exit codes. [Shared options](#shared-options) apply to most commands.
 """
 
 
@@ -103,9 +103,7 @@ def walk(command: typer.models.Any, context: typer.models.Any) -> Iterator[tuple
         yield command, context
     for name in command.list_commands(context) if subcommands else ():
         inner = subcommands[name]
-        yield from walk(
-            inner, inner.make_context(name, [], parent=context, resilient_parsing=True)
-        )
+        yield from walk(inner, inner.make_context(name, [], parent=context, resilient_parsing=True))
 
 
 def section(command: typer.models.Any, context: typer.models.Any, shared: set[str]) -> str:

@@ -100,8 +100,10 @@ def file(page: str, title: str) -> str:
 
 def pattern(output: str) -> str:
     """Return what text has to match that is like an output with `...` in it."""
-    whole = re.sub(r"^\\\.\\\.\\\.\n", "(?:.*\n)*?", re.escape(output), flags=re.MULTILINE)
-    return whole.replace(r"\.\.\.", ".*")
+    return "".join(
+        "(?:.*\n)*?" if line == "...\n" else re.escape(line).replace(r"\.\.\.", ".*")
+        for line in output.splitlines(keepends=True)
+    )
 
 
 class Page:
@@ -195,7 +197,7 @@ class Page:
         # A reader does not type that fast.
         for name in re.findall(r"> (\S+) &", block.code):
             until = time.monotonic() + 30
-            while not Path(name).stat().st_size:
+            while not (Path(name).exists() and Path(name).stat().st_size):
                 assert time.monotonic() < until, Path(".errors").read_text("utf-8")
                 time.sleep(0.05)
         for name, value in re.findall(

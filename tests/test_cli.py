@@ -64,7 +64,7 @@ from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, faults, runn
 from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTATION = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+DOCUMENTATION = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 VECTORS = json.loads((Path(__file__).parent / "data" / "signing_vectors.json").read_text("utf-8"))
 PUBLISHED = VECTORS["published"]["a request of an application"]
 KEY, SECRET = PUBLISHED["application_key"], PUBLISHED["application_secret"]
@@ -245,7 +245,7 @@ def test_every_way_of_importing_is_seen(source: str, used: list[tuple[str, str]]
 
 
 def keys_documented_for(command: str) -> list[str]:
-    """The keys in the table that docs/cli.md has for a command."""
+    """The keys in the table that docs/reference/cli.md has for a command."""
     (section,) = [
         text
         for title, text in re.findall(r"^### JSON of (.*)\n([^#]*)", DOCUMENTATION, re.MULTILINE)

@@ -59,7 +59,7 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON has it, for `json.dumps` and the like.
 
-        The keys are those of the command line, which docs/cli.md describes. `raw` is left out.
+        The keys are those of the command line (docs/reference/cli.md). `raw` is left out.
 
         Raises:
             InvalidRequest: A time has no time zone, which those of the server have.

@@ -166,8 +166,8 @@ class SinchVoiceError(Exception):
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON has it: the keys are there whatever is known.
 
-        docs/cli.md describes them, under "JSON of errors". `message` says what is wrong, `hint`
-        what to do about it; the command line words both in its own way.
+        docs/reference/cli.md describes them, under "JSON of errors". `message` says what is wrong,
+        `hint` what to do about it; the command line words both in its own way.
         """
         hints = [*getattr(self, "__notes__", ()), *([self.remedy] if self.remedy else [])]
         return {

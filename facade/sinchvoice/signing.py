@@ -364,8 +364,8 @@ def verify(
         method: HTTP method, as received.
         path: path of the *public* callback URL, percent-escapes as they travelled, without the
             query; bytes, as ASGI has them in `raw_path`, will do. Behind a proxy this may differ
-            from what the application sees, and frameworks like to decode it: the README has the
-            recipes.
+            from what the application sees, and frameworks like to decode it: "Signing" in
+            the documentation has the recipes.
         headers: all headers, as a mapping or as pairs; names in any case. Values are text or
             bytes, or lists of them, as AWS Lambda has them in `multiValueHeaders`. They are used
             verbatim, so nothing on the way may have rewritten the Content-Type.
