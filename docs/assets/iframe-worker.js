@@ -10,8 +10,8 @@ if (location.protocol === "file:") {
       const inner = this.frame.contentWindow;
       this.ready = new Promise((resolve) => {
         inner.document.open();
-        inner.answer = (data) => {
-          const event = new MessageEvent("message", { data });
+        inner.answer = (message) => {
+          const event = new MessageEvent("message", { data: structuredClone(message) });
           this.dispatchEvent(event);
           this.onmessage?.(event);
         };
@@ -24,7 +24,9 @@ if (location.protocol === "file:") {
       });
     }
 
-    postMessage(data) {
+    // As between threads, each side has a copy of its own, which it may change.
+    postMessage(message) {
+      const data = structuredClone(message);
       this.ready.then(() => {
         this.frame.contentWindow.dispatchEvent(new MessageEvent("message", { data }));
       });
