@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from sinchvoice.cdr import LAYOUTS, kpis
@@ -96,7 +97,7 @@ def commands() -> str:
     return "\n".join(parts)
 
 
-def walk(command: typer.models.Any, context: typer.models.Any) -> Iterator[tuple[object, object]]:
+def walk(command: Any, context: Any) -> Iterator[tuple[Any, Any]]:
     """Yield each command with its context, in the order of the help."""
     subcommands = getattr(command, "commands", {})
     if not subcommands or getattr(command, "invoke_without_command", False):
@@ -106,7 +107,7 @@ def walk(command: typer.models.Any, context: typer.models.Any) -> Iterator[tuple
         yield from walk(inner, inner.make_context(name, [], parent=context, resilient_parsing=True))
 
 
-def section(command: typer.models.Any, context: typer.models.Any, shared: set[str]) -> str:
+def section(command: Any, context: Any, shared: set[str]) -> str:
     """Return the section of a command."""
     usage = command.get_usage(context).removeprefix("Usage: ")
     usage = " ".join(usage.split())
@@ -118,7 +119,7 @@ def section(command: typer.models.Any, context: typer.models.Any, shared: set[st
     return "\n".join([*parts, table(own)]) if own else "\n".join(parts)
 
 
-def rows(command: typer.models.Any, context: typer.models.Any) -> list[str]:
+def rows(command: Any, context: Any) -> list[str]:
     """Return a row of a table for each argument and option of a command."""
     found = []
     for parameter in command.get_params(context):

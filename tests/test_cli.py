@@ -2100,7 +2100,7 @@ def test_a_fault_that_there_is_not_is_told_with_those_there_are(run: Run):
 
 def test_every_fault_is_documented():
     paragraph = DOCUMENTATION[DOCUMENTATION.index("`sandbox --fault`") :].partition("\n\n")[0]
-    listed = re.findall(r"`([a-z-]+)[^`]*`", paragraph.partition("There are")[2])
+    listed = re.findall(r"`([a-z-]+)[^`]*`", paragraph.partition("The faults are")[2])
     with pytest.raises(InvalidRequest) as caught:
         Injection.parse("x")
     assert listed == str(caught.value).partition("give one of ")[2].split(", ")
@@ -2199,7 +2199,7 @@ def test_options_of_the_server_are_not_ignored_before_another_command(run: Run, 
 
 def test_every_kind_that_can_be_planted_is_documented():
     paragraph = DOCUMENTATION[DOCUMENTATION.index("\n`sandbox cdr`") :].partition("\n\n")[0]
-    listed = paragraph.partition("There are")[2].partition("`--header`")[0]
+    listed = paragraph.partition("You can plant")[2].partition("`--header`")[0]
     assert re.findall("`([a-z-]+)`", listed) == list(sandbox_cdr._KINDS)
 
 
