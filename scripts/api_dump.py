@@ -71,7 +71,9 @@ def main(folder: Path, root: Path) -> int:
         path = stub_path(folder, module.__name__, modules)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(HEADER + Stub(names).module(module, written), encoding="utf-8")
-    documentation = (root / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    pages = [root / "docs" / "reference" / "cli.md", root / "docs" / "cli.md"]  # now, and in 0.1
+    page = next(page for page in pages if page.exists())
+    documentation = page.read_text(encoding="utf-8")
     path = stub_path(folder, "command", ())
     path.parent.mkdir(exist_ok=True)
     path.write_text(HEADER + command_stub(documentation), encoding="utf-8")
