@@ -50,6 +50,8 @@ def build() -> int:
     shutil.copy(ROOT / "zensical.toml", source)
     (source / "docs" / "reference" / "commands.md").write_text(commands(), encoding="utf-8")
     (source / "docs" / "changelog.md").write_text(changelog(), encoding="utf-8")
+    for page in (source / "docs").rglob("*.md"):
+        page.write_text(with_bars(page.read_text(encoding="utf-8")), encoding="utf-8")
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     if code := subprocess.run(command, cwd=source, check=False).returncode:
         return code
@@ -62,6 +64,18 @@ def build() -> int:
             text.replace(FROM_ELSEWHERE, f"{top}assets/iframe-worker.js"), encoding="utf-8"
         )
     return 0
+
+
+def with_bars(text: str) -> str:
+    """Return a page with bars in the code of its tables as Python-Markdown wants them.
+
+    GitHub needs a backslash before such a bar; Python-Markdown would show it.
+    """
+    code = re.compile("`[^`]*`")
+    return "\n".join(
+        code.sub(lambda span: span[0].replace("\\|", "|"), line) if line.startswith("|") else line
+        for line in text.split("\n")
+    )
 
 
 def changelog() -> str:

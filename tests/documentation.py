@@ -181,7 +181,7 @@ class Page:
     def _shell(self, block: Block) -> str:
         """Run a block in a shell of its own, which has the variables of those before."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        script = f"set -e\n{block.code}\nexport -p > .variables\n"
+        script = f"set -e\n{block.code}\nenv > .variables\n"
         with open(".output", "wb") as output, open(".errors", "wb") as errors:  # noqa: PTH123
             process = subprocess.Popen(
                 ["/bin/sh", "-c", script],
@@ -201,7 +201,7 @@ class Page:
                 assert time.monotonic() < until, Path(".errors").read_text("utf-8")
                 time.sleep(0.05)
         for name, value in re.findall(
-            r"^export (SINCH\w+)='(.*)'$", Path(".variables").read_text("utf-8"), re.MULTILINE
+            r"^(SINCH\w+)=(.*)$", Path(".variables").read_text("utf-8"), re.MULTILINE
         ):
             self._environment.setenv(name, value)
         return Path(".output").read_text("utf-8")

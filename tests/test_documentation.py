@@ -127,6 +127,10 @@ def test_every_command_and_option_is_on_the_page_of_commands():
         assert f"{option}`" in page
 
 
+def test_bars_in_the_code_of_a_table_lose_their_backslash_for_the_builder():
+    assert docs_site.with_bars("| `a\\|b` | c \\| d |\n`e\\|f`") == "| `a|b` | c \\| d |\n`e\\|f`"
+
+
 def test_the_changelog_of_the_site_links_to_pages_of_the_site():
     links = re.findall(r"\]\((?!https?:)(.*?)\)", docs_site.changelog())
     assert links
