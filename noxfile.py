@@ -125,7 +125,7 @@ def endurance_cdr(session: nox.Session) -> None:
 
 @nox.session
 def frameworks(session: nox.Session) -> None:
-    """Serve the recipes of docs/callbacks.md with their frameworks, and call them back."""
+    """Serve the recipes of docs/how-to/callbacks.md with their frameworks, and call them back."""
     install_groups(session, "frameworks")
     install_wheel(session, "sandbox")
     session.run("pytest", "tests/frameworks/recipes.py", *session.posargs)
@@ -137,6 +137,15 @@ def examples(session: nox.Session) -> None:
     install_groups(session, "examples")
     install_wheel(session, "cdr", "cli", "sandbox")
     session.run("pytest", "tests/examples/running.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into build/site, and check its links, names and requests."""
+    install_groups(session, "docs")
+    install_wheel(session, *EXTRAS)
+    session.run("python", "scripts/docs_site.py")
+    session.run("pytest", "tests/site/built.py", *session.posargs)
 
 
 @nox.session

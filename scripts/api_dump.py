@@ -4,7 +4,7 @@ Stubs of the package as it is at run time, not of its source: what `__getattr__`
 asked for is there, and so are the constructors that attrs makes, with every default. Private bases
 are folded into the classes that have them, aliases of types are written out. The command is a
 module of its own, `command.pyi`: a function for each command with a parameter for each option, the
-exit codes, and the keys of its JSON by docs/cli.md, which the tests hold against the output.
+exit codes, and the keys of its JSON by docs/reference/cli.md, which tests compare with the output.
 
     python scripts/api_dump.py FOLDER [ROOT]
 """
@@ -60,7 +60,7 @@ def main(folder: Path, root: Path) -> int:
 
     Args:
         folder: Where they go.
-        root: The project, for docs/cli.md.
+        root: The project, for docs/reference/cli.md.
     """
     modules = dict(public_modules())
     names = {
@@ -71,7 +71,9 @@ def main(folder: Path, root: Path) -> int:
         path = stub_path(folder, module.__name__, modules)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(HEADER + Stub(names).module(module, written), encoding="utf-8")
-    documentation = (root / "docs" / "cli.md").read_text(encoding="utf-8")
+    pages = [root / "docs" / "reference" / "cli.md", root / "docs" / "cli.md"]  # now, and in 0.1
+    page = next(page for page in pages if page.exists())
+    documentation = page.read_text(encoding="utf-8")
     path = stub_path(folder, "command", ())
     path.parent.mkdir(exist_ok=True)
     path.write_text(HEADER + command_stub(documentation), encoding="utf-8")

@@ -48,6 +48,7 @@ NEEDED = (
     "requirements",
     "scripts",
     "tests",
+    "zensical.toml",
 )
 CACHES = {"__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 ENTRY_POINTS = {

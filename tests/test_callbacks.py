@@ -7,7 +7,6 @@ import base64
 import io
 import json
 import logging
-import re
 import subprocess
 import sys
 import types
@@ -21,6 +20,7 @@ from typing import Any, get_args
 import attrs
 import httpx
 import pytest
+from documentation import blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import (
@@ -1278,18 +1278,18 @@ def test_bodies_that_are_not_utf_8_are_refused_in_every_form(body: bytes):
         assert refused.reason in (BodyRefusal.NOT_A_JSON_OBJECT, Refusal.WRONG_SIGNATURE)
 
 
-# --- Examples in docs/callbacks.md ---------------------------------------------------------------
+# --- Examples in docs/how-to/callbacks.md --------------------------------------------------------
 
-DOCUMENT = (Path(__file__).parent.parent / "docs" / "callbacks.md").read_text(encoding="utf-8")
-APPLICATION, FASTAPI, _FLASK, _DJANGO, LAMBDA, REDIS, TESTING = re.findall(
-    r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL
+PAGE = "docs/how-to/callbacks.md"
+APPLICATION, FASTAPI, _FLASK, _DJANGO, LAMBDA, REDIS, TESTING = (
+    block.code for block in blocks(PAGE) if block.language == "python"
 )
 
 
 def run(code: str) -> dict[str, Any]:
     """Run an example, and return its names."""
     names: dict[str, Any] = {"__name__": "example"}
-    exec(compile(code, "docs/callbacks.md", "exec"), names)  # noqa: S102
+    exec(compile(code, PAGE, "exec"), names)  # noqa: S102
     return names
 
 

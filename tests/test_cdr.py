@@ -126,22 +126,6 @@ def test_the_record_types_follow_the_table(layout: cdr.Layout):
     assert type(record) is kind
 
 
-def test_the_documentation_has_the_table():
-    text = (ROOT / "docs" / "cdr.md").read_text(encoding="utf-8")
-    for layout in LAYOUTS.values():
-        lines = [f"### {layout.title} (`{layout.name}`, `cdr.{layout.record}`)", ""]
-        lines += ["| column | attribute | type | unit | |", "|---|---|---|---|---|"]
-        for column in layout.columns:
-            doc = column.doc + (" Required." if column.required else "")
-            if column.since:
-                doc += f" Since {column.since}."
-            lines.append(
-                f"| {column.name} | `{column.field}` | {column.type} "
-                f"| {column.unit or ''} | {doc} |"
-            )
-        assert "\n".join(lines) + "\n" in text
-
-
 def test_a_layout_is_found_by_name_or_is_one():
     assert layouts.find("app-to-app") is LAYOUTS["app-to-app"]
     assert layouts.find(LAYOUTS["app-to-app"]) is LAYOUTS["app-to-app"]

@@ -246,17 +246,6 @@ def test_the_truth_is_beside_the_files(tmp_path: Path):
     assert truth.files[1].day - truth.files[0].day == timedelta(days=1)
 
 
-def test_the_example_of_the_documentation_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    text = (Path(__file__).parent.parent / "docs" / "cdr.md").read_text(encoding="utf-8")
-    section = text[text.index("## Made-up files") :]
-    example = section.partition("```python\n")[2].partition("```")[0]
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"cdr": cdr}
-    exec(compile(example, "cdr.md", "exec"), names)  # noqa: S102
-    assert names["report"].records == names["truth"].total.records == 28_000
-    assert names["report"].conflicts == 2
-
-
 # What is refused
 
 

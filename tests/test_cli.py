@@ -64,7 +64,7 @@ from sinchvoice.sandbox import Sandbox, SandboxCall, cdr_generator, faults, runn
 from sinchvoice.sandbox.faults import Injection
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTATION = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+DOCUMENTATION = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 VECTORS = json.loads((Path(__file__).parent / "data" / "signing_vectors.json").read_text("utf-8"))
 PUBLISHED = VECTORS["published"]["a request of an application"]
 KEY, SECRET = PUBLISHED["application_key"], PUBLISHED["application_secret"]
@@ -245,7 +245,7 @@ def test_every_way_of_importing_is_seen(source: str, used: list[tuple[str, str]]
 
 
 def keys_documented_for(command: str) -> list[str]:
-    """The keys in the table that docs/cli.md has for a command."""
+    """The keys in the table that docs/reference/cli.md has for a command."""
     (section,) = [
         text
         for title, text in re.findall(r"^### JSON of (.*)\n([^#]*)", DOCUMENTATION, re.MULTILINE)
@@ -2100,7 +2100,7 @@ def test_a_fault_that_there_is_not_is_told_with_those_there_are(run: Run):
 
 def test_every_fault_is_documented():
     paragraph = DOCUMENTATION[DOCUMENTATION.index("`sandbox --fault`") :].partition("\n\n")[0]
-    listed = re.findall(r"`([a-z-]+)[^`]*`", paragraph.partition("There are")[2])
+    listed = re.findall(r"`([a-z-]+)[^`]*`", paragraph.partition("The faults are")[2])
     with pytest.raises(InvalidRequest) as caught:
         Injection.parse("x")
     assert listed == str(caught.value).partition("give one of ")[2].split(", ")
@@ -2199,7 +2199,7 @@ def test_options_of_the_server_are_not_ignored_before_another_command(run: Run, 
 
 def test_every_kind_that_can_be_planted_is_documented():
     paragraph = DOCUMENTATION[DOCUMENTATION.index("\n`sandbox cdr`") :].partition("\n\n")[0]
-    listed = paragraph.partition("There are")[2].partition("`--header`")[0]
+    listed = paragraph.partition("You can plant")[2].partition("`--header`")[0]
     assert re.findall("`([a-z-]+)`", listed) == list(sandbox_cdr._KINDS)
 
 

@@ -1,4 +1,4 @@
-"""data.py: results as data and back; refusals; the adapters in docs/data.md."""
+"""data.py: results as data and back; refusals; the adapters in docs/how-to/data.md."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import copy
 import json
 import pickle
-import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from documentation import blocks
 from hypothesis import given
 from hypothesis import strategies as st
 from sinchvoice import (
@@ -46,8 +45,7 @@ from sinchvoice import (
 from sinchvoice.reports import format_day, parse_day
 from sinchvoice.sandbox import running
 
-DOCUMENT = (Path(__file__).parent.parent / "docs" / "data.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+EXAMPLES = [block.code for block in blocks("docs/how-to/data.md") if block.language == "python"]
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 REPORT = UserCallReport(success=2, failed=1, duration=623, start=NOON)
 
@@ -469,7 +467,7 @@ def test_a_formatted_day_is_parsed_back(day: date):
     assert parse_day(format_day(day)) == day
 
 
-# --- Examples in docs/data.md --------------------------------------------------------------------
+# --- Examples in docs/how-to/data.md -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -480,7 +478,7 @@ def examples() -> Any:
             patch.setenv(name, value)
         names: dict[str, Any] = {}
         for example in EXAMPLES:
-            exec(compile(example, "docs/data.md", "exec"), names)  # noqa: S102
+            exec(compile(example, "docs/how-to/data.md", "exec"), names)  # noqa: S102
         yield names
 
 

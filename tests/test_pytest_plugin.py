@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
-
 TESTS = """
 import asyncio
 import gc
@@ -82,16 +80,6 @@ def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path):
         assert re.search(rf"^{name} .*pytest_sinchvoice.*\n    An? ", shown, re.MULTILINE)
 
 
-def test_the_example_of_the_readme_passes(tmp_path: Path):
-    (example,) = re.findall(
-        r"^```python\n((?:(?!```).*\n)*def test_(?:(?!```).*\n)*)```",
-        README.read_text("utf-8"),
-        re.MULTILINE,
-    )
-    assert "failed" not in (shown := run(tmp_path, example))
-    assert re.search(r"[1-9] passed", shown)
-
-
 def test_without_the_extra_the_fixtures_say_what_to_install(tmp_path: Path):
     hidden = "import sys; sys.modules['uvicorn'] = None"
     shown = run(tmp_path, "def test_it(voice_client): pass", prelude=hidden)
@@ -120,19 +108,6 @@ def test_loading_the_plugin_imports_nothing_but_pytest():
 @pytest.mark.parametrize("name", ["sinch_sandbox", "voice_client", "async_voice_client"])
 def test_the_fixtures_are_here_too(name: str, request: pytest.FixtureRequest):
     assert request.getfixturevalue(name) is not None
-
-
-def test_the_examples_of_the_sandbox_pass(tmp_path: Path):
-    voice, tests = (
-        re.findall(
-            r"^```python\n(.*?)```",
-            (README.parent / "docs" / page).read_text("utf-8"),
-            re.MULTILINE | re.DOTALL,
-        )[0]
-        for page in ("callbacks.md", "sandbox.md")
-    )
-    (tmp_path / "voice.py").write_text(voice, encoding="utf-8")
-    assert "3 passed" in run(tmp_path, tests)
 
 
 CALLED_BACK = """

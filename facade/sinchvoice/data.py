@@ -59,7 +59,7 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return the result in JSON types, for example for `json.dumps`.
 
-        The keys are those of the command line, described in docs/cli.md. `raw` is omitted.
+        The keys are those of the command line (docs/reference/cli.md). `raw` is omitted.
 
         Raises:
             InvalidRequest: A time has no time zone; times from the server have one.

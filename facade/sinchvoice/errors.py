@@ -166,8 +166,8 @@ class SinchVoiceError(Exception):
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON; every key is always present.
 
-        docs/cli.md describes the keys, under "JSON of errors". `message` is the problem, `hint` the
-        remedy; the command line words both its own way.
+        docs/reference/cli.md describes the keys, under "JSON of errors". `message` is the problem,
+        `hint` the remedy; the command line words both its own way.
         """
         hints = [*getattr(self, "__notes__", ()), *([self.remedy] if self.remedy else [])]
         return {

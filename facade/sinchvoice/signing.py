@@ -365,7 +365,8 @@ def verify(
         method: HTTP method as received.
         path: Path of the *public* callback URL, with percent-escapes as received, without the
             query; bytes, as in ASGI's `raw_path`, are accepted. Behind a proxy, or in a framework
-            that decodes it, the application may see another path: the README has the recipes.
+            that decodes it, the application may see another path: "Signing" in the documentation
+            has the recipes.
         headers: All headers, as a mapping or as pairs; names in any case. Values are text or
             bytes, or lists of them, as in AWS Lambda's `multiValueHeaders`. They are used
             verbatim, so nothing on the way may rewrite the Content-Type.

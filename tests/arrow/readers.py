@@ -24,6 +24,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from documentation import blocks
 from sinchvoice import InvalidRequest, cdr
 from sinchvoice.cdr import scanning
 from sinchvoice.sandbox import cdr_generator
@@ -326,3 +327,20 @@ def test_control_c_interrupts_a_question_for_arrow(tmp_path: Path):
             list(pa.table(scan.to_arrow("SELECT sum(range % 7) FROM range(100000000000)")))
         timer.join()
         assert scan.sql("SELECT count(*) FROM records").rows == [(4,)]
+
+
+def test_the_example_of_the_documentation_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (example,) = [
+        block.code
+        for block in blocks("docs/reference/cdr-files.md")
+        if block.mark.startswith("run by tests/arrow/readers.py")
+    ]
+    monkeypatch.chdir(tmp_path)
+    planted = cdr_generator.Planted(rejects={"time": 1})
+    cdr_generator.cdr_files("cdr", days=1, records=100, planted=planted)
+    exec(compile(example, "cdr-files.md", "exec"), {})  # noqa: S102
+    *rows, reject = capsys.readouterr().out.splitlines()
+    assert sum(map(int, rows)) == 399
+    assert "has no zone" in reject

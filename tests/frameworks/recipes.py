@@ -1,4 +1,4 @@
-"""The recipes of docs/callbacks.md in their frameworks: `nox -s frameworks` runs this file.
+"""The recipes of docs/how-to/callbacks.md in their frameworks: `nox -s frameworks` runs this file.
 
 Each is served by a real server on loopback, and called back over a socket.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documentation import file
 from sinchvoice import Credentials, signing
 
 ROOT = Path(__file__).parents[2]
-VOICE, FASTAPI, FLASK, DJANGO = re.findall(
-    r"^```python\n(.*?)^```",
-    (ROOT / "docs" / "callbacks.md").read_text(encoding="utf-8"),
-    re.MULTILINE | re.DOTALL,
-)[:4]
+VOICE, FASTAPI, FLASK, DJANGO = (
+    file("docs/how-to/callbacks.md", f"{name}.py")
+    for name in ("voice", "with_fastapi", "with_flask", "with_django")
+)
 EVENTS: dict[str, Any] = json.loads(
     (ROOT / "tests" / "data" / "callback_events.json").read_text(encoding="utf-8")
 )

@@ -496,15 +496,3 @@ def test_the_definitions_have_every_field_of_the_results_once():
     fields = [name for name in get_type_hints(kpis.KpiRow) if name not in ("by", "costs")]
     fields += [f"costs.{name}" for name in get_type_hints(kpis.KpiCost) if name != "currency"]
     assert sorted(each.field for each in kpis.DEFINITIONS) == sorted(fields)
-
-
-def test_the_documentation_has_every_definition_and_dimension():
-    text = (ROOT / "docs" / "cdr.md").read_text(encoding="utf-8")
-    lines = ["| KPI | field | formula | unit | |", "|---|---|---|---|---|"]
-    for each in kpis.DEFINITIONS:
-        computed = re.match("[a-z_]+ [/+] ", each.formula)
-        formula = f"`{each.formula}`" if computed else each.formula
-        lines.append(f"| {each.name} | `{each.field}` | {formula} | {each.unit} | {each.meaning} |")
-    assert "\n".join(lines) + "\n" in text
-    names = ", ".join(f"`{name}`" for name in kpis.DIMENSIONS)
-    assert names in " ".join(text.split())

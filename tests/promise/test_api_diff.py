@@ -187,7 +187,7 @@ PLANTED = {
         ["exit code of NotFoundError: is now 12, and was 5"],
     ),
     "a key of JSON": (
-        "docs/cli.md",
+        "docs/reference/cli.md",
         "| `modified` |",
         "| `refreshed` |",
         ["JSON of report counter: does not have 'modified' any more"],

@@ -33,8 +33,8 @@ def commands(workflow: Path) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_there_are_three():
-    assert [workflow.stem for workflow in WORKFLOWS] == ["ci", "drift", "release"]
+def test_there_are_four():
+    assert [workflow.stem for workflow in WORKFLOWS] == ["ci", "docs", "drift", "release"]
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
@@ -69,6 +69,7 @@ def test_rights_are_given_to_jobs_one_by_one(workflow: Path):
     text = yaml.safe_load(workflow.read_text(encoding="utf-8"))
     assert text["permissions"] == {}
     allowed = {
+        ("docs", "publish"): {"pages": "write", "id-token": "write"},
         ("drift", "upstream"): {"contents": "read", "issues": "write"},
         ("release", "attest"): {"id-token": "write", "attestations": "write"},
         ("release", "index"): {"id-token": "write"},

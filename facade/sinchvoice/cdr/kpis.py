@@ -275,7 +275,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "currency/min",
     ),
 )
-"""Every KPI; docs/cdr.md has the same table."""
+"""Every KPI; docs/reference/kpis.md has the same table."""
 
 _FORMULAS = {each.field: each.formula for each in DEFINITIONS}
 

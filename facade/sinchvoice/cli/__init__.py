@@ -1,7 +1,7 @@
 """The command `sinchvoice`: reports, calls, signatures and a sandbox from a terminal.
 
 Needs the extra: `pip install 'sinchvoice[cli]'`. Commands, JSON and exit codes are documented in
-docs/cli.md.
+docs/reference/cli.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ A `Dialog` is a generator that does no I/O. It yields an `Ask`, and gets the ans
 `switchboard` drives it.
 
 Source: callback events of the Voice API 1.0.1 specification and the older "Callback API" page. What
-these do not say is the sandbox's own choice, and listed in docs/sandbox.md.
+these do not say is the sandbox's own choice, and listed in docs/reference/sandbox.md.
 """
 
 from __future__ import annotations

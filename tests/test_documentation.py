@@ -1,4 +1,7 @@
-"""The examples of the README, docs/client.md and docs/calling.md, run against the sandbox."""
+"""Every block of Python and shell in README.md and docs/ is run, page by page, beside a sandbox.
+
+documentation.py has the runner and its rules.
+"""
 
 from __future__ import annotations
 
@@ -14,99 +17,132 @@ from threading import Thread
 from types import ModuleType
 from typing import Any
 
+import docs_site
 import pytest
 import sinchvoice
 import uvicorn
+from documentation import PAGES, ROOT, Page, blocks, file, pattern
 from sinchvoice import PstnEndpoint, callbacks, signing, svaml
 from sinchvoice.sandbox import Sandbox, running
 
-README = Path(__file__).parent.parent / "README.md"
-TEXT = README.read_text(encoding="utf-8")
-DOCS = README.parent / "docs" / "client.md"
-MOVING = README.parent / "docs" / "moving-over.md"
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-def examples(text: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-EXAMPLES = examples(TEXT)
-
-EXPECTED = [
-    ["ONGOING"],
-    [*[r"\d{4}-\d\d-\d\d [1-9] ok, \d+ failed, [1-9]\d+ s"] * 7, "3 ongoing calls"],
-    [r"phone \+12125550123"],
-    ["3 True"],
-    [r"\{'type': 'number', 'endpoint': '\+12125550123'\}"],
-    [],  # the voice application: see below
-    [r"\[Heard\(leg=<CallLeg.BOTH: 'both'>, what=PlayFiles\(ids=\('welcome',\), locale=None\)\)\]"],
-    [],  # run by pytest: test_pytest_plugin.py
-    [
-        r"[1-9]\d+ calls, [1-9]\d* answered, 0 rejects",
-        r".*[1-9]\d+ records = [1-9]\d+ loaded \+ 0 duplicates.*",
-        *[r"(app-to-app|phone-\w+) [1-9]\d* attempts, ASR 0\.\d+"] * 3,
-    ],
-    [],
-    [],
+MOVING = [f"docs/how-to/moving-from-{name}.md" for name in ("python", "node", "java")]
+ALL = [block for page in PAGES for block in blocks(page)]
+# What no test runs, with the reason that the page gives.
+NOT_RUN = [
+    ("README.md", "it makes environments; tests/test_project.py tries the script and the demo"),
+    ("README.md", "it installs packages"),
+    ("docs/index.md", "it installs packages"),
+    ("docs/tutorial.md", "it installs packages"),
+    ("docs/tutorial.md", "the test ends what its page has started"),
 ]
 
 
-CLIENT_EXAMPLES = examples(DOCS.read_text(encoding="utf-8"))
-CLIENT_EXPECTED = [
-    ["True"],
-    ["200 up 1"],
-    ["reports.counter 200 1"],
-    ["3"],
-    [r"\+12125550160 204"],
-]
+@pytest.mark.parametrize("page", sorted({block.page for block in ALL}))
+def test_the_blocks_of_a_page_do_what_it_says(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    Page(tmp_path, monkeypatch).run(page)
 
-CALLING_EXAMPLES = examples((DOCS.parent / "calling.md").read_text(encoding="utf-8"))
-CALLING_EXPECTED = [
-    ["order 7", r"\['alice'\]"],
-    ["accepted"],
-    ["alice True False", r"\+12125550123 False True", "40400"],
-    [
-        r"\+12125550160 voice True",
-        r"\+12125550161 voice True",
-        r"\+46730170160 voice False",
-        "https://new.example.com/sinch",
-    ],
-]
+
+def test_what_is_not_run_is_known_and_has_a_reason():
+    reasons = [
+        (block.page, block.mark.removeprefix("not run: "))
+        for block in ALL
+        if block.mark.startswith("not run: ")
+    ]
+    assert sorted(reasons) == sorted(NOT_RUN)
+
+
+def test_what_another_file_runs_is_run_there():
+    elsewhere = [block for block in ALL if block.mark.startswith("run by ")]
+    assert elsewhere
+    for block in elsewhere:
+        name, reason = block.mark.removeprefix("run by ").split(": ")
+        assert reason
+        assert block.page in (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_every_mark_and_language_is_known():
+    for block in ALL:
+        assert block.mark == "" or block.is_elsewhere or block.mark.startswith("files of ")
+        assert block.language in {"python", "sh", "text", "toml"}, (block.page, block.line)
+        if block.language in {"text", "toml"}:
+            assert not block.mark
 
 
 @pytest.mark.parametrize(
-    ("example", "expected"),
+    ("output", "shown", "fits"),
     [
-        *zip(EXAMPLES, EXPECTED, strict=True),
-        *zip(CLIENT_EXAMPLES, CLIENT_EXPECTED, strict=True),
-        *zip(CALLING_EXAMPLES, CALLING_EXPECTED, strict=True),
-    ],
-    ids=[
-        f"example {number}"
-        for number, _ in enumerate([*EXAMPLES, *CLIENT_EXAMPLES, *CALLING_EXAMPLES], 1)
+        ("a ... c\n", "a b c\n", True),
+        ("a ... c\n", "a\nc\n", False),
+        ("a\n...\nd\n", "a\nb\nc\nd\n", True),
+        ("a\n...\n", "b\n", False),
+        ("a (b)*\n", "a (b)*\n", True),
+        ("", "a\n", False),
     ],
 )
-def test_an_example_of_the_documentation_does_what_it_says(
-    example: str,
-    expected: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_an_output_is_compared_line_by_line(output: str, shown: str, fits: bool):
+    assert bool(re.fullmatch(pattern(output), shown)) is fits
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '```python\nprint("b")\n```\n\n```text\na\n```\n',
+        '```python\nprint("said, and not shown")\n```\n',
+        "```sh\nfalse\n```\n",
+        '```python title="test_it.py"\ndef test_it():\n    assert False\n```\n',
+    ],
+)
+def test_a_page_that_is_wrong_is_noticed(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    with running() as box:
-        for name, value in box.environ.items():
-            monkeypatch.setenv(name, value)
-        exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})  # noqa: S102
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(expected)
-    for line, pattern in zip(lines, expected, strict=True):
-        assert re.fullmatch(pattern, line)
+    (tmp_path / "page.md").write_text(page, encoding="utf-8")
+    monkeypatch.setattr("documentation.ROOT", tmp_path)
+    with pytest.raises(AssertionError):
+        Page(tmp_path, monkeypatch).run("page.md")
+
+
+@pytest.mark.parametrize("page", docs_site.TABLES)
+def test_the_tables_are_those_of_the_code(page: str):
+    path = ROOT / "docs" / page
+    assert path.read_text(encoding="utf-8") == docs_site.with_tables(path), (
+        "run: python scripts/docs_site.py tables"
+    )
+
+
+def test_the_page_of_the_kpis_names_every_dimension():
+    names = ", ".join(f"`{name}`" for name in docs_site.kpis.DIMENSIONS)
+    assert names in " ".join((ROOT / "docs/reference/kpis.md").read_text("utf-8").split())
+
+
+def test_every_command_and_option_is_on_the_page_of_commands():
+    page = docs_site.commands()
+    described = (ROOT / "docs/reference/cli.md").read_text("utf-8").split("## Credentials")[0]
+    assert sorted(re.findall(r"^## sinchvoice (.+)$", page, re.MULTILINE)) == sorted(
+        re.findall(r"^\| `([a-z]+(?: [a-z-]+)?)", described, re.MULTILINE)
+    )
+    for option in ("--by-day", "--plant KIND=N", "--fault FAULT", "--canonical-resource FORM"):
+        assert f"{option}`" in page
+
+
+def test_bars_in_the_code_of_a_table_lose_their_backslash_for_the_builder():
+    assert docs_site.with_bars("| `a\\|b` | c \\| d |\n`e\\|f`") == "| `a|b` | c \\| d |\n`e\\|f`"
+
+
+def test_the_changelog_of_the_site_links_to_pages_of_the_site():
+    links = re.findall(r"\]\((?!https?:)(.*?)\)", docs_site.changelog())
+    assert links
+    for link in links:
+        assert (ROOT / "docs" / link.partition("#")[0]).exists(), link
 
 
 def test_the_callback_example_accepts_the_published_callback():
     namespace: dict[str, object] = {}
-    source = EXAMPLES[-1].replace("body=body)", "body=body, max_age=None)")
-    exec(compile(source, "README.md", "exec"), namespace)  # noqa: S102
+    (block,) = [block for block in ALL if "def is_from_sinch" in block.code]
+    source = block.code.replace("body=body)", "body=body, max_age=None)")
+    exec(compile(source, block.page, "exec"), namespace)  # noqa: S102
     is_from_sinch = namespace["is_from_sinch"]
     assert callable(is_from_sinch)
     body = (
@@ -126,7 +162,7 @@ def test_the_callback_example_accepts_the_published_callback():
 @pytest.fixture
 def application() -> Iterator[Callable[[Sandbox], Any]]:
     """The voice application of the README, made for a sandbox."""
-    (source,) = [example for example in EXAMPLES if "@app.post" in example]
+    source = file("README.md", "voice.py")
 
     def make(box: Sandbox) -> Any:
         module = ModuleType("voice")
@@ -192,12 +228,13 @@ def test_the_voice_application_is_called_back_over_a_socket(
 
 
 def test_the_voice_application_has_about_forty_lines():
-    (source,) = [example for example in EXAMPLES if "@app.post" in example]
+    source = file("README.md", "voice.py")
     assert len([line for line in source.splitlines() if line.strip()]) <= 45
 
 
 def test_every_name_to_move_over_to_exists():
-    rows = re.findall(r"^\| .* \| (.*) \|$", MOVING.read_text(encoding="utf-8"), re.MULTILINE)
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in MOVING)
+    rows = re.findall(r"^\| .* \| (.*) \|$", text, re.MULTILINE)
     names = {name for row in rows for name in re.findall(r"`(?:voice\.)?(\w+)\.(\w+)\b", row)}
     groups = {group: name for group, name in names if hasattr(sinchvoice.VoiceClient, group)}
     assert set(groups) == {"applications", "callouts", "calls", "conferences"}
@@ -212,14 +249,12 @@ def test_every_name_to_move_over_to_exists():
         assert any(hasattr(module, kind) for module in (sinchvoice, svaml, callbacks)), kind
 
 
-def test_every_name_in_the_table_of_names_exists():
-    table = MOVING.read_text(encoding="utf-8")
+def test_every_name_in_the_tables_of_names_exists():
+    table = "".join((ROOT / page).read_text(encoding="utf-8") for page in MOVING)
     names = set(re.findall(r"`svaml\.(\w+)", table))
     assert names >= {"Svaml", "Say", "Raw"}
     for name in names:
         assert hasattr(svaml, name)
-    for name in re.findall(
-        r"`(\w+(?:Error|Endpoint|Client))\b", MOVING.read_text(encoding="utf-8")
-    ):
+    for name in re.findall(r"`(\w+(?:Error|Endpoint|Client))\b", table):
         assert hasattr(sinchvoice, name) or name == "SinchClient", name
     assert hasattr(signing, "signed_headers")
