@@ -169,8 +169,14 @@ PLANTED = {
         'DATA = "data"',
         'DATA = "app"',
         [
-            "sinchvoice report user --domain: does not take 'data' any more",
-            "sinchvoice report user --domain: is now 'app' by default, and was 'data'",
+            *(
+                f"sinchvoice report {command} --domain: {what}"
+                for command in ("user", "users")
+                for what in (
+                    "does not take 'data' any more",
+                    "is now 'app' by default, and was 'data'",
+                )
+            ),
             "sinchvoice.ReportDomain.DATA: is now 'app', and was 'data'",
         ],
     ),
@@ -196,7 +202,7 @@ PLANTED = {
 # What was changed at the same time, and harms nobody.
 HARMLESS = [
     ("facade/sinchvoice/client.py", "int = 100,\n", "int = 100,\n        new: int = 5,\n"),
-    ("facade/sinchvoice/calls.py", '"""Look up a call', '"""Ask for a call'),
+    ("facade/sinchvoice/calls.py", '"""Look up an ongoing', '"""Ask for a call'),
     (
         "facade/sinchvoice/vocabulary.py",
         'CANCEL = "CANCEL"',

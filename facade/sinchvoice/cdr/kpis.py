@@ -571,6 +571,7 @@ def on_spark(session: SparkSession) -> Run:
     return run
 
 
+@cache
 def sql(tz: str | ZoneInfo = "UTC") -> str:
     """Return the query; parameters are written `:name`.
 
@@ -580,13 +581,8 @@ def sql(tz: str | ZoneInfo = "UTC") -> str:
     Raises:
         InvalidRequest: There is no such time zone.
     """
-    return _sql(zone(tz).key)
-
-
-@cache
-def _sql(tz: str) -> str:
     query = files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
-    local = local_time("call_time", tz)
+    local = local_time("call_time", zone(tz).key)
     return query.replace(_LOCAL, f"{local} AS local_time")
 
 

@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 
@@ -150,14 +151,15 @@ class Scan(Database):
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
+        tz: str | ZoneInfo = "UTC",
     ) -> KpiRows:
         """As `Archive.kpis`.
 
         Raises:
             CdrError: a file has changed.
-            InvalidRequest: there is no such dimension, or no such value of it.
+            InvalidRequest: there is no such dimension, no such value of it, or no such time zone.
         """
-        rows = super().kpis(by, where, min_attempts=min_attempts)
+        rows = super().kpis(by, where, min_attempts=min_attempts, tz=tz)
         self._check_unchanged()
         return rows
 
