@@ -8,9 +8,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+import attrs
 from spec_diff import Change, Level, Note, worst
 from spec_diff.findings import quoted
 from spec_diff.keywords import canonical
@@ -27,7 +27,7 @@ _MOST_PLACES = 5
 _LONGEST = 300
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Findings:
     """How what is published differs from what we vendor.
 
@@ -58,7 +58,7 @@ class Findings:
         return max(found or Level.WARN, Level.WARN) if self.unused else found
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Fact:
     """One thing that differs.
 
@@ -126,7 +126,7 @@ def printable(text: str, longest: int = _LONGEST) -> str:
 def _fact(some: list[Change]) -> Fact:
     first, *others = some
     more = f" (and in {len(others)} more place{'s' * (len(others) != 1)})" if others else ""
-    whole = replace(
+    whole = attrs.evolve(
         first,
         message=first.message + more,
         operations=_all(one.operations for one in some),
@@ -229,7 +229,7 @@ def _shown(change: Change) -> Change:
         written = json.dumps(given, ensure_ascii=False)
         return given if len(written) <= _LONGEST else printable(written)
 
-    return replace(
+    return attrs.evolve(
         change,
         message=printable(change.message),
         operations=tuple(map(printable, change.operations)),

@@ -11,9 +11,9 @@ that 1.0 leaves open.
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from typing import Any
 
+import attrs
 import jsonpath
 import yaml
 
@@ -35,7 +35,7 @@ class OverlayError(ValueError):
     """An overlay that is malformed or does not fit the document."""
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Action:
     """One step of an overlay.
 
@@ -136,7 +136,7 @@ def locate(
             _perform(action, result)
         except OverlayError as error:
             with suppress(OverlayError):
-                _perform(replace(action, matches=None), result)
+                _perform(attrs.evolve(action, matches=None), result)
             yield action, error
         else:
             yield action, ways

@@ -7,10 +7,10 @@ large, cut off or from elsewhere, or it is no document at all. `spec_diff.parse`
 import asyncio
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
+import attrs
 import httpx
 from spec_diff import Document, Node, SpecDiffError
 from spec_diff.documents import escape
@@ -25,7 +25,7 @@ class PublishedError(Exception):
     """A document cannot be had; the message says which one and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Limits:
     """How much is put up with.
 
@@ -43,7 +43,7 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Operation:
     """An operation of a document, as it is on the wire.
 
@@ -57,7 +57,7 @@ class Operation:
     method: str
     path: str
     base: str
-    servers: list[Any] = field(compare=False, repr=False)
+    servers: list[Any] = attrs.field(eq=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -197,7 +197,7 @@ def reduced(
             item[event.method] = event.node.value
             lines |= _moved(lines, event.item.pointer, f"/webhooks/{escape(event.path)}")
     data["components"] = _components(document, data)
-    return replace(document, data=data, lines=lines)
+    return attrs.evolve(document, data=data, lines=lines)
 
 
 def without(
@@ -213,7 +213,7 @@ def without(
             data[key] = {
                 name: item for name, item in items.items() if f"webhook {name}" not in events
             }
-    return replace(document, data=data)
+    return attrs.evolve(document, data=data)
 
 
 def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
@@ -251,8 +251,8 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
     before = {"openapi": ours.data["openapi"], "components": ours.data.get("components", {})}
     after = {"openapi": whole.data["openapi"], "components": _components(whole, paths)}
     return (
-        replace(ours, data=before | {"paths": paths}),
-        replace(whole, data=after | {"paths": paths}),
+        attrs.evolve(ours, data=before | {"paths": paths}),
+        attrs.evolve(whole, data=after | {"paths": paths}),
     )
 
 

@@ -8,10 +8,11 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 NAME = "specs.lock"
 
@@ -20,7 +21,7 @@ class LockError(Exception):
     """The lock cannot be used; the message says where and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class LockedSpec:
     """A specification in openapi/, as the lock has it.
 
@@ -38,7 +39,7 @@ class LockedSpec:
     absent: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Lock:
     """The lock.
 

@@ -9,11 +9,11 @@ import argparse
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import attrs
 import specs_lock
 from letter import Findings, printable, report
 from published import (
@@ -82,7 +82,8 @@ def examine(theirs: Document, folder: Path) -> Findings:
         SpecDiffError: If a document cannot be understood.
     """
     overrides = [
-        replace(one, file=f"openapi/{OVERRIDES}") for one in read_overrides(str(folder / OVERRIDES))
+        attrs.evolve(one, file=f"openapi/{OVERRIDES}")
+        for one in read_overrides(str(folder / OVERRIDES))
     ]
     found, published = dict[str, list[Change]](), operations(theirs)
     aside = {one.name for one in published}
@@ -204,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _outcome(options: argparse.Namespace) -> tuple[str, int]:
     """Return the report, or why there is none, and the exit code."""
     try:
-        fail_on, limits = Level[options.fail_on], replace(LIMITS, seconds=options.timeout)
+        fail_on, limits = Level[options.fail_on], attrs.evolve(LIMITS, seconds=options.timeout)
         findings = examine(obtain(options.source or specs_lock.read(OPENAPI).url, limits), OPENAPI)
         written = report(findings, fail_on, options.format)
         return written, int(findings.worst is not None and findings.worst >= fail_on)

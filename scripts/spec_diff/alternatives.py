@@ -1,7 +1,8 @@
 """Which alternatives of two unions are the same, and what they are called."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+
+import attrs
 
 from .documents import Node
 from .shapes import Schema, Shape, Shapes, Union
@@ -10,7 +11,7 @@ from .shapes import Schema, Shape, Shapes, Union
 _ALIKE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Matched:
     """The alternatives of two unions, by index.
 

@@ -2,11 +2,12 @@
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
+
+import attrs
 
 from .model import SpecDiffError
 from .reading import Note, decode, read_text
@@ -26,7 +27,7 @@ NAMED = frozenset(
 )
 
 
-@dataclass(frozen=True, eq=False)
+@attrs.frozen(eq=False)
 class Document:
     """A document, or a file that one refers to.
 
@@ -43,10 +44,10 @@ class Document:
 
     name: str
     data: dict[str, Any]
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
-    open: Callable[[str], "Document"] | None = field(default=None, repr=False)
-    notes: list[Note] = field(default_factory=list, repr=False)
-    unread: set[str] = field(default_factory=set, repr=False)
+    lines: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    open: Callable[[str], "Document"] | None = attrs.field(default=None, repr=False)
+    notes: list[Note] = attrs.field(factory=list, repr=False)
+    unread: set[str] = attrs.field(factory=set, repr=False)
 
     @property
     def root(self) -> "Node":
@@ -163,13 +164,13 @@ class Document:
         return max(around, key=lambda node: len(node.pointer), default=self.root)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Node:
     """A value in a document, and where it stands."""
 
     document: Document
     pointer: str
-    value: Any = field(compare=False, repr=False)
+    value: Any = attrs.field(eq=False, repr=False)
 
     def child(self, key: str | int) -> "Node":
         """Return a member of an object or an item of an array.

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
+
+import attrs
 
 from .documents import Document, Node
 from .keywords import canonical
@@ -43,7 +44,7 @@ class Finding(NamedTuple):
     note: str = ""
 
 
-@dataclass(slots=True)
+@attrs.define
 class Traced:
     """A change and how it is reached.
 
@@ -60,15 +61,15 @@ class Traced:
     new_pointers: set[str]
 
 
-@dataclass(slots=True)
+@attrs.define
 class _Gathered:
     """A finding and everything that reaches it."""
 
     finding: Finding
-    places: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    vias: set[tuple[Node, Node]] = field(default_factory=set)
+    places: list[str] = attrs.field(factory=list)
+    names: list[str] = attrs.field(factory=list)
+    ids: set[str] = attrs.field(factory=set)
+    vias: set[tuple[Node, Node]] = attrs.field(factory=set)
 
 
 class Report:
@@ -132,7 +133,7 @@ class Report:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Spot:
     """Where findings are made.
 
@@ -148,7 +149,7 @@ class Spot:
 
     def at(self, place: str) -> "Spot":
         """Return another place of the same operation."""
-        return replace(self, place=place)
+        return attrs.evolve(self, place=place)
 
     def note(
         self,

@@ -3,11 +3,11 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import attrs
 import overlay
 
 from .documents import Document, load
@@ -32,7 +32,7 @@ FAILURES = ("ApiStatusError",)
 Way: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class _Placed:
     """An action, and what it selects in either document."""
 
@@ -109,7 +109,7 @@ def assess(
             if broken:
                 obsolete.append(_obsolete(action, broken, old))
     assessed = [
-        replace(
+        attrs.evolve(
             traced.change,
             facade=_facade(traced),
             overlays=tuple(one.action for one in placed if one.touches(traced)),

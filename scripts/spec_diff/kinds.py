@@ -7,14 +7,14 @@ those who call it: what they call or read and is gone is an error, and so is wha
 anew; what they may receive and do not know yet is a warning.
 """
 
-from dataclasses import dataclass
+import attrs
 
 from .model import Level
 
 ERROR, WARN, INFO = Level.ERROR, Level.WARN, Level.INFO
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Kind:
     """A kind of change.
 

@@ -1,9 +1,10 @@
 """What a comparison says: changes, their levels, and what they touch."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+import attrs
 
 
 class SpecDiffError(Exception):
@@ -18,7 +19,7 @@ class Level(IntEnum):
     ERROR = 3
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class OverlayAction:
     """An action of an overlay.
 
@@ -33,7 +34,7 @@ class OverlayAction:
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@attrs.frozen(kw_only=True)
 class Change:
     """One difference in meaning, reported once, however many operations it reaches.
 

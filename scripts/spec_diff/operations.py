@@ -3,8 +3,9 @@
 import itertools
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import attrs
 
 from .documents import DATA, ELSEWHERE, NAMED, Document, Node
 from .keywords import canonical
@@ -30,7 +31,7 @@ _UNRESERVED = re.compile("%(2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])", re.IGN
 Key: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Operation:
     """A method of a path, or an event: what a webhook or a callback sends.
 
@@ -243,7 +244,7 @@ def anonymous(path: str) -> str:
     return _TEMPLATE.sub("{}", path)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Scheme:
     """A security scheme, and what is asked of it."""
 
@@ -272,7 +273,7 @@ class Scheme:
         return canonical(said)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Requirement:
     """One way to authenticate: schemes that are needed together, by name."""
 

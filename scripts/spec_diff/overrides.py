@@ -12,8 +12,9 @@ The file is YAML:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import attrs
 
 from .documents import load
 from .keywords import canonical
@@ -23,7 +24,7 @@ from .model import Change, Level, SpecDiffError
 _FIELDS = {"id", "operation", "pointer", "value", "level", "reason"}
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Override:
     """A decision.
 
@@ -98,7 +99,7 @@ def _overridden(change: Change, overrides: Sequence[Override]) -> Change:
         if one.fits(change):
             usual = KINDS[change.id].level.name
             note = f"{change.message} ({usual} but for an override: {one.reason})"
-            return replace(change, level=one.level, message=note)
+            return attrs.evolve(change, level=one.level, message=note)
     return change
 
 

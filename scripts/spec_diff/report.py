@@ -5,9 +5,10 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import attrs
 
 from .findings import printable, quoted
 from .keywords import canonical
@@ -54,7 +55,7 @@ def as_json(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note]
         "new": new,
         "summary": _counts(changes),
         "notes": [note._asdict() for note in notes],
-        "changes": [asdict(change) | {"level": change.level.name} for change in changes],
+        "changes": [attrs.asdict(change) | {"level": change.level.name} for change in changes],
     }
     return json.dumps(result, indent=2, ensure_ascii=False)
 

@@ -6,8 +6,9 @@ contains itself: what was found stays with the pair, beside the pairs below it.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import attrs
 
 from .alternatives import (
     Matched,
@@ -58,12 +59,12 @@ class Pair(NamedTuple):
     is_member: bool = False
 
 
-@dataclass(slots=True)
+@attrs.define
 class _Compared:
     """What a pair has given, and the pairs below it."""
 
-    findings: list[Finding] = field(default_factory=list)
-    below: list[tuple[str, Pair, tuple[Node, Node]]] = field(default_factory=list)
+    findings: list[Finding] = attrs.field(factory=list)
+    below: list[tuple[str, Pair, tuple[Node, Node]]] = attrs.field(factory=list)
 
 
 class SchemaComparison:

@@ -10,8 +10,9 @@ of 3.1. Fields and items stay schemas, so that one may contain itself.
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+import attrs
 
 from .documents import ELSEWHERE, Document, Node
 from .keywords import (
@@ -47,7 +48,7 @@ _NUMBERS = frozenset({"integer"}), frozenset({"number"})
 _SIMPLE = re.compile(r"\^?(?:[\w\- /]|\\.|\[[\w\-]+\])*(?:\.|\[[\w\-]+\])?[*+]?\$?\Z")
 
 
-@dataclass(slots=True)
+@attrs.define
 class Union:
     """Alternatives, without null.
 
@@ -64,7 +65,7 @@ class Union:
     are_heirs: bool = False
 
 
-@dataclass(slots=True)
+@attrs.define
 class Branch:
     """What holds in some cases only.
 
@@ -83,7 +84,7 @@ class Branch:
     otherwise: Schema
 
 
-@dataclass(slots=True)
+@attrs.define
 class Shape:
     """A schema in its one form.
 
@@ -122,35 +123,35 @@ class Shape:
     """
 
     node: Node
-    parts: list[Node] = field(default_factory=list)
-    at: dict[str, Node] = field(default_factory=dict)
+    parts: list[Node] = attrs.field(factory=list)
+    at: dict[str, Node] = attrs.field(factory=dict)
     types: frozenset[str] | None = None
     are_implied: bool = False
     nullable: bool = False
     enum: dict[str, Any] | None = None
     format: str | None = None
     patterns: tuple[str, ...] = ()
-    limits: dict[str, Limit] = field(default_factory=dict)
+    limits: dict[str, Limit] = attrs.field(factory=dict)
     multiples: tuple[float, ...] = ()
     unique: bool = False
-    properties: dict[str, Schema] = field(default_factory=dict)
-    patterned: dict[str, Schema] = field(default_factory=dict)
-    required: set[str] = field(default_factory=set)
+    properties: dict[str, Schema] = attrs.field(factory=dict)
+    patterned: dict[str, Schema] = attrs.field(factory=dict)
+    required: set[str] = attrs.field(factory=set)
     additional: Schema | None = ()
     names: Schema = ()
-    prefix: list[Schema] = field(default_factory=list)
+    prefix: list[Schema] = attrs.field(factory=list)
     items: Schema | None = ()
     contains: Schema = ()
     content: Schema = ()
-    forbidden: list[Schema] = field(default_factory=list)
-    branches: list[Branch] = field(default_factory=list)
-    unions: list[Union] = field(default_factory=list)
+    forbidden: list[Schema] = attrs.field(factory=list)
+    branches: list[Branch] = attrs.field(factory=list)
+    unions: list[Union] = attrs.field(factory=list)
     is_union: bool = False
     discriminator: Node | None = None
     read_only: bool = False
     write_only: bool = False
     deprecated: bool = False
-    other: dict[str, str] = field(default_factory=dict)
+    other: dict[str, str] = attrs.field(factory=dict)
 
     def where(self, keyword: str) -> Node:
         """Return where a keyword stands, or else the schema."""
@@ -205,7 +206,7 @@ class Shape:
             for name in names
             if self.member(name) or name in own.properties
         }
-        return replace(
+        return attrs.evolve(
             own,
             types=self.types if own.types is None or own.are_implied else own.types,
             nullable=self.nullable,
