@@ -1028,7 +1028,7 @@ def _ratio(name: str, ours: list[float], baseline: list[float], limit: float | N
     return limit is None or ratio <= limit
 
 
-# --- servers, each in a process of its own ------------------------------------------------------
+# --- servers, each in a process of its own -------------------------------------------------------
 
 
 @contextmanager

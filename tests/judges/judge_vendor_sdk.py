@@ -240,7 +240,7 @@ def test_a_number_is_looked_up(vendor: Vendor):
     )
 
 
-# --- what is wrong with it ------------------------------------------------------------------------
+# --- what is wrong with it -----------------------------------------------------------------------
 # Here to be noticed if a later 1.x repairs it: then the README is to be changed.
 
 
