@@ -103,11 +103,7 @@ _PLAIN = [
     ("new-optional-request-property", INFO, "a new optional field"),
     ("request-property-removed", ERROR, "a field is no longer accepted"),
     ("request-property-became-required", ERROR, "a field is now required"),
-    (
-        "request-property-became-required-with-default",
-        WARN,
-        "a field with a default is now required",
-    ),
+    ("request-property-became-required-with-default", WARN, "now required, but with a default"),
     ("request-property-became-optional", INFO, "a field is now optional"),
     ("request-required-property-became-read-only", WARN, "a required field is now read-only"),
     ("request-optional-property-became-read-only", WARN, "a field is now read-only"),
