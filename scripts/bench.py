@@ -25,8 +25,8 @@
     cdr-scan    the KPIs by country of a file, without an archive, against DuckDB's read_csv with
                 the same types; and the same for a query that reads every column
     cdr-others  calls and cost by country of a million records, with typical code for csv, DuckDB,
-                polars, pyarrow and pandas, and with this library: time, memory and correctness, with
-                clean files and with defects
+                polars, pyarrow and pandas, and with this library: time, memory and correctness,
+                with clean files and with defects
 
 The two sides of a comparison take turns, so that a change of the machine's speed affects both. The
 printed figures are medians. A missed limit makes the exit code 1.
@@ -328,11 +328,11 @@ def cdr_archive() -> bool:
 
 def cdr_daily() -> bool:
     """Another daily file costs little more than the first, regardless of the number of records."""
-    # The goal is 1.3, 1.6, 2.2 and 3.0 warm, and 1.6, 2.2, 3.5 and 6.0 for the first load. The load
-    # into an empty archive takes 45 ms, so a ratio of 1.3 allows 15 ms more. The keys take 6 to 7 ns
-    # a record (10 ms for 1.5 million). The five known calls take 20 ms for any size: rows in five
-    # places of the archive (6 ms), further data on them (7 ms), and the writes to `conflicts`
-    # (7 ms).
+    # The goal is 1.3, 1.6, 2.2 and 3.0 warm, and 1.6, 2.2, 3.5 and 6.0 for the first load. A load
+    # into an empty archive takes 45 ms, so a ratio of 1.3 allows 15 ms more. The keys take 6 to
+    # 7 ns a record (10 ms for 1.5 million). The five known calls take 20 ms for any size: reading
+    # their rows in five places of the archive (6 ms) and their other data (7 ms), and writing to
+    # `conflicts` (7 ms).
     limits = {
         1_500_000: (1.9, 2.2),
         4_000_000: (2.4, 2.8),
