@@ -50,7 +50,7 @@ async def get_async(**options: Any) -> Any:
         return await voice.calls.get(ID)
 
 
-# --- respx --------------------------------------------------------------------------------------
+# --- respx ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("transport", [None, httpx.HTTPTransport], ids=["ours", "httpx's"])
@@ -70,7 +70,7 @@ def test_respx_answers_an_async_client(transport: Any):
     assert route.called
 
 
-# --- pytest-httpx -------------------------------------------------------------------------------
+# --- pytest-httpx --------------------------------------------------------------------------------
 
 
 def test_pytest_httpx_answers_a_client_over_a_transport_of_httpx(httpx_mock: Any):
@@ -86,7 +86,7 @@ def test_pytest_httpx_does_not_see_our_own_connections(httpx_mock: Any):
     assert httpx_mock.get_requests() == []
 
 
-# --- VCR.py -------------------------------------------------------------------------------------
+# --- VCR.py --------------------------------------------------------------------------------------
 
 
 def test_vcr_records_and_replays_a_client_over_a_transport_of_httpx(tmp_path: Path):
@@ -117,7 +117,7 @@ def test_vcr_does_not_see_our_own_connections(tmp_path: Path):
         assert (len(recorded), server.accepted) == (0, 1)
 
 
-# --- OpenTelemetry ------------------------------------------------------------------------------
+# --- OpenTelemetry -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +248,7 @@ assert [name for name in sys.modules if name.startswith("opentelemetry.")] == []
     subprocess.run([sys.executable, "-c", script, KEY, SECRET], check=True, timeout=60)
 
 
-# --- logging ------------------------------------------------------------------------------------
+# --- logging -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def test_djangos_logging_shows_urls_only_if_it_names_their_logger(
     assert (ID in capsys.readouterr().out) == shows_urls
 
 
-# --- Celery -------------------------------------------------------------------------------------
+# --- Celery --------------------------------------------------------------------------------------
 
 
 def an_error() -> ApiError:

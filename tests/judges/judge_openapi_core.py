@@ -225,7 +225,7 @@ def test_an_answer_that_lacks_something_is_noticed(talk: dict[str, list[Exchange
     assert wrong_answer("strict", attrs.evolve(exchange, status=299)) != []
 
 
-# --- callbacks ------------------------------------------------------------------------------------
+# --- callbacks -----------------------------------------------------------------------------------
 
 EVENTS: dict[str, dict[str, Any]] = {
     name: row["body"]
@@ -339,7 +339,7 @@ def test_an_answer_that_an_event_does_not_take_is_noticed():
     assert wrong_event_answer("strict", ice, later) != []
 
 
-# --- whether that is all --------------------------------------------------------------------------
+# --- whether that is all -------------------------------------------------------------------------
 
 
 def test_every_published_operation_was_asked_for(talk: dict[str, list[Exchange]]):

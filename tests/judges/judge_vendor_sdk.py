@@ -240,8 +240,8 @@ def test_a_number_is_looked_up(vendor: Vendor):
     )
 
 
-# --- what is wrong with it ------------------------------------------------------------------------
-# Here to be noticed if a later 1.x repairs it: then docs/how-to/moving-from-python.md changes.
+# --- faults of the SDK ----------------------------------------------------------------------------
+# If a later 1.x repairs one, docs/how-to/moving-from-python.md must change.
 
 
 def test_it_crashes_on_a_call_that_has_a_caller(vendor: Vendor, box: Sandbox):

@@ -73,7 +73,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("calling.yaml", "openapi: 3.1.0", "openapi: [3.1.0", "openapi/calling.yaml: "),
         ("calling.yaml", "'204':", "204:", "key 204 is not a string"),
         ("calling.yaml", "type: object", "type: thing", "'thing' is not valid"),
-        ("calling.yaml", "callResult:", "call:", "/components/schemas/callResult leads nowhere"),
+        ("calling.yaml", "callResult:", "call:", "/components/schemas/callResult has no target"),
         ("overlays/calling.yaml", "x-matches: 2", "x-matches: 3", "calling.yaml, action 2"),
         (
             "overlays/strict-reporting.yaml",

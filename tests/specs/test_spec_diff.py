@@ -96,7 +96,7 @@ def test_a_field_that_is_gone_from_an_answer_is_caught():
     changes = spec_diff.compare(VENDORED[0], Document("published/calling.yaml", data))
     change = only(changes, "response-optional-property-removed")
     assert change.level is Level.ERROR
-    assert change.message == "200 `custom`: a field is gone"
+    assert change.message == "200 `custom`: a field was removed"
     assert change.operations == ("GET /calling/v1/calls/id/{callId}",)
     assert change.old_pointer == "/components/schemas/callResult/properties/custom"
     assert change.facade == ("voice.calls.get",)
@@ -394,11 +394,11 @@ def pattern(operation_id: str) -> str:
         ("openapi: 3.0.0\ncomponents: {}", "describes no paths"),
         ("openapi: 3.1.0\npaths: []", "paths is not an object"),
         ("openapi: 3.1.0\n---\nopenapi: 3.1.0", "line 2: a second document"),
-        ("a: !!python/object/apply:os.system [ls]", "the tag .* is not understood"),
-        ("a: !mine hello", "the tag .* is not understood"),
-        ("a: &a [1]\nc: {<<: *a}", "<< is expected to name an object"),
-        ("a: &a [*a]", "stands for nothing, or for itself"),
-        ("a: *b", "stands for nothing|not YAML"),
+        ("a: !!python/object/apply:os.system [ls]", "the tag .* is not supported"),
+        ("a: !mine hello", "the tag .* is not supported"),
+        ("a: &a [1]\nc: {<<: *a}", "<< is expected to name one or more objects"),
+        ("a: &a [*a]", "has no target, or itself as target"),
+        ("a: *b", "has no target|not YAML"),
         ("? [a]\n: b", "a key is expected to be text"),
         ("a: " + "9" * 5000, "a number of 5000 digits"),
         ("a: " + "[" * 300 + "]" * 300, "nested more than 200 deep"),
@@ -423,7 +423,7 @@ def test_long_keys_around_many_values_are_refused():
     depth, key = 150, 1000 * "k"
     values = 200_000 * "1," + "1"
     text = depth * f'{{"{key}":' + f"[{values}]" + depth * "}"
-    with pytest.raises(SpecDiffError, match="too long keys"):
+    with pytest.raises(SpecDiffError, match="below long keys"):
         spec_diff.parse(text, "bomb.yaml")
 
 
@@ -454,9 +454,9 @@ def test_a_line_is_known_for_every_value_and_for_what_is_below_an_alias():
 @pytest.mark.parametrize(
     ("reference", "problem"),
     [
-        ("#/components/schemas/Nothing", "leads nowhere"),
-        ("#/paths/0/-1", "leads nowhere"),
-        ("#anchor", "names an anchor that is not there"),
+        ("#/components/schemas/Nothing", "has no target"),
+        ("#/paths/0/-1", "has no target"),
+        ("#anchor", "the anchor of #anchor does not exist"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_an_error(reference: str, problem: str):
@@ -468,7 +468,7 @@ def test_a_reference_that_leads_nowhere_is_an_error(reference: str, problem: str
 def test_references_in_a_circle_are_an_error_where_something_else_than_a_schema_is_needed():
     text = THINGS.replace("put:", "put: {responses: {'200': {$ref: '#/x-a'}}}\n    post:")
     text += "x-a: {$ref: '#/x-b'}\nx-b: {$ref: '#/x-a'}\n"
-    with pytest.raises(SpecDiffError, match="in a circle"):
+    with pytest.raises(SpecDiffError, match="are circular"):
         compare(text, text)
 
 
@@ -644,7 +644,7 @@ def test_a_level_can_be_another_for_a_reason(
     assert main([*pair, "--overrides", overrides(tmp_path, text)]) == 1
     shown = capsys.readouterr().out
     assert f"ERROR {ENUM}" in shown
-    assert "WARN but for an override: We list them all" in shown
+    assert "WARN without an override: We list them all" in shown
 
 
 @pytest.mark.parametrize(
@@ -679,8 +679,8 @@ def test_an_override_that_matches_nothing_is_reported(
         (f"overrides: [{{id: {ENUM}, level: INFO}}]", "needs reason"),
         (f"overrides: [{{id: {ENUM}, level: INFO, reason: ''}}]", "reason must be text"),
         (f"overrides: [{{id: {ENUM}, value: null, level: INFO, reason: x}}]", "value must be text"),
-        (f"overrides: [{{id: {ENUM}, level: LOW, reason: x}}]", "LOW is no level"),
-        ("overrides: [{id: nothing, level: INFO, reason: x}]", "nothing is no kind"),
+        (f"overrides: [{{id: {ENUM}, level: LOW, reason: x}}]", "LOW is not a level"),
+        ("overrides: [{id: nothing, level: INFO, reason: x}]", "nothing is not a kind"),
     ],
 )
 def test_a_malformed_file_of_overrides_compares_nothing(

@@ -98,7 +98,7 @@ def test_what_is_elsewhere_equals_itself_and_is_noted(place: str, target: str):
     assert spec_diff.compare(*documents, overlays=()) == []
     for document in documents:
         (note,) = document.notes
-        assert f"`{target}` leads out of the document and is not followed" in note.text
+        assert f"the external reference `{target}` is not followed" in note.text
         lines = enumerate(text.splitlines(), 2)
         assert note.line == next(number for number, line in lines if target in line)
 
@@ -171,7 +171,7 @@ def test_the_last_of_two_equal_keys_counts_and_is_noted_with_its_line(
     document = parse(text)
     assert spec_diff.compare(parse(ONCE), document, overlays=()) == []
     assert document.notes[-1] == Note(
-        "api.yaml", line, f"the key `{key}` is there twice: the last one counts"
+        "api.yaml", line, f"the key `{key}` is a duplicate: the last one counts"
     )
 
 
@@ -214,7 +214,7 @@ def test_a_key_that_is_twice_in_another_file_is_noted(tmp_path: Path):
 def test_files_of_ours_may_not_have_a_key_twice(tmp_path: Path):
     path = tmp_path / "upstream.yaml"
     path.write_text("overrides: []\noverrides: []\n")
-    with pytest.raises(SpecDiffError, match="upstream.yaml, line 2: the key `overrides` is there"):
+    with pytest.raises(SpecDiffError, match="upstream.yaml, line 2: the key `overrides` is a"):
         read_overrides(str(path))
 
 
@@ -256,9 +256,9 @@ def test_a_report_says_what_there_is_to_know(
         assert notes[0] == {
             "document": str(path),
             "line": 4,
-            "text": "the key `x-a` is there twice: the last one counts",
+            "text": "the key `x-a` is a duplicate: the last one counts",
         }
     else:
         assert f"{path}:4: the key" in written
-        assert f"{path}:2: the reference" in written
+        assert f"{path}:2: the external reference" in written
         assert "mean the same" in written

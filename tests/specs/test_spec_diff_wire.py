@@ -131,7 +131,7 @@ def test_a_variable_that_is_written_out_is_the_same_server():
 def test_another_spelling_of_a_path_is_shown_as_such():
     changes = compare(f"paths: {{/callOuts: {GET}}}", f"paths: {{/callouts: {GET}}}")
     assert changes[0].level is Level.ERROR
-    assert changes[0].message.endswith("it is spelt otherwise now, `GET /callouts`")
+    assert changes[0].message.endswith("the spelling has changed, `GET /callouts`")
 
 
 # Parameters
@@ -252,7 +252,7 @@ def test_another_spelling_of_a_parameter_is_shown_as_such():
     assert (change.level, change.old, change.new) == (Level.ERROR, "callId", "call_id")
     assert (
         change.message
-        == "query parameter `callId`: the parameter is gone: it is spelt otherwise now"
+        == "query parameter `callId`: the parameter was removed: the spelling has changed"
     )
 
 

@@ -56,7 +56,7 @@ def test_a_changed_specification_is_noticed_and_recorded(folder: Path):
     )
     (line,) = specs_lock.stale(folder)
     assert line == (
-        f"openapi/reporting.yaml is not what openapi/specs.lock says (sha256 {new}, not {old})"
+        f"openapi/reporting.yaml differs from openapi/specs.lock (sha256 {new}, not {old})"
     )
     assert specs_lock.record(folder) == ["reporting"]
     assert specs_lock.stale(folder) == []
@@ -78,9 +78,13 @@ def test_other_line_ends_are_the_same_specification(folder: Path):
         ("sources = [", "source = [", "calling needs sources, a list"),
         ("retrieved = 2026-11-20", 'retrieved = "yesterday"', "calling needs retrieved, a date"),
         ('sha256 = "', 'sha256 = "x', "calling needs sha256, 64 hexadecimal digits"),
-        ("[specs.", "[spec.", r"there is no table \[specs.NAME\]"),
+        ("[specs.", "[spec.", r"has no table \[specs.NAME\]"),
         ("[specs.calling]", "[specs.other]", "openapi/other.yaml: .*No such file"),
-        ("[specs.reporting.absent]", "[[specs.reporting.absent]]", "gives a reason per operation"),
+        (
+            "[specs.reporting.absent]",
+            "[[specs.reporting.absent]]",
+            "needs a reason for each operation",
+        ),
     ],
 )
 def test_a_lock_that_cannot_be_used_says_why(folder: Path, old: str, new: str, problem: str):
@@ -99,7 +103,7 @@ def test_drift_fails_if_a_specification_was_changed_without_the_lock(
     edit(folder / "reporting.yaml", "openapi: 3.1.0\n", "openapi: 3.1.0 # as published\n")
     assert drift.main() == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("openapi/reporting.yaml is not what openapi/specs.lock says")
+    assert lines[0].startswith("openapi/reporting.yaml differs from openapi/specs.lock")
     assert lines[-2].endswith("run `nox -s regenerate` and review the change.")
     assert len(lines) == 4
 
@@ -112,5 +116,5 @@ def test_regenerating_locks_what_it_generated_from(
     monkeypatch.setattr(regenerate, "GENERATED", folder.parent / "generated")
     edit(folder / "reporting.yaml", "openapi: 3.1.0\n", "openapi: 3.1.0 # as published\n")
     assert regenerate.main() == 0
-    assert "openapi/specs.lock: new checksum of reporting;" in capsys.readouterr().out
+    assert "openapi/specs.lock: new checksum of reporting:" in capsys.readouterr().out
     assert specs_lock.stale(folder) == []
