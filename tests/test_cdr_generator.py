@@ -260,7 +260,7 @@ def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.
     ("make", "part"),
     [
         (lambda: Planted(late=-1), "late is -1: give 0 or more"),
-        (lambda: Planted(rejects={"typo": 1}), "rejects has 'typo': there are quote, columns"),
+        (lambda: Planted(rejects={"typo": 1}), "rejects has 'typo': give one of quote, columns"),
         (lambda: Planted(rejects={"time": -1}), "rejects has -1 of 'time'"),
         (lambda: FileForm(header="other"), "header is 'other': give one of usual"),  # type: ignore[arg-type]
         (lambda: FileForm(line_end="cr"), "line_end is 'cr': give one of lf, crlf"),  # type: ignore[arg-type]

@@ -85,7 +85,7 @@ def _causes(rejects: Mapping[str, int]) -> Mapping[RejectCause, int]:
     for cause, number in rejects.items():
         if cause not in list(RejectCause):
             raise InvalidRequest(
-                f"rejects has {cause!r}: there are {', '.join(map(str, RejectCause))}"
+                f"rejects has {cause!r}: give one of {', '.join(map(str, RejectCause))}"
             )
         if number < 0:
             raise InvalidRequest(f"rejects has {number} of {cause!r}: give 0 or more")
