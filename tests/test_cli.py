@@ -1844,8 +1844,7 @@ def test_conflicts_are_a_warning(run: Run, archive: Path):
     (archive.parent / "other.csv").write_bytes(ROWS.replace(b";12;", b";13;"))
     ran = run("cdr", "load", "other.csv")
     assert ran.err.splitlines()[1] == (
-        "warning: 1 in conflict with what was loaded before: "
-        "see sinchvoice cdr sql 'FROM conflicts'"
+        "warning: 1 in conflict with earlier records: see sinchvoice cdr sql 'FROM conflicts'"
     )
     assert run("cdr", "sql", "FROM conflicts", "--json").json["duration"] == 13
 
@@ -1860,7 +1859,7 @@ def test_a_record_that_was_not_kept_whole_is_no_file_to_be_corrected(archive: Pa
     out, err = raw.communicate(timeout=30)
     assert "big" not in out
     assert len(out.splitlines()) == 3
-    assert err == "warning: 1 left out, too large to be kept whole: take them from their files\n"
+    assert err == "warning: 1 left out, too large for the archive: copy them from their files\n"
 
 
 @pytest.mark.parametrize("command", ["stats", "completeness", "load"])
@@ -1926,7 +1925,7 @@ def test_columns_of_a_query_are_called_on_a_terminal_as_they_are(archive: Path):
 def test_files_can_be_asked_without_an_archive(run: Run, archive: Path):
     stats = run("cdr", "stats", "day.csv", "bad.csv", "--by", "layout", "--json")
     assert stats.out == run("cdr", "stats", "--by", "layout", "--json").out
-    left_out = "2 of 204 records left out, as they cannot be read: see sinchvoice cdr check"
+    left_out = "2 of 204 records are unreadable and left out: see sinchvoice cdr check"
     assert stats.err == f"warning: {left_out}\n"
     query = "SELECT layout, count(*) AS n FROM records GROUP BY ALL ORDER BY n"
     rows = run("cdr", "sql", query, "day.csv", "bad.csv").out.splitlines()
@@ -1994,23 +1993,23 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["stats", "--archive", "none"], "there is no archive 'none'"),
+        (["stats", "--archive", "none"], "archive 'none' does not exist"),
         (["stats", "--by", "planet"], "planet"),
         (["stats", "--where", "country"], "give DIMENSION=VALUE"),
-        (["stats", "--where", "hour=noon"], "'noon' is no hour"),
+        (["stats", "--where", "hour=noon"], "has no valid hour: correct 'noon'"),
         (["stats", "--where", "planet=Earth"], "planet"),
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
         (["stats", "--csv", "--json"], "--csv and --json are two formats"),
         (["stats", "--where", "start=2026-11-01", "--where", "start=2026-11-02"], "given twice"),
         (["stats", "missing.csv", "--by", "planet"], "planet"),
         (["rejects", "--raw", "--json"], "--raw and --json are two formats"),
-        (["stats", "day.csv", "--archive", "calls.duckdb"], "and files are two places"),
+        (["stats", "day.csv", "--archive", "calls.duckdb"], "and files exclude each other"),
         (["check", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["load", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
-        (["sql", "day.csv", "FROM records"], "which is a file: give the query first"),
+        (["sql", "day.csv", "FROM records"], "is a file: give the query first"),
         (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local one"),
-        (["stats", "--layout", "app-to-app"], "--layout is for files: name them"),
-        (["stats", "day.csv", "--archive", "a"], "--archive a and files are two places"),
+        (["stats", "--layout", "app-to-app"], "--layout applies to files: give files"),
+        (["stats", "day.csv", "--archive", "a"], "--archive a and files exclude each other"),
         (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["sql", "FROM records", "calls.duckdb"], "give it with --archive"),
     ],
