@@ -24,7 +24,7 @@ from cdr_kills import check_kills
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, plain
+from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, fast_path
 from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
@@ -481,8 +481,8 @@ def test_what_progress_raises_ends_the_loading(
 def test_progress_goes_through_the_file_in_each_stage(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, odd: str | None
 ):
-    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(plain, "_PART", 2)
+    monkeypatch.setattr(fast_path, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(fast_path, "_PART", 2)
     content = file(*(row(CallId=str(n)) for n in range(200)))
     if odd:
         content += row(CallId="odd", Custom=odd).encode()

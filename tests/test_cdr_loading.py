@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sinchvoice import cdr
-from sinchvoice.cdr import Archive, plain
+from sinchvoice.cdr import Archive, fast_path
 
 HEADER = b"CallId;CallTime;Duration;From;To;Custom"
 PLAIN = [
@@ -155,7 +155,7 @@ def test_every_line_has_its_number_and_none_is_lost(tmp_path: Path, content: byt
     if not expected[-1]:
         expected.pop()
     for skip in (0, 1):
-        parts = list(plain.number(source, tmp_path, skip=skip))
+        parts = list(fast_path.number(source, tmp_path, skip=skip))
         lines = b"".join(part.path.read_bytes() for part in parts).split(b"\n")
         assert lines.pop() == b""
         assert sum(part.count for part in parts) == len(lines) == max(0, len(expected) - skip)
@@ -204,8 +204,8 @@ def test_reasons_mean_the_same_however_they_are_written(
 def test_one_small_letter_in_the_last_part_of_a_file_is_seen(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(plain, "_PART", 2)
+    monkeypatch.setattr(fast_path, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(fast_path, "_PART", 2)
     rows = [f"{n};2026-11-02T08:15:30Z;CANCEL" for n in range(500)]
     rows[-1] = rows[-1].lower().replace("t08:15:30z", "T08:15:30Z")
     content = "\n".join(["CallId;CallTime;Reason", *rows]).encode()

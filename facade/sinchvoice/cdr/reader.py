@@ -80,10 +80,10 @@ _RESEMBLING = 4
 text. That is less than half of a header row, as one may be torn."""
 _BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?\n)++").match
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?', re.IGNORECASE).fullmatch
-_DOUBT = "; the lines after it are read as records of their own"
+_RESUMES = "; the lines after it are read as records of their own"
 _MARK = "\ufeff"
 _MARK_BYTES = _MARK.encode()
-_ODD = re.compile(f"[\0\r]|^{_MARK}").search
+_NOT_SIMPLE = re.compile(f"[\0\r]|^{_MARK}").search
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_BYTES = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_CELL = re.compile(rb'"[^"\n]*+(?:""[^"\n]*+)*+";')
@@ -327,7 +327,7 @@ class RecordFile:
         batch: list[CdrRecord] = []
         while self._next < len(self._lines):
             before = self._next
-            self._take_plain(batch)
+            self._take_simple(batch)
             self.counted += self._next - before
             self._number += self._next - before
             if self._next == len(self._lines) > before and self._is_unended(self._end):
@@ -336,7 +336,7 @@ class RecordFile:
                 if (
                     self._next < len(self._lines)
                     and not self._pass_blank()
-                    and not self._take_careful(batch)
+                    and not self._take_any(batch)
                 ):
                     break
             except CdrError as error:  # the records before it come first
@@ -443,7 +443,7 @@ class RecordFile:
 
     # --- lines ---
 
-    def _take_plain(self, batch: list[CdrRecord]) -> None:
+    def _take_simple(self, batch: list[CdrRecord]) -> None:
         """Take lines as long as they are plainly right: one record each, without a doubt.
 
         Of those that remain, the line that is not is gone as well; it is the one at `_next`.
@@ -498,10 +498,10 @@ class RecordFile:
         self._next += lines
         next(islice(self._remaining, lines - 1, lines - 1), None)
 
-    def _take_careful(self, batch: list[CdrRecord]) -> bool:
+    def _take_any(self, batch: list[CdrRecord]) -> bool:
         """Take what begins on the next line, whatever it is; False to end the batch."""
         start, line = self._start(), self._line + self._next
-        after = self._careful(start, line, batch)
+        after = self._take_record(start, line, batch)
         if after is None:
             self._leave_block(start, line)
             self._more()
@@ -512,7 +512,7 @@ class RecordFile:
             self._leave_block(after, line + self._data.count(b"\n", start, after))
         return self._reject is None
 
-    def _careful(self, start: int, line: int, batch: list[CdrRecord]) -> int | None:
+    def _take_record(self, start: int, line: int, batch: list[CdrRecord]) -> int | None:
         """Take the record, header or blank line at `start`, as a record, a reject or nothing.
 
         Returns:
@@ -578,7 +578,7 @@ class RecordFile:
                     return BadValue(
                         RejectCause.QUOTE,
                         f"the quote that opens in column {field} closes on line {closed} in the "
-                        "middle of text" + (_DOUBT if many else ""),
+                        "middle of text" + (_RESUMES if many else ""),
                     )
             else:
                 if stop < at:
@@ -1037,11 +1037,11 @@ def is_separator_line(line: bytes) -> bool:
 def _lines(block: bytes, max_record: int) -> list[str]:
     """The lines of a block, without their ends; an odd one is empty, which is not plainly right."""
     if len(block) > max_record:
-        return _odd_lines(block, max_record)
+        return _lines_one_by_one(block, max_record)
     try:
         text = block.decode()
     except UnicodeDecodeError:
-        return _odd_lines(block, max_record)
+        return _lines_one_by_one(block, max_record)
     odd = "\0" in text or _MARK in text
     lines = text.split("\n")
     if "\r" in text:
@@ -1050,18 +1050,18 @@ def _lines(block: bytes, max_record: int) -> list[str]:
     if not lines[-1] and text.endswith("\n"):
         lines.pop()
     if odd:
-        return ["" if _ODD(line) else line for line in lines]
+        return ["" if _NOT_SIMPLE(line) else line for line in lines]
     return lines
 
 
-def _odd_lines(block: bytes, max_record: int) -> list[str]:
+def _lines_one_by_one(block: bytes, max_record: int) -> list[str]:
     lines = []
     for raw in block.removesuffix(b"\n").split(b"\n"):
         try:
             line = "" if len(raw) > max_record else raw.decode().removesuffix("\r")
         except UnicodeDecodeError:
             line = ""
-        lines.append("" if _ODD(line) else line)
+        lines.append("" if _NOT_SIMPLE(line) else line)
     return lines
 
 
@@ -1098,5 +1098,5 @@ def _too_large(limit: int) -> BadValue:
 
 def _unclosed(field: int, where: str) -> BadValue:
     return BadValue(
-        RejectCause.QUOTE, f"the quote that opens in column {field} is not closed {where}{_DOUBT}"
+        RejectCause.QUOTE, f"the quote that opens in column {field} is not closed {where}{_RESUMES}"
     )
