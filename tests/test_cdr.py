@@ -396,7 +396,7 @@ def test_an_older_file_has_no_country():
 
 
 def test_without_a_header_the_layout_is_needed():
-    with pytest.raises(CdrError, match="there is no header row.*same ten columns") as caught:
+    with pytest.raises(CdrError, match="is not a header row: give .*same ten columns") as caught:
         list(cdr.read(row().encode()))
     assert caught.value.line == 1
     old = row(PHONE[:14])
@@ -423,7 +423,7 @@ def test_header_rows_in_the_middle_switch_the_layout():
 
 def test_a_layout_that_is_given_decides_where_the_header_does_not():
     content = b"CallId;CallTime;Custom\na;2026-11-02T08:15:30Z;x\n"
-    with pytest.raises(CdrError, match="does not tell which layout this is: give it as layout="):
+    with pytest.raises(CdrError, match="does not identify the layout: give it as layout="):
         list(cdr.read(content))
     assert isinstance(only(content, layout="sip-terminated"), cdr.SipTerminated)
     content = b"CallId;CallTime;Amount\na;2026-11-02T08:15:30Z;1\n"
@@ -448,14 +448,14 @@ def test_a_header_in_the_middle_that_does_not_tell_keeps_the_layout():
         ("CallTime;From;To;Result", "the header has no CallId"),
         ("CallId;CallTime;;From", "the header has no name for column 3"),
         ("CallId;CallTime;From" + "".join(f";x{n}" for n in range(MAX_COLUMNS)), "more than 100"),
-        (",".join(PHONE), "separated by commas: semicolons are expected"),
+        (",".join(PHONE), "separated by commas: separate them by semicolons"),
         ('"' + '","'.join(PHONE) + '"', "separated by commas"),
         ("\t".join(PHONE), "separated by tabs"),
         ("|".join(PHONE), "separated by bars"),
         (";".join(PHONE) + "\r" + row() + "\r", "lines end in CR alone"),
         (
             "<html><body>not found</body></html>",
-            "is no header row, and has 1 column instead of 10, 12, 14 or 15: if they are, give",
+            "is not a header row and has 1 column instead of 10, 12, 14 or 15: if they are, give",
         ),
         ('"CallId;CallTime', "the header row cannot be read: the quote that opens in column 1 is"),
     ],
@@ -569,7 +569,7 @@ def test_a_quote_that_is_not_closed_does_not_reach_the_next_one():
     records, reader = read_all(file(*rows))
     assert ids(records) == ["b", "c"]
     assert "closes on line 4 in the middle of text" in reader.rejects[0].message
-    assert "read as records of their own" in reader.rejects[0].message
+    assert "read as separate records" in reader.rejects[0].message
 
 
 def test_text_after_a_closing_quote_costs_one_record():
@@ -721,7 +721,7 @@ def test_a_byte_order_mark_before_a_record_costs_it():
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
 def test_utf_16_is_refused(encoding: str):
-    with pytest.raises(CdrError, match="this is UTF-16 or UTF-32, or no text: convert it"):
+    with pytest.raises(CdrError, match="the file is UTF-16, UTF-32 or not text: convert it"):
         list(cdr.read(file(row()).decode().encode(encoding)))
 
 

@@ -153,7 +153,7 @@ LEFT_OUT = {
     **dict.fromkeys(("c.tsv", "d.dat", "e.csv.part", "f"), "not named .csv, .txt or .zip"),
     "pipe.csv": "a pipe, a socket or a device",
 }
-NOWHERE = "this is a link that leads nowhere: mend or remove it"
+NOWHERE = "this link is broken: correct or remove it"
 
 
 def test_what_a_folder_leaves_out_is_told(messy: Path):
@@ -218,7 +218,7 @@ def test_a_folder_of_a_name_like_a_glob_gets_a_hint(tmp_path: Path):
     error = refused(f"{folder}/*.csv")
     hint = f"{tmp_path}/cdr[[]1]/*.csv"
     assert error.message == (
-        f"no file has a name like this: write {hint!r}, as the folder has such a name"
+        f"no file matches the pattern: write {hint!r}, to escape the folder name"
     )
     assert count(hint) == RECORDS
     assert count(str(folder)) == RECORDS
@@ -230,7 +230,7 @@ OTHER = {
     "tar.csv.gz": (b"a.csv" + bytes(252) + b"ustar\x0000" + bytes(250), "this is a tar archive"),
     "twice.csv.gz": (gzip.compress(CONTENT), "this is compressed twice: unpack it once"),
     "twice.csv.xz": (bz2.compress(CONTENT), "this is compressed twice: unpack it once"),
-    "a.csv": (b"7z\xbc\xaf\x27\x1c" + bytes(300), "this is packed in a way that is not known"),
+    "a.csv": (b"7z\xbc\xaf\x27\x1c" + bytes(300), "this is packed in an unsupported format"),
     "b.csv": (b"\xd0\xcf\x11\xe0" + bytes(300), "this is an Excel workbook: save it as CSV"),
     "c.csv": (b"PAR1\x15\x04" + bytes(300), "this is a Parquet file"),
     "d.csv": (b"%PDF-1.7\n", "this is a PDF"),
@@ -297,7 +297,7 @@ def test_a_glob_gives_its_files_in_order(tmp_path: Path):
         names.append(Path(stream.name).name)
     assert names == ["a.csv", "b.csv"]
     assert len(list(reader)) == 4
-    assert "no file has a name like this" in refused(f"{tmp_path}/*.xml").message
+    assert "no file matches the pattern" in refused(f"{tmp_path}/*.xml").message
 
 
 def test_a_file_with_the_name_of_a_glob_is_that_file(tmp_path: Path):
@@ -311,7 +311,7 @@ def test_what_is_no_name_is_refused(name: Any):
         def __fspath__(self) -> Any:
             return name
 
-    with pytest.raises(InvalidRequest, match="is not the name of a file"):
+    with pytest.raises(InvalidRequest, match="is not a file name"):
         count(Odd())
 
 
@@ -370,14 +370,14 @@ def test_a_pipe_gives_what_it_has(pack: Callable[[bytes], bytes]):
 
 
 def test_a_pipe_that_has_nothing_yet_is_not_at_its_end():
-    assert "reading gives NoneType, not bytes" in refused(Dribbling(CONTENT, None)).message
+    assert "read() returned NoneType, not bytes" in refused(Dribbling(CONTENT, None)).message
 
 
 def test_a_file_that_cannot_be_read_to_its_end_is_an_error():
     error = refused(Dribbling(CONTENT, OSError(5, "Input/output error")))
     assert (error.message, error.remedy) == (
         f"cannot be read: Input/output error, after {len(CONTENT):,} bytes",
-        "fetch it again, or check the disk that it is on",
+        "fetch it again or check its disk",
     )
 
 
@@ -552,7 +552,7 @@ def test_archives_that_are_empty_encrypted_or_nested_are_refused():
     locked[6] |= 1
     locked[locked.rindex(b"PK\x01\x02") + 8] |= 1
     error = refused(bytes(locked))
-    assert error.message == "is encrypted: unpack the archive, and give the file"
+    assert error.message == "is encrypted: unpack the archive and give the file"
     assert error.file == "<bytes>!a.csv"
 
 
@@ -706,10 +706,10 @@ def test_a_large_file_is_read_from_a_server_without_ranges(web: str):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("missing.csv", "there is no such file or folder: check the URL"),
-        ("gone.csv", "there is no such file or folder: check the URL"),
-        ("denied.csv", "access is denied (HTTP status 403): check the credentials, and what"),
-        ("unauthorized.csv", "access is denied (HTTP status 401): check the credentials, and"),
+        ("missing.csv", "the file or folder does not exist: check the URL"),
+        ("gone.csv", "the file or folder does not exist: check the URL"),
+        ("denied.csv", "access is denied (HTTP status 403): check the credentials and their"),
+        ("unauthorized.csv", "access is denied (HTTP status 401): check the credentials and"),
         ("failing.csv", "cannot be read: HTTP status 500"),
         ("cut.csv", "cannot be read: Response payload is not completed"),
         ("cut_chunked.csv", "cannot be read: Response payload is not completed"),
@@ -729,7 +729,7 @@ def test_a_url_that_cannot_be_read_to_its_end_is_an_error(web: str, name: str, e
 def test_a_server_that_stalls_or_is_not_there_is_an_error(web: str):
     timeout = aiohttp.ClientTimeout(sock_read=0.2)
     error = refused(fsspec.open(f"{web}/stalled.csv?signature=secret", timeout=timeout))
-    assert str(error) == f"{web}/stalled.csv: no answer came in time: try again later"
+    assert str(error) == f"{web}/stalled.csv: the server did not answer in time: try again later"
     error = refused("http://127.0.0.1:9/cdr.csv?signature=secret")
     assert "Connect call failed" in error.message
 
@@ -766,14 +766,14 @@ def test_a_bucket_is_read_by_name_by_glob_and_by_folder(bucket: str):
     for stream in sources.streams(f"{bucket}/"):
         names.append(stream.name)
     assert names == ["memory:///bucket/a.csv", "memory:///bucket/b.csv.gz"]
-    assert "no file has a name like this" in refused(f"{bucket}/*.xml").message
+    assert "no file matches the pattern" in refused(f"{bucket}/*.xml").message
 
 
 def test_a_folder_in_a_bucket_needs_no_stroke_at_its_end(bucket: str):
     fsspec.filesystem("memory").pipe("/bucket/deeper.csv/c.csv", CONTENT)
     assert count(bucket) == 4
     assert count(f"{bucket}/*.csv") == 2
-    assert "there is no such file or folder" in refused(f"{bucket}/missing").message
+    assert "the file or folder does not exist" in refused(f"{bucket}/missing").message
     fsspec.filesystem("memory").pipe("/bucket/empty/notes.md", b"")
     assert "the folder has no .csv" in refused(f"{bucket}/empty").message
 
@@ -817,7 +817,7 @@ def test_without_fsspec_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 
 def test_a_package_that_a_url_needs_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    assert "another package is needed: Install s3fs" in refused("s3://bucket/cdr.csv").message
+    assert "a package is missing: Install s3fs" in refused("s3://bucket/cdr.csv").message
 
 
 # Files that change
