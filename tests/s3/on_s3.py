@@ -378,7 +378,9 @@ def test_the_command_says_what_is_wrong(bucket: Any, line: Line, tmp_path: Path)
     archive = ["--archive", str(tmp_path / "calls.duckdb")]
     done = run("load", *archive, f"s3://{NAME}/a.csv", f"s3://{NAME}/missing.csv")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: s3://{NAME}/missing.csv: there is no such file")
+    assert done.stderr.startswith(
+        f"error: s3://{NAME}/missing.csv: the file or folder does not exist"
+    )
     assert f"s3://{NAME}/a.csv" in done.stdout
     line.cut_after = 100
     done = run("load", *archive, f"s3://{NAME}/b.csv")

@@ -689,7 +689,7 @@ class RecordFile:
         elif expected is None:
             raise self._no_header(raw, line)
         elif self._plan is None:
-            assert self._lost is not None  # noqa: S101 - one of the two is there
+            assert self._lost is not None  # noqa: S101 - one of the two is set
             problem = BadValue(
                 RejectCause.HEADER,
                 f"the header row on line {self._lost.line} cannot be read: "

@@ -585,7 +585,7 @@ def _foreign(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise CdrError(f"a package is missing: {printable(str(error))}", name) from error
-    except Exception as error:  # noqa: BLE001 - each file system has exceptions of its own
+    except Exception as error:  # noqa: BLE001 - each file system has its own exceptions
         # Not "from error": its traceback would show the URL with the signature.
         raise _unavailable(name, error) from None
 
