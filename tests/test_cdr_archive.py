@@ -24,7 +24,7 @@ from cdr_kills import check_kills
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, plain
+from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, fast_path
 from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
@@ -437,7 +437,7 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
 def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")
-    with pytest.raises(CdrError, match="these are no call detail records") as caught:
+    with pytest.raises(CdrError, match="these are not call detail records") as caught:
         archive.load(bad)
     descriptors = [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
     assert bad not in [each.readlink() for each in descriptors]
@@ -447,7 +447,7 @@ def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp
 def test_a_refused_file_leaves_those_before_it(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")
-    with pytest.raises(CdrError, match=r"bad\.csv, line 1: these are no call detail records"):
+    with pytest.raises(CdrError, match=r"bad\.csv, line 1: these are not call detail records"):
         archive.load(file(row()), bad)
     assert rows(archive, "call_id") == [(VALUES["CallId"],)]
     with pytest.raises(CdrError, match="cannot be read"):
@@ -481,8 +481,8 @@ def test_what_progress_raises_ends_the_loading(
 def test_progress_goes_through_the_file_in_each_stage(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, odd: str | None
 ):
-    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(plain, "_PART", 2)
+    monkeypatch.setattr(fast_path, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(fast_path, "_PART", 2)
     content = file(*(row(CallId=str(n)) for n in range(200)))
     if odd:
         content += row(CallId="odd", Custom=odd).encode()

@@ -329,7 +329,7 @@ def test_a_small_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(scanning, "_FEW", 0)
     (tmp_path / "a.csv").write_bytes(generated(2))
     (tmp_path / "b.csv").write_bytes(b"nothing of the kind\n")
-    with pytest.raises(CdrError, match="b.csv, line 1: these are no call detail records"):
+    with pytest.raises(CdrError, match="b.csv, line 1: these are not call detail records"):
         cdr.scan(tmp_path)
 
 

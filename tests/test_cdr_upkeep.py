@@ -546,7 +546,7 @@ def test_a_file_that_breaks_off_in_the_middle_is_told_with_its_place(archive: Ar
     assert list(map(str, report.failures)) == [
         (
             f"<file>: cannot be read: Input/output error, after {len(content):,} bytes: "
-            "fetch it again, or check the disk that it is on"
+            "fetch it again or check its disk"
         )
     ]
 
@@ -557,7 +557,7 @@ def test_an_archive_that_is_open_is_no_file_to_load_or_to_read(archive: Archive,
     os.link(archive.path, other)
     for read in (archive.load, cdr.scan, lambda *paths: list(cdr.read(*paths))):
         for path in (archive.path, other, tmp_path):
-            with pytest.raises(CdrError, match="this is an archive that is open here"):
+            with pytest.raises(CdrError, match="this is an open archive"):
                 read(path)
     code = "import sys; from sinchvoice import cdr; cdr.Archive(sys.argv[1])"
     ran = subprocess.run(

@@ -1579,7 +1579,7 @@ def test_a_file_in_a_folder_that_cannot_be_opened_does_not_keep_the_next_from_be
     ]
     assert ran.err == (
         f"error: {tmp_path}/b.csv.gz: the name ends in .gz, but the content is not gz: "
-        "rename the file, or fetch it again\n"
+        "rename the file or fetch it again\n"
     )
 
 
@@ -1683,7 +1683,7 @@ def test_a_file_that_cannot_be_loaded_does_not_keep_others_from_it(run: Run, arc
     rejects, missing, text = ran.err.splitlines()
     assert rejects == "warning: 2 rejected: see sinchvoice cdr rejects"
     assert missing.startswith("error: missing.csv: cannot be read")
-    assert text.startswith("error: text.csv, line 1: these are no call detail records")
+    assert text.startswith("error: text.csv, line 1: these are not call detail records")
 
 
 def test_a_file_without_records_is_a_warning(run: Run, archive: Path):

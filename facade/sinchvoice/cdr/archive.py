@@ -28,9 +28,9 @@ from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
 from .batches import Loader, restate
 from .erasing import EraseReport
 from .exporting import MANIFEST
+from .fast_path import literal
 from .layouts import Layout, LayoutName
 from .opening import ArchiveFile, put_new
-from .plain import literal
 from .queries import Database, import_duckdb, interruptible, reason
 from .sources import ByteStream, LeftOut, Source, streams
 from .workspace import Workspace

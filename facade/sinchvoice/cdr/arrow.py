@@ -19,9 +19,9 @@ from typing import Any, Self
 
 from ..errors import CdrError, InvalidRequest, Reject, RejectCause
 from . import layouts
+from .fast_path import COLUMNS
 from .layouts import Layout, LayoutName
-from .loading import Doubt, Found, find, find_exactly, spool
-from .plain import COLUMNS
+from .loading import FileContent, Mismatch, find, find_exactly, spool
 from .queries import import_duckdb, settings
 from .reader import OnReject, split_cells
 from .sources import ByteStream, LeftOut, Source, streams
@@ -178,7 +178,7 @@ class ArrowRecords(Iterator[Any]):
         where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
         try:
             found = find(connection, *where)
-        except (self._duckdb.Error, Doubt):
+        except (self._duckdb.Error, Mismatch):
             found = find_exactly(*where)
         self.records += found.records
         left = found.records - self._tell_rejects(connection, found, stream.name)
@@ -196,7 +196,7 @@ class ArrowRecords(Iterator[Any]):
         if left:
             raise CdrError(f"{left} records were not read: report it", stream.name)
 
-    def _tell_rejects(self, connection: Any, found: Found, file: str) -> int:
+    def _tell_rejects(self, connection: Any, found: FileContent, file: str) -> int:
         """Hand on the rejects of a file, and count them."""
         if found.rejects is None:
             return 0

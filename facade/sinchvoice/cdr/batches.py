@@ -25,9 +25,9 @@ from ..errors import CdrError
 from . import loading, resolving, settling
 from .accounts import FileReport, LoadProgress
 from .erasing import drop_erased
+from .fast_path import FastRows
 from .layouts import Layout
-from .loading import Doubt, Found, Spooled
-from .plain import PlainRows
+from .loading import FileContent, Mismatch, Spooled
 from .queries import import_duckdb, reason
 from .settling import Run, Settled
 from .sources import ByteStream
@@ -62,7 +62,7 @@ class _File:
     report: FileReport
     asked: str | None
     spooled: Spooled
-    found: Found | None = None
+    found: FileContent | None = None
     is_known: bool = False
 
 
@@ -167,7 +167,7 @@ class Loader:
             where = (stream.name, spooled.path, self._layout, folder, self._progress(spooled))
             try:
                 file.found = loading.find(self._connection, *where)
-            except (self._duckdb.Error, Doubt) as error:
+            except (self._duckdb.Error, Mismatch) as error:
                 file.report = attrs.evolve(report, fallback=_first_line(error))
                 file.found = loading.find_exactly(*where)
             _check_layouts(file, [kinds for _, kinds in known if kinds])
@@ -208,7 +208,7 @@ class Loader:
                     self._progress(file.spooled)("loading", file.spooled.size)
             try:
                 self._store(files)
-            except (self._duckdb.Error, Doubt, CdrError):
+            except (self._duckdb.Error, Mismatch, CdrError):
                 for file in files:
                     begin = time.monotonic()
                     try:
@@ -236,7 +236,7 @@ class Loader:
         try:
             self._store([file])
             return
-        except (self._duckdb.Error, Doubt) as error:
+        except (self._duckdb.Error, Mismatch) as error:
             if file.found is None or file.found.read_by == "exact":
                 raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
             file.report = attrs.evolve(file.report, fallback=_first_line(error))
@@ -251,14 +251,14 @@ class Loader:
             self._store([file])
         except OSError as error:
             raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
-        except (self._duckdb.Error, Doubt) as error:
+        except (self._duckdb.Error, Mismatch) as error:
             raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
 
     def _store(self, files: Sequence[_File]) -> None:
         """Load files in one transaction.
 
         Raises:
-            Doubt: A record is not accounted for.
+            Mismatch: A record is not accounted for.
             CdrError: The transaction cannot be ended.
             duckdb.Error: Anything else went wrong.
         """
@@ -273,13 +273,13 @@ class Loader:
 
     def _insert(self, files: Mapping[int, _File]) -> None:
         """Put all records into `kept.records`, and rejects where they belong."""
-        plain: dict[PlainRows, list[tuple[int, PlainRows]]] = defaultdict(list)
+        fast: dict[FastRows, list[tuple[int, FastRows]]] = defaultdict(list)
         selects: list[str] = []
         for file_id, file in files.items():
             assert file.found is not None  # noqa: S101 - these are those with something in them
             for rows in file.found.rows:
-                if isinstance(rows, PlainRows):
-                    plain[rows].append((file_id, rows))
+                if isinstance(rows, FastRows):
+                    fast[rows].append((file_id, rows))
                 else:
                     selects.append(rows.select(file_id))
             if file.found.rejects is not None:
@@ -296,7 +296,7 @@ class Loader:
                     "INSERT INTO kept.unended VALUES (?, ?, ?, ?)",
                     *(file_id, unended.record, list(unended.fields), unended.text),
                 )
-        selects += [rows.select_all(every) for rows, every in plain.items()]
+        selects += [rows.select_all(every) for rows, every in fast.items()]
         for select in selects:
             self._run(f"INSERT INTO kept.records SELECT *, {KEY} FROM ({select})")  # noqa: S608
 
@@ -333,7 +333,7 @@ class Loader:
                 read_by=file.found.read_by,
             )
             if report.records != came + rejected[file_id]:
-                raise Doubt(
+                raise Mismatch(
                     f"{report.records} records are not {came} that came and "
                     f"{rejected[file_id]} that were rejected"
                 )
@@ -370,7 +370,7 @@ class Loader:
         """Compare what is said of files that have just come with what the tables have.
 
         Raises:
-            Doubt: They differ.
+            Mismatch: They differ.
         """
         columns = {"records": "loaded", "conflicts": "conflicts", "duplicates": "duplicates"}
         counts = [
@@ -381,12 +381,12 @@ class Loader:
         for column, number in zip(columns.values(), found, strict=True):
             told = sum(getattr(report, column) for report in reports)
             if told != number:
-                raise Doubt(f"{told} {column} records are {number} in the archive")
+                raise Mismatch(f"{told} {column} records are {number} in the archive")
         for each in reports:
             if each.records != (
                 each.loaded + each.duplicates + each.conflicts + each.rejected + each.erased
             ):
-                raise Doubt(f"not every record of {each.name} is accounted for")
+                raise Mismatch(f"not every record of {each.name} is accounted for")
 
     def _leave(self, files: Iterable[_File]) -> None:
         for file in files:

@@ -13,7 +13,7 @@ from datetime import date
 
 import attrs
 
-from .plain import literal
+from .fast_path import literal
 from .reader import split_cells
 from .settling import Run, Settled, settle
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CdrError
-from .plain import literal
+from .fast_path import literal
 from .workspace import Workspace, abandoned
 
 __all__ = ["MANIFEST", "check_replaceable", "put_in_place", "recover", "write"]

@@ -1,6 +1,6 @@
 """How files get to DuckDB: a private copy, what is in it, and SQL that reads that.
 
-What DuckDB reads is counted against what Python counted in the same bytes; `Doubt` says that the
+What DuckDB reads is counted against what Python counted in the same bytes; `Mismatch` says that the
 two differ, and the file is to be read exactly.
 """
 
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from .fast_path import FastLines, FastRows, NumberedLines, fast_lines, number, unended_line
 from .layouts import Layout
-from .plain import NumberedLines, PlainLines, PlainRows, number, plain_lines, unended_line
 from .queries import interruptible
 from .reader import UnendedLine
-from .sifting import NotPlain, Sifted, sift
+from .slow_path import NoFastPath, SlowRows, read_slow_lines
 from .sources import ByteStream
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = [
-    "Doubt",
-    "Found",
+    "FileContent",
+    "Mismatch",
     "Progress",
     "ReadBy",
     "Spooled",
@@ -46,7 +46,7 @@ Progress: TypeAlias = "Callable[[Stage, int], object]"
 _BLOCK = 1 << 20
 
 
-class Doubt(Exception):
+class Mismatch(Exception):
     """DuckDB reads something else than there is."""
 
 
@@ -91,7 +91,7 @@ def spool(stream: ByteStream, path: Path, progress: Callable[[int], object]) -> 
 
 
 @attrs.frozen
-class Found:
+class FileContent:
     """What is in a file, as SQL that reads it from files of our own.
 
     Attributes:
@@ -106,54 +106,54 @@ class Found:
     read_by: ReadBy
     records: int
     layouts: Sequence[str]
-    rows: Sequence[PlainRows | Sifted]
+    rows: Sequence[FastRows | SlowRows]
     rejects: str | None = None
     unended: UnendedLine | None = None
 
     @classmethod
-    def plainly(
+    def fast(
         cls,
-        plain: PlainLines,
+        fast: FastLines,
         path: Path,
         records: int,
         numbered: Sequence[Path] | None = None,
-    ) -> Found:
-        """Every record is on a plain line: of the file itself, or of numbered ones."""
+    ) -> FileContent:
+        """Every record takes the fast path, from the file itself or from numbered lines."""
         if numbered is None:
-            rows = PlainRows(plain, (), plain.header_lines, (path,))
+            rows = FastRows(fast, (), fast.header_lines, (path,))
         else:
-            rows = PlainRows(plain, ("line",), 0, tuple(numbered))
+            rows = FastRows(fast, ("line",), 0, tuple(numbered))
         return cls(
             "fast",
             records,
-            [plain.layout.name],
+            [fast.layout.name],
             [rows],
-            unended=unended_line(plain, path, records),
+            unended=unended_line(fast, path, records),
         )
 
     @classmethod
-    def sifted(cls, plain: PlainLines, sifted: Sifted) -> Found:
+    def mixed(cls, fast: FastLines, slow: SlowRows) -> FileContent:
         """Some records are not."""
-        exact = cls.exactly(sifted)
+        exact = cls.exact(slow)
         return cls(
             "mixed",
-            sifted.records,
-            sorted({plain.layout.name, *exact.layouts}),
-            [PlainRows(plain, ("line", "record"), 0, (sifted.plain_path,)), sifted],
+            slow.records,
+            sorted({fast.layout.name, *exact.layouts}),
+            [FastRows(fast, ("line", "record"), 0, (slow.fast_lines_path,)), slow],
             exact.rejects,
-            sifted.unended,
+            slow.unended,
         )
 
     @classmethod
-    def exactly(cls, sifted: Sifted) -> Found:
+    def exact(cls, slow: SlowRows) -> FileContent:
         """None of them is, or none was asked for."""
         return cls(
             "exact",
-            sifted.records,
-            sorted(sifted.layouts),
-            [sifted],
-            sifted.select_rejects(),
-            sifted.unended,
+            slow.records,
+            sorted(slow.layouts),
+            [slow],
+            slow.select_rejects(),
+            slow.unended,
         )
 
 
@@ -164,7 +164,7 @@ def find(
     layout: Layout | None,
     folder: Path,
     progress: Progress,
-) -> Found:
+) -> FileContent:
     """Find out what is in a file, as fast as it can be done without a doubt.
 
     Args:
@@ -177,26 +177,27 @@ def find(
 
     Raises:
         CdrError: the file is refused as a whole.
-        Doubt: DuckDB does not see all its lines.
+        Mismatch: DuckDB does not see all its lines.
         OSError: the folder cannot be written.
     """
-    plain = plain_lines(name, path, layout)
-    if plain is None:
+    fast = fast_lines(name, path, layout)
+    if fast is None:
         return find_exactly(name, path, layout, folder, progress)
-    numbered = number(path, folder, skip=plain.header_lines)
+    numbered = number(path, folder, skip=fast.header_lines)
     with closing(numbered), closing(connection.cursor()) as cursor:
-        lines, good, capitals, parts = _count(cursor, plain, numbered, progress)
-        plain = attrs.evolve(plain, capitals=capitals == good)
+        lines, good, capitals, parts = _count(cursor, fast, numbered, progress)
+        fast = attrs.evolve(fast, capitals=capitals == good)
         if good == lines:
-            return Found.plainly(plain, path, good, parts)
+            return FileContent.fast(fast, path, good, parts)
         if good < lines / 2:
             return find_exactly(name, path, layout, folder, progress)
-        found = interruptible(cursor, lambda: cursor.execute(plain.odd(*parts)))
-        odd = chain(range(1, plain.header_lines + 1), _first_values(found))
+        found = interruptible(cursor, lambda: cursor.execute(fast.slow_line_numbers(*parts)))
+        numbers = chain(range(1, fast.header_lines + 1), _first_values(found))
         try:
-            sifting = partial(progress, "sifting")
-            return Found.sifted(plain, sift(name, path, layout, folder, sifting, plain, odd))
-        except NotPlain:
+            report = partial(progress, "sifting")
+            slow = read_slow_lines(name, path, layout, folder, report, fast, numbers)
+            return FileContent.mixed(fast, slow)
+        except NoFastPath:
             return find_exactly(name, path, layout, folder, progress)
 
 
@@ -206,25 +207,28 @@ def find_exactly(
     layout: Layout | None,
     folder: Path,
     progress: Progress,
-) -> Found:
+) -> FileContent:
     """Find out what is in a file with the exact reader alone; see `find`."""
-    return Found.exactly(sift(name, path, layout, folder, partial(progress, "sifting")))
+    return FileContent.exact(
+        read_slow_lines(name, path, layout, folder, partial(progress, "sifting"))
+    )
 
 
 def _count(
     cursor: duckdb.DuckDBPyConnection,
-    plain: PlainLines,
+    fast: FastLines,
     parts: Iterable[NumberedLines],
     progress: Progress,
 ) -> tuple[int, int, int, list[Path]]:
-    """How many lines there are, how many of them are plain, how many of these without small
-    letters, and where they are; counted while they come.
+    """Count all lines, those on the fast path and those of them without small letters.
+
+    Lines are counted as they arrive; the paths of the parts come last.
     """
 
     def count(part: NumberedLines) -> tuple[int, int, int]:
-        ((lines, good, capitals, _),) = cursor.execute(plain.count(part.path)).fetchall()
+        ((lines, good, capitals, _),) = cursor.execute(fast.count(part.path)).fetchall()
         if lines != part.count:
-            raise Doubt(f"{lines} lines were read of {part.count}")
+            raise Mismatch(f"{lines} lines were read of {part.count}")
         return lines, good, capitals
 
     with ThreadPoolExecutor(1) as aside:

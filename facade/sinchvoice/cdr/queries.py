@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..errors import CdrError
+from .fast_path import literal
 from .kpis import Dimension, KpiFilter, KpiRows
-from .plain import literal
 
 if TYPE_CHECKING:
     import duckdb

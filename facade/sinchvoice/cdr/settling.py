@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from .plain import COLUMNS
+from .fast_path import COLUMNS
 
 __all__ = ["Counts", "Places", "Run", "Settled", "settle_fresh", "take_out"]
 

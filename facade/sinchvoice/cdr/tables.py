@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import CdrError
-from .plain import COLUMNS
+from .fast_path import COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
