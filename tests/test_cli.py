@@ -2172,7 +2172,7 @@ def test_one_layout_and_day_may_be_made_up(run: Run, tmp_path: Path):
     [
         (["--plant", "typo=1"], "--plant is 'typo=1': give KIND=N, with one of quote, columns"),
         (["--plant", "late"], "--plant is 'late'"),
-        (["--plant", "late=9999999"], "there is no room for so many late"),
+        (["--plant", "late=9999999"], "no room for so many late"),
         (["--header", "none", "--extra-columns", "1"], "extra_columns need a header"),
         (["--layout", "sip"], "layout is 'sip': give one of"),
         (["--first-day", "today"], "--first-day is 'today': give a day like 2026-11-02"),
