@@ -21,7 +21,7 @@ import pytest
 from cdr_faults import OPERATIONS, check_damage, content, fails
 from cdr_kills import check_kills_between
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import Archive, settling, tables
+from sinchvoice.cdr import Archive, deduplication, tables
 from sinchvoice.sandbox import Planted, cdr_generator
 
 HEADER = "CallId;CallTime;Duration;From;To;Custom;UserId;ToCountryId"
@@ -181,7 +181,7 @@ def test_rejects_that_a_removed_file_resolved_are_open_again(archive: Archive):
 def test_after_a_removal_the_archive_is_as_if_the_file_had_never_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ):
-    monkeypatch.setattr(settling, "_MANY", few)
+    monkeypatch.setattr(deduplication, "_MANY", few)
     dice = random.Random(few)
     for turn in range(3):
         planted = Planted(rejects={cdr.RejectCause.TIME: 2}, duplicates=3, conflicts=3)

@@ -23,13 +23,13 @@ from typing import Literal
 import attrs
 
 from ..errors import CdrError, InvalidRequest
-from . import erasing, exporting, layouts, resolving, settling
-from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
-from .batches import Loader, restate
+from . import deduplication, erasing, exporting, layouts, resolving
+from .batches import Loader, update_file_counts
 from .erasing import EraseReport
 from .exporting import MANIFEST
 from .fast_path import literal
 from .layouts import Layout, LayoutName
+from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
 from .opening import ArchiveFile, put_new
 from .queries import Database, import_duckdb, interruptible, reason
 from .sources import ByteStream, LeftOut, Source, streams
@@ -304,11 +304,11 @@ class Archive(Database):
             file_id, name, records = self._find_file(file)
             self._check_duplicates_known()
             loaded = self._one("SELECT loaded FROM files WHERE file_id = ?", file_id)
-            settled = settling.take_out(self._rows, file_id)
+            changed = deduplication.remove_file(self._rows, file_id)
             self._do("DELETE FROM files WHERE file_id = ?", file_id)
-            restate(self._rows, settled)
+            update_file_counts(self._rows, changed)
             reopened = resolving.reopen(self._rows, file_id)
-        restored = sum(changes["records"] for changes in settled.changes.values())
+        restored = sum(changes["records"] for changes in changed.by_file.values())
         return RemoveReport(
             name=name, records=records, loaded=loaded, restored=restored, reopened=reopened
         )
@@ -374,8 +374,8 @@ class Archive(Database):
                 self._do("USE erased_copy")
                 try:
                     with self._transaction("erased"):
-                        report, settled = erasing.erase(self._rows, before, numbers, users)
-                        restate(self._rows, settled)
+                        report, changed = erasing.erase(self._rows, before, numbers, users)
+                        update_file_counts(self._rows, changed)
                 finally:
                     self._do(f"USE {own}")
                 with self._copy("erased_copy", "whole_copy", folder / "archive"):

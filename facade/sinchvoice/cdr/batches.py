@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import attrs
 
 from ..errors import CdrError
-from . import loading, resolving, settling
-from .accounts import FileReport, LoadProgress
+from . import deduplication, loading, resolving
+from .deduplication import Run, TableChanges
 from .erasing import drop_erased
 from .fast_path import FastRows
 from .layouts import Layout
+from .load_reports import FileReport, LoadProgress
 from .loading import FileContent, Mismatch, Spooled
 from .queries import import_duckdb, reason
-from .settling import Run, Settled
 from .sources import ByteStream
 from .tables import KEY
 from .workspace import Workspace
@@ -37,7 +37,7 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Loader", "restate"]
+__all__ = ["Loader", "update_file_counts"]
 
 _FILES = 50
 """Files in a transaction, at most."""
@@ -53,14 +53,14 @@ class _File:
 
     Attributes:
         report: What became of it, as far as it is known.
-        asked: The layout that it is loaded with.
+        requested: The layout that it is loaded with.
         spooled: Its copy.
         found: What is in it; None if its bytes are known, and there is nothing to do.
         is_known: Whether its bytes are known, but nothing in them could be read.
     """
 
     report: FileReport
-    asked: str | None
+    requested: str | None
     spooled: Spooled
     found: FileContent | None = None
     is_known: bool = False
@@ -93,14 +93,14 @@ class Loader:
         self._transaction = transaction
         self._workspace = workspace
         self._layout = layout
-        self._tell = _Told(progress)
+        self._report_progress = _ProgressCallback(progress)
         self._waiting: list[_File] = []
 
     def load(self, streams: Iterable[ByteStream], failed: Failed | None) -> Iterator[FileReport]:
         """Load files, and tell of each when its transaction has ended.
 
         Args:
-            streams: The files; each is read before the next is asked for.
+            streams: The files; each is read before the next is requested for.
             failed: Is called with the error of a file that cannot be loaded; None to raise it,
                 after the files before it were loaded.
         """
@@ -126,7 +126,7 @@ class Loader:
 
     def close(self) -> None:
         """Forget the files that wait."""
-        self._leave(self._waiting)
+        self._remove_copies(self._waiting)
         self._waiting = []
 
     # --- reading ---
@@ -136,7 +136,7 @@ class Loader:
         try:
             folder = self._workspace.folder("file")
             try:
-                file = self._find(stream, folder)
+                file = self._examine(stream, folder)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -151,19 +151,19 @@ class Loader:
         file.report = attrs.evolve(file.report, seconds=time.monotonic() - begin)
         return file
 
-    def _find(self, stream: ByteStream, folder: Path) -> _File:
+    def _examine(self, stream: ByteStream, folder: Path) -> _File:
         def reading(size: int) -> None:
-            self._tell(LoadProgress(stream.name, "reading", size, stream.size))
+            self._report_progress(LoadProgress(stream.name, "reading", size, stream.size))
 
         spooled = loading.spool(stream, folder / "copy", reading)
-        asked = None if self._layout is None else self._layout.name
+        requested = None if self._layout is None else self._layout.name
         report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
-        file = _File(report, asked, spooled)
+        file = _File(report, requested, spooled)
         known = self._known(spooled.sha256)
-        if any(layout == asked for layout, _ in known):
+        if any(layout == requested for layout, _ in known):
             file.report = attrs.evolve(report, skipped=True)
             return file
-        with _Unchanged(stream, spooled.sha256) as original:
+        with _ChangeCheck(stream, spooled.sha256) as original:
             where = (stream.name, spooled.path, self._layout, folder, self._progress(spooled))
             try:
                 file.found = loading.find(self._connection, *where)
@@ -176,7 +176,7 @@ class Loader:
         return file
 
     def _known(self, sha256: str) -> list[tuple[str | None, Sequence[str]]]:
-        """For each time that the same bytes came: the layout asked for, and those found in it."""
+        """For each time that the same bytes came: the layout requested for, and those found in it."""
         found: list[tuple[str | None, Sequence[str]]] = [
             (layout, kinds if has_records else ())
             for layout, kinds, has_records in self._run(
@@ -184,7 +184,7 @@ class Loader:
             )
         ]
         found += [
-            (file.asked, file.found.layouts)
+            (file.requested, file.found.layouts)
             for file in self._waiting
             if file.report.sha256 == sha256 and file.found is not None
         ]
@@ -192,7 +192,7 @@ class Loader:
 
     def _progress(self, spooled: Spooled) -> loading.Progress:
         def tell(stage: loading.Stage, size: int) -> None:
-            self._tell(LoadProgress(spooled.name, stage, size, spooled.size))
+            self._report_progress(LoadProgress(spooled.name, stage, size, spooled.size))
 
         return tell
 
@@ -224,11 +224,11 @@ class Loader:
             for file in files:
                 yield self._done(file, seconds)
         finally:
-            self._leave(files)
+            self._remove_copies(files)
 
     def _done(self, file: _File, seconds: float) -> FileReport:
         size = file.spooled.size
-        self._tell(LoadProgress(file.report.name, "done", size, size))
+        self._report_progress(LoadProgress(file.report.name, "done", size, size))
         return attrs.evolve(file.report, seconds=file.report.seconds + seconds)
 
     def _store_alone(self, file: _File) -> None:
@@ -262,14 +262,14 @@ class Loader:
             CdrError: The transaction cannot be ended.
             duckdb.Error: Anything else went wrong.
         """
-        fresh = [file for file in files if file.found is not None]
-        if not fresh:
+        new = [file for file in files if file.found is not None]
+        if not new:
             return
-        with self._transaction(fresh[0].report.name if len(fresh) == 1 else ""):
+        with self._transaction(new[0].report.name if len(new) == 1 else ""):
             first = self._run("SELECT coalesce(max(file_id), 0) + 1 FROM files")[0][0]
-            numbered = dict(enumerate(fresh, first))
+            numbered = dict(enumerate(new, first))
             self._insert(numbered)
-            self._settle(first, numbered)
+            self._deduplicate(first, numbered)
 
     def _insert(self, files: Mapping[int, _File]) -> None:
         """Put all records into `kept.records`, and rejects where they belong."""
@@ -300,7 +300,7 @@ class Loader:
         for select in selects:
             self._run(f"INSERT INTO kept.records SELECT *, {KEY} FROM ({select})")  # noqa: S608
 
-    def _settle(self, first: int, files: Mapping[int, _File]) -> None:
+    def _deduplicate(self, first: int, files: Mapping[int, _File]) -> None:
         """Take out what was known, and put the files on record; or find a record unaccounted."""
         days: dict[int, Counter[date]] = defaultdict(Counter)
         for file_id, day, number in self._run(
@@ -314,12 +314,12 @@ class Loader:
             count = "SELECT file_id, count(*) FROM kept.rejects WHERE file_id >= ? GROUP BY ALL"
             rejected.update(dict(self._run(count, first)))
         erased_records, erased_rejects = drop_erased(self._run, first)
-        settled, places = settling.settle_fresh(self._run, first)
+        changed, earlier = deduplication.deduplicate_new(self._run, first)
         known = [(number, file.report.sha256) for number, file in files.items() if file.is_known]
-        resolved = resolving.resolve_fresh(self._run, first, places, known)
+        resolved = resolving.resolve_new(self._run, first, earlier, known)
         for file_id, file in files.items():
             assert file.found is not None  # noqa: S101 - as above
-            came, changes = days[file_id].total(), settled.changes.get(file_id, Counter[str]())
+            came, changes = days[file_id].total(), changed.by_file.get(file_id, Counter[str]())
             report = attrs.evolve(
                 file.report,
                 records=file.found.records,
@@ -328,7 +328,7 @@ class Loader:
                 conflicts=changes["conflicts"],
                 rejected=rejected[file_id] - erased_rejects[file_id],
                 erased=erased_records[file_id] + erased_rejects[file_id],
-                completed=settled.completed[file_id],
+                completed=changed.completed[file_id],
                 resolved=resolved[file_id],
                 read_by=file.found.read_by,
             )
@@ -341,7 +341,7 @@ class Loader:
             counts = days[file_id]
             usual = min(counts, key=partial(_by_count, counts), default=None)
             self._record(file_id, file, usual)
-        restate(self._run, settled, until=first)
+        update_file_counts(self._run, changed, until=first)
         self._audit(first, [file.report for file in files.values()])
 
     def _record(self, file_id: int, file: _File, day: date | None) -> None:
@@ -352,7 +352,7 @@ class Loader:
             "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?, ?)",
             file_id,
             report.sha256,
-            file.asked,
+            file.requested,
             report.name,
             report.size,
             list(found.layouts),
@@ -388,20 +388,20 @@ class Loader:
             ):
                 raise Mismatch(f"not every record of {each.name} is accounted for")
 
-    def _leave(self, files: Iterable[_File]) -> None:
+    def _remove_copies(self, files: Iterable[_File]) -> None:
         for file in files:
             shutil.rmtree(file.spooled.path.parent, ignore_errors=True)
 
 
-def restate(run: Run, settled: Settled, *, until: int | None = None) -> None:
+def update_file_counts(run: Run, changed: TableChanges, *, until: int | None = None) -> None:
     """Count in `files` what became of records of files that had been loaded before.
 
     Args:
         run: Runs SQL, in a transaction.
-        settled: What changed.
+        changed: What changed.
         until: The lowest file_id of those that were not; None for all.
     """
-    for file_id, changes in settled.changes.items():
+    for file_id, changes in changed.by_file.items():
         if until is None or file_id < until:
             run(
                 "UPDATE files SET loaded = loaded + ?, duplicates = duplicates + ?, "
@@ -418,7 +418,7 @@ def _check_layouts(file: _File, earlier: Iterable[Sequence[str]]) -> None:
     assert file.found is not None  # noqa: S101 - it has just been found
     for then in earlier:
         if sorted(then) != sorted(file.found.layouts):
-            now = file.asked or ", ".join(file.found.layouts) or "no layout"
+            now = file.requested or ", ".join(file.found.layouts) or "no layout"
             raise CdrError(
                 f"the archive has the same bytes as {', '.join(then)}, and would have them twice "
                 f"as {now}: if that is right, remove the other file first",
@@ -442,7 +442,7 @@ class _ProgressFailed(BaseException):
         self.error = error
 
 
-class _Told:
+class _ProgressCallback:
     """A caller's function that is told how far loading is, if there is one."""
 
     def __init__(self, progress: Callable[[LoadProgress], object] | None) -> None:
@@ -456,7 +456,7 @@ class _Told:
                 raise _ProgressFailed(error) from error
 
 
-class _Unchanged:
+class _ChangeCheck:
     """Whether a file is still what it was when it was copied; it is read again meanwhile."""
 
     def __init__(self, stream: ByteStream, sha256: str) -> None:

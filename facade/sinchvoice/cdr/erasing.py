@@ -13,9 +13,9 @@ from datetime import date
 
 import attrs
 
+from .deduplication import Run, TableChanges, deduplicate
 from .fast_path import literal
 from .reader import split_cells
-from .settling import Run, Settled, settle
 
 __all__ = ["EraseReport", "drop_erased", "erase"]
 
@@ -41,7 +41,7 @@ class EraseReport:
 
 def erase(
     run: Run, before: date | None, numbers: Sequence[str], users: Sequence[str]
-) -> tuple[EraseReport, Settled]:
+) -> tuple[EraseReport, TableChanges]:
     """Erase calls, and whatever was rejected of them.
 
     Args:
@@ -57,33 +57,33 @@ def erase(
     files: dict[str, Counter[int]] = {
         name: Counter() for name in ("records", "conflicts", "duplicates", "rejects")
     }
-    settled = Settled()
+    changes = TableChanges()
     if numbers or users:
         people = _of_people(numbers, users)
         run(
-            "CREATE OR REPLACE TEMP TABLE doomed AS SELECT DISTINCT key FROM ("  # noqa: S608
+            "CREATE OR REPLACE TEMP TABLE to_erase AS SELECT DISTINCT key FROM ("  # noqa: S608
             f"SELECT key FROM kept.records WHERE {people} "
             f"UNION ALL SELECT key FROM kept.conflicts WHERE {people})"
         )
-        run("INSERT INTO kept.erased_calls FROM doomed")
+        run("INSERT INTO kept.erased_calls FROM to_erase")
         for table in ("records", "conflicts", "duplicates"):
-            _delete(run, table, "key IN (FROM doomed)", files[table])
+            _delete(run, table, "key IN (FROM to_erase)", files[table])
     if before is not None:
         old = f"call_time < TIMESTAMP {literal(f'{before} 00:00:00')}"
         every = f"SELECT file_id, record, key FROM kept.{{0}} WHERE {old}"  # noqa: S608
         run(
-            "CREATE OR REPLACE TEMP TABLE doomed AS "
+            "CREATE OR REPLACE TEMP TABLE to_erase AS "
             f"{every.format('records')} UNION ALL {every.format('conflicts')}"
         )
-        of_doomed = "(of_file, of_record) IN (SELECT (file_id, record) FROM doomed)"
-        _delete(run, "duplicates", of_doomed, files["duplicates"])
+        of_erased = "(of_file, of_record) IN (SELECT (file_id, record) FROM to_erase)"
+        _delete(run, "duplicates", of_erased, files["duplicates"])
         for table in ("records", "conflicts"):
             _delete(run, table, old, files[table])
         suspects = run(
             "SELECT DISTINCT key FROM (SELECT key FROM kept.conflicts UNION ALL "
-            "SELECT key FROM kept.duplicates) WHERE key IN (SELECT key FROM doomed)"
+            "SELECT key FROM kept.duplicates) WHERE key IN (SELECT key FROM to_erase)"
         )
-        settle(run, {key for (key,) in suspects}, settled)
+        deduplicate(run, {key for (key,) in suspects}, changes)
     _erase_rejects(run, _is_meant(before, numbers, users), files["rejects"])
     for table, counts in files.items():
         totals[table] = counts.total()
@@ -98,7 +98,7 @@ def erase(
         "INSERT INTO erasures VALUES (CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?)",
         *(before, *(totals[name] for name in files)),
     )
-    return EraseReport(**{name: totals[name] for name in files}), settled
+    return EraseReport(**{name: totals[name] for name in files}), changes
 
 
 def drop_erased(run: Run, first: int) -> tuple[Counter[int], Counter[int]]:
@@ -162,23 +162,23 @@ def _digits(text: str) -> str | None:
 def _erase_rejects(
     run: Run, is_meant: Callable[[str, bytes, date], bool], counts: Counter[int]
 ) -> None:
-    doomed = []
+    to_erase = []
     for reject_id, file_id, header, raw, day in run(
         "SELECT reject_id, r.file_id, header, raw, coalesce(day, CAST(loaded_at AS DATE)) "
         "FROM kept.rejects AS r JOIN files AS f ON f.file_id = r.file_id"
     ):
         if is_meant(header, raw, day):
-            doomed.append(reject_id)
+            to_erase.append(reject_id)
             counts[file_id] += 1
     by_call = f"{_ERASED_CALL} AND reject_id NOT IN (SELECT unnest(?))"
     counted = f"SELECT file_id, count(*) FROM kept.rejects WHERE {by_call} GROUP BY ALL"  # noqa: S608
-    counts.update(dict(run(counted, doomed)))
+    counts.update(dict(run(counted, to_erase)))
     meant = f"reject_id IN (SELECT unnest(?)) OR {_ERASED_CALL}"
     run(
         f"INSERT INTO kept.erased_rejects SELECT md5(raw) FROM kept.rejects WHERE {meant}",  # noqa: S608
-        doomed,
+        to_erase,
     )
-    run(f"DELETE FROM kept.rejects WHERE {meant}", doomed)  # noqa: S608
+    run(f"DELETE FROM kept.rejects WHERE {meant}", to_erase)  # noqa: S608
 
 
 def _is_meant(

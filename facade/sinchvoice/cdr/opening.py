@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArchiveInUse, CdrError
-from . import held, tables
+from . import open_files, tables
 from .queries import import_duckdb, is_damage, lock, reason, settings
 from .workspace import Workspace, remove_abandoned
 
@@ -67,9 +67,9 @@ class ArchiveFile:
         self._read_only = read_only
         self._memory_limit, self._threads = memory_limit, threads
         self._wal = self.path.with_name(self.path.name + ".wal")
-        self._identity: held.Identity | None = None
+        self._identity: open_files.Identity | None = None
         _check_name(self.path)
-        if held.is_held(self.path):
+        if open_files.is_open(self.path):
             raise self._open_here()
         _check_is_database(self.path)
         self._check_beside()
@@ -105,7 +105,7 @@ class ArchiveFile:
                 with suppress(OSError):
                     if not self._wal.stat().st_size:
                         self._wal.unlink()
-            self._let_go()
+            self._unregister()
             self.workspace.close()
 
     def replace(self, new: Path) -> None:
@@ -120,7 +120,7 @@ class ArchiveFile:
         with _Locked(new):  # so that nobody else has it open before the old one is closed
             new.rename(self.path)
             self.connection.close()
-            self._let_go()
+            self._unregister()
         self._open(time.monotonic())
 
     def keep_wal_private(self) -> None:
@@ -134,9 +134,9 @@ class ArchiveFile:
             if not self.path.exists():
                 self._create()
             identity = _identity(self.path)
-            if identity == held.NOT_THERE:
+            if identity == open_files.NO_FILE:
                 continue
-            if not held.hold(identity):
+            if not open_files.add(identity):
                 raise self._open_here()
             try:
                 self._check_beside()
@@ -152,7 +152,7 @@ class ArchiveFile:
                     raise
             finally:
                 if self._identity is None:
-                    held.let_go(identity)
+                    open_files.discard(identity)
             time.sleep(_ASK_AGAIN)
 
     def _open_here(self) -> CdrError:
@@ -160,10 +160,10 @@ class ArchiveFile:
             "this process has the archive open already: use that one, or close it", str(self.path)
         )
 
-    def _let_go(self) -> None:
+    def _unregister(self) -> None:
         identity, self._identity = self._identity, None
         if identity is not None:
-            held.let_go(identity)
+            open_files.discard(identity)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if not self._read_only:
@@ -313,9 +313,9 @@ class _Locked:
         os.close(self._descriptor)
 
 
-def _identity(path: Path) -> held.Identity:
+def _identity(path: Path) -> open_files.Identity:
     try:
-        return held.identity(path)
+        return open_files.identity(path)
     except OSError as error:
         raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
 
