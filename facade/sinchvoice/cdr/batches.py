@@ -1,7 +1,7 @@
-"""How files get into an archive: each is read by itself, and several are loaded in a transaction.
+"""Loading into an archive: files are read one by one and stored several to a transaction.
 
-Every record is accounted for before a transaction ends; if one is not, nothing of it is kept, and
-each file is loaded by itself. So one bad file costs the others nothing.
+A transaction is committed only if every record is accounted for. Otherwise it is rolled back and
+its files are stored one by one, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ if TYPE_CHECKING:
 __all__ = ["Loader", "update_file_counts"]
 
 _FILES = 50
-"""Files in a transaction, at most."""
+"""Maximum number of files in a transaction."""
 _BYTES = 1 << 26
-"""Bytes after which a transaction takes no further file."""
+"""Size in bytes from which a transaction takes no further file."""
 
 Failed: TypeAlias = Callable[[CdrError], object]
 
 
 @attrs.define
 class _File:
-    """A file that was read, and waits for its transaction.
+    """A file that was read and waits for its transaction.
 
     Attributes:
-        report: What became of it, as far as it is known.
-        requested: The layout that it is loaded with.
-        spooled: Its copy.
-        found: What is in it; None if its bytes are known, and there is nothing to do.
-        is_known: Whether its bytes are known, but nothing in them could be read.
+        report: The result so far.
+        requested: The requested layout.
+        spooled: The copy of the file.
+        found: The content; None if the file was loaded before and is skipped.
+        is_known: Whether the same bytes were loaded before without a readable record.
     """
 
     report: FileReport
@@ -70,12 +70,12 @@ class Loader:
     """Loads files into an archive.
 
     Args:
-        connection: To its database.
+        connection: Connection to the archive's database.
         run: Runs SQL there.
-        transaction: Makes a transaction; it takes the name of the file, if it is one alone.
-        workspace: For copies of the files.
-        layout: Of records before the first header row.
-        progress: A caller's function that is told how far loading is.
+        transaction: Opens a transaction; takes the name of the file if it is the only one.
+        workspace: Folder for copies of the files.
+        layout: Layout of records before the first header row.
+        progress: Caller's function that receives the progress.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class Loader:
         self._waiting: list[_File] = []
 
     def load(self, streams: Iterable[ByteStream], failed: Failed | None) -> Iterator[FileReport]:
-        """Load files, and tell of each when its transaction has ended.
+        """Load files and yield the report of each after its transaction.
 
         Args:
-            streams: The files; each is read before the next is requested for.
-            failed: Is called with the error of a file that cannot be loaded; None to raise it,
-                after the files before it were loaded.
+            streams: The files; each is read before the next is opened.
+            failed: Receives the error of a file that cannot be loaded; None to raise it after the
+                earlier files are loaded.
         """
         try:
             for stream in streams:
@@ -115,7 +115,7 @@ class Loader:
                     failed(error)
                     continue
                 if any(each.report.sha256 == file.report.sha256 for each in self._waiting):
-                    yield from self._flush(failed)  # which may be why there is nothing to do
+                    yield from self._flush(failed)  # then this file may be skipped
                 self._waiting.append(file)
                 size = sum(each.report.size for each in self._waiting)
                 if len(self._waiting) >= _FILES or size >= _BYTES:
@@ -125,11 +125,11 @@ class Loader:
             raise error.error from None
 
     def close(self) -> None:
-        """Forget the files that wait."""
+        """Discard the waiting files."""
         self._remove_copies(self._waiting)
         self._waiting = []
 
-    # --- reading ---
+    # --- Reading ----------------------------------------------------------------------------------
 
     def _read(self, stream: ByteStream) -> _File:
         begin = time.monotonic()
@@ -142,12 +142,12 @@ class Loader:
                 raise
         except OSError as error:
             raise CdrError(
-                f"nothing of it was loaded, as {self._workspace.path.parent} cannot be written: "
+                f"not loaded, because {self._workspace.path.parent} cannot be written: "
                 f"{error.strerror or error}",
                 stream.name,
             ) from error
         except self._duckdb.Error as error:
-            raise CdrError(f"nothing of it was loaded: {reason(error)}", stream.name) from error
+            raise CdrError(f"not loaded: {reason(error)}", stream.name) from error
         file.report = attrs.evolve(file.report, seconds=time.monotonic() - begin)
         return file
 
@@ -176,7 +176,7 @@ class Loader:
         return file
 
     def _known(self, sha256: str) -> list[tuple[str | None, Sequence[str]]]:
-        """For each time that the same bytes came: the layout requested for, and those found in it."""
+        """Return the requested layout and the layouts found, for each load of the same bytes."""
         found: list[tuple[str | None, Sequence[str]]] = [
             (layout, kinds if has_records else ())
             for layout, kinds, has_records in self._run(
@@ -196,10 +196,10 @@ class Loader:
 
         return tell
 
-    # --- loading ---
+    # --- Storing ----------------------------------------------------------------------------------
 
     def _flush(self, failed: Failed | None) -> Iterator[FileReport]:
-        """Load the files that wait, in one transaction if that can be."""
+        """Store the waiting files, in one transaction if possible."""
         files, self._waiting = self._waiting, []
         try:
             begin = time.monotonic()
@@ -232,7 +232,7 @@ class Loader:
         return attrs.evolve(file.report, seconds=file.report.seconds + seconds)
 
     def _store_alone(self, file: _File) -> None:
-        """Load a file in a transaction of its own, as the exact reader reads it if need be."""
+        """Store a file in a separate transaction, read on the slow path if necessary."""
         try:
             self._store([file])
             return
@@ -255,12 +255,12 @@ class Loader:
             raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
 
     def _store(self, files: Sequence[_File]) -> None:
-        """Load files in one transaction.
+        """Store files in one transaction.
 
         Raises:
             Mismatch: A record is not accounted for.
-            CdrError: The transaction cannot be ended.
-            duckdb.Error: Anything else went wrong.
+            CdrError: The transaction cannot be committed.
+            duckdb.Error: Another statement failed.
         """
         new = [file for file in files if file.found is not None]
         if not new:
@@ -272,11 +272,11 @@ class Loader:
             self._deduplicate(first, numbered)
 
     def _insert(self, files: Mapping[int, _File]) -> None:
-        """Put all records into `kept.records`, and rejects where they belong."""
+        """Insert all records into `kept.records` and all rejects into `kept.rejects`."""
         fast: dict[FastRows, list[tuple[int, FastRows]]] = defaultdict(list)
         selects: list[str] = []
         for file_id, file in files.items():
-            assert file.found is not None  # noqa: S101 - these are those with something in them
+            assert file.found is not None  # noqa: S101 - `_store` leaves the others out
             for rows in file.found.rows:
                 if isinstance(rows, FastRows):
                     fast[rows].append((file_id, rows))
@@ -301,7 +301,11 @@ class Loader:
             self._run(f"INSERT INTO kept.records SELECT *, {KEY} FROM ({select})")  # noqa: S608
 
     def _deduplicate(self, first: int, files: Mapping[int, _File]) -> None:
-        """Take out what was known, and put the files on record; or find a record unaccounted."""
+        """Deduplicate the new records, record the files and check that all records add up.
+
+        Raises:
+            Mismatch: A record is not accounted for.
+        """
         days: dict[int, Counter[date]] = defaultdict(Counter)
         for file_id, day, number in self._run(
             "SELECT file_id, CAST(call_time AS DATE), count(*) FROM kept.records "
@@ -334,8 +338,8 @@ class Loader:
             )
             if report.records != came + rejected[file_id]:
                 raise Mismatch(
-                    f"{report.records} records are not {came} that came and "
-                    f"{rejected[file_id]} that were rejected"
+                    f"{report.records} records are not the sum of {came} stored and "
+                    f"{rejected[file_id]} rejected"
                 )
             file.report = report
             counts = days[file_id]
@@ -367,7 +371,7 @@ class Loader:
         )
 
     def _audit(self, first: int, reports: Sequence[FileReport]) -> None:
-        """Compare what is said of files that have just come with what the tables have.
+        """Compare the reports of new files with the tables.
 
         Raises:
             Mismatch: They differ.
@@ -379,9 +383,11 @@ class Loader:
         ]
         found = self._run(f"SELECT {', '.join(counts)}", first)[0]
         for column, number in zip(columns.values(), found, strict=True):
-            told = sum(getattr(report, column) for report in reports)
-            if told != number:
-                raise Mismatch(f"{told} {column} records are {number} in the archive")
+            reported = sum(getattr(report, column) for report in reports)
+            if reported != number:
+                raise Mismatch(
+                    f"{reported} records are reported as {column}, but the archive has {number}"
+                )
         for each in reports:
             if each.records != (
                 each.loaded + each.duplicates + each.conflicts + each.rejected + each.erased
@@ -394,12 +400,12 @@ class Loader:
 
 
 def update_file_counts(run: Run, changed: TableChanges, *, until: int | None = None) -> None:
-    """Count in `files` what became of records of files that had been loaded before.
+    """Update the counts in the table `files` for files loaded before.
 
     Args:
         run: Runs SQL, in a transaction.
-        changed: What changed.
-        until: The lowest file_id of those that were not; None for all.
+        changed: The changes.
+        until: Lowest file_id of the new files, which are left out; None for all files.
     """
     for file_id, changes in changed.by_file.items():
         if until is None or file_id < until:
@@ -414,14 +420,14 @@ def update_file_counts(run: Run, changed: TableChanges, *, until: int | None = N
 
 
 def _check_layouts(file: _File, earlier: Iterable[Sequence[str]]) -> None:
-    """Refuse bytes whose records are here already, but as those of another layout."""
-    assert file.found is not None  # noqa: S101 - it has just been found
+    """Refuse bytes whose records were loaded before under another layout."""
+    assert file.found is not None  # noqa: S101 - the caller has just set it
     for then in earlier:
         if sorted(then) != sorted(file.found.layouts):
             now = file.requested or ", ".join(file.found.layouts) or "no layout"
             raise CdrError(
-                f"the archive has the same bytes as {', '.join(then)}, and would have them twice "
-                f"as {now}: if that is right, remove the other file first",
+                f"the archive already has the same bytes as {', '.join(then)}, not as {now}: to "
+                "load them with the new layout, remove the other file first",
                 file.report.name,
             )
 
@@ -435,7 +441,7 @@ def _first_line(error: Exception) -> str:
 
 
 class _ProgressFailed(BaseException):
-    """What a caller's function raised, on its way out past handlers of our own errors."""
+    """Carries an exception of a caller's function past the handlers of this module."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)
@@ -443,7 +449,7 @@ class _ProgressFailed(BaseException):
 
 
 class _ProgressCallback:
-    """A caller's function that is told how far loading is, if there is one."""
+    """The caller's progress function, if any."""
 
     def __init__(self, progress: Callable[[LoadProgress], object] | None) -> None:
         self._progress = progress
@@ -457,7 +463,7 @@ class _ProgressCallback:
 
 
 class _ChangeCheck:
-    """Whether a file is still what it was when it was copied; it is read again meanwhile."""
+    """Checks that a file has not changed since it was copied; a thread reads it again meanwhile."""
 
     def __init__(self, stream: ByteStream, sha256: str) -> None:
         self._stream = stream
@@ -477,19 +483,19 @@ class _ChangeCheck:
         self._aside.shutdown()
 
     def check(self) -> None:
-        """Refuse the file if it is not what it was.
+        """Refuse a changed file.
 
         Raises:
-            CdrError: it has changed, or it cannot be told.
+            CdrError: The file has changed or cannot be read again.
         """
         self._stream.check_unchanged()
         try:
             changed = self._digest is not None and self._digest.result() != self._sha256
         except OSError as error:
             raise CdrError(
-                f"nothing of it was loaded, as it cannot be read a second time: {reason(error)}",
+                f"not loaded, because it cannot be read a second time: {reason(error)}",
                 self._stream.name,
-                remedy="check the disk that it is on, and load it again",
+                remedy="check its disk and load it again",
             ) from error
         if changed:
             raise CdrError(

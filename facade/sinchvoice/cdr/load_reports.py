@@ -1,4 +1,4 @@
-"""What became of files that were loaded, and how far loading is."""
+"""Reports on loaded and removed files, and the progress of loading."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ __all__ = ["FileReport", "LoadProgress", "LoadReport", "RemoveReport"]
 
 @attrs.frozen(kw_only=True)
 class FileReport:
-    """What became of one file: `records == loaded + duplicates + conflicts + rejected + erased`.
+    """The result for one file: `records == loaded + duplicates + conflicts + rejected + erased`.
 
     Attributes:
-        name: of the file; a member of an archive is `archive.zip!member`.
-        sha256: of its bytes, unpacked.
-        size: how many there are.
-        records: in the file; 0 if it was skipped.
-        loaded: that are in the table `records` now, and were not before.
-        duplicates: that were known, with the same content.
-        conflicts: with a call id that was known, and other content; they are in `conflicts`.
-        rejected: that could not be read; they are in `rejects`.
-        erased: of calls that were erased before; they are nowhere.
-        completed: that took the place of a record that had been cut short, which is in `conflicts`
-            since, and no longer counts as loaded in its own file.
-        resolved: rejects of any file that are resolved now, as their call is in `records`.
-        skipped: whether the same bytes had been loaded before, so that there was nothing to do.
-        read_by: `fast` if DuckDB read it, `exact` if it was the exact reader, `mixed` if that read
-            only the lines that were not plainly good.
-        fallback: why the file was read a second time, exactly: what DuckDB had read did not add up,
-            and was undone. None if there was nothing of that kind.
-        seconds: that it took.
+        name: Name of the file; a member of an archive is `archive.zip!member`.
+        sha256: SHA-256 of its decompressed bytes.
+        size: Number of these bytes.
+        records: Records in the file; 0 if it was skipped.
+        loaded: New records in the table `records`.
+        duplicates: Records of known calls, with the same content.
+        conflicts: Records of known calls, with other content; they are in `conflicts`.
+        rejected: Records that could not be read; they are in `rejects`.
+        erased: Records of calls erased before; they are not stored.
+        completed: Records that replaced one cut short, which moved to `conflicts` and no longer
+            counts as loaded in its own file.
+        resolved: Rejects of any file resolved because their call is now in `records`.
+        skipped: Whether the same bytes were loaded before, so that nothing was done.
+        read_by: `fast` if DuckDB read every line, `exact` if the exact reader did, `mixed` if the
+            exact reader read only the lines that were not plainly good.
+        fallback: Why the result of DuckDB was discarded and the file read again by the exact
+            reader; None if it was not.
+        seconds: Duration in seconds.
     """
 
     name: str
@@ -57,14 +57,14 @@ class FileReport:
 
 @attrs.frozen
 class LoadReport:
-    """What became of several files; the numbers are sums over those that were not skipped.
+    """The result for several files; counts are sums over the files that were not skipped.
 
     Attributes:
-        details: file by file.
-        seconds: that all took.
-        left_out: files in folders and archives, or found by globs, that are not read.
-        failures: why other files could not be loaded, with `failed="collect"`; nothing of them is
-            in `details`.
+        details: The report of each file.
+        seconds: Duration in seconds.
+        left_out: Files in folders and archives, or found by globs, that were not read.
+        failures: Errors of files that could not be loaded, with `failed="collect"`; these files are
+            not in `details`.
     """
 
     details: tuple[FileReport, ...]
@@ -74,12 +74,12 @@ class LoadReport:
 
     @property
     def files(self) -> int:
-        """Files that were looked at."""
+        """Files read, skipped ones included."""
         return len(self.details)
 
     @property
     def skipped(self) -> int:
-        """Files whose bytes had been loaded before."""
+        """Files whose bytes were loaded before."""
         return sum(each.skipped for each in self.details)
 
     @property
@@ -89,17 +89,17 @@ class LoadReport:
 
     @property
     def loaded(self) -> int:
-        """Records that are new in the archive."""
+        """New records in the archive."""
         return sum(each.loaded for each in self.details)
 
     @property
     def duplicates(self) -> int:
-        """Records that were known, with the same content."""
+        """Records of known calls, with the same content."""
         return sum(each.duplicates for each in self.details)
 
     @property
     def conflicts(self) -> int:
-        """Records with a known call id and other content."""
+        """Records of known calls, with other content."""
         return sum(each.conflicts for each in self.details)
 
     @property
@@ -109,17 +109,17 @@ class LoadReport:
 
     @property
     def erased(self) -> int:
-        """Records of calls that were erased before."""
+        """Records of calls erased before."""
         return sum(each.erased for each in self.details)
 
     @property
     def completed(self) -> int:
-        """Records that took the place of one that had been cut short."""
+        """Records that replaced one cut short."""
         return sum(each.completed for each in self.details)
 
     @property
     def resolved(self) -> int:
-        """Rejects whose call is in the archive now."""
+        """Rejects resolved because their call is now in the archive."""
         return sum(each.resolved for each in self.details)
 
     def __str__(self) -> str:
@@ -139,15 +139,15 @@ class LoadReport:
 
 @attrs.frozen
 class LoadProgress:
-    """How far loading is.
+    """The progress of loading.
 
     Attributes:
-        file: which one.
-        stage: `reading` while its bytes are read, `checking` while DuckDB looks at each line,
-            `sifting` while the exact reader reads what it has to, and `loading` while the records
-            go to their table; then `done`. The stages in the middle are left out as the file needs.
-        bytes: of this file that are behind in this stage, unpacked.
-        size: how many there are; None if that is not known before the end.
+        file: Name of the file.
+        stage: `reading` while its bytes are read, `checking` while DuckDB checks each line,
+            `sifting` while the exact reader reads the remaining lines, `loading` while the records
+            are stored, then `done`. `checking` and `sifting` occur only where needed.
+        bytes: Decompressed bytes processed so far in this stage.
+        size: Number of decompressed bytes in the file; None if unknown before the end.
     """
 
     file: str
@@ -158,14 +158,14 @@ class LoadProgress:
 
 @attrs.frozen(kw_only=True)
 class RemoveReport:
-    """What became of a file that was taken out.
+    """The result of removing a file.
 
     Attributes:
-        name: of the file.
-        records: that it had.
-        loaded: of these, that were in `records`.
-        restored: records of other files that are in `records` instead.
-        reopened: rejects of other files that are open again.
+        name: Name of the file.
+        records: Records in the file.
+        loaded: Those of them that were in `records`.
+        restored: Records of other files that replaced them in `records`.
+        reopened: Rejects of other files that are open again.
     """
 
     name: str
