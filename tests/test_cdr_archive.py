@@ -333,9 +333,7 @@ def test_records_cannot_be_there_twice_as_two_layouts(archive: Archive):
     assert load(archive, content, layout="app-to-app").loaded == 1
     before = state(archive)
     for layout in ("sip-terminated", "phone-terminated"):
-        with pytest.raises(
-            CdrError, match=rf"same bytes as app-to-app, not as {layout}"
-        ):
+        with pytest.raises(CdrError, match=rf"same bytes as app-to-app, not as {layout}"):
             load(archive, content, layout=layout)
     assert state(archive) == before
     assert load(archive, content, layout="app-to-app").skipped

@@ -2008,7 +2008,7 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["check", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["load", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["sql", "day.csv", "FROM records"], "which is a file: give the query first"),
-        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local one"),
+        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local folder"),
         (["stats", "--layout", "app-to-app"], "--layout is for files: name them"),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files are two places"),
         (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
