@@ -351,7 +351,7 @@ def test_the_lock_stays_whatever_else_tries_to_open_the_archive(tmp_path: Path):
         archive.load(generated(10))
         os.link(path, tmp_path / "link.duckdb")
         for name in ("calls.duckdb", "link.duckdb"):
-            with pytest.raises(CdrError, match="this process has the archive open already"):
+            with pytest.raises(CdrError, match="this process already has the archive open"):
                 Archive(tmp_path / name)
         command = [sys.executable, "-c", ASK, str(path), "0"]
         refused = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
-"""Calls that are to be forgotten, and how they stay so when their files come again.
+"""Erasure of calls, which stay erased when their files are loaded again.
 
-What is left of an erased call is its key, of an erased reject the MD5 of its bytes, and of a day
-that is over, the day. None of them says anything about anybody.
+An erased call leaves its key, an erased reject the MD5 of its bytes, an erased period its day. None
+of them is personal data in plain text.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _ERASED_CALL = "key IN (FROM kept.erased_calls)"
 
 @attrs.frozen(kw_only=True)
 class EraseReport:
-    """What was erased.
+    """The number of erased rows.
 
     Attributes:
-        records: Of `records`.
-        conflicts: Of `conflicts`.
-        duplicates: Of records that were not kept, as they said the same.
-        rejects: Of `rejects`.
+        records: Rows of `records`.
+        conflicts: Rows of `conflicts`.
+        duplicates: Duplicates, whose content was stored only once.
+        rejects: Rows of `rejects`.
     """
 
     records: int
@@ -42,16 +42,16 @@ class EraseReport:
 def erase(
     run: Run, before: date | None, numbers: Sequence[str], users: Sequence[str]
 ) -> tuple[EraseReport, TableChanges]:
-    """Erase calls, and whatever was rejected of them.
+    """Erase calls and their rejects.
 
     Args:
         run: Runs SQL, in a transaction.
-        before: Calls made on an earlier day, in UTC.
+        before: Calls made before this day, in UTC.
         numbers: Calls from or to these phone numbers.
-        users: Calls of these app users.
+        users: Calls from or to these app users.
 
     Returns:
-        What was erased, and what became of other records of the same calls.
+        The erased rows, and the changes to other records of the same calls.
     """
     totals: Counter[str] = Counter()
     files: dict[str, Counter[int]] = {
@@ -102,14 +102,14 @@ def erase(
 
 
 def drop_erased(run: Run, first: int) -> tuple[Counter[int], Counter[int]]:
-    """Take out what was erased before of files that have just come.
+    """Remove calls erased before from new files.
 
     Args:
         run: Runs SQL, in a transaction.
-        first: The lowest file_id of these files.
+        first: Lowest file_id of the new files.
 
     Returns:
-        For each file, how many records and how many rejects.
+        The number of records and of rejects removed, by file.
     """
     records: Counter[int] = Counter()
     rejects: Counter[int] = Counter()
@@ -125,14 +125,14 @@ def drop_erased(run: Run, first: int) -> tuple[Counter[int], Counter[int]]:
 
 
 def _delete(run: Run, table: str, condition: str, counts: Counter[int]) -> None:
-    """Delete rows, and count them by file."""
+    """Delete rows and count them by file."""
     counted = f"SELECT file_id, count(*) FROM kept.{table} WHERE {condition} GROUP BY ALL"  # noqa: S608
     counts.update(dict(run(counted)))
     run(f"DELETE FROM kept.{table} WHERE {condition}")  # noqa: S608
 
 
 def _of_people(numbers: Iterable[str], users: Iterable[str]) -> str:
-    """SQL: whether a record is of one of these numbers or users."""
+    """Return the SQL condition for records of these numbers or users."""
     found = []
     for number in numbers:
         found += [f"{column} = {literal(number)}" for column in ("from_", "to_")]
@@ -152,11 +152,11 @@ _NUMBER = r"\+?[0-9 ()./-]+"
 
 
 def _digits(text: str) -> str | None:
-    """The digits of a phone number; None if it is something else."""
+    """Return the digits of a phone number; None for other text."""
     return re.sub("[^0-9]", "", text) if re.fullmatch(_NUMBER, text) else None
 
 
-# --- rejects --------------------------------------------------------------------------------------
+# --- Rejects --------------------------------------------------------------------------------------
 
 
 def _erase_rejects(
@@ -184,7 +184,7 @@ def _erase_rejects(
 def _is_meant(
     before: date | None, numbers: Sequence[str], users: Sequence[str]
 ) -> Callable[[str, bytes, date], bool]:
-    """Whether a reject is to be erased, by its header, its bytes, and the day of its file."""
+    """Return a predicate for rejects to erase, on header, bytes and day of the file."""
     texts = {*numbers, *users}
     digits = {found for found in map(_digits, numbers) if found is not None}
 
@@ -201,7 +201,7 @@ def _is_meant(
 
 
 def _day_of_call(header: str, text: str) -> date | None:
-    """The day of a reject's call, as far as it can be told."""
+    """Return the day of a reject's call; None if it cannot be determined."""
     names = [name.lower() for name in header.split(";")]
     cells = text.split(";")
     try:
