@@ -1710,8 +1710,8 @@ def test_nothing_to_count_is_a_table_without_rows(run: Run, archive: Path):
 def test_the_message_about_a_query_is_one_line(run: Run, archive: Path):
     ran = run("cdr", "sql", "SELECT x FROM nowhere")
     assert ran.err == (
-        "error: there is no table 'nowhere': "
-        "there are records, conflicts, rejects, files and erasures\n"
+        "error: the table 'nowhere' does not exist: "
+        "use records, conflicts, rejects, files or erasures\n"
     )
     ran = run("cdr", "sql", "SELECT x FROM records")
     assert ran.err.startswith("error: the query fails: Binder Error: ")

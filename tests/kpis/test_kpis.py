@@ -398,7 +398,9 @@ def test_a_value_that_cannot_be_is_refused(many: Any, where: Any, message: str):
 
 @pytest.mark.parametrize("min_attempts", [0, -1, 1.5, True, "2"])
 def test_a_minimum_that_is_no_number_of_attempts_is_refused(many: Any, min_attempts: Any):
-    with pytest.raises(InvalidRequest, match="min_attempts is .*: give a whole number from 1 on"):
+    with pytest.raises(
+        InvalidRequest, match="min_attempts is .*: give a whole number of at least 1"
+    ):
         kpis.compute(kpis.on_duckdb(many), min_attempts=min_attempts)
 
 
