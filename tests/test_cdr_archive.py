@@ -333,9 +333,7 @@ def test_records_cannot_be_there_twice_as_two_layouts(archive: Archive):
     assert load(archive, content, layout="app-to-app").loaded == 1
     before = state(archive)
     for layout in ("sip-terminated", "phone-terminated"):
-        with pytest.raises(
-            CdrError, match=rf"same bytes as app-to-app, and would have them twice as {layout}"
-        ):
+        with pytest.raises(CdrError, match=rf"same bytes as app-to-app, not as {layout}"):
             load(archive, content, layout=layout)
     assert state(archive) == before
     assert load(archive, content, layout="app-to-app").skipped
@@ -879,7 +877,7 @@ def test_an_export_replaces_nothing_that_no_export_wrote(
     archive.to_parquet(folder)
     change(folder)
     before = everything(folder)
-    with pytest.raises(CdrError, match="which no export wrote, and would lose it: give a new"):
+    with pytest.raises(CdrError, match="which no export wrote and which would be lost: give a new"):
         archive.to_parquet(folder)
     assert everything(folder) == before
     assert {each.name for each in tmp_path.iterdir()} >= {"calls", "calls.duckdb"}
@@ -1024,7 +1022,7 @@ def test_an_archive_in_use_names_who_uses_it_and_what_to_do(tmp_path: Path):
 
 
 def test_a_process_opens_an_archive_once(archive: Archive):
-    with pytest.raises(CdrError, match="this process has the archive open already"):
+    with pytest.raises(CdrError, match="this process already has the archive open"):
         Archive(archive.path)
     assert load(archive, file(row())).loaded == 1
 
@@ -1058,14 +1056,14 @@ def test_a_closed_archive_says_so(archive: Archive):
     ):
         with pytest.raises(CdrError, match="closed"):
             ask()
-    with pytest.raises(CdrError, match="nothing of it was loaded"):
+    with pytest.raises(CdrError, match="not loaded"):
         archive.load(file(row()))
 
 
 def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     text = tmp_path / "text"
     text.write_text("something")
-    refused = {text: "this is not an archive: give the file", tmp_path: "cannot be read"}
+    refused = {text: "this is not an archive: give the file of an", tmp_path: "cannot be read"}
     for path, problem in refused.items():
         with pytest.raises(CdrError, match=problem):
             Archive(path)
@@ -1079,9 +1077,9 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
         other.execute("CREATE TABLE sinchvoice_archive AS SELECT 99 AS version")
     with pytest.raises(CdrError, match="has version 99"):
         Archive(tmp_path / "newer")
-    with pytest.raises(CdrError, match="the archive cannot be made: No such file"):
+    with pytest.raises(CdrError, match="the archive cannot be created: No such file"):
         Archive(tmp_path / "missing" / "calls.duckdb")
-    with pytest.raises(CdrError, match="DuckDB takes no `.` in a path"):
+    with pytest.raises(CdrError, match="the path has a `.` or is not UTF-8"):
         Archive(tmp_path / "what?")
     with pytest.raises(CdrError, match="nothing that is not UTF-8"):
         Archive(tmp_path / os.fsdecode(b"\xff"))

@@ -1710,8 +1710,8 @@ def test_nothing_to_count_is_a_table_without_rows(run: Run, archive: Path):
 def test_the_message_about_a_query_is_one_line(run: Run, archive: Path):
     ran = run("cdr", "sql", "SELECT x FROM nowhere")
     assert ran.err == (
-        "error: there is no table 'nowhere': "
-        "there are records, conflicts, rejects, files and erasures\n"
+        "error: the table 'nowhere' does not exist: "
+        "use records, conflicts, rejects, files or erasures\n"
     )
     ran = run("cdr", "sql", "SELECT x FROM records")
     assert ran.err.startswith("error: the query fails: Binder Error: ")
@@ -2008,7 +2008,7 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["check", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["load", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["sql", "day.csv", "FROM records"], "which is a file: give the query first"),
-        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local one"),
+        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local folder"),
         (["stats", "--layout", "app-to-app"], "--layout is for files: name them"),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files are two places"),
         (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),

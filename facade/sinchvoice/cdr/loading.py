@@ -1,7 +1,7 @@
-"""How files get to DuckDB: a private copy, what is in it, and SQL that reads that.
+"""Files on their way to DuckDB: a private copy, its content, and SQL that reads it.
 
-What DuckDB reads is counted against what Python counted in the same bytes; `Mismatch` says that the
-two differ, and the file is to be read exactly.
+The lines read by DuckDB are compared with the count of lines in Python. On a `Mismatch`, the file
+is read on the slow path.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ _BLOCK = 1 << 20
 
 
 class Mismatch(Exception):
-    """DuckDB reads something else than there is."""
+    """The counts of DuckDB and Python differ."""
 
 
 @attrs.frozen
 class Spooled:
-    """A copy of a file, which nobody else changes while it is loaded.
+    """A private copy of a file.
 
     Attributes:
-        name: of the file.
-        path: of the copy, unpacked.
-        sha256: of its bytes.
-        size: how many there are.
+        name: Name of the file.
+        path: Path of the copy, decompressed.
+        sha256: SHA-256 of the copy.
+        size: Size of the copy in bytes.
     """
 
     name: str
@@ -71,13 +71,13 @@ def spool(stream: ByteStream, path: Path, progress: Callable[[int], object]) -> 
     """Copy a file.
 
     Args:
-        stream: the file, unpacked.
-        path: of the copy.
-        progress: is told how many bytes were read.
+        stream: The file, decompressed.
+        path: Path of the copy.
+        progress: Receives the number of bytes read so far.
 
     Raises:
-        CdrError: the file cannot be read.
-        OSError: the copy cannot be written.
+        CdrError: The file cannot be read.
+        OSError: The copy cannot be written.
     """
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as copy, ThreadPoolExecutor(1) as aside:
@@ -92,15 +92,15 @@ def spool(stream: ByteStream, path: Path, progress: Callable[[int], object]) -> 
 
 @attrs.frozen
 class FileContent:
-    """What is in a file, as SQL that reads it from files of our own.
+    """The content of a file, as SQL that reads it from files in the workspace.
 
     Attributes:
-        read_by: how it was found.
-        records: all of them.
-        layouts: of those that could be read.
-        rows: these, each part of them with SQL in the order of COLUMNS.
-        rejects: SQL for the others; None if there are none.
-        unended: the last record, if it is good and its line has no end, so that it may be cut.
+        read_by: Paths used.
+        records: Number of records, rejects included.
+        layouts: Layouts of the readable records.
+        rows: The readable records, in parts; the SQL of each is in the order of COLUMNS.
+        rejects: SQL for the rejects; None if there are none.
+        unended: The last record if it is readable and has no line end, so that it may be cut short.
     """
 
     read_by: ReadBy
@@ -133,7 +133,7 @@ class FileContent:
 
     @classmethod
     def mixed(cls, fast: FastLines, slow: SlowRows) -> FileContent:
-        """Some records are not."""
+        """Some records take the slow path."""
         exact = cls.exact(slow)
         return cls(
             "mixed",
@@ -146,7 +146,7 @@ class FileContent:
 
     @classmethod
     def exact(cls, slow: SlowRows) -> FileContent:
-        """None of them is, or none was asked for."""
+        """Every record takes the slow path."""
         return cls(
             "exact",
             slow.records,
@@ -165,20 +165,20 @@ def find(
     folder: Path,
     progress: Progress,
 ) -> FileContent:
-    """Find out what is in a file, as fast as it can be done without a doubt.
+    """Find the content of a file, on the fast path as far as possible.
 
     Args:
-        connection: to DuckDB.
-        name: of the file, for rejects.
-        path: of its copy.
-        layout: of records before the first header row.
-        folder: where to write what SQL reads.
-        progress: is told what is done to the file, and how many bytes are behind.
+        connection: Connection to DuckDB.
+        name: Name of the file, for rejects.
+        path: Path of its copy.
+        layout: Layout of records before the first header row.
+        folder: Folder for the files that SQL reads.
+        progress: Receives the stage and the bytes processed so far in this stage.
 
     Raises:
-        CdrError: the file is refused as a whole.
-        Mismatch: DuckDB does not see all its lines.
-        OSError: the folder cannot be written.
+        CdrError: The file is refused as a whole.
+        Mismatch: DuckDB does not read all its lines.
+        OSError: The folder cannot be written.
     """
     fast = fast_lines(name, path, layout)
     if fast is None:
@@ -208,7 +208,7 @@ def find_exactly(
     folder: Path,
     progress: Progress,
 ) -> FileContent:
-    """Find out what is in a file with the exact reader alone; see `find`."""
+    """Find the content of a file on the slow path alone; see `find`."""
     return FileContent.exact(
         read_slow_lines(name, path, layout, folder, partial(progress, "sifting"))
     )

@@ -28,7 +28,7 @@ from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Remedy, printable
-from .held import is_held
+from .open_files import is_open
 
 __all__ = ["ByteStream", "LeftOut", "RemoteFile", "Source", "streams"]
 
@@ -419,7 +419,7 @@ def _bracket_hint(location: str) -> str:
 
 
 def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None]:
-    if is_held(path):
+    if is_open(path):
         raise CdrError(
             "this is an open archive, not a file of records: query it with sql() or copy it with "
             "backup()",
