@@ -763,20 +763,20 @@ def _insert_plainly(path: str) -> None:
 
 def _read_csv(path: str) -> str:
     """Return SQL for a file of phone-terminated calls, with the names and types of an archive."""
-    from sinchvoice.cdr import LAYOUTS, plain
+    from sinchvoice.cdr import LAYOUTS, fast_path
 
     width = len(LAYOUTS["phone-terminated"].columns)
-    names = [name for name in plain.COLUMNS if name != "layout"][:width]
-    columns = {name: plain.COLUMNS[name] for name in names}
+    names = [name for name in fast_path.COLUMNS if name != "layout"][:width]
+    columns = {name: fast_path.COLUMNS[name] for name in names}
     options = "delim=';', header=true, quote='\"', escape='\"', auto_detect=false"
     source = f"read_csv('{path}', columns={columns}, {options})"
     return f"SELECT 'phone-terminated' AS layout, * FROM {source}"  # noqa: S608
 
 
 def _aggregates() -> str:
-    from sinchvoice.cdr import LAYOUTS, plain
+    from sinchvoice.cdr import LAYOUTS, fast_path
 
-    columns = list(plain.COLUMNS.items())[1 : len(LAYOUTS["phone-terminated"].columns) + 1]
+    columns = list(fast_path.COLUMNS.items())[1 : len(LAYOUTS["phone-terminated"].columns) + 1]
     sums = [f"max({name})" for name, _ in columns]
     return f"SELECT count(*), {', '.join(sums)} FROM records"  # noqa: S608
 

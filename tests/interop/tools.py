@@ -1,6 +1,6 @@
-"""Tools that people use around HTTP clients: what each sees of this one, and how to let it see.
+"""Common tools for HTTP clients: which see this client's traffic, and how to enable others.
 
-Not named test_…: the environment of all tests has none of these packages.
+Not named test_…, because the session `tests` has none of these packages.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def test_vcr_records_and_replays_a_client_over_a_transport_of_httpx(tmp_path: Pa
 
 
 def test_vcr_does_not_see_our_own_connections(tmp_path: Path):
-    """It records nothing and says nothing: give it transport=httpx.HTTPTransport()."""
+    """It silently records nothing, unless the client has transport=httpx.HTTPTransport()."""
     cassette = tmp_path / "calls.yaml"
     with (
         serving(well_behaved) as server,
@@ -237,7 +237,7 @@ def test_a_call_is_a_child_of_the_span_around_it(spans: InMemorySpanExporter):
     assert ours.parent.span_id == mine.context.span_id
 
 
-def test_nothing_of_opentelemetry_is_imported_if_it_is_not_there():
+def test_opentelemetry_is_not_required():
     script = """
 import sys
 sys.modules["opentelemetry"] = None
@@ -248,7 +248,7 @@ assert [name for name in sys.modules if name.startswith("opentelemetry.")] == []
     subprocess.run([sys.executable, "-c", script, KEY, SECRET], check=True, timeout=60)
 
 
-# --- logging -------------------------------------------------------------------------------------
+# --- Logging -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_structlog_renders_our_records_with_their_fields(capsys: pytest.CaptureF
 
 
 def django_logging(**loggers: Any) -> dict[str, Any]:
-    """LOGGING as in Django's documentation."""
+    """Return LOGGING as in Django's documentation."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -15,10 +15,10 @@ _LAST_YEAR = 9000
 _END = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
 
-def end_of(start: datetime, seconds: float) -> datetime | None:
-    """When so many seconds are over; None if that is beyond every calendar."""
+def end_of(start: datetime, seconds: float = 0, *, mills: int = 0) -> datetime | None:
+    """When so much time is over; None if that is beyond every calendar."""
     try:
-        return start + timedelta(seconds=max(seconds, 0))
+        return start + timedelta(seconds=max(seconds, 0), milliseconds=max(mills, 0))
     except OverflowError:
         return None
 
