@@ -147,7 +147,7 @@ def test_nothing_is_left_behind(path: Path, tmp_path: Path, monkeypatch: pytest.
     with cdr.scan(path.read_bytes()) as scan:
         assert list(folder.iterdir())
         assert scan.records == 500
-    with pytest.raises(CdrError, match="no header row"):
+    with pytest.raises(CdrError, match="is not a header row"):
         cdr.scan(b"a;b\n")
     assert not list(folder.iterdir())
 
