@@ -1,11 +1,11 @@
-"""KPIs of call detail records, in the field's terms: each one defined once, in `kpis.sql`.
+"""KPIs of call detail records, in the field's terms, each defined once in `kpis.sql`.
 
     from sinchvoice.cdr import kpis
 
     for row in kpis.compute(kpis.on_spark(session), by=("day", "country"), min_attempts=30):
         print(row.by["country"], row.asr.value, row.asr.numerator, row.asr.denominator)
 
-The same SQL runs wherever the records are: in an archive (`Archive.kpis`), in DuckDB, on Spark.
+The same SQL runs on an archive (`Archive.kpis`), on DuckDB and on Spark.
 """
 
 from __future__ import annotations
@@ -68,28 +68,28 @@ Weekday: TypeAlias = Literal[
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Run: TypeAlias = Callable[[str, dict[str, Any]], Iterable[Sequence[Any]]]
-"""Runs a query with named parameters and gives its rows; `on_duckdb` and `on_spark` make one."""
+"""Runs a query with named parameters and returns its rows; made by `on_duckdb` and `on_spark`."""
 
 
 class KpiFilter(TypedDict, total=False):
-    """Which calls are counted: those that have one of the values in every dimension given.
+    """The counted calls: those with one of the given values in every given dimension.
 
-    A text stands for itself, None for calls that do not have any; of an empty collection no call
-    has one. Days, hours and weekdays are those of the time zone, UTC by default.
+    A string is one value; None selects calls without a value; an empty collection selects no call.
+    Days, hours and weekdays are local to the time zone, UTC by default.
 
     Keys:
-        start: calls made at this time or later; it has a time zone.
-        until: calls made before this time; it has a time zone.
-        day: on which they were made.
-        hour: of the day, 0 to 23.
-        weekday: from `Monday` to `Sunday`.
-        country: of the number that was called.
-        layout: of the record.
-        application: its key.
-        user: the app user who made the call.
-        result: what became of it.
-        reason: why it ended.
-        currency: of the amount.
+        start: Calls made at this time or later; with a time zone.
+        until: Calls made before this time; with a time zone.
+        day: Day of the call.
+        hour: Hour of the day, 0 to 23.
+        weekday: Day of the week, `Monday` to `Sunday`.
+        country: Country of the called number.
+        layout: Layout of the record.
+        application: Application key.
+        user: App user who made the call.
+        result: Result of the call.
+        reason: Reason for the end of the call.
+        currency: Currency of the amount.
     """
 
     start: datetime | None
@@ -108,14 +108,14 @@ class KpiFilter(TypedDict, total=False):
 
 @attrs.frozen
 class Definition:
-    """What a KPI is.
+    """The definition of a KPI.
 
     Attributes:
-        field: the attribute of `KpiRow`, or with `costs.` before it of `KpiCost`.
-        name: in the field's terms.
-        formula: how it is made of other fields; for a count, which calls are counted.
-        meaning: one sentence about it.
-        unit: what its numbers count.
+        field: Attribute of `KpiRow`, or with the prefix `costs.` of `KpiCost`.
+        name: Name in the field's terms.
+        formula: Formula over other fields; for a count, the condition on calls.
+        meaning: One sentence of explanation.
+        unit: Unit of its values.
     """
 
     field: str
@@ -275,20 +275,20 @@ DEFINITIONS: tuple[Definition, ...] = (
         "currency/min",
     ),
 )
-"""Every KPI; docs/cdr.md has the same table."""
+"""All KPIs; docs/cdr.md has the same table."""
 
 _FORMULAS = {each.field: each.formula for each in DEFINITIONS}
 
 
 @attrs.frozen
 class Ratio:
-    """A ratio and what it was made of.
+    """A ratio with its numerator and denominator.
 
     Attributes:
-        numerator: exact.
-        denominator: what it is divided by.
-        value: None if there are fewer attempts than `min_attempts`, or the denominator is 0.
-        formula: in terms of the fields beside it.
+        numerator: Exact numerator.
+        denominator: Denominator.
+        value: Quotient; None with fewer attempts than `min_attempts` or a denominator of 0.
+        formula: Formula over fields of the same object.
     """
 
     numerator: int | Decimal
@@ -299,16 +299,16 @@ class Ratio:
 
 @attrs.frozen
 class KpiCost:
-    """What calls cost in one currency.
+    """The cost of calls in one currency.
 
     Attributes:
-        currency: as in the records; None if they have an amount and no currency.
-        priced: calls with an amount.
-        amount: the sum of the amounts, exact.
-        priced_seconds: talk time of these calls.
-        started_minutes: the same in minutes, each call rounded up.
-        per_talk_minute: amount per minute of talk time.
-        per_started_minute: amount per started minute.
+        currency: Currency in the records; None if these have an amount but no currency.
+        priced: Calls with an amount.
+        amount: Exact sum of the amounts.
+        priced_seconds: Talk time of these calls, in seconds.
+        started_minutes: Talk time in minutes, rounded up for each call.
+        per_talk_minute: Amount per minute of talk time.
+        per_started_minute: Amount per started minute.
     """
 
     currency: str | None
@@ -322,36 +322,36 @@ class KpiCost:
 
 @attrs.frozen
 class KpiRow:
-    """The KPIs of one group of calls; `DEFINITIONS` says what each one is.
+    """The KPIs of one group of calls; `DEFINITIONS` has the definition of each.
 
     Every attempt is exactly one of answered, busy, no_answer, abandoned, hung_up, blocked,
     no_credit, network_failures and undecided.
 
     Attributes:
-        by: the group: a value for each dimension that was asked for, None if the calls have none.
-        attempts: all calls.
-        answered: calls that were answered.
-        busy: the callee was busy.
-        no_answer: nobody answered in time.
-        abandoned: the caller gave up before an answer (CANCEL).
-        hung_up: ended or turned down before an answer.
-        blocked: refused by the platform (BLOCKED).
-        no_credit: refused for lack of credit (NOCREDITPARTNER).
-        network_failures: all other calls that failed.
-        undecided: no result, or one that is not known.
-        delivered: calls that the network brought to the other end.
-        timed: answered calls whose length is known.
-        short: those of at most 6 s.
-        talk_seconds: seconds that were talked.
-        minutes_of_use: the same in minutes.
-        connected: calls whose setup time is known.
-        setup_seconds: the sum of their setup times, in seconds, exact to the microsecond.
-        asr: answer-seizure ratio.
-        ner: network effectiveness ratio, approximated.
-        acd: average call duration, in seconds.
-        setup_time: mean time from the call to its answer, in seconds.
-        short_calls: share of answered calls of at most 6 s.
-        costs: one for each currency, by its name.
+        by: Value of each requested dimension; None if the calls have none.
+        attempts: All calls.
+        answered: Answered calls.
+        busy: Calls to a busy callee.
+        no_answer: Calls not answered in time.
+        abandoned: Calls that the caller ended before an answer (CANCEL).
+        hung_up: Calls ended or declined before an answer.
+        blocked: Calls refused by the platform (BLOCKED).
+        no_credit: Calls refused for lack of credit (NOCREDITPARTNER).
+        network_failures: All other failed calls.
+        undecided: Calls without a known result, or failed by a mistake of the application.
+        delivered: Calls that the network delivered to the other end.
+        timed: Answered calls of known duration.
+        short: Timed calls of at most 6 s.
+        talk_seconds: Talk time in seconds.
+        minutes_of_use: Talk time in minutes.
+        connected: Calls of known setup time.
+        setup_seconds: Sum of their setup times in seconds, exact to the microsecond.
+        asr: Answer-seizure ratio.
+        ner: Network effectiveness ratio, approximated.
+        acd: Average call duration, in seconds.
+        setup_time: Mean time from the call to its answer, in seconds.
+        short_calls: Share of answered calls of at most 6 s.
+        costs: The cost in each currency, sorted by currency.
     """
 
     by: Mapping[Dimension, date | int | str | None] = attrs.field(hash=False)
@@ -381,13 +381,13 @@ class KpiRow:
 
 
 class DuckDBConnection(Protocol):
-    """What is used of a DuckDB connection or cursor."""
+    """The required methods of a DuckDB connection or cursor."""
 
     def execute(self, query: str, parameters: Any, /) -> Any: ...
 
 
 class SparkSession(Protocol):
-    """What is used of a Spark session."""
+    """The required methods of a Spark session."""
 
     def sql(self, sqlQuery: str, args: Any = None) -> Any: ...  # noqa: N803 - Spark's name
 
@@ -402,33 +402,34 @@ def compute(
 ) -> list[KpiRow]:
     """Compute the KPIs of the calls in the table or view `records`, group by group.
 
-    Nothing of the arguments becomes SQL: dimensions and values are bound as parameters.
+    Dimensions and values are bound as parameters, never inserted into the SQL.
 
     Args:
-        run: where they are: `on_duckdb(connection)`, `on_spark(session)` or your own function.
-        by: what the calls are grouped by: `DIMENSIONS`. None of them: all calls together, which is
-            one row even if there are no calls.
-        where: which calls are counted; without it all.
-        min_attempts: ratios of a group with fewer attempts have no value, 1 or more.
+        run: Access to the records: `on_duckdb(connection)`, `on_spark(session)` or another function
+            of this type.
+        by: One or more of `DIMENSIONS` to group by; empty for one row over all calls, even if there
+            are none.
+        where: Filter of the counted calls; None for all.
+        min_attempts: Groups with fewer attempts have ratios without a value; 1 or more.
         tz: Time zone of `day`, `hour` and `weekday`, in groups and filters: a name of the IANA
             database, like `Europe/Stockholm`, or a ZoneInfo. Offsets are known from 2000 to 2070.
 
     Returns:
-        A row for each group that has calls, in the order of the dimensions as given; calls that do
-        not have a value come last.
+        A row for each group with calls, sorted by the dimensions in the given order; calls without
+        a value come last.
 
     Raises:
-        InvalidRequest: there is no such dimension, value or time zone, or min_attempts is out of
-            range.
+        InvalidRequest: A dimension, a value or the time zone does not exist, or min_attempts is out
+            of range.
     """
-    dimensions, parameters = _asked(by, where, min_attempts)
+    dimensions, parameters = _arguments(by, where, min_attempts)
     return _rows(run(sql(tz), parameters), dimensions, min_attempts)
 
 
 class KpiRows(Sequence[KpiRow]):
     """The KPIs of all groups, as a sequence of rows or as an Arrow stream.
 
-    They are computed when they are asked for; rows are made when the first one is looked at.
+    The query runs at once; the rows are made at the first access.
     """
 
     def __init__(
@@ -439,24 +440,23 @@ class KpiRows(Sequence[KpiRow]):
         min_attempts: int,
         tz: str | ZoneInfo = "UTC",
     ) -> None:
-        self._dimensions, parameters = _asked(by, where, min_attempts)
+        self._dimensions, parameters = _arguments(by, where, min_attempts)
         self._min_attempts = min_attempts
         query = _PARAMETER.sub(r"$\1", sql(tz))
         self._found: Any = connection.sql(query, params=parameters).materialize()
         self._made: list[KpiRow] | None = None
 
     def to_arrow(self) -> KpiStream:
-        """The same for whatever reads the Arrow C stream interface, until the database is closed.
+        """Return the KPIs as an Arrow C stream, usable until the database is closed.
 
-        There is a row for each group and currency: first the dimensions, then the counts and ratios
-        of the group, and at last `currency` and what the calls cost in it. Without any call, there
-        is no row.
+        The stream has a row for each group and currency: the dimensions, the counts and ratios of
+        the group, then `currency` and the cost in it. Without calls there is no row.
 
         Raises:
-            InvalidRequest: the database is closed.
+            InvalidRequest: The database is closed.
         """
         if self._found is None:
-            raise InvalidRequest("the database is closed: take the stream before that")
+            raise InvalidRequest("the database is closed: request the stream before closing it")
         enough = f"attempts >= {self._min_attempts}"
         columns = [
             _DIMENSION.get(name, "by_{0}").format(name) + f" AS {name}" for name in self._dimensions
@@ -472,11 +472,11 @@ class KpiRows(Sequence[KpiRow]):
         order = ", ".join(f"by_{name} NULLS LAST" for name in (*self._dimensions,))
         order = f"{order}, currency NULLS LAST" if order else "currency NULLS LAST"
         if "currency" in self._dimensions:
-            columns.remove("currency")  # the same
+            columns.remove("currency")  # the dimension has it
         return KpiStream(self._found.order(order).project(", ".join(columns)))
 
     def keep(self) -> None:
-        """Make the rows now, as the database is closed: there is no stream any more."""
+        """Make the rows before the database is closed; streams are then no longer possible."""
         len(self)
         self._found = None
 
@@ -511,21 +511,21 @@ class KpiRows(Sequence[KpiRow]):
 
 @attrs.frozen
 class KpiStream:
-    """The KPIs as an Arrow C stream, as often as it is asked for."""
+    """The KPIs as an Arrow C stream, which can be requested repeatedly."""
 
     _relation: Any
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The stream, in a capsule, as the Arrow PyCapsule interface says."""
+        """Return the stream in a capsule, according to the Arrow PyCapsule interface."""
         return self._relation.__arrow_c_stream__(requested_schema)
 
 
-def _asked(
+def _arguments(
     by: Dimension | Sequence[Dimension], where: KpiFilter | None, min_attempts: int
 ) -> tuple[tuple[Dimension, ...], dict[str, Any]]:
-    """The dimensions, and the parameters of the query."""
+    """Return the dimensions and the parameters of the query."""
     if isinstance(min_attempts, bool) or not isinstance(min_attempts, int) or min_attempts < 1:
-        raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number from 1 on")
+        raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number of at least 1")
     dimensions = _dimensions(by)
     return dimensions, {"by": list(dimensions), **_parameters({} if where is None else where)}
 
@@ -560,8 +560,8 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
 def on_spark(session: SparkSession) -> Run:
     """Run the query on a Spark session (tested with 4.3) that has the table or view `records`.
 
-    The session's time zone makes no difference, if the times of the records have none
-    (TIMESTAMP_NTZ), as in the Parquet files of an archive.
+    The session's time zone has no effect if the times of the records have no zone (TIMESTAMP_NTZ),
+    as in the Parquet files of an archive.
     """
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
@@ -572,13 +572,13 @@ def on_spark(session: SparkSession) -> Run:
 
 
 def sql(tz: str | ZoneInfo = "UTC") -> str:
-    """Return the query; parameters are written `:name`.
+    """Return the query, with parameters as `:name`.
 
     Args:
-        tz: Time zone of days, hours and weekdays. In UTC the query is `kpis.sql` as it is.
+        tz: Time zone of days, hours and weekdays. For UTC the query is `kpis.sql` unchanged.
 
     Raises:
-        InvalidRequest: There is no such time zone.
+        InvalidRequest: The time zone does not exist.
     """
     return _sql(zone(tz).key)
 
@@ -696,17 +696,17 @@ def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
 
 
 def _exact(value: Decimal | int) -> Decimal:
-    """The same number without the zeros that the type of its column adds at its end."""
+    """Return a number without the trailing zeros of its column type."""
     text = f"{value:f}"
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _place(value: Any) -> tuple[bool, Any]:
-    """Where a value comes in an order in which None is the last."""
+    """Return a sort key that puts None last."""
     return (value is None, "" if value is None else value)
 
 
-# What was asked for
+# --- Arguments ------------------------------------------------------------------------------------
 
 
 def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
@@ -715,12 +715,12 @@ def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
         if name not in DIMENSIONS:
             raise _unknown("by", name, DIMENSIONS)
         if name in dimensions[:place]:
-            raise InvalidRequest(f"by has {name!r} twice: give each dimension once")
+            raise InvalidRequest(f"by lists {name!r} twice: give each dimension once")
     return dimensions
 
 
 def _parameters(where: KpiFilter) -> dict[str, Any]:
-    """The parameters of the query that say which calls are counted."""
+    """Return the query parameters of a filter."""
     filtered: list[str] = []
     wanted: list[str] = []
     times: dict[str, str | None] = {"start": None, "until": None}
@@ -753,7 +753,9 @@ def _time(name: str, value: Any) -> str | None:
     try:
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     except OverflowError:
-        raise InvalidRequest(f"where[{name!r}] is {_shown(value)}: UTC has no such time") from None
+        raise InvalidRequest(
+            f"where[{name!r}] is {_shown(value)}, out of range in UTC: give another time"
+        ) from None
 
 
 def _day(name: str, value: Any) -> str:
@@ -785,7 +787,7 @@ def _text(name: str, value: Any) -> str:
         return ""
     if not isinstance(value, str) or not value:
         raise InvalidRequest(
-            f"where[{name!r}] has {_shown(value)}: give text, or None for calls that have none"
+            f"where[{name!r}] has {_shown(value)}: give a string, or None for calls without one"
         )
     return value
 
@@ -814,7 +816,7 @@ _READS: Mapping[str, Callable[[str, Any], str]] = {
 
 def _unknown(what: str, value: Any, known: Iterable[str]) -> InvalidRequest:
     names = ", ".join(repr(name) for name in known)
-    return InvalidRequest(f"{what} has {_shown(value)}: there are {names}")
+    return InvalidRequest(f"{what} has {_shown(value)}, which is unknown: use one of {names}")
 
 
 def _shown(value: Any) -> str:

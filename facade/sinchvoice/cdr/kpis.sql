@@ -1,33 +1,33 @@
--- KPIs of call detail records: the only definition of each, in SQL that means the same on DuckDB
+-- The only definition of each KPI of call detail records, in SQL with the same meaning on DuckDB
 -- (2.0 or later) and on Spark (tested with 4.3).
 --
--- It reads the table or view `records`: one row per call, in UTC without a zone, result and reason
--- in capitals as `sinchvoice.cdr.read` gives them. Parameters:
+-- Input is the table or view `records`: one row per call, times in UTC without a zone, result and
+-- reason in capitals as returned by `sinchvoice.cdr.read`. Parameters:
 --
---   :by        array of dimensions to group by; an empty one counts all calls together
---   :filtered  array of dimensions that have to have one of the values in :wanted
+--   :by        array of dimensions to group by; an empty array counts all calls together
+--   :filtered  array of dimensions that must have one of the values in :wanted
 --   :wanted    array of 'dimension=value', such as 'country=SE', 'weekday=1', 'hour=8' and
 --              'day=2026-11-02'; 'country=' is a call without a country
 --   :start     calls made at or after this time, as text: '2026-11-01 00:00:00'; NULL for all
 --   :until     calls made before this time; NULL for all
 --
--- There is one row per group and currency, because money is never added across currencies: what is
--- not money is the same in all rows of a group.
+-- The result has one row per group and currency, because money is never added across currencies;
+-- all other columns are the same in all rows of a group.
 --
--- What the two engines do not agree on is avoided: dayofweek, time differences, EXTRACT(SECOND),
--- integer division, avg and division of decimals, division by zero, QUALIFY, TIMESTAMP (which has
--- a zone on Spark).
+-- Constructs on which the engines differ are avoided: dayofweek, time differences, EXTRACT(SECOND),
+-- integer division, avg and division of decimals, division by zero, QUALIFY, TIMESTAMP (with a zone
+-- on Spark).
 
 WITH calls AS (
     SELECT
         CAST(local_time AS DATE) AS call_day,
         CAST(EXTRACT(HOUR FROM local_time) AS INTEGER) AS call_hour,
-        -- ISO 8601: 1 is Monday, as the first day of the calendar was.
+        -- ISO 8601: 1 is Monday, and 0001-01-01 was a Monday.
         CAST(CAST(local_time AS DATE) - DATE '0001-01-01' AS INTEGER) % 7 + 1 AS call_weekday,
         NULLIF(to_country_id, '') AS country,
         layout,
         NULLIF(application_key, '') AS application,
-        -- The app user who made the call; app-to-app records have it as the caller.
+        -- The app user who made the call: the caller in app-to-app records.
         NULLIF(CASE WHEN layout = 'app-to-app' THEN from_ ELSE user_id END, '') AS app_user,
         NULLIF(result, '') AS result,
         NULLIF(reason, '') AS reason,
@@ -48,14 +48,14 @@ WITH calls AS (
             ) THEN 'network_failure'
             ELSE 'undecided'
         END AS outcome,
-        -- A length below zero is none. As decimal, so that no sum can overflow.
+        -- A negative duration counts as unknown. As decimal, so that no sum can overflow.
         CASE
             WHEN result = 'ANSWERED' AND duration >= 0 THEN CAST(duration AS DECIMAL(18, 0))
         END AS talk_seconds,
-        -- What is missing to the end of the minute.
+        -- Seconds to the end of the started minute.
         CASE WHEN result = 'ANSWERED' AND duration >= 0 THEN (60 - duration % 60) % 60 END AS rest,
-        -- Time difference in seconds. What stands after the minutes, from the 18th character on, is
-        -- all that both engines say alike about a fraction of a second.
+        -- Time difference in seconds. Both engines agree on fractions of a second only in text:
+        -- seconds start at the 18th character.
         CASE
             WHEN answer_time >= call_time THEN CAST(
                 CAST(
@@ -121,8 +121,8 @@ chosen AS (
             OR ARRAY_CONTAINS(:wanted, CONCAT('currency=', COALESCE(currency, ''))))
 ),
 
--- One pass over the calls. Everything here can be added up, so that memory grows with the groups
--- and not with the calls: the reason why there are no percentiles.
+-- One pass over the calls. All aggregates are sums, so memory grows with the number of groups and
+-- not of calls; this is why there are no percentiles.
 by_currency AS (
     SELECT
         by_day,
@@ -195,7 +195,7 @@ by_group AS (
         CAST(SUM(no_credit) OVER same_group AS BIGINT) AS no_credit,
         CAST(SUM(network_failures) OVER same_group AS BIGINT) AS network_failures,
         CAST(SUM(undecided) OVER same_group AS BIGINT) AS undecided,
-        -- What the network brought to the other end, whatever people then did with it.
+        -- Calls that the network delivered to the other end, whatever people then did.
         CAST(SUM(answered + busy + no_answer + abandoned + hung_up) OVER same_group AS BIGINT)
             AS delivered,
         CAST(SUM(timed) OVER same_group AS BIGINT) AS timed,
