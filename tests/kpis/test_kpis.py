@@ -356,36 +356,42 @@ def test_rows_are_frozen_and_can_be_compared_kept_and_sent(many: Any):
         first[0].attempts = 5  # type: ignore[misc]
 
 
-# --- Arguments -----------------------------------------------------------------------------------
+# --- Arguments ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by", ["countries", ("day", "to_country_id"), ("1; DROP TABLE records",)])
 def test_an_unknown_dimension_is_refused_and_the_known_ones_are_named(many: Any, by: Any):
     with pytest.raises(
-        InvalidRequest, match=r"^by has .*: give one of 'day', 'hour', .*'currency'$"
+        InvalidRequest, match=r"^by has .*: use one of 'day', 'hour', .*'currency'$"
     ):
         kpis.compute(kpis.on_duckdb(many), by)
 
 
 def test_a_dimension_twice_is_refused(many: Any):
-    with pytest.raises(InvalidRequest, match="by has 'day' twice"):
+    with pytest.raises(InvalidRequest, match="by lists 'day' twice"):
         kpis.compute(kpis.on_duckdb(many), ("day", "hour", "day"))
 
 
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"countries": "SE"}, "where has 'countries': give one of 'start', 'until', 'day'"),
+        (
+            {"countries": "SE"},
+            "where has 'countries', which is unknown: use one of 'start', 'until', 'day'",
+        ),
         ({"day": "2026-11-02"}, r"where\['day'\] has '2026-11-02': give a date"),
         ({"day": datetime(2026, 11, 2, tzinfo=UTC)}, "give a date"),
         ({"hour": 24}, "has 24: give an hour from 0 to 23"),
         ({"hour": -1}, "has -1"),
         ({"hour": True}, "has True"),
         ({"hour": "8"}, "has '8'"),
-        ({"weekday": "monday"}, r"where\['weekday'\] has 'monday': give one of 'Monday'"),
-        ({"layout": ["sip"]}, "has 'sip': give one of 'phone-terminated'"),
-        ({"layout": None}, "has None: give one of 'phone-terminated'"),
-        ({"country": ""}, "has '': give text, or None for calls without a value"),
+        (
+            {"weekday": "monday"},
+            r"where\['weekday'\] has 'monday', which is unknown: use one of 'Monday', 'Tuesday'",
+        ),
+        ({"layout": ["sip"]}, "has 'sip', which is unknown: use one of 'phone-terminated'"),
+        ({"layout": None}, "has None, which is unknown: use one of 'phone-terminated'"),
+        ({"country": ""}, "has '': give a string, or None for calls without one"),
         ({"country": [b"SE"]}, "has b'SE': give text"),
         ({"result": 1}, "has 1: give text"),
         ({"start": datetime(2026, 11, 2)}, "give a datetime with a time zone"),  # noqa: DTZ001

@@ -1,4 +1,4 @@
-"""Call detail records (CDRs): every record of a file, typed and exact, or the reason why not.
+"""Call detail records (CDRs): every record of a file, typed and exact, or the cause of its reject.
 
     from sinchvoice import cdr
 
@@ -8,8 +8,8 @@
     for reject in calls.rejects:
         print(reject)
 
-Compressed files other than .zst are read as they are; .zst before Python 3.14 and URLs such as
-`s3://` need the extra: `pip install 'sinchvoice[cdr]'`.
+Compressed files need no extra, except .zst before Python 3.14; it and URLs such as `s3://` need
+`pip install 'sinchvoice[cdr]'`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ __all__ = [
 ]
 
 
-# These need DuckDB, which reading does without.
+# These need DuckDB; reading does not.
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",

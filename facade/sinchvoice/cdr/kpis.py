@@ -1,4 +1,4 @@
-"""KPIs of call detail records, each defined once, in `kpis.sql`.
+"""KPIs of call detail records, in the field's terms, each defined once in `kpis.sql`.
 
     from sinchvoice.cdr import kpis
 
@@ -68,27 +68,27 @@ Weekday: TypeAlias = Literal[
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Run: TypeAlias = Callable[[str, dict[str, Any]], Iterable[Sequence[Any]]]
-"""Runs a query with named parameters and returns its rows; see `on_duckdb` and `on_spark`."""
+"""Runs a query with named parameters and returns its rows; made by `on_duckdb` and `on_spark`."""
 
 
 class KpiFilter(TypedDict, total=False):
-    """A filter of calls: a call counts if it has one of the values in every given dimension.
+    """The counted calls: those with one of the given values in every given dimension.
 
-    Texts have no wildcards. None selects calls without a value, an empty collection no calls. Days,
-    hours and weekdays are those of the time zone, UTC by default.
+    A string is one value; None selects calls without a value; an empty collection selects no call.
+    Days, hours and weekdays are local to the time zone, UTC by default.
 
     Keys:
         start: Calls made at this time or later; with a time zone.
         until: Calls made before this time; with a time zone.
         day: Day of the call.
         hour: Hour of the day, 0 to 23.
-        weekday: Day of the week, from `Monday` to `Sunday`.
+        weekday: Day of the week, `Monday` to `Sunday`.
         country: Country of the called number.
         layout: Layout of the record.
         application: Application key.
         user: App user who made the call.
         result: Result of the call.
-        reason: Reason for its end.
+        reason: Reason for the end of the call.
         currency: Currency of the amount.
     """
 
@@ -111,11 +111,11 @@ class Definition:
     """The definition of a KPI.
 
     Attributes:
-        field: Attribute of `KpiRow`; with the prefix `costs.`, of `KpiCost`.
-        name: Usual name of the KPI.
-        formula: Formula in terms of other fields; for a count, the condition of the counted calls.
+        field: Attribute of `KpiRow`, or with the prefix `costs.` of `KpiCost`.
+        name: Name in the field's terms.
+        formula: Formula over other fields; for a count, the condition on calls.
         meaning: One sentence of explanation.
-        unit: Unit of its numbers.
+        unit: Unit of its values.
     """
 
     field: str
@@ -273,7 +273,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "currency/min",
     ),
 )
-"""All KPIs; docs/reference/kpis.md has the same table."""
+"""All KPIs; docs/cdr.md has the same table."""
 
 _FORMULAS = {each.field: each.formula for each in DEFINITIONS}
 
@@ -285,8 +285,8 @@ class Ratio:
     Attributes:
         numerator: Exact numerator.
         denominator: Denominator.
-        value: Ratio; None for fewer attempts than `min_attempts` or a denominator of 0.
-        formula: Formula in terms of the neighbouring fields.
+        value: Quotient; None with fewer attempts than `min_attempts` or a denominator of 0.
+        formula: Formula over fields of the same object.
     """
 
     numerator: int | Decimal
@@ -300,11 +300,11 @@ class KpiCost:
     """The cost of calls in one currency.
 
     Attributes:
-        currency: Currency as in the records; None for amounts without a currency.
+        currency: Currency in the records; None if these have an amount but no currency.
         priced: Calls with an amount.
         amount: Exact sum of the amounts.
         priced_seconds: Talk time of these calls, in seconds.
-        started_minutes: Talk time of these calls in minutes, each call rounded up.
+        started_minutes: Talk time in minutes, rounded up for each call.
         per_talk_minute: Amount per minute of talk time.
         per_started_minute: Amount per started minute.
     """
@@ -320,36 +320,36 @@ class KpiCost:
 
 @attrs.frozen
 class KpiRow:
-    """The KPIs of one group of calls, as in `DEFINITIONS`.
+    """The KPIs of one group of calls; `DEFINITIONS` has the definition of each.
 
     Every attempt is exactly one of answered, busy, no_answer, abandoned, hung_up, blocked,
     no_credit, network_failures and undecided.
 
     Attributes:
-        by: Value of the group in each requested dimension; None if its calls have no value.
+        by: Value of each requested dimension; None if the calls have none.
         attempts: All calls.
         answered: Answered calls.
         busy: Calls to a busy callee.
         no_answer: Calls not answered in time.
-        abandoned: Calls ended by the caller before an answer (CANCEL).
+        abandoned: Calls that the caller ended before an answer (CANCEL).
         hung_up: Calls ended or declined before an answer.
         blocked: Calls refused by the platform (BLOCKED).
         no_credit: Calls refused for lack of credit (NOCREDITPARTNER).
         network_failures: All other failed calls.
-        undecided: Calls without a result, or with an unknown one.
+        undecided: Calls without a known result, or failed by a mistake of the application.
         delivered: Calls that the network delivered to the other end.
-        timed: Answered calls with a known duration.
+        timed: Answered calls of known duration.
         short: Timed calls of at most 6 s.
-        talk_seconds: Talk time, in seconds.
-        minutes_of_use: Talk time, in minutes.
-        connected: Calls with a known setup time.
-        setup_seconds: Sum of their setup times, in seconds, exact to the microsecond.
+        talk_seconds: Talk time in seconds.
+        minutes_of_use: Talk time in minutes.
+        connected: Calls of known setup time.
+        setup_seconds: Sum of their setup times in seconds, exact to the microsecond.
         asr: Answer-seizure ratio.
         ner: Network effectiveness ratio, approximated.
         acd: Average call duration, in seconds.
         setup_time: Mean time from the call to its answer, in seconds.
         short_calls: Share of answered calls of at most 6 s.
-        costs: Cost in each currency, in the order of the currencies.
+        costs: The cost in each currency, sorted by currency.
     """
 
     by: Mapping[Dimension, date | int | str | None] = attrs.field(hash=False)
@@ -379,13 +379,13 @@ class KpiRow:
 
 
 class DuckDBConnection(Protocol):
-    """The used part of a DuckDB connection or cursor."""
+    """The required methods of a DuckDB connection or cursor."""
 
     def execute(self, query: str, parameters: Any, /) -> Any: ...
 
 
 class SparkSession(Protocol):
-    """The used part of a Spark session."""
+    """The required methods of a Spark session."""
 
     def sql(self, sqlQuery: str, args: Any = None) -> Any: ...  # noqa: N803 - Spark's name
 
@@ -400,24 +400,25 @@ def compute(
 ) -> list[KpiRow]:
     """Compute the KPIs of the calls in the table or view `records`, for each group.
 
-    Dimensions and values are bound as parameters and never become part of the SQL.
+    Dimensions and values are bound as parameters, never inserted into the SQL.
 
     Args:
-        run: Database: `on_duckdb(connection)`, `on_spark(session)` or your own function.
-        by: Dimensions of the groups, from `DIMENSIONS`. Without any, all calls are one group, and
-            the result is one row even without calls.
-        where: Filter of the calls; None for all.
-        min_attempts: Attempts needed for ratios, 1 or more. Smaller groups have no ratios.
+        run: Access to the records: `on_duckdb(connection)`, `on_spark(session)` or another function
+            of this type.
+        by: One or more of `DIMENSIONS` to group by; empty for one row over all calls, even if there
+            are none.
+        where: Filter of the counted calls; None for all.
+        min_attempts: Groups with fewer attempts have ratios without a value; 1 or more.
         tz: Time zone of `day`, `hour` and `weekday`, in groups and filters: a name of the IANA
             database, like `Europe/Stockholm`, or a ZoneInfo. Offsets are known from 2000 to 2070.
 
     Returns:
-        A row for each group with calls, sorted by the dimensions as given; groups without a value
-        come last.
+        A row for each group with calls, sorted by the dimensions in the given order; calls without
+        a value come last.
 
     Raises:
-        InvalidRequest: A dimension, value or time zone does not exist, or min_attempts is out of
-            range.
+        InvalidRequest: A dimension, a value or the time zone does not exist, or min_attempts is out
+            of range.
     """
     dimensions, parameters = _arguments(by, where, min_attempts)
     return _rows(run(sql(tz), parameters), dimensions, min_attempts)
@@ -426,7 +427,7 @@ def compute(
 class KpiRows(Sequence[KpiRow]):
     """The KPIs of all groups, as a sequence of rows or as an Arrow stream.
 
-    The KPIs are computed at once; the rows are made on first access.
+    The query runs at once; the rows are made at the first access.
     """
 
     def __init__(
@@ -444,17 +445,16 @@ class KpiRows(Sequence[KpiRow]):
         self._made: list[KpiRow] | None = None
 
     def to_arrow(self) -> KpiStream:
-        """Return the KPIs for readers of the Arrow C stream interface.
+        """Return the KPIs as an Arrow C stream, usable until the database is closed.
 
-        The stream can be read until the database is closed. Each row is a group and currency: the
-        dimensions, then the counts and ratios of the group, then `currency` and the cost in it.
-        Without calls, there are no rows.
+        The stream has a row for each group and currency: the dimensions, the counts and ratios of
+        the group, then `currency` and the cost in it. Without calls there is no row.
 
         Raises:
             InvalidRequest: The database is closed.
         """
         if self._found is None:
-            raise InvalidRequest("the database is closed: take the stream before that")
+            raise InvalidRequest("the database is closed: request the stream before closing it")
         enough = f"attempts >= {self._min_attempts}"
         columns = [
             _DIMENSION.get(name, "by_{0}").format(name) + f" AS {name}" for name in self._dimensions
@@ -470,11 +470,11 @@ class KpiRows(Sequence[KpiRow]):
         order = ", ".join(f"by_{name} NULLS LAST" for name in (*self._dimensions,))
         order = f"{order}, currency NULLS LAST" if order else "currency NULLS LAST"
         if "currency" in self._dimensions:
-            columns.remove("currency")  # a dimension has the same values
+            columns.remove("currency")  # the dimension has it
         return KpiStream(self._found.order(order).project(", ".join(columns)))
 
     def keep(self) -> None:
-        """Make the rows before the database is closed; streams end with it."""
+        """Make the rows before the database is closed; streams are then no longer possible."""
         len(self)
         self._found = None
 
@@ -509,12 +509,12 @@ class KpiRows(Sequence[KpiRow]):
 
 @attrs.frozen
 class KpiStream:
-    """The KPIs as an Arrow C stream, which can be requested several times."""
+    """The KPIs as an Arrow C stream, which can be requested repeatedly."""
 
     _relation: Any
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """Return the stream in a capsule, as specified by the Arrow PyCapsule interface."""
+        """Return the stream in a capsule, according to the Arrow PyCapsule interface."""
         return self._relation.__arrow_c_stream__(requested_schema)
 
 
@@ -523,7 +523,7 @@ def _arguments(
 ) -> tuple[tuple[Dimension, ...], dict[str, Any]]:
     """Return the dimensions and the parameters of the query."""
     if isinstance(min_attempts, bool) or not isinstance(min_attempts, int) or min_attempts < 1:
-        raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number from 1 on")
+        raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number of at least 1")
     dimensions = _dimensions(by)
     return dimensions, {"by": list(dimensions), **_parameters({} if where is None else where)}
 
@@ -561,8 +561,8 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
 def on_spark(session: SparkSession) -> Run:
     """Return a function that runs queries on a Spark session with the table or view `records`.
 
-    Tested with Spark 4.3. The session's time zone makes no difference if the records' times have
-    none (TIMESTAMP_NTZ), as in the Parquet files of an archive.
+    The session's time zone has no effect if the times of the records have no zone (TIMESTAMP_NTZ),
+    as in the Parquet files of an archive.
     """
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
@@ -574,10 +574,10 @@ def on_spark(session: SparkSession) -> Run:
 
 @cache
 def sql(tz: str | ZoneInfo = "UTC") -> str:
-    """Return the query; parameters are written `:name`.
+    """Return the query, with parameters as `:name`.
 
     Args:
-        tz: Time zone of days, hours and weekdays. For UTC, the query is `kpis.sql` unchanged.
+        tz: Time zone of days, hours and weekdays. For UTC the query is `kpis.sql` unchanged.
 
     Raises:
         InvalidRequest: The time zone does not exist.
@@ -693,7 +693,7 @@ def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
 
 
 def _exact(value: Decimal | int) -> Decimal:
-    """Return the number without the trailing zeros that come from its column's type."""
+    """Return a number without the trailing zeros of its column type."""
     text = f"{value:f}"
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
@@ -703,7 +703,7 @@ def _place(value: Any) -> tuple[bool, Any]:
     return (value is None, "" if value is None else value)
 
 
-# --- Arguments -----------------------------------------------------------------------------------
+# --- Arguments ------------------------------------------------------------------------------------
 
 
 def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
@@ -712,7 +712,7 @@ def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
         if name not in DIMENSIONS:
             raise _unknown("by", name, DIMENSIONS)
         if name in dimensions[:place]:
-            raise InvalidRequest(f"by has {name!r} twice: give each dimension once")
+            raise InvalidRequest(f"by lists {name!r} twice: give each dimension once")
     return dimensions
 
 
@@ -784,7 +784,7 @@ def _text(name: str, value: Any) -> str:
         return ""
     if not isinstance(value, str) or not value:
         raise InvalidRequest(
-            f"where[{name!r}] has {_shown(value)}: give text, or None for calls without a value"
+            f"where[{name!r}] has {_shown(value)}: give a string, or None for calls without one"
         )
     return value
 
@@ -813,7 +813,7 @@ _READS: Mapping[str, Callable[[str, Any], str]] = {
 
 def _unknown(what: str, value: Any, known: Iterable[str]) -> InvalidRequest:
     names = ", ".join(repr(name) for name in known)
-    return InvalidRequest(f"{what} has {_shown(value)}: give one of {names}")
+    return InvalidRequest(f"{what} has {_shown(value)}, which is unknown: use one of {names}")
 
 
 def _shown(value: Any) -> str:

@@ -1,28 +1,28 @@
--- KPIs of call detail records: the only definition of each, in SQL with the same meaning on DuckDB
+-- The only definition of each KPI of call detail records, in SQL with the same meaning on DuckDB
 -- (2.0 or later) and on Spark (tested with 4.3).
 --
 -- Input is the table or view `records`: one row per call, times in UTC without a zone, result and
--- reason in capitals as in `sinchvoice.cdr.read`. Parameters:
+-- reason in capitals as returned by `sinchvoice.cdr.read`. Parameters:
 --
---   :by        array of dimensions to group by; an empty array makes one group of all calls
---   :filtered  array of dimensions whose values must be in :wanted
+--   :by        array of dimensions to group by; an empty array counts all calls together
+--   :filtered  array of dimensions that must have one of the values in :wanted
 --   :wanted    array of 'dimension=value', such as 'country=SE', 'weekday=1', 'hour=8' and
 --              'day=2026-11-02'; 'country=' is a call without a country
 --   :start     calls made at or after this time, as text: '2026-11-01 00:00:00'; NULL for all
 --   :until     calls made before this time; NULL for all
 --
--- Output is one row per group and currency, because money is never added across currencies. All
--- other columns are equal in the rows of a group.
+-- The result has one row per group and currency, because money is never added across currencies;
+-- all other columns are the same in all rows of a group.
 --
--- The two engines disagree on dayofweek, time differences, EXTRACT(SECOND), integer division, avg
--- and division of decimals, division by zero, QUALIFY and TIMESTAMP (with a zone on Spark). The
--- query avoids them.
+-- Constructs on which the engines differ are avoided: dayofweek, time differences, EXTRACT(SECOND),
+-- integer division, avg and division of decimals, division by zero, QUALIFY, TIMESTAMP (with a zone
+-- on Spark).
 
 WITH calls AS (
     SELECT
         CAST(local_time AS DATE) AS call_day,
         CAST(EXTRACT(HOUR FROM local_time) AS INTEGER) AS call_hour,
-        -- ISO 8601: 1 is Monday, and so was 0001-01-01.
+        -- ISO 8601: 1 is Monday, and 0001-01-01 was a Monday.
         CAST(CAST(local_time AS DATE) - DATE '0001-01-01' AS INTEGER) % 7 + 1 AS call_weekday,
         NULLIF(to_country_id, '') AS country,
         layout,
@@ -48,14 +48,14 @@ WITH calls AS (
             ) THEN 'network_failure'
             ELSE 'undecided'
         END AS outcome,
-        -- Negative durations do not count. A decimal keeps sums from overflowing.
+        -- A negative duration counts as unknown. As decimal, so that no sum can overflow.
         CASE
             WHEN result = 'ANSWERED' AND duration >= 0 THEN CAST(duration AS DECIMAL(18, 0))
         END AS talk_seconds,
-        -- Seconds up to the next full minute.
+        -- Seconds to the end of the started minute.
         CASE WHEN result = 'ANSWERED' AND duration >= 0 THEN (60 - duration % 60) % 60 END AS rest,
-        -- Time difference in seconds. Both engines print seconds and their fraction alike, from the
-        -- 18th character of a time on.
+        -- Time difference in seconds. Both engines agree on fractions of a second only in text:
+        -- seconds start at the 18th character.
         CASE
             WHEN answer_time >= call_time THEN CAST(
                 CAST(
@@ -121,8 +121,8 @@ chosen AS (
             OR ARRAY_CONTAINS(:wanted, CONCAT('currency=', COALESCE(currency, ''))))
 ),
 
--- One pass over the calls. All columns are sums, so memory grows with the groups and not with the
--- calls. Percentiles would break this.
+-- One pass over the calls. All aggregates are sums, so memory grows with the number of groups and
+-- not of calls; this is why there are no percentiles.
 by_currency AS (
     SELECT
         by_day,
@@ -195,7 +195,7 @@ by_group AS (
         CAST(SUM(no_credit) OVER same_group AS BIGINT) AS no_credit,
         CAST(SUM(network_failures) OVER same_group AS BIGINT) AS network_failures,
         CAST(SUM(undecided) OVER same_group AS BIGINT) AS undecided,
-        -- Calls that reached the other end, whatever the parties then did.
+        -- Calls that the network delivered to the other end, whatever people then did.
         CAST(SUM(answered + busy + no_answer + abandoned + hung_up) OVER same_group AS BIGINT)
             AS delivered,
         CAST(SUM(timed) OVER same_group AS BIGINT) AS timed,

@@ -1,10 +1,10 @@
-"""Questions to files of call detail records, without an archive.
+"""Queries on files of call detail records without an archive.
 
     with cdr.scan("cdr/2026-11-*.csv") as calls:
         for row in calls.kpis(by="country"):
             print(row)
 
-It needs the extra: `pip install 'sinchvoice[cdr]'`.
+Scanning needs the extra: `pip install 'sinchvoice[cdr]'`.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ __all__ = ["Scan", "scan"]
 
 _FEW = 64
 _SMALL = 1 << 17
-"""Files after the first few, if they have no more bytes, are read here: DuckDB needs milliseconds
-for each. A few are not worth it, and stay where they are."""
+"""Maximum bytes of a small file; after the first `_FEW` files, small ones are read in Python,
+because DuckDB needs milliseconds for each file."""
 
 _COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
 _SLOW_ROWS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -68,40 +68,41 @@ def scan(
     threads: int | None = None,
     recursive: bool = False,
 ) -> Scan:
-    """Look at files of call detail records, and answer questions about them.
+    """Query files of call detail records in place.
 
-    Nothing is stored, and nothing compared: a record that is in the files twice counts twice. To
-    have each once, load them into an `Archive`.
+    Nothing is stored or deduplicated: a record that is in the files twice counts twice. To count
+    each record once, load the files into an `Archive`.
 
     Args:
-        sources: as in `cdr.read`.
-        layout: of the records before the first header row; needed if there is none.
-        memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
-        threads: of DuckDB; None for one per core.
-        recursive: whether folders in folders are read as well.
+        sources: As in `cdr.read`.
+        layout: Layout of records before the first header row; required if there is none.
+        memory_limit: Memory limit of DuckDB, such as `512MB`; None for four fifths of the machine's
+            memory.
+        threads: Threads of DuckDB; None for one per core.
+        recursive: Whether subfolders are read.
 
     Raises:
-        CdrError: a file cannot be read, or is refused.
-        InvalidRequest: there is no such layout.
-        ImportError: the extra is not installed.
+        CdrError: A file cannot be read or is refused.
+        InvalidRequest: The layout does not exist.
+        ImportError: The extra is not installed.
     """
     return Scan(sources, layout, memory_limit=memory_limit, threads=threads, recursive=recursive)
 
 
 class Scan(Database):
-    """Files of call detail records, as the view `records`; made by `scan`.
+    """Files of call detail records as the view `records`; made by `scan`.
 
-    Its columns are those of an archive, but for `record` and `line`; `files` has the names of the
-    files, by `file_id`, and `rejects` what could not be read, and why.
+    Its columns are those of an archive without `record` and `line`. `files` has the names of the
+    files by `file_id`, and `rejects` the unreadable records with their causes.
 
-    A local file that is neither packed nor odd is read where it is, each time that something is
-    asked. If it has changed by then, the question fails. The plain lines of others are copied to a
-    temporary folder, and what the exact reader reads of them is kept in a table.
+    Each query reads an uncompressed local file in place if all its lines are on the fast path; the
+    query fails if the file has changed. The fast lines of other files are copied to a temporary
+    folder, and their slow lines are stored in a table.
 
     Attributes:
-        records: in all files, rejects included.
-        rejected: that could not be read.
-        left_out: files in folders and archives, or found by globs, that are not read.
+        records: Records in all files, rejects included.
+        rejected: Number of rejected records.
+        left_out: Files in folders and archives, or found by globs, that were not read.
     """
 
     _tables = ("records", "rejects", "files")
@@ -122,7 +123,7 @@ class Scan(Database):
         self._every = ""
         self._duckdb = import_duckdb()
         self._in_place: list[tuple[ByteStream, Path]] = []
-        self._temporary = _temporary_folder()  # it goes with the scan, if nobody closes that
+        self._temporary = _temporary_folder()  # removed with the scan if that is not closed
         self._workspace = Path(self._temporary.name)
         try:
             self._connection = self._duckdb.connect(
@@ -133,14 +134,14 @@ class Scan(Database):
         except BaseException as error:
             self._temporary.cleanup()
             if isinstance(error, self._duckdb.Error):
-                raise CdrError(f"nothing can be scanned: {error}") from error
+                raise CdrError(f"the files cannot be scanned: {error}") from error
             raise
 
     def __repr__(self) -> str:
         return f"<Scan: {self.records} records, {self.rejected} of them rejected>"
 
     def close(self) -> None:
-        """Remove what was copied; nothing can be asked any more."""
+        """Remove the temporary copies; queries are no longer possible."""
         self._keep_kpis()
         self._connection.close()
         self._temporary.cleanup()
@@ -153,43 +154,43 @@ class Scan(Database):
         min_attempts: int = 1,
         tz: str | ZoneInfo = "UTC",
     ) -> KpiRows:
-        """As `Archive.kpis`.
+        """Compute KPIs as `Archive.kpis` does.
 
         Raises:
-            CdrError: a file has changed.
-            InvalidRequest: there is no such dimension, no such value of it, or no such time zone.
+            CdrError: A file has changed.
+            InvalidRequest: A dimension or a value of one does not exist.
         """
         rows = super().kpis(by, where, min_attempts=min_attempts, tz=tz)
         self._check_unchanged()
         return rows
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
-        """As `Archive.sql`.
+        """Run a read-only SQL query as `Archive.sql` does.
 
         Raises:
-            CdrError: the query is wrong, or it is not only a question, or a file has changed.
+            CdrError: The query fails or is not read-only, or a file has changed.
         """
         result = super().sql(query, parameters)
         self._check_unchanged()
         return result
 
     def to_arrow(self, query: str | None = None, parameters: Parameters = ()) -> ArrowStream:
-        """As `Archive.to_arrow`. A file that changes before the stream ends makes it fail.
+        """Return an Arrow stream as `Archive.to_arrow` does; it fails if a file changes meanwhile.
 
         Args:
-            query: as in `sql`; None for all records in the columns of `read_arrow`.
-            parameters: as in `sql`.
+            query: As in `sql`; None for all records in the columns of `read_arrow`.
+            parameters: As in `sql`.
 
         Raises:
-            CdrError: the query is not only a question, or a file has changed.
+            CdrError: The query is not read-only, or a file has changed.
         """
-        asked = self._every if query is None else query
+        statement = self._every if query is None else query
         with self._failing(), closing(self._connection.cursor()) as cursor:
-            self._question(cursor, asked)
+            self._question(cursor, statement)
         self._check_unchanged()
-        return _ScanStream(self, asked, parameters)
+        return _ScanStream(self, statement, parameters)
 
-    # --- what is in the files ---
+    # --- Content of the files ---------------------------------------------------------------------
 
     def _open(self, opened: Iterable[ByteStream], layout: Layout | None) -> None:
         names: list[str] = []
@@ -200,8 +201,8 @@ class Scan(Database):
                 names.append(stream.name)
                 try:
                     if file_id > _FEW and (content := _small(stream)) is not None:
-                        held = ByteStream(stream.name, io.BytesIO(content).read)
-                        self.records += small.add(file_id, held, layout)
+                        in_memory = ByteStream(stream.name, io.BytesIO(content).read)
+                        self.records += small.add(file_id, in_memory, layout)
                         continue
                     self._add(file_id, stream, layout, fast)
                 except OSError as error:
@@ -214,7 +215,7 @@ class Scan(Database):
                 self._do(f"INSERT INTO slow_rows {rows}")
                 self._do(f"INSERT INTO rejects {rejects}")
         if not names:
-            raise InvalidRequest("there is nothing to scan: give at least one file")
+            raise InvalidRequest("no files to scan are given: give at least one")
         self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
         selects = [rows.select_all(files) for rows, files in fast.items()]
         if not selects or self._one("SELECT count(*) FROM slow_rows"):
@@ -232,7 +233,7 @@ class Scan(Database):
         layout: Layout | None,
         fast: dict[FastRows, list[tuple[int, FastRows]]],
     ) -> None:
-        """Find out what is in a file, and keep what cannot be read where it is."""
+        """Find the content of a file; copy or store records that cannot be read in place."""
         folder = self._workspace / str(file_id)
         folder.mkdir()
         found = self._find_in_place(stream, layout)
@@ -252,9 +253,9 @@ class Scan(Database):
                 each.unlink()
 
     def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> FileContent | None:
-        """What is in a file that can be read where it is; None if it had better be copied."""
+        """Return the content of a file to read in place; None if it must be copied first."""
         path = stream.path
-        # DuckDB takes such a name for many files, or for none: one in bytes that are no UTF-8.
+        # DuckDB takes these characters for a pattern and finds no file whose name is not UTF-8.
         if path is None or re.search(r"[*?\[\]\udc80-\udcff]", str(path.absolute())):
             return None
         path = path.absolute()
@@ -290,7 +291,7 @@ class Scan(Database):
                 yield
         except CdrError as error:
             if isinstance(error.__cause__, self._duckdb.Error):
-                self._check_unchanged()  # which may be why
+                self._check_unchanged()  # which may be the cause
             raise
 
     def _check_unchanged(self) -> None:
@@ -299,20 +300,20 @@ class Scan(Database):
 
 
 class _ScanStream(ArrowStream):
-    """Rows of files as an Arrow C stream: each time it is asked for, the files are read again."""
+    """Rows of files as an Arrow C stream; each request of the stream reads the files again."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+        """Return the stream in a capsule, according to the Arrow PyCapsule interface.
 
         Raises:
-            CdrError: the query is wrong, or a file has changed.
+            CdrError: The query fails, or a file has changed.
         """
         scan = self._database
-        assert isinstance(scan, Scan)  # noqa: S101 - which makes it
+        assert isinstance(scan, Scan)  # noqa: S101 - only Scan makes these streams
         scan._check_unchanged()
         try:
             pa = import_module("pyarrow")
-        except ImportError:  # then the rows are kept, to see at their end whether they are right
+        except ImportError:  # without it, keep the rows in memory to check the files afterwards
             with scan._failing(), closing(scan._connection.cursor()) as cursor:
                 statement = scan._question(cursor, self._query)
                 found = cursor.sql(statement, params=self._parameters or None).materialize()
@@ -336,14 +337,14 @@ class _ScanStream(ArrowStream):
 
 
 def _in_public_columns(fast: Mapping[FastRows, Sequence[tuple[int, FastRows]]]) -> str:
-    """SQL for all records, in the columns of `read_arrow`."""
+    """Return SQL for all records in the columns of `read_arrow`."""
     content = ", ".join(name for name in COLUMNS if name not in ("file_id", "record", "line"))
     selects = ["SELECT * EXCLUDE (record, line), record, line FROM slow_rows"]
     for rows, files in fast.items():
         if rows.numbers:
             selects.append(rows.select_all(files))
             continue
-        for file_id, own in files:  # where it is, a file is read in its order
+        for file_id, own in files:  # a file read in place is read in order
             selects.append(
                 f"SELECT * REPLACE (row_number() OVER () AS record, "  # noqa: S608
                 f"row_number() OVER () + {rows.skip} AS line) FROM ({own.select(file_id)})"
@@ -356,7 +357,7 @@ def _in_public_columns(fast: Mapping[FastRows, Sequence[tuple[int, FastRows]]]) 
 
 
 def _small(stream: ByteStream) -> bytes | None:
-    """All of a file, if that is little."""
+    """Return the content of a small file; None for a larger one."""
     if stream.size is not None and stream.size > _SMALL:
         return None
     content = stream.read(_SMALL + 1)
@@ -371,12 +372,13 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="sinchvoice-scan-", ignore_cleanup_errors=True)
     except OSError as error:
         raise CdrError(
-            f"there is no folder for temporary files: set TMPDIR to one ({error.strerror or error})"
+            "no folder for temporary files is writable: set TMPDIR to one that is "
+            f"({error.strerror or error})"
         ) from error
 
 
 def _size_of_lines(path: Path) -> int:
-    """The bytes of a file, if the last line had an end as the others."""
+    """Return the size of a file in bytes, as if the last line had a line end."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))

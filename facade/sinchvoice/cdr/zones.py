@@ -1,7 +1,7 @@
-"""Local time in SQL: the offsets of a time zone, as an expression for DuckDB and Spark.
+"""Local time in SQL: the offsets of a time zone as an expression for DuckDB and Spark.
 
-The two engines share no function for time zones, and their zone rules differ in age. The offsets
-come from `zoneinfo`, so both engines and Python agree.
+The two engines share no function for time zones and can have different versions of the rules. The
+offsets come from `zoneinfo`, so that both engines and Python agree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import InvalidRequest
 
 __all__ = ["local_time", "offsets", "zone"]
 
-# No record is older than the API; future changes of law are unknown.
+# No record is older than the API; later changes of law are unknown.
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC)
 _STEP = timedelta(hours=12)
 
@@ -24,10 +24,10 @@ def zone(name: object) -> ZoneInfo:
     """Return a time zone.
 
     Args:
-        name: A name of the IANA database, like `Europe/Stockholm`, or a ZoneInfo with one.
+        name: Name in the IANA database, like `Europe/Stockholm`, or a ZoneInfo with one.
 
     Raises:
-        InvalidRequest: The zone does not exist, or has no name.
+        InvalidRequest: The zone does not exist or has no name.
     """
     if isinstance(name, ZoneInfo):
         name = name.key
@@ -39,17 +39,17 @@ def zone(name: object) -> ZoneInfo:
     raise InvalidRequest(
         parameter="tz",
         value=name,
-        remedy="give a name of the IANA database, like 'Europe/Stockholm'; where the system has "
-        "none, pip install tzdata",
+        remedy="give a name of the IANA database, like 'Europe/Stockholm'; if the system has no "
+        "such database, pip install tzdata",
     )
 
 
 @cache
 def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
-    """Return the offsets of a zone from UTC, in seconds, each with its start time.
+    """Return the UTC offsets of a zone in seconds, each with its start.
 
-    The first offset also applies to earlier times. Times are in UTC and without a zone, from 2000
-    to 2070.
+    The first offset also holds before its start. Times are in UTC, without a zone, from 2000 to
+    2070.
     """
     local = zone(name)
 
@@ -57,7 +57,7 @@ def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
         return moment.astimezone(local).utcoffset()
 
     def change(before: datetime, after: datetime) -> datetime:
-        """Return the second of a change between two times."""
+        """Return the second of the change between two times."""
         while after - before > timedelta(seconds=1):
             middle = before + timedelta(seconds=(after - before) // timedelta(seconds=2))
             before, after = (
@@ -79,14 +79,14 @@ def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def local_time(column: str, name: str) -> str:
-    """Return SQL for the local time of a column with times in UTC and without a zone."""
+    """Return SQL for the local time of a column with times in UTC, without a zone."""
     if name == "UTC":
         return column
     return _chosen(column, offsets(name))
 
 
 def _chosen(column: str, parts: Sequence[tuple[datetime, int]]) -> str:
-    """Return a binary tree of conditions, with as many comparisons per row as its depth."""
+    """Return a tree of conditions, with as many comparisons per row as its depth."""
     if len(parts) == 1:
         seconds = parts[0][1]
         sign = "-" if seconds < 0 else "+"
