@@ -392,8 +392,8 @@ def test_a_dimension_twice_is_refused(many: Any):
         ({"layout": ["sip"]}, "has 'sip', which is unknown: use one of 'phone-terminated'"),
         ({"layout": None}, "has None, which is unknown: use one of 'phone-terminated'"),
         ({"country": ""}, "has '': give a string, or None for calls without one"),
-        ({"country": [b"SE"]}, "has b'SE': give text"),
-        ({"result": 1}, "has 1: give text"),
+        ({"country": [b"SE"]}, "has b'SE': give a string"),
+        ({"result": 1}, "has 1: give a string"),
         ({"start": datetime(2026, 11, 2)}, "give a datetime with a time zone"),  # noqa: DTZ001
         ({"until": date(2026, 11, 2)}, "give a datetime with a time zone"),
         (
