@@ -361,9 +361,7 @@ def test_rows_are_frozen_and_can_be_compared_kept_and_sent(many: Any):
 
 @pytest.mark.parametrize("by", ["countries", ("day", "to_country_id"), ("1; DROP TABLE records",)])
 def test_an_unknown_dimension_is_refused_and_the_known_ones_are_named(many: Any, by: Any):
-    with pytest.raises(
-        InvalidRequest, match=r"^by has .*: use one of 'day', 'hour', .*'currency'$"
-    ):
+    with pytest.raises(InvalidRequest, match=r"^by has .*: use one of 'day', .*'currency'$"):
         kpis.compute(kpis.on_duckdb(many), by)
 
 
@@ -377,7 +375,7 @@ def test_a_dimension_twice_is_refused(many: Any):
     [
         (
             {"countries": "SE"},
-            "where has 'countries', which is unknown: use one of 'start', 'until', 'day'",
+            "'countries', which is unknown: use one of 'start', 'until', 'day'",
         ),
         ({"day": "2026-11-02"}, r"where\['day'\] has '2026-11-02': give a date"),
         ({"day": datetime(2026, 11, 2, tzinfo=UTC)}, "give a date"),
@@ -387,7 +385,7 @@ def test_a_dimension_twice_is_refused(many: Any):
         ({"hour": "8"}, "has '8'"),
         (
             {"weekday": "monday"},
-            r"where\['weekday'\] has 'monday', which is unknown: use one of 'Monday', 'Tuesday'",
+            r"where\['weekday'\] has 'monday', which is unknown: use one of 'Mon",
         ),
         ({"layout": ["sip"]}, "has 'sip', which is unknown: use one of 'phone-terminated'"),
         ({"layout": None}, "has None, which is unknown: use one of 'phone-terminated'"),
@@ -398,7 +396,7 @@ def test_a_dimension_twice_is_refused(many: Any):
         ({"until": date(2026, 11, 2)}, "give a datetime with a time zone"),
         (
             {"start": datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))},
-            "out of range in UTC",
+            "out of range",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Commands on call detail records: files of them, and an archive."""
+"""Commands for call detail records, in files and in an archive."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = ["add_commands"]
 _Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE", help="Files, folders, globs in quotes, URLs; - for standard input."
+        metavar="FILE", help="Files, folders, quoted globs, URLs; - for standard input."
     ),
 ]
 _Layout = Annotated[
@@ -58,22 +58,20 @@ _Layout = Annotated[
         "--layout",
         metavar="LAYOUT",
         autocompletion=lambda: list(cdr.LAYOUTS),
-        help=f"Of records without a header row: {', '.join(cdr.LAYOUTS)}.",
+        help=f"Layout of records without a header row: {', '.join(cdr.LAYOUTS)}.",
     ),
 ]
-_Recursive = Annotated[
-    bool, typer.Option("--recursive", help="Read the files of folders in folders as well.")
-]
+_Recursive = Annotated[bool, typer.Option("--recursive", help="Read subfolders as well.")]
 _ARCHIVE = Path("calls.duckdb")
 _Archive = Annotated[
-    Path, typer.Option("--archive", metavar="ARCHIVE", help="The DuckDB file of the archive.")
+    Path, typer.Option("--archive", metavar="ARCHIVE", help="DuckDB file of the archive.")
 ]
 _Archive_or_files = Annotated[
     Path | None,
     typer.Option(
         "--archive",
         metavar="ARCHIVE",
-        help="The DuckDB file of the archive.",
+        help="DuckDB file of the archive.",
         show_default=str(_ARCHIVE),
     ),
 ]
@@ -81,20 +79,21 @@ _Files_or_archive = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE]...",
-        help="Files as they are, as for check. Without any, the archive is asked.",
+        help="Files to query in place, as for check; the archive if none are given.",
     ),
 ]
 _Memory = Annotated[
     str | None,
-    typer.Option("--memory-limit", metavar="SIZE", help="Of DuckDB, such as 512MB."),
+    typer.Option("--memory-limit", metavar="SIZE", help="Memory limit of DuckDB, such as 512MB."),
 ]
 _Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", help="Of DuckDB; one per core if unset.")
+    int | None,
+    typer.Option("--threads", metavar="N", help="Threads of DuckDB; one per core if unset."),
 ]
 _Wait = Annotated[
     float,
     typer.Option(
-        "--wait", metavar="SECONDS", help="For another process that has the archive open."
+        "--wait", metavar="SECONDS", help="Wait this long for another process to close the archive."
     ),
 ]
 _WAIT = 60.0
@@ -121,7 +120,7 @@ def check(
     layout: _Layout = None,
     recursive: _Recursive = False,
 ) -> None:
-    """Read files of call detail records, and say of every record that cannot be read why not."""
+    """Check files of call detail records, and report each unreadable record with its cause."""
     wanted = _known(layout)
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
@@ -132,18 +131,18 @@ def check(
         record = _read(stream, wanted, as_json=options.as_json)
         rejected += record["rejected"]
         if not record["records"] and not options.as_json:
-            _warn_of_nothing(stream.name)
+            _warn_of_no_records(stream.name)
         return record
 
     options.output.rows(
         _each(files, checked, failures, left_out, options, recursive=recursive),
         ("file", "layout", "records", "rejected"),
     )
-    _tell_left_out(left_out, options)
+    _report_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
     if rejected:
         raise RejectsFound(
-            f"{rejected} record{'s' * (rejected > 1)} cannot be read: correct them, and check again"
+            f"{rejected} record{'s' * (rejected > 1)} cannot be read: correct them and check again"
         )
 
 
@@ -156,7 +155,7 @@ def _each(
     *,
     recursive: bool,
 ) -> Iterator[Record]:
-    """What comes of each file; what one fails with is kept, and the others are tried."""
+    """Yield the result of each file; collect errors and continue with the next file."""
     _check_no_archives(files)
     for source in files:
         opened = streams(source, recursive=recursive, leave_out=left_out.append)
@@ -171,8 +170,8 @@ def _each(
                 failures.append(error)
 
 
-def _tell_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
-    """Say how many files are not read, and why; with -v, which ones."""
+def _report_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
+    """Report the number of files left out and the reasons; with -v, the names."""
     if options.verbose:
         for file in files:
             write(f"left out: {printable(file.name, 300)} ({file.reason})", sys.stderr)
@@ -189,7 +188,7 @@ def _tell_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None
 
 
 def _fail(failures: list[CdrError], *, as_json: bool) -> None:
-    """Tell what went wrong with some files, if anything did."""
+    """Show all errors but the last, and raise that."""
     for failure in failures[:-1]:
         show_error(failure, as_json=as_json)
     if failures:
@@ -197,16 +196,16 @@ def _fail(failures: list[CdrError], *, as_json: bool) -> None:
 
 
 def _known(layout: str | None) -> cdr.LayoutName | None:
-    """The name of a layout, which is judged where it is used."""
+    """Return the name of a layout as its type; it is checked where it is used."""
     return cast("cdr.LayoutName | None", layout)
 
 
-def _warn_of_nothing(name: str) -> None:
+def _warn_of_no_records(name: str) -> None:
     write(f"warning: {name} has no records", sys.stderr)
 
 
 def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
-    """Read a file; its rejects are told as they come, or stand in its JSON."""
+    """Read a file; write its rejects to stderr immediately, or put them into its JSON."""
     rejects: list[Record] = []
 
     def tell(reject: Reject) -> None:
@@ -242,7 +241,7 @@ def _reject_record(reject: Any) -> Record:
     }
 
 
-# --- archive ------------------------------------------------------------------------------------
+# --- Archive --------------------------------------------------------------------------------------
 
 
 def load(
@@ -255,7 +254,7 @@ def load(
     threads: _Threads = None,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Load files into an archive: each record once, and what cannot be read kept aside."""
+    """Load files into an archive: each record once, and unreadable ones as rejects."""
     wanted = _known(layout)
     failures: list[CdrError] = []
     reports: list[cdr.FileReport] = []
@@ -295,21 +294,22 @@ def load(
         still_open = opened.sql("SELECT count(*) FROM rejects WHERE resolved_by IS NULL").rows[0][0]
     if not options.as_json:
         _warn_of(reports, archive, still_open=still_open)
-    _tell_left_out(left_out, options)
+    _report_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
 
 
 def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -> None:
-    """Say what should be looked at of files that were loaded."""
+    """Warn of empty files, rejects and conflicts in loaded files."""
     for file in reports:
         if not file.records and not file.skipped:
-            _warn_of_nothing(file.name)
+            _warn_of_no_records(file.name)
     rejected = sum(file.rejected for file in reports)
     conflicts = sum(file.conflicts for file in reports)
     completed = sum(file.completed for file in reports)
     if completed:
         write(
-            f"note: {completed} cut short before, whole now: what was cut is in conflicts",
+            f"note: {completed} cut short before, now complete: the incomplete ones are in "
+            "conflicts",
             sys.stderr,
         )
     where = "" if archive == _ARCHIVE else f" --archive {shlex.quote(str(archive))}"
@@ -317,7 +317,7 @@ def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -
         write(f"warning: {rejected} rejected: see sinchvoice cdr rejects{where}", sys.stderr)
     if conflicts:
         write(
-            f"warning: {conflicts} in conflict with what was loaded before: "
+            f"warning: {conflicts} in conflict with earlier records: "
             f"see sinchvoice cdr sql 'FROM conflicts'{where}",
             sys.stderr,
         )
@@ -352,7 +352,7 @@ def stats(
             "--by",
             metavar="DIMENSION",
             autocompletion=lambda: list(DIMENSIONS),
-            help=f"Group by: {', '.join(DIMENSIONS)}; again for more.",
+            help=f"Group by {', '.join(DIMENSIONS)}; repeatable.",
         ),
     ] = None,
     where: Annotated[
@@ -360,12 +360,12 @@ def stats(
         typer.Option(
             "--where",
             metavar="DIMENSION=VALUE",
-            help="Count only these calls; again for more values or dimensions. start=TIME and "
-            "until=TIME count those from one time on and before another.",
+            help="Count only these calls; repeatable for more values or dimensions. start=TIME and "
+            "until=TIME count calls at or after one time and before another.",
         ),
     ] = None,
     min_attempts: Annotated[
-        int, typer.Option("--min-attempts", metavar="N", help="No ratios of fewer attempts.")
+        int, typer.Option("--min-attempts", metavar="N", help="No ratios for fewer attempts.")
     ] = 1,
     tz: Annotated[
         str,
@@ -377,7 +377,7 @@ def stats(
         ),
     ] = "UTC",
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV that no spreadsheet takes for formulas.")
+        bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
     ] = False,
     recursive: _Recursive = False,
     memory_limit: _Memory = None,
@@ -390,9 +390,9 @@ def stats(
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
     groups, counted = cast("list[Dimension]", by or []), _filter(where or [], tz)
-    # This judges them, before all files are read for nothing.
+    # This checks the arguments before any file is read.
     kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts, tz=tz)
-    with _asked(
+    with _database(
         files,
         archive,
         layout,
@@ -412,7 +412,7 @@ def stats(
 
 
 def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
-    """Print what an archive has of each day and layout, and which days are missing."""
+    """Print the content of an archive for each day and layout, and the missing days."""
     with _opened(archive, wait, read_only=True) as opened:
         days = opened.completeness()
     options.output.rows(
@@ -440,11 +440,11 @@ def rejects(
     options: OutputOptions,
     archive: _Archive = _ARCHIVE,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Also those whose call was loaded since.")
+        bool, typer.Option("--resolved", help="Include rejects whose call was loaded since.")
     ] = False,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="Print them as a file that can be corrected and loaded."),
+        typer.Option("--raw", help="Print the raw text, to correct and load again."),
     ] = False,
     wait: _Wait = _WAIT,
 ) -> None:
@@ -457,18 +457,18 @@ def rejects(
         header = None
         cut = 0
         for reject in found:
-            if len(reject.raw) < reject.size:  # half a record might pass for a whole one
+            if len(reject.raw) < reject.size:  # part of a record could be read as a complete one
                 cut += 1
                 continue
             if reject.cause == RejectCause.HEADER:
-                header = None  # it is the header row that has to be corrected, or comes after that
+                header = None  # this is the header row to correct, or follows it
             elif reject.header != header:
                 header = reject.header
                 _write_line(header.encode())
             _write_line(reject.raw)
         if cut:
             write(
-                f"warning: {cut} left out, too large to be kept whole: take them from their files",
+                f"warning: {cut} left out, too large for the archive: take them from their files",
                 sys.stderr,
             )
         return
@@ -488,7 +488,7 @@ def rejects(
 
 
 def _write_line(line: bytes) -> None:
-    """Write a line as it is; on a terminal, without anything that would control that."""
+    """Write a line unchanged; on a terminal, with control characters escaped."""
     if sys.stdout.isatty():
         write(printable(line.decode("utf-8", "backslashreplace"), len(line)))
     else:
@@ -498,7 +498,7 @@ def _write_line(line: bytes) -> None:
 
 def export(
     options: OutputOptions,
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where the files go.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
     archive: _Archive = _ARCHIVE,
     memory_limit: _Memory = None,
     threads: _Threads = None,
@@ -521,10 +521,10 @@ def sql(
     recursive: _Recursive = False,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Ask an archive, or files, in SQL; nothing can be changed."""
-    if files and os.path.isfile(query):  # noqa: PTH113 - a Path cannot be of every query
+    """Run a read-only SQL query on an archive or on files."""
+    if files and os.path.isfile(query):  # noqa: PTH113 - not every query is a valid Path
         raise InvalidRequest(f"QUERY is {query!r}, which is a file: give the query first")
-    with _asked(files, archive, layout, options, wait, recursive=recursive) as opened:
+    with _database(files, archive, layout, options, wait, recursive=recursive) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
     options.output.rows(
@@ -542,13 +542,13 @@ def remove(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE", help="Names as loaded, hashes, or numbers in the table files."
+            metavar="FILE", help="Name as loaded, SHA-256, or number in the table files."
         ),
     ],
     archive: _Archive = _ARCHIVE,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Take files out of an archive that were loaded by mistake, as if they had never come."""
+    """Remove files loaded by mistake from an archive, as if they had never been loaded."""
     with _opened(archive, wait) as opened:
         options.output.rows(
             (attrs.asdict(opened.remove(int(f) if f.isdecimal() else f)) for f in files),
@@ -561,33 +561,33 @@ def erase(
     before: Annotated[
         str | None,
         typer.Option(
-            "--before", metavar="DAY", help="Calls made on an earlier day, in UTC; also later on."
+            "--before", metavar="DAY", help="Calls before this day, in UTC; also in later loads."
         ),
     ] = None,
     numbers: Annotated[
         list[str] | None,
-        typer.Option("--number", metavar="NUMBER", help="Calls from or to it; again for more."),
+        typer.Option("--number", metavar="NUMBER", help="Calls from or to a number; repeatable."),
     ] = None,
     users: Annotated[
         list[str] | None,
-        typer.Option("--user", metavar="USER", help="Calls from or to an app user."),
+        typer.Option("--user", metavar="USER", help="Calls from or to an app user; repeatable."),
     ] = None,
     archive: _Archive = _ARCHIVE,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Erase calls from an archive for good, with their conflicts and rejects."""
+    """Erase calls from an archive permanently, with their conflicts and rejects."""
     day = None if before is None else parse_day(before, "--before")
     if isinstance(day, datetime):
         raise InvalidRequest(f"--before is {before!r}: give a day like 2026-11-01")
     if day is None and not numbers and not users:
-        raise InvalidRequest("nothing is given to erase: give --before, --number or --user")
+        raise InvalidRequest("no calls to erase are given: give --before, --number or --user")
     with _opened(archive, wait) as opened:
         report = opened.erase(before=day, numbers=numbers or (), users=users or ())
     options.output.record(attrs.asdict(report))
 
 
 def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
-    """Write an archive anew, without the room that was left by what is gone."""
+    """Rewrite an archive without free space."""
     before = archive.stat().st_size if archive.exists() else 0
     with _opened(archive, wait) as opened:
         opened.compact()
@@ -598,18 +598,18 @@ def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = 
 
 def backup(
     options: OutputOptions,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; nothing may be there.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Path of the copy; must be new.")],
     archive: _Archive = _ARCHIVE,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Copy an archive, as it is at this moment."""
+    """Copy the current state of an archive."""
     with _opened(archive, wait, read_only=True) as opened:
         copy = opened.backup(file)
     options.output.record({"file": str(copy)})
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names of columns, each once: a join has some of them twice, and both have values."""
+    """Return unique column names; a join can have a name twice."""
     found: list[str] = []
     for name in names:
         free = (name, *(f"{name}_{number}" for number in range(1, len(names))))
@@ -617,7 +617,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _asked(
+def _database(
     files: list[str] | None,
     archive: Path | None,
     layout: str | None,
@@ -628,12 +628,12 @@ def _asked(
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> cdr.Archive | cdr.Scan:
-    """What a question is for: files, if there are any, or an archive."""
+    """Open the files to query, or an archive if there are none."""
     if not files:
         if layout is not None:
-            raise InvalidRequest("--layout is for files: name them, or leave it out")
+            raise InvalidRequest("--layout is for files: name some, or omit it")
         if recursive:
-            raise InvalidRequest("--recursive is for folders: name them, or leave it out")
+            raise InvalidRequest("--recursive is for folders: name some, or omit it")
         return _opened(
             archive or _ARCHIVE,
             wait,
@@ -652,11 +652,11 @@ def _asked(
             memory_limit=memory_limit,
             threads=threads,
         )
-    _tell_left_out(found.left_out, attrs.evolve(options, as_json=False))
+    _report_left_out(found.left_out, attrs.evolve(options, as_json=False))
     if found.rejected:
         write(
-            f"warning: {found.rejected} of {found.records} records left out, as they cannot be "
-            "read: see sinchvoice cdr check",
+            f"warning: {found.rejected} of {found.records} records cannot be read and are left "
+            "out: see sinchvoice cdr check",
             sys.stderr,
         )
     return found
@@ -671,9 +671,9 @@ def _check_no_archives(files: list[str]) -> None:
 def _is_database(file: str) -> bool:
     path = Path(file)
     try:
-        return path.is_file() and is_database(path)  # what a pipe has can be read once
+        return path.is_file() and is_database(path)  # a pipe can be read only once
     except (OSError, ValueError):
-        return False  # the reader says why
+        return False  # the reader reports the reason
 
 
 def _opened(
@@ -686,8 +686,8 @@ def _opened(
     threads: int | None = None,
 ) -> cdr.Archive:
     if must_exist and not path.exists():
-        error = InvalidRequest(f"there is no archive {str(path)!r}")
-        error.add_note("name it with --archive, or make it with sinchvoice cdr load")
+        error = InvalidRequest(f"the archive {str(path)!r} does not exist")
+        error.add_note("name it with --archive, or create it with sinchvoice cdr load")
         raise error
 
     def open_within(seconds: float) -> cdr.Archive:
@@ -714,7 +714,7 @@ def _needs_duckdb() -> Iterator[None]:
 
 
 class _Bars:
-    """How far loading is: a line for all files, and one for the file at hand."""
+    """The progress of loading: a line for all files and one for the current file."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -723,8 +723,8 @@ class _Bars:
         self._all = bars.add_task("", total=None, seconds=None)
         self._file: TaskID | None = None
         self._largest = (0, 0.0)  # bytes and seconds of the largest file so far
-        self._stage, self._begun = "", 0.0  # of the file at hand, and when that began
-        self._tell()
+        self._stage, self._begun = "", 0.0  # stage of the current file and its start
+        self._update_total()
 
     def read(self, progress: cdr.LoadProgress) -> None:
         if self._file is None:
@@ -744,7 +744,7 @@ class _Bars:
         )
 
     def give_up(self) -> None:
-        """The file at hand is not loaded."""
+        """Remove the line of the current file."""
         if self._file is not None:
             self._bars.remove_task(self._file)
             self._file = None
@@ -754,18 +754,18 @@ class _Bars:
         self._rows += file.records
         if not file.skipped:
             self._largest = max(self._largest, (file.size, file.seconds))
-        self._tell()
+        self._update_total()
 
     def _expected(self, size: int | None) -> float | None:
-        """Seconds for a file, going by one before it that was not much smaller, if there is one.
+        """Estimate the seconds for a file from an earlier file that was not much smaller, if any.
 
-        How fast the file itself is read does not tell: that is but a small part of loading.
+        The speed of reading is no measure, because reading is a small part of loading.
         """
         known, seconds = self._largest
         return None if size is None or size > 10 * known else size * seconds / max(known, 1)
 
     def _project(self, file: TaskID, progress: cdr.LoadProgress) -> None:
-        """Expect of a file what the speed of its stage says."""
+        """Estimate the seconds for a file from the speed of its current stage."""
         elapsed = self._bars.tasks[self._bars.task_ids.index(file)].elapsed or 0.0
         if progress.stage != self._stage:
             self._stage, self._begun = progress.stage, elapsed
@@ -773,7 +773,7 @@ class _Bars:
             stage = (elapsed - self._begun) * progress.size / progress.bytes
             self._bars.update(file, seconds=self._begun + stage / _SHARES[progress.stage])
 
-    def _tell(self) -> None:
+    def _update_total(self) -> None:
         rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
         self._bars.update(
             self._all,
@@ -783,11 +783,11 @@ class _Bars:
 
 
 _SHARES = {"checking": 0.45, "sifting": 0.9}
-"""What the stages take of the time from their beginning to the end of loading, as measured."""
+"""Measured share of each stage in the time from its start to the end of loading."""
 
 
 class _TimeLeft(ProgressColumn):
-    """Of a file, as far as there is anything to go by."""
+    """The estimated time left for a file, if known."""
 
     max_refresh = 0.5
 
@@ -804,7 +804,7 @@ def _size(size: int | None) -> str:
 
 @contextmanager
 def _progress() -> Iterator[_Bars | None]:
-    """Bars on a terminal; nothing elsewhere."""
+    """Show progress bars on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -814,7 +814,7 @@ def _progress() -> Iterator[_Bars | None]:
 
 
 def _filter(conditions: list[str], tz: str) -> Any:
-    """Conditions as the KPIs take them; they judge names and values."""
+    """Return conditions as a `KpiFilter`; the KPIs check names and values."""
     found: dict[str, Any] = {}
     for condition in conditions:
         name, equals, text = condition.partition("=")
@@ -832,15 +832,17 @@ def _filter(conditions: list[str], tz: str) -> Any:
             elif name == "hour":
                 value = int(text)
         except ValueError:
-            raise InvalidRequest(f"--where is {condition!r}: {text!r} is no {name}") from None
+            raise InvalidRequest(
+                f"--where is {condition!r}: {text!r} is not a valid {name}"
+            ) from None
         found.setdefault(name, []).append(value)
     return found or None
 
 
 def _instant(name: str, text: str, tz: str) -> datetime:
-    """Read a time, or the first moment of a day in a time zone."""
+    """Return a time, or the start of a day in a time zone."""
     found = parse_day(text, name)
-    assert found is not None  # noqa: S101 - there is a text
+    assert found is not None  # noqa: S101 - only None gives None
     if isinstance(found, datetime):
         return found
     return datetime.combine(found, time_of_day(), kpis.zone(tz)).astimezone(UTC)
@@ -888,8 +890,8 @@ def _write_csv(records: list[Record], names: list[str]) -> None:
         _write_cells(cells)
 
 
-# Where a cell may begin, whatever a spreadsheet takes for the separator: it knows what is quoted
-# only at the beginning of a cell. Wide forms count as the usual ones.
+# Possible starts of a cell with any separator: a spreadsheet with another separator does not see
+# the quotes. Full-width forms count as the usual characters.
 _FORMULA = re.compile(
     '(^|[,;|\t\r\n])(?=[\\s"\ufeff\u200b]*[=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]|[\t\r\n])'
 )
@@ -900,7 +902,7 @@ def _write_cells(cells: Iterable[object]) -> None:
 
 
 def _csv_cell(cell: object) -> str:
-    """A cell of CSV that no spreadsheet takes for a formula, and no terminal for a command."""
+    """Return a CSV cell without formulas for spreadsheets or control characters for terminals."""
     if not isinstance(cell, str):
         return "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
     text = _FORMULA.sub(r"\1'", cell)

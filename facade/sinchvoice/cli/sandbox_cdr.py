@@ -1,4 +1,4 @@
-"""The command that makes up files of call detail records."""
+"""The command that generates files of call detail records."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ _KINDS = (*map(str, RejectCause), *_OTHERS)
 
 def add_command(group: typer.Typer) -> None:
     """Add the command to the group `sinchvoice sandbox`."""
-    command(group, "cdr")(made_up)
+    command(group, "cdr")(generate)
 
 
-def made_up(
+def generate(
     options: OutputOptions,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
     records: Annotated[
-        int, typer.Option("--records", metavar="N", help="Records of each file.")
+        int, typer.Option("--records", metavar="N", help="Records per file.")
     ] = 1000,
     days: Annotated[
-        int, typer.Option("--days", metavar="N", help="Days, with a file for each layout.")
+        int,
+        typer.Option("--days", metavar="N", help="Days, each with a file per layout."),
     ] = 1,
     first_day: Annotated[
-        str, typer.Option("--first-day", metavar="DAY", help="In UTC.")
+        str, typer.Option("--first-day", metavar="DAY", help="First day, in UTC.")
     ] = "2026-11-02",
     layout: Annotated[
         list[str] | None,
@@ -43,15 +44,17 @@ def made_up(
             "--layout",
             metavar="LAYOUT",
             autocompletion=lambda: list(LAYOUTS),
-            help=f"Which layouts, all if unset: {', '.join(LAYOUTS)}; again for more.",
+            help=f"Layouts, all if unset: {', '.join(LAYOUTS)}; repeatable.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Makes the same files in every run.")
+        int, typer.Option("--seed", metavar="N", help="The same seed gives the same files.")
     ] = 0,
     quoted: Annotated[
         float,
-        typer.Option("--quoted", metavar="SHARE", help="Records whose Custom is quoted, 0 to 1."),
+        typer.Option(
+            "--quoted", metavar="SHARE", help="Share of records with a quoted Custom, 0 to 1."
+        ),
     ] = 0.2,
     plant: Annotated[
         list[str] | None,
@@ -59,7 +62,7 @@ def made_up(
             "--plant",
             metavar="KIND=N",
             autocompletion=lambda: [f"{kind}=" for kind in _KINDS],
-            help=f"So many in all files together of {', '.join(_KINDS)}; again for more.",
+            help=f"Total number of {', '.join(_KINDS)}, over all files; repeatable.",
         ),
     ] = None,
     header: Annotated[
@@ -71,26 +74,27 @@ def made_up(
         ),
     ] = "usual",
     line_end: Annotated[
-        str, typer.Option("--line-end", metavar="END", help="Of each row: lf, crlf or mixed.")
+        str, typer.Option("--line-end", metavar="END", help="Line ends: lf, crlf or mixed.")
     ] = "lf",
     byte_order_mark: Annotated[
-        bool, typer.Option("--byte-order-mark", help="Begin each file with one.")
+        bool, typer.Option("--byte-order-mark", help="Start each file with a byte order mark.")
     ] = False,
     extra_columns: Annotated[
-        int, typer.Option("--extra-columns", metavar="N", help="Columns that no layout has.")
+        int, typer.Option("--extra-columns", metavar="N", help="Columns unknown to every layout.")
     ] = 0,
     compress: Annotated[
-        str | None, typer.Option("--compress", metavar="FORMAT", help="Pack each file: gz or zst.")
+        str | None,
+        typer.Option("--compress", metavar="FORMAT", help="Compress each file: gz or zst."),
     ] = None,
 ) -> None:
-    """Make up files of call detail records, and say what a reader has to find in them."""
+    """Generate files of call detail records, and print the expected results of reading them."""
     try:
         from ..sandbox import FileForm, cdr_files
     except ModuleNotFoundError as error:
         if "sinchvoice[sandbox]" not in str(error):
             raise
         raise ConfigurationError(str(error)) from None
-    # Names that there are not are refused by what they are given to.
+    # Unknown names are refused by `FileForm` and `cdr_files`.
     form: dict[str, Any] = {"header": header, "line_end": line_end}
     packed: Any = compress
     truth = cdr_files(
