@@ -1542,7 +1542,7 @@ def test_every_record_that_cannot_be_read_is_told_with_its_line_and_cause(run: R
     first, second, summary = ran.err.splitlines()
     assert first.startswith("reject: <stdin>, line 4: CallTime '2026-11-01T00:00:00' has no zone")
     assert second.startswith("reject: <stdin>, line 5: Duration '12.6' is not a whole number")
-    assert summary == "error: 2 records cannot be read: correct them, and check again"
+    assert summary == "error: 2 records cannot be read: correct them and check again"
 
 
 def test_json_of_a_check_has_the_documented_keys(run: Run):
@@ -1859,7 +1859,7 @@ def test_a_record_that_was_not_kept_whole_is_no_file_to_be_corrected(archive: Pa
     out, err = raw.communicate(timeout=30)
     assert "big" not in out
     assert len(out.splitlines()) == 3
-    assert err == "warning: 1 left out, too large for the archive: copy them from their files\n"
+    assert err == "warning: 1 left out, too large for the archive: take them from their files\n"
 
 
 @pytest.mark.parametrize("command", ["stats", "completeness", "load"])
@@ -1925,7 +1925,7 @@ def test_columns_of_a_query_are_called_on_a_terminal_as_they_are(archive: Path):
 def test_files_can_be_asked_without_an_archive(run: Run, archive: Path):
     stats = run("cdr", "stats", "day.csv", "bad.csv", "--by", "layout", "--json")
     assert stats.out == run("cdr", "stats", "--by", "layout", "--json").out
-    left_out = "2 of 204 records are unreadable and left out: see sinchvoice cdr check"
+    left_out = "2 of 204 records cannot be read and are left out: see sinchvoice cdr check"
     assert stats.err == f"warning: {left_out}\n"
     query = "SELECT layout, count(*) AS n FROM records GROUP BY ALL ORDER BY n"
     rows = run("cdr", "sql", query, "day.csv", "bad.csv").out.splitlines()
@@ -1993,10 +1993,10 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["stats", "--archive", "none"], "archive 'none' does not exist"),
+        (["stats", "--archive", "none"], "the archive 'none' does not exist"),
         (["stats", "--by", "planet"], "planet"),
         (["stats", "--where", "country"], "give DIMENSION=VALUE"),
-        (["stats", "--where", "hour=noon"], "has no valid hour: correct 'noon'"),
+        (["stats", "--where", "hour=noon"], "'noon' is not a valid hour"),
         (["stats", "--where", "planet=Earth"], "planet"),
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
         (["stats", "--csv", "--json"], "--csv and --json are two formats"),

@@ -215,7 +215,7 @@ class Scan(Database):
                 self._do(f"INSERT INTO slow_rows {rows}")
                 self._do(f"INSERT INTO rejects {rejects}")
         if not names:
-            raise InvalidRequest("no files to scan are given: give at least one")
+            raise InvalidRequest("there are no files to scan: give at least one file")
         self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
         selects = [rows.select_all(files) for rows, files in fast.items()]
         if not selects or self._one("SELECT count(*) FROM slow_rows"):

@@ -1,4 +1,4 @@
-"""The commands `sinchvoice cdr`: files of call detail records, and an archive."""
+"""Commands for call detail records, in files and in an archive."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ _Layout = Annotated[
         help=f"Layout of records without a header row: {', '.join(cdr.LAYOUTS)}.",
     ),
 ]
-_Recursive = Annotated[bool, typer.Option("--recursive", help="Also read subfolders.")]
+_Recursive = Annotated[bool, typer.Option("--recursive", help="Read subfolders as well.")]
 _ARCHIVE = Path("calls.duckdb")
 _Archive = Annotated[
-    Path, typer.Option("--archive", metavar="ARCHIVE", help="The DuckDB file of the archive.")
+    Path, typer.Option("--archive", metavar="ARCHIVE", help="DuckDB file of the archive.")
 ]
 _Archive_or_files = Annotated[
     Path | None,
     typer.Option(
         "--archive",
         metavar="ARCHIVE",
-        help="The DuckDB file of the archive.",
+        help="DuckDB file of the archive.",
         show_default=str(_ARCHIVE),
     ),
 ]
@@ -79,7 +79,7 @@ _Files_or_archive = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE]...",
-        help="Files, as for check. Without files, the command queries the archive.",
+        help="Files to query in place, as for check; the archive if none are given.",
     ),
 ]
 _Memory = Annotated[
@@ -88,12 +88,12 @@ _Memory = Annotated[
 ]
 _Threads = Annotated[
     int | None,
-    typer.Option("--threads", metavar="N", help="Threads of DuckDB; one per core by default."),
+    typer.Option("--threads", metavar="N", help="Threads of DuckDB; one per core if unset."),
 ]
 _Wait = Annotated[
     float,
     typer.Option(
-        "--wait", metavar="SECONDS", help="Wait for another process to close the archive."
+        "--wait", metavar="SECONDS", help="Wait this long for another process to close the archive."
     ),
 ]
 _WAIT = 60.0
@@ -120,7 +120,7 @@ def check(
     layout: _Layout = None,
     recursive: _Recursive = False,
 ) -> None:
-    """Read files of call detail records, and report every unreadable record with the reason."""
+    """Check files of call detail records, and report each unreadable record with its cause."""
     wanted = _known(layout)
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
@@ -131,18 +131,18 @@ def check(
         record = _read(stream, wanted, as_json=options.as_json)
         rejected += record["rejected"]
         if not record["records"] and not options.as_json:
-            _warn_of_nothing(stream.name)
+            _warn_of_no_records(stream.name)
         return record
 
     options.output.rows(
         _each(files, checked, failures, left_out, options, recursive=recursive),
         ("file", "layout", "records", "rejected"),
     )
-    _tell_left_out(left_out, options)
+    _report_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
     if rejected:
         raise RejectsFound(
-            f"{rejected} record{'s' * (rejected > 1)} cannot be read: correct them, and check again"
+            f"{rejected} record{'s' * (rejected > 1)} cannot be read: correct them and check again"
         )
 
 
@@ -155,7 +155,7 @@ def _each(
     *,
     recursive: bool,
 ) -> Iterator[Record]:
-    """Process each file and yield the results; collect the errors of failed files."""
+    """Yield the result of each file; collect errors and continue with the next file."""
     _check_no_archives(files)
     for source in files:
         opened = streams(source, recursive=recursive, leave_out=left_out.append)
@@ -170,8 +170,8 @@ def _each(
                 failures.append(error)
 
 
-def _tell_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
-    """Report how many files were left out, and why; with -v, also which."""
+def _report_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
+    """Report the number of files left out and the reasons; with -v, the names."""
     if options.verbose:
         for file in files:
             write(f"left out: {printable(file.name, 300)} ({file.reason})", sys.stderr)
@@ -188,7 +188,7 @@ def _tell_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None
 
 
 def _fail(failures: list[CdrError], *, as_json: bool) -> None:
-    """Show all errors but the last, and raise the last one, if there are any."""
+    """Show all errors but the last, and raise that."""
     for failure in failures[:-1]:
         show_error(failure, as_json=as_json)
     if failures:
@@ -196,16 +196,16 @@ def _fail(failures: list[CdrError], *, as_json: bool) -> None:
 
 
 def _known(layout: str | None) -> cdr.LayoutName | None:
-    """Return the name of a layout; its user checks it."""
+    """Return the name of a layout as its type; it is checked where it is used."""
     return cast("cdr.LayoutName | None", layout)
 
 
-def _warn_of_nothing(name: str) -> None:
+def _warn_of_no_records(name: str) -> None:
     write(f"warning: {name} has no records", sys.stderr)
 
 
 def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
-    """Read a file, and print its rejects at once or return them for JSON."""
+    """Read a file; write its rejects to stderr immediately, or put them into its JSON."""
     rejects: list[Record] = []
 
     def tell(reject: Reject) -> None:
@@ -241,7 +241,7 @@ def _reject_record(reject: Any) -> Record:
     }
 
 
-# --- Commands on an archive ----------------------------------------------------------------------
+# --- Archive --------------------------------------------------------------------------------------
 
 
 def load(
@@ -254,7 +254,7 @@ def load(
     threads: _Threads = None,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Load files into an archive: each record once, and unreadable records as rejects."""
+    """Load files into an archive: each record once, and unreadable ones as rejects."""
     wanted = _known(layout)
     failures: list[CdrError] = []
     reports: list[cdr.FileReport] = []
@@ -294,21 +294,22 @@ def load(
         still_open = opened.sql("SELECT count(*) FROM rejects WHERE resolved_by IS NULL").rows[0][0]
     if not options.as_json:
         _warn_of(reports, archive, still_open=still_open)
-    _tell_left_out(left_out, options)
+    _report_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
 
 
 def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -> None:
-    """Warn of loaded files that need attention."""
+    """Warn of empty files, rejects and conflicts in loaded files."""
     for file in reports:
         if not file.records and not file.skipped:
-            _warn_of_nothing(file.name)
+            _warn_of_no_records(file.name)
     rejected = sum(file.rejected for file in reports)
     conflicts = sum(file.conflicts for file in reports)
     completed = sum(file.completed for file in reports)
     if completed:
         write(
-            f"note: {completed} cut short before, complete now: the cut records are in conflicts",
+            f"note: {completed} cut short before, now complete: the incomplete ones are in "
+            "conflicts",
             sys.stderr,
         )
     where = "" if archive == _ARCHIVE else f" --archive {shlex.quote(str(archive))}"
@@ -351,7 +352,7 @@ def stats(
             "--by",
             metavar="DIMENSION",
             autocompletion=lambda: list(DIMENSIONS),
-            help=f"Dimension of the groups; repeatable: {', '.join(DIMENSIONS)}.",
+            help=f"Group by {', '.join(DIMENSIONS)}; repeatable.",
         ),
     ] = None,
     where: Annotated[
@@ -359,31 +360,31 @@ def stats(
         typer.Option(
             "--where",
             metavar="DIMENSION=VALUE",
-            help="Count only these calls; repeatable for more values or dimensions. start=TIME "
-            "and until=TIME limit the time of the call.",
+            help="Count only these calls; repeatable for more values or dimensions. start=TIME and "
+            "until=TIME count calls at or after one time and before another.",
         ),
     ] = None,
     min_attempts: Annotated[
-        int, typer.Option("--min-attempts", metavar="N", help="Attempts needed for ratios.")
+        int, typer.Option("--min-attempts", metavar="N", help="No ratios for fewer attempts.")
     ] = 1,
     tz: Annotated[
         str,
         typer.Option(
             "--tz",
             metavar="ZONE",
-            help="Time zone of days, hours and weekdays, also in --where; for example "
+            help="Time zone of day, hour and weekday, and of days in --where; for example "
             "Europe/Stockholm.",
         ),
     ] = "UTC",
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV that is safe for spreadsheets.")
+        bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
     ] = False,
     recursive: _Recursive = False,
     memory_limit: _Memory = None,
     threads: _Threads = None,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Print the KPIs of an archive or of files: attempts, ASR, NER, ACD, minutes, cost per
+    """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
     currency.
     """
     if as_csv and options.as_json:
@@ -411,7 +412,7 @@ def stats(
 
 
 def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
-    """Print the contents of an archive by day and layout, with the missing days."""
+    """Print the content of an archive for each day and layout, and the missing days."""
     with _opened(archive, wait, read_only=True) as opened:
         days = opened.completeness()
     options.output.rows(
@@ -439,15 +440,15 @@ def rejects(
     options: OutputOptions,
     archive: _Archive = _ARCHIVE,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Also rejects whose call was loaded since.")
+        bool, typer.Option("--resolved", help="Include rejects whose call was loaded since.")
     ] = False,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="Print rejects as a file to correct and load."),
+        typer.Option("--raw", help="Print the raw text, to correct and load again."),
     ] = False,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Print the rejects of an archive: its unreadable records."""
+    """Print the records of an archive that could not be read."""
     if raw and options.as_json:
         raise InvalidRequest("--raw and --json are two formats: give one of them")
     with _opened(archive, wait, read_only=True) as opened:
@@ -456,18 +457,18 @@ def rejects(
         header = None
         cut = 0
         for reject in found:
-            if len(reject.raw) < reject.size:  # a part could be taken for a whole record
+            if len(reject.raw) < reject.size:  # part of a record could be read as a complete one
                 cut += 1
                 continue
             if reject.cause == RejectCause.HEADER:
-                header = None  # the reject is a header row to correct, or follows one
+                header = None  # this is the header row to correct, or follows it
             elif reject.header != header:
                 header = reject.header
                 _write_line(header.encode())
             _write_line(reject.raw)
         if cut:
             write(
-                f"warning: {cut} left out, too large for the archive: copy them from their files",
+                f"warning: {cut} left out, too large for the archive: take them from their files",
                 sys.stderr,
             )
         return
@@ -487,7 +488,7 @@ def rejects(
 
 
 def _write_line(line: bytes) -> None:
-    """Write a line unchanged; on a terminal, escape its control characters."""
+    """Write a line unchanged; on a terminal, with control characters escaped."""
     if sys.stdout.isatty():
         write(printable(line.decode("utf-8", "backslashreplace"), len(line)))
     else:
@@ -497,7 +498,7 @@ def _write_line(line: bytes) -> None:
 
 def export(
     options: OutputOptions,
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder of the files.")],
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
     archive: _Archive = _ARCHIVE,
     memory_limit: _Memory = None,
     threads: _Threads = None,
@@ -520,9 +521,9 @@ def sql(
     recursive: _Recursive = False,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Query an archive or files in SQL, read-only."""
-    if files and os.path.isfile(query):  # noqa: PTH113 - Path() fails for some queries
-        raise InvalidRequest(f"QUERY {query!r} is a file: give the query first")
+    """Run a read-only SQL query on an archive or on files."""
+    if files and os.path.isfile(query):  # noqa: PTH113 - not every query is a valid Path
+        raise InvalidRequest(f"QUERY is {query!r}, which is a file: give the query first")
     with _database(files, archive, layout, options, wait, recursive=recursive) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
@@ -541,13 +542,13 @@ def remove(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE", help="Name as loaded, SHA-256 hash, or number in the table files."
+            metavar="FILE", help="Name as loaded, SHA-256, or number in the table files."
         ),
     ],
     archive: _Archive = _ARCHIVE,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Remove files from an archive, as if they had never been loaded."""
+    """Remove files loaded by mistake from an archive, as if they had never been loaded."""
     with _opened(archive, wait) as opened:
         options.output.rows(
             (attrs.asdict(opened.remove(int(f) if f.isdecimal() else f)) for f in files),
@@ -560,22 +561,16 @@ def erase(
     before: Annotated[
         str | None,
         typer.Option(
-            "--before",
-            metavar="DAY",
-            help="Erase calls before this UTC day, and never load them again.",
+            "--before", metavar="DAY", help="Calls before this day, in UTC; also in later loads."
         ),
     ] = None,
     numbers: Annotated[
         list[str] | None,
-        typer.Option(
-            "--number", metavar="NUMBER", help="Erase calls from or to a number; repeatable."
-        ),
+        typer.Option("--number", metavar="NUMBER", help="Calls from or to a number; repeatable."),
     ] = None,
     users: Annotated[
         list[str] | None,
-        typer.Option(
-            "--user", metavar="USER", help="Erase calls from or to an app user; repeatable."
-        ),
+        typer.Option("--user", metavar="USER", help="Calls from or to an app user; repeatable."),
     ] = None,
     archive: _Archive = _ARCHIVE,
     wait: _Wait = _WAIT,
@@ -585,14 +580,14 @@ def erase(
     if isinstance(day, datetime):
         raise InvalidRequest(f"--before is {before!r}: give a day like 2026-11-01")
     if day is None and not numbers and not users:
-        raise InvalidRequest("nothing to erase: give --before, --number or --user")
+        raise InvalidRequest("no calls to erase are given: give --before, --number or --user")
     with _opened(archive, wait) as opened:
         report = opened.erase(before=day, numbers=numbers or (), users=users or ())
     options.output.record(attrs.asdict(report))
 
 
 def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
-    """Rewrite an archive without unused space."""
+    """Rewrite an archive without free space."""
     before = archive.stat().st_size if archive.exists() else 0
     with _opened(archive, wait) as opened:
         opened.compact()
@@ -603,18 +598,18 @@ def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = 
 
 def backup(
     options: OutputOptions,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Path of the copy; must not exist.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Path of the copy; must be new.")],
     archive: _Archive = _ARCHIVE,
     wait: _Wait = _WAIT,
 ) -> None:
-    """Copy an archive in its current state."""
+    """Copy the current state of an archive."""
     with _opened(archive, wait, read_only=True) as opened:
         copy = opened.backup(file)
     options.output.record({"file": str(copy)})
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return distinct names for columns; a join can have two columns with one name."""
+    """Return unique column names; a join can have a name twice."""
     found: list[str] = []
     for name in names:
         free = (name, *(f"{name}_{number}" for number in range(1, len(names))))
@@ -633,12 +628,12 @@ def _database(
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> cdr.Archive | cdr.Scan:
-    """Open the files of a query, or without files the archive."""
+    """Open the files to query, or an archive if there are none."""
     if not files:
         if layout is not None:
-            raise InvalidRequest("--layout applies to files: give files, or omit it")
+            raise InvalidRequest("--layout is for files: name some, or omit it")
         if recursive:
-            raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
+            raise InvalidRequest("--recursive is for folders: name some, or omit it")
         return _opened(
             archive or _ARCHIVE,
             wait,
@@ -647,7 +642,7 @@ def _database(
             threads=threads,
         )
     if archive is not None:
-        raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
+        raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
     _check_no_archives(files)
     with _needs_duckdb():
         found = cdr.scan(
@@ -657,11 +652,11 @@ def _database(
             memory_limit=memory_limit,
             threads=threads,
         )
-    _tell_left_out(found.left_out, attrs.evolve(options, as_json=False))
+    _report_left_out(found.left_out, attrs.evolve(options, as_json=False))
     if found.rejected:
         write(
-            f"warning: {found.rejected} of {found.records} records are unreadable and left out: "
-            "see sinchvoice cdr check",
+            f"warning: {found.rejected} of {found.records} records cannot be read and are left "
+            "out: see sinchvoice cdr check",
             sys.stderr,
         )
     return found
@@ -678,7 +673,7 @@ def _is_database(file: str) -> bool:
     try:
         return path.is_file() and is_database(path)  # a pipe can be read only once
     except (OSError, ValueError):
-        return False  # reading reports the error
+        return False  # the reader reports the reason
 
 
 def _opened(
@@ -691,8 +686,8 @@ def _opened(
     threads: int | None = None,
 ) -> cdr.Archive:
     if must_exist and not path.exists():
-        error = InvalidRequest(f"archive {str(path)!r} does not exist")
-        error.add_note("give it with --archive, or create it with sinchvoice cdr load")
+        error = InvalidRequest(f"the archive {str(path)!r} does not exist")
+        error.add_note("name it with --archive, or create it with sinchvoice cdr load")
         raise error
 
     def open_within(seconds: float) -> cdr.Archive:
@@ -719,7 +714,7 @@ def _needs_duckdb() -> Iterator[None]:
 
 
 class _Bars:
-    """Progress of loading: a line for all files, and one for the current file."""
+    """The progress of loading: a line for all files and one for the current file."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -728,8 +723,8 @@ class _Bars:
         self._all = bars.add_task("", total=None, seconds=None)
         self._file: TaskID | None = None
         self._largest = (0, 0.0)  # bytes and seconds of the largest file so far
-        self._stage, self._begun = "", 0.0  # stage of the current file, and its start
-        self._tell()
+        self._stage, self._begun = "", 0.0  # stage of the current file and its start
+        self._update_total()
 
     def read(self, progress: cdr.LoadProgress) -> None:
         if self._file is None:
@@ -749,7 +744,7 @@ class _Bars:
         )
 
     def give_up(self) -> None:
-        """Drop the current file, which cannot be loaded."""
+        """Remove the line of the current file."""
         if self._file is not None:
             self._bars.remove_task(self._file)
             self._file = None
@@ -759,19 +754,18 @@ class _Bars:
         self._rows += file.records
         if not file.skipped:
             self._largest = max(self._largest, (file.size, file.seconds))
-        self._tell()
+        self._update_total()
 
     def _expected(self, size: int | None) -> float | None:
-        """Return the expected seconds for a file, based on an earlier file of similar size or more.
+        """Estimate the seconds for a file from an earlier file that was not much smaller, if any.
 
-        None without such a file. The reading speed of the file itself says little: reading is a
-        small part of loading.
+        The speed of reading is no measure, because reading is a small part of loading.
         """
         known, seconds = self._largest
         return None if size is None or size > 10 * known else size * seconds / max(known, 1)
 
     def _project(self, file: TaskID, progress: cdr.LoadProgress) -> None:
-        """Estimate the time for a file from the speed of its current stage."""
+        """Estimate the seconds for a file from the speed of its current stage."""
         elapsed = self._bars.tasks[self._bars.task_ids.index(file)].elapsed or 0.0
         if progress.stage != self._stage:
             self._stage, self._begun = progress.stage, elapsed
@@ -779,7 +773,7 @@ class _Bars:
             stage = (elapsed - self._begun) * progress.size / progress.bytes
             self._bars.update(file, seconds=self._begun + stage / _SHARES[progress.stage])
 
-    def _tell(self) -> None:
+    def _update_total(self) -> None:
         rate = self._rows / max(time.monotonic() - self._begin, 1e-3)
         self._bars.update(
             self._all,
@@ -793,7 +787,7 @@ _SHARES = {"checking": 0.45, "sifting": 0.9}
 
 
 class _TimeLeft(ProgressColumn):
-    """The time left for a file, if it can be estimated."""
+    """The estimated time left for a file, if known."""
 
     max_refresh = 0.5
 
@@ -810,7 +804,7 @@ def _size(size: int | None) -> str:
 
 @contextmanager
 def _progress() -> Iterator[_Bars | None]:
-    """Show bars on a terminal, and nothing elsewhere."""
+    """Show progress bars on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -820,7 +814,7 @@ def _progress() -> Iterator[_Bars | None]:
 
 
 def _filter(conditions: list[str], tz: str) -> Any:
-    """Return conditions as a KpiFilter, which checks names and values."""
+    """Return conditions as a `KpiFilter`; the KPIs check names and values."""
     found: dict[str, Any] = {}
     for condition in conditions:
         name, equals, text = condition.partition("=")
@@ -839,16 +833,16 @@ def _filter(conditions: list[str], tz: str) -> Any:
                 value = int(text)
         except ValueError:
             raise InvalidRequest(
-                f"--where {condition!r} has no valid {name}: correct {text!r}"
+                f"--where is {condition!r}: {text!r} is not a valid {name}"
             ) from None
         found.setdefault(name, []).append(value)
     return found or None
 
 
 def _instant(name: str, text: str, tz: str) -> datetime:
-    """Return a time, or the first moment of a day in a time zone."""
+    """Return a time, or the start of a day in a time zone."""
     found = parse_day(text, name)
-    assert found is not None  # noqa: S101 - text is not None
+    assert found is not None  # noqa: S101 - only None gives None
     if isinstance(found, datetime):
         return found
     return datetime.combine(found, time_of_day(), kpis.zone(tz)).astimezone(UTC)
@@ -896,8 +890,8 @@ def _write_csv(records: list[Record], names: list[str]) -> None:
         _write_cells(cells)
 
 
-# The start of a possible formula after any separator: with another separator than the comma, a
-# spreadsheet sees the quotes in mid-cell and ignores them. Wide forms count as the usual ones.
+# Possible starts of a cell with any separator: a spreadsheet with another separator does not see
+# the quotes. Full-width forms count as the usual characters.
 _FORMULA = re.compile(
     '(^|[,;|\t\r\n])(?=[\\s"\ufeff\u200b]*[=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]|[\t\r\n])'
 )
@@ -908,7 +902,7 @@ def _write_cells(cells: Iterable[object]) -> None:
 
 
 def _csv_cell(cell: object) -> str:
-    """Return a CSV cell that is not a formula to spreadsheets or a command to terminals."""
+    """Return a CSV cell without formulas for spreadsheets or control characters for terminals."""
     if not isinstance(cell, str):
         return "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
     text = _FORMULA.sub(r"\1'", cell)
