@@ -218,7 +218,7 @@ cdr_group.callback()(expanded(_cdr))
 add_commands(cdr_group)
 
 
-# --- report -------------------------------------------------------------------------------------
+# --- report --------------------------------------------------------------------------------------
 
 
 @command(report_group)
@@ -320,7 +320,7 @@ def _length(step: str | None, *, by_day: bool) -> timedelta | None:
 add_fleet(report_group)
 
 
-# --- call ---------------------------------------------------------------------------------------
+# --- call ----------------------------------------------------------------------------------------
 
 _CallId = Annotated[
     str, typer.Argument(metavar="CALL", help="Its id, or the callResourceUrl of a callback.")
@@ -412,7 +412,7 @@ def _done(options: OutputOptions, what: str, call: str) -> None:
 add_calling(call_group, conference_group, number_group, callback_group)
 
 
-# --- sign ---------------------------------------------------------------------------------------
+# --- sign ----------------------------------------------------------------------------------------
 
 
 @command(sign_group)
@@ -511,7 +511,7 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
             write(f"  {name}: {value}")
 
 
-# --- sandbox ------------------------------------------------------------------------------------
+# --- sandbox -------------------------------------------------------------------------------------
 
 
 _FAULTS = (  # known without the extra that has them
@@ -624,7 +624,7 @@ def _inventory(box: Any) -> Iterator[str]:
     yield "Ctrl-C ends it"
 
 
-# --- what is said on the side -------------------------------------------------------------------
+# --- what is said on the side --------------------------------------------------------------------
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def add_calling(
     command(callback, "set")(set_urls)
 
 
-# --- callouts -----------------------------------------------------------------------------------
+# --- callouts ------------------------------------------------------------------------------------
 
 _Destination = Annotated[
     str,
@@ -206,7 +206,7 @@ def _placed(options: ClientOptions, callout: Callout) -> None:
     options.output.record(callout.to_dict())
 
 
-# --- conferences --------------------------------------------------------------------------------
+# --- conferences ---------------------------------------------------------------------------------
 
 _Conference = Annotated[str, typer.Argument(metavar="CONFERENCE", help="Its id.")]
 _Participant = Annotated[
@@ -277,7 +277,7 @@ def _moderated(options: ClientOptions, what: str, conference: str, call: str) ->
     options.output.record({"done": what, "conference": conference, "call": call})
 
 
-# --- numbers and callback URLs ------------------------------------------------------------------
+# --- numbers and callback URLs -------------------------------------------------------------------
 
 _Application = Annotated[
     str | None,

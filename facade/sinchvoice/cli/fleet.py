@@ -184,7 +184,7 @@ def length(step: str) -> timedelta:
     return found
 
 
-# --- Counter ------------------------------------------------------------------------------------
+# --- Counter -------------------------------------------------------------------------------------
 
 REFRESH = 120.0  # seconds
 _KEPT = 90  # readings: three hours
@@ -228,7 +228,7 @@ def _picture(values: Sequence[float]) -> str:
     return "".join(_LEVELS[round((value - least) * scale)] for value in values)
 
 
-# --- Users --------------------------------------------------------------------------------------
+# --- Users ---------------------------------------------------------------------------------------
 
 
 def _users(given: list[str], file: str | None, column: str | None) -> list[User]:
@@ -283,7 +283,7 @@ def _lines(name: str, content: bytes, column: str | None) -> Iterator[tuple[int,
         raise InvalidRequest(f"{name}, line {reader.line_num}: {error}: correct the file") from None
 
 
-# --- Output -------------------------------------------------------------------------------------
+# --- Output --------------------------------------------------------------------------------------
 
 
 def _flat(record: Record) -> Record:

@@ -147,7 +147,7 @@ def exit_code(error: BaseException) -> int:
     return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
 
 
-# --- results ------------------------------------------------------------------------------------
+# --- results -------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -305,7 +305,7 @@ def _in_short(value: object) -> object:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-# --- errors -------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
 def show_error(error: Exception, *, as_json: bool) -> None:
