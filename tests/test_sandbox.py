@@ -630,6 +630,66 @@ def test_an_application_does_not_see_the_calls_of_another(quiet_box: Sandbox, as
     assert other.application_secret not in repr(other)
 
 
+# --- Incoming calls by request -------------------------------------------------------------------
+
+
+def make_call(box: Sandbox, content: bytes, secret: str | None = None) -> tuple[int, Any]:
+    """Request an incoming call."""
+    return request(box, "POST", "/sandbox/incoming-calls", content=content, secret=secret)
+
+
+def test_a_request_starts_an_incoming_call(box: Sandbox):
+    status, made = make_call(box, b'{"from":"+12125550145"}')
+    assert status == 200
+    call = box.calls[made["callId"]]
+    assert call.from_ == PstnEndpoint("+12125550145")
+    assert call.to == PstnEndpoint(box.account_numbers[0].number)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"to":"+12125550145"}',
+        b'{"from":1}',
+        b'{"from":"+12125550145","to":null}',
+        b'{"from":"+12125550145","ring":1}',
+        b'{"from":"12125550145"}',
+    ],
+)
+def test_an_invalid_request_for_an_incoming_call_is_40003(box: Sandbox, body: bytes):
+    before = dict(box.calls)
+    code, _ = make_call(box, body)
+    assert code == 40003
+    assert box.calls == before
+
+
+def test_a_request_for_an_incoming_call_must_be_signed(box: Sandbox):
+    body = b'{"from":"+12125550145"}'
+    code, _ = make_call(box, body, secret="BeIukql3pTKJ8RGL5zo0DA==")
+    assert code == 40102
+
+
+def test_faults_do_not_strike_requests_for_incoming_calls(box: Sandbox):
+    with box.inject(faults.Reset(), on="*") as injection:
+        status, _ = make_call(box, b'{"from":"+12125550145"}')
+    assert (status, injection.hits) == (200, 0)
+
+
+def test_other_machines_cannot_make_incoming_calls():
+    def elsewhere(app: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "client": ("192.0.2.1", 1024)}, receive, send)
+
+        return call
+
+    with running(middleware=elsewhere, populated=False) as box:
+        code, _ = make_call(box, b'{"from":"+12125550145"}')
+        assert (code, box.calls) == (40400, {})
+
+
 # --- Reports -------------------------------------------------------------------------------------
 
 
