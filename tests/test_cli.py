@@ -1,4 +1,4 @@
-"""cli: the command `sinchvoice`, against a sandbox; what it prints, and how it ends."""
+"""cli/: the command `sinchvoice` against a sandbox: output and exit codes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ THREE_DAYS = ["--start", str(TODAY - timedelta(days=3)), "--stop", str(TODAY)]
 
 @attrs.frozen
 class Ran:
-    """What a run came to."""
+    """The output of a run."""
 
     code: int
     out: str
@@ -99,7 +99,7 @@ Run = Callable[..., Ran]
 
 
 def isolated(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """An environment in which only these credentials are to be found."""
+    """Return an environment with only these credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SINCH")}
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         kept.pop(name, None)
@@ -113,7 +113,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Run the command in this process; standard output is no terminal."""
+    """Run the command in this process; standard output is not a terminal."""
     environ = isolated(box.environ, tmp_path)
     for name in set(os.environ) - set(environ):
         monkeypatch.delenv(name)
@@ -134,7 +134,7 @@ def call(box: Sandbox) -> SandboxCall:
     return box.add_call(to=PstnEndpoint("+12125550123"), from_=MxpEndpoint("myUserName"))
 
 
-# In the background, SIGINT is ignored here and in child processes.
+# A process in the background ignores SIGINT, and so do its children.
 HEEDING = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.executable, [sys.executable, '-m', 'sinchvoice', *sys.argv[1:]])"
@@ -159,7 +159,7 @@ def spawn(
 
 
 def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str, code: int = 0) -> str:
-    """What the real command prints on a terminal of 80 columns."""
+    """Return the output of the real command on a terminal of 80 columns."""
     master, slave = pty.openpty()
     variables = isolated({**environ, "COLUMNS": "80", "TERM": "xterm-256color"}, home)
     variables.update(environ)
@@ -182,7 +182,7 @@ def unstyled(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-# What the command is made of
+# --- Imports -------------------------------------------------------------------------------------
 
 CLI = Path(cli_app.__file__).parent
 PROMISED = runpy.run_path(str(ROOT / "scripts" / "api_dump.py"))["PUBLIC"]
@@ -195,7 +195,7 @@ EXCEPTIONS = {
 
 
 def names_used(source: str) -> Iterator[tuple[str, str]]:
-    """Module and name of all that a module of the command takes from outside of its folder."""
+    """Yield module and name of each import from outside the folder of the command."""
     tree, modules = ast.parse(source), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -217,7 +217,7 @@ def names_used(source: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("file", sorted(CLI.glob("*.py")), ids=lambda file: file.name)
-def test_the_command_uses_public_names_alone(file: Path):
+def test_the_command_uses_public_names_only(file: Path):
     private = {
         f"{module}.{name}"
         for module, name in names_used(file.read_text(encoding="utf-8"))
@@ -238,15 +238,15 @@ def test_the_command_uses_public_names_alone(file: Path):
         ("from .output import write\nimport json", []),
     ],
 )
-def test_every_way_of_importing_is_seen(source: str, used: list[tuple[str, str]]):
+def test_all_forms_of_import_are_found(source: str, used: list[tuple[str, str]]):
     assert list(names_used(source)) == used
 
 
-# Results
+# --- Results -------------------------------------------------------------------------------------
 
 
 def keys_documented_for(command: str) -> list[str]:
-    """The keys in the table that docs/reference/cli.md has for a command."""
+    """Return the keys in the table of docs/reference/cli.md for a command."""
     (section,) = [
         text
         for title, text in re.findall(r"^### JSON of (.*)\n([^#]*)", DOCUMENTATION, re.MULTILINE)
@@ -299,7 +299,7 @@ def test_json_of_a_candidate_has_the_documented_keys(run: Run):
 GROUPS = {"report", "call", "conference", "number", "callback", "sign", "cdr"}
 
 
-def test_every_documented_command_exists_and_the_other_way_round():
+def test_all_commands_are_documented_and_exist():
     documented = re.findall(
         r"^\| `([a-z]+(?: [a-z-]+)?)", DOCUMENTATION.split("## Credentials")[0], re.MULTILINE
     )
@@ -309,7 +309,7 @@ def test_every_documented_command_exists_and_the_other_way_round():
 
 
 def test_options_are_written_in_lower_case():
-    # typer 0.27 takes a metavar that repeats the name of the parameter for the name of the option.
+    # typer 0.27 mistakes a metavar that repeats the parameter's name for the option's name.
     root: Any = typer.main.get_command(cli_app.app)
     names = {
         name
@@ -322,7 +322,7 @@ def test_options_are_written_in_lower_case():
     assert {name for name in names if name != name.lower()} == set()
 
 
-def test_a_report_says_what_was_asked_and_what_came_of_it(run: Run):
+def test_a_report_shows_the_question_and_the_result(run: Run):
     ran = run("report", "user", "myUserName", "--domain", "pstn", *THREE_DAYS, "--json")
     assert ran.json["endpoint"] == {"type": "username", "endpoint": "myUserName"}
     assert (ran.json["domain"], ran.json["start"], ran.json["stop"]) == (
@@ -371,7 +371,7 @@ def a_call(**details: Any) -> dict[str, Any]:
     return Call(call_id="x", **{"to": to, "domain": "lunar", "debit": debit, **details}).to_dict()
 
 
-def test_what_is_unknown_is_null_and_amounts_keep_all_digits():
+def test_unknown_values_are_null_and_amounts_keep_all_digits():
     record = a_call(user_rate=Price(None, None))
     assert record["from"] is None
     assert record["to"] == {"type": None, "endpoint": "anonymous"}
@@ -380,7 +380,7 @@ def test_what_is_unknown_is_null_and_amounts_keep_all_digits():
     assert record["user_rate"] == {"amount": None, "currency": None}
 
 
-def test_decimals_that_others_wrote_are_numbers_where_that_is_exact(
+def test_decimals_of_others_are_numbers_where_that_is_exact(
     capsys: pytest.CaptureFixture[str],
 ):
     custom = {
@@ -398,7 +398,7 @@ def test_decimals_that_others_wrote_are_numbers_where_that_is_exact(
     }
 
 
-def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]):
+def test_text_of_others_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]):
     Output().record({"custom": {"a": ["\x9b2J"]}})
     assert capsys.readouterr().out == 'custom\t{"a": ["\\x9b2J"]}\n'
     Output().record(a_call(custom="\x1b[2J\tbell\x07\n", domain="a\u202eb"))
@@ -409,19 +409,17 @@ def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixtu
     assert "to\tanonymous\n" in shown
 
 
-def test_an_encoding_that_lacks_a_character_is_no_error(monkeypatch: pytest.MonkeyPatch):
+def test_a_character_missing_in_the_encoding_is_escaped(monkeypatch: pytest.MonkeyPatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
     Output().record({"name": "Åsa"})
     assert out.buffer.getvalue() == b"name\t\\xc5sa\n"  # type: ignore[attr-defined]
 
 
-# Terminals
+# --- Terminals -----------------------------------------------------------------------------------
 
 
-def test_a_terminal_gets_tables_in_which_nothing_is_cut(
-    box: Sandbox, call: SandboxCall, tmp_path: Path
-):
+def test_a_terminal_gets_tables_without_truncation(box: Sandbox, call: SandboxCall, tmp_path: Path):
     shown = on_a_terminal(box.environ, tmp_path, "call", "get", call.call_id)
     assert "\x1b[1m" in shown
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
@@ -444,7 +442,7 @@ def test_windows_fit_a_terminal_of_80_columns_and_no_color_means_no_escapes(
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
 
-def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
+def test_help_and_headings_are_styled_on_a_terminal(box: Sandbox, tmp_path: Path):
     assert "Common options" in on_a_terminal(box.environ, tmp_path, "call", "play", "--help")
     assert "\x1b[1mall forms " in on_a_terminal(
         box.environ, tmp_path, "sign", "explain", "GET", "/"
@@ -452,7 +450,7 @@ def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
 
 
 @pytest.mark.parametrize("arguments", [["call", "get", "CALL"], ["sign", "explain", "GET", "/"]])
-def test_a_terminal_that_wants_no_colour_gets_the_same_words(
+def test_a_terminal_without_colour_gets_the_same_text(
     run: Run, call: SandboxCall, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ):
     arguments = [call.call_id if argument == "CALL" else argument for argument in arguments]
@@ -486,10 +484,10 @@ def test_a_table_shows_what_came_before_an_error(
     assert capsys.readouterr().out == ""
 
 
-# Calls
+# --- Calls ---------------------------------------------------------------------------------------
 
 
-def test_what_is_said_and_played_is_heard(run: Run, call: SandboxCall):
+def test_prompts_are_heard(run: Run, call: SandboxCall):
     assert run("call", "say", call.call_id, "Hello", "--locale", "en-US").code == 0
     assert run("call", "play", call.call_id, "one", "two", "--leg", "both").code == 0
     assert [(heard.leg, heard.what) for heard in call.heard] == [
@@ -508,7 +506,7 @@ def test_svaml_comes_from_a_file_or_from_standard_input(
     run: Run, call: SandboxCall, tmp_path: Path
 ):
     file = tmp_path / "svaml.json"
-    # Editors on Windows begin a file with a mark.
+    # Editors on Windows begin a file with a byte order mark.
     file.write_text('{"instructions": [{"name": "Say", "text": "Hi"}]}', encoding="utf-8-sig")
     assert run("call", "update", call.call_id, str(file), "--leg", "callee").code == 0
     body = b'{"instructions": [{"name": "say", "text": "Bye"}], "action": {"name": "hangup"}}'
@@ -536,13 +534,13 @@ def test_svaml_comes_from_a_file_or_from_standard_input(
         ),
     ],
 )
-def test_svaml_that_is_wrong_is_refused_by_its_name(run: Run, content: bytes, message: str):
+def test_invalid_svaml_is_refused_by_its_name(run: Run, content: bytes, message: str):
     ran = run("call", "update", "x", "-", stdin=content)
     assert (ran.code, ran.out) == (2, "")
     assert message.replace("[...]", "") in ran.err.replace("[]", "")
 
 
-def test_what_is_sent_raw_is_judged_by_the_server(run: Run, call: SandboxCall):
+def test_raw_svaml_is_checked_by_the_server(run: Run, call: SandboxCall):
     body = b'{"action": {"name": "somethingNew", "x": 1}}'
     ran = run("call", "update", call.call_id, "-", "--raw", stdin=body)
     assert ran.code == 10
@@ -560,12 +558,12 @@ def test_a_file_that_cannot_be_read_is_refused(run: Run, name: str):
     assert ran.err.startswith(f"error: {name!r} cannot be read: ".replace("\\", "\\"))
 
 
-def test_the_hint_to_send_raw_is_given_only_where_that_helps(run: Run):
+def test_the_hint_on_raw_is_given_only_where_it_helps(run: Run):
     for content in (b'{"actoin": {}}', b"{}", b"[]"):
         assert "--raw" not in run("call", "update", "x", "-", stdin=content).err
 
 
-def test_limits_of_older_pages_are_warned_of_in_files_as_well(run: Run, call: SandboxCall):
+def test_limits_of_older_pages_give_warnings_for_files(run: Run, call: SandboxCall):
     body = b'{"action": {"name": "park", "maxDuration": 700}}'
     ran = run("call", "update", call.call_id, "-", stdin=body)
     assert (ran.code, ran.err) == (
@@ -574,22 +572,22 @@ def test_limits_of_older_pages_are_warned_of_in_files_as_well(run: Run, call: Sa
     )
 
 
-def test_a_region_that_is_typed_counts_more_than_an_address_that_is_set(
+def test_the_option_region_overrides_a_url_in_the_environment(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    # The sandbox's address is set; the way to the region's ends at a port where nobody listens.
+    # The environment has the sandbox's URL; the region's is behind a proxy where nothing listens.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     ran = run("call", "get", "x", "--region", "europe", "-v", "--retries=0", "--timeout=0.5")
     assert ran.code == 8
     assert "GET https://calling-euc1.api.sinch.com/calling/v1/calls/id/x" in ran.err
 
 
-def test_a_limit_that_may_be_too_low_is_a_line_of_warning(run: Run, call: SandboxCall):
+def test_a_limit_that_may_be_too_low_gives_a_warning(run: Run, call: SandboxCall):
     ran = run("call", "say", call.call_id, "a" * 700)
     assert ran.err.startswith("warning: Say.text is longer than 600 characters\n")
 
 
-# Arguments
+# --- Arguments -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -656,9 +654,7 @@ def test_a_number_without_its_plus_is_refused(run: Run, text: str, remedy: str):
         (["u", "--domain", "mobile"], "'data', 'pstn'"),
     ],
 )
-def test_an_argument_that_is_wrong_is_refused_with_the_remedy(
-    run: Run, arguments: list[str], message: str
-):
+def test_a_wrong_argument_is_refused_with_the_remedy(run: Run, arguments: list[str], message: str):
     ran = run("report", "user", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
@@ -693,7 +689,7 @@ def test_an_unknown_region_is_refused_with_the_known_ones(run: Run):
         (["call", "get", "x", "--timeout", "soon"], "see sinchvoice call get --help"),
     ],
 )
-def test_a_slip_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
+def test_a_mistake_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
     error, said = ran.err.splitlines()
@@ -701,7 +697,7 @@ def test_a_slip_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
     assert said.startswith(f"hint: {hint}")
 
 
-def test_nothing_like_it_gets_no_suggestion(run: Run):
+def test_an_unlike_word_gets_no_suggestion(run: Run):
     ran = run("xyzzy")
     assert (
         ran.err
@@ -721,7 +717,7 @@ def test_a_group_alone_shows_its_help(run: Run, arguments: list[str]):
     assert "Commands:" in ran.out
 
 
-def test_shared_options_stand_before_or_after_and_the_last_one_counts(run: Run):
+def test_shared_options_may_stand_before_or_after_and_the_last_one_counts(run: Run):
     plain = run("report", "counter", "currentcalls").out
     assert "value" in plain
     for arguments in (
@@ -734,7 +730,7 @@ def test_shared_options_stand_before_or_after_and_the_last_one_counts(run: Run):
     assert run("--region", "mars", "report", "counter", "currentcalls").code == 3
 
 
-def test_what_follows_two_dashes_is_no_option(run: Run):
+def test_text_after_two_dashes_is_not_an_option(run: Run):
     assert run("call", "say", "nonsense", "--", "--json").err.startswith("error: PATCH")
 
 
@@ -769,7 +765,7 @@ def test_shells_complete(
     assert expected in capsys.readouterr().out.split()
 
 
-# Errors
+# --- Errors --------------------------------------------------------------------------------------
 
 
 def test_the_documented_exit_codes_are_the_real_ones():
@@ -782,7 +778,7 @@ def test_the_documented_exit_codes_are_the_real_ones():
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[Sandbox]:
-    """A sandbox whose calls answer with the status that is their id, and with HTML."""
+    """Run a sandbox whose calls answer with their id as status, and with HTML."""
 
     def middleware(app: Any) -> Any:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -855,7 +851,7 @@ def test_no_answer_is_an_error_of_its_own(run: Run):
         ("GET", "/v1/x", None),
     ],
 )
-def test_whatever_may_have_acted_is_to_be_looked_at_first(
+def test_a_request_that_may_have_acted_gets_a_hint_to_check(
     capsys: pytest.CaptureFixture[str], method: str, path: str, hint: str | None
 ):
     for error in (
@@ -883,7 +879,7 @@ def test_whatever_may_have_acted_is_to_be_looked_at_first(
         (["call", "hangup", "0123456789abcdef0123456789abcdef", "-v"], 5),
     ],
 )
-def test_on_a_terminal_what_goes_wrong_is_told_in_lines_that_end_at_words(
+def test_errors_on_a_terminal_are_wrapped_at_words(
     box: Sandbox, tmp_path: Path, arguments: list[str], code: int
 ):
     shown = on_a_terminal(box.environ, tmp_path, *arguments, code=code)
@@ -915,14 +911,14 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_help_shows_no_type_at_options_that_take_no_value(tmp_path: Path, words: str):
+def test_help_shows_no_type_for_flags(tmp_path: Path, words: str):
     shown = unstyled(on_a_terminal({}, tmp_path, *words.split(), "--help"))
     assert "--help" in shown
     assert re.findall("<(?:bool|boolean|int|integer|count)>", shown) == []
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_help_points_to_no_file_that_an_installation_lacks(run: Run, words: str):
+def test_help_names_no_file_of_the_repository(run: Run, words: str):
     assert not re.search(r"docs/|\.md\b|README", run(*words.split(), "--help").out)
 
 
@@ -938,7 +934,7 @@ def test_help_lists_every_fault_also_on_a_terminal(run: Run, tmp_path: Path):
         assert "'unavailable=5 on PATCH /calling/*'" in whole
 
 
-def test_every_name_in_a_remedy_has_words_of_the_command_line():
+def test_every_name_in_a_remedy_is_translated_for_the_command_line():
     named = {
         keyword.arg
         for file in (ROOT / "facade" / "sinchvoice").rglob("*.py")
@@ -950,14 +946,14 @@ def test_every_name_in_a_remedy_has_words_of_the_command_line():
     assert named <= set(WORDS)
 
 
-def test_hints_speak_of_options(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_hints_name_options(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SINCH_APPLICATION_SECRET", "BeIukql3pTKJ8RGL5zo0DA==")
     ran = run("report", "counter", "currentcalls")
     assert ran.code == 4
     assert "set --canonical-resource, or use --auth basic" in ran.err
 
 
-def test_other_trouble_is_a_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_an_error_of_the_system_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -968,7 +964,7 @@ def test_other_trouble_is_a_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert "No space left" in ran.error["message"]
 
 
-def test_verbose_shows_the_request_and_how_long_it_took(run: Run, faulty: Sandbox):
+def test_verbose_shows_the_request_and_its_duration(run: Run, faulty: Sandbox):
     ran = run("-v", "report", "user", "+46730170101", "--domain", "pstn")
     first, second = ran.err.splitlines()
     assert re.fullmatch(r"info: GET http://\S+/v1/users/number/\+46730170101/calls/pstn", first)
@@ -979,7 +975,7 @@ def test_verbose_shows_the_request_and_how_long_it_took(run: Run, faulty: Sandbo
     assert run("report", "counter", "currentcalls").err == ""
 
 
-def test_warnings_of_the_library_are_shown_without_being_asked_for(run: Run):
+def test_warnings_of_the_library_are_always_shown(run: Run):
     def middleware(app: Any) -> Any:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             body = b'{"success": 1, "failed": 0, "duration": 1, "start": "2000-01-01T00:00:00Z"}'
@@ -995,12 +991,12 @@ def test_warnings_of_the_library_are_shown_without_being_asked_for(run: Run):
     assert ran.err.count("\n") == 1
 
 
-# Configuration
+# --- Configuration -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def configured(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Run with a configuration file of this text and without credentials in the environment."""
+    """Run with a configuration file, and without credentials in the environment."""
     for name in ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET"):
         monkeypatch.delenv(name)
 
@@ -1024,7 +1020,7 @@ def test_credentials_may_come_from_a_file(configured: Callable[..., Ran]):
     assert configured(GOOD + "timeout = 5\nauth = 'basic'\nretries = 0").code == 0
 
 
-def test_the_example_of_the_documentation_is_a_good_file(
+def test_the_example_in_the_documentation_is_a_valid_file(
     configured: Callable[..., Ran], box: Sandbox
 ):
     (example,) = re.findall(r"^```toml\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)
@@ -1033,7 +1029,7 @@ def test_the_example_of_the_documentation_is_a_good_file(
     assert ran.error["error_code"] == 40107
 
 
-def test_missing_credentials_are_told_with_the_file_that_may_have_them(
+def test_missing_credentials_are_reported_with_the_path_of_the_file(
     configured: Callable[..., Ran], run: Run, tmp_path: Path
 ):
     ran = run("report", "counter", "currentcalls")
@@ -1044,7 +1040,7 @@ def test_missing_credentials_are_told_with_the_file_that_may_have_them(
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
-def test_a_file_that_others_can_open_is_refused(
+def test_a_file_open_to_others_is_refused(
     configured: Callable[..., Ran], tmp_path: Path, mode: int
 ):
     ran = configured(GOOD, mode=mode)
@@ -1053,7 +1049,7 @@ def test_a_file_that_others_can_open_is_refused(
     assert f"(mode {mode:o}): run chmod 600 {path}" in ran.err
 
 
-def test_a_file_of_somebody_else_is_refused(
+def test_a_file_of_another_user_is_refused(
     configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
@@ -1103,7 +1099,7 @@ def test_a_system_without_owners_is_not_checked(
         (GOOD + "region = 'mars'", "region is 'mars': give one of"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused(
+def test_an_invalid_file_is_refused(
     configured: Callable[..., Ran], text: str | bytes, message: str
 ):
     ran = configured(text)
@@ -1111,7 +1107,7 @@ def test_a_file_that_is_wrong_is_refused(
     assert message in ran.err
 
 
-def test_a_file_that_is_named_has_to_be_there_and_a_file(
+def test_a_named_file_must_be_a_regular_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SINCHVOICE_CONFIG", str(tmp_path / "nowhere"))
@@ -1132,17 +1128,17 @@ def test_a_file_that_is_named_has_to_be_there_and_a_file(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_its_owner_cannot_read_is_refused(configured: Callable[..., Ran]):
+def test_an_unreadable_file_is_refused(configured: Callable[..., Ran]):
     ran = configured(GOOD, mode=0)
     assert (ran.code, "cannot be read: Permission denied" in ran.err) == (3, True)
 
 
-def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_it(configured: Callable[..., Ran]):
+def test_a_byte_order_mark_is_skipped(configured: Callable[..., Ran]):
     assert configured(b"\xef\xbb\xbf" + GOOD.encode()).code == 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are seen in /proc")
-def test_looking_at_a_file_leaves_nothing_open(tmp_path: Path):
+def test_a_refused_file_is_closed(tmp_path: Path):
     before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(5):
         with pytest.raises(ConfigurationError):
@@ -1160,7 +1156,9 @@ def test_without_a_home_there_is_no_file(run: Run, monkeypatch: pytest.MonkeyPat
     assert run("report", "counter", "currentcalls", "--profile", "x").code == 3
 
 
-def test_a_home_has_a_folder_for_files(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_the_default_folder_is_in_the_home_directory(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.delenv("XDG_CONFIG_HOME")
     ran = run("report", "counter", "currentcalls", "--profile", "x")
     assert (
@@ -1169,7 +1167,7 @@ def test_a_home_has_a_folder_for_files(run: Run, monkeypatch: pytest.MonkeyPatch
     )
 
 
-def test_the_environment_counts_more_than_the_file(
+def test_the_environment_overrides_the_file(
     configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
     assert configured(OTHER).code == 4
@@ -1178,7 +1176,7 @@ def test_the_environment_counts_more_than_the_file(
     assert configured(OTHER).code == 0
 
 
-def test_a_profile_that_is_asked_for_counts_more_than_the_environment(
+def test_a_profile_overrides_the_environment(
     configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SINCH_APPLICATION_KEY", KEY)
@@ -1201,13 +1199,13 @@ def test_key_and_secret_come_from_one_place(
     assert "SINCH_APPLICATION_SECRET is not set" in ran.err
 
 
-def test_an_option_counts_more_than_the_file(configured: Callable[..., Ran]):
+def test_an_option_overrides_the_file(configured: Callable[..., Ran]):
     file = GOOD + "region = 'mars'"
     assert configured(file).code == 3
     assert configured(file, "report", "counter", "currentcalls", "--region", "euc1").code == 0
 
 
-# Secrets
+# --- Secrets -------------------------------------------------------------------------------------
 
 
 SLIPS: list[list[str]] = [
@@ -1302,7 +1300,7 @@ WRONG_FILES = {
 
 @pytest.mark.parametrize("case", WRONG_FILES)
 @pytest.mark.parametrize("take", ["client", "credentials"])
-def test_what_is_configured_is_in_no_variable_of_a_traceback(
+def test_the_configuration_is_in_no_variable_of_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, take: str
 ):
     file = tmp_path / "config.toml"
@@ -1319,7 +1317,7 @@ def test_what_is_configured_is_in_no_variable_of_a_traceback(
     assert [t for t in TRACES for frame in here if t in str(frame.locals)] == []
 
 
-# sign explain
+# --- `sign explain` ------------------------------------------------------------------------------
 
 
 def explained(run: Run, vector: Mapping[str, str], *more: str) -> Ran:
@@ -1358,7 +1356,7 @@ def test_published_vectors_are_explained(run: Run, monkeypatch: pytest.MonkeyPat
     }
 
 
-def test_a_person_sees_every_line_with_its_end(run: Run):
+def test_every_line_is_shown_with_its_end(run: Run):
     ran = explained(run, PUBLISHED, "--signature", PUBLISHED["signature"])
     assert ran.out == (
         "POST /v1/sms/+46700000000, a body of 25 bytes\n"
@@ -1377,7 +1375,7 @@ def test_a_person_sees_every_line_with_its_end(run: Run):
     )
 
 
-def test_empty_lines_are_said_to_be_empty(run: Run):
+def test_empty_lines_are_marked(run: Run):
     ran = run("sign", "explain", "GET", 'https://x.example/a"%0A?b')
     assert '  2  "\\n"   (empty: no body)\n' in ran.out
     assert '  3  "\\n"   (empty: no Content-Type)\n' in ran.out
@@ -1385,7 +1383,7 @@ def test_empty_lines_are_said_to_be_empty(run: Run):
     assert "decoded-path-and-query: not tried by a client" in ran.out
 
 
-def test_the_order_is_the_one_in_which_a_client_tries(run: Run, scripted: Any):
+def test_the_order_is_that_of_a_client(run: Run, scripted: Any):
     refusal = httpx.Response(401, json={"errorCode": 40102})
     client = scripted(refusal)
     with pytest.raises(ApiError):
@@ -1417,7 +1415,7 @@ def test_a_signature_tells_its_form(run: Run, mode: str, form: str):
 
 
 def wrongly_signed() -> Iterator[tuple[str, str]]:
-    """Signatures of the published request with a mistake, each with a word of what is said."""
+    """Yield signatures of the published request with a mistake, and words of its message."""
     key, body = base64.b64decode(SECRET), PUBLISHED["body"].encode()
     right = [
         "POST",
@@ -1454,7 +1452,7 @@ def test_a_known_mistake_is_named(run: Run, signature: str, word: str):
     assert word in ran.err
 
 
-def test_the_md5_of_nothing_is_a_known_mistake(run: Run):
+def test_the_md5_of_an_empty_body_is_a_known_mistake(run: Run):
     text = "GET\n1B2M2Y8AsgTpgAmY7PhCfg==\n\nx-timestamp:2014-06-04T13:41:58Z\n/"
     wrong = Credentials(KEY, SECRET).signature(text)
     arguments = ["sign", "explain", "GET", "/", "--timestamp", "2014-06-04T13:41:58Z"]
@@ -1465,9 +1463,7 @@ def test_the_md5_of_nothing_is_a_known_mistake(run: Run):
     assert "byte by byte" in ran.error["hint"]
 
 
-def test_the_present_is_signed_and_a_body_is_json_unless_something_else_is_said(
-    run: Run, tmp_path: Path
-):
+def test_the_defaults_are_the_present_time_and_json_for_a_body(run: Run, tmp_path: Path):
     body = tmp_path / "body"
     body.write_bytes(b"{}")
     ran = run("sign", "explain", "PATCH", "/x", "--body", str(body), "--json")
@@ -1495,7 +1491,7 @@ def test_the_present_is_signed_and_a_body_is_json_unless_something_else_is_said(
         ("//a", "//a"),
     ],
 )
-def test_the_target_is_what_travels_of_a_url(run: Run, url: str, target: str):
+def test_the_target_of_a_url_is_its_path_and_query(run: Run, url: str, target: str):
     assert run("sign", "explain", "GET", url, "--json").json["target"] == target
 
 
@@ -1513,13 +1509,13 @@ def test_the_target_is_what_travels_of_a_url(run: Run, url: str, target: str):
         (["GET", "/", "--body", "/no/such"], "cannot be read"),
     ],
 )
-def test_a_request_that_cannot_travel_is_refused(run: Run, arguments: list[str], message: str):
+def test_a_request_that_cannot_be_sent_is_refused(run: Run, arguments: list[str], message: str):
     ran = run("sign", "explain", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 
 
-# cdr
+# --- `cdr` ---------------------------------------------------------------------------------------
 
 ROWS = b"""CallId;UserSpaceId;CallTime;Result;Reason;Duration;From;To;Custom;ApplicationKey
 a;1;2026-11-01T00:00:00Z;ANSWERED;N/A;12;+12125550123;a@b;;K
@@ -2029,12 +2025,12 @@ def test_a_question_that_makes_no_sense_is_refused(run: Run, arguments: list[str
     assert message in ran.err
 
 
-# sandbox
+# --- `sandbox` -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def interrupted_soon() -> Iterator[None]:
-    """Ctrl-C in half a second, unless the test is over by then."""
+    """Send Ctrl-C after half a second, unless the test has ended."""
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     yield
@@ -2071,7 +2067,7 @@ def test_the_sandbox_stops_at_ctrl_c(run: Run):
 
 
 @pytest.mark.usefixtures("interrupted_soon")
-def test_the_sandbox_says_where_callbacks_go(run: Run):
+def test_the_sandbox_shows_its_callback_url(run: Run):
     ran = run(
         "sandbox", "--callback-url", "http://a.example.com/", "--callback-host", "*.example.com"
     )
@@ -2079,13 +2075,13 @@ def test_the_sandbox_says_where_callbacks_go(run: Run):
     assert "# numbers of the account: +1" in ran.out
 
 
-def test_callbacks_do_not_go_to_strangers(run: Run):
+def test_callbacks_do_not_go_to_other_hosts(run: Run):
     ran = run("sandbox", "--callback-url", "http://example.com/")
     assert (ran.code, ran.out) == (2, "")
     assert "callbacks go to loopback only" in ran.err
 
 
-def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
+def test_a_sandbox_has_the_given_faults(tmp_path: Path):
     arguments = ("--fault", "unavailable=60 on /v1/counters/*", "--fault", "latency=0 50%")
     with spawn("sandbox", *arguments, environ={}, home=tmp_path) as sandbox:
         exports = dict(
@@ -2099,7 +2095,7 @@ def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
     assert "HTTP 503, code 50300, Temporary down" in err
 
 
-def test_a_fault_that_there_is_not_is_told_with_those_there_are(run: Run):
+def test_an_unknown_fault_is_refused_with_the_known_ones(run: Run):
     ran = run("sandbox", "--fault", "explode")
     assert ran.code == 2
     assert "unknown fault 'explode': give one of latency, latency-after, reset" in ran.err
@@ -2114,7 +2110,7 @@ def test_every_fault_is_documented():
 
 
 @pytest.mark.usefixtures("interrupted_soon")
-def test_the_sandbox_warns_of_open_doors(run: Run):
+def test_the_sandbox_warns_of_access_by_other_machines(run: Run):
     before = signal.getsignal(signal.SIGINT)
     ran = run("sandbox", "--host", "0.0.0.0", "--json")  # noqa: S104
     assert ran.code == 0
@@ -2125,7 +2121,7 @@ def test_the_sandbox_warns_of_open_doors(run: Run):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_address_that_is_taken_is_told_in_a_line(run: Run):
+def test_a_port_in_use_is_one_line(run: Run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ran = run("sandbox", "--port", port)
@@ -2133,7 +2129,7 @@ def test_an_address_that_is_taken_is_told_in_a_line(run: Run):
     assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in ran.err
 
 
-def test_a_sandbox_whose_reader_goes_away_stops(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_a_sandbox_stops_when_its_reader_is_gone(run: Run, monkeypatch: pytest.MonkeyPatch):
     def closed(*_: Any) -> None:
         raise BrokenPipeError
 
@@ -2142,7 +2138,7 @@ def test_a_sandbox_whose_reader_goes_away_stops(run: Run, monkeypatch: pytest.Mo
     assert (ran.code, ran.err) == (141, "")
 
 
-# sandbox call
+# --- `sandbox call` ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -2207,7 +2203,7 @@ def test_a_call_comes_in_at_the_sandbox_of_another_terminal(tmp_path: Path):
     assert (found.from_, err, made.returncode) == (PstnEndpoint("+12125550145"), "", 0)
 
 
-# sandbox cdr
+# --- `sandbox cdr` -------------------------------------------------------------------------------
 
 
 def test_what_is_said_of_files_that_were_made_up_is_what_load_finds(run: Run, tmp_path: Path):
@@ -2262,7 +2258,7 @@ def test_files_that_cannot_be_made_up_are_refused(
     assert not (tmp_path / "cdr").exists()
 
 
-def test_options_of_the_server_are_not_ignored_before_another_command(run: Run, tmp_path: Path):
+def test_options_of_the_sandbox_are_refused_before_another_command(run: Run, tmp_path: Path):
     ran = run("sandbox", "--seed", "3", "cdr", str(tmp_path / "cdr"))
     assert ran.code == 2
     assert ran.err == (
@@ -2277,7 +2273,7 @@ def test_every_kind_that_can_be_planted_is_documented():
     assert re.findall("`([a-z-]+)`", listed) == list(sandbox_cdr._KINDS)
 
 
-# Processes
+# --- Processes -----------------------------------------------------------------------------------
 
 
 def in_python(code: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -2319,11 +2315,11 @@ def test_a_sandbox_without_its_extra_is_one_line(tmp_path: Path):
 def test_the_library_does_not_import_the_command_line(tmp_path: Path):
     code = "import sys, sinchvoice, sinchvoice.cli; print(*sys.modules)"
     modules = in_python(code, tmp_path).stdout.split()
-    # Not rich: where click is installed too, httpx imports it for a command line of its own.
+    # rich is allowed: with click installed, httpx imports it for its own command line.
     assert not {"typer", "sinchvoice.cli.app"} & set(modules)
 
 
-def test_a_reader_that_goes_away_is_no_error(box: Sandbox, tmp_path: Path):
+def test_a_reader_that_is_gone_is_not_an_error(box: Sandbox, tmp_path: Path):
     reader, writer = os.pipe()
     os.close(reader)
     ran = subprocess.run(
@@ -2349,7 +2345,7 @@ def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
         assert process.returncode == 130
 
 
-# Callouts, conferences, numbers, callback URLs
+# --- Callouts, conferences, numbers, callback URLs -----------------------------------------------
 
 PHONE, CLI = "+12125550123", "+12125550100"
 
@@ -2388,7 +2384,7 @@ def test_json_of_calling_has_the_documented_keys(run: Run, box: Sandbox, argumen
         assert keys_documented_for(" ".join(arguments[:2])) == list(json.loads(line))
 
 
-def test_callouts_are_placed_as_they_are_told(run: Run, box: Sandbox, tmp_path: Path):
+def test_callouts_are_placed_with_their_options(run: Run, box: Sandbox, tmp_path: Path):
     said = run("call", "tts", PHONE, "Hello", "--cli", CLI, "--custom", "a", "--json").json
     assert box.calls[said["call_id"]].custom == "a"
     joined = run("call", "conference", PHONE, "joined", "--cli", CLI, "--json").json
@@ -2541,7 +2537,7 @@ def test_the_advice_on_a_lost_callout_names_options(run: Run, box: Sandbox):
     assert "`" not in ran.err
 
 
-def test_a_callout_that_will_hardly_work_is_warned_of(run: Run):
+def test_a_callout_that_will_hardly_work_gives_a_warning(run: Run):
     ran = run("call", "tts", PHONE, "Hello")
     assert ran.code == 0
     assert ran.err.startswith("warning: ")
