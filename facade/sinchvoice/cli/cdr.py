@@ -523,7 +523,7 @@ def sql(
 ) -> None:
     """Run a read-only SQL query on an archive or on files."""
     if files and os.path.isfile(query):  # noqa: PTH113 - not every query is a valid Path
-        raise InvalidRequest(f"QUERY is {query!r}, which is a file: give the query first")
+        raise InvalidRequest(f"QUERY {query!r} is a file: give the query first")
     with _database(files, archive, layout, options, wait, recursive=recursive) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
@@ -580,7 +580,7 @@ def erase(
     if isinstance(day, datetime):
         raise InvalidRequest(f"--before is {before!r}: give a day like 2026-11-01")
     if day is None and not numbers and not users:
-        raise InvalidRequest("no calls to erase are given: give --before, --number or --user")
+        raise InvalidRequest("nothing to erase: give --before, --number or --user")
     with _opened(archive, wait) as opened:
         report = opened.erase(before=day, numbers=numbers or (), users=users or ())
     options.output.record(attrs.asdict(report))
@@ -631,9 +631,9 @@ def _database(
     """Open the files to query, or an archive if there are none."""
     if not files:
         if layout is not None:
-            raise InvalidRequest("--layout is for files: name some, or omit it")
+            raise InvalidRequest("--layout applies to files: give files, or omit it")
         if recursive:
-            raise InvalidRequest("--recursive is for folders: name some, or omit it")
+            raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
         return _opened(
             archive or _ARCHIVE,
             wait,
@@ -642,7 +642,7 @@ def _database(
             threads=threads,
         )
     if archive is not None:
-        raise InvalidRequest(f"--archive {archive} and files are two places: give one of them")
+        raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
     _check_no_archives(files)
     with _needs_duckdb():
         found = cdr.scan(
@@ -687,7 +687,7 @@ def _opened(
 ) -> cdr.Archive:
     if must_exist and not path.exists():
         error = InvalidRequest(f"the archive {str(path)!r} does not exist")
-        error.add_note("name it with --archive, or create it with sinchvoice cdr load")
+        error.add_note("give it with --archive, or create it with sinchvoice cdr load")
         raise error
 
     def open_within(seconds: float) -> cdr.Archive:
