@@ -409,7 +409,9 @@ def test_an_impossible_value_is_refused(many: Any, where: Any, message: str):
 
 @pytest.mark.parametrize("min_attempts", [0, -1, 1.5, True, "2"])
 def test_a_minimum_that_is_not_a_positive_integer_is_refused(many: Any, min_attempts: Any):
-    with pytest.raises(InvalidRequest, match="min_attempts is .*: give a whole number of at least 1"):
+    with pytest.raises(
+        InvalidRequest, match="min_attempts is .*: give a whole number of at least 1"
+    ):
         kpis.compute(kpis.on_duckdb(many), min_attempts=min_attempts)
 
 
