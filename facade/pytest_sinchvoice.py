@@ -1,7 +1,7 @@
-"""Fixtures for the tests of users: a sandbox, and clients of it.
+"""Fixtures for users' tests: a sandbox and its clients.
 
-pytest finds them wherever sinchvoice is installed, whatever is tested there. So this module stands
-outside the package: loading it imports nothing but pytest, until a fixture is asked for.
+pytest loads this module wherever sinchvoice is installed. It is outside the package, so that
+loading it imports only pytest; the fixtures import the rest.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def _sinch_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def sinch_environ(_sinch_sandbox: Sandbox) -> Mapping[str, str]:
-    """What `sinch_sandbox.environ` has: key, secret and URLs, for what is made before a test."""
+    """Key, secret and URLs, like `sinch_sandbox.environ`, for objects created before a test."""
     return _sinch_sandbox.environ
 
 
 @pytest.fixture
 def sinch_callback_app() -> Callable[..., Any] | None:
-    """An ASGI or WSGI application that `sinch_sandbox` calls back: override it with yours."""
+    """An ASGI or WSGI application for the callbacks of `sinch_sandbox`; override it with yours."""
     return None
 
 
 @pytest.fixture
 def sinch_callback_url() -> str | None:
-    """A URL that `sinch_sandbox` calls back, or the path of your application: override it."""
+    """A URL for the callbacks of `sinch_sandbox`, or a path of your application; override it."""
     return None
 
 
@@ -60,11 +60,11 @@ def sinch_sandbox(
     sinch_callback_app: Callable[..., Any] | None,
     sinch_callback_url: str | None,
 ) -> Iterator[Sandbox]:
-    """A local Sinch Voice without calls, faults or memory of other tests.
+    """A local Sinch Voice, reset for each test: without calls, faults or recorded requests.
 
-    One server serves the whole test run; each test gets it as new. Its time stands still until
-    `sinch_sandbox.clock.advance()`. `sinch_sandbox.populate()` adds calls. It calls the fixtures
-    `sinch_callback_app` and `sinch_callback_url` back.
+    All tests of a run share one server. Its clock stands still until
+    `sinch_sandbox.clock.advance()`. `sinch_sandbox.populate()` adds calls. Callbacks go to the
+    fixtures `sinch_callback_app` and `sinch_callback_url`.
     """
     _sinch_sandbox.reset()
     _sinch_sandbox.callback_app = sinch_callback_app
@@ -84,9 +84,9 @@ def voice_client(sinch_sandbox: Sandbox) -> Iterator[VoiceClient]:
 
 @pytest.fixture
 def async_voice_client(sinch_sandbox: Sandbox) -> AsyncVoiceClient:
-    """An asynchronous client of `sinch_sandbox`, for whatever runs the test's event loop.
+    """An asynchronous client of `sinch_sandbox`, for any runner of event loops.
 
-    It keeps no connection open between requests: there is nothing to close when the loop is gone.
+    It keeps no connection open between requests, so nothing needs closing after the loop ends.
     """
     from sinchvoice import AsyncVoiceClient
 

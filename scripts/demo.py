@@ -1,7 +1,7 @@
-"""The main job, on the embedded sandbox: `python3 scripts/bootstrap.py demo`.
+"""A demo of the main features on the embedded sandbox: `python3 scripts/bootstrap.py demo`.
 
-Uses nothing but the public API of the installed package; the requests are signed and travel over
-loopback to a server that checks every signature. In the second act that server calls back.
+It uses only the public API of the installed package. The requests are signed, and go over loopback
+to a server that checks every signature. In the second part, the server sends callbacks.
 """
 
 import tempfile
@@ -35,7 +35,7 @@ from sinchvoice.callbacks import (
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.svaml import ConnectConf, Hangup, Menu, MenuOption, RunMenu, Svaml
 
-WRONG_SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # noqa: S105 - published, and of another application
+WRONG_SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # noqa: S105 - a published example
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def look_up_and_report() -> None:
 def call_and_be_called_back() -> None:
     with running(populated=False) as box, VoiceClient.from_env(box.environ) as voice:
         with serving(box) as url:
-            print(f"\nAn application at {url} is called back")
+            print(f"\nCallbacks to an application at {url}")
             box.callback_url = url
             callout = voice.callouts.custom("+12125550123", cli="+12125550100", custom="demo")
             call = box.calls[callout.call_id]
@@ -123,7 +123,7 @@ def call_and_be_called_back() -> None:
 
 @contextmanager
 def serving(box: Sandbox) -> Iterator[str]:
-    """Serve a voice application on loopback, and print the events that it gets."""
+    """Serve a voice application on loopback, and print its events."""
     callbacks = Callbacks(Credentials(box.application_key, box.application_secret))
 
     def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -162,7 +162,7 @@ def decide(event: Event) -> CallbackAnswer:
 
 
 def decisive(event: Event) -> str:
-    """What decides about an event, in words."""
+    """Return the decisive details of an event as text."""
     match event:
         case PromptInput(menu_result=result):
             return f"{result.type} {result.value}"

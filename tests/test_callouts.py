@@ -218,7 +218,10 @@ OTHER = OtherEndpoint("did", PHONE)
     [
         (lambda c: c.text_to_speech(OTHER, text="x", cli=CLI), "give a PstnEndpoint"),
         (lambda c: c.text_to_speech("0046", text="x", cli=CLI), "leading 00"),
-        (lambda c: c.text_to_speech(PHONE, cli=CLI), "are both missing: give one"),
+        (
+            lambda c: c.text_to_speech(PHONE, cli=CLI),
+            "no text and no prompts: give one, or enable_ace=True",
+        ),
         (lambda c: c.text_to_speech(PHONE, text="", cli=CLI), "text is ''"),
         (lambda c: c.text_to_speech(PHONE, text="\ud800", cli=CLI), "not valid Unicode"),
         (lambda c: c.text_to_speech(PHONE, text="x", cli="private"), "cli is 'private'"),

@@ -1,4 +1,4 @@
-"""cli: the command `sinchvoice`, against a sandbox; what it prints, and how it ends."""
+"""cli/: the command `sinchvoice` against a sandbox: output and exit codes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ THREE_DAYS = ["--start", str(TODAY - timedelta(days=3)), "--stop", str(TODAY)]
 
 @attrs.frozen
 class Ran:
-    """What a run came to."""
+    """The output of a run."""
 
     code: int
     out: str
@@ -99,7 +99,7 @@ Run = Callable[..., Ran]
 
 
 def isolated(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """An environment in which only these credentials are to be found."""
+    """Return an environment with only these credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SINCH")}
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         kept.pop(name, None)
@@ -113,7 +113,7 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Run the command in this process; standard output is no terminal."""
+    """Run the command in this process; standard output is not a terminal."""
     environ = isolated(box.environ, tmp_path)
     for name in set(os.environ) - set(environ):
         monkeypatch.delenv(name)
@@ -134,7 +134,7 @@ def call(box: Sandbox) -> SandboxCall:
     return box.add_call(to=PstnEndpoint("+12125550123"), from_=MxpEndpoint("myUserName"))
 
 
-# In the background, SIGINT is ignored here and in child processes.
+# A process in the background ignores SIGINT, and so do its children.
 HEEDING = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
     "os.execv(sys.executable, [sys.executable, '-m', 'sinchvoice', *sys.argv[1:]])"
@@ -159,7 +159,7 @@ def spawn(
 
 
 def on_a_terminal(environ: Mapping[str, str], home: Path, *arguments: str, code: int = 0) -> str:
-    """What the real command prints on a terminal of 80 columns."""
+    """Return the output of the real command on a terminal of 80 columns."""
     master, slave = pty.openpty()
     variables = isolated({**environ, "COLUMNS": "80", "TERM": "xterm-256color"}, home)
     variables.update(environ)
@@ -182,11 +182,12 @@ def unstyled(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-# What the command is made of
+# --- Imports -------------------------------------------------------------------------------------
 
 CLI = Path(cli_app.__file__).parent
 PROMISED = runpy.run_path(str(ROOT / "scripts" / "api_dump.py"))["PUBLIC"]
 EXCEPTIONS = {
+    "sinchvoice.decoding.refuse_constant",  # what JSON is, said once
     "sinchvoice.hidden.Hidden",  # keeps secrets out of tracebacks
     "sinchvoice.cdr.sources.streams",  # files one by one: each is told, and may fail, by itself
     "sinchvoice.cdr.opening.is_database",  # before a file is read for nothing
@@ -194,7 +195,7 @@ EXCEPTIONS = {
 
 
 def names_used(source: str) -> Iterator[tuple[str, str]]:
-    """Module and name of all that a module of the command takes from outside of its folder."""
+    """Yield module and name of each import from outside the folder of the command."""
     tree, modules = ast.parse(source), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -216,7 +217,7 @@ def names_used(source: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("file", sorted(CLI.glob("*.py")), ids=lambda file: file.name)
-def test_the_command_uses_public_names_alone(file: Path):
+def test_the_command_uses_public_names_only(file: Path):
     private = {
         f"{module}.{name}"
         for module, name in names_used(file.read_text(encoding="utf-8"))
@@ -237,15 +238,15 @@ def test_the_command_uses_public_names_alone(file: Path):
         ("from .output import write\nimport json", []),
     ],
 )
-def test_every_way_of_importing_is_seen(source: str, used: list[tuple[str, str]]):
+def test_all_forms_of_import_are_found(source: str, used: list[tuple[str, str]]):
     assert list(names_used(source)) == used
 
 
-# Results
+# --- Results -------------------------------------------------------------------------------------
 
 
 def keys_documented_for(command: str) -> list[str]:
-    """The keys in the table that docs/reference/cli.md has for a command."""
+    """Return the keys in the table of docs/reference/cli.md for a command."""
     (section,) = [
         text
         for title, text in re.findall(r"^### JSON of (.*)\n([^#]*)", DOCUMENTATION, re.MULTILINE)
@@ -298,7 +299,7 @@ def test_json_of_a_candidate_has_the_documented_keys(run: Run):
 GROUPS = {"report", "call", "conference", "number", "callback", "sign", "cdr"}
 
 
-def test_every_documented_command_exists_and_the_other_way_round():
+def test_all_commands_are_documented_and_exist():
     documented = re.findall(
         r"^\| `([a-z]+(?: [a-z-]+)?)", DOCUMENTATION.split("## Credentials")[0], re.MULTILINE
     )
@@ -308,7 +309,7 @@ def test_every_documented_command_exists_and_the_other_way_round():
 
 
 def test_options_are_written_in_lower_case():
-    # typer 0.27 takes a metavar that repeats the name of the parameter for the name of the option.
+    # typer 0.27 mistakes a metavar that repeats the parameter's name for the option's name.
     root: Any = typer.main.get_command(cli_app.app)
     names = {
         name
@@ -321,7 +322,7 @@ def test_options_are_written_in_lower_case():
     assert {name for name in names if name != name.lower()} == set()
 
 
-def test_a_report_says_what_was_asked_and_what_came_of_it(run: Run):
+def test_a_report_shows_the_question_and_the_result(run: Run):
     ran = run("report", "user", "myUserName", "--domain", "pstn", *THREE_DAYS, "--json")
     assert ran.json["endpoint"] == {"type": "username", "endpoint": "myUserName"}
     assert (ran.json["domain"], ran.json["start"], ran.json["stop"]) == (
@@ -370,7 +371,7 @@ def a_call(**details: Any) -> dict[str, Any]:
     return Call(call_id="x", **{"to": to, "domain": "lunar", "debit": debit, **details}).to_dict()
 
 
-def test_what_is_unknown_is_null_and_amounts_keep_all_digits():
+def test_unknown_values_are_null_and_amounts_keep_all_digits():
     record = a_call(user_rate=Price(None, None))
     assert record["from"] is None
     assert record["to"] == {"type": None, "endpoint": "anonymous"}
@@ -379,7 +380,7 @@ def test_what_is_unknown_is_null_and_amounts_keep_all_digits():
     assert record["user_rate"] == {"amount": None, "currency": None}
 
 
-def test_decimals_that_others_wrote_are_numbers_where_that_is_exact(
+def test_decimals_of_others_are_numbers_where_that_is_exact(
     capsys: pytest.CaptureFixture[str],
 ):
     custom = {
@@ -397,7 +398,7 @@ def test_decimals_that_others_wrote_are_numbers_where_that_is_exact(
     }
 
 
-def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]):
+def test_text_of_others_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]):
     Output().record({"custom": {"a": ["\x9b2J"]}})
     assert capsys.readouterr().out == 'custom\t{"a": ["\\x9b2J"]}\n'
     Output().record(a_call(custom="\x1b[2J\tbell\x07\n", domain="a\u202eb"))
@@ -408,19 +409,17 @@ def test_what_others_wrote_cannot_steer_the_terminal(capsys: pytest.CaptureFixtu
     assert "to\tanonymous\n" in shown
 
 
-def test_an_encoding_that_lacks_a_character_is_no_error(monkeypatch: pytest.MonkeyPatch):
+def test_a_character_missing_in_the_encoding_is_escaped(monkeypatch: pytest.MonkeyPatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
     Output().record({"name": "Åsa"})
     assert out.buffer.getvalue() == b"name\t\\xc5sa\n"  # type: ignore[attr-defined]
 
 
-# Terminals
+# --- Terminals -----------------------------------------------------------------------------------
 
 
-def test_a_terminal_gets_tables_in_which_nothing_is_cut(
-    box: Sandbox, call: SandboxCall, tmp_path: Path
-):
+def test_a_terminal_gets_tables_without_truncation(box: Sandbox, call: SandboxCall, tmp_path: Path):
     shown = on_a_terminal(box.environ, tmp_path, "call", "get", call.call_id)
     assert "\x1b[1m" in shown
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
@@ -443,7 +442,7 @@ def test_windows_fit_a_terminal_of_80_columns_and_no_color_means_no_escapes(
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
 
-def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
+def test_help_and_headings_are_styled_on_a_terminal(box: Sandbox, tmp_path: Path):
     assert "Common options" in on_a_terminal(box.environ, tmp_path, "call", "play", "--help")
     assert "\x1b[1mall forms " in on_a_terminal(
         box.environ, tmp_path, "sign", "explain", "GET", "/"
@@ -451,7 +450,7 @@ def test_help_and_headings_are_for_terminals_too(box: Sandbox, tmp_path: Path):
 
 
 @pytest.mark.parametrize("arguments", [["call", "get", "CALL"], ["sign", "explain", "GET", "/"]])
-def test_a_terminal_that_wants_no_colour_gets_the_same_words(
+def test_a_terminal_without_colour_gets_the_same_text(
     run: Run, call: SandboxCall, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ):
     arguments = [call.call_id if argument == "CALL" else argument for argument in arguments]
@@ -485,10 +484,10 @@ def test_a_table_shows_what_came_before_an_error(
     assert capsys.readouterr().out == ""
 
 
-# Calls
+# --- Calls ---------------------------------------------------------------------------------------
 
 
-def test_what_is_said_and_played_is_heard(run: Run, call: SandboxCall):
+def test_prompts_are_heard(run: Run, call: SandboxCall):
     assert run("call", "say", call.call_id, "Hello", "--locale", "en-US").code == 0
     assert run("call", "play", call.call_id, "one", "two", "--leg", "both").code == 0
     assert [(heard.leg, heard.what) for heard in call.heard] == [
@@ -507,7 +506,7 @@ def test_svaml_comes_from_a_file_or_from_standard_input(
     run: Run, call: SandboxCall, tmp_path: Path
 ):
     file = tmp_path / "svaml.json"
-    # Editors on Windows begin a file with a mark.
+    # Editors on Windows begin a file with a byte order mark.
     file.write_text('{"instructions": [{"name": "Say", "text": "Hi"}]}', encoding="utf-8-sig")
     assert run("call", "update", call.call_id, str(file), "--leg", "callee").code == 0
     body = b'{"instructions": [{"name": "say", "text": "Bye"}], "action": {"name": "hangup"}}'
@@ -521,28 +520,31 @@ def test_svaml_comes_from_a_file_or_from_standard_input(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"action":\n {"name": }}', "line 2, column 11: it is not JSON: Expecting value"),
+        (b'{"action":\n {"name": }}', "line 2, column 11: this is not JSON: Expecting value"),
         (b'{"action": NaN}', "standard input is not JSON: NaN is not JSON"),
         (b"\xff", "standard input is not JSON: 'utf-8' codec can't decode"),
         (b"[" * 100_000, "standard input is not JSON: "),
         (b"[]", "standard input: Svaml is [...]: give a JSON object"),
         (b"{}", "standard input: Svaml is empty"),
         (b'{"instructions": [{"name": "say", "txt": ""}]}', "standard input: say has no field"),
-        (b'{"action": {"name": "hangpu"}}', "no action is named 'hangpu': did you mean hangup?"),
-        (b'{"instructions": [{"name": "x"}]}', "no instruction is named 'x'\nhint: --raw sends"),
+        (b'{"action": {"name": "hangpu"}}', "unknown action 'hangpu': did you mean hangup?"),
+        (
+            b'{"instructions": [{"name": "x"}]}',
+            "unknown instruction 'x'\nhint: to send it unchecked, use --raw",
+        ),
     ],
 )
-def test_svaml_that_is_wrong_is_refused_by_its_name(run: Run, content: bytes, message: str):
+def test_invalid_svaml_is_refused_by_its_name(run: Run, content: bytes, message: str):
     ran = run("call", "update", "x", "-", stdin=content)
     assert (ran.code, ran.out) == (2, "")
     assert message.replace("[...]", "") in ran.err.replace("[]", "")
 
 
-def test_what_is_sent_raw_is_judged_by_the_server(run: Run, call: SandboxCall):
+def test_raw_svaml_is_checked_by_the_server(run: Run, call: SandboxCall):
     body = b'{"action": {"name": "somethingNew", "x": 1}}'
     ran = run("call", "update", call.call_id, "-", "--raw", stdin=body)
     assert ran.code == 10
-    assert "no action is named 'somethingNew'" in ran.err
+    assert "unknown action 'somethingNew'" in ran.err
     for content in (b'{"actoin": {}}', b'{"instructions": 1}', b"[]", b'{"action": {}}'):
         ran = run("call", "update", call.call_id, "-", "--raw", stdin=content)
         assert ran.code == 2
@@ -556,12 +558,12 @@ def test_a_file_that_cannot_be_read_is_refused(run: Run, name: str):
     assert ran.err.startswith(f"error: {name!r} cannot be read: ".replace("\\", "\\"))
 
 
-def test_the_hint_to_send_raw_is_given_only_where_that_helps(run: Run):
+def test_the_hint_on_raw_is_given_only_where_it_helps(run: Run):
     for content in (b'{"actoin": {}}', b"{}", b"[]"):
         assert "--raw" not in run("call", "update", "x", "-", stdin=content).err
 
 
-def test_limits_of_older_pages_are_warned_of_in_files_as_well(run: Run, call: SandboxCall):
+def test_limits_of_older_pages_give_warnings_for_files(run: Run, call: SandboxCall):
     body = b'{"action": {"name": "park", "maxDuration": 700}}'
     ran = run("call", "update", call.call_id, "-", stdin=body)
     assert (ran.code, ran.err) == (
@@ -570,22 +572,22 @@ def test_limits_of_older_pages_are_warned_of_in_files_as_well(run: Run, call: Sa
     )
 
 
-def test_a_region_that_is_typed_counts_more_than_an_address_that_is_set(
+def test_the_option_region_overrides_a_url_in_the_environment(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    # The sandbox's address is set; the way to the region's ends at a port where nobody listens.
+    # The environment has the sandbox's URL; the region's is behind a proxy where nothing listens.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     ran = run("call", "get", "x", "--region", "europe", "-v", "--retries=0", "--timeout=0.5")
     assert ran.code == 8
     assert "GET https://calling-euc1.api.sinch.com/calling/v1/calls/id/x" in ran.err
 
 
-def test_a_limit_that_may_be_too_low_is_a_line_of_warning(run: Run, call: SandboxCall):
+def test_a_limit_that_may_be_too_low_gives_a_warning(run: Run, call: SandboxCall):
     ran = run("call", "say", call.call_id, "a" * 700)
     assert ran.err.startswith("warning: Say.text is longer than 600 characters\n")
 
 
-# Arguments
+# --- Arguments -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -652,9 +654,7 @@ def test_a_number_without_its_plus_is_refused(run: Run, text: str, remedy: str):
         (["u", "--domain", "mobile"], "'data', 'pstn'"),
     ],
 )
-def test_an_argument_that_is_wrong_is_refused_with_the_remedy(
-    run: Run, arguments: list[str], message: str
-):
+def test_a_wrong_argument_is_refused_with_the_remedy(run: Run, arguments: list[str], message: str):
     ran = run("report", "user", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
@@ -677,19 +677,19 @@ def test_an_unknown_region_is_refused_with_the_known_ones(run: Run):
         (["call", "get", "x", "--jsn"], "did you mean: --json; see sinchvoice call get --help"),
         (
             ["call", "get", "x", "--leg", "caller"],
-            "--leg belongs to sinchvoice call say, sinchvoice call play, sinchvoice call update",
+            "--leg is an option of sinchvoice call say, sinchvoice call play, sinchvoice call",
         ),
-        (["sandbox", "--region=x"], "--region belongs to sinchvoice report"),
+        (["sandbox", "--region=x"], "--region is an option of sinchvoice report"),
         (["sandbox", "crd"], "did you mean: sinchvoice sandbox cdr"),
         (["cdrr"], "did you mean: sinchvoice cdr"),
-        (["call", "--version"], "--version belongs to sinchvoice"),
-        (["call", "say", "x", "-hallo"], "write -- before a text that begins with a dash"),
+        (["call", "--version"], "--version is an option of sinchvoice"),
+        (["call", "say", "x", "-hallo"], "write -- before text that begins with a dash"),
         (["call", "get"], "see sinchvoice call get --help"),
-        (["call", "get", "x", "--application-secret", "y"], "credentials are never arguments"),
+        (["call", "get", "x", "--application-secret", "y"], "credentials are never options"),
         (["call", "get", "x", "--timeout", "soon"], "see sinchvoice call get --help"),
     ],
 )
-def test_a_slip_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
+def test_a_mistake_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
     error, said = ran.err.splitlines()
@@ -697,11 +697,11 @@ def test_a_slip_gets_a_suggestion(run: Run, arguments: list[str], hint: str):
     assert said.startswith(f"hint: {hint}")
 
 
-def test_nothing_like_it_gets_no_suggestion(run: Run):
+def test_an_unlike_word_gets_no_suggestion(run: Run):
     ran = run("xyzzy")
     assert (
         ran.err
-        == "error: sinchvoice has no command 'xyzzy': it has call, callback, cdr, conference, "
+        == "error: sinchvoice has no command 'xyzzy': give one of call, callback, cdr, conference, "
         "number, report, sandbox, sign\n"
     )
     assert run("call", "get", "x", "--xyzzy").err.count("hint: see") == 1
@@ -717,7 +717,7 @@ def test_a_group_alone_shows_its_help(run: Run, arguments: list[str]):
     assert "Commands:" in ran.out
 
 
-def test_shared_options_stand_before_or_after_and_the_last_one_counts(run: Run):
+def test_shared_options_may_stand_before_or_after_and_the_last_one_counts(run: Run):
     plain = run("report", "counter", "currentcalls").out
     assert "value" in plain
     for arguments in (
@@ -730,7 +730,7 @@ def test_shared_options_stand_before_or_after_and_the_last_one_counts(run: Run):
     assert run("--region", "mars", "report", "counter", "currentcalls").code == 3
 
 
-def test_what_follows_two_dashes_is_no_option(run: Run):
+def test_text_after_two_dashes_is_not_an_option(run: Run):
     assert run("call", "say", "nonsense", "--", "--json").err.startswith("error: PATCH")
 
 
@@ -765,7 +765,7 @@ def test_shells_complete(
     assert expected in capsys.readouterr().out.split()
 
 
-# Errors
+# --- Errors --------------------------------------------------------------------------------------
 
 
 def test_the_documented_exit_codes_are_the_real_ones():
@@ -778,7 +778,7 @@ def test_the_documented_exit_codes_are_the_real_ones():
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[Sandbox]:
-    """A sandbox whose calls answer with the status that is their id, and with HTML."""
+    """Run a sandbox whose calls answer with their id as status, and with HTML."""
 
     def middleware(app: Any) -> Any:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -829,7 +829,7 @@ def test_an_error_says_whether_the_server_may_have_acted(run: Run, faulty: Sandb
     ran = run("call", "hangup", "503", *url)
     assert ran.code == 7
     assert "the server may have acted on it" in ran.err
-    assert "hint: look at the call with 'sinchvoice call get' before you try again" in ran.err
+    assert "hint: check the call with 'sinchvoice call get' before you try again" in ran.err
     ran = run("call", "hangup", "404", "--json", *url)
     assert ran.error["may_have_executed"] is False
     assert "before you try again" not in (ran.error["hint"] or "")
@@ -844,14 +844,14 @@ def test_no_answer_is_an_error_of_its_own(run: Run):
 @pytest.mark.parametrize(
     ("method", "path", "hint"),
     [
-        ("PATCH", "/calling/v1/calls/id/x", "look at the call with 'sinchvoice call get' before"),
-        ("POST", "/calling/v1/calls/id/x", "look at the call with 'sinchvoice call get' before"),
-        ("POST", "/calling/v1/callouts", "look whether it was done before you try again"),
-        ("DELETE", "/v1/x", "look whether it was done before you try again"),
+        ("PATCH", "/calling/v1/calls/id/x", "check the call with 'sinchvoice call get' before"),
+        ("POST", "/calling/v1/calls/id/x", "check the call with 'sinchvoice call get' before"),
+        ("POST", "/calling/v1/callouts", "check whether it was done before you try again"),
+        ("DELETE", "/v1/x", "check whether it was done before you try again"),
         ("GET", "/v1/x", None),
     ],
 )
-def test_whatever_may_have_acted_is_to_be_looked_at_first(
+def test_a_request_that_may_have_acted_gets_a_hint_to_check(
     capsys: pytest.CaptureFixture[str], method: str, path: str, hint: str | None
 ):
     for error in (
@@ -879,7 +879,7 @@ def test_whatever_may_have_acted_is_to_be_looked_at_first(
         (["call", "hangup", "0123456789abcdef0123456789abcdef", "-v"], 5),
     ],
 )
-def test_on_a_terminal_what_goes_wrong_is_told_in_lines_that_end_at_words(
+def test_errors_on_a_terminal_are_wrapped_at_words(
     box: Sandbox, tmp_path: Path, arguments: list[str], code: int
 ):
     shown = on_a_terminal(box.environ, tmp_path, *arguments, code=code)
@@ -911,14 +911,14 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_help_shows_no_type_at_options_that_take_no_value(tmp_path: Path, words: str):
+def test_help_shows_no_type_for_flags(tmp_path: Path, words: str):
     shown = unstyled(on_a_terminal({}, tmp_path, *words.split(), "--help"))
     assert "--help" in shown
     assert re.findall("<(?:bool|boolean|int|integer|count)>", shown) == []
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_help_points_to_no_file_that_an_installation_lacks(run: Run, words: str):
+def test_help_names_no_file_of_the_repository(run: Run, words: str):
     assert not re.search(r"docs/|\.md\b|README", run(*words.split(), "--help").out)
 
 
@@ -934,7 +934,7 @@ def test_help_lists_every_fault_also_on_a_terminal(run: Run, tmp_path: Path):
         assert "'unavailable=5 on PATCH /calling/*'" in whole
 
 
-def test_every_name_in_a_remedy_has_words_of_the_command_line():
+def test_every_name_in_a_remedy_is_translated_for_the_command_line():
     named = {
         keyword.arg
         for file in (ROOT / "facade" / "sinchvoice").rglob("*.py")
@@ -946,14 +946,14 @@ def test_every_name_in_a_remedy_has_words_of_the_command_line():
     assert named <= set(WORDS)
 
 
-def test_hints_speak_of_options(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_hints_name_options(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SINCH_APPLICATION_SECRET", "BeIukql3pTKJ8RGL5zo0DA==")
     ran = run("report", "counter", "currentcalls")
     assert ran.code == 4
     assert "set --canonical-resource, or use --auth basic" in ran.err
 
 
-def test_other_trouble_is_a_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_an_error_of_the_system_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch):
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -964,7 +964,7 @@ def test_other_trouble_is_a_line_too(run: Run, monkeypatch: pytest.MonkeyPatch):
     assert "No space left" in ran.error["message"]
 
 
-def test_verbose_shows_the_request_and_how_long_it_took(run: Run, faulty: Sandbox):
+def test_verbose_shows_the_request_and_its_duration(run: Run, faulty: Sandbox):
     ran = run("-v", "report", "user", "+46730170101", "--domain", "pstn")
     first, second = ran.err.splitlines()
     assert re.fullmatch(r"info: GET http://\S+/v1/users/number/\+46730170101/calls/pstn", first)
@@ -975,7 +975,7 @@ def test_verbose_shows_the_request_and_how_long_it_took(run: Run, faulty: Sandbo
     assert run("report", "counter", "currentcalls").err == ""
 
 
-def test_warnings_of_the_library_are_shown_without_being_asked_for(run: Run):
+def test_warnings_of_the_library_are_always_shown(run: Run):
     def middleware(app: Any) -> Any:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             body = b'{"success": 1, "failed": 0, "duration": 1, "start": "2000-01-01T00:00:00Z"}'
@@ -991,12 +991,12 @@ def test_warnings_of_the_library_are_shown_without_being_asked_for(run: Run):
     assert ran.err.count("\n") == 1
 
 
-# Configuration
+# --- Configuration -------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def configured(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Run with a configuration file of this text and without credentials in the environment."""
+    """Run with a configuration file, and without credentials in the environment."""
     for name in ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET"):
         monkeypatch.delenv(name)
 
@@ -1020,7 +1020,7 @@ def test_credentials_may_come_from_a_file(configured: Callable[..., Ran]):
     assert configured(GOOD + "timeout = 5\nauth = 'basic'\nretries = 0").code == 0
 
 
-def test_the_example_of_the_documentation_is_a_good_file(
+def test_the_example_in_the_documentation_is_a_valid_file(
     configured: Callable[..., Ran], box: Sandbox
 ):
     (example,) = re.findall(r"^```toml\n(.*?)^```", DOCUMENTATION, re.MULTILINE | re.DOTALL)
@@ -1029,27 +1029,27 @@ def test_the_example_of_the_documentation_is_a_good_file(
     assert ran.error["error_code"] == 40107
 
 
-def test_missing_credentials_are_told_with_the_file_that_may_have_them(
+def test_missing_credentials_are_reported_with_the_path_of_the_file(
     configured: Callable[..., Ran], run: Run, tmp_path: Path
 ):
     ran = run("report", "counter", "currentcalls")
     assert ran.code == 3
     assert "the environment variable SINCH_APPLICATION_KEY is not set" in ran.err
-    assert f"{tmp_path}/sinchvoice/config.toml and make it readable for you alone" in ran.err
+    assert f"{tmp_path}/sinchvoice/config.toml, readable only by you" in ran.err
     assert run("sign", "explain", "GET", "/").err == ran.err
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
-def test_a_file_that_others_can_open_is_refused(
+def test_a_file_open_to_others_is_refused(
     configured: Callable[..., Ran], tmp_path: Path, mode: int
 ):
     ran = configured(GOOD, mode=mode)
     assert ran.code == 3
     path = tmp_path / "sinchvoice" / "config.toml"
-    assert f"(mode {mode:o}): chmod 600 {path}" in ran.err
+    assert f"(mode {mode:o}): run chmod 600 {path}" in ran.err
 
 
-def test_a_file_of_somebody_else_is_refused(
+def test_a_file_of_another_user_is_refused(
     configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
@@ -1068,38 +1068,38 @@ def test_a_system_without_owners_is_not_checked(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("application_key = ", "is not TOML (at end of document): correct it"),
-        ("a = 1\nb = !\n", "is not TOML (at line 2, column 5): correct it"),
-        (b"\xff", "is not TOML (it is not UTF-8): correct it"),
-        (GOOD.encode("utf-16"), "is not TOML (it is not UTF-8): correct it"),
-        ("a=" + "[" * 5000, "is not TOML that can be read (its tables or lists are nested too"),
-        ("a=" + "{b=" * 5000, "is not TOML that can be read (its tables or lists are nested too"),
-        ("retries = " + "9" * 5000, "is not TOML (it has a number that is too long): correct it"),
+        ("application_key = ", "cannot be read as TOML (at end of document): correct it"),
+        ("a = 1\nb = !\n", "cannot be read as TOML (at line 2, column 5): correct it"),
+        (b"\xff", "cannot be read as TOML (it is not UTF-8): correct it"),
+        (GOOD.encode("utf-16"), "cannot be read as TOML (it is not UTF-8): correct it"),
+        ("a=" + "[" * 5000, "cannot be read as TOML (its tables or lists are nested too"),
+        ("a=" + "{b=" * 5000, "cannot be read as TOML (its tables or lists are nested too"),
+        ("retries = " + "9" * 5000, "cannot be read as TOML (a number is too long): correct it"),
         (GOOD + "timeout = " + "9" * 4000, "timeout is a number of 4000 digits: give seconds"),
         (GOOD + "timeout = inf", "timeout is inf: give seconds"),
         (GOOD + "timeout = 2026-11-27", "timeout is not a number"),
-        ("#" * 2**20 + "#", "has 1048577 bytes: it may have 1048576"),
+        ("#" * 2**20 + "#", "has 1048577 bytes: use at most 1048576"),
         (
             "regoin = 'x'",
-            "there is an unknown key, which may mean region: known are application_key, app",
+            "a key is unknown, perhaps meant as region: the keys are application_key, app",
         ),
-        ("a." * 5000 + "b = 1", "there is an unknown key: known are"),
+        ("a." * 5000 + "b = 1", "a key is unknown: the keys are"),
         (
             "regoin = 'x'",
             "calling_url, reporting_url, configuration_url, auth, canonical_resource, timeout",
         ),
-        ("[profiles.a]\nx = 1", "there is an unknown key: known are"),
-        ("profiles = 1", "write [profiles.NAME]"),
-        ("[profiles]\na = 1", "write [profiles.NAME]"),
-        ("application_secret = 1", "application_secret is not a text: write it in quotes"),
-        ("region = ''", "region is not a text"),
+        ("[profiles.a]\nx = 1", "a key is unknown: the keys are"),
+        ("profiles = 1", "write them as [profiles.NAME]"),
+        ("[profiles]\na = 1", "write them as [profiles.NAME]"),
+        ("application_secret = 1", "application_secret is not text: write it in quotes"),
+        ("region = ''", "region is not text"),
         ("timeout = '5'", "timeout is not a number"),
         ("timeout = true", "timeout is not a number"),
         (GOOD + "timeout = -1", "timeout is -1: give seconds"),
         (GOOD + "region = 'mars'", "region is 'mars': give one of"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused(
+def test_an_invalid_file_is_refused(
     configured: Callable[..., Ran], text: str | bytes, message: str
 ):
     ran = configured(text)
@@ -1107,13 +1107,13 @@ def test_a_file_that_is_wrong_is_refused(
     assert message in ran.err
 
 
-def test_a_file_that_is_named_has_to_be_there_and_a_file(
+def test_a_named_file_must_be_a_regular_file(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SINCHVOICE_CONFIG", str(tmp_path / "nowhere"))
-    assert "there is no configuration file" in run("report", "counter", "currentcalls").err
+    assert "nowhere does not exist: create it" in run("report", "counter", "currentcalls").err
     monkeypatch.setenv("SINCHVOICE_CONFIG", str(tmp_path))
-    assert "is not a regular file: write one" in run("report", "counter", "currentcalls").err
+    assert "is not a regular file: create one" in run("report", "counter", "currentcalls").err
     monkeypatch.setenv("SINCHVOICE_CONFIG", os.devnull)
     assert "is not a regular file" in run("report", "counter", "currentcalls").err
     os.mkfifo(tmp_path / "fifo")
@@ -1128,17 +1128,17 @@ def test_a_file_that_is_named_has_to_be_there_and_a_file(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_its_owner_cannot_read_is_refused(configured: Callable[..., Ran]):
+def test_an_unreadable_file_is_refused(configured: Callable[..., Ran]):
     ran = configured(GOOD, mode=0)
     assert (ran.code, "cannot be read: Permission denied" in ran.err) == (3, True)
 
 
-def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_it(configured: Callable[..., Ran]):
+def test_a_byte_order_mark_is_skipped(configured: Callable[..., Ran]):
     assert configured(b"\xef\xbb\xbf" + GOOD.encode()).code == 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are seen in /proc")
-def test_looking_at_a_file_leaves_nothing_open(tmp_path: Path):
+def test_a_refused_file_is_closed(tmp_path: Path):
     before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(5):
         with pytest.raises(ConfigurationError):
@@ -1156,13 +1156,18 @@ def test_without_a_home_there_is_no_file(run: Run, monkeypatch: pytest.MonkeyPat
     assert run("report", "counter", "currentcalls", "--profile", "x").code == 3
 
 
-def test_a_home_has_a_folder_for_files(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_the_default_folder_is_in_the_home_directory(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.delenv("XDG_CONFIG_HOME")
     ran = run("report", "counter", "currentcalls", "--profile", "x")
-    assert f"there is no configuration file {tmp_path}/.config/sinchvoice/config.toml" in ran.err
+    assert (
+        f"the configuration file {tmp_path}/.config/sinchvoice/config.toml does not exist"
+        in ran.err
+    )
 
 
-def test_the_environment_counts_more_than_the_file(
+def test_the_environment_overrides_the_file(
     configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
     assert configured(OTHER).code == 4
@@ -1171,7 +1176,7 @@ def test_the_environment_counts_more_than_the_file(
     assert configured(OTHER).code == 0
 
 
-def test_a_profile_that_is_asked_for_counts_more_than_the_environment(
+def test_a_profile_overrides_the_environment(
     configured: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SINCH_APPLICATION_KEY", KEY)
@@ -1182,7 +1187,7 @@ def test_a_profile_that_is_asked_for_counts_more_than_the_environment(
     assert configured(file, *counter, "here").code == 0
     ran = configured(file, *counter, "nobody")
     assert ran.code == 3
-    assert "has no profile 'nobody': known are here, other" in ran.err
+    assert "has no profile 'nobody': it has here, other" in ran.err
 
 
 def test_key_and_secret_come_from_one_place(
@@ -1194,13 +1199,13 @@ def test_key_and_secret_come_from_one_place(
     assert "SINCH_APPLICATION_SECRET is not set" in ran.err
 
 
-def test_an_option_counts_more_than_the_file(configured: Callable[..., Ran]):
+def test_an_option_overrides_the_file(configured: Callable[..., Ran]):
     file = GOOD + "region = 'mars'"
     assert configured(file).code == 3
     assert configured(file, "report", "counter", "currentcalls", "--region", "euc1").code == 0
 
 
-# Secrets
+# --- Secrets -------------------------------------------------------------------------------------
 
 
 SLIPS: list[list[str]] = [
@@ -1276,7 +1281,7 @@ def test_a_file_that_is_refused_does_not_show_the_secret(configured: Callable[..
 def test_a_profile_with_the_name_of_a_secret_is_not_listed(configured: Callable[..., Ran]):
     file = f'[profiles.here]\n[profiles."{SECRET}"]\n[profiles.{SECRET.rstrip("=")}]'
     ran = configured(file, "report", "counter", "currentcalls", "--profile", "x")
-    assert "has no profile 'x': known are here, 2 with a longer name" in ran.err
+    assert "has no profile 'x': it has here, 2 with a longer name" in ran.err
     assert [trace for trace in TRACES if trace in ran.err] == []
 
 
@@ -1295,7 +1300,7 @@ WRONG_FILES = {
 
 @pytest.mark.parametrize("case", WRONG_FILES)
 @pytest.mark.parametrize("take", ["client", "credentials"])
-def test_what_is_configured_is_in_no_variable_of_a_traceback(
+def test_the_configuration_is_in_no_variable_of_a_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, take: str
 ):
     file = tmp_path / "config.toml"
@@ -1312,7 +1317,7 @@ def test_what_is_configured_is_in_no_variable_of_a_traceback(
     assert [t for t in TRACES for frame in here if t in str(frame.locals)] == []
 
 
-# sign explain
+# --- `sign explain` ------------------------------------------------------------------------------
 
 
 def explained(run: Run, vector: Mapping[str, str], *more: str) -> Ran:
@@ -1351,12 +1356,12 @@ def test_published_vectors_are_explained(run: Run, monkeypatch: pytest.MonkeyPat
     }
 
 
-def test_a_person_sees_every_line_with_its_end(run: Run):
+def test_every_line_is_shown_with_its_end(run: Run):
     ran = explained(run, PUBLISHED, "--signature", PUBLISHED["signature"])
     assert ran.out == (
         "POST /v1/sms/+46700000000, a body of 25 bytes\n"
         "\n"
-        "all forms of the URL are one: a client tries it first\n"
+        "all forms of the URL are the same: tried first by a client\n"
         '  1  "POST\\n"\n'
         '  2  "jANzQ+rgAHyf1MWQFSwvYw==\\n"\n'
         '  3  "application/json\\n"\n'
@@ -1370,15 +1375,15 @@ def test_a_person_sees_every_line_with_its_end(run: Run):
     )
 
 
-def test_empty_lines_are_said_to_be_empty(run: Run):
+def test_empty_lines_are_marked(run: Run):
     ran = run("sign", "explain", "GET", 'https://x.example/a"%0A?b')
     assert '  2  "\\n"   (empty: no body)\n' in ran.out
     assert '  3  "\\n"   (empty: no Content-Type)\n' in ran.out
     assert '  5  "/a\\"\\n"   (no line feed)\n' in ran.out
-    assert "decoded-path-and-query: a client does not try it" in ran.out
+    assert "decoded-path-and-query: not tried by a client" in ran.out
 
 
-def test_the_order_is_the_one_in_which_a_client_tries(run: Run, scripted: Any):
+def test_the_order_is_that_of_a_client(run: Run, scripted: Any):
     refusal = httpx.Response(401, json={"errorCode": 40102})
     client = scripted(refusal)
     with pytest.raises(ApiError):
@@ -1410,7 +1415,7 @@ def test_a_signature_tells_its_form(run: Run, mode: str, form: str):
 
 
 def wrongly_signed() -> Iterator[tuple[str, str]]:
-    """Signatures of the published request with a mistake, each with a word of what is said."""
+    """Yield signatures of the published request with a mistake, and words of its message."""
     key, body = base64.b64decode(SECRET), PUBLISHED["body"].encode()
     right = [
         "POST",
@@ -1432,8 +1437,8 @@ def wrongly_signed() -> Iterator[tuple[str, str]]:
         (1, "", "line 2 is empty"),
         (2, "", "line 3 is empty"),
         (2, "application/json; charset=utf-8", "charset"),
-        (3, PUBLISHED["timestamp"], "the time alone"),
-        (4, PUBLISHED["path"][1:], "no slash"),
+        (3, PUBLISHED["timestamp"], "has only the time"),
+        (4, PUBLISHED["path"][1:], "begins without a slash"),
     ):
         yield sign("\n".join([*right[:number], line, *right[number + 1 :]])), word
 
@@ -1442,25 +1447,23 @@ def wrongly_signed() -> Iterator[tuple[str, str]]:
 def test_a_known_mistake_is_named(run: Run, signature: str, word: str):
     ran = explained(run, PUBLISHED, "--signature", signature)
     assert ran.code == 11
-    assert "error: the signature fits no form of this request\n" in ran.err
-    assert "hint: it is the signature of this mistake: " in ran.err
+    assert "error: the signature matches no form of this request\n" in ran.err
+    assert "hint: this mistake gives that signature: " in ran.err
     assert word in ran.err
 
 
-def test_the_md5_of_nothing_is_a_known_mistake(run: Run):
+def test_the_md5_of_an_empty_body_is_a_known_mistake(run: Run):
     text = "GET\n1B2M2Y8AsgTpgAmY7PhCfg==\n\nx-timestamp:2014-06-04T13:41:58Z\n/"
     wrong = Credentials(KEY, SECRET).signature(text)
     arguments = ["sign", "explain", "GET", "/", "--timestamp", "2014-06-04T13:41:58Z"]
-    assert "MD5 of nothing" in run(*arguments, "--signature", wrong).err
+    assert "MD5 of an empty body" in run(*arguments, "--signature", wrong).err
     ran = run(*arguments, "--signature", "é", "--json")
     assert ran.code == 11
     assert ran.json["candidates"][0]["matches"] is False
     assert "byte by byte" in ran.error["hint"]
 
 
-def test_the_present_is_signed_and_a_body_is_json_unless_something_else_is_said(
-    run: Run, tmp_path: Path
-):
+def test_the_defaults_are_the_present_time_and_json_for_a_body(run: Run, tmp_path: Path):
     body = tmp_path / "body"
     body.write_bytes(b"{}")
     ran = run("sign", "explain", "PATCH", "/x", "--body", str(body), "--json")
@@ -1488,31 +1491,31 @@ def test_the_present_is_signed_and_a_body_is_json_unless_something_else_is_said(
         ("//a", "//a"),
     ],
 )
-def test_the_target_is_what_travels_of_a_url(run: Run, url: str, target: str):
+def test_the_target_of_a_url_is_its_path_and_query(run: Run, url: str, target: str):
     assert run("sign", "explain", "GET", url, "--json").json["target"] == target
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["GET", "/my user"], "(number 4): write it escaped"),
-        (["GET", "/å"], "(number 2): write it escaped"),
-        (["GET", "/a#b"], "has a #"),
-        (["GET", "v1/x"], "give all of it, or a path"),
-        (["GET", "https:///x"], "give all of it, or a path"),
-        (["GE T", "/"], "method is 'GE T'"),
-        (["GET", "/", "--timestamp", "a\nb"], r"--timestamp is 'a\nb': headers are printable"),
+        (["GET", "/my user"], "character 4 of the URL cannot be sent: write it escaped"),
+        (["GET", "/å"], "character 2 of the URL cannot be sent"),
+        (["GET", "/a#b"], "has a fragment"),
+        (["GET", "v1/x"], "URL is 'v1/x': begin with https:// and a host, or give a path"),
+        (["GET", "https:///x"], "or give a path that begins with /"),
+        (["GE T", "/"], "METHOD is 'GE T'"),
+        (["GET", "/", "--timestamp", "a\nb"], r"--timestamp is 'a\nb': use printable ASCII"),
         (["GET", "/", "--content-type", "é"], "--content-type is 'é'"),
         (["GET", "/", "--body", "/no/such"], "cannot be read"),
     ],
 )
-def test_a_request_that_cannot_travel_is_refused(run: Run, arguments: list[str], message: str):
+def test_a_request_that_cannot_be_sent_is_refused(run: Run, arguments: list[str], message: str):
     ran = run("sign", "explain", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 
 
-# cdr
+# --- `cdr` ---------------------------------------------------------------------------------------
 
 ROWS = b"""CallId;UserSpaceId;CallTime;Result;Reason;Duration;From;To;Custom;ApplicationKey
 a;1;2026-11-01T00:00:00Z;ANSWERED;N/A;12;+12125550123;a@b;;K
@@ -2021,12 +2024,12 @@ def test_a_question_that_makes_no_sense_is_refused(run: Run, arguments: list[str
     assert message in ran.err
 
 
-# sandbox
+# --- `sandbox` -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def interrupted_soon() -> Iterator[None]:
-    """Ctrl-C in half a second, unless the test is over by then."""
+    """Send Ctrl-C after half a second, unless the test has ended."""
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     yield
@@ -2063,7 +2066,7 @@ def test_the_sandbox_stops_at_ctrl_c(run: Run):
 
 
 @pytest.mark.usefixtures("interrupted_soon")
-def test_the_sandbox_says_where_callbacks_go(run: Run):
+def test_the_sandbox_shows_its_callback_url(run: Run):
     ran = run(
         "sandbox", "--callback-url", "http://a.example.com/", "--callback-host", "*.example.com"
     )
@@ -2071,13 +2074,13 @@ def test_the_sandbox_says_where_callbacks_go(run: Run):
     assert "# numbers of the account: +1" in ran.out
 
 
-def test_callbacks_do_not_go_to_strangers(run: Run):
+def test_callbacks_do_not_go_to_other_hosts(run: Run):
     ran = run("sandbox", "--callback-url", "http://example.com/")
     assert (ran.code, ran.out) == (2, "")
     assert "callbacks go to loopback only" in ran.err
 
 
-def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
+def test_a_sandbox_has_the_given_faults(tmp_path: Path):
     arguments = ("--fault", "unavailable=60 on /v1/counters/*", "--fault", "latency=0 50%")
     with spawn("sandbox", *arguments, environ={}, home=tmp_path) as sandbox:
         exports = dict(
@@ -2091,10 +2094,10 @@ def test_a_sandbox_has_the_faults_that_it_is_told_to_have(tmp_path: Path):
     assert "HTTP 503, code 50300, Temporary down" in err
 
 
-def test_a_fault_that_there_is_not_is_told_with_those_there_are(run: Run):
+def test_an_unknown_fault_is_refused_with_the_known_ones(run: Run):
     ran = run("sandbox", "--fault", "explode")
     assert ran.code == 2
-    assert "no fault is named 'explode': give one of latency, latency-after, reset" in ran.err
+    assert "unknown fault 'explode': give one of latency, latency-after, reset" in ran.err
 
 
 def test_every_fault_is_documented():
@@ -2106,16 +2109,18 @@ def test_every_fault_is_documented():
 
 
 @pytest.mark.usefixtures("interrupted_soon")
-def test_the_sandbox_warns_of_open_doors(run: Run):
+def test_the_sandbox_warns_of_access_by_other_machines(run: Run):
     before = signal.getsignal(signal.SIGINT)
     ran = run("sandbox", "--host", "0.0.0.0", "--json")  # noqa: S104
     assert ran.code == 0
     assert keys_documented_for("sandbox") == list(ran.json)
-    assert re.fullmatch("warning: the sandbox listens on 0.0.0.0, where others can .*\n", ran.err)
+    assert re.fullmatch(
+        "warning: the sandbox listens on 0.0.0.0, where other machines can .*\n", ran.err
+    )
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_address_that_is_taken_is_told_in_a_line(run: Run):
+def test_a_port_in_use_is_one_line(run: Run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ran = run("sandbox", "--port", port)
@@ -2123,7 +2128,7 @@ def test_an_address_that_is_taken_is_told_in_a_line(run: Run):
     assert f"cannot listen on 127.0.0.1, port {port}: Address already in use" in ran.err
 
 
-def test_a_sandbox_whose_reader_goes_away_stops(run: Run, monkeypatch: pytest.MonkeyPatch):
+def test_a_sandbox_stops_when_its_reader_is_gone(run: Run, monkeypatch: pytest.MonkeyPatch):
     def closed(*_: Any) -> None:
         raise BrokenPipeError
 
@@ -2132,7 +2137,72 @@ def test_a_sandbox_whose_reader_goes_away_stops(run: Run, monkeypatch: pytest.Mo
     assert (ran.code, ran.err) == (141, "")
 
 
-# sandbox cdr
+# --- `sandbox call` ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "from_", "to"),
+    [
+        (["+12125550145"], PstnEndpoint("+12125550145"), OtherEndpoint("did", "+12125550160")),
+        (["alice", "username:bob"], MxpEndpoint("alice"), MxpEndpoint("bob")),
+        (["sip:a@b.example", "+12125550160"], None, OtherEndpoint("did", "+12125550160")),
+    ],
+)
+def test_a_call_comes_in_from_a_terminal(
+    run: Run, calling: Sandbox, arguments: list[str], from_: Any, to: Any
+):
+    ran = run("sandbox", "call", *arguments, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert keys_documented_for("sandbox call") == list(ran.json)
+    calling.settle()
+    ice = calling.callbacks[0]
+    assert (ice.event, ice.call_id) == ("ice", ran.json["call_id"])
+    call = calling.calls[ran.json["call_id"]]
+    assert (from_ or call.from_, call.to) == (call.from_, to)
+
+
+def test_a_call_that_cannot_come_in_is_refused_with_the_reason(run: Run, calling: Sandbox):
+    ran = run("sandbox", "call", "12125550145")
+    assert ran.code == 10
+    assert "it has no leading plus" in ran.err
+    with VoiceClient.from_env(calling.environ) as voice:
+        voice.applications.unassign_number("+12125550160")
+    ran = run("sandbox", "call", "+12125550145")
+    assert "the application has no number: give the callee, or assign a number" in ran.err
+    assert calling.calls == {}
+
+
+@pytest.mark.parametrize("url", [None, "https://127.0.0.1:9"])
+def test_calls_come_in_at_a_sandbox_only(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str | None
+):
+    monkeypatch.delenv("SINCH_VOICE_CALLING_URL")
+    # Another server would be beyond this proxy, where nothing listens.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    options = [] if url is None else ["--calling-url", url]
+    ran = run("sandbox", "call", "+12125550145", *options, "-v")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == (
+        "error: no sandbox is configured: run 'sinchvoice sandbox > sandbox.env &' and "
+        "'. ./sandbox.env', or give --calling-url\n"
+    )
+
+
+def test_a_call_comes_in_at_the_sandbox_of_another_terminal(tmp_path: Path):
+    with spawn("sandbox", environ={}, home=tmp_path) as sandbox:
+        exports = dict(
+            re.fullmatch(r"export (\w+)=(\S+)\n", read_line(sandbox)).groups()  # type: ignore[union-attr]
+            for _ in range(5)
+        )
+        made = spawn("sandbox", "call", "+12125550145", "--json", environ=exports, home=tmp_path)
+        out, err = made.communicate(timeout=20)
+        with VoiceClient.from_env(exports) as voice:
+            found = voice.calls.get(json.loads(out)["call_id"])
+        sandbox.send_signal(signal.SIGTERM)
+    assert (found.from_, err, made.returncode) == (PstnEndpoint("+12125550145"), "", 0)
+
+
+# --- `sandbox cdr` -------------------------------------------------------------------------------
 
 
 def test_what_is_said_of_files_that_were_made_up_is_what_load_finds(run: Run, tmp_path: Path):
@@ -2187,11 +2257,11 @@ def test_files_that_cannot_be_made_up_are_refused(
     assert not (tmp_path / "cdr").exists()
 
 
-def test_options_of_the_server_are_not_ignored_before_another_command(run: Run, tmp_path: Path):
+def test_options_of_the_sandbox_are_refused_before_another_command(run: Run, tmp_path: Path):
     ran = run("sandbox", "--seed", "3", "cdr", str(tmp_path / "cdr"))
     assert ran.code == 2
     assert ran.err == (
-        "error: --seed belongs to sinchvoice sandbox alone: it cannot stand before cdr\n"
+        "error: --seed is an option of sinchvoice sandbox only: remove it before cdr\n"
     )
     assert run("sandbox", "--json", "cdr", str(tmp_path / "cdr")).out.startswith('{"file"')
 
@@ -2202,7 +2272,7 @@ def test_every_kind_that_can_be_planted_is_documented():
     assert re.findall("`([a-z-]+)`", listed) == list(sandbox_cdr._KINDS)
 
 
-# Processes
+# --- Processes -----------------------------------------------------------------------------------
 
 
 def in_python(code: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -2244,11 +2314,11 @@ def test_a_sandbox_without_its_extra_is_one_line(tmp_path: Path):
 def test_the_library_does_not_import_the_command_line(tmp_path: Path):
     code = "import sys, sinchvoice, sinchvoice.cli; print(*sys.modules)"
     modules = in_python(code, tmp_path).stdout.split()
-    # Not rich: where click is installed too, httpx imports it for a command line of its own.
+    # rich is allowed: with click installed, httpx imports it for its own command line.
     assert not {"typer", "sinchvoice.cli.app"} & set(modules)
 
 
-def test_a_reader_that_goes_away_is_no_error(box: Sandbox, tmp_path: Path):
+def test_a_reader_that_is_gone_is_not_an_error(box: Sandbox, tmp_path: Path):
     reader, writer = os.pipe()
     os.close(reader)
     ran = subprocess.run(
@@ -2274,7 +2344,7 @@ def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
         assert process.returncode == 130
 
 
-# Callouts, conferences, numbers, callback URLs
+# --- Callouts, conferences, numbers, callback URLs -----------------------------------------------
 
 PHONE, CLI = "+12125550123", "+12125550100"
 
@@ -2313,7 +2383,7 @@ def test_json_of_calling_has_the_documented_keys(run: Run, box: Sandbox, argumen
         assert keys_documented_for(" ".join(arguments[:2])) == list(json.loads(line))
 
 
-def test_callouts_are_placed_as_they_are_told(run: Run, box: Sandbox, tmp_path: Path):
+def test_callouts_are_placed_with_their_options(run: Run, box: Sandbox, tmp_path: Path):
     said = run("call", "tts", PHONE, "Hello", "--cli", CLI, "--custom", "a", "--json").json
     assert box.calls[said["call_id"]].custom == "a"
     joined = run("call", "conference", PHONE, "joined", "--cli", CLI, "--json").json
@@ -2332,7 +2402,141 @@ def test_callouts_are_placed_as_they_are_told(run: Run, box: Sandbox, tmp_path: 
     )
 
 
-def test_a_callout_that_will_hardly_work_is_warned_of(run: Run):
+def test_svaml_may_stand_on_the_command_line(run: Run, box: Sandbox, call: SandboxCall):
+    ice = ' {"action": {"name": "connectPstn", "number": "+12125550123"}}'
+    placed = run("call", "custom", "--ice", ice, "--json")
+    assert (placed.code, placed.err) == (0, "")
+    assert box.calls[placed.json["call_id"]].to == PstnEndpoint("+12125550123")
+    raw = run("call", "custom", "--raw", "--ice", ice, "--json")
+    assert box.calls[raw.json["call_id"]].to == PstnEndpoint("+12125550123")
+    assert run("call", "update", call.call_id, '{"action": {"name": "hangup"}}').code == 0
+    assert call.actions == [svaml.Hangup()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["custom", "--ice", "{'action': 1}"], "--ice, line 1, column 2: this is not JSON"),
+        (["custom", "--ice", '{"action": NaN}'], "--ice is not JSON: NaN is not JSON"),
+        (["custom", "--ace", '{"actoin": {}}'], "--ace: Svaml has no field 'actoin'"),
+        (["custom", "--pie", "{}"], "--pie: Svaml is empty"),
+        (["custom", "--ice", "{\udcff"], "--ice is not JSON: 'utf-8' codec can't decode"),
+        (["update", "x", "{"], "SVAML, line 1, column 2: this is not JSON"),
+        (["custom", "--ice", "[]"], "'[]' cannot be read: No such file or directory\n"),
+        (["custom", "--ice", "[]"], "hint: JSON in place of a file begins with {\n"),
+    ],
+)
+def test_svaml_on_the_command_line_is_refused_by_the_name_of_its_option(
+    run: Run, arguments: list[str], message: str
+):
+    ran = run("call", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_a_file_whose_name_begins_like_json_is_named_by_its_folder(
+    run: Run, call: SandboxCall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("{hangup}").write_text('{"action": {"name": "hangup"}}', "utf-8")
+    assert run("call", "update", call.call_id, "{hangup}").code == 2
+    assert run("call", "update", call.call_id, "./{hangup}").code == 0
+
+
+def sent(box: Sandbox, kind: str) -> Any:
+    """Return the arguments of the last callout."""
+    return json.loads(box.requests[-1].body)[f"{kind}Callout"]
+
+
+def test_prompts_and_domains_of_callouts_are_sent(run: Run, box: Sandbox):
+    prompts = "#tts[Hello];welcome"
+    ran = run("call", "tts", PHONE, "--prompts", prompts, "--cli", CLI, "--domain", "pstn")
+    assert (ran.code, ran.err) == (0, "")
+    wanted = sent(box, "tts")
+    assert (wanted["prompts"], wanted["domain"], "text" in wanted) == (prompts, "pstn", False)
+    assert run("call", "conference", "alice", "room", "--cli", CLI, "--domain", "mxp").code == 0
+    assert sent(box, "conference")["domain"] == "mxp"
+    assert "'pstn', 'mxp'" in run("call", "tts", PHONE, "Hello", "--domain", "data").err
+
+
+def test_a_callout_with_nothing_to_say_is_refused_with_the_options(run: Run):
+    ran = run("call", "tts", PHONE, "--cli", CLI)
+    assert ran.code == 2
+    assert ran.err == (
+        "error: the callout has no text and no prompts: give one, or --enable-ace to say something "
+        "in a callback\n"
+    )
+    assert run("call", "tts", PHONE, "--cli", CLI, "--enable-ace").code == 0
+    ran = run("call", "tts", PHONE, "--prompts", " ", "--cli", CLI)
+    assert ran.err == "error: --prompts is ' ': give a non-empty text\n"
+
+
+@pytest.fixture
+def calling(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run a sandbox that sends callbacks, which are answered with nothing."""
+
+    def app(environ: Mapping[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return []
+
+    with running(callback_app=app, populated=False) as sandbox:
+        for name, value in sandbox.environ.items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tts", PHONE, "Hello", "--enable-dice"],
+        ["conference", PHONE, "room", "--enable-dice"],
+        ["custom", PHONE],
+    ],
+)
+def test_callbacks_repeat_the_headers_of_a_callout(
+    run: Run, calling: Sandbox, arguments: list[str]
+):
+    headers = ["X-CB-Order=42", "X-CB-Note=a=b"]
+    options = [option for header in headers for option in ("--callback-header", header)]
+    ran = run("call", *arguments, "--cli", CLI, *options, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    calling.calls[ran.json["call_id"]].hang_up()
+    assert [callback.event for callback in calling.callbacks] == ["dice"]
+    sent = calling.callbacks[0].headers
+    assert (sent["x-cb-order"], sent["x-cb-note"]) == ("42", "a=b")
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        (["X-CB-Order"], "--callback-header is 'X-CB-Order': give NAME=VALUE, like X-CB-Order=42"),
+        (["X-CB-A=1", "X-CB-A=2"], "--callback-header has 'X-CB-A' twice: give each name once"),
+        (["X-CB-A=1", "x-cb-a=2"], "--callback-header is {"),
+        (["Order=42"], "--callback-header has the name 'Order'"),
+        ([f"X-CB-{number}=1" for number in range(6)], "--callback-header is {"),
+    ],
+)
+def test_a_header_for_callbacks_that_sinch_would_drop_is_refused(
+    run: Run, headers: list[str], message: str
+):
+    options = [option for header in headers for option in ("--callback-header", header)]
+    ran = run("call", "custom", PHONE, "--cli", CLI, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_the_advice_on_a_lost_callout_names_options(run: Run, box: Sandbox):
+    with box.inject(faults.Reset(after=True), on="POST /calling/*"):
+        ran = run("call", "custom", PHONE, "--cli", CLI, "--custom", "order 42")
+    assert ran.code == 8
+    assert (
+        "before sending it again, look for the text of --custom in callbacks and 'sinchvoice call "
+        "get'"
+    ) in ran.err
+    assert "`" not in ran.err
+
+
+def test_a_callout_that_will_hardly_work_gives_a_warning(run: Run):
     ran = run("call", "tts", PHONE, "Hello")
     assert ran.code == 0
     assert ran.err.startswith("warning: ")

@@ -1,4 +1,4 @@
-"""pytest_sinchvoice.py: in test runs of their own, as users have them."""
+"""pytest_sinchvoice.py: the fixtures, in separate test runs like those of users."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_a_call_is_hung_up(sinch_sandbox, voice_client):
     assert call.actions == [svaml.Hangup()]
 
 
-def test_nothing_is_left_of_another_test(sinch_sandbox, voice_client):
+def test_a_sandbox_is_new_for_each_test(sinch_sandbox, voice_client):
     assert (sinch_sandbox.calls, sinch_sandbox.requests) == ({}, [])
     assert voice_client.reports.counter("currentcalls").value == 0
 
 
-def test_it_can_be_awaited_in_a_loop_that_is_closed_before_the_client(
+def test_a_client_may_outlive_its_loop(
     sinch_sandbox, async_voice_client
 ):
     call = sinch_sandbox.add_call(to=PHONE)
@@ -46,7 +46,7 @@ def test_it_can_be_awaited_in_a_loop_that_is_closed_before_the_client(
     gc.collect()
 
 
-def test_it_can_be_closed_by_the_test(async_voice_client):
+def test_a_test_may_close_its_client(async_voice_client):
     async def main():
         async with async_voice_client as voice:
             assert (await voice.reports.service_status("rtpproxy")).is_up
@@ -56,7 +56,7 @@ def test_it_can_be_closed_by_the_test(async_voice_client):
 
 
 def run(folder: Path, tests: str, *options: str, prelude: str = "") -> str:
-    """Run pytest on these tests with warnings as errors; what it prints."""
+    """Run pytest on tests, with warnings as errors, and return its output."""
     (folder / "test_mine.py").write_text(tests, encoding="utf-8")
     command = f"{prelude}\nimport sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))"
     arguments = ["-p", "no:cacheprovider", "-W", "error", *options]
@@ -74,13 +74,13 @@ def test_the_fixtures_work_for_users_of_the_extra(tmp_path: Path):
     assert "4 passed" in run(tmp_path, TESTS)
 
 
-def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path):
+def test_the_fixtures_are_listed_with_their_docstrings(tmp_path: Path):
     shown = run(tmp_path, "", "--fixtures")
     for name in ("sinch_sandbox", "sinch_callback_app", "voice_client", "async_voice_client"):
         assert re.search(rf"^{name} .*pytest_sinchvoice.*\n    An? ", shown, re.MULTILINE)
 
 
-def test_without_the_extra_the_fixtures_say_what_to_install(tmp_path: Path):
+def test_without_the_extra_the_fixtures_name_it(tmp_path: Path):
     hidden = "import sys; sys.modules['uvicorn'] = None"
     shown = run(tmp_path, "def test_it(voice_client): pass", prelude=hidden)
     assert "the sandbox needs uvicorn: pip install 'sinchvoice[sandbox]'" in shown
@@ -106,7 +106,7 @@ def test_loading_the_plugin_imports_nothing_but_pytest():
 
 
 @pytest.mark.parametrize("name", ["sinch_sandbox", "voice_client", "async_voice_client"])
-def test_the_fixtures_are_here_too(name: str, request: pytest.FixtureRequest):
+def test_the_fixtures_work_in_this_run(name: str, request: pytest.FixtureRequest):
     assert request.getfixturevalue(name) is not None
 
 
@@ -135,5 +135,5 @@ class TestAnother:
 """
 
 
-def test_a_url_can_be_called_back_for_some_tests(tmp_path: Path):
+def test_some_tests_may_have_a_callback_url(tmp_path: Path):
     assert "2 passed" in run(tmp_path, CALLED_BACK)

@@ -1,4 +1,4 @@
-"""sandbox/: a server that checks who asks, acts on SVAML and adds up its own calls."""
+"""sandbox/: a server that authenticates requests, carries out SVAML and reports on its calls."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def request(
     resource: str | None = None,
     **headers: str | None,
 ) -> tuple[int, Any]:
-    """A request by hand, with one thing about it changed."""
+    """Send a request made by hand, with changes."""
     credentials = Credentials(key or box.application_key, secret or box.application_secret)
     signed: dict[str, str | None] = {
         **signing.signed_headers(
@@ -86,10 +86,10 @@ def request(
     return (body["errorCode"] if response.is_error else response.status_code), body
 
 
-# --- who asks -----------------------------------------------------------------------------------
+# --- Authentication ------------------------------------------------------------------------------
 
 
-def test_a_request_signed_by_hand_is_let_in(box: Sandbox):
+def test_a_request_signed_by_hand_is_accepted(box: Sandbox):
     assert request(box)[0] == 200
 
 
@@ -112,13 +112,15 @@ def test_a_request_signed_by_hand_is_let_in(box: Sandbox):
     ],
     ids=lambda value: str(value),
 )
-def test_everybody_else_is_told_why_not(box: Sandbox, changes: dict[str, Any], code: int):
+def test_other_requests_are_refused_with_the_reason(
+    box: Sandbox, changes: dict[str, Any], code: int
+):
     answer, body = request(box, **changes)
     assert answer == code
     assert set(body) == {"errorCode", "message", "reference"}
 
 
-def test_basic_is_let_in(box: Sandbox):
+def test_basic_authentication_is_accepted(box: Sandbox):
     with VoiceClient(
         box.application_key, box.application_secret, auth="basic", calling_url=box.calling_url
     ) as voice:
@@ -151,7 +153,7 @@ def test_a_body_that_is_too_long_is_refused(box: Sandbox):
         "/v1/counters/a/b",
     ],
 )
-def test_there_is_nothing_elsewhere(box: Sandbox, path: str):
+def test_other_paths_are_not_found(box: Sandbox, path: str):
     assert request(box, path=path)[0] == 40400
 
 
@@ -159,7 +161,7 @@ def test_another_method_is_not_allowed(box: Sandbox):
     assert request(box, "POST", "/v1/counters/currentcalls")[0] == 40500
 
 
-# --- calls --------------------------------------------------------------------------------------
+# --- Calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("call_id", ["a/b", "a b", "ü", "a+b", "100%25"])
@@ -168,7 +170,7 @@ def test_an_id_of_any_characters_is_found(box: Sandbox, voice: VoiceClient, call
     assert voice.calls.get(call_id).call_id == call_id
 
 
-def test_a_call_is_shown_as_the_vendor_shows_it(box: Sandbox):
+def test_a_call_is_spelled_like_the_vendors_server(box: Sandbox):
     call = box.add_call(from_=MxpEndpoint("u"), to=PHONE, started=datetime(2024, 1, 8, tzinfo=UTC))
     _, body = request(box, path=f"/calling/v1/calls/id/{call.call_id}")
     assert body["from"] == {"type": "Username", "endpoint": "u"}
@@ -176,14 +178,14 @@ def test_a_call_is_shown_as_the_vendor_shows_it(box: Sandbox):
     assert body["timestamp"] == "2024-01-08T00:00:00"
 
 
-def test_a_caller_can_be_left_out(box: Sandbox):
+def test_a_caller_can_be_omitted(box: Sandbox):
     call = box.add_call(to=SipEndpoint("a@b"))
     _, body = request(box, path=f"/calling/v1/calls/id/{call.call_id}")
     assert "from" not in body
     assert body["to"] == {"type": "sip", "endpoint": "a@b"}
 
 
-def test_one_ongoing_call_of_each_kind_is_there_from_the_start():
+def test_a_sandbox_begins_with_an_ongoing_call_of_each_kind():
     with running() as fresh, VoiceClient.from_env(fresh.environ) as voice:
         kinds = {
             type(voice.calls.get(call_id).to)
@@ -193,7 +195,7 @@ def test_one_ongoing_call_of_each_kind_is_there_from_the_start():
     assert kinds == {MxpEndpoint, PstnEndpoint, SipEndpoint}
 
 
-def test_what_is_played_and_said_is_kept_for_each_leg_in_order(box: Sandbox, voice: VoiceClient):
+def test_prompts_are_recorded_in_order_with_their_leg(box: Sandbox, voice: VoiceClient):
     call = box.add_call(to=PHONE)
     voice.calls.say(call.call_id, "one")
     voice.calls.play(call.call_id, "two", leg="callee")
@@ -219,7 +221,7 @@ def test_a_hangup_ends_the_call(box: Sandbox, voice: VoiceClient):
     )
     assert seen.duration in (90, 91)
     assert call.actions == [svaml.Hangup()]
-    with pytest.raises(NotFoundError, match="it is over"):
+    with pytest.raises(NotFoundError, match="it has ended"):
         voice.calls.say(call.call_id, "too late")
 
 
@@ -241,22 +243,22 @@ def test_an_unknown_call_is_40400(voice: VoiceClient):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"{}", "neither an instruction nor an action"),
+        (b"{}", "there is no instruction and no action"),
         (b"", 'null is not of type "object"'),
         (b"[]", '[] is not of type "object"'),
         (b"{", "Expecting"),
         (b"[" * 60_000, "Invalid request"),
-        (b'{"action":{"name":"explode"}}', "no action is named 'explode'"),
-        (b'{"action":{"name":"Hangup"}}', "no action is named 'Hangup'"),
-        (b'{"action":{}}', "no action is named None"),
-        (b'{"action":"hangup"}', "no action is named None"),
+        (b'{"action":{"name":"explode"}}', "unknown action 'explode'"),
+        (b'{"action":{"name":"Hangup"}}', "unknown action 'Hangup'"),
+        (b'{"action":{}}', "unknown action None"),
+        (b'{"action":"hangup"}', "unknown action None"),
         (b'{"action":{"name":"hangup","x":1}}', "hangup: Additional properties are not allowed"),
-        (b'{"instructions":[{"name":"hangup"}]}', "no instruction is named 'hangup'"),
+        (b'{"instructions":[{"name":"hangup"}]}', "unknown instruction 'hangup'"),
         (
             b'{"instructions":[{"name":"reportCallStatus"}]}',
-            "reportCallStatus is no instruction of a request",
+            "reportCallStatus is not allowed in a request",
         ),
-        (b'{"instructions":[]}', "neither an instruction nor an action"),
+        (b'{"instructions":[]}', "there is no instruction and no action"),
         (
             b'{"instructions":[],"action":{"name":"hangup"}}',
             "instructions: [] has less than 1 item",
@@ -264,13 +266,13 @@ def test_an_unknown_call_is_40400(voice: VoiceClient):
         (b'{"instructions":{"name":"say"}}', 'is not of type "array"'),
         (b'{"action":{"name":"connectPstn","maxDuration":14401}}', "maxDuration: 14401 is greater"),
         (b'{"x":1,"action":{"name":"hangup"}}', "('x' was unexpected)"),
-        (b'{"action":{"name":"park"},"action":{"name":"hangup"}}', "action is there twice"),
-        (b'{"action":[{"name":"park"},{"name":"hangup"}]}', "no action is named None"),
+        (b'{"action":{"name":"park"},"action":{"name":"hangup"}}', "action occurs twice"),
+        (b'{"action":[{"name":"park"},{"name":"hangup"}]}', "unknown action None"),
         (b'{"action":{"name":"connectMxp"}}', "connectMxp is for parked calls"),
         (b'{"action":{"name":"runMenu"}}', "runMenu is for parked calls"),
     ],
 )
-def test_svaml_that_is_wrong_is_40003_with_the_reason(box: Sandbox, body: bytes, reason: str):
+def test_invalid_svaml_is_40003_with_the_reason(box: Sandbox, body: bytes, reason: str):
     call = box.add_call(to=PHONE)
     code, answer = request(box, "PATCH", f"/calling/v1/calls/id/{call.call_id}", content=body)
     assert code == 40003
@@ -281,24 +283,24 @@ def test_svaml_that_is_wrong_is_40003_with_the_reason(box: Sandbox, body: bytes,
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"{}", "nothing to play or say"),
+        (b"{}", "there is no instruction to play or say something"),
         (b"[]", '[] is not of type "object"'),
-        (b'{"action":{"name":"hangup"}}', "nothing to play or say"),
-        (b'{"instructions":[]}', "nothing to play or say"),
+        (b'{"action":{"name":"hangup"}}', "there is no instruction to play or say something"),
+        (b'{"instructions":[]}', "there is no instruction to play or say something"),
         (b'{"instructions":{"name":"say"}}', 'is not of type "array"'),
         (
             b'{"instructions":[{"name":"say","text":"x"},{"name":"sendDtmf","value":"1"}]}',
-            "sendDtmf is no instruction for one leg",
+            "sendDtmf is not allowed for one leg",
         ),
         (b'{"instructions":[{"name":"say","txet":"x"}]}', "say: Additional properties are not"),
-        (b'{"instructions":[{"name":"shout"}]}', "no instruction is named 'shout'"),
+        (b'{"instructions":[{"name":"shout"}]}', "unknown instruction 'shout'"),
         (
             b'{"instructions":[{"name":"say","text":"x"}],"action":{"name":"explode"}}',
-            "no action is named 'explode'",
+            "unknown action 'explode'",
         ),
     ],
 )
-def test_a_leg_can_only_be_played_and_said_something(box: Sandbox, body: bytes, reason: str):
+def test_a_leg_takes_only_play_files_and_say(box: Sandbox, body: bytes, reason: str):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}/leg/callee"
     code, answer = request(box, "PATCH", path, content=body)
@@ -307,7 +309,7 @@ def test_a_leg_can_only_be_played_and_said_something(box: Sandbox, body: bytes, 
     assert call.heard == []
 
 
-def test_an_action_may_follow_what_a_leg_hears(box: Sandbox):
+def test_an_action_may_follow_the_prompts_of_a_leg(box: Sandbox):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}/leg/callee"
     body = b'{"instructions":[{"name":"say","text":"Goodbye"}],"action":{"name":"hangup"}}'
@@ -316,7 +318,7 @@ def test_an_action_may_follow_what_a_leg_hears(box: Sandbox):
     assert call.ended is not None
 
 
-def test_svaml_that_only_the_specification_allows_is_kept_as_it_came(box: Sandbox):
+def test_svaml_that_only_the_specification_allows_is_kept_unchanged(box: Sandbox):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}"
     body = b'{"instructions":[{"name":"say"},{"name":"say","text":"Hello"}]}'
@@ -325,7 +327,7 @@ def test_svaml_that_only_the_specification_allows_is_kept_as_it_came(box: Sandbo
     assert [heard.what for heard in call.heard] == [svaml.Say("Hello")]
 
 
-def test_values_that_only_an_old_page_limits_are_accepted_without_a_warning(box: Sandbox):
+def test_values_limited_only_by_an_old_page_are_accepted_without_a_warning(box: Sandbox):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}"
     body = b'{"action":{"name":"park","maxDuration":601}}'
@@ -333,22 +335,22 @@ def test_values_that_only_an_old_page_limits_are_accepted_without_a_warning(box:
     assert isinstance(call.actions[0], svaml.Park)
 
 
-def test_a_leg_that_there_is_not_is_40003(box: Sandbox):
+def test_an_unknown_leg_is_40003(box: Sandbox):
     call = box.add_call(to=PHONE)
     path = f"/calling/v1/calls/id/{call.call_id}/leg/all"
     assert request(box, "PATCH", path, content=b"{}")[0] == 40003
 
 
-# --- the life of a call -------------------------------------------------------------------------
+# --- Life of a call ------------------------------------------------------------------------------
 
 
 def seen(voice: VoiceClient, call: SandboxCall) -> tuple[str | None, ...]:
-    """What the API says of a call."""
+    """Return the state of a call in the API."""
     shown = voice.calls.get(call.call_id)
     return shown.status, shown.result, shown.reason
 
 
-def test_a_call_rings_is_answered_and_ends_by_itself(quiet_box: Sandbox, asker: VoiceClient):
+def test_a_call_rings_is_answered_and_ends(quiet_box: Sandbox, asker: VoiceClient):
     call = quiet_box.add_call(to=PHONE, ring=5, duration=60)
     assert call.state == CallState.RINGING
     assert seen(asker, call) == ("ONGOING", "N/A", "N/A")
@@ -378,7 +380,7 @@ def test_a_call_rings_is_answered_and_ends_by_itself(quiet_box: Sandbox, asker: 
         (CallResult.FAILED, CallReason.BLOCKED, ("FINAL", "FAILED", "BLOCKED")),
     ],
 )
-def test_a_call_that_nobody_answers_has_no_duration(
+def test_an_unanswered_call_has_no_duration(
     quiet_box: Sandbox,
     asker: VoiceClient,
     result: CallResult,
@@ -393,7 +395,7 @@ def test_a_call_that_nobody_answers_has_no_duration(
     assert "state='ended'" in repr(call)
 
 
-def test_a_call_that_rings_can_be_hung_up_or_answered(quiet_box: Sandbox, asker: VoiceClient):
+def test_a_ringing_call_can_be_hung_up_or_answered(quiet_box: Sandbox, asker: VoiceClient):
     one, two, three = (
         quiet_box.add_call(to=PHONE, ring=20),
         quiet_box.add_call(to=PHONE, ring=20, result=CallResult.NO_ANSWER),
@@ -409,7 +411,7 @@ def test_a_call_that_rings_can_be_hung_up_or_answered(quiet_box: Sandbox, asker:
     assert (three.state, three.duration) == (CallState.ENDED, 5)
 
 
-def test_a_parked_call_can_be_taken_up_again(quiet_box: Sandbox, asker: VoiceClient):
+def test_a_parked_call_can_continue(quiet_box: Sandbox, asker: VoiceClient):
     call = quiet_box.add_call(to=PHONE)
     asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park(max_duration=60)))
     assert call.state == CallState.PARKED
@@ -419,7 +421,7 @@ def test_a_parked_call_can_be_taken_up_again(quiet_box: Sandbox, asker: VoiceCli
     assert call.state == CallState.ANSWERED
 
 
-def test_a_call_that_is_parked_for_too_long_ends(quiet_box: Sandbox, asker: VoiceClient):
+def test_a_call_parked_for_too_long_ends(quiet_box: Sandbox, asker: VoiceClient):
     call = quiet_box.add_call(to=PHONE)
     asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park(max_duration=60)))
     quiet_box.clock.advance(60)
@@ -451,7 +453,7 @@ def test_a_call_in_a_conference_takes_a_menu(quiet_box: Sandbox, asker: VoiceCli
     assert call.actions[-1] == menu.action
 
 
-def test_what_instructions_leave_behind_can_be_seen(quiet_box: Sandbox, asker: VoiceClient):
+def test_effects_of_instructions_are_visible(quiet_box: Sandbox, asker: VoiceClient):
     call = quiet_box.add_call(to=PHONE)
     recording = svaml.StartRecording(svaml.RecordingOptions(destination_url="s3://bucket"))
     asker.calls.update(
@@ -465,14 +467,14 @@ def test_what_instructions_leave_behind_can_be_seen(quiet_box: Sandbox, asker: V
     assert call.recording is None
 
 
-def test_time_only_passes_forwards(quiet_box: Sandbox):
+def test_time_only_moves_forwards(quiet_box: Sandbox):
     for by in (-1, float("nan"), timedelta(seconds=-1), "3", 1e15, timedelta.max):
         with pytest.raises(InvalidRequest, match="by is"):
             quiet_box.clock.advance(by)
     assert quiet_box.clock.advance(0) == NOW
 
 
-def test_a_clock_that_follows_real_time_can_be_advanced_and_signatures_stay_good(box: Sandbox):
+def test_a_clock_in_real_time_can_be_advanced_and_signatures_stay_valid(box: Sandbox):
     with running(populated=False) as ahead, VoiceClient.from_env(ahead.environ) as voice:
         call = ahead.add_call(to=PHONE, duration=3600)
         ahead.clock.advance(timedelta(days=2))
@@ -480,7 +482,7 @@ def test_a_clock_that_follows_real_time_can_be_advanced_and_signatures_stay_good
         assert [request.status for request in ahead.requests] == [200]
 
 
-def test_times_of_other_zones_are_told_in_utc(quiet_box: Sandbox, asker: VoiceClient):
+def test_times_in_other_zones_are_converted_to_utc(quiet_box: Sandbox, asker: VoiceClient):
     east = timezone(timedelta(hours=5))
     user, begun = MxpEndpoint("u"), datetime(2026, 6, 1, 10, tzinfo=east)
     call = quiet_box.add_call(from_=user, to=PHONE, started=begun, duration=timedelta(minutes=1))
@@ -489,9 +491,7 @@ def test_times_of_other_zones_are_told_in_utc(quiet_box: Sandbox, asker: VoiceCl
     assert asker.reports.user_calls(user, domain="pstn").start == begun
 
 
-def test_a_call_that_is_parked_while_it_rings_is_not_answered_by_that(
-    quiet_box: Sandbox, asker: VoiceClient
-):
+def test_parking_a_ringing_call_does_not_answer_it(quiet_box: Sandbox, asker: VoiceClient):
     call = quiet_box.add_call(to=PHONE, ring=100)
     asker.calls.update(call.call_id, svaml.Svaml(action=svaml.Park(max_duration=10)))
     quiet_box.clock.advance(20)
@@ -510,7 +510,7 @@ def test_a_call_that_is_parked_while_it_rings_is_not_answered_by_that(
         b'{"action":{"name":"park","maxDuration":NaN}}',
     ],
 )
-def test_what_json_can_say_and_no_call_can_do_is_40003(box: Sandbox, body: bytes):
+def test_valid_json_with_impossible_values_is_40003(box: Sandbox, body: bytes):
     call = box.add_call(to=PHONE)
     assert request(box, "PATCH", f"/calling/v1/calls/id/{call.call_id}", content=body)[0] == 40003
     assert (call.heard, call.actions, call.state) == ([], [], CallState.ANSWERED)
@@ -518,15 +518,13 @@ def test_what_json_can_say_and_no_call_can_do_is_40003(box: Sandbox, body: bytes
     assert (kept.status, kept.error_code, kept.acted, kept.body) == (400, 40003, False, body)
 
 
-def test_other_ends_than_numbers_users_and_addresses_are_shown_as_they_are(
-    box: Sandbox, voice: VoiceClient
-):
+def test_endpoints_of_other_types_are_shown_unchanged(box: Sandbox, voice: VoiceClient):
     for end in (OtherEndpoint(None, "zz"), OtherEndpoint("did", "+12125550123")):
         call = box.add_call(to=end, from_=PHONE)
         assert voice.calls.get(call.call_id).to == end
 
 
-def test_a_failure_of_the_sandbox_is_a_500_that_its_log_explains(
+def test_a_failure_of_the_sandbox_is_a_500_explained_in_its_log(
     box: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     def broken(*_: Any) -> None:
@@ -540,7 +538,7 @@ def test_a_failure_of_the_sandbox_is_a_500_that_its_log_explains(
     assert "a defect" in caplog.text
 
 
-def test_what_a_proxy_adds_does_not_matter_and_a_slash_too_many_does(box: Sandbox):
+def test_headers_of_proxies_are_ignored_and_an_extra_slash_is_not(box: Sandbox):
     path = "/v1/counters/currentcalls"
     assert request(box, X_Forwarded_For="192.0.2.1")[0] == 200
     assert request(box, path=path + "/")[0] == 40400
@@ -556,10 +554,10 @@ def test_two_authorization_headers_are_refused(box: Sandbox):
     assert answer.json()["errorCode"] == 40100
 
 
-# --- call detail records ------------------------------------------------------------------------
+# --- Call detail records -------------------------------------------------------------------------
 
 
-def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
+def test_the_calls_of_a_day_are_written_as_records_in_their_layouts(
     quiet_box: Sandbox, tmp_path: Path
 ):
     user, phone = MxpEndpoint("u"), PstnEndpoint("+46730170101")
@@ -590,10 +588,10 @@ def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
     ):
         record = records[call.call_id]
         assert isinstance(record, kind)
-        # The column has a number; what is no number is kept without a type.
+        # The column holds numbers; other text is kept without a type.
         called = OtherEndpoint(None, "u") if kind is cdr.PhoneOriginated else call.to
         assert (record.to, record.duration) == (called, 61)
-        # A callee in the telephone network is shown a number, which an app user has not.
+        # A callee in the telephone network sees a number; an app user has none.
         assert record.from_ == (None if kind is cdr.PhoneTerminated else call.from_)
         assert record.custom_json() == {"a;": 1}
     charged = records[calls[0].call_id]
@@ -608,7 +606,7 @@ def test_the_calls_of_a_day_are_written_as_records_of_their_layouts(
         assert [record.call_id for record in reader] == [over_midnight.call_id]
 
 
-# --- applications -------------------------------------------------------------------------------
+# --- Applications --------------------------------------------------------------------------------
 
 
 def test_an_application_does_not_see_the_calls_of_another(quiet_box: Sandbox, asker: VoiceClient):
@@ -632,12 +630,72 @@ def test_an_application_does_not_see_the_calls_of_another(quiet_box: Sandbox, as
     assert other.application_secret not in repr(other)
 
 
-# --- reports ------------------------------------------------------------------------------------
+# --- Incoming calls by request -------------------------------------------------------------------
+
+
+def make_call(box: Sandbox, content: bytes, secret: str | None = None) -> tuple[int, Any]:
+    """Request an incoming call."""
+    return request(box, "POST", "/sandbox/incoming-calls", content=content, secret=secret)
+
+
+def test_a_request_starts_an_incoming_call(box: Sandbox):
+    status, made = make_call(box, b'{"from":"+12125550145"}')
+    assert status == 200
+    call = box.calls[made["callId"]]
+    assert call.from_ == PstnEndpoint("+12125550145")
+    assert call.to == PstnEndpoint(box.account_numbers[0].number)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"to":"+12125550145"}',
+        b'{"from":1}',
+        b'{"from":"+12125550145","to":null}',
+        b'{"from":"+12125550145","ring":1}',
+        b'{"from":"12125550145"}',
+    ],
+)
+def test_an_invalid_request_for_an_incoming_call_is_40003(box: Sandbox, body: bytes):
+    before = dict(box.calls)
+    code, _ = make_call(box, body)
+    assert code == 40003
+    assert box.calls == before
+
+
+def test_a_request_for_an_incoming_call_must_be_signed(box: Sandbox):
+    body = b'{"from":"+12125550145"}'
+    code, _ = make_call(box, body, secret="BeIukql3pTKJ8RGL5zo0DA==")
+    assert code == 40102
+
+
+def test_faults_do_not_strike_requests_for_incoming_calls(box: Sandbox):
+    with box.inject(faults.Reset(), on="*") as injection:
+        status, _ = make_call(box, b'{"from":"+12125550145"}')
+    assert (status, injection.hits) == (200, 0)
+
+
+def test_other_machines_cannot_make_incoming_calls():
+    def elsewhere(app: Callable[..., Any]) -> Callable[..., Any]:
+        async def call(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "client": ("192.0.2.1", 1024)}, receive, send)
+
+        return call
+
+    with running(middleware=elsewhere, populated=False) as box:
+        code, _ = make_call(box, b'{"from":"+12125550145"}')
+        assert (code, box.calls) == (40400, {})
+
+
+# --- Reports -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def quiet_box() -> Any:
-    """A sandbox with no calls, in which it is noon."""
+    """A sandbox without calls, at noon."""
     with running(populated=False, now=NOW) as sandbox:
         yield sandbox
 
@@ -691,7 +749,7 @@ def test_a_report_adds_up_the_calls_of_a_user(quiet_box: Sandbox, asker: VoiceCl
     assert (none.success, none.failed, none.duration, none.start) == (0, 0, 0, None)
 
 
-def test_a_report_that_names_no_domain_is_on_data(quiet_box: Sandbox):
+def test_a_report_without_a_domain_is_on_data(quiet_box: Sandbox):
     user = MxpEndpoint("u")
     quiet_box.add_call(from_=PHONE, to=user, duration=0)
     code, report = request(quiet_box, path="/v1/users/username/u/calls")
@@ -707,7 +765,7 @@ def test_a_report_that_names_no_domain_is_on_data(quiet_box: Sandbox):
         ("/v1/users/username/x/calls/mxp", 40001),
     ],
 )
-def test_a_report_on_what_cannot_be_is_refused(box: Sandbox, path: str, code: int):
+def test_an_invalid_report_is_refused(box: Sandbox, path: str, code: int):
     assert request(box, path=path)[0] == code
 
 
@@ -716,12 +774,12 @@ def test_a_report_on_what_cannot_be_is_refused(box: Sandbox, path: str, code: in
     ["_start=soon", "_start=2026-01-01&_start=2026-01-02", "_start=2026-01-02&_stop=2026-01-01",
      "_start=2026-01-01&_stop=2026-02-01"],
 )  # fmt: skip
-def test_a_window_that_cannot_be_is_40001(box: Sandbox, query: str):
+def test_an_invalid_window_is_40001(box: Sandbox, query: str):
     path = "/v1/users/username/x/calls/data"
     assert request(box, path=f"{path}?{query}", resource=path)[0] == 40001
 
 
-def test_the_counter_counts_what_went_on_when_it_was_last_refreshed(
+def test_the_counter_counts_calls_ongoing_at_its_last_refresh(
     quiet_box: Sandbox, asker: VoiceClient
 ):
     refreshed = NOW.replace(minute=0)
@@ -749,15 +807,15 @@ def test_a_service_can_be_set_down(quiet_box: Sandbox, asker: VoiceClient):
     assert asker.reports.service_status("rtpproxy").is_up is False
 
 
-# --- the sandbox itself -------------------------------------------------------------------------
+# --- Sandbox -------------------------------------------------------------------------------------
 
 
-def test_the_same_seed_makes_the_same_world():
+def test_the_same_seed_gives_the_same_world():
     with running(seed=7) as one, running(seed=7) as two, running(seed=8) as three:
         assert list(one.calls) == list(two.calls) != list(three.calls)
 
 
-def test_middleware_sees_every_request_and_may_answer_in_its_place():
+def test_middleware_sees_every_request_and_may_answer_it():
     def down(app: Callable[..., Any]) -> Callable[..., Any]:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             if scope["path"].endswith("/counters/down"):
@@ -785,7 +843,7 @@ def test_a_sandbox_stops_at_the_end_of_its_block():
         voice.with_options(retries=0).reports.counter("currentcalls")
 
 
-def test_what_is_no_port_and_no_time_is_refused():
+def test_an_invalid_port_or_time_is_refused():
     for options in ({"port": 70_000}, {"port": -1}, {"now": "x"}, {"now": 5}):
         with pytest.raises(InvalidRequest), running(**options):
             pass
@@ -796,7 +854,7 @@ def test_what_is_no_port_and_no_time_is_refused():
         pass
 
 
-def test_old_bodies_are_forgotten_and_those_of_strangers_are_not_kept(
+def test_old_bodies_are_dropped_and_those_of_strangers_are_not_kept(
     quiet_box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sinchvoice.sandbox.world.BODIES", 2500)
@@ -808,7 +866,7 @@ def test_old_bodies_are_forgotten_and_those_of_strangers_are_not_kept(
     assert [len(kept.body) for kept in quiet_box.requests] == [0, 1000, 1000, 0]
 
 
-def test_a_port_that_is_taken_is_an_os_error_and_not_a_hang(box: Sandbox):
+def test_a_port_in_use_is_an_os_error_and_not_a_hang(box: Sandbox):
     port = int(box.calling_url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"), running(port=port):
         pass
@@ -823,7 +881,7 @@ def test_a_sandbox_can_listen_on_ipv6_loopback():
         pytest.skip("this machine has no IPv6 loopback")
 
 
-def test_every_request_is_kept_with_what_became_of_it(quiet_box: Sandbox, asker: VoiceClient):
+def test_every_request_is_kept_with_its_result(quiet_box: Sandbox, asker: VoiceClient):
     call = quiet_box.add_call(to=PHONE, call_id="a b")
     asker.calls.hangup(call.call_id)
     with pytest.raises(NotFoundError):
@@ -840,7 +898,7 @@ def test_every_request_is_kept_with_what_became_of_it(quiet_box: Sandbox, asker:
     assert (failed.status, failed.error_code, failed.acted) == (404, 40400, False)
 
 
-def test_a_reset_begins_anew(quiet_box: Sandbox, asker: VoiceClient):
+def test_a_reset_starts_again(quiet_box: Sandbox, asker: VoiceClient):
     first = quiet_box.add_call(to=PHONE).call_id
     other = quiet_box.add_application()
     quiet_box.inject(faults.unavailable())
@@ -850,15 +908,15 @@ def test_a_reset_begins_anew(quiet_box: Sandbox, asker: VoiceClient):
     assert (quiet_box.calls, quiet_box.requests, quiet_box.clock.now) == ({}, [], NOW)
     assert asker.reports.service_status("rtpproxy").is_up
     assert quiet_box.add_call(to=PHONE).call_id == first
-    with pytest.raises(InvalidRequest, match="gone with a reset"):
+    with pytest.raises(InvalidRequest, match="a reset removed the application"):
         other.add_call(to=PHONE)
     with VoiceClient.from_env(other.environ) as gone, pytest.raises(AuthenticationError):
         gone.reports.service_status("rtpproxy")
 
 
-def test_listening_beyond_loopback_gives_a_warning_and_urls_that_work_here():
+def test_listening_beyond_loopback_gives_a_warning_and_local_urls():
     with (
-        pytest.warns(RuntimeWarning, match="others can reach it") as given,
+        pytest.warns(RuntimeWarning, match="other machines can reach it") as given,
         running(host="0.0.0.0") as box,  # noqa: S104
         VoiceClient.from_env(box.environ) as voice,
     ):
@@ -871,10 +929,10 @@ def test_the_seeded_world_has_calls_among_users_and_numbers(box: Sandbox):
     assert {*box.users, *box.numbers} <= ends
 
 
-# --- what is not HTTP, or too slow --------------------------------------------------------------
+# --- Malformed and slow clients ------------------------------------------------------------------
 
 
-def test_slow_silent_and_malformed_clients_do_not_keep_others_waiting(
+def test_slow_silent_and_malformed_clients_do_not_delay_others(
     box: Sandbox, voice: VoiceClient, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sinchvoice.sandbox.wire._READ_TIMEOUT", 0.3)
@@ -923,7 +981,7 @@ HEAD = b"PATCH /calling/v1/calls/id/x HTTP/1.1\r\nHost: x\r\nContent-Length: 999
         ),
     ],
 )
-def test_who_drips_a_request_is_answered_and_hung_up_on(
+def test_a_dripping_client_is_answered_and_disconnected(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch, opening: bytes, drip: bytes, answer: bytes
 ):
     monkeypatch.setattr("sinchvoice.sandbox.wire._READ_TIMEOUT", 0.3)
@@ -948,7 +1006,7 @@ def test_who_drips_a_request_is_answered_and_hung_up_on(
     assert answer in received
 
 
-def test_a_connection_may_rest_between_requests_and_while_one_is_answered(
+def test_a_connection_may_be_idle_between_requests_and_during_one(
     box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("sinchvoice.sandbox.wire._READ_TIMEOUT", 0.1)
@@ -961,7 +1019,7 @@ def test_a_connection_may_rest_between_requests_and_while_one_is_answered(
         assert second.extensions["network_stream"].get_extra_info("client_addr") == first
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_trace(
+def test_a_client_that_leaves_in_the_middle_of_its_body_has_no_effect(
     box: Sandbox, caplog: pytest.LogCaptureFixture
 ):
     port = int(box.calling_url.rpartition(":")[2])
@@ -976,7 +1034,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_trace(
     assert caplog.text == ""
 
 
-def test_a_call_needs_endpoints_and_an_id_of_its_own(box: Sandbox):
+def test_a_call_needs_endpoints_and_a_unique_id(box: Sandbox):
     with pytest.raises(InvalidRequest, match="give an endpoint"):
         box.add_call(to="+12125550123")  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="give an endpoint"):
@@ -999,8 +1057,8 @@ def test_a_call_needs_times_with_a_zone(box: Sandbox):
 @pytest.mark.parametrize(
     ("details", "problem"),
     [
-        ({"started": datetime(2126, 1, 1, tzinfo=UTC)}, "give a time from 1971 until"),
-        ({"started": datetime(1, 1, 1, tzinfo=UTC)}, "give a time from 1971 until"),
+        ({"started": datetime(2126, 1, 1, tzinfo=UTC)}, "give a time from 1971 to"),
+        ({"started": datetime(1, 1, 1, tzinfo=UTC)}, "give a time from 1971 to"),
         ({"started": "now"}, "started is 'now'"),
         ({"ring": "3"}, "ring is '3'"),
         ({"ring": True}, "ring is True"),
@@ -1016,6 +1074,8 @@ def test_a_call_needs_times_with_a_zone(box: Sandbox):
         ({"duration": 5, "result": CallResult.BUSY}, "duration is 5 for a call that is BUSY"),
     ],
 )
-def test_a_call_cannot_be_what_no_call_is(box: Sandbox, details: dict[str, Any], problem: str):
+def test_impossible_details_of_a_call_are_refused(
+    box: Sandbox, details: dict[str, Any], problem: str
+):
     with pytest.raises(InvalidRequest, match=problem):
         box.add_call(to=PHONE, **details)

@@ -1,4 +1,4 @@
-"""sandbox/: it calls applications back, and acts on what they answer."""
+"""sandbox/: callbacks to applications, and the effects of their answers."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def menu(*options: tuple[str, str], **details: Any) -> RunMenu:
     return RunMenu([Menu("main", main_prompt="#tts[Press]", options=keys or None, **details)])
 
 
-# --- incoming calls -----------------------------------------------------------------------------
+# --- Incoming calls ------------------------------------------------------------------------------
 
 
-def test_an_incoming_call_is_asked_about_and_told(box: Sandbox, app: App):
+def test_an_incoming_call_sends_its_events(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml([Answer(), Say("Welcome")], ConnectPstn(number=CALLEE)))
     call = incoming(box, custom="mine")
     assert (call.state, app.names()) == ("answered", ["ice"])
@@ -133,7 +133,7 @@ def test_an_incoming_call_is_asked_about_and_told(box: Sandbox, app: App):
     assert [heard.what for heard in call.heard] == [Say("Welcome")]
 
 
-def test_what_was_sent_is_remembered(box: Sandbox, app: App):
+def test_sent_callbacks_are_kept(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=Hangup()))
     incoming(box)
     ice, dice = box.callbacks
@@ -160,7 +160,7 @@ def test_what_was_sent_is_remembered(box: Sandbox, app: App):
         (SipEndpoint("a@example.com"), SipEndpoint("a@example.com")),
     ],
 )
-def test_without_a_callback_url_a_call_goes_where_it_was_dialled_to(
+def test_without_a_callback_url_a_call_is_connected_as_dialled(
     box: Sandbox, to: Any, connected: Any
 ):
     call = incoming(box, to=to)
@@ -181,7 +181,7 @@ def test_a_caller_of_an_app_shows_as_its_user(box: Sandbox, app: App):
     assert (ice.to, ice.call_headers) == (OtherEndpoint("conference", "room"), (("a", "b"),))
 
 
-def test_a_callee_answers_after_the_ring_or_when_the_test_says_so(box: Sandbox, app: App):
+def test_a_callee_answers_after_the_ring_or_by_answer(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
     first, second = incoming(box, ring=20), incoming(box, ring=math.inf)
     box.clock.advance(20)
@@ -189,11 +189,11 @@ def test_a_callee_answers_after_the_ring_or_when_the_test_says_so(box: Sandbox, 
     box.clock.advance(3600)
     second.answer()
     assert second.state == "answered"
-    with pytest.raises(InvalidRequest, match="nobody's phone is ringing"):
+    with pytest.raises(InvalidRequest, match="the call is not ringing"):
         second.answer()
 
 
-def test_nobody_answers(box: Sandbox, app: App):
+def test_a_callee_does_not_answer(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE, dial_timeout=10)))
     incoming(box, ring=11)
     box.clock.advance(10)
@@ -246,7 +246,7 @@ def test_an_app_sends_no_ace(box: Sandbox, app: App, action: Any):
     assert app.last(DisconnectedCall).call_headers == (("a", "b"),)
 
 
-def test_sip_is_connected_as_a_number_is(box: Sandbox, app: App):
+def test_sip_is_connected_like_a_number(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=ConnectSip(SipEndpoint("a@example.com"), max_duration=9)))
     call = incoming(box)
     box.clock.advance(20)
@@ -291,7 +291,7 @@ def test_an_answer_can_hang_up_or_connect_elsewhere(box: Sandbox, app: App):
     assert app.last(DisconnectedCall).reason == "MANAGERHANGUP"
 
 
-# --- menus --------------------------------------------------------------------------------------
+# --- Menus ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_an_answer_can_hang_up_or_connect_elsewhere(box: Sandbox, app: App):
         ({"repeats": 2}, [("1", "return(x)")], "", 15, ("main", "timeout", "")),
     ],
 )
-def test_a_menu_comes_to_a_result(
+def test_a_menu_has_a_result(
     box: Sandbox, app: App, details: Any, options: Any, keys: str, wait: int, expected: Any
 ):
     app.on(IncomingCall, Svaml(action=menu(*options, **details)))
@@ -356,7 +356,7 @@ def test_a_menu_leads_to_another_one(box: Sandbox, app: App):
     assert app.names() == ["ice", "pie", "ace"]
 
 
-def test_keys_that_are_pressed_early_are_for_the_next_menu(box: Sandbox, app: App):
+def test_keys_pressed_early_are_for_the_next_menu(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=menu(("1", "return(more)"))))
     app.on(PromptInput, Svaml(action=menu(max_digits=2)), Svaml(action=Hangup()))
     incoming(box).press("123")
@@ -364,7 +364,7 @@ def test_keys_that_are_pressed_early_are_for_the_next_menu(box: Sandbox, app: Ap
     assert results == ["more", "23"]
 
 
-def test_hanging_up_in_a_menu_is_told(box: Sandbox, app: App):
+def test_hanging_up_in_a_menu_sends_a_pie(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=menu(max_digits=4)))
     call = incoming(box)
     call.press("12")
@@ -373,17 +373,17 @@ def test_hanging_up_in_a_menu_is_told(box: Sandbox, app: App):
     assert (result.type, result.value, app.names()) == ("hangup", "12", ["ice", "pie", "dice"])
 
 
-def test_an_empty_answer_to_a_menu_lets_the_call_go_on(box: Sandbox, app: App):
+def test_an_empty_answer_to_a_menu_continues_the_call(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=menu(max_digits=1)))
     call = incoming(box)
     call.press("1")
     assert (call.state, app.names()) == ("answered", ["ice", "pie"])
 
 
-# --- conferences, parking, recording ------------------------------------------------------------
+# --- Conferences, parking, recording -------------------------------------------------------------
 
 
-def test_keys_in_a_conference_are_told_if_they_are_detected(box: Sandbox, app: App):
+def test_keys_in_a_conference_are_reported_in_detect_mode(box: Sandbox, app: App):
     options = ConferenceDtmfOptions(mode="detect", max_digits=2)
     app.on(IncomingCall, Svaml(action=ConnectConf("room", conference_dtmf_options=options)))
     call = incoming(box)
@@ -396,14 +396,14 @@ def test_keys_in_a_conference_are_told_if_they_are_detected(box: Sandbox, app: A
 
 
 @pytest.mark.parametrize("mode", ["ignore", "forward", None])
-def test_keys_in_a_conference_are_not_told_otherwise(box: Sandbox, app: App, mode: Any):
+def test_keys_in_a_conference_are_not_reported_in_other_modes(box: Sandbox, app: App, mode: Any):
     options = ConferenceDtmfOptions(mode=mode)
     app.on(IncomingCall, Svaml(action=ConnectConf("room", conference_dtmf_options=options)))
     incoming(box).press("1")
     assert app.names() == ["ice"]
 
 
-def test_a_parked_call_is_taken_on_by_a_request(box: Sandbox, app: App):
+def test_a_request_connects_a_parked_call(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=Park(intro_prompt="#tts[Wait]", max_duration=600)))
     call = incoming(box)
     assert (call.state, len(call.heard)) == ("parked", 1)
@@ -416,7 +416,7 @@ def test_a_parked_call_is_taken_on_by_a_request(box: Sandbox, app: App):
     assert app.last(DisconnectedCall).reason == "MANAGERHANGUP"
 
 
-def test_a_parked_call_ends_after_its_time(box: Sandbox, app: App):
+def test_a_parked_call_ends_at_its_limit(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=Park(max_duration=60)))
     incoming(box)
     box.clock.advance(60)
@@ -434,7 +434,7 @@ def test_a_participant_can_use_a_menu_and_go_back(box: Sandbox, app: App):
     assert (call.state, call.conference_id) == ("answered", "room")
 
 
-def test_recordings_are_told(box: Sandbox, app: App):
+def test_recordings_are_reported(box: Sandbox, app: App):
     bucket = RecordingOptions(
         destination_url="s3://bucket/folder/",
         transcription_options=TranscriptionOptions(enabled=True),
@@ -477,7 +477,7 @@ def test_a_request_starts_and_stops_a_recording(box: Sandbox, app: App):
     assert app.last(Notification).destination == "azure://account/container/a.wav"
 
 
-def test_a_conference_or_a_call_that_goes_on_may_be_recorded(box: Sandbox, app: App):
+def test_a_conference_or_a_continued_call_may_be_recorded(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
     app.on(AnsweredCall, Svaml(action=Continue(record=True)), Svaml(action=recorded_room()))
     for _ in range(2):
@@ -492,7 +492,7 @@ def recorded_room() -> ConnectConf:
     return ConnectConf("room", record=True, recording_options=RecordingOptions(format="wav"))
 
 
-# --- what goes wrong ----------------------------------------------------------------------------
+# --- Failures ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reply", [500, 302, 401, b""])
@@ -513,7 +513,7 @@ def test_without_an_answer_an_answered_call_is_connected(box: Sandbox, app: App,
     assert call.state == "answered"
 
 
-def test_a_menu_whose_result_nobody_takes_ends_the_call(box: Sandbox, app: App):
+def test_a_menu_without_an_answer_ends_the_call(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=menu(max_digits=1)))
     app.on(PromptInput, 500)
     incoming(box).press("1")
@@ -524,14 +524,14 @@ def test_a_menu_whose_result_nobody_takes_ends_the_call(box: Sandbox, app: App):
 @pytest.mark.parametrize(
     ("reply", "problem"),
     [
-        (b"hello", "it is not JSON"),
+        (b"hello", "the answer is not JSON"),
         (b"[]", "not of type"),
-        (b'{"action":{"name":"continue"}}', "continue is no action for the answer to ice"),
-        (b'{"action":{"name":"dance"}}', "no action is named 'dance'"),
-        (b'{"action":{"name":"Hangup"}}', "no action is named 'Hangup'"),
+        (b'{"action":{"name":"continue"}}', "continue is not allowed in the answer to ice"),
+        (b'{"action":{"name":"dance"}}', "unknown action 'dance'"),
+        (b'{"action":{"name":"Hangup"}}', "unknown action 'Hangup'"),
         (b'{"instructions":[{"name":"say","text":"a"}]}', "action"),
         (b'{"action":{"name":"connectPstn","maxDuration":99999}}', "connectPstn: maxDuration"),
-        (b'{"action":{"name":"hangup"},"action":{"name":"park"}}', "action is there twice"),
+        (b'{"action":{"name":"hangup"},"action":{"name":"park"}}', "action occurs twice"),
         (
             b'{"action":{"name":"runMenu","mainMenu":"x","menus":[{"id":"main"}]}}',
             "RunMenu goes to menu 'x'",
@@ -564,21 +564,23 @@ def test_an_event_that_takes_no_svaml_is_answered_with_some(box: Sandbox, app: A
 
 
 @pytest.mark.parametrize("reply", [b"ok", b'{"status":"ok"}', b'{"action":{"name":"hangup"}}'])
-def test_what_is_no_svaml_is_not_read_where_none_is_needed(box: Sandbox, app: App, reply: bytes):
+def test_answers_other_than_svaml_are_ignored_where_none_is_needed(
+    box: Sandbox, app: App, reply: bytes
+):
     app.on(IncomingCall, Svaml(action=Hangup()))
     app.on(DisconnectedCall, reply)
     incoming(box)
     assert app.names() == ["ice", "dice"]
 
 
-def test_a_report_of_the_call_is_taken(box: Sandbox, app: App):
+def test_report_call_status_is_accepted(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=Hangup()))
     app.on(DisconnectedCall, Svaml([ReportCallStatus("success", details="done")]))
     incoming(box)
     assert app.names() == ["ice", "dice"]
 
 
-def test_an_application_that_answers_in_circles_ends_its_call(box: Sandbox, app: App):
+def test_an_application_that_answers_in_a_loop_ends_its_call(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=RunMenu()))
     app.on(PromptInput, Svaml(action=RunMenu()))
     call = incoming(box)
@@ -629,7 +631,7 @@ def test_whatever_an_application_raises_is_an_error_500(
     assert str(box.callbacks[0].error).endswith(f"{type(error).__name__}: {error}")
 
 
-def test_complaints_have_an_end(box: Sandbox, app: App):
+def test_complaints_about_complaints_are_not_sent(box: Sandbox, app: App):
     app.on(IncomingCall, b"{}")
     app.on(Notification, b'{"action":{"name":"hangup"}}')
     incoming(box)
@@ -642,10 +644,10 @@ def test_an_application_that_fails_is_an_error_500(box: Sandbox, app: App):
     assert [(sent.event, sent.status) for sent in box.callbacks] == [("ice", 500), ("dice", 200)]
 
 
-# --- where callbacks go -------------------------------------------------------------------------
+# --- Callback URLs -------------------------------------------------------------------------------
 
 
-def test_the_fallback_gets_what_the_primary_does_not_take(box: Sandbox, app: App):
+def test_the_fallback_gets_callbacks_that_the_primary_does_not_accept(box: Sandbox, app: App):
     box.callback_url, box.callback_fallback_url = "/first", "/second"
     app.on(IncomingCall, 503, Svaml(action=Hangup()))
     incoming(box)
@@ -657,7 +659,7 @@ def test_the_fallback_gets_what_the_primary_does_not_take(box: Sandbox, app: App
     assert [event.repeated for event in app.events] == [False, True, False]
 
 
-def test_callbacks_go_to_loopback_alone(box: Sandbox):
+def test_callbacks_go_to_loopback_only(box: Sandbox):
     with pytest.raises(InvalidRequest, match="callbacks go to loopback only"):
         box.callback_url = "http://example.com/sinch"
     with pytest.raises(InvalidRequest, match="callbacks go to loopback only"):
@@ -693,10 +695,10 @@ def test_each_application_has_its_own_urls(box: Sandbox, app: App):
     for call in (other.incoming_call(from_=CALLER), incoming(box, to="+12125550199")):
         assert call.application_key == other.application_key
     assert {sent.url for sent in box.callbacks} == {"http://localhost/other"}
-    assert {sent.status for sent in box.callbacks} == {401}  # it knows the other secret
+    assert {sent.status for sent in box.callbacks} == {401}  # its secret is the other one
 
 
-# --- faults -------------------------------------------------------------------------------------
+# --- Faults --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -708,7 +710,7 @@ def test_each_application_has_its_own_urls(box: Sandbox, app: App):
         (faults.Old(200), 200),
     ],
 )
-def test_callbacks_that_are_not_genuine(box: Sandbox, app: App, fault: Any, reason: int):
+def test_forged_callbacks_are_refused(box: Sandbox, app: App, fault: Any, reason: int):
     app.on(IncomingCall, Svaml(action=Hangup()))
     injection = box.inject(fault, on="ice")
     incoming(box)
@@ -745,7 +747,7 @@ def test_a_callback_arrives_out_of_order(box: Sandbox, app: App):
     assert app.names() == ["ice", "dice", "ace"]
 
 
-def test_what_is_held_back_arrives_at_the_end(box: Sandbox, app: App):
+def test_a_callback_held_back_arrives_at_the_end(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=Hangup()))
     box.inject(faults.OutOfOrder(), on="DICE")
     incoming(box)
@@ -760,12 +762,12 @@ def test_what_is_held_back_arrives_at_the_end(box: Sandbox, app: App):
         ([faults.Twice(), faults.Latency(1)], "*"),
     ],
 )
-def test_faults_of_requests_and_of_callbacks_are_told_apart(box: Sandbox, fault: Any, on: str):
+def test_faults_of_requests_and_callbacks_are_not_mixed(box: Sandbox, fault: Any, on: str):
     with pytest.raises(InvalidRequest):
         box.inject(fault, on=on)
 
 
-def test_faults_for_everything_strike_one_kind_alone(box: Sandbox, app: App):
+def test_faults_for_all_routes_strike_one_kind(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=Hangup()))
     box.inject(faults.unavailable())
     box.inject(faults.Old(60))
@@ -773,7 +775,7 @@ def test_faults_for_everything_strike_one_kind_alone(box: Sandbox, app: App):
     assert [sent.faults for sent in box.callbacks] == [(faults.Old(60),)] * 2
 
 
-# --- the application and the API at once ---------------------------------------------------------
+# --- Application and API at once -----------------------------------------------------------------
 
 
 def test_an_application_may_use_the_api_while_it_answers(box: Sandbox, app: App):
@@ -793,7 +795,7 @@ def test_an_application_may_use_the_api_while_it_answers(box: Sandbox, app: App)
     assert [heard.what for heard in call.heard] == [Say("Hello")]
 
 
-def test_a_call_that_ends_while_an_answer_is_awaited_is_over_at_once(box: Sandbox, app: App):
+def test_a_call_that_ends_before_an_answer_ends_at_once(box: Sandbox, app: App):
     with VoiceClient.from_env(box.environ) as voice:
 
         def hang_up(event: IncomingCall) -> Reply:
@@ -808,7 +810,7 @@ def test_a_call_that_ends_while_an_answer_is_awaited_is_over_at_once(box: Sandbo
     assert call.to == OtherEndpoint("did", NUMBER)
 
 
-def test_an_action_of_a_request_comes_after_the_answer_that_is_awaited(box: Sandbox, app: App):
+def test_an_action_of_a_request_comes_after_the_awaited_answer(box: Sandbox, app: App):
     with VoiceClient.from_env(box.environ) as voice:
 
         def park(event: IncomingCall) -> Reply:
@@ -838,7 +840,7 @@ def test_an_application_may_place_calls_while_it_answers(box: Sandbox, app: App)
     assert sorted(app.names()) == ["ace", "ice"]
 
 
-def test_a_reset_forgets_what_is_under_way(box: Sandbox, app: App):
+def test_a_reset_drops_calls_in_progress(box: Sandbox, app: App):
     entered, leave = threading.Event(), threading.Event()
 
     def wait(event: IncomingCall) -> Reply:
@@ -857,11 +859,11 @@ def test_a_reset_forgets_what_is_under_way(box: Sandbox, app: App):
     assert (box.callbacks, dict(box.calls), box.callback_app) == ([], {}, None)
 
 
-def test_an_application_that_takes_its_time_has_many_calls_at_once(box: Sandbox):
+def test_a_slow_application_has_many_calls_at_once(box: Sandbox):
     app, arrived = App(box), threading.Barrier(12)
 
     def wait(event: IncomingCall) -> Reply:
-        arrived.wait(10)  # nobody passes before all are there
+        arrived.wait(10)  # all must arrive first
         return Svaml(action=Park())
 
     app.replies[IncomingCall] = wait
@@ -893,14 +895,14 @@ def test_waiting_too_long_for_callbacks_is_an_error(box: Sandbox, app: App):
     box.settle()
 
 
-def test_times_that_mean_nothing_any_more_are_forgotten(box: Sandbox, app: App):
+def test_obsolete_times_are_dropped(box: Sandbox, app: App):
     app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
     for _ in range(100):
         incoming(box, ring=3600).hang_up()
     assert len(box._world.switchboard._due) <= 65
 
 
-def test_real_time_passes_by_itself():
+def test_real_time_drives_calls():
     with running(populated=False) as box:
         app = App(box)
         box.callback_app = app
@@ -940,7 +942,7 @@ def test_an_asgi_application_has_one_loop_and_its_lifespan(box: Sandbox):
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
-def test_an_application_in_this_process_that_takes_too_long_has_not_answered(kind: str):
+def test_a_slow_application_in_this_process_has_not_answered(kind: str):
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
         assert scope["type"] == "http"
         await asyncio.sleep(10)
@@ -953,7 +955,7 @@ def test_an_application_in_this_process_that_takes_too_long_has_not_answered(kin
     app = asgi if kind == "asgi" else wsgi
     with running(now=NOW, populated=False, callback_app=app, callback_timeout=0.05) as box:
         assert incoming(box).result == "FAILED"
-        assert {sent.error for sent in box.callbacks} == {"there was no answer within 0.05 s"}
+        assert {sent.error for sent in box.callbacks} == {"no answer within 0.05 s"}
 
 
 def test_an_asgi_application_that_fails_is_an_error_500(box: Sandbox):
@@ -966,15 +968,15 @@ def test_an_asgi_application_that_fails_is_an_error_500(box: Sandbox):
 
 
 @pytest.mark.parametrize("app", [1, object, lambda: None, lambda a: None])
-def test_what_is_no_application_is_refused(box: Sandbox, app: Any):
+def test_an_invalid_application_is_refused(box: Sandbox, app: Any):
     with pytest.raises(InvalidRequest, match="give an ASGI application"):
         box.callback_app = app
 
 
-# --- memory and records -------------------------------------------------------------------------
+# --- Memory and records --------------------------------------------------------------------------
 
 
-def test_what_is_remembered_has_limits(box: Sandbox, app: App, monkeypatch: pytest.MonkeyPatch):
+def test_memory_has_limits(box: Sandbox, app: App, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sinchvoice.sandbox.switchboard.CALLBACKS", 5)
     monkeypatch.setattr("sinchvoice.sandbox.world.CALLS", 2)
     app.on(IncomingCall, Svaml(action=Hangup()))
@@ -986,7 +988,7 @@ def test_what_is_remembered_has_limits(box: Sandbox, app: App, monkeypatch: pyte
     assert len(box.callbacks) == 1
 
 
-def test_records_and_reports_agree_with_what_was_told(box: Sandbox, app: App, tmp_path: Path):
+def test_records_and_reports_agree_with_callbacks(box: Sandbox, app: App, tmp_path: Path):
     app.on(
         IncomingCall,
         Svaml(action=ConnectPstn(number=CALLEE)),
@@ -1019,32 +1021,32 @@ def test_records_and_reports_agree_with_what_was_told(box: Sandbox, app: App, tm
         (lambda call: call.hang_up(by="nobody"), "give 'caller' or 'callee'"),
     ],
 )
-def test_what_nobody_can_do_is_refused(box: Sandbox, app: App, call: Any, problem: str):
+def test_an_impossible_operation_is_refused(box: Sandbox, app: App, call: Any, problem: str):
     app.on(IncomingCall, Svaml(action=ConnectPstn(number=CALLEE)))
     ongoing = incoming(box)
     with pytest.raises(InvalidRequest, match=problem):
         call(ongoing)
 
 
-def test_calls_that_were_added_can_be_driven_too(box: Sandbox, app: App):
+def test_added_calls_can_be_driven(box: Sandbox, app: App):
     call = box.add_call(to=CALLEE, ring=60, duration=30)
     with pytest.raises(InvalidRequest, match="add_call"):
         call.press("1")
     call.answer()
     assert call.state == "answered"
-    with pytest.raises(InvalidRequest, match="does not ring"):
+    with pytest.raises(InvalidRequest, match="is not ringing"):
         call.answer()
     call.hang_up(by="callee")
     assert (call.reason, box.callbacks) == ("CALLEEHANGUP", [])
-    with pytest.raises(InvalidRequest, match="the call is over"):
+    with pytest.raises(InvalidRequest, match="the call ended at"):
         call.hang_up()
 
 
-# --- every answer --------------------------------------------------------------------------------
+# --- All answers ---------------------------------------------------------------------------------
 
 
 def strict(parts: Iterable[Any], key: str) -> list[Any]:
-    """Those that the strict specification knows: `answer` lets through what it does not know."""
+    """Return the parts in the strict specification: `answer` does not check unknown ones."""
     return [
         part
         for part in parts
@@ -1060,7 +1062,7 @@ actions = st.none() | st.sampled_from(strict((part for part, _ in ACTIONS.values
 @pytest.mark.parametrize("kind", [IncomingCall, AnsweredCall, PromptInput, DisconnectedCall])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(instructions=st.lists(parts, max_size=3), action=actions)
-def test_an_answer_is_taken_if_and_only_if_the_client_lets_it_through(
+def test_the_sandbox_takes_exactly_the_answers_that_the_client_allows(
     shared: Sandbox, kind: type, instructions: list[Instruction], action: Any
 ):
     if not instructions and action is None:
@@ -1093,11 +1095,11 @@ def test_an_answer_is_taken_if_and_only_if_the_client_lets_it_through(
     check_callbacks(shared)
 
 
-# --- over sockets --------------------------------------------------------------------------------
+# --- Sockets -------------------------------------------------------------------------------------
 
 
 class Quiet(WSGIRequestHandler):
-    """One that says nothing, and keeps connections."""
+    """A handler without a log that keeps connections open."""
 
     protocol_version = "HTTP/1.1"
 
@@ -1107,7 +1109,7 @@ class Quiet(WSGIRequestHandler):
 
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
-    """A WSGI application at a URL."""
+    """Serve a WSGI application, and yield its URL."""
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -1138,7 +1140,7 @@ def test_callbacks_travel_over_http(box: Sandbox):
     assert len(call.heard) == 2
 
 
-def test_an_answer_that_takes_too_long_is_none():
+def test_a_slow_answer_is_no_answer():
     release = threading.Event()
 
     def slow(environ: Any, start_response: Any) -> list[bytes]:
@@ -1153,7 +1155,7 @@ def test_an_answer_that_takes_too_long_is_none():
             incoming(box)
             release.set()
         late, ice, *_ = box.callbacks
-    assert (late.status, late.error) == (None, "there was no answer within 0.1 s")
+    assert (late.status, late.error) == (None, "no answer within 0.1 s")
     assert (late.which, ice.which, ice.status) == ("primary", "fallback", 200)
 
 
@@ -1191,7 +1193,7 @@ def test_a_connection_that_the_application_has_closed_is_not_used_again(box: San
     ("length", "problem"),
     [(300_000, "more than 262144 bytes"), (12, "cut off 2 bytes before its end")],
 )
-def test_an_answer_that_is_cut_or_endless_is_none(box: Sandbox, length: int, problem: str):
+def test_a_cut_or_endless_answer_is_no_answer(box: Sandbox, length: int, problem: str):
     def answer(environ: Any, start_response: Any) -> Iterator[bytes]:
         environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
         start_response("200 OK", [("Content-Length", str(length))])
@@ -1223,7 +1225,7 @@ def test_a_connection_is_used_again(box: Sandbox, monkeypatch: pytest.MonkeyPatc
     assert len(clients) == 1
 
 
-def test_what_an_application_raises_is_told(box: Sandbox):
+def test_an_exception_of_an_application_is_kept(box: Sandbox):
     def app(environ: Any, start_response: Any) -> Any:
         raise LookupError("no such menu")
 

@@ -1,4 +1,4 @@
-"""sandbox/: callouts, conferences, numbers and callback URLs, as its API has them."""
+"""sandbox/: the API for callouts, conferences, numbers and callback URLs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def app(box: Sandbox) -> App:
 def request(
     box: Any, method: str, path: str, body: Any = None, *, url: str = "", **headers: str
 ) -> tuple[int, Any]:
-    """Status of the answer, or the code of its error, and what it says."""
+    """Return the status of the answer, or its error code, and its content."""
     content = b"" if body is None else json.dumps(body).encode()
     kind = "application/json" if content else ""
     signed = signing.signed_headers(
@@ -82,7 +82,7 @@ def request(
 
 
 def call_out(box: Sandbox, kind: str, *, url: str = "", **wanted: Any) -> SandboxCall:
-    """Place a callout, and wait for the callbacks that it leads to at once."""
+    """Place a callout, and wait for its immediate callbacks."""
     defaults: dict[str, dict[str, Any]] = {
         "tts": {"text": "Hello", "destination": PHONE, "cli": "+12125550160"},
         "conference": {"conferenceId": "room", "destination": PHONE, "cli": "+12125550160"},
@@ -99,7 +99,7 @@ def call_out(box: Sandbox, kind: str, *, url: str = "", **wanted: Any) -> Sandbo
 ALL = {"enableAce": True, "enablePie": True, "enableDice": True}
 
 
-# --- text to speech -----------------------------------------------------------------------------
+# --- Text to speech ------------------------------------------------------------------------------
 
 
 def test_a_text_is_said_and_the_call_hung_up(box: Sandbox, app: App):
@@ -117,7 +117,7 @@ def test_a_text_is_said_and_the_call_hung_up(box: Sandbox, app: App):
     assert app.events == []
 
 
-def test_events_of_a_callout_are_sent_if_they_are_enabled(box: Sandbox, app: App):
+def test_enabled_events_of_a_callout_are_sent(box: Sandbox, app: App):
     app.on(AnsweredCall, Svaml(action=Continue()))
     call = call_out(box, "tts", custom="mine", prompts="#tts[Hi];bye", text="unused", **ALL)
     box.clock.advance(60)
@@ -137,7 +137,7 @@ def test_an_ace_may_play_something_else_instead(box: Sandbox, app: App):
 
 
 @pytest.mark.parametrize(("enabled", "names"), [(True, ["ace", "pie"]), (False, ["ace"])])
-def test_a_menu_of_a_callout_is_told_if_that_is_enabled(
+def test_a_menu_of_a_callout_sends_an_enabled_pie(
     box: Sandbox, app: App, enabled: bool, names: list[str]
 ):
     app.on(AnsweredCall, Svaml(action=RunMenu([Menu("main", max_digits=1)])))
@@ -148,7 +148,7 @@ def test_a_menu_of_a_callout_is_told_if_that_is_enabled(
     assert (app.names(), call.reason) == (names, "MANAGERHANGUP")
 
 
-def test_without_a_cli_nobody_is_reached(box: Sandbox, app: App):
+def test_a_callout_without_a_cli_fails(box: Sandbox, app: App):
     call = call_out(box, "tts", cli="", enableDice=True)
     assert (call.result, call.duration) == ("FAILED", 0)
     assert app.names() == ["dice"]
@@ -204,10 +204,10 @@ def test_a_callee_may_not_answer(box: Sandbox, app: App):
     assert (app.last(DisconnectedCall).result, kept.state) == ("BUSY", "ringing")
 
 
-# --- conferences --------------------------------------------------------------------------------
+# --- Conferences ---------------------------------------------------------------------------------
 
 
-def test_a_conference_callout_is_in_its_room_at_once(box: Sandbox, app: App):
+def test_a_conference_callout_joins_its_room_at_once(box: Sandbox, app: App):
     call = call_out(box, "conference", greeting="Welcome")
     box.clock.advance(5)
     status, said = request(box, "GET", CONFERENCE)
@@ -218,7 +218,7 @@ def test_a_conference_callout_is_in_its_room_at_once(box: Sandbox, app: App):
     assert [heard.what for heard in call.heard] == [Say("Welcome")]
 
 
-def test_a_conference_callout_rings_if_that_is_asked_for(box: Sandbox):
+def test_a_conference_callout_can_ring(box: Sandbox):
     box.ring = 5
     call = call_out(box, "conference")
     assert request(box, "GET", CONFERENCE)[0] == 40400
@@ -237,7 +237,7 @@ def test_the_answer_to_the_ace_decides_who_joins(box: Sandbox, app: App, reply: 
 
 
 @pytest.mark.parametrize("digits", [2, 2.0])
-def test_keys_of_a_conference_callout_are_told(box: Sandbox, app: App, digits: float):
+def test_keys_of_a_conference_callout_are_reported(box: Sandbox, app: App, digits: float):
     options = {"mode": "detect", "maxDigits": digits}
     call = call_out(box, "conference", conferenceDtmfOptions=options, enablePie=True)
     call.press("42")
@@ -246,7 +246,7 @@ def test_keys_of_a_conference_callout_are_told(box: Sandbox, app: App, digits: f
 
 
 @pytest.mark.parametrize("kind", ["conference", "custom"])
-def test_a_limit_beyond_every_calendar_is_refused(box: Sandbox, kind: str):
+def test_a_limit_after_the_year_9999_is_refused(box: Sandbox, kind: str):
     wanted = {"destination": PHONE, "conferenceId": "room", "maxDuration": 10**15}
     if kind == "custom":
         del wanted["conferenceId"]
@@ -254,12 +254,12 @@ def test_a_limit_beyond_every_calendar_is_refused(box: Sandbox, kind: str):
     code, said = request(box, "POST", CALLOUTS, body)
     assert (code, said["message"]) == (
         40003,
-        "Invalid request: maxDuration is beyond every calendar",
+        "Invalid request: maxDuration ends after the year 9999",
     )
     assert dict(box.calls) == {}
 
 
-def test_an_answer_may_park_a_call_beyond_every_calendar(box: Sandbox, app: App):
+def test_an_answer_may_park_a_call_past_the_year_9999(box: Sandbox, app: App):
     with pytest.warns(SvamlWarning):
         park = Park(max_duration=10**15)
     app.on(IncomingCall, Svaml(action=park))
@@ -301,13 +301,13 @@ def test_participants_are_muted_held_and_kicked(box: Sandbox, app: App):
 
 
 @pytest.mark.parametrize("body", [None, {}, {"command": "shout"}, {"command": "mute", "x": 1}])
-def test_a_command_that_is_none_is_refused(box: Sandbox, body: Any):
+def test_an_unknown_command_is_refused(box: Sandbox, body: Any):
     call = call_out(box, "conference")
     assert request(box, "PATCH", f"{CONFERENCE}/{call.call_id}", body)[0] == 40003
     assert not call.muted
 
 
-def test_rooms_of_one_name_are_several_in_regions_and_applications(box: Sandbox):
+def test_each_region_and_application_has_its_own_rooms(box: Sandbox):
     here = call_out(box, "conference")
     there = call_out(box, "conference", url=box.regional_url)
     for url, call in ((box.calling_url, here), (box.regional_url, there)):
@@ -318,7 +318,7 @@ def test_rooms_of_one_name_are_several_in_regions_and_applications(box: Sandbox)
     assert (here.state, there.state) == ("answered", "ended")
 
 
-# --- custom callouts ----------------------------------------------------------------------------
+# --- Custom callouts -----------------------------------------------------------------------------
 
 
 def svaml(*instructions: Any, action: Any) -> str:
@@ -329,7 +329,7 @@ CONNECT = {"name": "connectPstn", "number": PHONE["endpoint"]}
 INLINE = json.dumps({"action": CONNECT})
 
 
-def test_a_custom_callout_without_ice_dials_by_itself(box: Sandbox, app: App):
+def test_a_custom_callout_without_ice_dials_its_destination(box: Sandbox, app: App):
     app.on(AnsweredCall, Svaml([Say("Hello")], Hangup()))
     call = call_out(box, "custom", destination=PHONE, dtmf="1", maxDuration=600)
     call.answer()
@@ -362,7 +362,7 @@ def test_inline_svaml_is_used_instead_of_callbacks(box: Sandbox, app: App):
         (ConnectMxp(destination=MxpEndpoint("alice")), MxpEndpoint("alice")),
     ],
 )
-def test_inline_svaml_says_who_is_called(box: Sandbox, action: Any, to: Any):
+def test_inline_svaml_names_the_callee(box: Sandbox, action: Any, to: Any):
     call = call_out(box, "custom", cli="alice", ice=svaml(action=action))
     assert (call.to, call.from_) == (to, MxpEndpoint("alice"))
     call.answer()
@@ -389,7 +389,7 @@ def test_without_ice_and_destination_the_application_is_asked(box: Sandbox, app:
 @pytest.mark.parametrize(
     ("wanted", "result"),
     [
-        ({"ice": svaml(action=RunMenu([Menu("main")]))}, "FAILED"),  # nobody is called
+        ({"ice": svaml(action=RunMenu([Menu("main")]))}, "FAILED"),  # no callee
         ({"ice": svaml(action=Hangup())}, "NOANSWER"),
         ({"ice": '{"action":{"name":"continue"}}'}, "FAILED"),
         ({"ice": "not a URL"}, "FAILED"),
@@ -406,7 +406,7 @@ def test_bad_inline_svaml_is_a_calling_error(box: Sandbox, app: App):
     assert app.names() == ["notify", "dice"]
 
 
-def test_the_destination_joins_what_inline_svaml_says(box: Sandbox, app: App):
+def test_the_destination_joins_the_room_of_inline_svaml(box: Sandbox, app: App):
     call = call_out(box, "custom", destination=PHONE, ice=svaml(action=ConnectConf("room")))
     assert call.conference_id is None or call.state == "ringing"
     call.answer()
@@ -442,15 +442,15 @@ def test_headers_of_a_callout_come_back_with_its_callbacks(box: Sandbox, app: Ap
         ({"method": "customCallout", "customCallout": {}, "ttsCallout": {}}, 40003),
     ],
 )
-def test_a_callout_that_is_wrong_is_refused(box: Sandbox, body: Any, code: int):
+def test_an_invalid_callout_is_refused(box: Sandbox, body: Any, code: int):
     assert request(box, "POST", CALLOUTS, body)[0] == code
     assert not box.calls
 
 
-# --- numbers and callback URLs ------------------------------------------------------------------
+# --- Numbers and callback URLs -------------------------------------------------------------------
 
 
-def test_numbers_are_assigned_and_taken_away(box: Sandbox):
+def test_numbers_are_assigned_and_unassigned(box: Sandbox):
     other = box.add_application()
     first, second, third = (number.number for number in box.account_numbers)
     path = {"numbers": [second, third], "applicationkey": other.application_key}
@@ -485,7 +485,7 @@ def test_numbers_are_assigned_and_taken_away(box: Sandbox):
         ("DELETE", None, 40003),
     ],
 )
-def test_what_cannot_be_assigned_changes_nothing(box: Sandbox, method: str, body: Any, code: int):
+def test_a_failed_assignment_changes_nothing(box: Sandbox, method: str, body: Any, code: int):
     before = [number.application_key for number in box.account_numbers]
     assert request(box, method, NUMBERS, body)[0] == code
     assert [number.application_key for number in box.account_numbers] == before
@@ -513,7 +513,7 @@ def test_a_url_elsewhere_is_kept_but_not_called(box: Sandbox):
     assert "callbacks go to loopback only" in str(box.callbacks[0].error)
 
 
-def test_the_callback_urls_of_a_stranger_are_not_shown(box: Sandbox):
+def test_the_callback_urls_of_an_unknown_application_are_not_shown(box: Sandbox):
     path = "/v1/configuration/callbacks/applications/unknown"
     assert request(box, "GET", path)[0] == 40003
     assert request(box, "POST", path, {"url": {}})[0] == 40003
@@ -535,7 +535,7 @@ def test_a_number_is_looked_up(box: Sandbox, number: str, known: tuple[str, str]
 
 
 @pytest.mark.parametrize("number", ["46730170101", "x", "+0", "+1"])
-def test_what_is_no_number_is_40001(box: Sandbox, number: str):
+def test_an_invalid_number_is_40001(box: Sandbox, number: str):
     assert request(box, "GET", f"/v1/calling/query/number/{number}")[0] == 40001
 
 

@@ -11,7 +11,7 @@ import attrs
 
 from . import data, decoding, endpoints, routes
 from .endpoints import MxpEndpoint, PstnEndpoint, SipEndpoint
-from .errors import InvalidRequest, RequestWarning, shown, warn
+from .errors import InvalidRequest, Remedy, RequestWarning, shown, warn
 from .exchange import AsyncExchange, Exchange
 from .flow import Body, Operation, declared
 from .settings import is_limit
@@ -407,9 +407,12 @@ def _text_to_speech(
 ) -> Operation[Callout]:
     if text is None and prompts is None and not enable_ace:
         raise InvalidRequest(
-            "text and prompts are both missing",
+            "the callout has no text and no prompts",
             parameter="text",
-            remedy="give one, or enable_ace=True to say something in a callback",
+            remedy=Remedy(
+                "give one, or {enable_ace} to say something in a callback",
+                enable_ace="enable_ace=True",
+            ),
         )
     if cli is None:
         warn(

@@ -104,8 +104,9 @@ CALLOUT = Route(
     # An aborted request may still ring (sinch/docs#230): never give up early, never send it again.
     patience=60.0,
     advice=Remedy(
-        "it may ring all the same: before sending it again, look for its `custom` in callbacks and "
+        "it may ring all the same: before sending it again, look for {custom} in callbacks and "
         "{get_call}",
+        custom="its `custom`",
         get_call="calls.get",
     ),
 )

@@ -1,7 +1,7 @@
 """The command `sinchvoice`: reports, calls, signatures and a sandbox from a terminal.
 
-Needs the extra: `pip install 'sinchvoice[cli]'`. Commands, JSON and exit codes are documented in
-docs/reference/cli.md.
+Needs an extra: `pip install 'sinchvoice[cli]'`. docs/reference/cli.md describes the commands, their
+JSON and their exit codes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: without the name of the command; None takes those of the process.
+        arguments: Arguments without the name of the command; None for those of the process.
 
     Returns:
         The exit code.

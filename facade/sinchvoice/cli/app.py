@@ -1,4 +1,4 @@
-"""The commands, and what is said about one that is not understood."""
+"""The commands, and hints on wrong ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _NAME = "sinchvoice"
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command, and return the exit code."""
     app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
     root, code = typer.main.get_command(app), 0
     as_json = "--json" in takewhile(lambda argument: argument != "--", arguments)
@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
             code = root.main(list(arguments), prog_name=_NAME, standalone_mode=False) or 0
             sys.stdout.flush()
     except (OutputClosed, BrokenPipeError) as error:
-        # Nobody reads any more: the interpreter's last flush goes nowhere.
+        # The reader is gone: send the interpreter's last flush nowhere.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = exit_code(error)
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 class _Group(PlainFlags, TyperGroup):
-    """Says of a command that it does not have where there is one of that name."""
+    """A group that names similar commands for an unknown one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args and not self.invoke_without_command and not ctx.resilient_parsing:
@@ -92,7 +92,7 @@ class _Group(PlainFlags, TyperGroup):
         if args[0] not in self.commands and not args[0].startswith("-"):
             error = InvalidRequest(
                 f"{ctx.command_path} has no command {args[0]!r}: "
-                f"it has {', '.join(sorted(self.commands))}"
+                f"give one of {', '.join(sorted(self.commands))}"
             )
             paths = [path for path, _ in _commands(ctx.find_root().command)]
             last = {path.rpartition(" ")[2]: path for path in reversed(paths)}
@@ -108,7 +108,7 @@ class _Group(PlainFlags, TyperGroup):
 
 
 def _commands(group: Any, path: str = _NAME) -> Iterator[tuple[str, Any]]:
-    """Every command, and group of commands, below a group, by how it is typed."""
+    """Yield the name and object of each command and group below a group."""
     for name, member in group.commands.items():
         yield f"{path} {name}", member
         if isinstance(member, TyperGroup):
@@ -121,26 +121,26 @@ def _has(member: Any, option: str) -> bool:
 
 def _add_hints(error: typer.TyperException, root: Any) -> None:
     possible = getattr(error, "possibilities", None)
-    if hasattr(error, "possibilities"):  # there is no such option
+    if hasattr(error, "possibilities"):  # an unknown option
         option = getattr(error, "option_name", "")
         owners = [path for path, member in _commands(root) if _has(member, option)]
         if not owners and _has(root, option):
             owners = [_NAME]
-        error.message = f"there is no option {option} here"
+        error.message = f"unknown option {option}"
         vars(error)["possibilities"] = None  # typer would list them in the message
         if re.search("key|secret|credential", option):
             error.add_note(
-                "credentials are never arguments, as others can see these: set "
+                "credentials are never options, because other users can see them: set "
                 "SINCH_APPLICATION_KEY and SINCH_APPLICATION_SECRET, or write the configuration "
                 "file"
             )
         elif len(owners) > 3:
             groups = dict.fromkeys(" ".join(owner.split()[:2]) for owner in owners)
-            error.add_note(f"{option} belongs to {', '.join(groups)}")
+            error.add_note(f"{option} is an option of {', '.join(groups)}")
         elif owners:
-            error.add_note(f"{option} belongs to {', '.join(owners)}")
+            error.add_note(f"{option} is an option of {', '.join(owners)}")
         elif re.match("-[^-]", option):
-            error.add_note("write -- before a text that begins with a dash")
+            error.add_note("write -- before text that begins with a dash")
         elif possible:
             error.add_note(f"did you mean: {' or '.join(sorted(possible))}")
     context = getattr(error, "ctx", None)
@@ -176,35 +176,40 @@ def _root(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Unofficial command line for Sinch Voice: call reports, call control, signed requests."""
+    """Unofficial command line for Sinch Voice: calls, conferences, reports and call records.
+
+    Key and secret come from SINCH_APPLICATION_KEY and SINCH_APPLICATION_SECRET, or from the
+    configuration file sinchvoice/config.toml in ~/.config. Without an account, use a local server:
+    run 'sinchvoice sandbox > sandbox.env &', then '. ./sandbox.env'.
+    """
 
 
 def _report(options: ClientOptions) -> None:
-    """Ask what calls came to, and how the platform is."""
+    """Report on calls, counters and services."""
 
 
 def _call(options: ClientOptions) -> None:
-    """Place calls, look calls up, and tell them what to do."""
+    """Place, look up and control calls."""
 
 
 def _conference(options: ClientOptions) -> None:
-    """See who is in a conference, and moderate it."""
+    """List and moderate the participants of conferences."""
 
 
 def _number(options: ClientOptions) -> None:
-    """Assign the numbers of the account to applications."""
+    """List numbers, and assign them to applications."""
 
 
 def _callback(options: ClientOptions) -> None:
-    """See and set the callback URLs of an application."""
+    """Show and set the callback URLs of an application."""
 
 
 def _sign(options: AccountOptions) -> None:
-    """Find out why a signature is refused."""
+    """Find out why the server refuses a signature."""
 
 
 def _cdr(options: OutputOptions) -> None:
-    """Read files of call detail records."""
+    """Check, archive and analyze call detail records."""
 
 
 app.callback()(expanded(_root))
@@ -218,7 +223,7 @@ cdr_group.callback()(expanded(_cdr))
 add_commands(cdr_group)
 
 
-# --- report -------------------------------------------------------------------------------------
+# --- Reports -------------------------------------------------------------------------------------
 
 
 @command(report_group)
@@ -228,28 +233,35 @@ def user(
         str,
         typer.Argument(
             metavar="ENDPOINT",
-            help="A number with its plus, or an app user; number:… and username:… say which.",
+            help="Number with its plus, or an app user; number:… and username:… are explicit.",
         ),
     ],
     domain: Annotated[
         ReportDomain, typer.Option("--domain", help="Where the calls ended.")
     ] = ReportDomain.DATA,
     start: Annotated[
-        str | None, typer.Option("--start", metavar="TIME", help="A day, or a time with its zone.")
+        str | None,
+        typer.Option("--start", metavar="TIME", help="Begin on this day or at this time."),
     ] = None,
     stop: Annotated[
         str | None,
-        typer.Option("--stop", metavar="TIME", help="The same kind; at most 30 days later."),
+        typer.Option(
+            "--stop", metavar="TIME", help="End on this day or at this time, at most 30 days later."
+        ),
     ] = None,
     by_day: Annotated[bool, typer.Option("--by-day", help="Report on each day.")] = False,
     step: Annotated[
         str | None,
         typer.Option(
-            "--step", metavar="LENGTH", help="Report on each stretch of this length: 7d, 6h, 30m."
+            "--step", metavar="LENGTH", help="Report on windows of this length: 7d, 6h, 30m."
         ),
     ] = None,
 ) -> None:
-    """Report on the calls of an app user or a number."""
+    """Report on the calls of an app user or a number.
+
+    Times are days in UTC, like 2026-11-01, or times with a zone, like 2026-11-01T09:00Z. With
+    --by-day or --step, the whole period may be longer than 30 days.
+    """
     asked: dict[str, Any] = {
         "endpoint": endpoints.parse(endpoint).to_dict(),
         "domain": domain.value,
@@ -268,7 +280,7 @@ def user(
         return
     if begin is None or end is None:
         raise InvalidRequest(
-            "--by-day and --step need a beginning and an end: give --start, --stop"
+            "--by-day and --step need a beginning and an end: give --start and --stop"
         )
     if not isinstance(begin, datetime) and length % timedelta(days=1):
         raise InvalidRequest(
@@ -285,12 +297,14 @@ def user(
 @command(report_group)
 def counter(
     options: ClientOptions,
-    counter_id: Annotated[str, typer.Argument(metavar="COUNTER", help="For example currentcalls.")],
+    counter_id: Annotated[
+        str, typer.Argument(metavar="COUNTER", help="Name of the counter, like currentcalls.")
+    ],
     watch: Annotated[
-        bool, typer.Option("--watch", help="Read it again every two minutes, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Read the counter every two minutes, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Read a counter of the platform, which refreshes it every two minutes."""
+    """Read a counter of the platform, refreshed every two minutes."""
     with logged(options), options.client() as voice:
         if watch:
             watch_counter(options.output, voice, counter_id)
@@ -301,9 +315,11 @@ def counter(
 @command(report_group)
 def service(
     options: ClientOptions,
-    service_id: Annotated[str, typer.Argument(metavar="SERVICE", help="For example rtpproxy.")],
+    service_id: Annotated[
+        str, typer.Argument(metavar="SERVICE", help="Name of the service, like rtpproxy.")
+    ],
 ) -> None:
-    """Ask whether a service is up; the exit code does not depend on the answer."""
+    """Show whether a service is up. The exit code is 0 in both cases."""
     with logged(options), options.client() as voice:
         found = voice.reports.service_status(service_id)
     options.output.record({"service": service_id, **found.to_dict()})
@@ -320,14 +336,13 @@ def _length(step: str | None, *, by_day: bool) -> timedelta | None:
 add_fleet(report_group)
 
 
-# --- call ---------------------------------------------------------------------------------------
+# --- Calls ---------------------------------------------------------------------------------------
 
 _CallId = Annotated[
-    str, typer.Argument(metavar="CALL", help="Its id, or the callResourceUrl of a callback.")
+    str,
+    typer.Argument(metavar="CALL", help="Id of the call, or the callResourceUrl of a callback."),
 ]
-_Leg = Annotated[
-    CallLeg | None, typer.Option("--leg", help="Who hears it; the caller if nothing is said.")
-]
+_Leg = Annotated[CallLeg | None, typer.Option("--leg", help="Who hears it; by default the caller.")]
 _Locale = Annotated[
     str | None,
     typer.Option("--locale", metavar="LOCALE", help="Language or voice, for example en-US."),
@@ -336,7 +351,7 @@ _Locale = Annotated[
 
 @command(call_group)
 def get(options: ClientOptions, call: _CallId) -> None:
-    """Look up a call."""
+    """Show a call."""
     with logged(options), options.client() as voice:
         found = voice.calls.get(call)
     options.output.record(found.to_dict())
@@ -344,7 +359,7 @@ def get(options: ClientOptions, call: _CallId) -> None:
 
 @command(call_group)
 def hangup(options: ClientOptions, call: _CallId) -> None:
-    """End a call that goes on."""
+    """End an ongoing call."""
     with logged(options), options.client() as voice:
         voice.calls.hangup(call)
     _done(options, "hangup", call)
@@ -354,11 +369,11 @@ def hangup(options: ClientOptions, call: _CallId) -> None:
 def say(
     options: ClientOptions,
     call: _CallId,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Text to say.")],
     locale: _Locale = None,
     leg: _Leg = None,
 ) -> None:
-    """Say a text in a call that goes on."""
+    """Say a text in an ongoing call."""
     with logged(options), options.client() as voice:
         voice.calls.say(call, text, locale=locale, leg=leg)
     _done(options, "say", call)
@@ -375,7 +390,7 @@ def play(
     locale: _Locale = None,
     leg: _Leg = None,
 ) -> None:
-    """Play files in a call that goes on."""
+    """Play files or prompts in an ongoing call."""
     with logged(options), options.client() as voice:
         voice.calls.play(call, *files, locale=locale, leg=leg)
     _done(options, "play", call)
@@ -385,18 +400,22 @@ def play(
 def update(
     options: ClientOptions,
     call: _CallId,
-    file: Annotated[
-        str, typer.Argument(metavar="SVAML", help="A file with JSON, or - for standard input.")
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="SVAML",
+            help="JSON that begins with {, a file with JSON, or - for standard input.",
+        ),
     ],
     leg: _Leg = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Send instructions and action as they are, unchecked.")
+        bool, typer.Option("--raw", help="Send instructions and action unchecked.")
     ] = False,
 ) -> None:
-    """Tell a call that goes on what to do, in SVAML."""
+    """Control an ongoing call with SVAML."""
     from .svaml_file import read_svaml
 
-    svaml = read_svaml(file, raw=raw)
+    svaml = read_svaml(given, "SVAML", raw=raw)
     with logged(options), options.client() as voice:
         if leg is None:
             voice.calls.update(call, svaml)
@@ -412,55 +431,55 @@ def _done(options: OutputOptions, what: str, call: str) -> None:
 add_calling(call_group, conference_group, number_group, callback_group)
 
 
-# --- sign ---------------------------------------------------------------------------------------
+# --- Signatures ----------------------------------------------------------------------------------
 
 
 @command(sign_group)
 def explain(
     options: AccountOptions,
     method: Annotated[str, typer.Argument(metavar="METHOD", help="HTTP method.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="URL or path, escaped as it travels.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="URL or path, escaped as sent.")],
     body: Annotated[
         str | None,
-        typer.Option(
-            "--body", metavar="FILE", help="File with the bytes of the body; - for standard input."
-        ),
+        typer.Option("--body", metavar="FILE", help="File with the body; - for standard input."),
     ] = None,
     content_type: Annotated[
         str | None,
         typer.Option(
             "--content-type",
             metavar="TYPE",
-            help="As it is sent; with a body application/json if unset.",
+            help="Content-Type as sent; by default application/json if there is a body.",
         ),
     ] = None,
     timestamp: Annotated[
         str | None,
-        typer.Option(
-            "--timestamp", metavar="TIME", help="x-timestamp as it is sent; now if unset."
-        ),
+        typer.Option("--timestamp", metavar="TIME", help="x-timestamp as sent; by default now."),
     ] = None,
     signature: Annotated[
         str | None,
         typer.Option(
             "--signature",
             metavar="SIGNATURE",
-            help="One that you computed: which form does it fit?",
+            help="Signature to compare, alone or as an Authorization header.",
         ),
     ] = None,
 ) -> None:
-    """Show what is signed of a request, line by line, and each signature. Nothing is sent."""
+    """Show how a request is signed, line by line, without sending it.
+
+    With --signature and its --timestamp, show which form of the URL a signature matches, or which
+    usual mistake it has. The exit code is 11 if it matches none.
+    """
     if not re.fullmatch(r"[A-Za-z]+", method):
-        raise InvalidRequest(f"method is {method!r}: give one like GET or PATCH")
+        raise InvalidRequest(f"METHOD is {method!r}: give a method like GET or PATCH")
     from .svaml_file import read_bytes
 
     target, content = read_target(url), b"" if body is None else read_bytes(body)
     for name, value in (("--content-type", content_type), ("--timestamp", timestamp)):
         if value is not None and not re.fullmatch(r"[ -~]*", value):
-            raise InvalidRequest(f"{name} is {value!r}: headers are printable ASCII")
+            raise InvalidRequest(f"{name} is {value!r}: use printable ASCII characters")
     if timestamp is not None and not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", timestamp):
         raise InvalidRequest(
-            f"--timestamp is {timestamp!r}: it is ISO 8601 in UTC, like 2014-06-04T13:41:58Z"
+            f"--timestamp is {timestamp!r}: give ISO 8601 in UTC, like 2014-06-04T13:41:58Z"
         )
     request = SignedRequest(
         credentials=options.credentials(),
@@ -473,21 +492,21 @@ def explain(
         body=content,
     )
     if signature is not None and timestamp is None:
-        raise InvalidRequest("--signature is of one moment: give its --timestamp, too")
+        raise InvalidRequest("--signature is given without its time: give its --timestamp")
     claimed, wanted = (None, None) if signature is None else read_signature(signature)
     if options.as_json:
         options.output.record(request.record(wanted))
     else:
         _show_request(options, request, wanted)
     if wanted is not None and all(found.signature != wanted for found in request.candidates()):
-        mismatch = SignatureMismatch("the signature fits no form of this request")
+        mismatch = SignatureMismatch("the signature matches no form of this request")
         mistake = request.find_mistake(wanted)
         if claimed and claimed != request.credentials.application_key:
-            mistake = f"the application key is {claimed}, and not the one that is configured here"
+            mistake = f"the application key is {claimed}, not the configured one"
         mismatch.add_note(
-            f"it is the signature of this mistake: {mistake}"
+            f"this mistake gives that signature: {mistake}"
             if mistake
-            else "compare the lines above with yours, byte by byte, and the secret as well"
+            else "compare your lines with those above byte by byte, and check the secret"
         )
         raise mismatch
 
@@ -511,10 +530,10 @@ def _show_request(options: OutputOptions, request: SignedRequest, wanted: str | 
             write(f"  {name}: {value}")
 
 
-# --- sandbox ------------------------------------------------------------------------------------
+# --- Sandbox -------------------------------------------------------------------------------------
 
 
-_FAULTS = (  # known without the extra that has them
+_FAULTS = (  # known without the extra
     "latency, latency-after, reset, reset-after, truncate, bad-gateway, bad-gateway-after, "
     "too-many-requests, too-many-requests-date, unavailable, content-type, clock-skew, canonical, "
     "redirect, late, twice, out-of-order, tampered, wrong-key, old"
@@ -527,17 +546,25 @@ def _sandbox(
         str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="0 takes a free one.")
+        int,
+        typer.Option(
+            "--port",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            help="Port to listen on; 0 chooses a free one.",
+        ),
     ] = 0,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Makes ids and calls the same in every run.")
+        int,
+        typer.Option("--seed", metavar="N", help="Seed of ids and calls, the same in every run."),
     ] = 1,
     callback_url: Annotated[
         str | None,
         typer.Option(
             "--callback-url",
             metavar="URL",
-            help="Where callbacks of calls go; loopback, unless --callback-host says otherwise.",
+            help="URL for callbacks, on loopback or a --callback-host.",
         ),
     ] = None,
     callback_host: Annotated[
@@ -545,7 +572,7 @@ def _sandbox(
         typer.Option(
             "--callback-host",
             metavar="HOST",
-            help="A host that callbacks may go to, with wildcards; again for more.",
+            help="Host allowed for callbacks, with wildcards; may be repeated.",
         ),
     ] = None,
     fault: Annotated[
@@ -553,12 +580,18 @@ def _sandbox(
         typer.Option(
             "--fault",
             metavar="FAULT",
-            help="What goes wrong, for example 'reset-after', 'latency=0.2 10% on GET' or "
-            f"'unavailable=5 on PATCH /calling/*'; again for more. Names: {_FAULTS}.",
+            help="Fault to inject, for example 'reset-after', 'latency=0.2 10% on GET' or "
+            "'unavailable=5 on PATCH /calling/*'; may be repeated. "
+            f"Names: {_FAULTS}.",
         ),
     ] = None,
 ) -> None:
-    """Run a local Sinch Voice until it is interrupted; prints what a shell has to export."""
+    """Run a local Sinch Voice until Ctrl-C.
+
+    Prints the environment variables that direct the other commands to it: run 'sinchvoice sandbox >
+    sandbox.env &', then '. ./sandbox.env'. Comments in the output list its calls, users and
+    numbers.
+    """
     try:
         from ..sandbox import running
         from ..sandbox.faults import Injection
@@ -596,7 +629,7 @@ def _sandbox(
                     write(f"export {name}={shlex.quote(value)}")
                 for line in _inventory(box):
                     write(f"# {line}")
-            while not stop.wait(0.5):  # a wait without an end is not interrupted everywhere
+            while not stop.wait(0.5):  # some systems do not interrupt a wait without a limit
                 pass
     finally:
         for number, handler in handlers.items():
@@ -607,8 +640,36 @@ sandbox_group.callback(invoke_without_command=True)(expanded(_sandbox))
 add_command(sandbox_group)
 
 
+@command(sandbox_group, "call")
+def incoming_call(
+    options: ClientOptions,
+    caller: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM",
+            help="Caller: a number with its plus, or an app user; number:…, username:… and sip:… "
+            "are explicit.",
+        ),
+    ],
+    callee: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[TO]", help="Callee; by default the first number of the application."
+        ),
+    ] = None,
+) -> None:
+    """Make an incoming call in a running sandbox.
+
+    The sandbox sends the callbacks of the call to its --callback-url.
+    """
+    ends = {"from": caller} if callee is None else {"from": caller, "to": callee}
+    with logged(options), options.sandbox_client() as voice:
+        response = voice.request("POST", "/sandbox/incoming-calls", json=ends)
+    options.output.record({"call_id": response.json()["callId"]})
+
+
 def _inventory(box: Any) -> Iterator[str]:
-    """What there is to ask for; comments to a shell."""
+    """Yield the contents of a sandbox, as comments for a shell."""
     yield "ongoing calls:"
     for call in box.calls.values():
         if call.ended is None:
@@ -619,12 +680,12 @@ def _inventory(box: Any) -> Iterator[str]:
     yield f"users: {', '.join(user.username for user in box.users)}"
     yield f"numbers: {', '.join(number.number for number in box.numbers)}"
     own = [each.number for each in box.account_numbers]
-    yield f"numbers of the account: {', '.join(own)}; calls to the first one reach the application"
-    yield f"callbacks: {box.callback_url or 'none; --callback-url sends them'}"
-    yield "Ctrl-C ends it"
+    yield f"numbers of the account: {', '.join(own)}; the first one reaches the application"
+    yield f"callbacks: {box.callback_url or 'none; set --callback-url'}"
+    yield "stop with Ctrl-C"
 
 
-# --- what is said on the side -------------------------------------------------------------------
+# --- Warnings ------------------------------------------------------------------------------------
 
 
 @contextmanager

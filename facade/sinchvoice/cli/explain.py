@@ -1,6 +1,6 @@
-"""What `sign explain` knows: every form of a request's signature, and the mistakes in others.
+"""The data of `sign explain`: all forms of a request's signature, and known mistakes in others.
 
-Pure, but for the secret: it goes in, and nothing that comes out shows it.
+Pure. No result shows the secret.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .output import Record
 
 __all__ = ["Candidate", "SignedRequest", "read_signature", "read_target", "visible"]
 
-_TRIED = 3  # forms that a client tries of one request
+_TRIED = 3  # forms that a client tries for one request
 
 
 @attrs.frozen(kw_only=True)
 class Candidate:
-    """A text that may be what the server signs.
+    """A string that the server may sign.
 
     Attributes:
-        forms: the forms of the canonical resource that give this text.
-        tried: 1 for the one that a client tries first, and so on; None for the one it never tries.
-        resource: the canonical resource.
-        lines: the lines of the string to sign.
-        signature: of that string.
+        forms: The forms of the canonical resource that give this string.
+        tried: Position in the client's order of attempts, from 1; None if it does not try it.
+        resource: The canonical resource.
+        lines: The lines of the string to sign.
+        signature: Signature of the string.
     """
 
     forms: tuple[CanonicalResource, ...]
@@ -43,25 +43,25 @@ class Candidate:
     signature: str
 
     def describe(self) -> str:
-        """Its forms, and its place in the order in which a client tries."""
+        """Return its forms, and its position in the client's order of attempts."""
         every = len(self.forms) == len(CanonicalResource)
-        forms = "all forms of the URL are one" if every else ", ".join(self.forms)
+        forms = "all forms of the URL are the same" if every else ", ".join(self.forms)
         if self.tried is None:
-            return f"{forms}: a client does not try it"
-        return f"{forms}: a client tries it {('first', 'second', 'third')[self.tried - 1]}"
+            return f"{forms}: not tried by a client"
+        return f"{forms}: tried {('first', 'second', 'third')[self.tried - 1]} by a client"
 
 
 @attrs.frozen(kw_only=True)
 class SignedRequest:
-    """A request, as it travels.
+    """A request as sent.
 
     Attributes:
-        credentials: of the application.
+        credentials: Credentials of the application.
         method: HTTP method, in upper case.
-        target: path and query.
-        content_type: the Content-Type header; empty if there is none.
-        timestamp: the x-timestamp header.
-        body: the bytes of the body.
+        target: Path and query.
+        content_type: The Content-Type header; empty if there is none.
+        timestamp: The x-timestamp header.
+        body: The bytes of the body.
     """
 
     credentials: Credentials
@@ -77,7 +77,7 @@ class SignedRequest:
         return b64encode(md5(self.body, usedforsecurity=False).digest()).decode() * bool(self.body)
 
     def candidates(self) -> list[Candidate]:
-        """The texts that differ, in the order in which a client tries them."""
+        """Return the different strings, in the client's order of attempts."""
         texts: dict[str, list[CanonicalResource]] = {}
         for form in CanonicalResource.PATH.and_its_neighbours():
             texts.setdefault(signing.canonical_resource(self.target, form), []).append(form)
@@ -102,7 +102,7 @@ class SignedRequest:
         return candidates
 
     def headers(self, candidate: Candidate) -> dict[str, str]:
-        """The headers to send with the signature of a candidate."""
+        """Return the headers to send with a candidate's signature."""
         headers = signing.signed_headers(
             self.credentials,
             method=self.method,
@@ -114,7 +114,7 @@ class SignedRequest:
         return headers | ({"Content-Type": self.content_type} if self.content_type else {})
 
     def find_mistake(self, signature: str) -> str | None:
-        """Say which known mistake gives this signature; None if none does."""
+        """Return the known mistake that gives this signature; None if none does."""
         for candidate in self.candidates():
             for mistake, wrong in self._mistakes(list(candidate.lines)):
                 if hmac.compare_digest(wrong.encode(), signature.encode("utf-8", "replace")):
@@ -126,35 +126,43 @@ class SignedRequest:
         digest = md5(self.body, usedforsecurity=False)
         undecoded = self.credentials.application_secret.encode()
         yield (
-            "the secret is the key as it is: decode it from base64 first",
+            "the secret is used without decoding: decode it from base64 first",
             b64encode(hmac.digest(undecoded, right.encode("utf-8", "replace"), "sha256")).decode(),
         )
-        yield "it ends in a line feed: the last line has none", sign(right + "\n")
-        yield "lines are joined by CR LF: use LF alone", sign("\r\n".join(lines))
+        yield "the string ends in a line feed: remove it", sign(right + "\n")
+        yield "the lines are separated by CR LF: use LF only", sign("\r\n".join(lines))
         for mistake, number, wrong in (
-            ("the method is in lower case", 0, self.method.lower()),
+            ("the method is in lower case: use upper case", 0, self.method.lower()),
             ("line 2 is the MD5 in hexadecimal: use base64", 1, digest.hexdigest()),
             (
-                "line 2 is the MD5 of nothing: without a body it is empty",
+                "line 2 is the MD5 of an empty body: leave it empty without a body",
                 1,
                 b64encode(digest.digest()).decode(),
             ),
-            ("line 2 is empty: with a body it is the MD5 of it", 1, ""),
-            ("line 3 is empty: it is the Content-Type as it is sent", 2, ""),
-            ("line 3 is 'application/json', and the Content-Type is not", 2, "application/json"),
+            ("line 2 is empty: write the MD5 of the body", 1, ""),
+            ("line 3 is empty: write the Content-Type as sent", 2, ""),
             (
-                "line 3 has a charset, and the Content-Type has none",
+                "line 3 is 'application/json': write the Content-Type as sent",
+                2,
+                "application/json",
+            ),
+            (
+                "line 3 has a charset: write the Content-Type as sent, without one",
                 2,
                 f"{self.content_type}; charset=utf-8",
             ),
-            ("line 4 is the time alone: write x-timestamp: before it", 3, self.timestamp),
-            ("line 4 has a space after x-timestamp:", 3, f"x-timestamp: {self.timestamp}"),
-            ("line 5 has no slash at its beginning", 4, lines[4].removeprefix("/")),
+            ("line 4 has only the time: write x-timestamp: before it", 3, self.timestamp),
+            (
+                "line 4 has a space after the colon: remove it",
+                3,
+                f"x-timestamp: {self.timestamp}",
+            ),
+            ("line 5 begins without a slash: add it", 4, lines[4].removeprefix("/")),
         ):
             yield mistake, sign("\n".join([*lines[:number], wrong, *lines[number + 1 :]]))
 
     def record(self, signature: str | None) -> Record:
-        """Everything about it, as JSON."""
+        """Return all details as JSON."""
         return {
             "method": self.method,
             "target": self.target,
@@ -178,38 +186,40 @@ class SignedRequest:
 
 
 def read_target(text: str) -> str:
-    """Path and query of a URL, or of a path alone.
+    """Return path and query of a URL or a path.
 
     Raises:
-        InvalidRequest: it is neither, or not written as it travels.
+        InvalidRequest: The text is neither, or is not escaped as sent.
     """
     wrong = re.search(r"[^!-~]", text)
     if wrong:
         raise InvalidRequest(
-            f"the URL has a character that does not travel (number {wrong.start() + 1}): write it "
-            "escaped, as it is sent, for example %20"
+            f"character {wrong.start() + 1} of the URL cannot be sent: write it escaped, for "
+            "example %20"
         )
     if "#" in text:
-        raise InvalidRequest("the URL has a #: leave it out with what follows, it is not sent")
+        raise InvalidRequest("the URL has a fragment, which is not sent: remove # and the rest")
     if text.startswith("/"):
         return text
     if not re.match(r"https?://[^/?]", text, re.IGNORECASE):
-        raise InvalidRequest("the URL is none: give all of it, or a path that begins with /")
+        raise InvalidRequest(
+            f"URL is {text!r}: begin with https:// and a host, or give a path that begins with /"
+        )
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise InvalidRequest(f"the URL is none: {error}") from None
+        raise InvalidRequest(f"URL is {text!r}, which is invalid: {error}") from None
     return (parts.path or "/") + (f"?{parts.query}" if "?" in text else "")
 
 
 def read_signature(text: str) -> tuple[str | None, str]:
-    """Key, if there is one, and signature; from the signature alone or an Authorization header."""
+    """Return key (if given) and signature, from a signature or a whole Authorization header."""
     header = re.match(r"(?i)(?:authorization:)?\s*application\s+([^:]*):", text.strip())
     return (header[1], text.strip()[header.end() :]) if header else (None, text.strip())
 
 
 def visible(line: str, *, last: bool) -> str:
-    """A line of the string to sign with its line feed and every odd character to be seen."""
+    """Return a line of the string to sign with visible line feed and control characters."""
     escaped = line.replace("\\", "\\\\").replace('"', '\\"')
     ending = "" if last else "\\n"
     return f'"{printable(escaped, limit=100_000)}{ending}"'

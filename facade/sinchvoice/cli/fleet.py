@@ -64,21 +64,22 @@ def users(
     file: Annotated[
         str | None,
         typer.Option(
-            "--file", metavar="FILE", help="A file with one of them per line; - for standard input."
+            "--file", metavar="FILE", help="File with one endpoint per line; - for standard input."
         ),
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option("--column", metavar="NAME", help="The file is CSV: the column to read."),
+        typer.Option("--column", metavar="NAME", help="Column of the endpoints in a CSV file."),
     ] = None,
     domain: Annotated[
         ReportDomain, typer.Option("--domain", help="Where the calls ended.")
     ] = ReportDomain.DATA,
     start: Annotated[
-        str | None, typer.Option("--start", metavar="TIME", help="A day, or a time with its zone.")
+        str | None,
+        typer.Option("--start", metavar="TIME", help="Begin on this day or at this time."),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option("--stop", metavar="TIME", help="The same kind, later.")
+        str | None, typer.Option("--stop", metavar="TIME", help="End on this day or at this time.")
     ] = None,
     by: Annotated[
         _By | None, typer.Option("--by", help="Report on each day, week or month, in UTC.")
@@ -98,7 +99,7 @@ def users(
         typer.Option(
             "--resume",
             metavar="FILE",
-            help="Journal of the run: an interrupted one continues where it stopped.",
+            help="Journal of the run, from which an interrupted run continues.",
         ),
     ] = None,
     as_csv: Annotated[
@@ -184,7 +185,7 @@ def length(step: str) -> timedelta:
     return found
 
 
-# --- Counter ------------------------------------------------------------------------------------
+# --- Counter -------------------------------------------------------------------------------------
 
 REFRESH = 120.0  # seconds
 _KEPT = 90  # readings: three hours
@@ -194,8 +195,8 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 def watch_counter(output: Output, voice: VoiceClient, counter_id: str) -> NoReturn:
     """Read a counter at every refresh, until Ctrl-C.
 
-    A terminal gets one line, with a picture of the last three hours; everything else gets each
-    reading. A reading that fails for a reason that may pass is told and left out.
+    A terminal shows one line, with a graph of the last three hours; other output gets each reading.
+    A temporary failure gives a warning.
     """
     kept: deque[float] = deque(maxlen=_KEPT)
 
@@ -228,7 +229,7 @@ def _picture(values: Sequence[float]) -> str:
     return "".join(_LEVELS[round((value - least) * scale)] for value in values)
 
 
-# --- Users --------------------------------------------------------------------------------------
+# --- Users ---------------------------------------------------------------------------------------
 
 
 def _users(given: list[str], file: str | None, column: str | None) -> list[User]:
@@ -259,7 +260,7 @@ def _user(where: str, text: str) -> User:
 
 
 def _lines(name: str, content: bytes, column: str | None) -> Iterator[tuple[int, str]]:
-    """Yield each user with the number of its line; empty lines and comments are left out."""
+    """Yield line number and text of each user; empty lines and comments are skipped."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -283,7 +284,7 @@ def _lines(name: str, content: bytes, column: str | None) -> Iterator[tuple[int,
         raise InvalidRequest(f"{name}, line {reader.line_num}: {error}: correct the file") from None
 
 
-# --- Output -------------------------------------------------------------------------------------
+# --- Output --------------------------------------------------------------------------------------
 
 
 def _flat(record: Record) -> Record:
@@ -303,7 +304,7 @@ def _write_csv(records: Iterator[Record]) -> None:
 
 
 def _write_parquet(records: Iterator[Record], path: Path) -> None:
-    """Write the file whole, or not at all."""
+    """Write the whole file, or nothing."""
     try:
         import duckdb
     except ImportError as error:
@@ -331,7 +332,7 @@ def _write_parquet(records: Iterator[Record], path: Path) -> None:
 
 @contextmanager
 def _bar() -> Iterator[Any]:
-    """Return what shows progress on a terminal; None elsewhere."""
+    """Yield a callback that shows progress on a terminal; None elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return

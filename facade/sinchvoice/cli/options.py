@@ -1,6 +1,6 @@
-"""The options that commands share, declared once, and accepted before and after a command's name.
+"""The shared options of commands, declared once, and accepted before and after a command's name.
 
-A command takes them as its first parameter, whose class says which ones it has:
+The class of a command's first parameter selects them:
 
     @command(group)
     def hangup(options: ClientOptions, call: Annotated[str, typer.Argument()]) -> None: ...
@@ -46,7 +46,7 @@ O = TypeVar("O", bound="OutputOptions")  # noqa: E741 - of options
 
 
 class PlainFlags:
-    """A command whose help shows no type of value at options that take none."""
+    """A command whose help shows no value type for flags."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
@@ -74,9 +74,9 @@ def _option(*names: str, **settings: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class OutputOptions:
-    """How much is said, and how."""
+    """Options for output."""
 
-    as_json: Annotated[bool, _option("--json", help="Print JSON, errors too.")] = False
+    as_json: Annotated[bool, _option("--json", help="Print JSON, also for errors.")] = False
     verbose: Annotated[
         int,
         _option(
@@ -84,12 +84,12 @@ class OutputOptions:
             "-v",
             count=True,
             show_default=False,
-            help="Say on standard error what is requested and how long it takes; -vv: each retry.",
+            help="Log requests and their durations to standard error; -vv logs retries, too.",
         ),
     ] = 0
 
     def over(self, earlier: OutputOptions | None) -> Self:
-        """These options, and where they are not given those that stand further to the left."""
+        """Return these options, completed with the earlier ones on the command line."""
         changes = {
             field.name: getattr(earlier, field.name)
             for field in attrs.fields(type(self))
@@ -99,23 +99,27 @@ class OutputOptions:
 
     @property
     def output(self) -> Output:
-        """Where results go."""
+        """The output for results."""
         return Output(as_json=self.as_json)
 
 
 @attrs.frozen(kw_only=True)
 class AccountOptions(OutputOptions):
-    """And who asks."""
+    """Options for output and credentials."""
 
     profile: Annotated[
         str | None,
-        _option("--profile", metavar="NAME", help="Table profiles.NAME of the configuration file."),
+        _option(
+            "--profile",
+            metavar="NAME",
+            help="Use the table profiles.NAME of the configuration file.",
+        ),
     ] = None
 
     def credentials(self) -> Credentials:
-        """Key and secret, from the environment or the file."""
+        """Return key and secret, from the environment or the configuration file."""
         variables, _ = self._settings()
-        _client(variables, {}).close()  # says best what is missing
+        _client(variables, {}).close()  # raises the best error if one is missing
         return Credentials(*(variables.reveal()[name] for name in _PAIR))
 
     def _settings(self) -> tuple[Hidden[Mapping[str, str]], Mapping[str, Any]]:
@@ -124,7 +128,7 @@ class AccountOptions(OutputOptions):
 
 @attrs.frozen(kw_only=True)
 class ClientOptions(AccountOptions):
-    """And where and how patiently."""
+    """Options for output, credentials and requests."""
 
     region: Annotated[
         str | None,
@@ -132,29 +136,42 @@ class ClientOptions(AccountOptions):
             "--region",
             metavar="REGION",
             autocompletion=_regions,
-            help=f"Where calls are handled: {', '.join(_regions())}.",
+            help=f"Region of the calls: {', '.join(_regions())}.",
         ),
     ] = None
     calling_url: Annotated[
-        str | None, _option("--calling-url", metavar="URL", help="Instead of the region's.")
+        str | None,
+        _option(
+            "--calling-url",
+            metavar="URL",
+            help="Base URL of the calling API, instead of the region's.",
+        ),
     ] = None
     reporting_url: Annotated[
-        str | None, _option("--reporting-url", metavar="URL", help="Of the reporting API.")
+        str | None,
+        _option("--reporting-url", metavar="URL", help="Base URL of the reporting API."),
     ] = None
     configuration_url: Annotated[
-        str | None, _option("--configuration-url", metavar="URL", help="Of the configuration API.")
+        str | None,
+        _option("--configuration-url", metavar="URL", help="Base URL of the configuration API."),
     ] = None
     timeout: Annotated[
         float | None,
-        _option("--timeout", metavar="SECONDS", help="For each step of an attempt; 10 if unset."),
+        _option(
+            "--timeout",
+            metavar="SECONDS",
+            help="Time limit for each step of an attempt; 10 by default.",
+        ),
     ] = None
     deadline: Annotated[
         float | None,
-        _option("--deadline", metavar="SECONDS", help="For all attempts; no limit if unset."),
+        _option(
+            "--deadline", metavar="SECONDS", help="Time limit for all attempts; none by default."
+        ),
     ] = None
     retries: Annotated[
         int | None,
-        _option("--retries", metavar="N", help="Further attempts where safe; 2 if unset."),
+        _option("--retries", metavar="N", help="Number of retries where safe; 2 by default."),
     ] = None
     auth: Annotated[
         Auth | None,
@@ -166,21 +183,40 @@ class ClientOptions(AccountOptions):
             "--canonical-resource",
             metavar="FORM",
             autocompletion=_forms,
-            help=f"Form of the URL that is signed: {', '.join(_forms())}.",
+            help=f"Form of the URL to sign: {', '.join(_forms())}.",
         ),
     ] = None
 
     def client(self) -> VoiceClient:
-        """A client that is set up as the options, the environment and the file say."""
+        """Return a client configured by options, environment and configuration file."""
+        return _client(*self._configured())
+
+    def sandbox_client(self) -> VoiceClient:
+        """Return a client of a sandbox, which is known by its plain http URL: it is on loopback.
+
+        Raises:
+            ConfigurationError: Another server is configured.
+        """
+        variables, options = self._configured()
+        url = options.get("calling_url") or variables.reveal().get(_CALLING_URL, "")
+        if not url.lower().startswith("http:"):
+            raise ConfigurationError(
+                "no sandbox is configured",
+                remedy="run 'sinchvoice sandbox > sandbox.env &' and '. ./sandbox.env', or give "
+                "--calling-url",
+            )
+        return _client(variables, options)
+
+    def _configured(self) -> tuple[Hidden[Mapping[str, str]], Mapping[str, Any]]:
         variables, configured = self._settings()
         if self.region is not None and self.calling_url is None:
-            # What is typed counts more than what is set, and a URL would outdo the region.
+            # An option overrides the environment, where a URL would override the region.
             variables = Hidden(
                 {name: text for name, text in variables.reveal().items() if name != _CALLING_URL}
             )
         given = {name: getattr(self, name, None) for name in Options.__annotations__}
         given = {name: value for name, value in given.items() if value is not None}
-        return _client(variables, {**configured, **given})
+        return variables, {**configured, **given}
 
 
 def _client(variables: Hidden[Mapping[str, str]], options: Mapping[str, Any]) -> VoiceClient:
@@ -189,8 +225,8 @@ def _client(variables: Hidden[Mapping[str, str]], options: Mapping[str, Any]) ->
     except ConfigurationError as error:
         if not all(map(variables.reveal().get, _PAIR)):
             error.add_note(
-                "or write application_key and application_secret into "
-                f"{config_path(os.environ)} and make it readable for you alone (chmod 600)"
+                f"or write application_key and application_secret to {config_path(os.environ)}, "
+                "readable only by you (chmod 600)"
             )
         raise
 
@@ -198,7 +234,7 @@ def _client(variables: Hidden[Mapping[str, str]], options: Mapping[str, Any]) ->
 def command(
     group: typer.Typer, name: str | None = None
 ) -> Callable[[Callable[Concatenate[O, P], None]], Callable[Concatenate[O, P], None]]:
-    """Register a command whose first parameter are the shared options."""
+    """Register a command whose first parameter is the shared options."""
 
     def register(function: Callable[Concatenate[O, P], None]) -> Callable[Concatenate[O, P], None]:
         group.command(name, cls=_Command)(expanded(function))
@@ -208,7 +244,7 @@ def command(
 
 
 def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]:
-    """The function as typer has to see it: the fields of its first parameter are parameters."""
+    """Return the function for typer, with the fields of its first parameter as parameters."""
     first, *own = inspect.signature(function, eval_str=True).parameters.values()
     kind = first.annotation
     hints = typing.get_type_hints(kind, include_extras=True)
@@ -228,12 +264,12 @@ def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]
         if shared_context.invoked_subcommand is None:
             function(options, **values)  # type: ignore[call-arg]
             return
-        for parameter in shared_context.command.params:  # of a group that also is a command
+        for parameter in shared_context.command.params:  # of a group that is also a command
             source = shared_context.get_parameter_source(str(parameter.name))
             if parameter.name in values and source is not None and source.name == "COMMANDLINE":
                 raise InvalidRequest(
-                    f"{parameter.opts[0]} belongs to {shared_context.command_path} alone: it "
-                    f"cannot stand before {shared_context.invoked_subcommand}"
+                    f"{parameter.opts[0]} is an option of {shared_context.command_path} only: "
+                    f"remove it before {shared_context.invoked_subcommand}"
                 )
 
     context = inspect.Parameter(
@@ -241,7 +277,10 @@ def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]
     )
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
     parameters = [context, *own, *shared]
-    call.__name__, call.__doc__ = function.__name__, function.__doc__
+    # Typer shows the line breaks of all paragraphs but the first.
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    call.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    call.__name__ = function.__name__
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(call)["__signature__"] = inspect.Signature(parameters)
     return call
@@ -254,7 +293,7 @@ class _Line(logging.Formatter):
 
 @contextmanager
 def logged(options: OutputOptions, requests: str = "sinchvoice.requests") -> Iterator[None]:
-    """Say on standard error what the library logs: warnings always, the rest if it is wanted."""
+    """Write the library's log to standard error: warnings always, the rest by verbosity."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Line())

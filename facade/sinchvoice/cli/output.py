@@ -1,7 +1,7 @@
-"""What a run prints: results for people, pipes and programs; errors; and the exit code.
+"""The output of a run: results, errors, and the exit code.
 
-A result is a record, a dict that is JSON already: `to_dict` makes those of calls and reports.
-Programs get it as one line of JSON, pipes as tab-separated text, terminals as a table.
+A result is a record, a dict of JSON values such as `to_dict` returns. It is printed as a line of
+JSON, as tab-separated text in a pipe, or as a table on a terminal.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ Record: TypeAlias = Mapping[str, Any]
 
 
 class OutputClosed(Exception):
-    """Nobody reads the output any more."""
+    """The reader of the output is gone."""
 
 
 class RejectsFound(Exception):
-    """There are records that cannot be read."""
+    """Some records cannot be read."""
 
 
 class ReportsMissing(Exception):
@@ -71,14 +71,14 @@ class ReportsMissing(Exception):
 
 
 class NoReports(ReportsMissing):
-    """All of them are."""
+    """All reports on many users are missing."""
 
 
 class SignatureMismatch(Exception):
-    """A signature that somebody computed fits no form of the request."""
+    """A signature matches no form of the request."""
 
 
-#: The class of an error decides; the nearest one in its ancestry counts.
+#: Exit codes by class of error; the nearest base class counts.
 EXIT_CODES: Mapping[type[BaseException], int] = {
     SinchVoiceError: 1,
     OSError: 1,
@@ -103,13 +103,15 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
 }
 
 _READING = ("", "GET", "HEAD")
-_NARROWEST = 7
-"""Nobody can read columns of fewer characters, with the space between them."""
+_NARROWEST = 7  # characters of a column, including the space after it
 
-#: What remedies of the library name, in words of the command line.
+#: Names in the library's remedies, translated for the command line.
 WORDS: Mapping[str, str] = {
     "basic_auth": "--auth basic",
+    "callback_hosts": "--callback-host",
     "canonical_resource": "--canonical-resource",
+    "custom": "the text of --custom",
+    "enable_ace": "--enable-ace",
     "get_call": "'sinchvoice call get'",
     "fallback": "--fallback",
     "layout": "--layout",
@@ -119,53 +121,57 @@ WORDS: Mapping[str, str] = {
     "user_calls_by_window": "--by-day or --step",
 }
 
-
-#: The same for what is wrong: arguments of the library that errors begin with.
+#: Arguments of the library at the beginning of errors, translated for the command line.
 _ARGUMENTS: Mapping[str, str] = {
     "ace": "--ace",
     "application_key": "--application",
+    "callback_headers": "--callback-header",
     "callback_url": "--callback-url",
     "capability": "--capability",
     "cli": "--cli",
     "conference_id": "CONFERENCE",
+    "custom": "--custom",
     "destination": "ENDPOINT",
     "dice": "--dice",
     "dtmf": "--dtmf",
     "fallback": "--fallback",
     "greeting": "--greeting",
     "ice": "--ice",
+    "locale": "--locale",
     "max_duration": "--max-duration",
     "moh": "--moh",
     "moh_class": "--moh",
     "pie": "--pie",
     "primary": "--primary",
+    "prompts": "--prompts",
+    "text": "TEXT",
 }
 
 
 def exit_code(error: BaseException) -> int:
-    """The exit code of a run that an error ended."""
+    """Return the exit code of a run that ended with an error."""
     return next(EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES)
 
 
-# --- results ------------------------------------------------------------------------------------
+# --- Results -------------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class Output:
-    """Shows results on standard output.
+    """Prints results on standard output.
 
     Attributes:
-        as_json: print JSON, also on a terminal.
+        as_json: Print JSON, also on a terminal.
     """
 
     as_json: bool = False
 
     def record(self, record: Record, *, labelled: bool = True) -> None:
-        """Show one result: a JSON object, `key<tab>value` lines, or a table of two columns.
+        """Print one result: a JSON object, `key<tab>value` lines, or a table of two columns.
 
         Args:
-            record: the result.
-            labelled: whether people get labels instead of the keys.
+            record: The result.
+            labelled: Whether a terminal shows labels instead of keys.
         """
         if self.as_json:
             self._json(record)
@@ -189,15 +195,15 @@ class Output:
         rounded: bool = False,
         labelled: bool = True,
     ) -> None:
-        """Show results as they come: JSON lines, tab-separated text with a header, or a table.
+        """Print results as they come: JSON lines, tab-separated text with a header, or a table.
 
-        If a table had too many columns for the terminal, each result is one of its own.
+        On a terminal too narrow for the columns, each result is a table.
 
         Args:
-            records: all with the same keys; if they end in an error, those before it are shown.
-            columns: the keys for people; programs and pipes get all of them.
-            rounded: whether people get fractions in short.
-            labelled: whether people get labels instead of the keys.
+            records: Results with the same keys; if they end in an error, those before it are shown.
+            columns: Keys to show on a terminal; JSON and pipes get all.
+            rounded: Whether a terminal shows rounded fractions.
+            labelled: Whether a terminal shows labels instead of keys.
         """
         if self.as_json:
             for record in records:
@@ -282,7 +288,7 @@ def _label(key: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as one piece of text without control characters; endpoints as they are typed."""
+    """Return a value as text without control characters; endpoints as they are typed."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -290,7 +296,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_plain, value))
     if isinstance(value, Mapping):
-        if value.keys() > {"currency", "amount"}:  # and the prices that follow from it
+        if value.keys() > {"currency", "amount"}:  # with prices derived from the amount
             return f"{_plain(value['amount'])} {_plain(value['currency'])}".rstrip()
         if value.keys() in ({"type", "endpoint"}, {"amount", "currency"}):
             separator = ":" if "type" in value else " "
@@ -305,11 +311,11 @@ def _in_short(value: object) -> object:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-# --- errors -------------------------------------------------------------------------------------
+# --- Errors --------------------------------------------------------------------------------------
 
 
 def show_error(error: Exception, *, as_json: bool) -> None:
-    """Say on standard error what went wrong: a line and a hint, or a line of JSON."""
+    """Print an error on standard error: a line and a hint, or a line of JSON."""
     message, hint = _message(error), _hint(error)
     if as_json:
         facts = (error if isinstance(error, SinchVoiceError) else SinchVoiceError()).to_dict()
@@ -328,7 +334,7 @@ def _name(error: Exception) -> str:
 
 
 def _message(error: Exception) -> str:
-    if isinstance(error, ApiError):  # its remedy gets a line of its own
+    if isinstance(error, ApiError):  # its remedy is a hint
         text = message_of(error)
     elif isinstance(error, SinchVoiceError):
         text = message_of(error, _remedy(error))
@@ -337,8 +343,8 @@ def _message(error: Exception) -> str:
             text = re.sub(rf"^{error.parameter}\b", option, text)
     else:
         text = error.format_message() if isinstance(error, typer.TyperException) else str(error)
-    text = text.partition("\n\nLINE ")[0]  # DuckDB's, which points into the query from below
-    text = " ".join(text.split()).replace("Value error, ", "")  # pydantic's, behind typer 0.29
+    text = text.partition("\n\nLINE ")[0]  # DuckDB adds the line of the query
+    text = " ".join(text.split()).replace("Value error, ", "")  # typer 0.29 adds it, from pydantic
     return printable(text, limit=2000)
 
 
@@ -347,14 +353,14 @@ def _hint(error: Exception) -> str | None:
     if isinstance(error, ApiError):
         hints.extend(filter(None, [_remedy(error)]))
         if error.may_have_executed and error.method not in _READING:
-            look = (
-                f"look at the call with {WORDS['get_call']}"
+            check = (
+                f"check the call with {WORDS['get_call']}"
                 if "/calls/" in error.path
-                else "look whether it was done"
+                else "check whether it was done"
             )
-            hints.append(f"{look} before you try again")
+            hints.append(f"{check} before you try again")
         elif isinstance(error, ApiConnectionError):
-            hints.append("check the network and the region; --timeout and --retries give more time")
+            hints.append("check the network and the region, or raise --timeout and --retries")
     return "; ".join(hint.removesuffix(".") for hint in hints) or None
 
 

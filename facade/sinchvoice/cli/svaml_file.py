@@ -1,4 +1,4 @@
-"""SVAML in files."""
+"""Reads SVAML from arguments, files and standard input."""
 
 from __future__ import annotations
 
@@ -13,23 +13,33 @@ from typing import Any, get_args
 import attrs
 
 from .. import svaml
+from ..decoding import refuse_constant
 from ..errors import InvalidRequest
 
 __all__ = ["read_bytes", "read_svaml"]
 
 
-def read_svaml(file: str, *, raw: bool = False) -> svaml.Svaml:
-    """Read SVAML from a file, or from standard input if that is `-`.
+def read_svaml(given: str, name: str, *, raw: bool = False) -> svaml.Svaml:
+    """Read SVAML: text that begins with `{` is JSON, `-` is standard input, the rest is a file.
+
+    Args:
+        given: The text on the command line.
+        name: Name of its argument or option, for errors in JSON.
+        raw: Check only the structure around instructions and action.
 
     Raises:
-        InvalidRequest: it cannot be read, or is wrong; with `raw`, only what is around the parts.
+        InvalidRequest: The SVAML cannot be read, or is invalid.
     """
-    name, content = "standard input" if file == "-" else file, read_bytes(file)
+    if given.lstrip().startswith("{"):
+        content = given.encode("utf-8", "surrogateescape")
+    else:
+        name = "standard input" if given == "-" else given
+        content = _read_file(given)
     try:
-        wire = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        wire = json.loads(content.decode("utf-8-sig"), parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         raise InvalidRequest(
-            f"{name}, line {error.lineno}, column {error.colno}: it is not JSON: {error.msg}"
+            f"{name}, line {error.lineno}, column {error.colno}: this is not JSON: {error.msg}"
         ) from None
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"{name} is not JSON: {error}") from None
@@ -44,26 +54,26 @@ def read_svaml(file: str, *, raw: bool = False) -> svaml.Svaml:
                 names = [getattr(member, "wire_name", None) or "" for member in get_args(union)]
                 close = get_close_matches(str(wanted), names)
                 raise InvalidRequest(
-                    f"no {kind} is named {wanted!r}"
+                    f"unknown {kind} {wanted!r}"
                     + (f": did you mean {' or '.join(close)}?" if close else "")
                 )
-            attrs.evolve(part)  # reading gives no warnings: its author should see them
+            attrs.evolve(part)  # gives the warnings that reading does not give
         return whole
     except InvalidRequest as error:
         named = InvalidRequest(f"{name}: {error.message}", remedy=error.remedy)
         with suppress(InvalidRequest):
             if not raw and _raw_svaml(wire):
-                named.add_note("--raw sends it unchecked")
+                named.add_note("to send it unchecked, use --raw")
         raise named from None
 
 
 def _raw_svaml(wire: Any) -> svaml.Svaml:
-    """Instructions and action as they are; what is around them has to be right."""
+    """Return instructions and action unchecked; the structure around them must be correct."""
     if not isinstance(wire, dict) or not wire.keys() <= {"instructions", "action"}:
-        raise InvalidRequest("SVAML is an object with instructions, an action, or both")
+        raise InvalidRequest("this is not SVAML: write an object with instructions, action or both")
     instructions, action = wire.get("instructions"), wire.get("action")
     if not isinstance(instructions, list | None):
-        raise InvalidRequest("instructions are no list")
+        raise InvalidRequest("instructions is not a list: write [...]")
     return svaml.Svaml(
         instructions=[svaml.Raw(instruction) for instruction in instructions or ()],
         action=None if action is None else svaml.Raw(action),
@@ -76,18 +86,23 @@ def _parts(whole: Any) -> Iterator[tuple[str, Any]]:
         yield "action", whole.action
 
 
+def _read_file(file: str) -> bytes:
+    try:
+        return read_bytes(file)
+    except InvalidRequest as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            error.add_note("JSON in place of a file begins with {")
+        raise
+
+
 def read_bytes(file: str) -> bytes:
-    """Read a file, or standard input.
+    """Read a file, or standard input for `-`.
 
     Raises:
-        InvalidRequest: it cannot be read.
+        InvalidRequest: It cannot be read.
     """
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise InvalidRequest(f"{file!r} cannot be read: {reason}") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -1,4 +1,4 @@
-"""A local Sinch Voice: a real HTTP server that checks every signature and acts on SVAML.
+"""A local Sinch Voice: a real HTTP server that checks every signature and carries out SVAML.
 
     from sinchvoice import VoiceClient
     from sinchvoice.sandbox import running
@@ -6,8 +6,8 @@
     with running() as box, VoiceClient.from_env(box.environ) as voice:
         voice.reports.counter("currentcalls").value
 
-`faults` has what can go wrong on the way, and `cdr_files` makes up files of call detail records.
-Needs the extra: `pip install 'sinchvoice[sandbox]'`.
+`faults` has the faults that it can simulate; `cdr_files` generates files of call detail records.
+Needs an extra: `pip install 'sinchvoice[sandbox]'`.
 """
 
 from __future__ import annotations

@@ -21,10 +21,11 @@ from ..endpoints import Endpoint, check_e164
 from ..errors import InvalidRequest
 from ..routes import ROUTES, Api
 from ..signing import CanonicalResource, Refusal
+from ..urls import is_loopback
 from ..vocabulary import CallLeg, ReportDomain
 from .callouts import callback_headers
 from .schema import find_body_problem, find_problem, read_json
-from .world import Refused, World
+from .world import CONTROL, Refused, World
 
 __all__ = ["create_app"]
 
@@ -43,10 +44,7 @@ _REFUSALS = {
 
 
 def create_app(world: World) -> ASGIApp:
-    """An ASGI application that answers as the two APIs do.
-
-    It is `_Gate(routes)`: the gate lets nobody in who does not prove who they are.
-    """
+    """Return an ASGI application that answers like the APIs, behind an authenticating gate."""
     routes = _Routes(world)
     handlers = {
         "Calling_GetCallResult": routes.get_call,
@@ -77,8 +75,9 @@ def create_app(world: World) -> ASGIApp:
                 )
                 for route in ROUTES
             ),
-            # The old page has a default, and does not show how the URL looks then.
+            # The old page has a default domain, but does not show the URL without one.
             Route("/v1/users/{type}/{endpoint}/calls", routes.user_report),
+            Route(f"{CONTROL}incoming-calls", routes.receive_call, methods=["POST"]),
         ],
         exception_handlers={Refused: routes.refused, HTTPException: routes.no_route},
     )
@@ -87,7 +86,7 @@ def create_app(world: World) -> ASGIApp:
 
 
 class _Gate:
-    """Authenticates a request before it is routed, by its path as it travelled."""
+    """Authenticates a request before routing, by its path as sent."""
 
     def __init__(self, app: ASGIApp, routes: _Routes) -> None:
         self._app = app
@@ -106,11 +105,11 @@ class _Gate:
                 response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
-        # An escaped slash is part of an id: segments are decoded after routing.
+        # Segments are decoded after routing, because an escaped slash is part of an id.
         await self._app({**scope, "path": scope["raw_path"].decode("ascii")}, receive, send)
 
     def _authenticate(self, scope: Scope, body: bytes) -> str:
-        """Find out which application asks; its key."""
+        """Return the key of the application that sent the request."""
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         if len(given) > 1:
             raise Refused(*_REFUSALS[Refusal.AMBIGUOUS_HEADERS])
@@ -160,7 +159,7 @@ class _Routes:
     async def update_leg(self, request: Request) -> Response:
         leg = _segment(request, "call_leg")
         if leg not in list(CallLeg):
-            raise Refused(40003, f"Invalid request: no leg is named {leg!r}")
+            raise Refused(40003, f"Invalid request: unknown leg {leg!r}")
         self._update(request, CallLeg(leg), one_leg=True)
         return JSONResponse({"content": "200 Successful response"})
 
@@ -256,7 +255,7 @@ class _Routes:
             raise Refused(40001, f"Illegal parameter domain: {domain}")
         start, stop = _filter(request, "_start"), _filter(request, "_stop")
         if start and stop and not timedelta(0) < stop - start <= _MAX_REPORT:
-            raise Refused(40001, "Illegal parameters _start and _stop: from more than 0 to 30 days")
+            raise Refused(40001, "Illegal parameters _start and _stop: give at most 30 days")
         return JSONResponse(
             self.world.user_report(_application(request), _user(request), domain, start, stop)
         )
@@ -266,6 +265,25 @@ class _Routes:
 
     async def service_status(self, request: Request) -> Response:
         return JSONResponse(self.world.service_status(_segment(request, "id")))
+
+    async def receive_call(self, request: Request) -> Response:
+        """Start an incoming call: an operation of the sandbox, for this machine only."""
+        if request.client is None or not is_loopback(request.client.host):
+            raise Refused(40400, "Not found")
+        body = _json(request)
+        if (
+            not isinstance(body, dict)
+            or not {"from"} <= body.keys() <= {"from", "to"}
+            or not all(isinstance(end, str) for end in body.values())
+        ):
+            raise Refused(40003, "Invalid request: give from, and optionally to, as text")
+        try:
+            call = self.world.receive_call(
+                _application(request), from_=body["from"], to=body.get("to")
+            )
+        except InvalidRequest as error:
+            raise Refused(40003, f"Invalid request: {error}") from None
+        return JSONResponse({"callId": call.call_id})
 
     async def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)  # noqa: S101 - Starlette's handlers are typed loosely
@@ -281,7 +299,7 @@ class _Routes:
         if error.status_code != 405:
             return await self.refused(request, Refused(40400, "Not found"))
         response = await self.refused(request, Refused(40500, "Method not allowed"))
-        # A path has a route for each method, and Starlette names those of the first one.
+        # A path has a route for each method; Starlette lists only the methods of the first.
         found = [route for route in request.app.routes if route.matches(request.scope)[0].value]
         methods = {method for route in found for method in route.methods}
         response.headers["Allow"] = ", ".join(sorted(methods))
@@ -289,7 +307,7 @@ class _Routes:
 
 
 def _now(scope: Scope) -> float:
-    """The time by which signatures are judged: clients measure the server's clock by it."""
+    """Return the time for checking signatures, which clients also read in the Date header."""
     return time.time() + float(scope.get("sandbox.skew", 0))
 
 
@@ -337,9 +355,9 @@ def _user(request: Request) -> Endpoint:
         except InvalidRequest as error:
             code = 40001 if endpoint.startswith("+") else 40005
             raise Refused(code, f"Illegal parameter endpoint: {error}") from None
-    # As it came: the names that the client refuses are not known to be refused by the server.
+    # Unchecked: the server may accept names that the client refuses.
     user = endpoints.read({"type": kind, "endpoint": endpoint})
-    assert user is not None  # noqa: S101 - a segment of a path that has a route is not empty
+    assert user is not None  # noqa: S101 - a routed path has no empty segment
     return user
 
 

@@ -1,4 +1,4 @@
-"""One call of a sandbox: what it is, what has become of it, and what the API says about it."""
+"""One call of a sandbox: its data, its state, and its form in the API."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from .clock import SandboxClock, end_of
 
 __all__ = ["CallState", "Heard", "Line", "SandboxCall"]
 
-#: How many instructions each call remembers.
+#: Instructions that each call keeps.
 INSTRUCTIONS = 1_000
 
 
 class CallState(StrEnum):
-    """Where a call of the sandbox is; the API only tells ended calls from the others."""
+    """State of a call in the sandbox; the API only distinguishes ended calls from others."""
 
     RINGING = "ringing"
     ANSWERED = "answered"
@@ -53,11 +53,11 @@ class CallState(StrEnum):
 
 @attrs.frozen
 class Heard:
-    """Something that was played or said.
+    """Something played or said in a call.
 
     Attributes:
-        leg: who heard it.
-        what: the instruction.
+        leg: Who heard it.
+        what: The instruction.
     """
 
     leg: CallLeg
@@ -65,22 +65,22 @@ class Heard:
 
 
 class Line(Protocol):
-    """What a call that sends callbacks is driven by."""
+    """Drives a call that sends callbacks."""
 
     def answer(self, *, by_machine: bool) -> None:
-        """The callee picks up."""
+        """Let the callee pick up."""
         ...
 
     def press(self, keys: str) -> None:
-        """Keys are pressed."""
+        """Press keys."""
         ...
 
     def hang_up(self, reason: CallReason, result: CallResult | None) -> None:
-        """Somebody hangs up."""
+        """Let one side hang up."""
         ...
 
     def order(self, instructions: list[Instruction], actions: list[Action], leg: CallLeg) -> None:
-        """A request tells the call what to do."""
+        """Carry out the SVAML of a request."""
         ...
 
 
@@ -88,29 +88,29 @@ class Line(Protocol):
 class _Ending:
     at: datetime
     reason: CallReason
-    result: CallResult | None = None  # it depends on whether the call was answered by then
+    result: CallResult | None = None  # None: depends on whether the call was answered by then
 
 
 class SandboxCall:
-    """A call in the sandbox. What it says of itself is true now, by the sandbox's clock.
+    """A call in the sandbox. Its attributes show the current state, by the sandbox's clock.
 
     Attributes:
-        call_id: its id.
-        application_key: the application that it belongs to.
-        from_: who calls; None for a call whose caller the API leaves out.
-        to: who is called.
-        started: when it began, in UTC.
-        custom: what the application attached.
-        rate: price per minute, in euros.
-        cookies: what `setCookie` has set.
-        dtmf: the digits that `sendDtmf` has sent, one after the other.
-        recording: how the call is being recorded; None while it is not.
-        conference_id: the conference that it was put into; None if it was not.
-        region: where it lives, as conferences have a region: empty for the one of `calling_url`.
-        joined: when it joined the conference, in UTC.
-        muted: whether it is muted in the conference.
-        on_hold: whether it is on hold in the conference.
-        call_headers: headers that it was connected with, as pairs.
+        call_id: Its id.
+        application_key: The application that it belongs to.
+        from_: The caller; None if the API omits the caller.
+        to: The callee.
+        started: When the call began, in UTC.
+        custom: Text attached by the application.
+        rate: Price per minute, in euros.
+        cookies: The cookies set with `setCookie`.
+        dtmf: All digits sent with `sendDtmf`.
+        recording: How the call is being recorded; None if it is not.
+        conference_id: The conference that the call is in; None if it is in none.
+        region: The region of the call and its conferences; empty for that of `calling_url`.
+        joined: When the call joined the conference, in UTC.
+        muted: Whether the call is muted in the conference.
+        on_hold: Whether the call is on hold in the conference.
+        call_headers: Headers that the call was connected with, as pairs.
     """
 
     def __init__(
@@ -152,13 +152,13 @@ class SandboxCall:
         self._instructions: deque[Instruction] = deque(maxlen=INSTRUCTIONS)
         self._actions: deque[Action] = deque(maxlen=INSTRUCTIONS)
         self._is_parked = False
-        # The call ends as planned, or at the limit that its last action set, if that is earlier.
-        # `_cap` is the limit of the whole call.
+        # The call ends at the earliest of these: as planned, at the limit set by its last action,
+        # or at the limit of the whole call (`_cap`).
         self._plan: _Ending | None = None
         self._limit: _Ending | None = None
         self._cap: _Ending | None = None
         self._answered: datetime | None = None
-        if ring is None:  # it rings until something happens
+        if ring is None:  # rings until something happens
             return
         picked_up = started + timedelta(seconds=ring)
         if result == CallResult.ANSWERED:
@@ -179,7 +179,7 @@ class SandboxCall:
 
     @property
     def state(self) -> CallState:
-        """Where it is."""
+        """The state of the call."""
         if self.ended is not None:
             return CallState.ENDED
         if self._is_parked:
@@ -188,25 +188,25 @@ class SandboxCall:
 
     @property
     def status(self) -> CallStatus:
-        """Whether it goes on, as the API says it."""
+        """The status in the API: ongoing or final."""
         return CallStatus.ONGOING if self.ended is None else CallStatus.FINAL
 
     @property
     def answered(self) -> datetime | None:
-        """When it was answered, in UTC; None if it was not, or not yet."""
+        """When the call was answered, in UTC; None if it was not, or not yet."""
         ending = self._ending()
         until = min(self._clock.now, ending.at) if ending else self._clock.now
         return self._answered if self._answered and self._answered <= until else None
 
     @property
     def ended(self) -> datetime | None:
-        """When it ended, in UTC; None while it goes on."""
+        """When the call ended, in UTC; None while it is ongoing."""
         ending = self._ending()
         return ending.at if ending and ending.at <= self._clock.now else None
 
     @property
     def result(self) -> CallResult:
-        """What became of it; `N/A` while it rings."""
+        """The result of the call; `N/A` while it rings."""
         ending = self._ending()
         if self.answered is not None:
             return CallResult.ANSWERED
@@ -216,7 +216,7 @@ class SandboxCall:
 
     @property
     def reason(self) -> CallReason:
-        """Why it ended; `N/A` while it goes on."""
+        """Why the call ended; `N/A` while it is ongoing."""
         ending = self._ending()
         return (
             ending.reason if ending and ending.at <= self._clock.now else CallReason.NOT_AVAILABLE
@@ -224,7 +224,7 @@ class SandboxCall:
 
     @property
     def duration(self) -> int:
-        """How long it has been answered, in whole seconds."""
+        """Time since the answer, until now or the end, in whole seconds."""
         answered = self.answered
         if answered is None:
             return 0
@@ -232,74 +232,74 @@ class SandboxCall:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it ends, or has ended, as far as is known by now, in UTC."""
+        """When the call ends or ended, in UTC; None if that is not known yet."""
         ending = self._ending()
         return ending.at if ending else None
 
     @property
     def heard(self) -> list[Heard]:
-        """What was played or said, in order; the last 1,000."""
+        """Everything played or said, in order; the last 1,000."""
         return list(self._heard)
 
     @property
     def instructions(self) -> list[Instruction]:
-        """Every instruction that was carried out, in order; the last 1,000."""
+        """The instructions carried out, in order; the last 1,000."""
         return list(self._instructions)
 
     @property
     def actions(self) -> list[Action]:
-        """Every action that was carried out, in order; the last 1,000."""
+        """The actions carried out, in order; the last 1,000."""
         return list(self._actions)
 
     def answer(self, *, by_machine: bool = False) -> None:
-        """Let the callee pick up now instead of after the planned ring.
+        """Let the callee pick up now, before the planned time.
 
-        Returns when the callbacks that it leads to are answered.
+        Returns when all resulting callbacks are answered.
 
         Args:
-            by_machine: an answering machine picks up, which `amd` of ConnectPstn finds out.
+            by_machine: An answering machine picks up; `amd` of ConnectPstn detects it.
 
         Raises:
-            InvalidRequest: nobody's phone is ringing.
+            InvalidRequest: The call is not ringing.
         """
         if self.line is not None:
             self.line.answer(by_machine=by_machine)
         elif self.state == CallState.RINGING:
             self.pick_up()
         else:
-            raise InvalidRequest(f"the call does not ring, it is {self.state}")
+            raise InvalidRequest(f"the call is not ringing, it is {self.state}")
 
     def press(self, keys: str) -> None:
-        """Press keys, one after the other; a menu or a conference may listen to them.
+        """Press keys, one after the other, for a menu or a conference.
 
-        Returns when the callbacks that they lead to are answered.
+        Returns when all resulting callbacks are answered.
 
         Args:
             keys: 0-9, `*` and `#`.
 
         Raises:
-            InvalidRequest: there are other keys, or the call is over or was made by `add_call`.
+            InvalidRequest: There are other keys, the call has ended, or `add_call` made it.
         """
         if not isinstance(keys, str) or not re.fullmatch(r"[0-9*#]+", keys):
             raise InvalidRequest(parameter="keys", value=keys, remedy="give 0-9, * and #")
         self._check_going_on()
         if self.line is None:
             raise InvalidRequest(
-                "a call that add_call made has no menu to press keys in",
-                remedy="make one with incoming_call or a callout",
+                "calls made by add_call have no menus for keys",
+                remedy="make the call with incoming_call or a callout",
             )
         self.line.press(keys)
 
     def hang_up(self, *, by: Literal["caller", "callee"] = "caller") -> None:
-        """Let somebody hang up; in a call that still rings, give up or decline.
+        """Let one side hang up; while the call rings, the caller gives up or the callee declines.
 
-        Returns when the callbacks that it leads to are answered.
+        Returns when all resulting callbacks are answered.
 
         Args:
-            by: who hangs up. In a callout, the person who was called is the callee.
+            by: The side that hangs up. In a callout, the person called is the callee.
 
         Raises:
-            InvalidRequest: the call is over, or there is no such side.
+            InvalidRequest: The call has ended, or `by` is not a side.
         """
         if by not in ("caller", "callee"):
             raise InvalidRequest(parameter="by", value=by, remedy="give 'caller' or 'callee'")
@@ -316,10 +316,10 @@ class SandboxCall:
 
     def _check_going_on(self) -> None:
         if self.ended is not None:
-            raise InvalidRequest(f"the call is over since {self.ended}")
+            raise InvalidRequest(f"the call ended at {self.ended}")
 
     def pick_up(self) -> None:
-        """It is answered now: it lasts as long as was planned, or if it was not, without an end."""
+        """Answer the call now. It lasts as long as planned, or without a plan, indefinitely."""
         now, planned = self._clock.now, self._answered
         if self._plan and planned:
             self._plan = attrs.evolve(self._plan, at=now + (self._plan.at - planned))
@@ -328,13 +328,13 @@ class SandboxCall:
         self._answered = now
 
     def end(self, reason: CallReason, result: CallResult | None = None) -> None:
-        """It ends now; the result is what it is unless it was answered."""
+        """End the call now. The result is for a call that was not answered."""
         self._plan = _Ending(self._clock.now, reason, result)
 
     def limit_to(self, seconds: float | None, *, as_a_whole: bool = False) -> None:
-        """It ends after so many seconds at the latest, counted from now; None sets no limit.
+        """Limit the call to a number of seconds from now; None sets no limit.
 
-        A limit beyond every calendar is none.
+        A limit after the year 9999 has no effect.
         """
         at = None if seconds is None else end_of(self._clock.now, seconds)
         limit = None if at is None else _Ending(at, CallReason.TIMEOUT)
@@ -344,16 +344,16 @@ class SandboxCall:
             self._limit = limit
 
     def hear(self, what: Say | PlayFiles, leg: CallLeg) -> None:
-        """Something is played or said."""
+        """Record something played or said."""
         self._heard.append(Heard(leg, what))
 
     def was_ongoing(self, moment: datetime) -> bool:
-        """Whether it was going on at that moment."""
+        """Tell whether the call was ongoing at that moment."""
         ending = self._ending()
         return self.started <= moment and (ending is None or moment < ending.at)
 
     def to_wire(self) -> dict[str, Any]:
-        """What the API says of it, in the spellings that the vendor's server is known for."""
+        """Return the call as the API sends it, spelled like the vendor's server."""
         duration = self.duration
         minutes = Decimal(-(-duration // 60))
         wire: dict[str, Any] = {
@@ -364,7 +364,7 @@ class SandboxCall:
             "status": self.status,
             "result": self.result,
             "reason": self.reason,
-            # The server leaves the zone out; the time is UTC all the same.
+            # The server omits the zone of this UTC time.
             "timestamp": self.started.strftime("%Y-%m-%dT%H:%M:%S"),
             "custom": self.custom,
             "userRate": {"currencyId": "EUR", "amount": float(self.rate)},
@@ -373,16 +373,16 @@ class SandboxCall:
         return wire if self.from_ is None else {"from": _identity(self.from_), **wire}
 
     def find_obstacle(self, actions: list[Action]) -> str | None:
-        """Say why these actions cannot be carried out now; None if they can.
+        """Return why these actions cannot be carried out now; None if they can.
 
-        Source: PATCH takes hangup, continue and park (Voice API 1.0.1); a parked call takes what
-        could have answered its first callback, too ("Update a call in progress", 2020), and a call
-        in a conference a menu (1.0.1, "runMenu").
+        Source: PATCH takes hangup, continue and park (Voice API 1.0.1). A parked call also takes
+        the actions that may answer its first callback ("Update a call in progress", 2020), and a
+        call in a conference takes a menu (1.0.1, "runMenu").
         """
         for action in actions:
             limit = _limit_of(action)
             if limit is not None and end_of(self._clock.now, limit) is None:
-                return "maxDuration is beyond every calendar"
+                return "maxDuration ends after the year 9999"
             allowed: tuple[type[Any], ...] = (Hangup, Continue, Park, Raw)
             if self.conference_id is not None:
                 allowed = (*allowed, RunMenu)
@@ -394,7 +394,7 @@ class SandboxCall:
     def carry_out(
         self, instructions: list[Instruction], actions: list[Action], leg: CallLeg
     ) -> None:
-        """Do what SVAML says. The instructions and actions have been checked."""
+        """Carry out SVAML that has been checked."""
         self._instructions.extend(instructions)
         self._actions.extend(actions)
         for instruction in instructions:
@@ -402,7 +402,7 @@ class SandboxCall:
                 case Say() | PlayFiles():
                     self.hear(instruction, leg)
                 case SendDtmf(digits):
-                    # As bounded as what was heard.
+                    # Bounded like the list of what was heard.
                     self.dtmf = (self.dtmf + (digits or ""))[-INSTRUCTIONS:]
                 case SetCookie(key, value):
                     self.cookies[key or ""] = value or ""
@@ -418,7 +418,7 @@ class SandboxCall:
     def _act(self, action: Action) -> None:
         if isinstance(action, Raw):
             return
-        if self._is_parked or not isinstance(action, Continue):  # which goes on within the limit
+        if self._is_parked or not isinstance(action, Continue):  # Continue keeps the limit
             self.limit_to(_limit_of(action))
         self._is_parked = isinstance(action, Park)
         match action:
@@ -427,7 +427,7 @@ class SandboxCall:
             case ConnectConf(conference_id):
                 self.conference_id, self.joined = conference_id, self._clock.now
                 self.muted = self.on_hold = False
-            case Continue() | RunMenu():  # a participant who uses a menu remains one
+            case Continue() | RunMenu():  # a participant stays in the conference during a menu
                 pass
             case _:
                 self.conference_id = None
@@ -438,7 +438,7 @@ class SandboxCall:
 
 
 def _identity(endpoint: Endpoint) -> dict[str, Any]:
-    """An endpoint with its type capitalised, as the server writes numbers and usernames."""
+    """Return an endpoint with a capitalised type, as the server writes numbers and usernames."""
     wire = endpoint.to_wire()
     if isinstance(endpoint, PstnEndpoint | MxpEndpoint):
         wire["type"] = wire["type"].title()
@@ -446,7 +446,7 @@ def _identity(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _limit_of(action: Action) -> float | None:
-    """Seconds that an action lets a call last."""
+    """Return an action's limit for the call, in seconds; None if it sets none."""
     match action:
         case Park() | ConnectPstn() | ConnectSip() | ConnectStream() if action.max_duration:
             return action.max_duration

@@ -1,4 +1,4 @@
-"""What a callout asks for: a call, and the plan of its life."""
+"""Translates a callout into a call and the plan of its life."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def plan_callout(
     region_url: str,
     headers: Iterable[tuple[str, str]],
 ) -> tuple[dict[str, Any], Plan]:
-    """What a request to place a call means, which has been checked.
+    """Translate a checked request for a callout.
 
     Args:
-        body: the request.
-        ring: seconds until the callee answers; None for the default of the kind.
-        region_url: base URL of the calling API that was asked.
-        headers: for its callbacks.
+        body: The request.
+        ring: Seconds until the callee answers; None for the default of the kind.
+        region_url: Base URL of the calling API that received the request.
+        headers: Headers of the callbacks.
 
     Returns:
-        Who calls whom (`from_`, `to`, `custom`), and the plan.
+        Arguments of the call (`from_`, `to`, `custom`), and the plan.
     """
     kind = _KINDS[body["method"]]
     wanted: Mapping[str, Any] = body[body["method"]]
@@ -77,9 +77,7 @@ def plan_callout(
 
 
 def callback_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """The headers of a request that come back with the callbacks of its call.
-
-    What is beyond the limits is dropped.
+    """Return the headers of a request that its callbacks repeat; those over the limits are dropped.
 
     Source: "X-CB" headers of the older calling page (2021).
     """
@@ -97,7 +95,7 @@ def callback_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, 
 
 
 def _sends(kind: Kind, wanted: Mapping[str, Any], destination: Endpoint | None) -> frozenset[str]:
-    """The events that are asked for; what is sent to app users is decided as the call goes on."""
+    """Return the requested events; exceptions for app users are made during the call."""
     if kind == "custom":
         return frozenset(_EVENTS)
     flags = {"ace": "enableAce", "pie": "enablePie", "dice": "enableDice"}
@@ -117,7 +115,7 @@ def _caller(cli: str | None) -> Endpoint | None:
 
 
 def _first_callee(answer: object) -> Endpoint:
-    """Whom the ICE answer of the callout itself connects, if it has one."""
+    """Return the callee in the ICE answer that the callout carries, if there is one."""
     if isinstance(answer, Answered):
         match answer.action:
             case ConnectPstn(number=str(number)):
@@ -138,7 +136,7 @@ def _text(kind: Kind, wanted: Mapping[str, Any]) -> Say | PlayFiles | None:
 
 
 def _say(text: str | None, locale: str | None) -> Say | None:
-    """As it was sent: nobody here is warned of its length."""
+    """Return the text unchecked: the sandbox gives no warnings about its length."""
     if not text:
         return None
     wire = {"name": "say", "text": text, **({"locale": locale} if locale else {})}
@@ -146,7 +144,7 @@ def _say(text: str | None, locale: str | None) -> Say | None:
 
 
 def _conference(wanted: Mapping[str, Any]) -> ConnectConf:
-    # JSON has one kind of number: 2.0 is whole as well.
+    # JSON has only one kind of number: 2.0 is a whole number, too.
     options = {
         key: int(part) if isinstance(part, float) else part
         for key, part in wanted.get("conferenceDtmfOptions", {}).items()

@@ -1,4 +1,4 @@
-"""The time in which the calls of a sandbox live, and what is to happen in it."""
+"""The clock of a sandbox, and the agenda of events that it drives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _END = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
 
 def end_of(start: datetime, seconds: float = 0, *, mills: int = 0) -> datetime | None:
-    """When so much time is over; None if that is beyond every calendar."""
+    """Return the time so much later; None if it is after the year 9999."""
     try:
         return start + timedelta(seconds=max(seconds, 0), milliseconds=max(mills, 0))
     except OverflowError:
@@ -24,34 +24,32 @@ def end_of(start: datetime, seconds: float = 0, *, mills: int = 0) -> datetime |
 
 
 class Agenda(Protocol):
-    """What is to happen, so that a clock can go from one thing to the next."""
+    """Scheduled events, for a clock that steps from one to the next."""
 
     def next_due(self) -> datetime | None:
-        """When the next thing happens; None if nothing is to happen. Called with the lock."""
+        """Return the time of the next event; None if there is none. Call with the lock held."""
         ...
 
     def catch_up(self) -> None:
-        """Let happen what is due. Called with the lock."""
+        """Run all events that are due. Call with the lock held."""
         ...
 
     def settle(self) -> None:
-        """Wait until all that follows from it has happened. Called without the lock."""
+        """Wait until all their effects are complete. Call without the lock."""
         ...
 
 
 class SandboxClock:
-    """The time in which the calls of a sandbox live.
-
-    It does not change whether a signature is too old: that is judged by real time.
+    """The clock of the calls in a sandbox. The age of signatures is checked by real time.
 
     Args:
-        start: where the clock stands still until it is advanced; None follows real time, and what
-            it is advanced by is added.
-        lock: held while it is advanced, so that no answer has two times in it.
-        agenda: what happens meanwhile.
+        start: Time at which the clock stands still until it is advanced. None follows real time,
+            plus all advances.
+        lock: Held during each step, so that no answer mixes two times.
+        agenda: Events to run on the way.
 
     Raises:
-        InvalidRequest: the start has no time zone, or is not between 1970 and 9000.
+        InvalidRequest: The start has no time zone, or is not between 1970 and 9000.
     """
 
     def __init__(
@@ -68,34 +66,34 @@ class SandboxClock:
 
     @property
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """The current time, in UTC."""
         start = time.time() if self._start is None else self._start
         return datetime.fromtimestamp(start + self._advanced, UTC)
 
     @property
     def stands_still(self) -> bool:
-        """Whether it only moves when it is advanced."""
+        """Whether the clock moves only when advanced."""
         return self._start is not None
 
     def advance(self, by: float | timedelta) -> datetime:
-        """Let time pass: what was to happen meanwhile has happened then.
+        """Let time pass, and run all events of calls on the way.
 
-        It goes from one event of a call to the next, and waits until the callbacks that each leads
-        to are answered; not if a `callback_app` advances it while it answers.
+        The clock steps from one event to the next, and at each waits until all resulting callbacks
+        are answered, unless a `callback_app` advances it while answering.
 
         Args:
-            by: seconds, or a timedelta; not negative, and not beyond the year 9000.
+            by: Seconds or a timedelta; not negative, and not past the year 9000.
 
         Returns:
-            The time afterwards.
+            The new time.
 
         Raises:
-            InvalidRequest: it is no such length of time.
+            InvalidRequest: `by` is not such a duration.
         """
         left = length_of("by", by)
         with self._lock:
             if self.now.timestamp() + left > _END:
-                raise InvalidRequest(f"by is {by!r}: that is beyond the year {_LAST_YEAR}")
+                raise InvalidRequest(f"by is {by!r}: stay before the year {_LAST_YEAR}")
         while True:
             with self._lock:
                 due = self._agenda.next_due() if self._agenda else None
@@ -112,12 +110,12 @@ class SandboxClock:
 
 
 def length_of(name: str, value: float | timedelta) -> float:
-    """A length of time, in seconds.
+    """Return a duration in seconds.
 
     Raises:
-        InvalidRequest: it is none, or is negative, or endless.
+        InvalidRequest: The value is not a duration, or is negative or infinite.
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _END:
-        raise InvalidRequest(f"{name} is {value!r}: give seconds, or a timedelta, from 0 on")
+        raise InvalidRequest(f"{name} is {value!r}: give seconds or a timedelta, not negative")
     return seconds

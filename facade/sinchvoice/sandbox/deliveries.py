@@ -1,4 +1,4 @@
-"""How a callback reaches an application: over HTTP, or by a call of its ASGI or WSGI callable."""
+"""Sends callbacks to an application: over HTTP, or by calling its ASGI or WSGI callable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ import attrs
 import httpx
 
 from .. import signing
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, Remedy
 from ..signing import Credentials
 from .faults import CallbackFault, Old, Tampered, WrongKey
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TIMEOUT", "CallbackApp", "CallbackUrl", "Courier", "SandboxCallback", "Undelivered"]
 
-#: Seconds for an answer. The vendor publishes none for this version of its API.
+#: Seconds for an answer. The vendor publishes no limit for this version of its API.
 TIMEOUT = 5.0
 
 CONTENT_TYPE = "application/json; charset=utf-8"
-#: Where callbacks of an application in this process go, unless a URL is set.
+#: Default URL of an application in this process.
 _IN_PROCESS = "http://localhost/sinch"
 _MAX_ANSWER = 262_144  # bytes
 _KEEPALIVE = 1.0  # seconds
@@ -50,33 +50,33 @@ CallbackApp: TypeAlias = Callable[..., Any]
 
 
 class CallbackUrl(StrEnum):
-    """Which of the URLs a callback went to."""
+    """The kind of URL that a callback was sent to."""
 
     PRIMARY = "primary"
     FALLBACK = "fallback"
-    INLINE = "inline"  # the callout has brought it along
+    INLINE = "inline"  # a URL from the callout
 
 
 @attrs.define(kw_only=True)
 class SandboxCallback:
-    """A callback that the sandbox has sent, or tried to.
+    """A callback that the sandbox sent, or tried to send.
 
     Attributes:
-        at: when, in the sandbox's time.
+        at: When it was sent, by the sandbox's clock.
         event: `ice`, `ace`, `pie`, `dice` or `notify`.
-        call_id: of the call.
-        application_key: of the application.
-        which: whether the URL is the primary one, the fallback, or was in the callout.
+        call_id: Id of the call.
+        application_key: Key of the application.
+        which: Whether the URL is the primary one, the fallback, or from the callout.
         method: HTTP method.
-        url: where it went.
-        headers: as sent.
-        body: as sent; empty if it was long ago, as what is remembered has a limit.
-        faults: what has struck it.
-        is_repeat: whether `faults.Twice` has sent it again.
-        status: HTTP status of the answer; None if there was none.
-        answer: body of the answer.
-        seconds: how long the answer took, in real time.
-        error: what went wrong; None if nothing did. A bad answer is told here as well.
+        url: The URL.
+        headers: The headers as sent.
+        body: The body as sent.
+        faults: The faults applied to it.
+        is_repeat: Whether `faults.Twice` sent it again.
+        status: HTTP status of the answer; None without an answer.
+        answer: Body of the answer.
+        seconds: Duration until the answer, in real time.
+        error: What went wrong, including an invalid answer; None if nothing did.
     """
 
     at: datetime
@@ -102,25 +102,25 @@ class SandboxCallback:
 
     @property
     def content(self) -> Any:
-        """The event, from its JSON."""
+        """The event, parsed from the JSON body."""
         return json.loads(self.body)
 
 
 class Undelivered(Exception):
-    """There was no answer; the message says why."""
+    """A callback got no answer; the message says why."""
 
 
 class Courier:
-    """Brings callbacks to where they belong.
+    """Delivers callbacks.
 
     Args:
-        app: an ASGI or WSGI application in this process that gets all of them; None sends them
-            over HTTP.
-        hosts: names of hosts that they may go to besides loopback, with wildcards.
-        timeout: seconds for an answer.
+        app: An ASGI or WSGI application in this process that receives all callbacks; None sends
+            them over HTTP.
+        hosts: Names of allowed hosts besides loopback, with wildcards.
+        timeout: Seconds for an answer.
 
     Raises:
-        InvalidRequest: an argument is wrong.
+        InvalidRequest: An argument is wrong.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Courier:
         if isinstance(hosts, str) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InvalidRequest(
                 f"callback_hosts is {hosts!r}, callback_timeout {timeout!r}",
-                remedy="give a list of names, and seconds above zero",
+                remedy="give a list of host names, and a number of seconds above 0",
             )
         self._hosts = tuple(host.lower() for host in hosts)
         self.timeout = float(timeout)
@@ -143,7 +143,7 @@ class Courier:
 
     @property
     def app(self) -> CallbackApp | None:
-        """The application in this process."""
+        """The application in this process; None if there is none."""
         return self._given
 
     @app.setter
@@ -154,30 +154,30 @@ class Courier:
             old.close()
 
     def reset(self) -> None:
-        """Have the application again that it began with."""
+        """Restore the initial application."""
         if self.app is not self._first:
             self.app = self._first
 
     def read_url(self, url: str) -> str:
-        """A URL that the sandbox's owner has given, complete.
+        """Return a callback URL in full; an application in this process may have only a path.
 
         Raises:
-            InvalidRequest: it is not a URL, or goes where callbacks may not go.
+            InvalidRequest: It is not a URL, or its host is not allowed.
         """
         if isinstance(url, str) and url.startswith("/") and self._app is not None:
             url = _IN_PROCESS.removesuffix("/sinch") + url
-        problem = self.find_problem(url) if isinstance(url, str) else "it is not text"
+        problem = self.find_problem(url) if isinstance(url, str) else "give a URL as text"
         if problem is not None:
             raise InvalidRequest(parameter="callback_url", value=url, remedy=problem)
         return url
 
     @property
     def default_url(self) -> str | None:
-        """Where callbacks go if no URL is set."""
+        """The URL for callbacks if none is set; None if there is no default."""
         return None if self._app is None else _IN_PROCESS
 
     def find_problem(self, url: str) -> str | None:
-        """Say why no callback goes to this URL; None if it may."""
+        """Return why callbacks cannot go to this URL; None if they can."""
         try:
             parsed = _parsed(url)
         except (httpx.InvalidURL, ValueError) as error:
@@ -188,13 +188,14 @@ class Courier:
             return None
         if any(fnmatchcase(parsed.host.lower(), pattern) for pattern in self._hosts):
             return None
-        return (
-            "callbacks go to loopback only; let them go there by starting the sandbox with "
-            f"callback_hosts=[{parsed.host!r}]"
+        return Remedy(
+            "callbacks go to loopback only; to allow this host, start the sandbox with "
+            "{callback_hosts}",
+            callback_hosts=f"callback_hosts=[{parsed.host!r}]",
         )
 
     def host_and_path(self, url: str) -> tuple[str, str]:
-        """What faults are told by; of a URL that is none, nothing."""
+        """Return host and path, by which faults are selected; empty for an invalid URL."""
         if self.find_problem(url) is not None:
             return "", ""
         return _parsed(url).netloc.decode("ascii"), _path(url)
@@ -206,7 +207,7 @@ class Courier:
         body: bytes,
         faults: tuple[CallbackFault, ...],
     ) -> tuple[dict[str, str], bytes]:
-        """Headers of a callback, and its body as it is sent."""
+        """Return the headers of a callback, and its body as sent."""
         signed_at = time.time()
         for fault in faults:
             match fault:
@@ -225,17 +226,17 @@ class Courier:
         if any(isinstance(fault, Tampered) for fault in faults):
             body = body.removesuffix(b"}") + b',"tampered":true}'
         return {
-            # As the vendor's server writes it.
+            # Spelled like the vendor's server.
             "authorization": headers["Authorization"].replace("Application", "application", 1),
             "x-timestamp": headers["x-timestamp"],
             "content-type": CONTENT_TYPE,
         }, body
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        """Send one, and return status and body of the answer.
+        """Send a callback, and return status and body of the answer.
 
         Raises:
-            Undelivered: there was none in time.
+            Undelivered: There was no answer in time.
         """
         problem = self.find_problem(url)
         if problem is not None:
@@ -256,18 +257,18 @@ class Courier:
         return status, answer
 
     def close(self) -> None:
-        """End the application in this process."""
+        """Shut down the application in this process."""
         self.app = None
 
     def leave(self) -> None:
-        """Close the connection that this thread has left open."""
+        """Close the idle connection of this thread."""
         idle: tuple[Any, socket.socket, float] | None = getattr(self._thread, "idle", None)
         if idle is not None:
             idle[1].close()
             self._thread.idle = None
 
     def _too_late(self) -> Undelivered:
-        return Undelivered(f"there was no answer within {self.timeout:g} s")
+        return Undelivered(f"no answer within {self.timeout:g} s")
 
     def _over_http(
         self, url: str, headers: Mapping[str, str], body: bytes, deadline: float
@@ -304,11 +305,11 @@ class Courier:
         return response.status, bytes(answer)
 
     def _connection(self, url: httpx.URL) -> socket.socket:
-        """The connection that this thread has left open, or a new one."""
+        """Return the idle connection of this thread, or a new one."""
         idle: tuple[Any, socket.socket, float] | None = getattr(self._thread, "idle", None)
         if idle is not None:
             origin, connection, used = idle
-            # Servers close idle connections: they are given up before that.
+            # Servers close idle connections: stop using one before that.
             is_fresh = time.monotonic() - used < _KEEPALIVE
             if origin == _origin(url) and is_fresh and _is_silent(connection):
                 return connection
@@ -326,11 +327,11 @@ class Courier:
             if isinstance(app, httpx.WSGITransport):
                 response = app.handle_request(request)
                 return response.status_code, response.read()
-        except BaseException as error:  # noqa: BLE001 - pytest.fail and sys.exit are none of ours
+        except BaseException as error:  # noqa: BLE001 - also pytest.fail and sys.exit
             return _failed(url, error)
         if app is not None:
             return app.handle(request, self.timeout)
-        raise Undelivered("the sandbox stops")
+        raise Undelivered("the sandbox is stopping")
 
 
 class _Reader(io.RawIOBase):
@@ -411,7 +412,7 @@ class _Asgi:
             self._loop.close()
 
     async def _live(self) -> None:
-        """Let the application start, wait until the end, and let it shut down."""
+        """Run the application's lifespan: startup, wait for the end, shutdown."""
         started, ended = asyncio.Event(), asyncio.Event()
         messages = [{"type": "lifespan.startup"}]
 
@@ -431,7 +432,7 @@ class _Asgi:
             scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": self._state}
             try:
                 await self._app(scope, receive, send)
-            except Exception:  # noqa: BLE001, S110 - it has no lifespan, as the protocol allows
+            except Exception:  # noqa: BLE001, S110 - no lifespan, as the protocol allows
                 pass
             finally:
                 started.set()
@@ -499,7 +500,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int]:
 
 
 def _path(url: str) -> str:
-    """The path as it travels, which is what is signed."""
+    """Return the path as sent, which is signed."""
     return _parsed(url).raw_path.partition(b"?")[0].decode("ascii")
 
 

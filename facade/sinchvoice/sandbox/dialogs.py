@@ -1,11 +1,11 @@
-"""The life of a call that sends callbacks: what it sends and when, and what the answers lead to.
+"""The life of a call that sends callbacks: its events, and the effects of the answers.
 
-A `Dialog` is a generator that does no I/O. It yields an `Ask`, and gets the answer to the event; a
-`Tell`, which nobody has to answer; or a `Wait`, and gets the next thing that happens to the call.
+A `Dialog` is a generator without I/O. It yields an `Ask` and receives the answer to the event; a
+`Tell`, which needs no answer; or a `Wait` and receives the next thing that happens to the call.
 `switchboard` drives it.
 
-Source: callback events of the Voice API 1.0.1 specification and the older "Callback API" page. What
-these do not say is the sandbox's own choice, and listed in docs/reference/sandbox.md.
+Source: callback events of the Voice API 1.0.1 specification and the older "Callback API" page. The
+sandbox's own choices, where these are silent, are listed in docs/reference/sandbox.md.
 """
 
 from __future__ import annotations
@@ -59,41 +59,41 @@ __all__ = [
     "Wait",
 ]
 
-#: Seconds until a callee answers; a conference callout is answered at once.
+#: Seconds until a callee answers; conference callouts are answered at once.
 RING = 1.0
 
-#: Who is called as long as the answer to an ICE has not said it.
+#: The callee until the answer to an ICE names one.
 NOBODY = OtherEndpoint("number", "")
 
-_READING_SPEED = 15  # characters of a text that are said in a second
+_READING_SPEED = 15  # characters of text per second
 _ILLEGAL = 40001
-#: So often a call asks while nothing else happens to it: an application may answer in circles.
+#: Limit of questions while nothing else happens to a call: answers of an application may loop.
 _MOST_QUESTIONS = 100
 
 Event: TypeAlias = dict[str, Any]
 Kind: TypeAlias = Literal["incoming", "tts", "conference", "custom"]
 
 
-# --- what a dialog yields, and what it gets ------------------------------------------------------
+# --- Steps and stimuli ---------------------------------------------------------------------------
 
 
 @attrs.frozen
 class Ask:
-    """Send an event and bring back the answer."""
+    """Send an event and return the answer."""
 
     event: Event
 
 
 @attrs.frozen
 class Tell:
-    """Send an event; its answer changes nothing."""
+    """Send an event; its answer has no effect."""
 
     event: Event
 
 
 @attrs.frozen
 class Wait:
-    """Wait until something happens, or until this time; None waits as long as it takes."""
+    """Wait until something happens or until this time; None waits without a limit."""
 
     until: datetime | None
 
@@ -103,12 +103,12 @@ class Silence(StrEnum):
 
     NOT_ASKED = "no callback URL is set for it"
     EMPTY = "the answer was empty"
-    FAILED = "nobody answered it"
+    FAILED = "no URL answered it"
 
 
 @attrs.frozen
 class Answered:
-    """The answer to an event: SVAML, which always has an action."""
+    """The answer to an event: SVAML with an action."""
 
     instructions: tuple[Instruction, ...]
     action: Action
@@ -116,14 +116,14 @@ class Answered:
 
 @attrs.frozen
 class Invalid:
-    """The answer to an event is not SVAML that the event takes."""
+    """The answer to an event is not SVAML, or not allowed for the event."""
 
     problem: str
 
 
 @attrs.frozen
 class PickedUp:
-    """The callee has answered."""
+    """The callee answered."""
 
     by_machine: bool = False
 
@@ -137,11 +137,11 @@ class Pressed:
 
 @attrs.frozen
 class Ordered:
-    """A request has given the call another action.
+    """A request gave the call another action.
 
     Attributes:
-        action: what it is.
-        is_new: whether the call has not carried it out yet.
+        action: The action.
+        is_new: Whether the call has not carried it out yet.
     """
 
     action: Action
@@ -149,24 +149,24 @@ class Ordered:
 
 
 Step: TypeAlias = Ask | Tell | Wait
-#: None: time has passed, or something about the call has changed.
+#: None: time passed, or something about the call changed.
 Stimulus: TypeAlias = Silence | Answered | Invalid | PickedUp | Pressed | Ordered | None
 Life: TypeAlias = Generator[Step, Stimulus, None]
 
 
 class _Over(Exception):
-    """The call has ended."""
+    """The call ended."""
 
 
 class _Turned(Exception):
-    """A request has given the call another action."""
+    """A request gave the call another action."""
 
     def __init__(self, order: Ordered) -> None:
         super().__init__(order)
         self.order = order
 
 
-# --- the plan ------------------------------------------------------------------------------------
+# --- Plan ----------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -174,18 +174,18 @@ class Plan:
     """How a call begins.
 
     Attributes:
-        kind: where it comes from.
-        ring: seconds until the callee answers; infinite until somebody picks up.
-        sends: which events it sends, apart from Notify.
-        answers: answers that the callout has brought along, by event.
-        urls: callback URLs that the callout has brought along, by event.
-        headers: of its callbacks, from the callout.
-        dialled: whether the callout has a destination.
-        region_url: base URL of the calling API where it lives.
-        text: prompts of a text-to-speech callout, or the greeting of a conference callout.
-        conference: what a conference callout joins.
-        dtmf: keys that are sent once the call is answered.
-        max_duration: seconds, of the whole call.
+        kind: Kind of call.
+        ring: Seconds until the callee answers; infinite to wait for `SandboxCall.answer`.
+        sends: The events that the call sends, apart from Notify.
+        answers: Answers in the callout, by event.
+        urls: Callback URLs in the callout, by event.
+        headers: Headers of the callbacks, from the callout.
+        dialled: Whether the callout has a destination.
+        region_url: Base URL of the calling API in the call's region.
+        text: Prompts of a text-to-speech callout, or the greeting of a conference callout.
+        conference: The conference that a conference callout joins.
+        dtmf: Keys to send after the answer.
+        max_duration: Limit of the whole call, in seconds.
     """
 
     kind: Kind
@@ -202,20 +202,20 @@ class Plan:
     max_duration: int | None = None
 
 
-# --- the life ------------------------------------------------------------------------------------
+# --- Life ----------------------------------------------------------------------------------------
 
 
 class Dialog:
-    """One call's life.
+    """The life of one call.
 
     Args:
-        call: the call, which the dialog changes.
-        plan: how it begins.
-        clock: the time.
+        call: The call, which the dialog changes.
+        plan: How the call begins.
+        clock: The clock of the sandbox.
 
     Attributes:
-        life: the generator.
-        is_ringing: whether somebody's phone is ringing.
+        life: The generator.
+        is_ringing: Whether the callee's phone is ringing.
     """
 
     def __init__(self, call: SandboxCall, plan: Plan, clock: SandboxClock) -> None:
@@ -232,10 +232,10 @@ class Dialog:
         self._room: ConnectConf | None = None
         self._recorded: StartRecording | None = None
 
-    # What others may do to the call at any time.
+    # --- Operations at any time ------------------------------------------------------------------
 
     def perform(self, instructions: tuple[Instruction, ...], leg: CallLeg) -> list[Event]:
-        """Carry out instructions; returns the events that they lead to."""
+        """Carry out instructions, and return the resulting events."""
         events = []
         for instruction in instructions:
             self.call.carry_out([instruction], [], leg)
@@ -243,14 +243,14 @@ class Dialog:
         return events
 
     def notify(self, type_: str, **details: Any) -> Event:
-        """A Notify event."""
+        """Return a Notify event."""
         return {**self._event("notify"), "type": type_, **details}
 
     def complaint(self, problem: str) -> Event:
-        """The Notify about an answer that is not SVAML, or not allowed."""
+        """Return the Notify about an answer that is not SVAML, or not allowed."""
         return self.notify("callingerror", errorCode=_ILLEGAL, errorMsg=f"Illegal SVAML: {problem}")
 
-    # The course of events.
+    # --- Course of the call ----------------------------------------------------------------------
 
     def _live(self) -> Life:
         try:
@@ -289,7 +289,7 @@ class Dialog:
         return reply
 
     def _custom(self) -> Generator[Step, Stimulus, Action]:
-        """A callout whose ICE is answered by what it brought along, by a URL, or not at all."""
+        """Begin a custom callout; its ICE is answered in the callout, by a URL, or not at all."""
         plan = self.plan
         if plan.dialled and "ice" not in plan.answers and "ice" not in plan.urls:
             yield from self._ring()
@@ -298,7 +298,7 @@ class Dialog:
         action = yield from self._ask_ice()
         if isinstance(action, Hangup | ConnectPstn | ConnectSip | ConnectMxp | ConnectStream):
             return action
-        if not plan.dialled:  # there is nobody who could use the menu, or join the conference
+        if not plan.dialled:  # no callee for a menu or a conference
             self._end(CallReason.GENERAL_ERROR, CallResult.FAILED)
         yield from self._ring()
         return action
@@ -321,7 +321,7 @@ class Dialog:
         return (yield from self._ask({**event, "amd": amd} if amd else event))
 
     def _ask(self, event: Event) -> Generator[Step, Stimulus, Action | Silence]:
-        """Send an event and carry out the instructions of the answer; its action, if it has one."""
+        """Send an event, carry out the instructions of the answer, and return its action."""
         self._questions += 1
         if self._questions > _MOST_QUESTIONS:
             self._end(CallReason.GENERAL_ERROR, CallResult.FAILED)
@@ -341,11 +341,11 @@ class Dialog:
     def _wait(
         self, until: datetime | None = None, *, goes_on: bool = False
     ) -> Generator[Step, Stimulus, Stimulus]:
-        """Wait for what happens next; None if nothing did until then.
+        """Wait for the next stimulus; return None if nothing happens until then.
 
         Args:
-            until: when to stop waiting; None waits as long as it takes.
-            goes_on: whether an order to continue changes nothing.
+            until: When to stop waiting; None for no limit.
+            goes_on: Whether an order to continue changes nothing.
         """
         while True:
             if self.call.ended is not None:
@@ -366,7 +366,7 @@ class Dialog:
                 return stimulus
 
     def _ring(self, give_up: int | None = None) -> Generator[Step, Stimulus, None]:
-        """Somebody's phone rings until it is answered, or for `give_up` seconds."""
+        """Let the callee's phone ring until it is answered, or for `give_up` seconds."""
         now, ring = self._clock.now, self.plan.ring
         seconds = ring if give_up is None else min(ring, give_up)
         until = end_of(now, seconds)
@@ -400,7 +400,8 @@ class Dialog:
         self.call.end(reason, result)
         raise _Over
 
-    # Actions: each is carried out by the call already, and returns the one that follows.
+    # --- Actions ---------------------------------------------------------------------------------
+    # The call has already carried out each action. These methods return the next one.
 
     def _act(self, action: Action) -> Generator[Step, Stimulus, Action]:
         match action:
@@ -424,7 +425,7 @@ class Dialog:
             yield from self._wait()
 
     def _speak(self) -> Generator[Step, Stimulus, NoReturn]:
-        """Say the text of a callout, and hang up."""
+        """Say the text of a callout and hang up."""
         text = self.plan.text
         if text is not None:
             self.call.hear(text, CallLeg.CALLEE)
@@ -474,7 +475,7 @@ class Dialog:
         return (yield from self._stay(action))
 
     def _stay(self, room: ConnectConf) -> Generator[Step, Stimulus, Action]:
-        """Be in a conference; keys that are pressed may be told."""
+        """Stay in a conference, and report pressed keys if it detects them."""
         options = room.conference_dtmf_options or ConferenceDtmfOptions()
         most = options.max_digits or 1
         digits, until = "", None
@@ -499,7 +500,7 @@ class Dialog:
             digits, until = "", None
 
     def _offer(self, action: RunMenu) -> Generator[Step, Stimulus, Action]:
-        """Run menus and ask what to do with the result."""
+        """Run menus, and return the action that answers their result."""
         self._pick_up()
         run = MenuRun(action)
         try:
@@ -548,14 +549,14 @@ class Dialog:
         if files:
             self.call.hear(PlayFiles(files, locale=locale), CallLeg.CALLER)
 
-    # Recordings.
+    # --- Recordings ------------------------------------------------------------------------------
 
     def _record(self, options: RecordingOptions | None) -> Generator[Step, Stimulus, None]:
         for event in self.perform((StartRecording(options),), CallLeg.CALLER):
             yield Tell(event)
 
     def _recorded_events(self) -> list[Event]:
-        """What is told about a recording that has ended just now."""
+        """Return the events of a recording that has just ended."""
         was, self._recorded = self._recorded, self.call.recording
         if was is None or was is self._recorded or isinstance(self.call.to, MxpEndpoint):
             return []
@@ -573,7 +574,7 @@ class Dialog:
         return events
 
     def _file(self, options: RecordingOptions) -> str:
-        """Where a recording is: the folder or file that was given, named as documented."""
+        """Return the URL of a recording: the given file, or the documented name in a folder."""
         call, folder = self.call, options.destination_url or ""
         if folder and not folder.endswith("/") and "." in folder.rpartition("/")[2]:
             return folder
@@ -581,7 +582,7 @@ class Dialog:
         name = f"{moment}_{call.application_key}_{call.call_id}.{options.format or 'mp3'}"
         return f"{folder.rstrip('/')}/{name}" if folder else name
 
-    # Events.
+    # --- Events ----------------------------------------------------------------------------------
 
     def _event(self, name: str) -> Event:
         call = self.call
@@ -646,7 +647,7 @@ class Dialog:
 
 
 def _as_dialled(to: Endpoint) -> Action:
-    """What becomes of an incoming call that nobody is asked about."""
+    """Return the action for an incoming call without a callback URL: connect it as dialled."""
     match to:
         case MxpEndpoint():
             return ConnectMxp(destination=to)
@@ -681,7 +682,7 @@ def _price(amount: Decimal) -> dict[str, Any]:
 
 
 def _text(endpoint: Endpoint | None) -> str:
-    """An endpoint as events write it; a caller who is not known is private."""
+    """Return an endpoint as events write it; an unknown caller is `private`."""
     if endpoint is None:
         return "private"
     return str(endpoint.to_wire().get("endpoint", "private"))

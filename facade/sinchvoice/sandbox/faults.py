@@ -1,4 +1,4 @@
-"""Faults that a sandbox can be told to have: what goes wrong between a client and Sinch.
+"""Faults to inject into a sandbox: failures between a client and Sinch.
 
     from sinchvoice.sandbox import faults, running
 
@@ -6,9 +6,9 @@
         box.inject(faults.Latency(0.2), on="GET", probability=0.5)
         box.inject([faults.Reset(after=True), None, faults.Reply(503)], on="PATCH /calling/*")
 
-`after` says whether the request is carried out first: the client cannot tell.
+With `after`, the request is carried out before the failure; the client cannot tell the difference.
 
-Callbacks have faults of their own; they strike events, and the path of the callback URL:
+Callbacks have faults of their own, selected by event and by the path of the callback URL:
 
         box.inject(faults.Tampered(), on="ICE")
         box.inject([faults.Late(30)], on="DICE /sinch")
@@ -70,21 +70,21 @@ def _is_duration(instance: object, attribute: attrs.Attribute[float], value: flo
 def _is_skew(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
     if not (isinstance(value, int | float) and abs(value) <= 10**9):
         raise InvalidRequest(
-            parameter="seconds", value=value, remedy="give a number, at most 10**9 either way"
+            parameter="seconds", value=value, remedy="give a number from -10**9 to 10**9"
         )
 
 
 def _is_header(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
     if not (isinstance(value, str) and re.fullmatch(r"[!-~]([ -~]*[!-~])?", value)):
         raise InvalidRequest(
-            parameter=attribute.name, value=value, remedy="headers are printable ASCII"
+            parameter=attribute.name, value=value, remedy="use printable ASCII characters"
         )
 
 
 def _is_status(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
     if value not in range(200, 600) or value in (204, 304):
         raise InvalidRequest(
-            parameter="status", value=value, remedy="give one from 200 to 599 that has a body"
+            parameter="status", value=value, remedy="give a status from 200 to 599 with a body"
         )
 
 
@@ -106,11 +106,11 @@ def _is_retry_after(
 
 @attrs.frozen
 class Latency:
-    """The answer takes its time.
+    """The answer is delayed.
 
     Attributes:
-        seconds: how long.
-        after: wait after the request was carried out, not before.
+        seconds: Length of the delay.
+        after: Wait after carrying out the request, not before.
     """
 
     seconds: float = attrs.field(validator=_is_duration)
@@ -122,7 +122,7 @@ class Reset:
     """The connection is reset, without an answer.
 
     Attributes:
-        after: the request is carried out first.
+        after: Carry out the request first.
     """
 
     after: bool = False
@@ -132,21 +132,21 @@ class Reset:
 class Truncate:
     """The connection is closed in the middle of the answer's body.
 
-    The request was carried out. An answer without a body has nothing to lose and arrives whole.
+    The request is carried out. An answer without a body arrives whole.
     """
 
 
 @attrs.frozen
 class Reply:
-    """Another answer than the API's.
+    """An answer other than the API's.
 
     Attributes:
         status: HTTP status.
-        body: what the answer holds.
-        content_type: its Content-Type header.
-        retry_after: seconds for the Retry-After header; None leaves it out.
-        as_date: Retry-After is a date instead of a number.
-        after: the request is carried out first, as when a gateway loses the answer.
+        body: Body of the answer.
+        content_type: Content-Type header.
+        retry_after: Seconds for the Retry-After header; None omits the header.
+        as_date: Write Retry-After as a date instead of a number.
+        after: Carry out the request first, like a gateway that loses the answer.
     """
 
     status: int = attrs.field(validator=_is_status)
@@ -157,7 +157,7 @@ class Reply:
     after: bool = False
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers of the answer, in the form of ASGI."""
+        """Return the headers of the answer in the form of ASGI."""
         headers = {"content-type": self.content_type, "content-length": str(len(self.body))}
         if self.retry_after is not None:
             headers["retry-after"] = (
@@ -169,27 +169,27 @@ class Reply:
 
 
 def bad_gateway(*, after: bool = False) -> Reply:
-    """HTTP 502 with a page of HTML, as load balancers send it."""
+    """Return HTTP 502 with a page of HTML, as load balancers send it."""
     return Reply(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", after=after)
 
 
 def too_many_requests(retry_after: int | None = None, *, as_date: bool = False) -> Reply:
-    """HTTP 429 with the vendor's code 42900; the request is not carried out.
+    """Return HTTP 429 with the vendor's code 42900; the request is not carried out.
 
     Args:
-        retry_after: seconds for the Retry-After header.
-        as_date: write it as a date.
+        retry_after: Seconds for the Retry-After header.
+        as_date: Write Retry-After as a date.
     """
     body = b'{"errorCode":42900,"message":"Capacity exceeded"}'
     return Reply(429, body, "application/json", retry_after, as_date)
 
 
 def unavailable(retry_after: int | None = None, *, after: bool = False) -> Reply:
-    """HTTP 503 with the vendor's code 50300.
+    """Return HTTP 503 with the vendor's code 50300.
 
     Args:
-        retry_after: seconds for the Retry-After header.
-        after: the request is carried out first.
+        retry_after: Seconds for the Retry-After header.
+        after: Carry out the request first.
     """
     body = b'{"errorCode":50300,"message":"Temporary down"}'
     return Reply(503, body, "application/json", retry_after, after=after)
@@ -197,10 +197,10 @@ def unavailable(retry_after: int | None = None, *, after: bool = False) -> Reply
 
 @attrs.frozen
 class ContentType:
-    """The answer's Content-Type header says something else.
+    """The answer has another Content-Type header.
 
     Attributes:
-        value: what it says.
+        value: Value of the header.
     """
 
     value: str = attrs.field(default="text/html", validator=_is_header)
@@ -208,10 +208,10 @@ class ContentType:
 
 @attrs.frozen
 class ClockSkew:
-    """The server's clock is wrong: it judges signatures, and sends the Date header, by it.
+    """The server's clock is wrong, for the age of signatures and in the Date header.
 
     Attributes:
-        seconds: how far it is ahead; negative if it is behind.
+        seconds: How far the clock is ahead; negative if it is behind.
     """
 
     seconds: float = attrs.field(validator=_is_skew)
@@ -219,10 +219,10 @@ class ClockSkew:
 
 @attrs.frozen
 class Canonical:
-    """The server only accepts signatures of this form of the URL.
+    """The server accepts only signatures of this form of the URL.
 
     Attributes:
-        form: which one.
+        form: Form of the URL.
     """
 
     form: CanonicalResource = attrs.field(converter=CanonicalResource)
@@ -235,10 +235,10 @@ class Redirect:
 
 @attrs.frozen
 class Late:
-    """A callback is sent later than it should be, and with it all that follow it in the call.
+    """A callback is sent late, and so are all later ones of its call.
 
     Attributes:
-        seconds: how much later, by the sandbox's clock.
+        seconds: Length of the delay, by the sandbox's clock.
     """
 
     seconds: float = attrs.field(validator=_is_duration)
@@ -246,36 +246,36 @@ class Late:
 
 @attrs.frozen
 class Twice:
-    """A callback is sent twice, to the byte; the second answer changes nothing."""
+    """A callback is sent twice, byte for byte; the second answer has no effect."""
 
 
 @attrs.frozen
 class OutOfOrder:
-    """A callback is held back until the next one of its call is sent, or the call is over."""
+    """A callback is held back until after the next one of its call, or until the call ends."""
 
 
 @attrs.frozen
 class Tampered:
-    """The body of a callback has been changed after it was signed."""
+    """The body of a callback is changed after signing."""
 
 
 @attrs.frozen
 class WrongKey:
-    """A callback is signed by an application that nobody knows."""
+    """A callback is signed by an unknown application."""
 
 
 @attrs.frozen
 class Old:
-    """A callback was signed some time ago, as when somebody replays it.
+    """A callback was signed some time ago, as in a replay.
 
     Attributes:
-        seconds: how long ago.
+        seconds: Age of the signature.
     """
 
     seconds: float = attrs.field(default=86_400.0, validator=_is_duration)
 
 
-#: What can go wrong with a callback.
+#: Faults of callbacks.
 CallbackFault: TypeAlias = Late | Twice | OutOfOrder | Tampered | WrongKey | Old
 
 Fault: TypeAlias = (
@@ -293,7 +293,7 @@ Fault: TypeAlias = (
 
 @attrs.frozen
 class _Route:
-    """Which requests are meant: each part is a pattern."""
+    """Selects requests: each part is a pattern."""
 
     method: str = "*"
     host: str = "*"
@@ -311,7 +311,7 @@ class _Route:
         if method not in _METHODS:
             raise _no_route(on, f"give one of the methods {', '.join(_METHODS)}, a path or both")
         if re.search(r"\?.*=|#", where):
-            raise _no_route(on, "leave out the query, the path alone counts")
+            raise _no_route(on, "remove the query (only the path is compared)")
         if where == "*" or where.startswith(("/", "*/")):
             return cls(method, "*", where)
         url = re.fullmatch(r"(https?://)?([^/]+)(/.*)?", where, re.IGNORECASE)
@@ -319,11 +319,11 @@ class _Route:
             url[1] or re.fullmatch(r"localhost|.*[.:].+", url[2], re.IGNORECASE)
         ):
             raise _no_route(on, "begin the path with a slash, like '/calling/*'")
-        # A bracket of an IPv6 address is no pattern.
+        # A bracket of an IPv6 address is not a pattern.
         return cls(method, url[2].lower().replace("[", "[[]"), url[3] or "*")
 
     def matches(self, method: str, host: str, path: str) -> bool:
-        """Whether a request is meant; `host` is its Host header, with or without a port."""
+        """Tell whether it selects a request; `host` is the Host header, with or without port."""
         host = host.lower()
         return (
             fnmatchcase(method, self.method)
@@ -337,22 +337,21 @@ def _no_route(on: object, remedy: str) -> InvalidRequest:
 
 
 class Injection:
-    """A fault that is in force, or a script of them; in a `with` block, until its end.
+    """An active fault, or a script of faults; in a `with` block, until its end.
 
     Args:
-        fault: a fault that strikes again and again; or several, which strike one request each, in
-            order, and then no more. None among them lets a request pass.
-        on: which requests it strikes: `*` for all, a method in any case, a path, or both, like
-            `PATCH /calling/*`. Paths have wildcards; a host before one is compared with the
-            request's Host header. For callbacks, the event stands in place of the method, like
-            `ICE /sinch`.
-        probability: of striking such a request, from 0 to 1.
+        fault: A fault that strikes repeatedly; or several that strike one request each, in order,
+            and then stop. None among them lets a request pass.
+        on: The requests to strike: `*` for all, a method in any case, a path, or both, like
+            `PATCH /calling/*`. Paths may have wildcards; a host before the path is compared with
+            the Host header. For callbacks, an event replaces the method, like `ICE /sinch`.
+        probability: Probability of striking a selected request, from 0 to 1.
 
     Attributes:
-        hits: how many requests it has struck.
+        hits: Number of requests struck.
 
     Raises:
-        InvalidRequest: something is no fault, no route, or no probability.
+        InvalidRequest: An argument is not a fault, a route or a probability.
     """
 
     def __init__(
@@ -367,13 +366,13 @@ class Injection:
                     f"{shown(part)} is not a fault",
                     parameter="fault",
                     value=part,
-                    remedy="sinchvoice.sandbox.faults has them",
+                    remedy="use one of sinchvoice.sandbox.faults",
                 )
         if not (isinstance(probability, int | float) and 0 <= probability <= 1):
             raise InvalidRequest(
                 parameter="probability",
                 value=probability,
-                remedy="give a number from 0 to 1, or 0 to 100 %",
+                remedy="give a number from 0 to 1, or on the command line from 0% to 100%",
             )
         self._route = _Route.parse(on)
         self._is_for_callbacks = _is_for_callbacks(self._script, self._route.method, on)
@@ -386,38 +385,38 @@ class Injection:
 
     @property
     def is_over(self) -> bool:
-        """Whether it strikes no more."""
+        """Whether the injection has stopped."""
         return self._is_stopped or not self._script
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read one as it is written on the command line: `NAME[=VALUE] [PERCENT%] [on ROUTE]`.
+        """Parse the form of the command line: `NAME[=VALUE] [PERCENT%] [on ROUTE]`.
 
         For example `latency=0.2 10% on GET`, or `reset-after 5% on PATCH /calling/*`.
 
         Raises:
-            InvalidRequest: there is no such fault, or its value or its route is wrong.
+            InvalidRequest: The fault is unknown, or its value or route is wrong.
         """
         parts = re.fullmatch(
             r"([a-z-]+)(?:=(\S+))?(?:\s+(\d+(?:\.\d+)?)%)?(?:\s+on\s+(.+))?", text.strip()
         )
         if parts is None:
             raise InvalidRequest(
-                f"fault {text!r} is not of the form NAME[=VALUE] [PERCENT%] [on ROUTE], like "
+                f"fault {text!r} cannot be read: write NAME[=VALUE] [PERCENT%] [on ROUTE], like "
                 "'latency=0.2 10% on GET'"
             )
         name, value, percent, on = parts.groups()
         make = _BY_NAME.get(name)
         if make is None:
-            error = InvalidRequest(f"no fault is named {name!r}: give one of {', '.join(_BY_NAME)}")
+            error = InvalidRequest(f"unknown fault {name!r}: give one of {', '.join(_BY_NAME)}")
             if close := get_close_matches(name, _BY_NAME):
                 error.add_note(f"did you mean: {' or '.join(close)}")
             raise error
         takes = signature(make).parameters.values()
         if value is not None and not takes:
-            raise InvalidRequest(f"fault {text!r}: {name} takes no value")
+            raise InvalidRequest(f"fault {text!r}: {name} takes no value: write {name}")
         if value is None and any(parameter.default is parameter.empty for parameter in takes):
-            raise InvalidRequest(f"fault {text!r}: {name} needs a value, as in {name}=…")
+            raise InvalidRequest(f"fault {text!r}: {name} needs a value: write {name}=VALUE")
         try:
             fault = make() if value is None else make(value)
         except InvalidRequest as error:
@@ -432,7 +431,7 @@ class Injection:
         return cls(fault, on=on or "*", probability=float(percent or 100) / 100)
 
     def stop(self) -> None:
-        """Strike no more."""
+        """Stop the injection."""
         self._is_stopped = True
 
     def __enter__(self) -> Self:
@@ -450,12 +449,12 @@ class Injection:
         host: str = "",
         is_regional: bool = False,
     ) -> Fault | None:
-        """Say what strikes this request or, with an event as its method, this callback."""
+        """Return the fault for this request or, with an event as method, this callback."""
         if (
             self.is_over
             or self._is_for_callbacks != (method in _EVENTS)
             or not (
-                # Who was sent to the other region stays there.
+                # A redirected client stays in the other region.
                 not (is_regional and isinstance(self._script[0], Redirect))
                 and self._route.matches(method, host, path)
                 and (self._probability == 1 or random.random() < self._probability)
@@ -468,26 +467,27 @@ class Injection:
 
 
 def _is_for_callbacks(script: Iterable[Any], method: str, on: str) -> bool:
-    """Whether faults strike callbacks; what they strike has to fit."""
+    """Tell whether faults strike callbacks, and check that their route fits."""
     kinds = {isinstance(part, CallbackFault) for part in script if part is not None}
     if len(kinds) > 1:
         raise InvalidRequest(
-            "some of these faults are for requests, some for callbacks",
+            "some of these faults are for requests, others for callbacks",
             parameter="fault",
-            remedy="inject them one by one",
+            remedy="inject them separately",
         )
     is_for_callbacks = True in kinds
     if method != "*" and is_for_callbacks != (method in _EVENTS):
         raise _no_route(
             on,
-            "faults of callbacks strike " + ", ".join(_EVENTS)
+            "for a fault of callbacks, give an event: " + ", ".join(_EVENTS)
             if is_for_callbacks
-            else "only " + ", ".join(kind.__name__ for kind in get_args(CallbackFault)) + " do",
+            else "for an event, inject one of "
+            + ", ".join(kind.__name__ for kind in get_args(CallbackFault)),
         )
     return is_for_callbacks
 
 
-#: Faults by their names on the command line, each made of the text of its value.
+#: Constructors of faults by their names on the command line; each takes the text of the value.
 _BY_NAME: dict[str, Callable[..., Fault]] = {
     "latency": lambda seconds: Latency(float(seconds)),
     "latency-after": lambda seconds: Latency(float(seconds), after=True),

@@ -1,4 +1,4 @@
-"""Voice menus: what the keys that are pressed come to. Pure; somebody else has the clock."""
+"""Voice menus: the results of pressed keys. Pure; the caller has the clock."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _TIMEOUT = 5_000  # milliseconds for a key; the server's default
 
 @attrs.frozen
 class Prompt:
-    """Prompts to be played, after which keys are collected anew; None plays nothing."""
+    """Prompts to play before collecting new keys; None plays nothing."""
 
     text: str | None
 
 
 @attrs.frozen
 class Result:
-    """The menus are over.
+    """The result of the menus.
 
     Attributes:
-        menu_id: the menu that was the last one.
-        type: what ended it.
-        value: the digits, or the value of `return(value)`.
+        menu_id: The last menu.
+        type: How the menu ended.
+        value: The digits, or the value of `return(value)`.
     """
 
     menu_id: str
@@ -44,11 +44,11 @@ class MenuRun:
     """One run of menus, from its first prompt to its result.
 
     Args:
-        action: the menus.
+        action: The menus.
 
     Attributes:
-        menu: the menu that is open.
-        digits: the keys collected in it so far.
+        menu: The open menu.
+        digits: The keys collected in it so far.
     """
 
     def __init__(self, action: RunMenu) -> None:
@@ -69,7 +69,7 @@ class MenuRun:
         return self._open(self._first)
 
     def press(self, key: str) -> Step:
-        """One key; None while more may follow."""
+        """Take one key; return None while more may follow."""
         entered = self.digits + key
         options = self.menu.options or ()
         for option in options:
@@ -87,7 +87,7 @@ class MenuRun:
         return self._again(MenuResultType.INVALID_INPUT)
 
     def time_out(self) -> Step:
-        """No key came in time."""
+        """Handle a wait without a key."""
         if not self.digits:
             return self._again(MenuResultType.TIMEOUT)
         if self.menu.max_digits is not None:
@@ -95,7 +95,7 @@ class MenuRun:
         return self._again(MenuResultType.INVALID_INPUT)
 
     def hang_up(self) -> Result:
-        """The listener is gone."""
+        """Return the result of a menu in which the listener hung up."""
         return self._result(MenuResultType.HANGUP, self.digits)
 
     def _open(self, menu_id: str) -> Step:
@@ -114,7 +114,7 @@ class MenuRun:
         return self._result(MenuResultType.RETURN, chosen[2])
 
     def _again(self, otherwise: MenuResultType) -> Step:
-        """Repeat the menu, or give up."""
+        """Repeat the menu; without repeats left, return the result."""
         if not self._repeats:
             return self._result(otherwise, self.digits)
         self._repeats -= 1

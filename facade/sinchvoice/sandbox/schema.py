@@ -1,4 +1,4 @@
-"""What the sandbox accepts as SVAML: the schema compiled from the strict specification."""
+"""Checks SVAML and request bodies with the schema compiled from the strict specification."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 
 import jsonschema_rs
 
+from ..decoding import refuse_constant
+
 __all__ = ["find_answer_problem", "find_body_problem", "find_problem", "read_json"]
 
 _LONGEST = 200  # characters of a reason
 
 
 def find_problem(body: object, *, leg: bool = False) -> str | None:
-    """Say what is wrong with a request body, in one line; None if it is good.
+    """Return the problem of an SVAML request body, in one line; None if it is valid.
 
-    The schema is compiled from openapi/calling.yaml and its strict overlay by `nox -s regenerate`,
-    so that the sandbox does not judge the client by the client's own classes.
+    `nox -s regenerate` compiles the schema from openapi/calling.yaml and its strict overlay: the
+    sandbox does not judge the client by the client's own classes.
 
     Args:
-        body: the parsed JSON.
-        leg: whether it is for one leg, which can only play and say.
+        body: The parsed JSON.
+        leg: Whether the request is for one leg, which takes only PlayFiles and Say.
     """
     whole = next(_validator("svamlLegRequest" if leg else "svamlRequest").iter_errors(body), None)
     if whole is None or not isinstance(body, dict):
@@ -36,27 +38,27 @@ def find_problem(body: object, *, leg: bool = False) -> str | None:
         if problem is not None:
             return problem
     if leg and not instructions:
-        return "nothing to play or say"
-    return _told(whole) if parts or instructions else "neither an instruction nor an action"
+        return "there is no instruction to play or say something"
+    return _told(whole) if parts or instructions else "there is no instruction and no action"
 
 
 def find_body_problem(name: str, body: object) -> str | None:
-    """Say what is wrong with another request body, in one line; None if it is good.
+    """Return the problem of another request body, in one line; None if it is valid.
 
     Args:
-        name: of its schema in the specification.
-        body: the parsed JSON.
+        name: Name of its schema in the specification.
+        body: The parsed JSON.
     """
     error = next(_validator(name).iter_errors(body), None)
     return error and _told(error)
 
 
 def find_answer_problem(event: str, body: object) -> str | None:
-    """Say what is wrong with the answer to an event, in one line; None if it is good.
+    """Return the problem of an answer to an event, in one line; None if it is valid.
 
     Args:
         event: `ice`, `ace`, `pie` or `dice`.
-        body: the parsed JSON.
+        body: The parsed JSON.
     """
     schema = f"{event}Svaml"
     whole = next(_validator(schema).iter_errors(body), None)
@@ -66,64 +68,58 @@ def find_answer_problem(event: str, body: object) -> str | None:
     if "action" in body:
         parts.append(("action", body["action"]))
     for kind, part in parts:
-        problem = _named_problem(kind, part, f"{schema}.{kind}", f"for the answer to {event}")
+        problem = _named_problem(kind, part, f"{schema}.{kind}", f"in the answer to {event}")
         if problem is not None:
             return problem
     return _told(whole)
 
 
 def read_json(text: bytes) -> Any:
-    """Read JSON strictly: no member twice, no NaN, no half characters.
+    """Read JSON strictly: no repeated member, no NaN, no half of a surrogate pair.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: It is not JSON.
     """
     try:
-        value = json.loads(
-            text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant
-        )
+        value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=refuse_constant)
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError as error:
         raise ValueError(str(error)) from None
     return value
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two actions are two members of one name, of which `json` would only see the last."""
+    """Refuse repeated members, such as two actions, of which `json` would keep only the last."""
     members = dict(pairs)
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice} is there twice")
+        raise ValueError(f"{twice} occurs twice")
     return members
 
 
 def _part_problem(kind: str, part: object, leg: bool) -> str | None:
     union = "svaml.legInstruction" if leg and kind == "instruction" else f"svaml.{kind}"
-    return _named_problem(kind, part, union, "for one leg" if leg else "of a request")
+    return _named_problem(kind, part, union, "for one leg" if leg else "in a request")
 
 
 def _named_problem(kind: str, part: object, union: str, place: str) -> str | None:
-    """A union only says that nothing fits; the name says what was meant."""
+    """Return the problem of the named part: an error of the union only says that nothing fits."""
     if next(_validator(union).iter_errors(part), None) is None:
         return None
     name = part.get("name") if isinstance(part, dict) else None
     if not isinstance(name, str) or f"svaml.{kind}.{name}" not in _schema()["$defs"]:
-        return f"no {kind} is named {name!r}"
+        return f"unknown {kind} {name!r}"
     error = next(_validator(f"svaml.{kind}.{name}").iter_errors(part), None)
     if error:
         return f"{name}: {_told(error)}"
-    return f"{name} is no {kind} {place}"
+    return f"{name} is not allowed {place}"
 
 
 def _told(error: Any) -> str:
     place = ".".join(str(step) for step in error.instance_path)
     message = str(error.message)
-    if len(message) > _LONGEST:  # it quotes what was sent: what it wants stands at its end
+    if len(message) > _LONGEST:  # it quotes the value first; the reason is at the end
         message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
     return f"{place}: {message}" if place else message
 

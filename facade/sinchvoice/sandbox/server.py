@@ -1,4 +1,4 @@
-"""Runs a sandbox in a thread of its own, and shows tests what is in it."""
+"""Runs a sandbox in a thread, and gives tests access to its state."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from .. import endpoints
-from ..endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
+from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest
 from ..vocabulary import CallReason, CallResult
 from .app import create_app
 from .call import SandboxCall
 from .clock import SandboxClock, length_of
 from .deliveries import TIMEOUT, CallbackApp, Courier, SandboxCallback
-from .dialogs import RING
 from .faults import Fault, Injection
 from .switchboard import CallbackUrls
 from .wire import REGIONAL, Connections, Wire
@@ -44,14 +43,14 @@ _TEN_YEARS = 10 * 366 * 86_400  # seconds
 
 @attrs.define(kw_only=True, eq=False, on_setattr=attrs.setters.frozen)
 class SandboxApplication:
-    """An application of a sandbox, with calls of its own.
+    """An application of a sandbox, with its own calls.
 
     Attributes:
-        calling_url: base URL of the calling API.
-        configuration_url: base URL of the API for numbers and callback URLs.
-        reporting_url: base URL of the reporting API.
-        application_key: its key.
-        application_secret: its secret.
+        calling_url: Base URL of the calling API.
+        configuration_url: Base URL of the API for numbers and callback URLs.
+        reporting_url: Base URL of the reporting API.
+        application_key: Its key.
+        application_secret: Its secret.
     """
 
     calling_url: str
@@ -63,7 +62,7 @@ class SandboxApplication:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What `VoiceClient.from_env` needs to be this application; fit for `os.environ`, too."""
+        """Credentials and URLs of this application, for `VoiceClient.from_env` or `os.environ`."""
         return {
             "SINCH_APPLICATION_KEY": self.application_key,
             "SINCH_APPLICATION_SECRET": self.application_secret,
@@ -74,7 +73,7 @@ class SandboxApplication:
 
     @property
     def calls(self) -> Mapping[str, SandboxCall]:
-        """Its calls by their ids, in the order in which they were added."""
+        """The calls of the application by id, oldest first."""
         with self._world.lock:
             return {
                 call_id: call
@@ -95,24 +94,24 @@ class SandboxApplication:
         reason: CallReason | None = None,
         custom: str = "{}",
     ) -> SandboxCall:
-        """Add a call, which then goes its way by the sandbox's clock.
+        """Add a call, whose state then follows the sandbox's clock.
 
         Args:
-            to: who is called.
-            from_: who calls; without it, the API leaves the caller out.
-            call_id: its id; without it, a fresh one.
-            started: when it began, with a time zone, and not in the future; without it, now.
-            ring: seconds, or a timedelta, from its start until it is answered, or given up.
-            duration: seconds, or a timedelta, from the answer until it ends by itself; without it,
-                it goes on until it is hung up. Only answered calls have one.
-            result: what becomes of it after ringing.
-            reason: why it ends by itself; without it, CALLERHANGUP if it was answered, TIMEOUT if
-                nobody answered.
-            custom: what the application attached.
+            to: The callee.
+            from_: The caller; without it, the API omits the caller.
+            call_id: Id of the call; without it, a new one.
+            started: When the call began, with a time zone and not in the future; by default now.
+            ring: Seconds or a timedelta from the start until the call is answered or given up.
+            duration: Seconds or a timedelta from the answer to the end, for answered calls only;
+                without it, the call lasts until it is hung up.
+            result: Result of the call after ringing.
+            reason: Why the call ends; by default CALLERHANGUP after an answer, TIMEOUT after
+                NOANSWER.
+            custom: Text attached by the application.
 
         Raises:
-            InvalidRequest: an end is no endpoint, a time has no time zone or cannot be, the id is
-                taken or no id, or the application is gone with a reset.
+            InvalidRequest: An endpoint or a time is invalid, the id is invalid or in use, or a
+                reset removed the application.
         """
         for name, end in (("to", to), ("from_", from_)):
             if not isinstance(end, Endpoint) and (end is not None or name == "to"):
@@ -132,19 +131,21 @@ class SandboxApplication:
             )
         if started is not None and not (started.year > 1970 and started <= now):
             raise InvalidRequest(
-                f"started is {started!r}: give a time from 1971 until {now}, which it is in there"
+                f"started is {started!r}: give a time from 1971 to {now}, the sandbox's time"
             )
         if call_id is not None and not (
             isinstance(call_id, str) and call_id.isprintable() and call_id.strip(".")
         ):
-            raise InvalidRequest(f"call_id is {call_id!r}: give text that is not empty, . or ..")
+            raise InvalidRequest(
+                f"call_id is {call_id!r}: give printable text other than '', '.' and '..'"
+            )
         seconds = [length_of("ring", ring)]
         if duration is not None:
             seconds.append(length_of("duration", duration))
         if sum(seconds) > _TEN_YEARS:
-            raise InvalidRequest(f"the call lasts {sum(seconds):.0f} s: at most ten years")
+            raise InvalidRequest(f"the call lasts {sum(seconds):.0f} s: give at most ten years")
         if duration is not None and result != CallResult.ANSWERED:
-            raise InvalidRequest(f"duration is {duration!r} for a call that is {result}: leave out")
+            raise InvalidRequest(f"duration is {duration!r} for a call that is {result}: remove it")
         return self._world.add(
             call_id,
             application_key=self.application_key,
@@ -160,10 +161,10 @@ class SandboxApplication:
 
     @property
     def callback_url(self) -> str | None:
-        """Where its callbacks go, unless a callout says otherwise; None sends none.
+        """The URL for callbacks, except for callouts with their own; None sends none.
 
-        Set it to a URL on loopback, or on a host that the sandbox was allowed; where there is a
-        `callback_app`, a path will do.
+        It must be on loopback or on a host in `callback_hosts`. With a `callback_app`, it may be
+        a path.
         """
         return self._urls.primary or self._world.switchboard.courier.default_url
 
@@ -173,7 +174,7 @@ class SandboxApplication:
 
     @property
     def callback_fallback_url(self) -> str | None:
-        """Where a callback goes that `callback_url` does not take; None if nowhere."""
+        """The URL for callbacks that fail at `callback_url`; None for no second attempt."""
         return self._urls.fallback
 
     @callback_fallback_url.setter
@@ -201,65 +202,43 @@ class SandboxApplication:
         custom: str = "",
         call_headers: Mapping[str, str] | None = None,
     ) -> SandboxCall:
-        """Let somebody call, and return when the callbacks that this leads to are answered.
+        """Make an incoming call, and return when all resulting callbacks are answered.
 
         Args:
-            from_: who calls: an endpoint, or as text a phone number or an app user.
-            to: who is called: a number of the application, which is the default, or for an app
-                user whatever can be dialled, `OtherEndpoint("conference", id)` included. A number
-                of the account rings at the application that it is assigned to.
-            ring: seconds, or a timedelta, until the callee answers a connected call;
-                `math.inf` until `call.answer()`. Without it, `box.ring`.
-            custom: what the caller's app attached.
-            call_headers: headers of the caller's app.
+            from_: The caller: an endpoint, or text for a phone number or an app user.
+            to: The callee: by default the application's number. An app user may dial anything,
+                including `OtherEndpoint("conference", id)`. A call to a number of the account
+                reaches the application that the number is assigned to.
+            ring: Seconds or a timedelta until the callee answers a connected call; `math.inf`
+                waits for `call.answer()`. By default `box.ring`.
+            custom: Text attached by the caller's app.
+            call_headers: Headers of the caller's app.
 
         Raises:
-            InvalidRequest: an argument is wrong, or the application has no number.
+            InvalidRequest: An argument is wrong, or the application has no number.
         """
-        caller = endpoints.parse(from_) if isinstance(from_, str) else from_
-        callee, key = self._callee(to)
-        if isinstance(caller, PstnEndpoint | SipEndpoint) and isinstance(callee, PstnEndpoint):
-            callee = OtherEndpoint("did", callee.number)
-        given = _ring_of(ring)
-        if given is None:
-            given = self._world.ring
-        return self._world.receive_call(
-            key,
-            from_=caller,
-            to=callee,
-            ring=RING if given is None else given,
+        call = self._world.receive_call(
+            self.application_key,
+            from_=from_,
+            to=to,
+            ring=_ring_of(ring),
             custom=custom,
             call_headers=tuple((call_headers or {}).items()),
         )
-
-    def _callee(self, to: Endpoint | str | None) -> tuple[Endpoint, str]:
-        numbers = self._world.numbers
-        if to is None:
-            for number in numbers.values():
-                if number.application_key == self.application_key:
-                    return PstnEndpoint(number.number), self.application_key
-            raise InvalidRequest(
-                "the application has no number",
-                parameter="to",
-                remedy="say who is called, or assign a number of box.account_numbers",
-            )
-        callee = endpoints.parse(to) if isinstance(to, str) else to
-        if not isinstance(callee, Endpoint):
-            raise InvalidRequest(parameter="to", value=to, remedy="give an endpoint, or text")
-        owned = numbers.get(callee.number) if isinstance(callee, PstnEndpoint) else None
-        return callee, (owned and owned.application_key) or self.application_key
+        self._world.switchboard.settle()
+        return call
 
     def populate(self) -> None:
-        """Add a week of calls between users and numbers, and an ongoing call of each kind."""
+        """Add a week of calls between users and numbers, and one ongoing call of each kind."""
         self._world.populate(self.application_key)
 
 
 @attrs.define(kw_only=True, eq=False, on_setattr=attrs.setters.frozen)
 class Sandbox(SandboxApplication):
-    """A sandbox that runs, seen as its first application; `add_application` makes others.
+    """A running sandbox and its first application; `add_application` makes others.
 
     Attributes:
-        regional_url: base URL of its other region, where `faults.Redirect` sends clients.
+        regional_url: Base URL of its other region, the target of `faults.Redirect`.
     """
 
     regional_url: str
@@ -268,25 +247,25 @@ class Sandbox(SandboxApplication):
 
     @property
     def clock(self) -> SandboxClock:
-        """The time in which its calls live."""
+        """The clock of its calls."""
         return self._world.clock
 
     @property
     def users(self) -> tuple[MxpEndpoint, ...]:
-        """The app users between whom `populate` makes calls."""
+        """The app users in the calls of `populate`."""
         return USERS
 
     @property
     def numbers(self) -> tuple[PstnEndpoint, ...]:
-        """The phone numbers to and from which `populate` makes calls."""
+        """The phone numbers in the calls of `populate`."""
         return NUMBERS
 
     @property
     def ring(self) -> float | None:
-        """Seconds until the callees of later calls answer.
+        """Seconds until the callees of later calls answer, unless `incoming_call` sets `ring`.
 
-        None, the default, lets it ring for a second, and not at all in a conference callout;
-        `math.inf` until `call.answer()`. Incoming calls can say otherwise.
+        None, the default, is one second, or zero for a conference callout; `math.inf` waits for
+        `call.answer()`.
         """
         return self._world.ring
 
@@ -296,9 +275,9 @@ class Sandbox(SandboxApplication):
 
     @property
     def callback_app(self) -> CallbackApp | None:
-        """An ASGI or WSGI application that gets all callbacks, without a socket.
+        """An ASGI or WSGI application that receives all callbacks, without a socket.
 
-        Its callbacks go to `http://localhost/sinch`, unless `callback_url` says otherwise.
+        Their URL is `http://localhost/sinch`, or `callback_url`.
         """
         return self._world.switchboard.courier.app
 
@@ -308,26 +287,26 @@ class Sandbox(SandboxApplication):
 
     @property
     def callbacks(self) -> list[SandboxCallback]:
-        """The callbacks that were sent, in order; the last 10,000, or 32 MiB of them."""
+        """The callbacks sent, in order; the last 10,000, or 32 MiB of them."""
         return self._world.switchboard.history
 
     def settle(self, timeout: float = 60.0) -> None:
-        """Wait until the callbacks that are under way are answered, and what they lead to.
+        """Wait until all callbacks in progress, and those they cause, are answered.
 
-        After a request; what drives calls does it itself. A `callback_app` that calls it while it
-        answers is not kept waiting.
+        This is for use after a request; methods that drive calls do it. A `callback_app` that calls
+        it while answering does not wait.
 
         Args:
-            timeout: seconds.
+            timeout: Seconds.
 
         Raises:
-            TimeoutError: they are not answered in time.
+            TimeoutError: They are not answered in time.
         """
         self._world.switchboard.settle(timeout)
 
     @property
     def account_numbers(self) -> tuple[AccountNumber, ...]:
-        """The numbers that applications can have; `add_number` makes more."""
+        """The numbers of the account; `add_number` adds more."""
         with self._world.lock:
             return tuple(self._world.numbers.values())
 
@@ -337,11 +316,11 @@ class Sandbox(SandboxApplication):
         """Add a number to the account, assigned to no application.
 
         Args:
-            number: E.164, with its plus.
-            capability: what it can do.
+            number: Number in E.164 form, with the plus.
+            capability: `voice` or `sms`.
 
         Raises:
-            InvalidRequest: it is not a number, is there already, or has no such capability.
+            InvalidRequest: The number is invalid or exists already, or the capability is unknown.
         """
         endpoints.check_e164("number", number)
         if capability not in ("voice", "sms"):
@@ -350,27 +329,27 @@ class Sandbox(SandboxApplication):
             )
         with self._world.lock:
             if number in self._world.numbers:
-                raise InvalidRequest(f"the account has the number {number} already")
+                raise InvalidRequest(f"the account already has the number {number}: add another")
             added = self._world.numbers[number] = AccountNumber(number, capability)
         return added
 
     @property
     def services(self) -> dict[str, str]:
-        """Its services and their status, `up` or `down`; change it to change them."""
+        """The services and their status, `up` or `down`; change the dict to change them."""
         return self._world.services
 
     @property
     def requests(self) -> list[SandboxRequest]:
-        """The requests that reached it, in order; the last 10,000."""
+        """The requests received, in order; the last 10,000."""
         return list(self._world.requests)
 
     @property
     def connections(self) -> int:
-        """How many connections are open to it."""
+        """Number of open connections."""
         return len(self._connections)
 
     def add_application(self) -> SandboxApplication:
-        """Add an application, with a key and a secret of its own."""
+        """Add an application, with its own key and secret."""
         credentials = self._world.add_application()
         return SandboxApplication(
             calling_url=self.calling_url,
@@ -388,19 +367,20 @@ class Sandbox(SandboxApplication):
         on: str = "*",
         probability: float = 1.0,
     ) -> Injection:
-        """Let something go wrong, until the injection is stopped or the sandbox is reset.
+        """Inject a fault, until the injection is stopped or the sandbox is reset.
 
         Args:
-            fault: a fault that strikes again and again; or several, which strike one request each,
-                in order, and then no more. None among them lets a request pass.
-            on: the requests that it may strike: `*` for all, a method in any case, a path, or both,
-                like `PATCH /calling/*`. Paths have wildcards; a host before one is compared with
-                the request's Host header. For callbacks, an event stands in place of the method,
-                like `ICE /sinch`.
-            probability: of striking such a request, from 0 to 1. The dice are seeded.
+            fault: A fault that strikes repeatedly; or several that strike one request each, in
+                order, and then stop. None among them lets a request pass.
+            on: The requests to strike: `*` for all, a method in any case, a path, or both, like
+                `PATCH /calling/*`. Paths may have wildcards; a host before the path is compared
+                with the Host header. For callbacks, an event replaces the method, like
+                `ICE /sinch`.
+            probability: Probability of striking a selected request, from 0 to 1; the random numbers
+                are seeded.
 
         Raises:
-            InvalidRequest: something is no fault, no route, or no probability.
+            InvalidRequest: An argument is not a fault, a route or a probability.
         """
         injection = Injection(fault, on=on, probability=probability)
         with self._world.lock:
@@ -410,15 +390,14 @@ class Sandbox(SandboxApplication):
     def write_cdr_files(
         self, folder: str | os.PathLike[str], day: date | None = None
     ) -> list[Path]:
-        """Write the call detail records of a day, as `sinchvoice.cdr` reads them.
+        """Write the call detail records of a day, for `sinchvoice.cdr`.
 
         Args:
-            folder: where the files go; it is made if it is not there.
-            day: in UTC; records belong to the day on which their calls ended. Without it,
-                yesterday by the sandbox's clock.
+            folder: Folder for the files, created if missing.
+            day: Day in UTC on which the calls ended; by default yesterday, by the sandbox's clock.
 
         Returns:
-            A file for each layout that has records, named `LAYOUT-YYYY-MM-DD.csv`.
+            A file for each layout with records, named `LAYOUT-YYYY-MM-DD.csv`.
         """
         from .call_files import write_calls
 
@@ -427,14 +406,14 @@ class Sandbox(SandboxApplication):
             return write_calls(Path(folder), self._world.calls.values(), wanted)
 
     def reset(self) -> None:
-        """Begin anew: one application, no calls, no faults, no memory of requests.
+        """Start again with one application, and without calls, faults and recorded requests.
 
-        Requests that are under way are not carried out any more, and get no answer.
+        Requests in progress are not carried out, and get no answer.
         """
         with self._world.lock:
             self._injections.clear()
             self._world.reset()
-        self._world.switchboard.courier.reset()  # which waits for an application to shut down
+        self._world.switchboard.courier.reset()  # waits for an application to shut down
 
 
 @contextmanager
@@ -456,28 +435,30 @@ def running(
     """Run a sandbox until the block ends.
 
     Args:
-        host: address to listen on. Another one than loopback lets strangers in: a warning is given.
-        port: port to listen on; 0 takes a free one.
-        seed: makes ids, calls and faults the same in every run.
-        populated: begin with a week of calls between users and numbers and an ongoing call of each
-            kind of endpoint; otherwise with none.
-        now: where its time stands still until `box.clock.advance`, with a time zone; without it,
-            time passes as it does. Signatures are judged by real time in both cases.
-        faults: what goes wrong from the start.
-        callback_url: where callbacks of the first application go, on loopback; `box.callback_url`.
-        callback_fallback_url: where they go if that fails; `box.callback_fallback_url`.
-        callback_app: an ASGI or WSGI application that gets all callbacks without a socket;
+        host: Address to listen on. An address other than loopback admits other machines, and gives
+            a warning.
+        port: Port to listen on; 0 chooses a free one.
+        seed: Makes ids, calls and faults the same in every run.
+        populated: Whether to begin with a week of calls between users and numbers and an ongoing
+            call of each kind of endpoint, or without calls.
+        now: Time, with a time zone, at which the clock stands still until `box.clock.advance`; by
+            default, it follows real time. Signatures are always checked by real time.
+        faults: Faults from the start.
+        callback_url: URL for callbacks of the first application, on loopback; `box.callback_url`.
+        callback_fallback_url: URL for callbacks that fail there; `box.callback_fallback_url`.
+        callback_app: An ASGI or WSGI application that receives all callbacks without a socket;
             `box.callback_app`.
-        callback_hosts: names of hosts, with wildcards, that callbacks may go to besides loopback.
-        callback_timeout: seconds that an application may take to answer.
-        middleware: wraps the ASGI application, for what the faults cannot do.
+        callback_hosts: Names of hosts, with wildcards, allowed for callbacks besides loopback.
+        callback_timeout: Seconds for the application's answer.
+        middleware: Wrapper of the ASGI application, for failures that are not in `faults`.
 
     Raises:
-        OSError: the address cannot be listened on.
-        InvalidRequest: `now` has no time zone, the port is none, or callbacks may not go there.
+        OSError: The sandbox cannot listen on the address.
+        InvalidRequest: `now` has no time zone, the port is invalid, or a callback URL is not
+            allowed.
     """
     if port not in range(65_536):
-        raise InvalidRequest(f"port is {port!r}: give one from 0 to 65535")
+        raise InvalidRequest(f"port is {port!r}: give a port from 0 to 65535")
     courier = Courier(callback_app, hosts=callback_hosts, timeout=callback_timeout)
     given = (callback_url, callback_fallback_url)
     urls = CallbackUrls(*(None if each is None else courier.read_url(each) for each in given))
@@ -531,7 +512,7 @@ def running(
         try:
             _wait_until(lambda: server.started or not thread.is_alive())
             if not thread.is_alive():
-                raise RuntimeError("the sandbox stopped as it started; its log says why")
+                raise RuntimeError("the sandbox stopped while starting: see its log")
             yield box
         finally:
             world.switchboard.close()
@@ -541,14 +522,14 @@ def running(
 
 
 def _ring_of(value: float | timedelta | None) -> float | None:
-    """Seconds of ringing; None for the default."""
+    """Return the seconds of ringing; None for the default."""
     if value is None or value == math.inf:
         return None if value is None else math.inf
     return length_of("ring", value)
 
 
 def _protocol(connections: Connections) -> Any:
-    """The server's HTTP protocol, which also notes the open connections."""
+    """Return the server's HTTP protocol, which also registers the open connections."""
 
     class Protocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         def connection_made(self, transport: Any) -> None:
@@ -572,7 +553,7 @@ def _protocol(connections: Connections) -> Any:
 
 def _listen(host: str, port: int) -> socket.socket:
     family, kind, proto, _, address = socket.getaddrinfo(
-        # The protocol is named because asyncio looks at it before it turns Nagle's delay off.
+        # asyncio turns off Nagle's delay only for sockets whose protocol is named.
         host,
         port,
         type=socket.SOCK_STREAM,
@@ -593,7 +574,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     address = ipaddress.ip_address(host)
-    if address.is_unspecified:  # every address of this machine: clients here take loopback
+    if address.is_unspecified:  # all addresses of this machine: clients here use loopback
         address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
     return f"http://[{address}]:{port}" if address.version == 6 else f"http://{address}:{port}"
 
@@ -601,11 +582,11 @@ def _url(listener: socket.socket) -> str:
 def _warn_of_strangers(host: str, listener: socket.socket) -> None:
     if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
         warnings.warn(
-            f"the sandbox listens on {host}, where others can reach it: its secret is published. "
-            "It speaks plain HTTP, which VoiceClient only does on loopback: clients elsewhere need "
-            "a proxy with TLS in front of it",
+            f"the sandbox listens on {host}, where other machines can reach it, and its secret is "
+            "public. It speaks plain HTTP, which VoiceClient accepts only on loopback: for clients "
+            "elsewhere, put a proxy with TLS in front",
             RuntimeWarning,
-            stacklevel=4,  # running's caller, past the context manager
+            stacklevel=4,  # the caller of running, past the context manager
         )
 
 

@@ -1,7 +1,7 @@
-"""Drives the lives of calls: sends what they send, brings the answers back, and lets time pass.
+"""Drives the lives of calls: sends their callbacks, returns the answers, and lets time pass.
 
-Each call's callbacks are sent one after the other, by threads that hold no lock while they wait:
-the application may use the API while it answers. All else happens with the world's lock.
+The callbacks of one call are sent one after the other, by threads that hold no lock while waiting:
+the application may use the API while it answers. Everything else happens with the world's lock.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from .schema import find_answer_problem, read_json
 
 __all__ = ["CallbackUrls", "Switchboard", "read_answer"]
 
-#: How many callbacks are remembered, and how many bytes of what was said in them.
+#: Callbacks to keep, and bytes of their bodies and answers.
 CALLBACKS, BYTES = 10_000, 32 * 2**20
-#: How many callbacks are under way at once, and how many threads there are for them as a rule:
-#: more of them get into each other's way unless the application takes its time.
+#: Threads that send callbacks: the most, and the usual number. More of them slow each other down,
+#: unless the application is slow.
 _MOST_THREADS, _THREADS = 32, 2
-_HIRE_AFTER = 0.05  # seconds that a callback waits for a thread before there is another one
+_HIRE_AFTER = 0.05  # seconds a callback waits for a thread before another one is started
 _PATIENCE = 60.0  # seconds
 
 _logger = logging.getLogger("uvicorn.error")
@@ -63,7 +63,7 @@ _is_answering: ContextVar[bool] = ContextVar("sinchvoice_sandbox_is_answering", 
 
 @attrs.frozen
 class CallbackUrls:
-    """Where the callbacks of an application go."""
+    """The callback URLs of an application."""
 
     primary: str | None = None
     fallback: str | None = None
@@ -78,17 +78,16 @@ class _Delivery:
 
 
 class _Line:
-    """A call as the switchboard has it.
+    """The switchboard's state of a call.
 
     Attributes:
-        dialog: its life.
-        mailbox: what has happened to it and is not dealt with yet.
-        outbox: what it sends next.
-        held: what it sends after the next one.
-        asked: what it waits to be answered; None if it does not.
-        is_waiting: whether it waits for something to happen.
-        is_served: whether a thread sends its callbacks.
-        turn: counts the steps of its life, so that times of earlier ones mean nothing.
+        dialog: The call's life.
+        mailbox: Stimuli to handle.
+        outbox: Callbacks to send.
+        held: Callbacks to send after the next one.
+        asked: The callback whose answer it awaits; None if there is none.
+        is_waiting: Whether it waits for a stimulus.
+        turn: Number of steps so far, which makes times scheduled for earlier steps invalid.
     """
 
     def __init__(self, board: Switchboard, dialog: Dialog) -> None:
@@ -98,14 +97,13 @@ class _Line:
         self.held: list[_Delivery] = []
         self.asked: _Delivery | None = None
         self.is_waiting = False
-        self.is_served = False
         self.turn = 0
         self._board = board
 
     def answer(self, *, by_machine: bool) -> None:
         with self._board.lock:
             if not self.dialog.is_ringing:
-                raise InvalidRequest("nobody's phone is ringing for this call")
+                raise InvalidRequest("the call is not ringing")
             self.mailbox.append(PickedUp(by_machine))
             self._board.resume(self)
         self._board.settle()
@@ -123,11 +121,11 @@ class _Line:
         self._board.settle()
 
     def order(self, instructions: list[Instruction], actions: list[Action], leg: CallLeg) -> None:
-        """What a request says, which has been checked. Called with the lock."""
+        """Carry out a checked request. Call with the lock held."""
         for event in self.dialog.perform(tuple(instructions), leg):
             self._board.send(self, event)
         for action in actions:
-            # What an answer is awaited to comes first, unless the call is to end.
+            # An awaited answer comes first, unless the call is to end.
             is_new = self.asked is not None and not isinstance(action, Hangup)
             if not is_new:
                 self.dialog.call.carry_out([], [action], leg)
@@ -140,14 +138,14 @@ class Switchboard:
     """The calls that send callbacks.
 
     Args:
-        lock: of the world.
-        clock: gives the clock that the calls live by.
-        courier: brings callbacks to where they belong.
-        injections: the faults that are in force.
+        lock: Lock of the world.
+        clock: Returns the clock of the calls.
+        courier: Delivers callbacks.
+        injections: The active faults.
+        finished: Called with the id of each call that ends.
 
     Attributes:
-        urls: callback URLs, by application key.
-        finished: called with the id of a call that is over.
+        urls: Callback URLs, by application key.
     """
 
     def __init__(
@@ -174,11 +172,11 @@ class Switchboard:
         self.reset({}, Random(0))  # noqa: S311 - dice of a test double
 
     def reset(self, applications: Mapping[str, Credentials], random: Random) -> None:
-        """Begin anew; what is under way is not brought to an end. Called with the lock.
+        """Start again, and drop all calls in progress. Call with the lock held.
 
         Args:
-            applications: who signs, by key; grows with the world.
-            random: the dice.
+            applications: Credentials of the applications, by key; the world adds to them.
+            random: Source of randomness for faults.
         """
         self._applications = applications
         self._random = random
@@ -194,25 +192,25 @@ class Switchboard:
 
     @property
     def history(self) -> list[SandboxCallback]:
-        """The callbacks, in the order in which they were sent."""
+        """The callbacks, in the order of sending."""
         with self.lock:
             return list(self._history)
 
     def connect(self, call: SandboxCall, plan: Plan) -> None:
-        """Let a call live as planned. Called with the lock."""
+        """Start the life of a call. Call with the lock held."""
         line = _Line(self, Dialog(call, plan, self._clock()))
         call.line = line
         self._lines.add(line)
         self._run(line, None)
 
     def settle(self, timeout: float = _PATIENCE) -> None:
-        """Wait until all callbacks are answered; not while one of them is being answered here.
+        """Wait until all callbacks are answered; an application that is answering does not wait.
 
         Args:
-            timeout: seconds.
+            timeout: Seconds.
 
         Raises:
-            TimeoutError: they are not answered in time.
+            TimeoutError: They are not answered in time.
         """
         if _is_answering.get():
             return
@@ -221,7 +219,7 @@ class Switchboard:
                 raise TimeoutError(f"callbacks are still unanswered after {timeout:g} s")
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         with self.lock:
             self._is_closed = True
             self._served.clear()
@@ -232,19 +230,19 @@ class Switchboard:
             self._is_crowded.set()
         self.courier.close()
         deadline = time.monotonic() + 1
-        for thread in threads:  # an application that takes its time is not waited for
+        for thread in threads:  # does not wait for a slow application
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    # --- time, as the clock wants it (see Agenda)
+    # --- Agenda ----------------------------------------------------------------------------------
 
     def next_due(self) -> datetime | None:
-        """When the next thing happens to a call."""
+        """Return the time of the next event of a call; see `Agenda`."""
         while self._due and self._is_past(self._due[0]):
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
 
     def catch_up(self) -> None:
-        """Let happen what is due."""
+        """Run all events that are due; see `Agenda`."""
         while (due := self.next_due()) is not None and due <= self._clock().now:
             _, _, line, turn = heapq.heappop(self._due)
             if turn is None:
@@ -259,7 +257,7 @@ class Switchboard:
     def _schedule(self, due: datetime | None, line: _Line, turn: int | None) -> None:
         if due is None:
             return
-        if len(self._due) > 64 + 4 * len(self._lines):  # most are of the past
+        if len(self._due) > 64 + 4 * len(self._lines):  # most are past
             self._due = [entry for entry in self._due if not self._is_past(entry)]
             heapq.heapify(self._due)
         heapq.heappush(self._due, (due, next(self._order), line, turn))
@@ -278,12 +276,12 @@ class Switchboard:
                 if wait is None or wait > 0:
                     self._changed.wait(wait)
 
-    # --- lives
+    # --- Lives -----------------------------------------------------------------------------------
 
     def resume(self, line: _Line) -> None:
-        """Let a life go on if what it waits for has happened. Called with the lock."""
+        """Continue a life if there is a stimulus or its call ended. Call with the lock held."""
         if line.asked is not None and line.dialog.call.ended is not None:
-            line.asked = None  # its answer comes too late to change anything
+            line.asked = None  # the answer comes too late
             self._run(line, Silence.FAILED)
         elif line.asked is not None:
             self._schedule(line.dialog.call.ends_at, line, line.turn)
@@ -331,10 +329,10 @@ class Switchboard:
         self._dispatch(line)
         self._finished(dialog.call.call_id)
 
-    # --- callbacks
+    # --- Callbacks -------------------------------------------------------------------------------
 
     def send(self, line: _Line, event: Event) -> _Delivery | None:
-        """Put a callback into the outbox of a call; None if it has nowhere to go."""
+        """Put a callback into the outbox of a call; return None if it has no URL."""
         route = self._route(line.dialog, event["event"])
         if not route:
             return None
@@ -376,7 +374,7 @@ class Switchboard:
         return tuple(fault for fault in struck if isinstance(fault, CallbackFault))
 
     def _dispatch(self, line: _Line) -> None:
-        """Let a thread send what is in the outbox, if it may be sent by now."""
+        """Let a thread send the next callback of the outbox, if it is due."""
         if line in self._served or not line.outbox or self._is_closed:
             return
         not_before = line.outbox[0].not_before
@@ -398,7 +396,7 @@ class Switchboard:
         thread.start()
 
     def _watch(self) -> None:
-        """Hire another thread whenever callbacks have to wait for one."""
+        """Start another thread whenever callbacks wait for one."""
         while self._is_crowded.wait() and not self._is_closed:
             self._is_crowded.clear()
             time.sleep(_HIRE_AFTER)
@@ -416,7 +414,7 @@ class Switchboard:
         self.courier.leave()
 
     def _serve(self, line: _Line) -> None:
-        """Send one callback, and let the call go on with its answer."""
+        """Send one callback, and continue the call with its answer."""
         with self.lock:
             if line not in self._served:  # there was a reset
                 return
@@ -441,7 +439,7 @@ class Switchboard:
                 self._changed.notify_all()
 
     def _deliver(self, line: _Line, delivery: _Delivery, credentials: Credentials) -> Stimulus:
-        """Send a callback to its URL, and if that fails, to the fallback."""
+        """Send a callback to its URL, or if that fails, to the fallback URL."""
         event, answer = delivery.event, b""
         body = json.dumps(event, separators=(",", ":")).encode()
         times = 2 if any(isinstance(fault, Twice) for fault in delivery.faults) else 1
@@ -499,10 +497,10 @@ class Switchboard:
 
 
 def read_answer(event: Mapping[str, Any], answer: bytes) -> Answered | Invalid | Silence:
-    """What the answer to an event says.
+    """Read the answer to an event.
 
-    Notify, DiCE and the PIE of a conference take no SVAML (DiCE an older instruction): what is not
-    meant as SVAML is not read.
+    Notify, DiCE and the PIE of a conference take no SVAML, except an older instruction in DiCE:
+    their answers are ignored unless they look like SVAML.
     """
     name = event["event"]
     if not answer.strip():
@@ -514,21 +512,21 @@ def read_answer(event: Mapping[str, Any], answer: bytes) -> Answered | Invalid |
         if name == "dice":
             problem = find_answer_problem(name, body)
             return Invalid(problem) if problem else Silence.EMPTY
-        is_complaint = event.get("type") == "callingerror"  # one about one would have no end
+        is_complaint = event.get("type") == "callingerror"  # complaints about it would never end
         return Silence.EMPTY if is_complaint else Invalid(f"{name} takes no SVAML here")
     problem = problem or find_answer_problem(name, body)
     if problem is not None:
         return Invalid(problem)
     try:
         svaml = Svaml.from_wire(body)
-    except InvalidRequest as error:  # what a schema cannot say, such as a menu that leads nowhere
+    except InvalidRequest as error:  # beyond a schema, such as a link to a missing menu
         return Invalid(str(error))
     return Answered(svaml.instructions or (), cast("Action", svaml.action))
 
 
 def _json(answer: bytes) -> tuple[Any, str | None]:
-    """What was answered, or why it is not JSON."""
+    """Return the parsed answer, or why it is not JSON."""
     try:
         return read_json(answer), None
     except ValueError as error:
-        return None, f"it is not JSON ({error})"
+        return None, f"the answer is not JSON ({error})"

@@ -1,4 +1,4 @@
-"""What lies between a client and the API in a sandbox: faults strike, and requests are kept."""
+"""The layer between client and API in a sandbox: it applies faults and records requests."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from .faults import (
     Reset,
     Truncate,
 )
-from .world import Refused, SandboxRequest, World
+from .world import CONTROL, Refused, SandboxRequest, World
 
 __all__ = ["REGIONAL", "Connections", "Wire"]
 
-#: What the region is called that `Redirect` sends clients to; the other one has no name.
+#: Name of the region for `Redirect`; the main region has an empty name.
 REGIONAL = "regional"
 
 _MAX_BODY = 64 * 1024  # bytes
-_READ_TIMEOUT = 10.0  # seconds, for a head and for a body
+_READ_TIMEOUT = 10.0  # seconds, for the head and for the body of a request
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _FAILED = b'{"errorCode":50000,"message":"the sandbox failed; its log says why"}'
 _NO_LINGER = struct.pack("ii", 1, 0)  # close with a reset
 _logger = logging.getLogger("sinchvoice.sandbox")
-# Targets have phone numbers in them: silent until its own level is set.
+# Silent until its own level is set: targets contain phone numbers.
 _logger.setLevel(logging.CRITICAL)
 _server_logger = logging.getLogger("uvicorn.error")
 
@@ -49,8 +49,8 @@ _server_logger = logging.getLogger("uvicorn.error")
 @attrs.define
 class _Connection:
     transport: asyncio.Transport
-    requests: int = 0  # that are under way on it
-    limit: asyncio.TimerHandle | None = None  # on the head of the next one
+    requests: int = 0  # in progress
+    limit: asyncio.TimerHandle | None = None  # for the head of the next request
 
     def stop_waiting(self) -> None:
         if self.limit is not None:
@@ -59,12 +59,12 @@ class _Connection:
 
 
 class Connections:
-    """The open connections of a server: to cut them, and to end those that keep it waiting.
+    """The open connections of a server: cuts them, and closes those with slow requests.
 
-    A head has to arrive within the same time as a body.
+    Head and body of a request have the same time limit.
 
     Attributes:
-        are_closing: the server stops: nobody waits for anything any more.
+        are_closing: Whether the server is stopping, so that all waits end.
     """
 
     def __init__(self) -> None:
@@ -76,19 +76,19 @@ class Connections:
         return len(self._open)
 
     def add(self, addresses: tuple[Any, Any], transport: asyncio.Transport) -> None:
-        """Note a connection by its two addresses."""
+        """Register a connection by its two addresses."""
         self._loop = asyncio.get_running_loop()
         self._open[addresses] = _Connection(transport)
         self.expect_head(addresses)
 
     def remove(self, addresses: tuple[Any, Any]) -> None:
-        """Forget a connection that is closed."""
+        """Forget a closed connection."""
         connection = self._open.pop(addresses, None)
         if connection is not None:
             connection.stop_waiting()
 
     def expect_head(self, addresses: tuple[Any, Any]) -> None:
-        """Bytes arrived, or may: if they belong to no request yet, one has to follow in time."""
+        """Start the time limit for the head of a request, unless a request is in progress."""
         connection = self._open.get(addresses)
         if connection is not None and not connection.requests and connection.limit is None:
             connection.limit = asyncio.get_running_loop().call_later(
@@ -97,7 +97,7 @@ class Connections:
 
     @contextmanager
     def busy(self, scope: Scope) -> Iterator[None]:
-        """While a request is answered, its connection has no limit."""
+        """Suspend the time limit of a connection while its request is answered."""
         connection = self._open.get(_addresses(scope))
         if connection is None:
             yield
@@ -110,12 +110,12 @@ class Connections:
             connection.requests -= 1
 
     def of(self, scope: Scope) -> asyncio.Transport | None:
-        """The connection that a request came over; None if it is closed."""
+        """Return the connection of a request; None if it is closed."""
         connection = self._open.get(_addresses(scope))
         return None if connection is None else connection.transport
 
     def close(self) -> None:
-        """Cut them all, from any thread: what is under way ends without an answer."""
+        """Cut all connections, from any thread; requests in progress get no answer."""
         self.are_closing = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._abort)
@@ -136,14 +136,14 @@ def _end(transport: asyncio.Transport) -> None:
 
 
 class Wire:
-    """Passes requests on to the API and answers back, unless a fault strikes.
+    """Passes requests to the API, and its answers to clients, unless a fault strikes.
 
     Args:
-        app: the API.
-        world: keeps the requests, and has the dice.
-        injections: the faults that are in force.
-        connections: the open ones.
-        regional_url: where `Redirect` sends clients.
+        app: The API.
+        world: Keeps the requests, and is the source of randomness.
+        injections: The active faults.
+        connections: The open connections.
+        regional_url: Target of `Redirect`.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class Wire:
         request = SandboxRequest(
             at=self._world.clock.now, method=scope["method"], target=_target(scope)
         )
-        # What is under way when the sandbox is reset must not reach into the new world.
+        # A request in progress during a reset must not affect the new world.
         epoch = self._world.keep(request)
         try:
             scope["sandbox.body"] = await _read(receive)
@@ -215,7 +215,9 @@ class Wire:
         path = request.target.partition("?")[0]
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         is_regional = scope["sandbox.region"] == REGIONAL
-        faults = []
+        faults: list[Fault] = []
+        if path.startswith(CONTROL):
+            return faults
         with self._world.lock:
             self._injections[:] = [part for part in self._injections if not part.is_over]
             for injection in self._injections:
@@ -225,12 +227,12 @@ class Wire:
                 if fault is not None:
                     faults.append(fault)
                     if _is_instead(fault):
-                        break  # what would come after it does not come to pass
+                        break  # later faults have no effect
         request.faults = tuple(faults)
         return faults
 
     def _instead(self, faults: list[Fault], request: SandboxRequest) -> list[Message] | None:
-        """What happens instead of carrying the request out: an answer, a reset (empty), or None."""
+        """Return a replacement for carrying out the request: an answer, a reset (empty) or None."""
         for fault in faults:
             match fault:
                 case Reset(after=False):
@@ -250,7 +252,7 @@ class Wire:
         async def keep(message: Message) -> None:
             answer.append(message)
 
-        # Nothing in the API waits, so this is one step for the threads of tests.
+        # The API never waits, so this is one step for the threads of tests.
         with self._world.lock:
             if self._world.epoch != epoch:
                 return []
@@ -284,7 +286,7 @@ class Wire:
         return answer
 
     async def _sleep(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the server."""
+        """Wait, at most until the server stops."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._connections.are_closing:
             await asyncio.sleep(min(left, 0.05))
@@ -329,7 +331,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _is_instead(fault: Fault) -> bool:
-    """Whether it strikes in the place of the request."""
+    """Tell whether a fault replaces the request."""
     return isinstance(fault, Redirect) or (isinstance(fault, Reset | Reply) and not fault.after)
 
 

@@ -1,4 +1,4 @@
-"""The state of a sandbox: its applications and their calls, and what the API says about them."""
+"""The state of a sandbox: applications, calls and numbers, and their forms in the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from uuid import UUID
 
 import attrs
 
-from ..endpoints import Endpoint, MxpEndpoint, PstnEndpoint, SipEndpoint
+from .. import endpoints
+from ..data import format_day
+from ..endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
 from ..errors import InvalidRequest
 from ..signing import Credentials
 from ..svaml import Hangup, Raw, Svaml
@@ -24,15 +26,18 @@ from .callouts import plan_callout
 from .cdr_generator import COUNTRIES
 from .clock import SandboxClock, end_of
 from .deliveries import Courier
-from .dialogs import Plan
+from .dialogs import RING, Plan
 from .faults import Fault, Injection
 from .switchboard import CallbackUrls, Switchboard
 
 __all__ = ["AccountNumber", "Refused", "SandboxRequest", "World"]
 
-#: How many requests a sandbox remembers, and how many bytes of their bodies.
+#: Paths of the sandbox's own operations, which are not in the API, and which faults do not strike.
+CONTROL = "/sandbox/"
+
+#: Requests to keep, and bytes of their bodies.
 REQUESTS, BODIES = 10_000, 32 * 2**20
-#: How many calls it remembers that are over and have sent callbacks.
+#: Ended calls with callbacks to keep.
 CALLS = 10_000
 
 _REFRESH = 120  # seconds between two refreshes of a counter
@@ -41,19 +46,19 @@ _REFRESH = 120  # seconds between two refreshes of a counter
 _APPLICATION = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
 USERS = tuple(MxpEndpoint(name) for name in ("myUserName", "abc123def"))
 NUMBERS = tuple(PstnEndpoint(number) for number in ("+12125550123", "+12125550145", "+46730170101"))
-#: The call of the examples in documentation, the vendor's and ours: an ongoing one to a number.
+#: The call in the examples of the vendor's documentation and this one: ongoing, to a number.
 EXAMPLE_CALL_ID = "4398599d1ba84ef3bde0a82dfb61abed"
-#: The numbers of the account, of which the first belongs to the first application.
+#: The numbers of the account; the first belongs to the first application.
 ACCOUNT_NUMBERS = ("+12125550160", "+12125550161", "+46730170160")
 _SIP = SipEndpoint("+19876543210@example.sip.sinch.com")
 
 
 class Refused(Exception):
-    """A request that is answered with an error.
+    """A request that the sandbox answers with an error.
 
     Attributes:
-        code: the vendor's five-digit code; its first three digits are the HTTP status.
-        message: what is wrong.
+        code: The vendor's five-digit code; the first three digits are the HTTP status.
+        message: What is wrong.
     """
 
     def __init__(self, code: int, message: str) -> None:
@@ -64,17 +69,18 @@ class Refused(Exception):
 
 @attrs.define
 class SandboxRequest:
-    """A request that reached the sandbox.
+    """A request that the sandbox received.
 
     Attributes:
-        at: when, in the sandbox's time.
+        at: When it arrived, by the sandbox's clock.
         method: HTTP method.
-        target: path and query, as they travelled.
-        body: the body, as received; empty if it was not let in, or a fault came before.
-        status: HTTP status of the answer; None if a fault left it without one.
-        error_code: the vendor's code, if the answer was an error of the API.
-        acted: whether the API has carried the request out.
-        faults: what struck it.
+        target: Path and query as sent.
+        body: The body as received; empty if authentication failed, a fault struck first, or newer
+            bodies took its place in memory.
+        status: HTTP status of the answer; None if a fault prevented an answer.
+        error_code: The vendor's code, if the answer was an error of the API.
+        acted: Whether the API carried out the request.
+        faults: The faults that struck it.
     """
 
     at: datetime
@@ -92,9 +98,9 @@ class AccountNumber:
     """A number of the account.
 
     Attributes:
-        number: E.164.
-        capability: what it can do, `voice` or `sms`.
-        application_key: the application that its calls go to; None if it is assigned to none.
+        number: The number in E.164 form.
+        capability: `voice` or `sms`.
+        application_key: The application that the number is assigned to; None if it is free.
     """
 
     number: str
@@ -103,14 +109,14 @@ class AccountNumber:
 
 
 class World:
-    """Everything that a sandbox knows. Threads may share it.
+    """The state of a sandbox. Threads may share it.
 
     Args:
-        seed: makes ids and calls the same in every run.
-        now: where its time stands still until it is advanced; None follows real time.
-        courier: brings callbacks to where they belong.
-        injections: the faults that are in force.
-        region_urls: base URLs of the calling API, by region.
+        seed: Makes ids and calls the same in every run.
+        now: Time at which the clock stands still until it is advanced; None follows real time.
+        courier: Delivers callbacks.
+        injections: The active faults.
+        region_urls: Base URLs of the calling API, by region.
     """
 
     def __init__(
@@ -127,7 +133,7 @@ class World:
         self._region_urls = region_urls
         self.lock = threading.RLock()
         self.epoch = 0
-        self.callback_urls = CallbackUrls()  # of the first application, to begin with
+        self.callback_urls = CallbackUrls()  # the initial ones of the first application
         self.switchboard = Switchboard(
             lock=self.lock,
             clock=lambda: self.clock,
@@ -138,12 +144,12 @@ class World:
         self.reset()
 
     def begin_with(self, urls: CallbackUrls) -> None:
-        """Have these callback URLs for the first application, from now on and after each reset."""
+        """Set the callback URLs of the first application, now and after each reset."""
         self.callback_urls = urls
         self.switchboard.urls[_APPLICATION.application_key] = urls
 
     def reset(self) -> None:
-        """Begin anew, with one application and no calls."""
+        """Start again, with one application and no calls."""
         key = _APPLICATION.application_key
         with self.lock:
             self.epoch += 1
@@ -163,13 +169,13 @@ class World:
             self._bytes = 0
 
     def keep(self, request: SandboxRequest) -> int:
-        """Remember a request; says which world it came to, by a number that `reset` changes."""
+        """Keep a request, and return the current epoch, a number that `reset` changes."""
         with self.lock:
             self.requests.append(request)
             return self.epoch
 
     def keep_body(self, request: SandboxRequest, body: bytes) -> None:
-        """Remember a request's body, and forget the oldest ones for it."""
+        """Keep the body of a request, and drop the oldest bodies over the limit."""
         request.body = body
         if body:
             self._bodies.append(request)
@@ -180,12 +186,12 @@ class World:
             oldest.body = b""
 
     def new_id(self) -> str:
-        """A fresh id."""
+        """Return a new id."""
         with self.lock:
             return str(UUID(int=self.random.getrandbits(128), version=4))
 
     def add_application(self) -> Credentials:
-        """Add an application, with a key and a secret that its seed decides."""
+        """Add an application, with a seeded key and secret."""
         with self.lock:
             credentials = Credentials(
                 self.new_id(), b64encode(self.random.randbytes(16)).decode("ascii")
@@ -194,25 +200,25 @@ class World:
         return credentials
 
     def add(self, call_id: str | None, **details: Any) -> SandboxCall:
-        """Put a call into the world; the details are those of a `SandboxCall`."""
+        """Add a call; the details are arguments of `SandboxCall`."""
         with self.lock:
             if details["application_key"] not in self.applications:
-                raise InvalidRequest("the application is gone with a reset: add another one")
+                raise InvalidRequest("a reset removed the application: add another one")
             call = SandboxCall(clock=self.clock, call_id=call_id or self.new_id(), **details)
             if call.call_id in self.calls:
-                raise InvalidRequest(f"there is a call {call.call_id!r} already: give another id")
+                raise InvalidRequest(f"there already is a call {call.call_id!r}: give another id")
             self.calls[call.call_id] = call
         return call
 
     def get_call(self, application_key: str, call_id: str) -> dict[str, Any]:
-        """What the API says of a call."""
+        """Return a call as the API sends it."""
         with self.lock:
             return self._call(application_key, call_id).to_wire()
 
     def update_call(
         self, application_key: str, call_id: str, body: dict[str, Any], leg: CallLeg
     ) -> None:
-        """Carry out SVAML, which has been checked, on an ongoing call.
+        """Carry out checked SVAML on an ongoing call.
 
         Source: "Update a call in progress" and "Manage call with callLeg", Calling API 1.0.0.
         """
@@ -221,11 +227,11 @@ class World:
         with self.lock:
             call = self._call(application_key, call_id)
             if call.ended is not None:
-                raise Refused(40400, "Call not found among the ongoing ones: it is over")
+                raise Refused(40400, "Call not found among ongoing calls: it has ended")
             if not isinstance(call.from_, PstnEndpoint | SipEndpoint) and not isinstance(
                 call.to, PstnEndpoint | SipEndpoint
             ):
-                raise Refused(40003, "Invalid request: no side of the call is PSTN or SIP")
+                raise Refused(40003, "Invalid request: neither side of the call is PSTN or SIP")
             obstacle = call.find_obstacle(actions)
             if obstacle is not None:
                 raise Refused(40003, f"Invalid request: {obstacle}")
@@ -238,7 +244,7 @@ class World:
         region: str,
         headers: Iterable[tuple[str, str]],
     ) -> dict[str, Any]:
-        """Place a call, by a request that has been checked.
+        """Place a call for a checked request.
 
         Source: callouts of the Voice API 1.0.1 and the older calling page.
         """
@@ -249,23 +255,65 @@ class World:
         except InvalidRequest as error:
             raise Refused(40003, f"Invalid request: {error}") from None
         if plan.max_duration is not None and end_of(self.clock.now, plan.max_duration) is None:
-            raise Refused(40003, "Invalid request: maxDuration is beyond every calendar")
+            raise Refused(40003, "Invalid request: maxDuration ends after the year 9999")
         return {"callId": self._connect(application_key, plan, region, **who).call_id}
 
     def receive_call(
-        self, application_key: str, *, from_: Endpoint, to: Endpoint, ring: float, **details: Any
+        self,
+        application_key: str,
+        *,
+        from_: Endpoint | str,
+        to: Endpoint | str | None,
+        ring: float | None = None,
+        custom: str = "",
+        call_headers: tuple[tuple[str, str], ...] = (),
     ) -> SandboxCall:
-        """Let a call come in for an application."""
+        """Start an incoming call without waiting for its callbacks; see `Sandbox.incoming_call`.
+
+        Args:
+            application_key: The application that is called, unless `to` belongs to another one.
+            from_: The caller.
+            to: The callee; None for the application's first number.
+            ring: Seconds; None for the sandbox's default.
+            custom: Text attached by the caller's app.
+            call_headers: Headers of the caller's app, as pairs.
+
+        Raises:
+            InvalidRequest: An argument is wrong, or the application has no number.
+        """
+        caller = endpoints.parse(from_) if isinstance(from_, str) else from_
+        if ring is None:
+            ring = RING if self.ring is None else self.ring
         with self.lock:
+            callee, key = self._callee(to, application_key)
+            if isinstance(caller, PstnEndpoint | SipEndpoint) and isinstance(callee, PstnEndpoint):
+                callee = OtherEndpoint("did", callee.number)
             plan = Plan(
                 kind="incoming",
                 ring=ring,
                 sends=frozenset(("ice", "ace", "pie", "dice")),
                 region_url=self._region_urls[""],
             )
-            call = self._connect(application_key, plan, "", from_=from_, to=to, **details)
-        self.switchboard.settle()
-        return call
+            return self._connect(
+                key, plan, "", from_=caller, to=callee, custom=custom, call_headers=call_headers
+            )
+
+    def _callee(self, to: Endpoint | str | None, application_key: str) -> tuple[Endpoint, str]:
+        """Return the callee, and the application that the call reaches."""
+        if to is None:
+            for number in self.numbers.values():
+                if number.application_key == application_key:
+                    return PstnEndpoint(number.number), application_key
+            raise InvalidRequest(
+                "the application has no number",
+                parameter="to",
+                remedy="give the callee, or assign a number of the account to the application",
+            )
+        callee = endpoints.parse(to) if isinstance(to, str) else to
+        if not isinstance(callee, Endpoint):
+            raise InvalidRequest(parameter="to", value=to, remedy="give an endpoint or text")
+        owned = self.numbers.get(callee.number) if isinstance(callee, PstnEndpoint) else None
+        return callee, (owned and owned.application_key) or application_key
 
     def _connect(
         self,
@@ -296,9 +344,9 @@ class World:
     def get_conference(
         self, application_key: str, conference_id: str, region: str
     ) -> dict[str, Any]:
-        """Who is in a conference.
+        """Return the participants of a conference.
 
-        Source: "Get conference info"; rooms have a regional scope, and an empty one is not known.
+        Source: "Get conference info"; conferences are regional, and an empty one is unknown.
         """
         return {
             "participants": [
@@ -315,7 +363,7 @@ class World:
         }
 
     def kick_all(self, application_key: str, conference_id: str, region: str) -> None:
-        """End the calls of all participants."""
+        """End the calls of all participants of a conference."""
         for call in self._participants(application_key, conference_id, region):
             self._kick(call)
 
@@ -333,7 +381,7 @@ class World:
         region: str,
         command: str,
     ) -> None:
-        """Mute a participant, put one on hold, or take that back."""
+        """Mute or unmute a participant, or put one on hold or off hold."""
         call = self._participant(application_key, conference_id, call_id, region)
         match command:
             case "mute" | "unmute":
@@ -371,7 +419,7 @@ class World:
         raise Refused(40400, f"No such participant {call_id!r} in the conference")
 
     def get_numbers(self) -> dict[str, Any]:
-        """The numbers of the account, whatever application they belong to."""
+        """Return all numbers of the account."""
         numbers = []
         for number in self.numbers.values():
             wire = {"number": number.number, "capability": number.capability}
@@ -381,7 +429,7 @@ class World:
         return {"numbers": numbers}
 
     def assign_numbers(self, application_key: str, body: dict[str, Any]) -> None:
-        """Assign numbers to an application: all of them, or none.
+        """Assign numbers to an application: all or none.
 
         Source: "Update numbers", with the errors of the older page.
         """
@@ -406,20 +454,20 @@ class World:
         number.application_key = None
 
     def get_callback_urls(self, application_key: str) -> dict[str, Any]:
-        """The callback URLs of an application; those that are not set are left out."""
+        """Return the callback URLs of an application, without those that are not set."""
         urls = self.switchboard.urls.get(self.known_application(application_key), CallbackUrls())
         return {"url": {name: url for name, url in attrs.asdict(urls).items() if url}}
 
     def update_callback_urls(self, application_key: str, body: dict[str, Any]) -> None:
-        """Set the callback URLs of an application; without a fallback there is none any more."""
+        """Set the callback URLs of an application; a missing fallback removes the old one."""
         url = body.get("url", {})
         urls = CallbackUrls(url.get("primary") or None, url.get("fallback") or None)
         self.switchboard.urls[self.known_application(application_key)] = urls
 
     def query_number(self, number: str) -> dict[str, Any]:
-        """What is known about a number.
+        """Return information on a number.
 
-        Source: "Query number", which the vendor has deprecated.
+        Source: "Query number", deprecated by the vendor.
         """
         normalized = "+" + re.sub(r"[^0-9]", "", number.replace("(0)", ""))
         if not number.startswith("+") or not re.fullmatch(r"\+[1-9][0-9]{5,14}", normalized):
@@ -437,7 +485,7 @@ class World:
         }
 
     def known_application(self, application_key: str) -> str:
-        """The key, if there is such an application."""
+        """Return the key of an existing application, or refuse the request."""
         if application_key not in self.applications:
             raise Refused(40003, "Invalid Application Key")
         return application_key
@@ -450,7 +498,7 @@ class World:
         start: datetime | None,
         stop: datetime | None,
     ) -> dict[str, Any]:
-        """Totals of the calls that a user made or received and that are over."""
+        """Return totals of a user's ended calls, made and received."""
         with self.lock:
             calls = [
                 call
@@ -469,25 +517,25 @@ class World:
         }
         if calls:
             first = min(call.started for call in calls)
-            report["start"] = first.strftime("%Y-%m-%dT%H:%M:%SZ")
+            report["start"] = format_day(first.replace(microsecond=0))
         return report
 
     def counter(self, application_key: str, counter_id: str) -> dict[str, Any]:
-        """The value of a counter at its last refresh."""
+        """Return the value of a counter at its last refresh."""
         if counter_id.lower() != "currentcalls":
             raise Refused(40400, f"Counter not found: {counter_id}")
         now = self.clock.now.timestamp()
-        refreshed = datetime.fromtimestamp(now - now % _REFRESH, UTC)
+        refreshed = datetime.fromtimestamp(now - now % _REFRESH, UTC).replace(microsecond=0)
         with self.lock:
             ongoing = sum(
                 call.was_ongoing(refreshed)
                 for call in self.calls.values()
                 if call.application_key == application_key
             )
-        return {"value": ongoing, "modified": refreshed.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        return {"value": ongoing, "modified": format_day(refreshed)}
 
     def service_status(self, service_id: str) -> dict[str, Any]:
-        """Whether a service is up."""
+        """Return the status of a service."""
         with self.lock:
             status = self.services.get(service_id)
         if status is None:
@@ -497,7 +545,7 @@ class World:
     def populate(self, application_key: str, days: int = 7) -> None:
         """Add calls of the last days between users and numbers, and an ongoing call of each kind.
 
-        The ongoing ones have begun before the counter was refreshed, so that it counts them.
+        The ongoing calls began before the last refresh of the counter, which thus counts them.
         """
         now = self.clock.now
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -558,7 +606,7 @@ def _domain(to: Endpoint) -> ReportDomain:
 
 
 def _typed(part: dict[str, Any], *, is_action: bool = False) -> Any:
-    """A part of SVAML as a test would write it; raw if it is good by the API but not for us."""
+    """Return a part of SVAML as a test would write it; Raw if only the client refuses it."""
     key = "action" if is_action else "instructions"
     try:
         svaml = Svaml.from_wire({key: part if is_action else [part]})
