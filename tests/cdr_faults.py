@@ -1,11 +1,11 @@
-"""Writes that fail, and files that are damaged, and whether an archive survives them.
+"""Failing writes and damaged files; the archive must survive them.
 
-As a script, it does something while files cannot grow beyond a size in bytes, and says what went
-wrong: `python cdr_faults.py ARCHIVE OPERATION SIZE ARGUMENT...`. A write beyond it fails as on a
-full disk, but for the number of the error.
+As a script, it runs an operation while files cannot grow beyond a size in bytes, and prints the
+errors: `python cdr_faults.py ARCHIVE OPERATION SIZE ARGUMENT...`. A larger write fails as on a full
+disk, only with another error number.
 
-With `open ARCHIVE FILE...` it opens an archive whenever it reads a line, and says what it has, or
-why it is refused.
+With `open ARCHIVE FILE...`, it opens an archive for each line of its input, and prints the content
+or the reason for a refusal.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ OPERATIONS: Mapping[str, Callable[..., object]] = {
 
 
 def fails(archive: Path, operation: str, limit: int, *arguments: object) -> str | None:
-    """Do something with an archive in a process whose files cannot grow.
+    """Run an operation on an archive in a process whose files cannot grow.
 
     Returns:
-        The errors that it told; None if there were none.
+        The errors it printed; None for no errors.
     """
     command = [sys.executable, __file__, archive, operation, limit, *arguments]
     ran = subprocess.run(map(str, command), capture_output=True, text=True, check=False)
@@ -49,7 +49,7 @@ def fails(archive: Path, operation: str, limit: int, *arguments: object) -> str 
 
 
 def content(archive: Archive) -> dict[str, list[object]]:
-    """All that an archive says."""
+    """Return the whole content of an archive."""
     names = ("records", "conflicts", "rejects", "files", "erasures")
     return {name: archive.sql(f"FROM {name} ORDER BY ALL").rows for name in names}
 
@@ -64,11 +64,11 @@ os.kill(os.getpid(), 9)
 
 
 def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
-    """Cut an archive and its write-ahead log at many points, or change bytes of them.
+    """Cut an archive and its write-ahead log at many points, or change their bytes.
 
-    Each time the archive is refused, in a line that names it and says what to do, or it has what it
-    had at some moment, and loading the files again makes it whole. Another process opens it, so
-    that a crash or a hang would be told.
+    Each time, the archive is either refused with a one-line message that names it and the remedy,
+    or has an earlier state, and loading the files again completes it. Another process opens it, so
+    that a crash or a hang is noticed.
     """
     path, log = folder / "calls.duckdb", folder / "calls.duckdb.wal"
     files = [folder / "a.csv", folder / "b.csv"]
@@ -104,7 +104,7 @@ def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
                 refused,
             ), f"{what}: {refused}"
             seen[f"{damaged.suffix} refused"] += 1
-            if damaged == log:  # as it is told to
+            if damaged == log:  # follow the remedy
                 log.unlink()
                 assert opener.open(what) == (*map(_text, moments), "")
         else:
@@ -116,7 +116,7 @@ def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
 
 
 class _Opener:
-    """A process that opens an archive, and loads files into it, as often as it is asked to."""
+    """A process that opens an archive and loads files into it on request."""
 
     def __init__(self, archive: Path, files: list[Path]) -> None:
         command = [sys.executable, __file__, "open", archive, *files]
@@ -125,7 +125,7 @@ class _Opener:
         )
 
     def open(self, what: str) -> tuple[str, str, str]:
-        """What it has before and after; or why it is refused."""
+        """Return the content before and after loading, or the reason for a refusal."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")
@@ -158,7 +158,7 @@ def _open_again_and_again(archive: str, *files: str) -> None:
 
 
 def calls(archive: Archive) -> list[tuple[object, ...]]:
-    """The calls that an archive has, and what it says of its files."""
+    """Return the calls of an archive, and the numbers of its files."""
     found: list[tuple[object, ...]] = []
     for query in ("FROM records ORDER BY ALL", "SELECT sha256, loaded FROM files ORDER BY 1"):
         found += archive.sql(query).rows

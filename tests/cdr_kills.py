@@ -1,4 +1,4 @@
-"""Loads that are killed at any moment, and whether an archive is then what it would have been."""
+"""Loads killed at any moment; the archive must end up as without the kill."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import cdr_oracle as oracle
 from sinchvoice.cdr import Archive
 from sinchvoice.sandbox import FileForm, Planted, cdr_files
 
-# It tells what it is doing, so that a kill is known to have come in the middle of that.
+# It prints its stage, so that the test knows which stage was killed.
 LOAD = """
 import sys
 from sinchvoice import cdr
@@ -29,7 +29,7 @@ with cdr.Archive(sys.argv[1]) as archive:
     print("loaded", flush=True)
 """
 
-# Killed when so many files of the transaction under way are on record.
+# Kills itself once it has recorded a given number of files.
 LOAD_AND_DIE = """
 import os, signal, sys
 from sinchvoice import cdr
@@ -52,9 +52,9 @@ with cdr.Archive(archive) as opened:
 
 
 def checksums(archive: Archive) -> dict[str, str]:
-    """Of the sorted rows of each table, without what depends on the order of the files.
+    """Return a checksum of the sorted rows of each table, independent of the order of files.
 
-    Of two records that contradict each other, the first to come is in `records`: both count.
+    Records and conflicts are summed together, because the first record of a call is kept.
     """
     content = ", ".join(oracle.CONTENT)
     queries = {
@@ -75,7 +75,7 @@ def checksums(archive: Archive) -> dict[str, str]:
 
 
 def killed(archive: Path, files: Sequence[str], seconds: float) -> str | None:
-    """Kill a load after a time; what it was doing, or None if it was over by then."""
+    """Kill a load after some seconds, and return its stage; None if it had finished."""
     command = [sys.executable, "-c", LOAD, str(archive), *files]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -90,13 +90,13 @@ def killed(archive: Path, files: Sequence[str], seconds: float) -> str | None:
 
 
 def check_kills(folder: Path, kills: int, records: int, dice: Random) -> None:
-    """Kill so many loads in the middle, resume each, and compare with one that was left alone.
+    """Kill loads midway, resume each, and compare with an undisturbed load.
 
     Args:
-        folder: for files and archives.
-        kills: that have to hit a process while it loads.
-        records: of each of eight files.
-        dice: decides when.
+        folder: Folder for files and archives.
+        kills: Number of kills that must hit a loading process.
+        records: Records in each of eight files.
+        dice: Source of the times of the kills.
     """
     planted = Planted(
         rejects={"time": 5, "quote": 2},
@@ -124,8 +124,8 @@ def check_kills(folder: Path, kills: int, records: int, dice: Random) -> None:
     while stages.total() < kills:
         path = folder / f"{attempts}.duckdb"
         attempts += 1
-        assert attempts <= 4 * kills, "too many loads are over before they are killed"
-        # Some are killed again while they are resumed.
+        assert attempts <= 4 * kills, "too many loads finish before the kill"
+        # Some are killed again while resuming.
         stage = killed(path, files, dice.uniform(0, length))
         if stage is None:
             continue
@@ -153,11 +153,11 @@ def check_kills(folder: Path, kills: int, records: int, dice: Random) -> None:
 
 
 def check_kills_between(folder: Path, places: Sequence[int]) -> None:
-    """Kill loads of sixty files, of which fifty go into one transaction, between two of them.
+    """Kill loads of sixty files between two files; a transaction takes fifty.
 
     Args:
-        folder: for files and archives.
-        places: after how many files, from 1 to 60; each is tried.
+        folder: Folder for files and archives.
+        places: Numbers of files before the kill, from 1 to 60; each is tested.
     """
     planted = Planted(rejects={"time": 1}, duplicates_across=5, conflicts=1)
     truth = cdr_files(folder / "cdr", records=20, days=15, planted=planted)

@@ -1,6 +1,6 @@
-"""What an archive has to have of files, in plain Python over `cdr.read`; and files to try it with.
+"""The expected content of an archive, in plain Python over `cdr.read`, and files to test it.
 
-As a script, it tries many damaged ones: `python cdr_oracle.py FIRST UNTIL FOLDER`.
+As a script, it tests many damaged files: `python cdr_oracle.py FIRST UNTIL FOLDER`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REJECT = "line offset record layout column value cause message raw size header".
 
 
 class Counts(NamedTuple):
-    """What became of the records of a file."""
+    """The expected numbers of a file's records."""
 
     records: int
     loaded: int
@@ -41,10 +41,13 @@ class Counts(NamedTuple):
 
 
 class Occurrence(NamedTuple):
-    """A record that was read: of which file, the how manieth, and what it says.
+    """A record that was read.
 
     Attributes:
-        unended: What the reader says of it if its line has no end.
+        file: Hash of its file, and the layout that the file was loaded with.
+        number: Number of the record in the file.
+        row: Content of the record.
+        unended: Description of its line, if that has no line end.
     """
 
     file: tuple[str, str | None]
@@ -54,9 +57,9 @@ class Occurrence(NamedTuple):
 
 
 class Ledger:
-    """The tables of an archive, by their definitions, from what the exact reader finds.
+    """The tables of an archive by definition, from the records of the exact reader.
 
-    Rows are named by their file (its hash, and the layout it was loaded with) and their number.
+    The name of a row is its file (the hash, and the layout it was loaded with) and its number.
     """
 
     def __init__(self) -> None:
@@ -65,10 +68,10 @@ class Ledger:
         self._files: dict[tuple[str, str | None], int] = {}
 
     def add(self, content: bytes, layout: Any = None) -> Counts:
-        """Account for a file as an archive has to.
+        """Add a file, and return the expected counts.
 
         Raises:
-            CdrError: the exact reader refuses it.
+            CdrError: The exact reader refuses the file.
         """
         file = (hashlib.sha256(content).hexdigest(), layout)
         reader = cdr.read(content, layout, on_reject="collect")
@@ -96,7 +99,7 @@ class Ledger:
         return Counts(reader.records, *(kinds[name] for name in Counts._fields[1:]))
 
     def remove(self, content: bytes, layout: Any = None) -> None:
-        """Forget a file, as if it had never come."""
+        """Remove a file, as if it had never been loaded."""
         file = (hashlib.sha256(content).hexdigest(), layout)
         del self._files[file]
         self.rejects = {name: row for name, row in self.rejects.items() if name[:2] != file}
@@ -108,7 +111,7 @@ class Ledger:
                 del self._calls[call]
 
     def counts(self) -> dict[tuple[str, str | None], Counts]:
-        """What became of the records of each file."""
+        """Return the counts of each file."""
         kinds: dict[tuple[str, str | None], Counter[str]] = {
             file: Counter() for file in self._files
         }
@@ -122,7 +125,7 @@ class Ledger:
         }
 
     def table(self, fate: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-        """The rows that have this fate, by name."""
+        """Return the rows with this fate, by name."""
         return {
             (*each.file, each.number): each.row
             for each, found in self._fates(self._calls)
@@ -141,10 +144,10 @@ class Ledger:
                 known.add(each.row)
 
     def load(self, archive: Archive, content: bytes, layout: Any = None) -> cdr.FileReport | None:
-        """Load a file into an archive that has what this has, and compare what became of it.
+        """Load a file into an archive with the same content, and compare the counts.
 
         Returns:
-            What the archive says; None if both refuse the file, for the same reason.
+            The report of the archive; None if both refuse the file with the same message.
         """
         try:
             expected: Counts | str = self.add(content, layout)
@@ -190,7 +193,7 @@ class Ledger:
 
 
 def unended_line(content: bytes, layout: Any) -> UnendedLine | None:
-    """What the exact reader says of the last record, if its line has no end."""
+    """Return the exact reader's description of the last line, if it has no line end."""
     bytes_left = io.BytesIO(content)
     chosen = None if layout is None else LAYOUTS[layout]
     file = RecordFile(Reader(b"", chosen), ByteStream("made up", bytes_left.read))
@@ -200,7 +203,7 @@ def unended_line(content: bytes, layout: Any) -> UnendedLine | None:
 
 
 def kept_of(every: Sequence[Occurrence]) -> Occurrence:
-    """Which record of a call is kept: the first, or one that goes on where it was cut."""
+    """Return the kept record of a call: the first, or one that continues it where it was cut."""
     kept = every[0]
     for place, each in enumerate(every):
         if kept.unended is None or kept.row in {
@@ -213,7 +216,7 @@ def kept_of(every: Sequence[Occurrence]) -> Occurrence:
 
 
 def goes_on(whole: tuple[Any, ...], cut: tuple[Any, ...], unended: UnendedLine) -> bool:
-    """Whether a row is another one, with more in its last column or in those that may follow."""
+    """Tell whether a row continues a cut one: more text in its last column or later columns."""
     last, *following = ("to_" if name == "to" else name for name in unended.fields)
     for name, one, other in zip(CONTENT, whole, cut, strict=True):
         if name == last == "extras":
@@ -237,7 +240,7 @@ def goes_on(whole: tuple[Any, ...], cut: tuple[Any, ...], unended: UnendedLine) 
 
 
 def table(archive: Archive, name: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """The rows of `records` or `conflicts`, named as in a ledger."""
+    """Return the rows of `records` or `conflicts`, named as in a ledger."""
     found = archive.sql(
         f"SELECT f.sha256, f.layout, r.record, {', '.join(f'r.{column}' for column in CONTENT)} "  # noqa: S608
         f"FROM {name} AS r JOIN files AS f ON f.file_id = r.file_id"
@@ -250,7 +253,7 @@ def table(archive: Archive, name: str) -> dict[tuple[Any, ...], tuple[Any, ...]]
 
 
 def record_row(record: cdr.CdrRecord) -> tuple[Any, ...]:
-    """A record of the exact reader as a row of the archive, its extras as pairs."""
+    """Return a record of the exact reader as a row of the archive, with its extras as pairs."""
 
     def value(name: str) -> Any:
         match getattr(record, "to" if name == "to_" else name, None):
@@ -265,7 +268,7 @@ def record_row(record: cdr.CdrRecord) -> tuple[Any, ...]:
 
 
 def reject_row(reject: Any) -> tuple[Any, ...]:
-    """A reject, of either kind; an empty value is none."""
+    """Return a reject of the reader or of the archive as a row; an empty value becomes None."""
     row = {name: getattr(reject, name) for name in REJECT}
     if not isinstance(reject.header, str):
         row["header"] = ";".join(
@@ -276,18 +279,18 @@ def reject_row(reject: Any) -> tuple[Any, ...]:
 
 
 def check(archive: Archive, *contents: bytes, layout: Any = None) -> list[cdr.FileReport | None]:
-    """Load files into a new archive, and compare it with the exact reader, row by row."""
+    """Load files into a new archive, and compare it row by row with the exact reader."""
     ledger = Ledger()
     reports = [ledger.load(archive, content, layout) for content in contents]
     ledger.compare(archive)
     return reports
 
 
-# --- files to try it with -----------------------------------------------------------------------
+# --- Test files ----------------------------------------------------------------------------------
 
 
-def odd_file(dice: Random, records: int = 6) -> tuple[bytes, Any]:
-    """A file of any layout, every second one full of oddities, and the layout it needs."""
+def varied_file(dice: Random, records: int = 6) -> tuple[bytes, Any]:
+    """Return a file of any layout, half of them in unusual forms, and the layout it needs."""
     layout = dice.choice(list(LAYOUTS))
     form, planted = FileForm(), Planted()
     if dice.random() < 0.5:
@@ -312,9 +315,9 @@ def odd_file(dice: Random, records: int = 6) -> tuple[bytes, Any]:
 
 
 def check_damaged(numbers: Sequence[int], folder: Path) -> Counter[str]:
-    """Damage a file for each number, and let an archive say the same of it as the exact reader.
+    """Load a damaged file for each number, and compare the archive with the exact reader.
 
-    One in ten is a file that was there before, damaged once more.
+    One in ten is the previous file with other damage.
     """
     seen: Counter[str] = Counter()
     for part in range(0, len(numbers), 500):
@@ -325,11 +328,11 @@ def check_damaged(numbers: Sequence[int], folder: Path) -> Counter[str]:
             for number in numbers[part : part + 500]:
                 dice = Random(f"damaged {number}")
                 if number % 10 or not last[0]:
-                    last = odd_file(dice)
+                    last = varied_file(dice)
                 try:
                     report = ledger.load(archive, cdr_generator.damaged(last[0], dice), last[1])
                 except Exception as error:
-                    error.add_note(f"file {number}, from number {numbers[part]} on")
+                    error.add_note(f"file {number}, in an archive of files from {numbers[part]}")
                     raise
                 if report is None:
                     seen["files refused"] += 1

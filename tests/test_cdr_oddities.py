@@ -1,4 +1,4 @@
-"""What is odd in files costs what it has to and no more, and both readers say the same of it."""
+"""Unusual and damaged files: only the affected records are rejected, and both readers agree."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def file(*rows: str, end: str = "\n") -> bytes:
 
 
 class Readers:
-    """The exact reader, and the archives that are compared with it."""
+    """The exact reader, and archives to compare with it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
 
     def agree(self, content: bytes, layout: Any = None) -> tuple[list[str], list[tuple[int, str]]]:
-        """Read a file with both, and compare them row by row and reject by reject.
+        """Read a file with both, and compare every row and reject.
 
         Returns:
             The call ids of the records, and line and cause of the rejects.
@@ -74,13 +74,13 @@ def readers(tmp_path: Path) -> Readers:
     return Readers(tmp_path)
 
 
-# Quotes
+# --- Quotes --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("at", [0, 1500, 2999])
 def test_an_unterminated_quote_costs_its_line(readers: Readers, end: str, at: int):
-    """One engine lost 20,926 good rows to one such quote, and told of a single reject."""
+    """One engine lost 20,926 good rows to one such quote, and reported a single reject."""
     rows = [row(f"{number}") for number in range(3000)]
     rows[at] = row(f"{at}", Custom='"not closed')
     ids, rejects = readers.agree(file(*rows, end=end))
@@ -111,12 +111,12 @@ def test_quotes_in_unquoted_text_are_text(readers: Readers):
     assert readers.agree(content) == (["a", "b"], [])
 
 
-# Forged rows
+# --- Forged rows ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("inner", ["\n", "\r\n"])
-def test_quoted_text_forges_no_rows(readers: Readers, end: str, inner: str):
+def test_quoted_text_cannot_forge_rows(readers: Readers, end: str, inner: str):
     """One engine loaded 537,745 forged rows of such a file."""
     forged = inner.join([HEADER, *(row(f"forged {n}", Custom="") for n in range(2000)), HEADER])
     rows = [row("a", Custom=f'"{forged}"'), row("b"), row("c", Custom=f'"{inner}{forged}{inner}"')]
@@ -126,7 +126,7 @@ def test_quoted_text_forges_no_rows(readers: Readers, end: str, inner: str):
 @pytest.mark.parametrize(
     ("changes", "cause"), [({"Duration": "x"}, "integer"), ({"ToCountryId": "SE;x"}, "columns")]
 )
-def test_a_reject_with_quoted_text_forges_no_rows(
+def test_a_reject_with_quoted_text_cannot_forge_rows(
     readers: Readers, changes: dict[str, str], cause: str
 ):
     forged = "\n".join(row(f"forged {number}", Custom="") for number in range(50))
@@ -134,13 +134,13 @@ def test_a_reject_with_quoted_text_forges_no_rows(
     assert readers.agree(content) == (["b"], [(2, cause)])
 
 
-def test_text_with_a_header_row_in_it_changes_no_layout(readers: Readers):
+def test_a_header_row_within_text_does_not_change_the_layout(readers: Readers):
     other = ";".join(column.name for column in LAYOUTS["app-to-app"].columns)
     content = file(row("a", Custom=f'"\n{other}\n"'), row("b"))
     assert readers.agree(content) == (["a", "b"], [])
 
 
-# Line ends
+# --- Line ends -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -190,19 +190,19 @@ def test_a_newline_in_a_number_or_a_time_costs_the_whole_record(readers: Readers
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_blank_lines_are_no_records(readers: Readers, end: str):
+def test_blank_lines_are_not_records(readers: Readers, end: str):
     content = file("", row("a"), "", " ", "\t \t", row("b", Custom='"\n\n"'), "", end=end)
     assert readers.agree(end.encode() * 3 + content + b"\n \n\r\n") == (["a", "b"], [])
 
 
 @pytest.mark.parametrize("line", [";", ";" * 14, '""', ";" * 13])
-def test_lines_of_nothing_but_separators_are_rejects(readers: Readers, line: str):
+def test_lines_of_only_separators_are_rejects(readers: Readers, line: str):
     ids, rejects = readers.agree(file(row("a"), line, row("b")))
     assert ids == ["a", "b"]
     assert [place for place, _ in rejects] == [3]
 
 
-# Bytes
+# --- Bytes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\0" * 300])
@@ -226,14 +226,14 @@ MARK = "\ufeff"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_byte_order_mark_at_the_beginning_is_not_seen(readers: Readers, end: str):
+def test_a_byte_order_mark_at_the_beginning_is_ignored(readers: Readers, end: str):
     content = MARK.encode() + file(row("a"), row("b"), end=end)
     assert readers.agree(content) == (["a", "b"], [])
     without = content.partition(b"\n")[2]
     assert readers.agree(MARK.encode() + without, "phone-terminated") == (["a", "b"], [])
 
 
-def test_a_byte_order_mark_in_the_middle_is_understood_before_a_header_alone(readers: Readers):
+def test_a_byte_order_mark_in_the_middle_is_ignored_only_before_a_header(readers: Readers):
     content = file(row("a")) + MARK.encode() + file(row("b"), MARK + row("c"), row("d"))
     assert readers.agree(content) == (["a", "b", "d"], [(5, "byte-order-mark")])
 
@@ -243,7 +243,7 @@ def test_a_byte_order_mark_within_text_is_text(readers: Readers):
     assert readers.agree(content) == (["a", "b", f"c{MARK}"], [])
 
 
-def test_a_second_byte_order_mark_at_the_beginning_is_before_a_header_as_well(readers: Readers):
+def test_a_second_byte_order_mark_at_the_beginning_is_ignored_before_a_header(readers: Readers):
     assert readers.agree((MARK * 2).encode() + file(row("a"))) == (["a"], [])
 
 
@@ -268,13 +268,13 @@ def test_invalid_utf_8_costs_the_record(readers: Readers, text: bytes, quote: by
     assert readers.agree(content) == (["a", "c"], [(3, "encoding")])
 
 
-def test_text_that_a_block_cuts_in_the_middle_of_a_letter_is_valid(readers: Readers):
+def test_a_block_may_end_in_the_middle_of_a_letter(readers: Readers):
     rows = [row(f"{number}", Custom="é" * (number % 7) + "€𝄞") for number in range(2000)]
     ids, rejects = readers.agree(file(*rows))
     assert (len(ids), rejects) == (2000, [])
 
 
-# Sizes
+# --- Sizes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -292,17 +292,17 @@ def test_fields_of_three_megabytes_are_read(readers: Readers, custom: str):
     assert readers.agree(file(row("a"), row("b", Custom=custom), row("c"))) == (["a", "b", "c"], [])
 
 
-def test_a_reject_of_three_megabytes_is_kept_whole(readers: Readers):
+def test_a_reject_of_three_megabytes_is_stored_whole(readers: Readers):
     content = file(row("a"), row("b", Custom="x" * 3_000_000, Duration="x"), row("c"))
     assert readers.agree(content) == (["a", "c"], [(3, "integer")])
 
 
-def test_a_record_that_is_too_large_costs_itself(readers: Readers):
+def test_only_the_too_large_record_is_rejected(readers: Readers):
     content = file(row("a"), row("b", Custom="x" * (1 << 24)), row("c"))
     assert readers.agree(content) == (["a", "c"], [(3, "size")])
 
 
-# All of it together
+# --- Combinations --------------------------------------------------------------------------------
 
 PIECES = [
     *(f"{text}\n".encode() for text in (HEADER, row("a"), row("b"), row("c", Custom='"x;\ny"'))),
@@ -317,24 +317,24 @@ PIECES = [
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
 @settings(max_examples=30)
-def test_whatever_files_are_put_together_of_both_readers_agree(
+def test_both_readers_agree_on_any_combination(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ):
     with Archive(tmp_path_factory.mktemp("archive") / "a.duckdb") as archive:
         oracle.check(archive, HEADER.encode() + b"\n" + content, content)
 
 
-# A last line without an end
+# --- Last lines without a line end ---------------------------------------------------------------
 
 
-def test_a_record_on_a_last_line_without_an_end_says_that_it_may_be_cut(readers: Readers):
+def test_a_record_on_a_last_line_without_a_line_end_may_be_cut(readers: Readers):
     content = file(row("a"), row("b"))[:-1]
     marks = [record.may_be_cut for record in cdr.read(content)]
     assert marks == [False, True]
     assert readers.agree(content) == (["a", "b"], [])
 
 
-def test_a_mark_of_a_cut_record_makes_no_difference_between_records():
+def test_records_that_differ_only_in_may_be_cut_are_equal():
     (whole,) = cdr.read(file(row("a")))
     (cut,) = cdr.read(file(row("a"))[:-1])
     assert (whole.may_be_cut, cut.may_be_cut) == (False, True)
@@ -355,7 +355,7 @@ def found_in(content: bytes, folder: Path, layout: Any = None, *, exactly: bool 
 
 OLD = ";".join(NAMES[:14])
 CUT = {
-    "plain": (f"{HEADER}\n{row('a')}\n{row('b', ToCountryId='S')}", None),
+    "fast": (f"{HEADER}\n{row('a')}\n{row('b', ToCountryId='S')}", None),
     "CRLF, cut between the two": (f"{HEADER}\r\n{row('a')}\r", None),
     "one line only": (row("a"), "phone-terminated"),
     "old": (row("a").rpartition(";")[0], "phone-terminated"),
@@ -364,7 +364,10 @@ CUT = {
     "quoted": (f"{HEADER}\n{row('a', ToCountryId=chr(34) + 'S;' + chr(34))}", None),
     "over two lines": (f"{HEADER}\n{row('a', Custom=chr(34) + 'x' + chr(10) + chr(34))}", None),
     "quoted line ends": (f"{HEADER}\n{row('a', ToCountryId=chr(34) + chr(10) + chr(34))}", None),
-    "odd before it": (f"{HEADER}\n{row('a')}\n{row('b')}\n{row('c')}\nodd\n{row('d')}", None),
+    "unreadable line before it": (
+        f"{HEADER}\n{row('a')}\n{row('b')}\n{row('c')}\nodd\n{row('d')}",
+        None,
+    ),
     "own column": (f"{HEADER};Leg\n{row('a')};1", None),
     "another column last": ("CallId;CallTime;Duration\na;2026-11-02T08:15:30Z;13", "app-to-app"),
 }
@@ -412,13 +415,13 @@ def test_no_reader_marks_a_record_that_is_not_cut(text: str, layout: Any, tmp_pa
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 1 << 16])
-def test_the_mark_does_not_depend_on_how_much_is_read_at_once(size: int):
+def test_the_mark_does_not_depend_on_the_block_size(size: int):
     content = file(*(row(str(number)) for number in range(20)))[:-1]
     records = list(cdr.Reader(content, block_size=size))
     assert [record.may_be_cut for record in records] == [False] * 19 + [True]
 
 
-# A header row that cannot be read
+# --- Unreadable header rows ----------------------------------------------------------------------
 
 APP = [column.name for column in LAYOUTS["app-to-app"].columns]
 SIP = [column.name for column in LAYOUTS["sip-terminated"].columns]
@@ -450,7 +453,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("how", UNREADABLE)
-def test_rows_after_a_header_row_that_cannot_be_read_are_rejects(how: str, readers: Readers):
+def test_rows_after_an_unreadable_header_row_are_rejects(how: str, readers: Readers):
     text = f"{';'.join(SIP)}\n{SIP_ROWS}{UNREADABLE[how]}\n{APP_ROW}\n{APP_ROW}\n"
     ids, rejects = readers.agree(text.encode())
     assert not [call_id for call_id in ids if not call_id.startswith("s")]
@@ -462,7 +465,7 @@ def lines_of_app_rows(text: str) -> list[int]:
 
 
 @pytest.mark.parametrize("how", UNREADABLE)
-def test_a_header_row_that_can_be_read_ends_the_rejects(how: str, readers: Readers):
+def test_a_readable_header_row_ends_the_rejects(how: str, readers: Readers):
     text = f"{';'.join(SIP)}\n{SIP_ROWS}{UNREADABLE[how]}\n{APP_ROW}\n{APP_HEADER}\n{APP_ROW}\n"
     ids, rejects = readers.agree(text.encode())
     assert ids[-1] == "a1"
@@ -470,7 +473,7 @@ def test_a_header_row_that_can_be_read_ends_the_rejects(how: str, readers: Reade
     assert rejects[-1] == (lines_of_app_rows(text)[0], "header")
 
 
-def test_a_header_row_that_cannot_be_read_costs_what_follows_in_a_file_of_plain_lines(
+def test_rows_after_an_unreadable_header_row_are_rejects_in_a_file_of_fast_lines(
     readers: Readers,
 ):
     rows = [row(str(number)) for number in range(2000)]
@@ -481,7 +484,7 @@ def test_a_header_row_that_cannot_be_read_costs_what_follows_in_a_file_of_plain_
     assert rejects == [(line, "header") for line in range(502, 1502)]
 
 
-def test_columns_that_no_layout_has_cannot_swap_after_a_header_row_that_cannot_be_read(
+def test_unknown_columns_cannot_swap_after_an_unreadable_header_row(
     readers: Readers,
 ):
     header, other = "CallId;CallTime;A;B;C", "CallId;CallTime;C;B;A"
@@ -495,21 +498,21 @@ def test_columns_that_no_layout_has_cannot_swap_after_a_header_row_that_cannot_b
     )
 
 
-def test_a_header_row_comes_again_whatever_its_names_are(readers: Readers):
+def test_a_header_row_with_unknown_names_can_be_repeated(readers: Readers):
     header = ";".join(["CallId", "CallTime", *(f"own{number}" for number in range(20))])
     call = ";2026-11-02T08:15:30Z" + ";" * 20
     text = f"{header}\na{call}\n{header}\nb{call}\n"
     assert readers.agree(text.encode(), "app-to-app") == (["a", "b"], [])
 
 
-def test_a_file_whose_only_header_row_cannot_be_read_is_refused_or_rejected(readers: Readers):
+def test_a_file_with_only_an_unreadable_header_row_is_refused_or_rejected(readers: Readers):
     content = b"\0" + file(row("a"))
     with pytest.raises(CdrError, match="the header row cannot be read: the record has NUL bytes"):
         list(cdr.read(content))
     assert readers.agree(content, "phone-terminated") == ([], [(1, "header"), (2, "header")])
 
 
-def test_a_reject_after_a_lost_header_row_has_what_stands_in_that_row(readers: Readers):
+def test_a_reject_after_an_unreadable_header_row_has_the_text_of_that_row(readers: Readers):
     content = f"{';'.join(SIP)}\n{SIP_ROWS}\n\0{APP_HEADER}\n{APP_ROW}\n".encode()
     with cdr.read(content, on_reject="collect") as reader:
         assert len(list(reader)) == 2
@@ -521,7 +524,7 @@ def test_a_reject_after_a_lost_header_row_has_what_stands_in_that_row(readers: R
     )
 
 
-def test_names_of_columns_in_a_text_are_no_header_row(readers: Readers):
+def test_names_of_columns_in_a_text_are_not_a_header_row(readers: Readers):
     custom = (
         '"{""from"": 1, ""to"": 2, ""result"": 3, ""reason"": 4, ""duration"": 5, ""callId"": 6}"'
     )
@@ -529,7 +532,7 @@ def test_names_of_columns_in_a_text_are_no_header_row(readers: Readers):
     assert readers.agree(file(*rows)) == (["a", "c", "d"], [(3, "integer")])
 
 
-# How many cells a record has
+# --- Numbers of cells ----------------------------------------------------------------------------
 
 OLD_ROW = row("o").rpartition(";")[0]
 
@@ -547,13 +550,13 @@ OLD_ROW = row("o").rpartition(";")[0]
         ([row("a"), row("b") + ";"], (["a"], [(2, "columns")])),
     ],
 )
-def test_the_first_record_of_a_file_without_header_tells_how_many_cells_all_have(
+def test_the_first_record_of_a_file_without_header_sets_the_number_of_cells(
     rows: list[str], expected: Any, readers: Readers
 ):
     assert readers.agree("\n".join([*rows, ""]).encode(), "phone-terminated") == expected
 
 
-def test_a_semicolon_in_a_text_shifts_no_cells_in_a_file_without_header(readers: Readers):
+def test_a_semicolon_in_a_text_does_not_shift_cells_in_a_file_without_header(readers: Readers):
     rows = [OLD_ROW] * 2000
     rows[1000] = row("x", Custom="a;b").rpartition(";")[0]
     ids, rejects = readers.agree("\n".join([*rows, ""]).encode(), "phone-terminated")
@@ -576,7 +579,7 @@ def test_a_semicolon_in_a_text_shifts_no_cells_in_a_file_without_header(readers:
     ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_semicolons_at_the_end_of_the_header_row_or_of_the_others_are_understood(
+def test_semicolons_at_the_end_of_the_header_row_or_of_the_others_are_ignored(
     header: str, ends: tuple[str, ...], expected: Any, end: str, readers: Readers
 ):
     rows = [HEADER + header, *(row(str(number)) + last for number, last in enumerate(ends)), ""]
@@ -584,7 +587,7 @@ def test_semicolons_at_the_end_of_the_header_row_or_of_the_others_are_understood
 
 
 @pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;"])
-def test_the_line_by_which_a_spreadsheet_names_the_separator_is_skipped(
+def test_the_separator_line_of_a_spreadsheet_is_skipped(
     line: str, readers: Readers, tmp_path: Path
 ):
     content = f"{line}\n".encode() + file(row("a"), row("b"))
@@ -597,16 +600,16 @@ def test_the_line_by_which_a_spreadsheet_names_the_separator_is_skipped(
     assert readers.agree(rows, "phone-terminated") == (["a", "b"], [])
 
 
-def test_a_spreadsheet_that_names_another_separator_is_believed():
+def test_a_separator_line_with_another_separator_is_refused():
     content = b"sep=,\n" + file(row("a")).replace(b";", b",")
     with pytest.raises(CdrError, match=r"line 1: the columns are separated by ','"):
         list(cdr.read(content))
 
 
-# Lines that are no records
+# --- Lines without records -----------------------------------------------------------------------
 
 
-def test_blank_lines_are_counted_wherever_they_are(readers: Readers, tmp_path: Path):
+def test_blank_lines_are_counted_everywhere(readers: Readers, tmp_path: Path):
     blank = ["", " ", "\t", " \t "]
     lines = [*blank, HEADER, *blank, row("a"), *blank * 300, row("b"), row("c"), *blank]
     for end in ("\n", "\r\n"):
@@ -622,9 +625,7 @@ def test_blank_lines_are_counted_wherever_they_are(readers: Readers, tmp_path: P
 
 
 @pytest.mark.parametrize("line", ["x", '"x', ";" * 14, "\0", "a;1;x" + ";" * 12, "sep=;"])
-def test_a_file_with_little_but_lines_that_are_too_short_is_refused(
-    line: str, readers: Readers, tmp_path: Path
-):
+def test_a_file_of_mostly_too_short_lines_is_refused(line: str, readers: Readers, tmp_path: Path):
     content = file(row("a"), *[line] * 6000)
     reader = cdr.read(content, on_reject="collect")
     with pytest.raises(
@@ -639,13 +640,13 @@ def test_a_file_with_little_but_lines_that_are_too_short_is_refused(
         assert archive.sql("SELECT count(*) FROM records").rows == [(0,)]
 
 
-def test_a_file_with_as_many_records_as_lines_that_are_too_short_is_read(readers: Readers):
+def test_a_file_with_as_many_records_as_too_short_lines_is_read(readers: Readers):
     rows = [each for number in range(5500) for each in (row(str(number)), '"x')]
     ids, rejects = readers.agree(file(*rows))
     assert len(ids) == len(rejects) == 5500
 
 
-def test_header_rows_alone_are_no_reason_to_refuse_a_file():
+def test_a_file_of_header_rows_alone_is_not_refused():
     reader = cdr.read(file() * 6000)
     assert list(reader) == []
     assert reader.header_rows == 6000
@@ -653,7 +654,9 @@ def test_header_rows_alone_are_no_reason_to_refuse_a_file():
 
 @pytest.mark.parametrize("cell", ['""', '"a"', "x", '"a;b"', '"""a"""'])
 @pytest.mark.parametrize("number", [99, 100, 101, 102, 103, 300, 5000])
-def test_a_record_of_any_number_of_cells_costs_itself(cell: str, number: int, readers: Readers):
+def test_only_the_record_with_a_wrong_number_of_cells_is_rejected(
+    cell: str, number: int, readers: Readers
+):
     rows = [row("a"), ";".join([cell] * number), f"x;{';'.join([cell] * number)}", row("b")]
     assert readers.agree(file(*rows)) == (["a", "b"], [(3, "columns"), (4, "columns")])
     rows[1] += ';"not closed'

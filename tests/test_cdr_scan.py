@@ -79,7 +79,7 @@ def test_a_scan_has_the_rows_and_kpis_of_an_archive(path: Path, tmp_path: Path):
         lambda content: content.split(b"\n", 1)[0] + b"\n",
     ],
 )
-def test_odd_files_are_scanned_as_the_exact_reader_reads_them(path: Path, change: Any):
+def test_unusual_files_are_scanned_as_the_exact_reader_reads_them(path: Path, change: Any):
     path.write_bytes(change(path.read_bytes()))
     exact = cdr.read(path, on_reject="collect")
     expected = sorted((record.call_id, record.custom) for record in exact)
@@ -311,7 +311,7 @@ def test_a_file_whose_name_is_no_utf_8_is_read(path: Path, tmp_path: Path):
 def test_many_small_files_are_what_each_of_them_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     dice = random.Random(7)
     for number in range(90):
-        content, layout = oracle.odd_file(dice)
+        content, layout = oracle.varied_file(dice)
         if layout is None:
             (tmp_path / f"{number:02}.csv").write_bytes(content)
     (tmp_path / "large.csv").write_bytes(generated(900))

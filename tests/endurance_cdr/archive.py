@@ -1,4 +1,4 @@
-"""An archive after sixty kills, and after a hundred thousand damaged files."""
+"""Endurance of an archive: kills, damage to its files, and a hundred thousand damaged CDR files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LIMIT = 3 * 3600.0  # seconds, on two cores
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """In memory, if the machine has such a place: each transaction would wait for the disk."""
+    """A folder in memory if possible; on disk, each transaction would wait for it."""
     memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as made:
         yield Path(made)
 
 
-def test_after_fifty_kills_in_the_middle_of_a_load_the_tables_are_what_they_would_be(folder: Path):
+def test_fifty_kills_midway_through_a_load_do_not_change_the_tables(folder: Path):
     check_kills(folder, 50, 3000, random.Random(2))
 
 
@@ -39,14 +39,14 @@ def test_a_kill_between_two_files_of_a_transaction_leaves_whole_transactions(fol
     check_kills_between(folder, [1, 7, 13, 19, 25, 31, 37, 43, 49, 50, 51, 55, 59])
 
 
-def test_an_archive_and_its_log_that_are_damaged_are_refused_or_say_what_they_said_before(
+def test_a_damaged_archive_or_log_is_refused_or_has_an_earlier_state(
     folder: Path,
 ):
     for what, number in sorted(check_damage(folder, 200, random.Random(4)).items()):
         print(f"  {number:3} {what}")
 
 
-def test_a_hundred_thousand_damaged_files_are_in_the_archive_as_the_exact_reader_reads_them(
+def test_a_hundred_thousand_damaged_files_are_stored_as_the_exact_reader_reads_them(
     folder: Path,
 ):
     begin = time.monotonic()

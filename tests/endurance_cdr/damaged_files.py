@@ -1,4 +1,4 @@
-"""A hundred thousand damaged files: each record of each is read or rejected, whatever happened."""
+"""A hundred thousand damaged files: every record is either read or rejected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = 100_000
 
 
 def files() -> Iterator[tuple[bytes, Any]]:
-    """Damaged files of every layout, every second one read without being told which."""
+    """Yield damaged files of all layouts, half of them without the layout."""
     dice = random.Random(2026)
     originals = []
     for layout in cdr.LAYOUTS:

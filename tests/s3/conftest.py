@@ -1,4 +1,4 @@
-"""A bucket: moto's server on loopback, behind a line to it."""
+"""Fixtures: a bucket on moto's server on loopback, behind a line that can fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from line import NAME, Line
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[int]:
-    """The port of a server that behaves as S3, and as IAM."""
+    """The port of a server for S3 and IAM."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -36,7 +36,7 @@ def moto() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def switchboard(moto: int) -> Iterator[Line]:
-    """The line to it, and a user who has it in his environment."""
+    """The line to the server, with a user's environment that points to it."""
     line = Line(moto)
     thread = threading.Thread(target=line.serve_forever)
     thread.start()
@@ -58,14 +58,14 @@ def switchboard(moto: int) -> Iterator[Line]:
 
 @pytest.fixture
 def line(switchboard: Line) -> Iterator[Line]:
-    """The line, as straight as at the beginning."""
+    """The line, free of faults."""
     yield switchboard
     switchboard.straight()
 
 
 @pytest.fixture
 def environment(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Set variables of the environment, or none, for URLs opened from now on."""
+    """Set or remove environment variables for URLs opened from now on."""
 
     def change(**variables: str | None) -> None:
         for name, value in variables.items():
@@ -81,7 +81,7 @@ def environment(line: Line, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 @pytest.fixture(scope="session")
 def owner(moto: int) -> Any:
-    """The bucket's owner, with connections of his own."""
+    """A file system with the rights of the bucket's owner, with separate connections."""
     return fsspec.filesystem(
         "s3",
         endpoint_url=f"http://127.0.0.1:{moto}",
@@ -94,7 +94,7 @@ def owner(moto: int) -> Any:
 
 @pytest.fixture
 def bucket(line: Line, owner: Any) -> Iterator[Any]:
-    """A bucket as its owner sees and fills it."""
+    """A bucket, with the rights of its owner."""
     owner.mkdir(NAME)
     yield owner
     owner.rm(NAME, recursive=True)
@@ -102,7 +102,7 @@ def bucket(line: Line, owner: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def only() -> Callable[..., Any]:
-    """Let nobody do anything, but for a user with the rights that are named."""
+    """Deny everything except the given rights of one user."""
 
     @contextmanager
     def make(**rights: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What stands between s3fs and a bucket: a line that can be cut, stalled and tampered with."""
+"""A line between s3fs and a bucket that can be cut, stalled and tampered with."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ NAME = "bucket"
 
 
 def made(seed: int = 0, records: int = 300) -> bytes:
-    """A file of call detail records."""
+    """Return a file of call detail records."""
     target = io.BytesIO()
     cdr_generator.write(target, records, seed=seed)
     return target.getvalue()
 
 
 class Line(ThreadingHTTPServer):
-    """Hands requests on to the bucket, and does to the answers what it is told.
+    """Forwards requests to the bucket, and applies faults to the answers.
 
     Attributes:
-        cut_after: bytes of an object after which the connection is closed.
-        stall_after: bytes of an object after which nothing comes any more.
-        on_get: is called when a part of an object is asked for, before it is fetched.
-        dropped: names of headers that do not reach the bucket.
+        cut_after: Bytes of an object before the connection is closed.
+        stall_after: Bytes of an object before the answer stalls.
+        on_get: Called for each request for a part of an object, before it is fetched.
+        dropped: Names of headers withheld from the bucket.
     """
 
     daemon_threads = True
@@ -40,7 +40,7 @@ class Line(ThreadingHTTPServer):
         self.straight()
 
     def straight(self) -> None:
-        """Do nothing to anything."""
+        """Remove all faults."""
         self.cut_after: int | None = None
         self.stall_after: int | None = None
         self.on_get: Callable[[], object] = lambda: None
@@ -48,7 +48,7 @@ class Line(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The endpoint."""
+        """Return the URL of the endpoint."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
