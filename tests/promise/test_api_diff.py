@@ -190,7 +190,7 @@ PLANTED = {
         ["JSON of report counter: no longer has 'modified'"],
     ),
 }
-# What was changed at the same time, and harms nobody.
+# Harmless edits, made at the same time.
 HARMLESS = [
     ("facade/sinchvoice/client.py", "int = 100,\n", "int = 100,\n        new: int = 5,\n"),
     ("facade/sinchvoice/calls.py", '"""Look up a call', '"""Ask for a call'),
