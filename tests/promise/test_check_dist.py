@@ -80,7 +80,7 @@ def test_another_source_date_epoch_gives_other_bytes(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000001")
     problems = list(check_dist.rebuild_problems(*built))
     assert [line.partition(" differs")[0] for line in problems] == [f.name for f in built]
-    assert all("set SOURCE_DATE_EPOCH to the same for both" in line for line in problems)
+    assert all("set the same SOURCE_DATE_EPOCH for both" in line for line in problems)
 
 
 @pytest.mark.parametrize(
