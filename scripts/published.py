@@ -13,9 +13,8 @@ from urllib.parse import unquote
 import attrs
 import httpx
 from spec_diff import Document, Node, SpecDiffError
-from spec_diff.documents import escape
-from spec_diff.operations import WEBHOOKS, webhooks
-from spec_diff.reading import decode
+from spec_diff.operations import WEBHOOKS, anonymous, webhooks
+from spec_diff.reading import decode, escape, unescape
 
 METHODS = "get put post delete options head patch trace".split()
 _KEPT = "openapi", "info", "security"
@@ -67,7 +66,7 @@ class Operation:
     @property
     def wire(self) -> tuple[str, str]:
         """A key that is equal in two documents for the same request."""
-        return self.method, _anonymous(self.base + self.path)
+        return self.method, anonymous(self.base + self.path)
 
 
 def fetch(url: str, limits: Limits = LIMITS) -> bytes:
@@ -146,11 +145,11 @@ def counterparts(
         The published operation for each vendored one; None without a counterpart.
     """
     on_the_wire = {operation.wire: operation for operation in published}
-    as_written = {(one.method, _anonymous(one.path)): one for one in on_the_wire.values()}
+    as_written = {(one.method, anonymous(one.path)): one for one in on_the_wire.values()}
     spoken = {(one.method, _spoken(one.path)): one for one in on_the_wire.values()}
     return {
         one: on_the_wire.get(one.wire)
-        or as_written.get((one.method, _anonymous(one.path)))
+        or as_written.get((one.method, anonymous(one.path)))
         or spoken.get((one.method, _spoken(one.path)))
         for one in vendored
     }
@@ -387,7 +386,7 @@ def _references(part: Any) -> Iterator[tuple[str, str]]:
             if isinstance(reference, str):
                 tokens = reference.split("/")
                 if tokens[:2] == ["#", "components"] and len(tokens) > 3:
-                    yield tokens[2], unquote(tokens[3]).replace("~1", "/").replace("~0", "~")
+                    yield tokens[2], unescape(unquote(tokens[3]))
                 elif "/" not in reference:
                     yield "schemas", reference
 
@@ -397,8 +396,4 @@ def _without(value: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _spoken(path: str) -> str:
-    return _anonymous(path).casefold().rstrip("/")
-
-
-def _anonymous(path: str) -> str:
-    return re.sub(r"\{[^{}/]*\}", "{}", path)
+    return anonymous(path).casefold().rstrip("/")

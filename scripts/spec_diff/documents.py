@@ -10,8 +10,7 @@ from urllib.parse import unquote
 import attrs
 
 from .model import SpecDiffError
-from .reading import Note, decode, read_text
-from .reading import escape as escape
+from .reading import Note, decode, escape, read_text, unescape
 
 MAX_BYTES = 20 * 2**20
 _NAMES = frozenset({"$id", "$anchor", "$dynamicAnchor"})
@@ -199,7 +198,7 @@ class Node:
         node: Node = self
         try:
             for token in pointer.split("/")[1:]:
-                key = token.replace("~1", "/").replace("~0", "~")
+                key = unescape(token)
                 if isinstance(node.value, dict) and key not in node.value:
                     node = node.resolved()
                 node = node.child(key)
@@ -293,7 +292,7 @@ class Node:
         node = self.document.root
         for token in self.pointer.split("/")[1:]:
             try:
-                node = node.child(token.replace("~1", "/").replace("~0", "~"))
+                node = node.child(unescape(token))
             except (KeyError, IndexError, ValueError):
                 break
         return node
@@ -306,7 +305,7 @@ class Node:
     @property
     def key(self) -> str:
         """The last step of the pointer."""
-        return self.pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+        return unescape(self.pointer.rpartition("/")[2])
 
     @property
     def name(self) -> str:

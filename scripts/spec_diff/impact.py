@@ -14,7 +14,7 @@ from .documents import Document, load
 from .findings import Traced
 from .kinds import KINDS
 from .model import Change, OverlayAction, SpecDiffError
-from .reading import escape
+from .reading import escape, unescape
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "facade"))  # the maintainers' sessions do not install the package
@@ -170,7 +170,7 @@ def _obsolete(placed: _Placed, error: overlay.OverlayError, old: Document) -> Ch
 @cache
 def _way(pointer: str) -> Way:
     steps = pointer.split("/")[1:]
-    return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
+    return tuple(map(unescape, steps))
 
 
 def _file(name: str) -> str:

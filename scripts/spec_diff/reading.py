@@ -121,10 +121,15 @@ def _short(error: yaml.YAMLError) -> str:
 
 
 def escape(token: str) -> str:
-    """Write a key as a part of a JSON pointer."""
+    """Return a key as a part of a JSON pointer."""
     if "/" not in token and "~" not in token:
         return token
     return token.replace("~", "~0").replace("/", "~1")
+
+
+def unescape(token: str) -> str:
+    """Return the key in a part of a JSON pointer."""
+    return token.replace("~1", "/").replace("~0", "~")
 
 
 def _json(text: str, name: str, notes: list[Note]) -> Any:

@@ -199,7 +199,7 @@ PLANTED = {
         ["JSON of report counter: no longer has 'modified'"],
     ),
 }
-# What was changed at the same time, and harms nobody.
+# Harmless edits, made at the same time.
 HARMLESS = [
     ("facade/sinchvoice/client.py", "int = 100,\n", "int = 100,\n        new: int = 5,\n"),
     ("facade/sinchvoice/calls.py", '"""Look up an ongoing', '"""Ask for a call'),
