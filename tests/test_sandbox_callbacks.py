@@ -621,6 +621,12 @@ def test_whatever_an_application_raises_is_an_error_500(
     assert str(box.callbacks[0].error).endswith(f"{type(error).__name__}: {error}")
 
 
+def test_an_answer_that_is_nested_too_deep_is_a_calling_error(box: Sandbox, app: App):
+    app.on(IncomingCall, b'{"action":' * 300 + b"1" + b"}" * 300)
+    call = incoming(box)
+    assert (call.reason, app.names()) == ("INVALIDSVAMLACTION", ["ice", "notify", "dice"])
+
+
 def test_complaints_have_an_end(box: Sandbox, app: App):
     app.on(IncomingCall, b"{}")
     app.on(Notification, b'{"action":{"name":"hangup"}}')
@@ -955,6 +961,22 @@ def test_an_asgi_application_that_fails_is_an_error_500(box: Sandbox):
     box.callback_app = app
     incoming(box)
     assert [sent.status for sent in box.callbacks] == [500, 500]
+
+
+def test_an_application_with_more_arguments_is_told_by_whether_it_waits(box: Sandbox):
+    def wsgi(environ: Any, start_response: Any, status: str = "204 No Content") -> list[bytes]:
+        start_response(status, [])
+        return []
+
+    async def asgi(*given: Any) -> None:
+        assert given[0]["type"] == "http"
+        await given[2]({"type": "http.response.start", "status": 204, "headers": []})
+        await given[2]({"type": "http.response.body"})
+
+    for app in (wsgi, asgi):
+        box.callback_app = app
+        incoming(box)
+    assert {sent.status for sent in box.callbacks} == {204}
 
 
 @pytest.mark.parametrize("app", [1, object, lambda: None, lambda a: None])

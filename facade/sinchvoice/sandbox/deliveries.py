@@ -180,17 +180,18 @@ class Courier:
         """Say why no callback goes to this URL; None if it may."""
         try:
             parsed = _parsed(url)
+            host = parsed.host  # which decodes it
         except (httpx.InvalidURL, ValueError) as error:
             return f"{error}"
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if parsed.scheme not in ("http", "https") or not host:
             return "give an absolute URL, like http://127.0.0.1:8000/sinch"
-        if self._app is not None or _is_loopback(parsed.host):
+        if self._app is not None or _is_loopback(host):
             return None
-        if any(fnmatchcase(parsed.host.lower(), pattern) for pattern in self._hosts):
+        if any(fnmatchcase(host.lower(), pattern) for pattern in self._hosts):
             return None
         return (
             "callbacks go to loopback only; let them go there by starting the sandbox with "
-            f"callback_hosts=[{parsed.host!r}]"
+            f"callback_hosts=[{host!r}]"
         )
 
     def host_and_path(self, url: str) -> tuple[str, str]:
@@ -217,7 +218,7 @@ class Courier:
         headers = signing.signed_headers(
             credentials,
             method="POST",
-            resource=_path(url),
+            resource=self.host_and_path(url)[1],
             timestamp=signing.format_timestamp(signed_at),
             content_type=CONTENT_TYPE,
             body=body,
@@ -458,17 +459,23 @@ def _transport(app: CallbackApp) -> _Asgi | httpx.WSGITransport:
     )
     if not callable(app) or isinstance(app, type):
         raise problem
-    try:
-        inspect.signature(app).bind(None, None, None)
-    except TypeError:
-        pass
-    else:
+    if _takes(app, 3) and not (_takes(app, 2) and not _is_async(app)):
         return _Asgi(app)
-    try:
-        inspect.signature(app).bind(None, None)
-    except TypeError:
-        raise problem from None
+    if not _takes(app, 2):
+        raise problem
     return httpx.WSGITransport(app)
+
+
+def _takes(app: CallbackApp, arguments: int) -> bool:
+    try:
+        inspect.signature(app).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def _is_async(app: CallbackApp) -> bool:
+    return any(inspect.iscoroutinefunction(each) for each in (app, type(app).__call__))
 
 
 def _failed(url: str, error: BaseException) -> tuple[int, bytes]:

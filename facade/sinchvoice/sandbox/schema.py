@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 
 __all__ = ["find_answer_problem", "find_body_problem", "find_problem", "read_json"]
 
 _LONGEST = 200  # characters of a reason
+
+
+class _TooDeep(NamedTuple):
+    message: str
+    instance_path: tuple[str, ...] = ()
 
 
 def find_problem(body: object, *, leg: bool = False) -> str | None:
@@ -24,7 +29,7 @@ def find_problem(body: object, *, leg: bool = False) -> str | None:
         body: the parsed JSON.
         leg: whether it is for one leg, which can only play and say.
     """
-    whole = next(_validator("svamlLegRequest" if leg else "svamlRequest").iter_errors(body), None)
+    whole = _find_error("svamlLegRequest" if leg else "svamlRequest", body)
     if whole is None or not isinstance(body, dict):
         return whole and _told(whole)
     instructions = body.get("instructions")
@@ -47,7 +52,7 @@ def find_body_problem(name: str, body: object) -> str | None:
         name: of its schema in the specification.
         body: the parsed JSON.
     """
-    error = next(_validator(name).iter_errors(body), None)
+    error = _find_error(name, body)
     return error and _told(error)
 
 
@@ -59,7 +64,7 @@ def find_answer_problem(event: str, body: object) -> str | None:
         body: the parsed JSON.
     """
     schema = f"{event}Svaml"
-    whole = next(_validator(schema).iter_errors(body), None)
+    whole = _find_error(schema, body)
     if whole is None or not isinstance(body, dict) or event == "dice":
         return whole and _told(whole)
     parts = [("instruction", part) for part in _as_list(body.get("instructions"))]
@@ -109,15 +114,23 @@ def _part_problem(kind: str, part: object, leg: bool) -> str | None:
 
 def _named_problem(kind: str, part: object, union: str, place: str) -> str | None:
     """A union only says that nothing fits; the name says what was meant."""
-    if next(_validator(union).iter_errors(part), None) is None:
+    if _find_error(union, part) is None:
         return None
     name = part.get("name") if isinstance(part, dict) else None
     if not isinstance(name, str) or f"svaml.{kind}.{name}" not in _schema()["$defs"]:
         return f"no {kind} is named {name!r}"
-    error = next(_validator(f"svaml.{kind}.{name}").iter_errors(part), None)
+    error = _find_error(f"svaml.{kind}.{name}", part)
     if error:
         return f"{name}: {_told(error)}"
     return f"{name} is no {kind} {place}"
+
+
+def _find_error(name: str, value: object) -> Any:
+    """The first error of a value by a schema; None if there is none."""
+    try:
+        return next(_validator(name).iter_errors(value), None)
+    except ValueError as error:  # an error quotes the value, unless that is nested too deep
+        return _TooDeep(str(error))
 
 
 def _told(error: Any) -> str:
