@@ -806,6 +806,16 @@ def test_a_call_that_ends_while_an_answer_is_awaited_is_over_at_once(box: Sandbo
     assert call.to == OtherEndpoint("did", NUMBER)
 
 
+def test_a_bad_answer_that_comes_after_the_end_is_not_complained_about(box: Sandbox, app: App):
+    def hang_up(event: IncomingCall) -> Reply:
+        box.calls[str(event.call_id)].hang_up()
+        return b'{"action":{"name":"dance"}}'
+
+    app.replies[IncomingCall] = hang_up
+    incoming(box)
+    assert app.names() == ["ice", "dice"]
+
+
 def test_an_action_of_a_request_comes_after_the_answer_that_is_awaited(box: Sandbox, app: App):
     with VoiceClient.from_env(box.environ) as voice:
 

@@ -54,6 +54,9 @@ _LONGEST_REPORT = timedelta(days=30)
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command; returns the exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the program began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the end
     app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
     root, code = typer.main.get_command(app), 0
     as_json = "--json" in takewhile(lambda argument: argument != "--", arguments)
