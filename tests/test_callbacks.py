@@ -286,6 +286,12 @@ def test_the_name_of_an_event_may_be_in_any_case(name: str):
     assert isinstance(event(name), IncomingCall)
 
 
+def test_what_a_caller_attached_may_not_be_json():
+    for custom in ("Custom text", "[" * 100_000):
+        with pytest.raises(ValueError, match=r"Expecting value|nested too deeply"):
+            callbacks.parse(json.dumps({"event": "ice", "custom": custom})).custom_json()
+
+
 def test_the_newer_spelling_of_the_call_id_counts_first():
     assert event("ice", callid="a", callId="b").call_id == "b"
     assert event("ice", callid="a").call_id == "a"
@@ -976,6 +982,14 @@ def test_the_path_is_escaped_again_if_a_wsgi_server_has_no_raw_path():
         ("/100%25", "", "/100%"),
     ):
         assert by_wsgi(BODY, path, SCRIPT_NAME=script, PATH_INFO=info).event == "ace"
+
+
+def test_a_path_that_no_encoding_has_is_refused():
+    made = gateway("v2") | {"rawPath": "/\udcff"}
+    refused = refusal(lambda: Callbacks(CREDENTIALS).receive_lambda(made))
+    assert refused.reason is Refusal.WRONG_SIGNATURE
+    refused = refusal(lambda: by_asgi(BODY, scope_path="/\ud800", raw_path=None))
+    assert refused.reason is Refusal.WRONG_SIGNATURE
 
 
 def test_an_escaped_slash_needs_the_raw_path():

@@ -177,6 +177,8 @@ def test_custom_text_can_be_read_as_json(call: Call):
     assert attrs.evolve(call, custom=None).custom_json() is None
     with pytest.raises(ValueError, match="Expecting value"):
         attrs.evolve(call, custom="Custom text").custom_json()
+    with pytest.raises(ValueError, match="nested too deeply"):
+        attrs.evolve(call, custom="[" * 200_000).custom_json()
 
 
 def test_an_enum_member_is_its_text(call: Call):

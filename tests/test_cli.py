@@ -2332,6 +2332,20 @@ def test_a_reader_that_is_gone_is_not_an_error(box: Sandbox, tmp_path: Path):
     assert (ran.returncode, ran.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_streams_may_be_closed(box: Sandbox, tmp_path: Path, closed: str):
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" -m sinchvoice report counter x {closed}', sys.executable],
+        env=isolated(box.environ, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (5, "")
+    assert ("40400" in ran.stderr) == ("2>" not in closed)
+    assert "Traceback" not in ran.stderr
+
+
 def test_ctrl_c_is_quiet(box: Sandbox, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

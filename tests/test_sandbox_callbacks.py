@@ -631,6 +631,12 @@ def test_whatever_an_application_raises_is_an_error_500(
     assert str(box.callbacks[0].error).endswith(f"{type(error).__name__}: {error}")
 
 
+def test_an_answer_that_is_nested_too_deep_is_a_calling_error(box: Sandbox, app: App):
+    app.on(IncomingCall, b'{"action":' * 300 + b"1" + b"}" * 300)
+    call = incoming(box)
+    assert (call.reason, app.names()) == ("INVALIDSVAMLACTION", ["ice", "notify", "dice"])
+
+
 def test_complaints_about_complaints_are_not_sent(box: Sandbox, app: App):
     app.on(IncomingCall, b"{}")
     app.on(Notification, b'{"action":{"name":"hangup"}}')
@@ -810,6 +816,16 @@ def test_a_call_that_ends_before_an_answer_ends_at_once(box: Sandbox, app: App):
     assert call.to == OtherEndpoint("did", NUMBER)
 
 
+def test_a_bad_answer_that_comes_after_the_end_is_not_complained_about(box: Sandbox, app: App):
+    def hang_up(event: IncomingCall) -> Reply:
+        box.calls[str(event.call_id)].hang_up()
+        return b'{"action":{"name":"dance"}}'
+
+    app.replies[IncomingCall] = hang_up
+    incoming(box)
+    assert app.names() == ["ice", "dice"]
+
+
 def test_an_action_of_a_request_comes_after_the_awaited_answer(box: Sandbox, app: App):
     with VoiceClient.from_env(box.environ) as voice:
 
@@ -965,6 +981,22 @@ def test_an_asgi_application_that_fails_is_an_error_500(box: Sandbox):
     box.callback_app = app
     incoming(box)
     assert [sent.status for sent in box.callbacks] == [500, 500]
+
+
+def test_an_application_with_more_arguments_is_told_by_whether_it_waits(box: Sandbox):
+    def wsgi(environ: Any, start_response: Any, status: str = "204 No Content") -> list[bytes]:
+        start_response(status, [])
+        return []
+
+    async def asgi(*given: Any) -> None:
+        assert given[0]["type"] == "http"
+        await given[2]({"type": "http.response.start", "status": 204, "headers": []})
+        await given[2]({"type": "http.response.body"})
+
+    for app in (wsgi, asgi):
+        box.callback_app = app
+        incoming(box)
+    assert {sent.status for sent in box.callbacks} == {204}
 
 
 @pytest.mark.parametrize("app", [1, object, lambda: None, lambda a: None])

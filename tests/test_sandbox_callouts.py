@@ -177,12 +177,12 @@ def test_a_callout_can_be_parked_while_it_rings(box: Sandbox, app: App):
 def test_what_a_callout_sends_and_its_limit_begin_once(box: Sandbox, app: App):
     app.on(
         AnsweredCall,
-        Svaml(action=RunMenu([Menu("main", max_digits=1, timeout_mills=40_000)])),
+        Svaml(action=RunMenu([Menu("main", max_digits=1, timeout_mills=30_000)])),
         Svaml(action=Continue()),
     )
     app.on(PromptInput, Svaml(action=ConnectPstn(number="+12125550145")))
     call = call_out(box, "custom", destination=PHONE, dtmf="1", maxDuration=60)
-    box.clock.advance(31)
+    box.clock.advance(21)
     call.press("5")
     call.answer()
     assert call.dtmf == "1"
@@ -511,6 +511,24 @@ def test_a_url_elsewhere_is_kept_but_not_called(box: Sandbox):
     box.incoming_call(from_="+12125550145")
     assert request(box, "GET", path) == (200, {"url": url})
     assert "callbacks go to loopback only" in str(box.callbacks[0].error)
+
+
+@pytest.mark.parametrize("url", ["http://xn--/", "http://[::1/x", "http://127.0.0.1/\r"])
+def test_an_invalid_url_is_recorded_and_not_called(box: Sandbox, url: str):
+    call = call_out(box, "custom", ice=url, dice=url)
+    assert call.result == "FAILED"
+    assert [(sent.event, sent.url, sent.status) for sent in box.callbacks] == [
+        ("ice", url, None),
+        ("dice", url, None),
+    ]
+    assert all(sent.error for sent in box.callbacks)
+
+
+def test_a_request_that_is_nested_too_deep_is_refused(box: Sandbox):
+    body: Any = {}
+    for _ in range(300):
+        body = {"a": body}
+    assert request(box, "POST", CALLOUTS, {"method": "ttsCallout", "ttsCallout": body})[0] == 40003
 
 
 def test_the_callback_urls_of_an_unknown_application_are_not_shown(box: Sandbox):

@@ -30,7 +30,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeAlias, get_args
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote
 
 import attrs
 
@@ -302,7 +302,7 @@ class _Event:
         Raises:
             ValueError: The text is not JSON.
         """
-        return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
+        return decoding.custom_json(self.custom)
 
     def answer(self, svaml: Svaml | None = None) -> CallbackAnswer:
         """Make the answer to this event.
@@ -872,7 +872,7 @@ class Callbacks:
             raise _not_a_request("scope", scope, "give the scope of an HTTP request")
         path = public_path
         if path is None:
-            path = scope.get("raw_path") or _quoted(str(scope.get("path") or "/").encode())
+            path = scope.get("raw_path") or _quoted(str(scope.get("path") or "/"))
         return self.receive(
             method=scope["method"],
             path=path,
@@ -961,9 +961,9 @@ def _path(target: Any) -> Any:
     return _ORIGIN.sub("", target, 1).partition("?")[0]
 
 
-def _quoted(path: bytes) -> str:
+def _quoted(path: str, encoding: str = "utf-8", kept: str = "") -> str:
     """Escape a decoded path, only where necessary."""
-    return quote_from_bytes(path, safe="/-._~!$&'()*+,;=:@")
+    return quote(path, f"/-._~!$&'()*+,;=:@{kept}", encoding, "replace")
 
 
 def _wsgi_path(environ: Mapping[str, Any]) -> str:
@@ -971,7 +971,7 @@ def _wsgi_path(environ: Mapping[str, Any]) -> str:
         if environ.get(name):
             return str(environ[name])
     decoded = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-    return _quoted(decoded.encode("latin-1", "replace"))
+    return _quoted(decoded, "latin-1")
 
 
 def _lambda_target(event: Any) -> tuple[str, str]:
@@ -986,7 +986,7 @@ def _lambda_target(event: Any) -> tuple[str, str]:
             method, path = event.get("httpMethod"), context.get("path") or event.get("path")
         if isinstance(method, str) and isinstance(path, str):
             # Some gateways decode the path: escape it again, but keep existing escapes.
-            return method, quote(path, safe="/-._~!$&'()*+,;=:@%")
+            return method, _quoted(path, kept="%")
     raise _not_a_request(
         "event", event, "give the event of an API Gateway, a function URL or a load balancer"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -107,7 +106,7 @@ class Call(data.Model):
         Raises:
             ValueError: The text is not JSON.
         """
-        return json.loads(self.custom) if isinstance(self.custom, str) else self.custom
+        return decoding.custom_json(self.custom)
 
     def _values(self) -> dict[str, Any]:
         return {

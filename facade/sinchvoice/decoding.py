@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 __all__ = [
     "amount",
+    "custom_json",
     "exact_json",
     "flag",
     "http_date",
@@ -67,6 +68,18 @@ def json_object(content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"it is {_kind(value)}, not a JSON object")
     return value
+
+
+def custom_json(custom: object) -> Any:
+    """Parse text that applications and callers attach to calls; anything else stays as it is.
+
+    Raises:
+        ValueError: text that is not JSON, or that Python cannot hold.
+    """
+    try:
+        return json.loads(custom) if isinstance(custom, str) else custom
+    except RecursionError:
+        raise ValueError("custom is JSON that is nested too deeply") from None
 
 
 def text(value: object) -> str | None:

@@ -6,12 +6,12 @@ takes a quarter of the time. Two records are equal if their values are equal.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from .. import decoding
 from ..endpoints import Endpoint, MxpEndpoint
 from ..vocabulary import CallReason, CallResult
 from .layouts import LayoutName
@@ -164,7 +164,7 @@ class PhoneTerminated(NamedTuple):
 
     def custom_json(self) -> Any:
         """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
-        return _parsed(self.custom)
+        return decoding.custom_json(self.custom)
 
 
 class PhoneOriginated(NamedTuple):
@@ -201,7 +201,7 @@ class PhoneOriginated(NamedTuple):
 
     def custom_json(self) -> Any:
         """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
-        return _parsed(self.custom)
+        return decoding.custom_json(self.custom)
 
 
 class AppToApp(NamedTuple):
@@ -231,7 +231,7 @@ class AppToApp(NamedTuple):
 
     def custom_json(self) -> Any:
         """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
-        return _parsed(self.custom)
+        return decoding.custom_json(self.custom)
 
 
 class SipTerminated(NamedTuple):
@@ -261,7 +261,7 @@ class SipTerminated(NamedTuple):
 
     def custom_json(self) -> Any:
         """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
-        return _parsed(self.custom)
+        return decoding.custom_json(self.custom)
 
 
 CdrRecord: TypeAlias = PhoneTerminated | PhoneOriginated | AppToApp | SipTerminated
@@ -276,10 +276,3 @@ RECORD_TYPES: Mapping[LayoutName, type[CdrRecord]] = {
 
 def _may_be_cut(extras: Mapping[str, str]) -> bool:
     return isinstance(extras, Extras) and extras.may_be_cut
-
-
-def _parsed(custom: str | None) -> Any:
-    try:
-        return None if custom is None else json.loads(custom)
-    except RecursionError:
-        raise ValueError("custom is JSON nested too deeply") from None

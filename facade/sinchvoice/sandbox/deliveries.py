@@ -180,18 +180,19 @@ class Courier:
         """Return why callbacks cannot go to this URL; None if they can."""
         try:
             parsed = _parsed(url)
+            host = parsed.host  # which decodes it
         except (httpx.InvalidURL, ValueError) as error:
             return f"{error}"
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if parsed.scheme not in ("http", "https") or not host:
             return "give an absolute URL, like http://127.0.0.1:8000/sinch"
-        if self._app is not None or _is_loopback(parsed.host):
+        if self._app is not None or _is_loopback(host):
             return None
-        if any(fnmatchcase(parsed.host.lower(), pattern) for pattern in self._hosts):
+        if any(fnmatchcase(host.lower(), pattern) for pattern in self._hosts):
             return None
         return Remedy(
             "callbacks go to loopback only; to allow this host, start the sandbox with "
             "{callback_hosts}",
-            callback_hosts=f"callback_hosts=[{parsed.host!r}]",
+            callback_hosts=f"callback_hosts=[{host!r}]",
         )
 
     def host_and_path(self, url: str) -> tuple[str, str]:
@@ -218,7 +219,7 @@ class Courier:
         headers = signing.signed_headers(
             credentials,
             method="POST",
-            resource=_path(url),
+            resource=self.host_and_path(url)[1],
             timestamp=signing.format_timestamp(signed_at),
             content_type=CONTENT_TYPE,
             body=body,
@@ -459,17 +460,23 @@ def _transport(app: CallbackApp) -> _Asgi | httpx.WSGITransport:
     )
     if not callable(app) or isinstance(app, type):
         raise problem
-    try:
-        inspect.signature(app).bind(None, None, None)
-    except TypeError:
-        pass
-    else:
+    if _takes(app, 3) and not (_takes(app, 2) and not _is_async(app)):
         return _Asgi(app)
-    try:
-        inspect.signature(app).bind(None, None)
-    except TypeError:
-        raise problem from None
+    if not _takes(app, 2):
+        raise problem
     return httpx.WSGITransport(app)
+
+
+def _takes(app: CallbackApp, arguments: int) -> bool:
+    try:
+        inspect.signature(app).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    return True
+
+
+def _is_async(app: CallbackApp) -> bool:
+    return any(inspect.iscoroutinefunction(each) for each in (app, type(app).__call__))
 
 
 def _failed(url: str, error: BaseException) -> tuple[int, bytes]:

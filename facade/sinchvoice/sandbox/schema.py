@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 
@@ -14,6 +14,11 @@ from ..decoding import refuse_constant
 __all__ = ["find_answer_problem", "find_body_problem", "find_problem", "read_json"]
 
 _LONGEST = 200  # characters of a reason
+
+
+class _TooDeep(NamedTuple):
+    message: str
+    instance_path: tuple[str, ...] = ()
 
 
 def find_problem(body: object, *, leg: bool = False) -> str | None:
@@ -26,7 +31,7 @@ def find_problem(body: object, *, leg: bool = False) -> str | None:
         body: The parsed JSON.
         leg: Whether the request is for one leg, which takes only PlayFiles and Say.
     """
-    whole = next(_validator("svamlLegRequest" if leg else "svamlRequest").iter_errors(body), None)
+    whole = _find_error("svamlLegRequest" if leg else "svamlRequest", body)
     if whole is None or not isinstance(body, dict):
         return whole and _told(whole)
     instructions = body.get("instructions")
@@ -49,7 +54,7 @@ def find_body_problem(name: str, body: object) -> str | None:
         name: Name of its schema in the specification.
         body: The parsed JSON.
     """
-    error = next(_validator(name).iter_errors(body), None)
+    error = _find_error(name, body)
     return error and _told(error)
 
 
@@ -61,7 +66,7 @@ def find_answer_problem(event: str, body: object) -> str | None:
         body: The parsed JSON.
     """
     schema = f"{event}Svaml"
-    whole = next(_validator(schema).iter_errors(body), None)
+    whole = _find_error(schema, body)
     if whole is None or not isinstance(body, dict) or event == "dice":
         return whole and _told(whole)
     parts = [("instruction", part) for part in _as_list(body.get("instructions"))]
@@ -105,15 +110,23 @@ def _part_problem(kind: str, part: object, leg: bool) -> str | None:
 
 def _named_problem(kind: str, part: object, union: str, place: str) -> str | None:
     """Return the problem of the named part: an error of the union only says that nothing fits."""
-    if next(_validator(union).iter_errors(part), None) is None:
+    if _find_error(union, part) is None:
         return None
     name = part.get("name") if isinstance(part, dict) else None
     if not isinstance(name, str) or f"svaml.{kind}.{name}" not in _schema()["$defs"]:
         return f"unknown {kind} {name!r}"
-    error = next(_validator(f"svaml.{kind}.{name}").iter_errors(part), None)
+    error = _find_error(f"svaml.{kind}.{name}", part)
     if error:
         return f"{name}: {_told(error)}"
     return f"{name} is not allowed {place}"
+
+
+def _find_error(name: str, value: object) -> Any:
+    """The first error of a value by a schema; None if there is none."""
+    try:
+        return next(_validator(name).iter_errors(value), None)
+    except ValueError as error:  # an error quotes the value, unless that is nested too deep
+        return _TooDeep(str(error))
 
 
 def _told(error: Any) -> str:

@@ -75,6 +75,7 @@ class _Delivery:
     route: tuple[tuple[CallbackUrl, str], ...]
     faults: tuple[CallbackFault, ...]
     not_before: datetime | None
+    is_question: bool
 
 
 class _Line:
@@ -310,7 +311,7 @@ class Switchboard:
                     if given is not None:
                         stimulus = given
                         continue
-                    line.asked = self.send(line, event)
+                    line.asked = self.send(line, event, is_question=True)
                     if line.asked is not None:
                         self._schedule(dialog.call.ends_at, line, line.turn)
                         return
@@ -331,7 +332,7 @@ class Switchboard:
 
     # --- Callbacks -------------------------------------------------------------------------------
 
-    def send(self, line: _Line, event: Event) -> _Delivery | None:
+    def send(self, line: _Line, event: Event, *, is_question: bool = False) -> _Delivery | None:
         """Put a callback into the outbox of a call; return None if it has no URL."""
         route = self._route(line.dialog, event["event"])
         if not route:
@@ -343,6 +344,7 @@ class Switchboard:
             route=route,
             faults=faults,
             not_before=self._clock().now + timedelta(seconds=late) if late else None,
+            is_question=is_question,
         )
         if any(isinstance(fault, OutOfOrder) for fault in faults):
             line.held.append(delivery)
@@ -431,7 +433,7 @@ class Switchboard:
             if line.asked is delivery:
                 line.asked = None
                 self._run(line, answer)
-            elif isinstance(answer, Invalid):
+            elif isinstance(answer, Invalid) and not delivery.is_question:
                 self.send(line, line.dialog.complaint(answer.problem))
             self._served.discard(line)
             self._dispatch(line)
