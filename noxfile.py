@@ -1,4 +1,4 @@
-"""What can be run on this project; `nox -l` lists it, `scripts/bootstrap.py` needs no nox."""
+"""The nox sessions: `nox -l` lists them, `scripts/bootstrap.py` runs them without nox."""
 
 import os
 import shutil
@@ -16,26 +16,26 @@ nox.options.error_on_missing_interpreters = False
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["examples", "facade", "scripts", "tests", "noxfile.py"]
 EXTRAS = ["cdr", "cli", "sandbox"]
-PRISM = "@stoplight/prism-cli@5.14.2"  # the last one for Node.js 20
+PRISM = "@stoplight/prism-cli@5.14.2"  # the last version for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the main job on the embedded sandbox."""
+    """Run the main use case on the embedded sandbox."""
     install_wheel(session, "cdr", "sandbox")
     session.run("python", "scripts/demo.py")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the built wheel on the interpreter that runs this."""
+    """Test the built wheel on the current Python."""
     run_tests(session)
 
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Run the tests, and tell which lines and branches of the facade they do not reach."""
+    """Run the tests and report the lines and branches of the facade that they do not reach."""
     install_groups(session, "test", "coverage")
     install_wheel(session, *EXTRAS)
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
@@ -44,13 +44,13 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python=nox.project.python_versions(PROJECT))
 def matrix(session: nox.Session) -> None:
-    """Test the built wheel on every supported Python that is here."""
+    """Test the built wheel on every supported and installed Python."""
     run_tests(session)
 
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """Test the built wheel with the lowest versions of what it needs that pyproject.toml allows."""
+    """Test the built wheel with the lowest versions of dependencies in pyproject.toml."""
     install_groups(session, "uv")
     pins = Path(session.create_tmp(), "lowest.txt")
     session.run(
@@ -61,20 +61,20 @@ def lowest(session: nox.Session) -> None:
     session.install("-r", str(pins))
     session.install("-c", str(pins), *nox.project.dependency_groups(PROJECT, "test"))
     install_wheel(session, *EXTRAS)
-    # A tool of the tests would take jsonschema-rs because it is there, and needs a newer one.
+    # openapi-spec-validator would use the installed jsonschema-rs, but needs a newer version.
     env = {"OPENAPI_SPEC_VALIDATOR_SCHEMA_VALIDATOR_BACKEND": "jsonschema"}
     session.run("pytest", *session.posargs, env=env)
 
 
 @nox.session
 def schemathesis(session: nox.Session) -> None:
-    """Make up requests, good and bad, and judge the sandbox by the strict specifications."""
+    """Generate valid and invalid requests, and check the sandbox by the strict specifications."""
     run_judge(session, "schemathesis")
 
 
 @nox.session
 def prism(session: nox.Session) -> None:
-    """Let Prism judge the client, and in between client and sandbox."""
+    """Check the client with Prism as a mock server, and as a proxy in front of the sandbox."""
     folder = install_from_npm(session, PRISM)
     command = folder / "node_modules" / ".bin" / "prism"
     run_judge(session, "prism", group="judge", env={"PRISM": str(command)})
@@ -82,15 +82,15 @@ def prism(session: nox.Session) -> None:
 
 @nox.session
 def vendor_sdk(session: nox.Session) -> None:
-    """Use the vendor's last SDK for Python with Voice v1 as a client of the sandbox."""
+    """Run the vendor's last Python SDK with Voice v1 against the sandbox."""
     run_judge(session, "vendor-sdk")
 
 
 @nox.session
 def node_sdk(session: nox.Session) -> None:
-    """Use the vendor's SDK for Node.js as a client of the sandbox, and let it verify callbacks."""
+    """Run the vendor's Node.js SDK against the sandbox, and verify callbacks with it."""
     folder = install_from_npm(session, NODE_SDK)
-    # The SDK reads its version in a package that it does not install.
+    # The SDK reads its version from a package that it does not install.
     core = folder / "node_modules" / "@sinch" / "sdk-core"
     core.mkdir(exist_ok=True)
     (core / "package.json").write_text('{"version": "1.4.0"}', encoding="utf-8")
@@ -99,13 +99,13 @@ def node_sdk(session: nox.Session) -> None:
 
 @nox.session
 def openapi_core(session: nox.Session) -> None:
-    """Let openapi-core judge what client and sandbox say to each other."""
+    """Check recorded requests and responses of client and sandbox with openapi-core."""
     run_judge(session, "openapi-core")
 
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Try tools that record, patch, trace and log HTTP clients, and pass errors on."""
+    """Test the client with tools for recording, patching, tracing, logging and task queues."""
     install_groups(session, "interop")
     install_wheel(session, "sandbox")
     session.run("pytest", "tests/interop/tools.py", *session.posargs)
@@ -113,19 +113,19 @@ def interop(session: nox.Session) -> None:
 
 @nox.session
 def endurance(session: nox.Session) -> None:
-    """Faults by the thousand, forged callbacks by the hundred thousand, crowds of threads."""
+    """Test under thousands of faults, 100,000s of forged callbacks, and many threads."""
     run_files(session, "tests/endurance")
 
 
 @nox.session
 def endurance_cdr(session: nox.Session) -> None:
-    """Damaged files by the hundred thousand, an archive that is killed again and again."""
+    """Test 100,000s of damaged files, and an archive that is killed repeatedly."""
     run_files(session, "tests/endurance_cdr")
 
 
 @nox.session
 def frameworks(session: nox.Session) -> None:
-    """Serve the recipes of docs/how-to/callbacks.md with their frameworks, and call them back."""
+    """Serve the recipes of docs/how-to/callbacks.md with their frameworks, and call back."""
     install_groups(session, "frameworks")
     install_wheel(session, "sandbox")
     session.run("pytest", "tests/frameworks/recipes.py", *session.posargs)
@@ -150,7 +150,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def s3(session: nox.Session) -> None:
-    """Load from a bucket of moto with s3fs, over a line that is cut, stalled and tampered with."""
+    """Load from a moto bucket with s3fs over a connection that is cut, stalled and corrupted."""
     install_groups(session, "s3")
     install_wheel(session, "cdr", "cli", "sandbox")
     session.run("pytest", "tests/s3/on_s3.py", *session.posargs)
@@ -158,7 +158,7 @@ def s3(session: nox.Session) -> None:
 
 @nox.session
 def arrow(session: nox.Session) -> None:
-    """Let pyarrow, polars and pandas read what an archive gives them."""
+    """Read the output of an archive with pyarrow, polars and pandas."""
     install_groups(session, "arrow")
     install_wheel(session, "cdr", "sandbox")
     session.run("pytest", "tests/arrow/readers.py", *session.posargs)
@@ -166,7 +166,7 @@ def arrow(session: nox.Session) -> None:
 
 @nox.session
 def spark(session: nox.Session) -> None:
-    """Compare the KPIs on Spark with DuckDB and with plain Python; needs Java 17 or later."""
+    """Compare the KPIs on Spark with DuckDB and plain Python; needs Java 17 or later."""
     home = os.environ.get("JAVA_HOME")
     if shutil.which(Path(home, "bin", "java") if home else "java") is None:
         session.skip("no Java: install a JDK, 17 or later, or set JAVA_HOME")
@@ -187,7 +187,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """Check types with two checkers; tests/typing/api.py is how users would write."""
+    """Check types with mypy and pyright, including the user code in tests/typing/api.py."""
     session.install(*PROJECT["project"]["dependencies"])
     for extra in EXTRAS:
         session.install(*PROJECT["project"]["optional-dependencies"][extra])
@@ -205,21 +205,21 @@ def pins(session: nox.Session) -> None:
 
 @nox.session
 def regenerate(session: nox.Session) -> None:
-    """Make generated/ anew from openapi/."""
+    """Generate generated/ from openapi/."""
     install_groups(session, "generate")
     session.run("python", "scripts/regenerate.py")
 
 
 @nox.session
 def drift(session: nox.Session) -> None:
-    """Fail if generated/ is not what `regenerate` would make of openapi/, or that not as locked."""
+    """Fail if generated/ differs from a fresh generation, or openapi/ from its lock."""
     install_groups(session, "generate")
     session.run("python", "scripts/drift.py")
 
 
 @nox.session
 def upstream(session: nox.Session) -> None:
-    """Compare what the vendor publishes today, or what is at a URL or in a FILE, with openapi/."""
+    """Compare the vendor's published document, or another URL or FILE, with openapi/."""
     install_groups(session, "generate")
     session.install(*PROJECT["project"]["dependencies"])
     session.run("python", "scripts/upstream.py", *session.posargs)
@@ -227,21 +227,21 @@ def upstream(session: nox.Session) -> None:
 
 @nox.session
 def spec_diff(session: nox.Session) -> None:
-    """Tell what changed between two OpenAPI documents: -- OLD NEW, files or git:REV:path."""
+    """Report the changes between two OpenAPI documents: -- OLD NEW, files or git:REV:path."""
     install_groups(session, "generate")
     session.run("python", "-m", "spec_diff", *session.posargs, env={"PYTHONPATH": "scripts"})
 
 
 @nox.session
 def drift_study(session: nox.Session) -> None:
-    """Edit three documents, harmlessly and not, and count false alarms and misses of spec_diff."""
+    """Count the false alarms and misses of spec_diff on harmless and breaking edits."""
     install_groups(session, "test")
     session.run("python", "tests/specs/alarm_study.py")
 
 
 @nox.session(reuse_venv=False)
 def bench(session: nox.Session) -> None:
-    """Measure speed, each figure against a baseline of the same run."""
+    """Measure speed and memory, each figure against a limit or a baseline of the same run."""
     install_wheel(session)
     session.run("python", "scripts/bench.py", "imports")
     install_groups(session, "arrow")  # for cdr-others
@@ -253,7 +253,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def api_diff(session: nox.Session) -> None:
-    """Compare what users rely on with the last tag, a revision, or what is recorded."""
+    """Compare the promised API with the last tag, a revision, or promise/."""
     install_groups(session, "promise")
     install_wheel(session, *EXTRAS)
     session.run("python", "scripts/api_diff.py", *session.posargs)
@@ -264,7 +264,7 @@ def build(session: nox.Session) -> None:
     """Build sdist and wheel into dist/, with nothing installed but the pinned build tool."""
     shutil.rmtree("dist", ignore_errors=True)
     install_groups(session, "build")
-    # The dates in them come from SOURCE_DATE_EPOCH, or are hatchling's own.
+    # File dates come from SOURCE_DATE_EPOCH, or are hatchling's constant.
     session.run("python", "-m", "hatchling", "build", "-d", "dist", silent=True)
 
 
@@ -284,7 +284,7 @@ def sbom(session: nox.Session) -> None:
 
 @nox.session
 def drift_issue(session: nox.Session) -> None:
-    """Compare as `upstream` does, and keep one issue on GitHub that says what was found."""
+    """Compare as `upstream` does, and report differences in one issue on GitHub."""
     install_groups(session, "generate")
     session.install(*PROJECT["project"]["dependencies"])
     session.run("python", "scripts/drift_issue.py", *session.posargs)
@@ -292,13 +292,13 @@ def drift_issue(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def release_notes(session: nox.Session) -> None:
-    """Print the section of CHANGELOG.md for a tag, and fail if the tag cannot be released."""
+    """Print the section of CHANGELOG.md for a tag; fail if the tag cannot be released."""
     session.run(sys.executable, "scripts/release.py", "notes", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def github_release(session: nox.Session) -> None:
-    """Make a release on GitHub of a tag, with its section of CHANGELOG.md, dist/ and sbom/."""
+    """Publish a tag as a release on GitHub, with its section of CHANGELOG.md, dist/ and sbom/."""
     session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
 
 
@@ -310,11 +310,11 @@ def run_tests(session: nox.Session) -> None:
 
 
 def run_files(session: nox.Session, folder: str) -> None:
-    """Run files that are not named test_…, as they take longer than a test may."""
+    """Run the files of a folder, which are not named test_… because they take too long."""
     install_groups(session, "test")
     install_wheel(session, "cdr", "sandbox")
     files = sorted(str(file) for file in Path(folder).glob("*.py"))
-    patience = ("-o", "faulthandler_timeout=12000")  # seconds for one of them
+    patience = ("-o", "faulthandler_timeout=12000")  # seconds for each test
     session.run("pytest", "--capture=no", *patience, *files, *session.posargs)
 
 
@@ -323,18 +323,18 @@ def run_judge(
 ) -> None:
     install_groups(session, group or f"judge-{name}")
     install_wheel(session, "sandbox")
-    # Not named test_…: the environment of all tests has none of these packages.
+    # Not named test_…, because the session `tests` has none of these packages.
     judge = f"tests/judges/judge_{name.replace('-', '_')}.py"
     session.run("pytest", judge, *session.posargs, env=env)
 
 
 def install_from_npm(session: nox.Session, package: str) -> Path:
-    """Install a package for Node.js into a folder of the session, or skip the session."""
+    """Install a Node.js package into a folder of the session, or skip the session."""
     npm = shutil.which("npm")
     if npm is None:
-        session.skip(f"{package} needs Node.js and npm, and there is no npm")
+        session.skip(f"{package} needs npm: install Node.js with npm")
     folder = Path(session.create_tmp(), "npm")
-    if not (folder / "package-lock.json").exists():  # written last
+    if not (folder / "package-lock.json").exists():  # npm writes it last
         quiet = ("--no-audit", "--no-fund", "--fetch-retries=1")
         try:
             session.run(
@@ -357,7 +357,7 @@ def install_groups(session: nox.Session, *names: str) -> None:
 
 
 def install_wheel(session: nox.Session, *extras: str) -> None:
-    """Install the wheel that the tree builds, not the tree."""
+    """Build the wheel and install it, rather than the tree."""
     folder = Path(session.create_tmp()) / "wheel"
     for old in folder.glob("*.whl"):
         old.unlink()
@@ -365,5 +365,5 @@ def install_wheel(session: nox.Session, *extras: str) -> None:
     session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
     (wheel,) = folder.glob("*.whl")
     session.install(f"{wheel}[{','.join(extras)}]" if extras else str(wheel))
-    # The version is the same while the content may not be.
+    # Again by force: the content can differ while the version is the same.
     session.install("--force-reinstall", "--no-deps", str(wheel))

@@ -1,15 +1,14 @@
-"""Compares what sinchvoice promises with what it promised: `nox -s api_diff`.
+"""Compare the promised API with an earlier version: `nox -s api_diff`.
 
     nox -s api_diff                the last tag; without one, the stubs in promise/
     nox -s api_diff -- v0.1.0      any revision
-    nox -s api_diff -- --record    writes promise/ anew
+    nox -s api_diff -- --record    rewrites promise/
 
-Both sides are stubs that `api_dump.py` makes of an installed package. griffe compares them: what is
-gone, what became required, moved, or has another default. It does not compare types, values, what
-a class is derived from beyond their number, and what has to be awaited; `narrowings` does, on
-griffe's models. What breaks
-has to be declared in CHANGELOG.md. Exits with 0, with 1 for what is not declared, and with 2 if
-nothing could be compared.
+Both sides are stubs that `api_dump.py` makes of an installed package. griffe compares names, kinds,
+defaults, and the order of parameters. It does not compare types, values, `async`, or the bases of a
+class beyond their number; `narrowings` compares these on griffe's models. CHANGELOG.md must declare
+every breaking change. The exit code is 0, 1 for an undeclared change, or 2 if nothing could be
+compared.
 """
 
 from __future__ import annotations
@@ -36,41 +35,41 @@ RECORDED = ROOT / "promise"
 DUMP = ROOT / "scripts" / "api_dump.py"
 PACKAGES = ("sinchvoice", "pytest_sinchvoice", "command")
 EXTRAS = "cdr,cli,sandbox"
-# Python 3.11 knows filters from 3.11.4 on.
+# Python 3.11 has filters from 3.11.4 on.
 SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 
-# griffe's objects and aliases have no common type that knows their parts.
+# griffe's objects and aliases have no common type with their attributes.
 Member: TypeAlias = Any
 
 _KINDS = {
-    griffe.BreakageKind.OBJECT_REMOVED: "is gone",
-    griffe.BreakageKind.OBJECT_CHANGED_KIND: "is now {new}, and was {old}",
-    griffe.BreakageKind.PARAMETER_REMOVED: "is gone",
-    griffe.BreakageKind.PARAMETER_MOVED: "has another place",
-    griffe.BreakageKind.PARAMETER_CHANGED_KIND: "is {new} now",
-    griffe.BreakageKind.PARAMETER_CHANGED_DEFAULT: "is now {new} by default, and was {old}",
-    griffe.BreakageKind.PARAMETER_CHANGED_REQUIRED: "has no default any more",
+    griffe.BreakageKind.OBJECT_REMOVED: "was removed",
+    griffe.BreakageKind.OBJECT_CHANGED_KIND: "is now {new}, was {old}",
+    griffe.BreakageKind.PARAMETER_REMOVED: "was removed",
+    griffe.BreakageKind.PARAMETER_MOVED: "has moved to another position",
+    griffe.BreakageKind.PARAMETER_CHANGED_KIND: "is now {new}",
+    griffe.BreakageKind.PARAMETER_CHANGED_DEFAULT: "is now {new} by default, was {old}",
+    griffe.BreakageKind.PARAMETER_CHANGED_REQUIRED: "no longer has a default",
     griffe.BreakageKind.PARAMETER_ADDED_REQUIRED: "is new and has no default",
-    griffe.BreakageKind.RETURN_CHANGED_TYPE: "does not say any more that it returns {old}",
-    griffe.BreakageKind.CLASS_REMOVED_BASE: "is derived from {new}, and was from {old}",
+    griffe.BreakageKind.RETURN_CHANGED_TYPE: "no longer declares that it returns {old}",
+    griffe.BreakageKind.CLASS_REMOVED_BASE: "is now derived from {new}, was from {old}",
 }
 _WAYS = {"async", "classmethod", "staticmethod"}
 
 
 @attrs.frozen(order=True)
 class Break:
-    """A change that programs of users may not survive.
+    """A change that can break users' programs.
 
     Attributes:
-        name: What changed: `sinchvoice.calls.Calls.say(leg)`, `sinchvoice call say --leg`.
-        what: What became of it.
+        name: The changed name: `sinchvoice.calls.Calls.say(leg)`, `sinchvoice call say --leg`.
+        what: The change.
     """
 
     name: str
     what: str
 
     def as_users_know_it(self) -> Break:
-        """The same with names as they are written: of constructors, and of the command."""
+        """Return the change with the user's spelling of constructors and commands."""
         found = re.fullmatch(r"command\.(\w+)\.?(.*?)(?:\((\w+)\))?", self.name)
         if found is None:
             return attrs.evolve(self, name=re.sub(r"\.__(init|new)__(?=\()", "", self.name))
@@ -78,7 +77,7 @@ class Break:
         if group == "exit_codes":
             return Break(f"exit code of {path}", self.what)
         if group == "json":
-            what = self.what.replace("does not take", "does not have")
+            what = self.what.replace("no longer takes", "no longer has")
             return Break(f"JSON of {path.replace('_', ' ')}", what)
         words = [group, *(word for word in path.split(".") if word not in ("", "__call__"))]
         if parameter is not None and not parameter.isupper():
@@ -88,14 +87,14 @@ class Break:
 
     @property
     def short_name(self) -> str:
-        """The name without modules: `Calls.say(leg)`."""
+        """The name without modules, such as `Calls.say(leg)`."""
         _, names, parameter = self._parts()
         return ".".join(names) + parameter if names else self.name
 
     def declared_by(self) -> set[str]:
-        """The names by which CHANGELOG.md may declare it: also those of what it is part of."""
+        """Return the names that declare it in CHANGELOG.md, including those that contain it."""
         modules, names, parameter = self._parts()
-        if not names:  # of the command
+        if not names:  # a command
             words = self.name.split(" ")
             option = {words[-1]} if words[-1].startswith("-") else set()
             return option | {" ".join(words[:n]) for n in range(2, len(words) + 1)}
@@ -104,7 +103,7 @@ class Break:
         return {*wholes, *(".".join([*modules, whole]) for whole in wholes)}
 
     def _parts(self) -> tuple[list[str], list[str], str]:
-        """Modules, then a class or function and what is in it, then the parameter in brackets."""
+        """Return modules, then class or function with its members, then the bracketed parameter."""
         if " " in self.name:
             return [], [], ""
         path, bracket, rest = self.name.partition("(")
@@ -114,14 +113,14 @@ class Break:
 
 
 class NotComparedError(Exception):
-    """There is nothing to compare with; the message says why and what to do."""
+    """The comparison is impossible; the message says why and what to do."""
 
 
 def main(arguments: list[str]) -> int:
     """Compare or record, report, and return the exit code."""
     parser = argparse.ArgumentParser(prog="nox -s api_diff --", allow_abbrev=False)
-    parser.add_argument("revision", nargs="?", help="compare with this one; else the last tag")
-    parser.add_argument("--record", action="store_true", help="write promise/ anew")
+    parser.add_argument("revision", nargs="?", help="revision to compare with; default: last tag")
+    parser.add_argument("--record", action="store_true", help="rewrite promise/")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         before, now = Path(scratch, "before"), Path(scratch, "now")
@@ -145,63 +144,63 @@ def main(arguments: list[str]) -> int:
 
 
 def report(found: list[Break], undeclared: list[Break], baseline: str) -> str:
-    """What a maintainer has to know, and to do."""
+    """Return the changes, and instructions if some are not declared."""
     lines = [f"Compared with {baseline}."]
     for change in found:
         note = "" if change in undeclared else " (declared)"
         lines.append(f"{change.name}: {change.what}{note}")
     if not undeclared:
-        return "\n".join([*lines, "Nothing is broken that is not declared."])
+        return "\n".join([*lines, "There are no undeclared breaking changes."])
     lines += [
         "",
-        "Programs of users can break by this. Undo it, keep the old name beside the new one, or",
-        "declare it in CHANGELOG.md, under '## Unreleased' and there under '### Breaking', with",
-        "the name in backticks and what to write instead:",
+        "This can break users' programs. Undo it, keep the old name as well, or declare it in",
+        "CHANGELOG.md, under '## Unreleased' and '### Breaking', with the name in backticks and",
+        "its replacement:",
     ]
     names = dict.fromkeys(change.short_name for change in undeclared)
     return "\n".join([*lines, *(f"- `{name}`: …" for name in names)])
 
 
-# --- the two sides ------------------------------------------------------------------------------
+# --- Stubs ---------------------------------------------------------------------------------------
 
 
 def write_baseline(folder: Path, revision: str | None) -> str:
-    """Write the stubs to compare with into a folder; returns what they are, for people.
+    """Write the stubs of the baseline into a folder and return its description.
 
     Raises:
-        NotComparedError: there is no such revision, or nothing is recorded.
+        NotComparedError: If the revision does not exist, or nothing is recorded.
     """
     is_shallow = git("rev-parse", "--is-shallow-repository") == "true"
-    remedy = "`git fetch --tags --unshallow` gets" if is_shallow else "`git fetch --tags` may get"
+    remedy = "run `git fetch --tags --unshallow`" if is_shallow else "try `git fetch --tags`"
     if revision is None:
         revision = git("describe", "--tags", "--abbrev=0", "--match", "v[0-9]*")
     elif git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") is None:
         kind = "shallow clone" if is_shallow else "repository"
-        raise NotComparedError(f"this {kind} has no revision {revision!r}: {remedy} more")
+        raise NotComparedError(f"this {kind} has no revision {revision!r}: {remedy}")
     if revision is not None:
         dump_revision(revision, folder)
         return revision
     if is_shallow:
-        print(f"This clone is shallow and has no tags: {remedy} the releases.", file=sys.stderr)
+        print(f"This clone is shallow and has no tags: {remedy}.", file=sys.stderr)
     if not (RECORDED / PACKAGES[0]).is_dir():
         raise NotComparedError("there is no tag, and promise/ is empty: restore it from git")
     shutil.copytree(RECORDED, folder)
-    return f"promise/, as recorded for {version(folder)} (there is no tag like v1.2.3 here)"
+    return f"promise/, recorded for {version(folder)} (there is no tag like v1.2.3 here)"
 
 
 def dump_revision(revision: str, folder: Path) -> None:
-    """Build and install a revision in an environment of its own, and write its stubs.
+    """Build and install a revision in a separate environment, and write its stubs.
 
     Raises:
-        NotComparedError: it cannot be installed, or imported.
+        NotComparedError: If it cannot be installed or imported.
     """
     with tempfile.TemporaryDirectory() as scratch:
         tree, environment = Path(scratch, "tree"), Path(scratch, "environment")
         archive = Path(scratch, "tree.tar")
         if git("archive", f"--output={archive}", revision) is None:
-            raise NotComparedError(f"git cannot give {revision}: see `git archive {revision}`")
+            raise NotComparedError(f"git cannot export {revision}: see `git archive {revision}`")
         with tarfile.open(archive) as files:
-            files.extractall(tree, **SAFELY)  # noqa: S202 - made by git, of our own tree
+            files.extractall(tree, **SAFELY)  # noqa: S202 - made by git from our own tree
         venv.create(environment, with_pip=True)
         python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -211,13 +210,13 @@ def dump_revision(revision: str, folder: Path) -> None:
 
 
 def dump(python: str, folder: Path, root: Path) -> None:
-    """Write the stubs of what an interpreter imports."""
+    """Write the stubs of the package that an interpreter imports."""
     if subprocess.call([python, str(DUMP), str(folder), str(root)]) != 0:
-        raise NotComparedError(f"stubs of {root} could not be made: see above")
+        raise NotComparedError(f"the stubs of {root} could not be written: see above")
 
 
 def git(*arguments: str) -> str | None:
-    """What git says; None if it fails, or is not there."""
+    """Return the output of git; None if it fails or is not installed."""
     try:
         run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
     except OSError:
@@ -226,20 +225,20 @@ def git(*arguments: str) -> str | None:
 
 
 def version(folder: Path) -> str:
-    """The version that stubs are of."""
+    """Return the version of the stubs in a folder."""
     text = (folder / "sinchvoice" / "__init__.pyi").read_text(encoding="utf-8")
     found = re.search(r"^__version__ = '(.*)'$", text, re.MULTILINE)
     return found[1] if found else "an unknown version"
 
 
-# --- comparing ----------------------------------------------------------------------------------
+# --- Comparison ----------------------------------------------------------------------------------
 
 
 def breaks(before: Path, now: Path) -> list[Break]:
-    """What users can rely on in one folder of stubs and not in the other, sorted.
+    """Return the breaking changes between two folders of stubs, sorted.
 
     Raises:
-        NotComparedError: a folder is not one of stubs.
+        NotComparedError: If a folder has no readable stubs.
     """
     found: set[Break] = set()
     for old, new in zip(load(before), load(now), strict=True):
@@ -250,7 +249,7 @@ def breaks(before: Path, now: Path) -> list[Break]:
 
 
 def load(folder: Path) -> list[Member]:
-    """The stubs of a folder as griffe sees them."""
+    """Load the stubs of a folder with griffe."""
     loader = griffe.GriffeLoader(search_paths=[folder], allow_inspection=False)
     try:
         packages = [loader.load(name) for name in PACKAGES]
@@ -261,7 +260,7 @@ def load(folder: Path) -> list[Member]:
 
 
 def described(breakage: griffe.Breakage) -> tuple[str, str]:
-    """Name and fate of what griffe found."""
+    """Return the name and the description of a change that griffe found."""
     old, new = breakage.old_value, breakage.new_value
     name = breakage.obj.path
     what = _KINDS.get(breakage.kind, breakage.kind.value)
@@ -273,7 +272,7 @@ def described(breakage: griffe.Breakage) -> tuple[str, str]:
 
 
 def text(value: object) -> str:
-    """A value of griffe's, for people."""
+    """Return the text of one of griffe's values."""
     if isinstance(value, list):
         return ", ".join(map(text, value)) or "nothing"
     return str(getattr(value, "value", value))
@@ -282,18 +281,18 @@ def text(value: object) -> str:
 def narrowings(
     old: Member, new: Member, before: dict[str, Member], now: dict[str, Member]
 ) -> Iterator[Break]:
-    """What griffe does not compare: types, values, and what classes are derived from.
+    """Yield the changes that griffe does not compare: types, values, and bases of classes.
 
     Args:
-        old: A module, class, function or attribute.
-        new: The same, now.
-        before: Public classes and aliases of types by their names, as they were.
-        now: The same, now.
+        old: A module, class, function or attribute of the old version.
+        new: The same in the new version.
+        before: The old public classes and type aliases by name.
+        now: The new ones.
     """
     if old.is_alias or new.is_alias or old.kind is not new.kind:
         return
     if old.is_class and (lost := ancestors(old, before) - ancestors(new, now)):
-        yield Break(old.path, f"is not a {' and not a '.join(sorted(lost))} any more")
+        yield Break(old.path, f"is no longer a {' or a '.join(sorted(lost))}")
     if old.is_function:
         yield from narrowed_function(old, new, before, now)
     elif old.is_attribute:
@@ -306,15 +305,15 @@ def narrowings(
 def narrowed_function(
     old: Member, new: Member, before: dict[str, Member], now: dict[str, Member]
 ) -> Iterator[Break]:
-    """Parameters that take less, results that can be more, and other ways to be called."""
+    """Yield parameters that accept less, results that can be more, and changed ways to call."""
     for way in sorted(_WAYS & (old.labels ^ new.labels)):
-        yield Break(old.path, f"is {way} now" if way in new.labels else f"is not {way} any more")
+        yield Break(old.path, f"is now {way}" if way in new.labels else f"is no longer {way}")
     for parameter in old.parameters:
         same = next((p for p in new.parameters if p.name == parameter.name), None)
         if same is None:
             continue
         if less := lost(parameter.annotation, same.annotation, before, now):
-            yield Break(f"{old.path}({parameter.name})", f"does not take {less} any more")
+            yield Break(f"{old.path}({parameter.name})", f"no longer takes {less}")
     if more := lost(new.returns, old.returns, now, before):
         yield Break(old.path, f"can now return {more}")
 
@@ -322,21 +321,21 @@ def narrowed_function(
 def changed_attribute(
     old: Member, new: Member, before: dict[str, Member], now: dict[str, Member]
 ) -> Iterator[Break]:
-    """Attributes that can be more than they were, and constants that are something else."""
+    """Yield attributes with wider types and constants with other values."""
     if more := lost(new.annotation, old.annotation, now, before):
         yield Break(old.path, f"can now be {more}")
     if old.name not in ("__version__", "__all__") and str(old.value) != str(new.value):
-        yield Break(old.path, f"is now {new.value}, and was {old.value}")
+        yield Break(old.path, f"is now {new.value}, was {old.value}")
 
 
 def lost(wide: object, narrow: object, before: dict[str, Member], now: dict[str, Member]) -> str:
-    """Which members of a union are missing in another, as text; empty if none is."""
+    """Return the members of one union that another lacks, as text; empty if there are none."""
     had, has = union(wide, before), union(narrow, now)
     return "" if has & {"Any", "object"} else " or ".join(sorted(had - has))
 
 
 def union(annotation: object, known: dict[str, Member]) -> set[str]:
-    """The members of a type; the values of a Literal count as such, an alias as what it means."""
+    """Return the members of a type; Literals count by value and aliases by their definition."""
     if annotation is None:
         return {"Any"}
     found: set[str] = set()
@@ -357,7 +356,7 @@ def union(annotation: object, known: dict[str, Member]) -> set[str]:
 
 
 def definitions(module: Member) -> dict[str, Member]:
-    """The classes and aliases of a package by their names, which are unique in what is public."""
+    """Return the classes and aliases of a package by name; public names are unique."""
     found = {**module.attributes, **module.classes}
     for inner in module.modules.values():
         found = {**definitions(inner), **found}
@@ -365,23 +364,23 @@ def definitions(module: Member) -> dict[str, Member]:
 
 
 def ancestors(kind: Member, known: dict[str, Member]) -> set[str]:
-    """The names of what a class is derived from, near and far."""
+    """Return the names of all direct and indirect bases of a class."""
     found: set[str] = set()
     for base in map(str, kind.bases):
         found |= {base} | (ancestors(known[base], known) if base in known else set())
     return found
 
 
-# --- what is declared ---------------------------------------------------------------------------
+# --- Declarations --------------------------------------------------------------------------------
 
 
 def without_declared(found: list[Break], changelog: str, since: str) -> list[Break]:
-    """What no section named Breaking names, of those that are newer than a version.
+    """Return the changes that no part Breaking of a newer version declares.
 
     Args:
-        found: What breaks.
-        changelog: The whole text of CHANGELOG.md.
-        since: The version that was compared with.
+        found: The breaking changes.
+        changelog: The text of CHANGELOG.md.
+        since: The version of the baseline.
     """
     heading = rf"^## \[?{re.escape(since)}(?![\w.+-])"
     newer = re.split(heading, changelog, maxsplit=1, flags=re.MULTILINE)[0]

@@ -1,10 +1,11 @@
-"""Writes down what the installed sinchvoice promises, as stubs: `nox -s api_diff` compares them.
+"""Write the promised API of the installed sinchvoice as stubs: `nox -s api_diff` compares them.
 
-Stubs of the package as it is at run time, not of its source: what `__getattr__` loads when it is
-asked for is there, and so are the constructors that attrs makes, with every default. Private bases
-are folded into the classes that have them, aliases of types are written out. The command is a
-module of its own, `command.pyi`: a function for each command with a parameter for each option, the
-exit codes, and the keys of its JSON by docs/reference/cli.md, which tests compare with the output.
+The stubs describe the package at run time, not its source: they include everything that
+`__getattr__` loads on demand, and the constructors that attrs makes, with every default. The
+members of private bases are listed in the derived classes, and type aliases are written out. The
+command has a separate module, `command.pyi`: a function for each command with a parameter for each
+option, the exit codes, and the keys of its JSON according to docs/reference/cli.md, which the tests
+check against the output.
 
     python scripts/api_dump.py FOLDER [ROOT]
 """
@@ -27,8 +28,8 @@ from typing import Any
 
 import attrs
 
-# What users may import from; CONTRIBUTING.md says so too. An object that several have is written
-# down in the first.
+# The modules for users, also listed in CONTRIBUTING.md. An object of several modules is described
+# in the first one.
 PUBLIC = (
     "sinchvoice",
     "sinchvoice.applications",
@@ -56,11 +57,11 @@ HEADER = "# What sinchvoice promises; recorded by: nox -s api_diff -- --record\n
 
 
 def main(folder: Path, root: Path) -> int:
-    """Write the stubs of what is installed into a folder.
+    """Write the stubs of the installed package into a folder.
 
     Args:
-        folder: Where they go.
-        root: The project, for docs/reference/cli.md.
+        folder: The folder for the stubs.
+        root: The root of the project, for docs/reference/cli.md.
     """
     modules = dict(public_modules())
     names = {
@@ -81,34 +82,34 @@ def main(folder: Path, root: Path) -> int:
 
 
 def public_modules() -> Iterator[tuple[str, ModuleType]]:
-    """The modules of PUBLIC that this version has."""
+    """Yield the modules of PUBLIC that this version has."""
     for name in PUBLIC:
         try:
             yield name, importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name != name:
-                raise  # an extra is missing: there would be too little in the stubs
+                raise  # an extra is missing, and the stubs would be incomplete
 
 
 def stub_path(folder: Path, name: str, modules: Iterable[str]) -> Path:
-    """Where the stub of a module goes, so that stubs can be imported as the modules are."""
+    """Return the path of the stub of a module, in the layout of the modules."""
     path = folder.joinpath(*name.split("."))
     is_package = "." not in name or any(other.startswith(f"{name}.") for other in modules)
     return path / "__init__.pyi" if is_package else path.with_suffix(".pyi")
 
 
 class Stub:
-    """Writes modules.
+    """Writer of stubs of modules.
 
     Args:
-        public: The names of public objects, by what `key` makes of them.
+        public: The names of public objects by their `key`.
     """
 
     def __init__(self, public: dict[object, str]) -> None:
         self._public = public
 
     def module(self, module: ModuleType, written: dict[object, str]) -> str:
-        """Write a module down; what is in `written` is imported from there."""
+        """Return the stub of a module; objects in `written` are imported from their module."""
         imports, body = [], []
         for name in module.__all__:
             thing = getattr(module, name)
@@ -134,7 +135,7 @@ class Stub:
         if is_alias(name, thing):
             return [f"{name} = {self.written(thing, written_out=True)}"]
         fixture = getattr(thing, "__wrapped__", None)
-        if fixture is not None:  # of pytest: what a test gets when it asks for it
+        if fixture is not None:  # of pytest: the type of the value that a test receives
             given = resolved(fixture)["return"]
             iterated = typing.get_origin(given) is collections.abc.Iterator
             return [f"{name}: {self.written(typing.get_args(given)[0] if iterated else given)}"]
@@ -143,7 +144,7 @@ class Stub:
     def _class(self, name: str, kind: type) -> list[str]:
         bases = [self.written(base) for base in self._bases(kind)]
         lines = [f"class {name}({', '.join(bases)}):" if bases else f"class {name}:"]
-        is_protocol = getattr(kind, "_is_protocol", False)  # has a constructor of typing's
+        is_protocol = getattr(kind, "_is_protocol", False)  # its constructor comes from typing
         own = [kind, *self._folded(kind)]
         hints: dict[str, Any] = {}
         members: dict[str, Any] = {}
@@ -179,7 +180,7 @@ class Stub:
     def _function(self, name: str, function: Any) -> list[str]:
         hints = resolved(function)
         if name == "__init__" and not all(self._is_public(hint) for hint in hints.values()):
-            return []  # such an object is given by the library, and not made by users
+            return []  # the library makes such objects, users do not
         signature = inspect.signature(function)
         parameters = [
             part
@@ -222,11 +223,11 @@ class Stub:
         return [*parts, "/"] if positional_only else parts
 
     def written(self, hint: Any, *, written_out: bool = False) -> str:
-        """Write a type as a person would, the same on every Python.
+        """Return a type in its usual notation, the same on every Python.
 
         Args:
             hint: The type.
-            written_out: What it consists of, even if it has a public name.
+            written_out: Whether to write out a type even if it has a public name.
         """
         if hint is None or hint is types.NoneType:
             return "None"
@@ -257,7 +258,7 @@ class Stub:
                 yield from self._bases(base)
 
     def _folded(self, kind: type) -> Iterator[type]:
-        """The private bases of a class, the nearest first."""
+        """Yield the private bases of a class, nearest first."""
         for base in kind.__bases__:
             if is_ours(base) and key(base) not in self._public:
                 yield base
@@ -279,18 +280,18 @@ class Stub:
 
 
 def is_ours(thing: Any) -> bool:
-    """Whether a class or function is of this distribution."""
+    """Tell whether a class or function belongs to this distribution."""
     return getattr(thing, "__module__", "").partition(".")[0] in ("sinchvoice", "pytest_sinchvoice")
 
 
 def call(begin: str, parts: Iterable[str], end: str) -> list[str]:
-    """Something in brackets, on one line if that is short, so that differences are."""
+    """Return a bracketed list, on one line if short and else one item per line for short diffs."""
     line = begin + ", ".join(parts := list(parts)) + end
     return [line] if len(line) < 90 else [begin, *(f"    {part}," for part in parts), end]
 
 
 def is_alias(name: str, thing: Any) -> bool:
-    """Whether an object is an alias of a type; one that is text is declared as such somewhere."""
+    """Tell whether an object is a type alias; an alias that is text needs a declaration."""
     return bool(typing.get_args(thing)) or any(
         getattr(module, "__annotations__", {}).get(name) == "TypeAlias"
         for module in list(sys.modules.values())
@@ -299,14 +300,14 @@ def is_alias(name: str, thing: Any) -> bool:
 
 
 def key(thing: Any) -> object:
-    """What tells public objects apart: aliases of types by what they mean, others by identity."""
+    """Return the key of a public object: the type for an alias, the identity for others."""
     return thing if typing.get_args(thing) else id(thing)
 
 
 def resolved(thing: Any) -> dict[str, Any]:
-    """The annotations of a class or function, those that cannot be resolved as text."""
+    """Return the annotations of a class or function, as text if they cannot be resolved."""
     scope = dict(vars(sys.modules[thing.__module__]))
-    for name in ("sinchvoice", *PUBLIC):  # for what is imported under TYPE_CHECKING
+    for name in ("sinchvoice", *PUBLIC):  # for names imported under TYPE_CHECKING
         module = sys.modules.get(name)
         scope = {**(vars(module) if module else {}), **scope}
     found: dict[str, Any] = {}
@@ -320,7 +321,7 @@ def resolved(thing: Any) -> dict[str, Any]:
 
 
 def expanded(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parameter]:
-    """A parameter; `**options: Unpack[…]` as the parameters that it stands for."""
+    """Yield a parameter, or the parameters that `**options: Unpack[…]` stands for."""
     if typing.get_origin(hint) is not typing.Unpack:
         yield parameter.replace(annotation=hint)
         return
@@ -335,7 +336,7 @@ def expanded(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parame
 
 
 def default(value: Any) -> str:
-    """A default, as it would be written."""
+    """Return the source text of a default."""
     if isinstance(value, enum.Enum):
         return f"{type(value).__name__}.{value.name}"
     if value is ... or value is attrs.NOTHING:
@@ -350,11 +351,11 @@ def default(value: Any) -> str:
     return "..." if text.startswith("<") else text
 
 
-# --- the command --------------------------------------------------------------------------------
+# --- Command -------------------------------------------------------------------------------------
 
 
 def command_stub(documentation: str) -> str:
-    """Commands, exit codes and keys of JSON, as functions and classes."""
+    """Return commands, exit codes and JSON keys as functions and classes."""
     from sinchvoice.cli.app import app
     from sinchvoice.cli.output import EXIT_CODES
 
@@ -369,11 +370,11 @@ def command_stub(documentation: str) -> str:
 
 
 def group_stub(name: str, group: Any) -> list[str]:
-    """A group of commands as a class, whose own options are those of `__call__`.
+    """Return a group of commands as a class, with the group's own options in `__call__`.
 
     Args:
-        name: How it is typed.
-        group: The Typer as it was declared: what that makes of it differs between versions.
+        name: The name on the command line.
+        group: The Typer object as declared, because its Click command differs between versions.
     """
     members = {"__call__": command_stub_of("__call__", group.registered_callback.callback)}
     for command in group.registered_commands:
@@ -386,11 +387,11 @@ def group_stub(name: str, group: Any) -> list[str]:
 
 
 def command_stub_of(name: str, function: Any) -> list[str]:
-    """A command as a function: arguments first, then every spelling of every option."""
+    """Return a command as a function: arguments first, then every spelling of every option."""
     arguments, options = [], []
     for parameter in inspect.signature(function).parameters.values():
         if typing.get_origin(parameter.annotation) is not typing.Annotated:
-            continue  # typer's context
+            continue  # Typer's context
         accepted, declared = typing.get_args(parameter.annotation)
         kind = accepted_type(accepted)
         is_required = parameter.default is parameter.empty
@@ -400,7 +401,7 @@ def command_stub_of(name: str, function: Any) -> list[str]:
             star = "*" if typing.get_origin(accepted) is list else ""
             arguments.append(f"{star}{identifier(declared.metavar)}: {kind}{end}")
         else:
-            # The first spelling stands where older code has the default.
+            # The first spelling is in the position of the default.
             given = [text for text in (declared.default, *declared.param_decls) if text is not ...]
             spellings = [word for text in given for word in text.split("/")]
             options += [f"{identifier(word.lstrip('-'))}: {kind}{end}" for word in spellings]
@@ -410,11 +411,11 @@ def command_stub_of(name: str, function: Any) -> list[str]:
 
 
 def accepted_type(accepted: Any) -> str:
-    """What an argument or option takes: the choices, or the name of the type; a list repeats."""
+    """Return the type of an argument or option: its choices, or a name; a list if repeatable."""
     kinds = [kind for kind in typing.get_args(accepted) if kind is not type(None)]
     if typing.get_origin(accepted) is list:
         return f"list[{accepted_type(kinds[0])}]"
-    if kinds:  # it may be left out
+    if kinds:  # an optional value
         return accepted_type(kinds[0])
     if issubclass(accepted, enum.Enum):
         return f"Literal[{', '.join(repr(member.value) for member in accepted)}]"
@@ -422,7 +423,7 @@ def accepted_type(accepted: Any) -> str:
 
 
 def json_keys(documentation: str) -> dict[str, set[str]]:
-    """The keys of the JSON of each command, and of errors."""
+    """Return the JSON keys of each command, and of errors."""
     found: dict[str, set[str]] = {}
     for title, text in re.findall(r"^### JSON of (.*)\n([^#]*)", documentation, re.MULTILINE):
         cells = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
@@ -434,7 +435,7 @@ def json_keys(documentation: str) -> dict[str, set[str]]:
 
 
 def identifier(text: str) -> str:
-    """A word of the command line as a name in Python."""
+    """Return a word of the command line as a Python name."""
     name = re.sub(r"\W+", "_", text.strip())
     return f"{name}_" if keyword.iskeyword(name) else name
 

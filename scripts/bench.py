@@ -1,37 +1,37 @@
-"""Measures speed, each figure as a ratio against a baseline of the same run: `nox -s bench`.
+"""Measure speed and memory, mostly as ratios to a baseline of the same run: `nox -s bench`.
 
-    imports     `from sinchvoice import VoiceClient` against `import httpx`, and the time until a
-                first call is answered against a GET with httpx, in fresh interpreters
+    imports     `from sinchvoice import VoiceClient` against `import httpx`, and the time to the
+                first answer against a GET with httpx, in fresh interpreters
     signing     signed requests per second on one core
     callbacks   an ICE received and answered, against its signature and JSON by hand
     calls       a GET through the client against the same GET by hand, with httpx and `signing`:
-                once against the sandbox and once against a bare server, each in its own process;
-                then 64 tasks over 20 connections, and 500
-    load        signed requests, GET and PATCH in turn, that the sandbox serves on one core, against
-                a bare server; and how its memory grows
-    callouts    callouts that the sandbox places, each with two callbacks to an application in a
-                process of its own, against as many signed GETs to the same sandbox; and how its
-                memory grows
-    fleet       reports on 10,000 users, 64 at once, from a server that takes 50 ms for each,
-                against the latency alone; the same with faults in 5 %; and memory
+                against the sandbox and against a bare server, each in a separate process; then 64
+                and 500 tasks over 20 connections
+    load        signed requests, alternately GET and PATCH, served by the sandbox on one core,
+                against a bare server; and the growth of its memory
+    callouts    callouts in the sandbox, each with two callbacks to an application in another
+                process, against as many signed GETs to the same sandbox; and the growth of its
+                memory
+    fleet       reports on 10,000 users, 64 at once, from a server with 50 ms of latency, against
+                the latency alone; the same with 5 % of faults; and memory
     cdr         call detail records read per second, against csv.reader with the same conversions
-                and the same record type; and memory for ten times the records
-    cdr-archive a file loaded into a new archive, checks and all, against a plain insert by DuckDB;
-                the same if a line in a hundred, or each, has to be read exactly; and
-                memory for ten times the records
-    cdr-daily   one more daily file, five calls of which are known, loaded into archives of 1.5 to
-                20 million records, against the same into an empty one: in CPU time of a process
-                that has loaded before (warm), and that has just opened the archive (first)
+                and record type; and memory for ten times the records
+    cdr-archive a file loaded into a new archive with all checks, against a plain insert by DuckDB;
+                the same with one line in a hundred, or every line, on the slow path; and memory for
+                ten times the records
+    cdr-daily   another daily file with five known calls, loaded into archives of 1.5 to 20 million
+                records, against an empty archive: CPU time in a process that has loaded before
+                (warm), and after opening the archive (first)
     cdr-many    5 million records in 1,460 files against the same in 20 files, in CPU time; and
-                memory for loading and exporting them, with no limit given
+                memory for loading and exporting them without a limit
     cdr-scan    the KPIs by country of a file, without an archive, against DuckDB's read_csv with
-                the same types; and the same for a question that only looks at every column
-    cdr-others  calls and cost by country of a million records, by csv, DuckDB, polars, pyarrow and
-                pandas as one would write it, and by this library: time, memory, and what each keeps
-                of the truth, once with clean files and once with defects in them
+                the same types; and the same for a query that reads every column
+    cdr-others  calls and cost by country of a million records, with typical code for csv, DuckDB,
+                polars, pyarrow and pandas, and with this library: time, memory and correctness,
+                with clean files and with defects
 
-The two sides of a comparison take turns, so that a machine that speeds up or slows down does so for
-both; what is printed are medians. A limit that is missed makes the exit code 1.
+The two sides of a comparison take turns, so that a change of the machine's speed affects both. The
+printed figures are medians. A missed limit makes the exit code 1.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ CDR_ROUNDS = 7
 CDR_RECORDS = 200_000
 ARCHIVE_ROUNDS = 5
 ARCHIVE_MEMORY = "512MB"
-LITTLE_MEMORY = "160MB"  # as much as both files need, so that the limit is what is measured
+LITTLE_MEMORY = "160MB"  # both files need as much, so that both reach the limit
 CALLOUT_ROUNDS = 30
 CALLOUTS_PER_ROUND = 1_000
 FLEET_ROUNDS = 3
@@ -86,7 +86,7 @@ def imports() -> bool:
             for round_ in range(2 * ROUNDS + 1):
                 for name, found in seconds.items():
                     took = _fresh_seconds(name, what, environ)
-                    if round_:  # the first one compiles
+                    if round_:  # the first round compiles
                         found.append(took)
             for name, found in seconds.items():
                 print(f"{what}, {name:10} {median(found) * 1e3:8.1f} ms")
@@ -121,8 +121,8 @@ def signing() -> bool:
 def callbacks() -> bool:
     """Receiving and answering a callback takes at most 6 times as long as by hand.
 
-    The aim is 20,000 a second on a core. By hand is the signature, the JSON and nothing else: no
-    headers in any case, no age, no types, no check of the answer.
+    The goal is 20,000 a second on a core. The code by hand handles the signature and the JSON
+    alone: no case-insensitive headers, no age, no types, no check of the answer.
     """
     from sinchvoice import Credentials, signing, svaml
     from sinchvoice.callbacks import Callbacks
@@ -170,12 +170,12 @@ def callbacks() -> bool:
     rounds = [(_seconds(receive, 5_000), _seconds(by_hand, 5_000)) for _ in range(ROUNDS)]
     ratio = median(ours / theirs for ours, theirs in rounds)
     rate = 5_000 / median(ours for ours, _ in rounds)
-    print(f"callbacks          {ratio:8.2f} x by hand (limit 6.0), {rate:,.0f} /s (aim 20,000)")
-    return ratio <= 6.0  # 5.0 was reached
+    print(f"callbacks          {ratio:8.2f} x by hand (limit 6.0), {rate:,.0f} /s (goal 20,000)")
+    return ratio <= 6.0  # measured: 5.0
 
 
 def calls() -> bool:
-    """Calls cost less than by hand with httpx, and many tasks do not cost more than a few."""
+    """A call costs less than by hand with httpx, and many tasks cost no more than a few."""
     good = True
     for server, limits in (("sandbox", (0.95, 0.95)), ("bare", (0.80, 0.75))):
         with _serving(server) as environ:
@@ -195,7 +195,7 @@ def calls() -> bool:
 
 
 def load() -> bool:
-    """The sandbox serves 1,000 signed requests per second, and its memory stays where it is."""
+    """The sandbox serves 1,000 signed requests per second, and its memory does not grow."""
     rates: dict[str, list[float]] = {}
     sizes: list[int] = []
     say = b'{"instructions":[{"name":"say","text":"One moment, please."}]}'
@@ -211,7 +211,7 @@ def load() -> bool:
     rate, ceiling = median(rates["sandbox"]), median(rates["bare"])
     print(f"load, bare server  {ceiling:8,.0f} /s")
     print(f"load, sandbox      {rate:8,.0f} /s (limit 1,000)")
-    # Its history of requests is full, and so is that of the call, after 20,000 of them.
+    # The histories of requests and of the call are full after 20,000 requests.
     early, late = sizes[2], sizes[-1]
     print(f"load, memory       {early / 1024:8.1f} MiB after 30,000 requests")
     print(f"load, memory       {late / 1024:8.1f} MiB after 100,000 requests")
@@ -220,10 +220,10 @@ def load() -> bool:
 
 
 def callouts() -> bool:
-    """A callout takes the sandbox at most 6 times as long as a GET, and its memory stays.
+    """A callout takes the sandbox at most 6 times as long as a GET, and its memory does not grow.
 
-    The aim is 300 a second. Each is answered at once, sends an ACE, is hung up by the answer to it,
-    and sends a DiCE.
+    The goal is 300 a second. Each callout is answered at once, sends an ACE, is hung up by its
+    answer, and sends a DiCE.
     """
     place = json.dumps(
         {
@@ -259,9 +259,9 @@ def callouts() -> bool:
     rate = CALLOUTS_PER_ROUND / median(ours)
     early, late = sizes[CALLOUT_ROUNDS // 3 - 1], sizes[-1]
     print(f"callouts           {CALLOUTS_PER_ROUND / median(baseline):8,.0f} /s plain GETs")
-    print(f"callouts           {rate:8,.0f} /s with their callbacks (aim 300)")
-    good = _ratio("callouts", ours, baseline, 6.0)  # 4.5 to 4.7 were reached
-    # What it remembers of calls and callbacks is full after the first third.
+    print(f"callouts           {rate:8,.0f} /s with their callbacks (goal 300)")
+    good = _ratio("callouts", ours, baseline, 6.0)  # measured: 4.5 to 4.7
+    # The histories of calls and callbacks are full after the first third.
     print(f"callouts, memory   {early / 1024:8.1f} MiB after a third of them")
     print(f"callouts, memory   {late / 1024:8.1f} MiB after all")
     print(f"callouts, memory   {late / early if early else 1:8.2f} x (limit 1.05)")
@@ -315,7 +315,7 @@ def _report_in_tasks(environ: dict[str, str], users: int) -> int:
 
 
 def cdr() -> bool:
-    """The exact reader has 0.9 times the rate of csv.reader, and memory does not grow."""
+    """The exact reader has at least 0.9 times the rate of csv.reader, and memory does not grow."""
     from sinchvoice.sandbox import cdr_generator
 
     with TemporaryDirectory() as folder:
@@ -364,9 +364,9 @@ def cdr_archive() -> bool:
                 found.append(_child("load-cdr", files[name], LITTLE_MEMORY)[1])
     print(f"archive, insert    {median(seconds['insert']):8.2f} s for {records:,} records")
     for name, what in (
-        ("plain", "all lines plain"),
-        ("mixed", "one line in a hundred is not"),
-        ("odd", "no line is"),
+        ("plain", "all lines on the fast path"),
+        ("mixed", "one line in a hundred on the slow path"),
+        ("odd", "all lines on the slow path"),
     ):
         print(f"archive, load      {median(seconds[name]):8.2f} s, {what}")
     good = _ratio("archive, load", seconds["plain"], seconds["insert"], 2.0)
@@ -380,11 +380,12 @@ def cdr_archive() -> bool:
 
 
 def cdr_daily() -> bool:
-    """One more daily file costs little more than the first, however many records there are."""
-    # The aim is 1.3, 1.6, 2.2 and 3.0 warm, 1.6, 2.2, 3.5 and 6.0 for the first load. Of the 45 ms
-    # without an archive, 1.3 leaves 15. The keys take 6 to 7 ns a record, 10 ms at 1.5 million, and
-    # the five known calls 20: their rows are in five places of the archive (6 ms), what is known of
-    # them elsewhere (7 ms), and they go to `conflicts` (7 ms), whatever size the archive is.
+    """Another daily file costs little more than the first, regardless of the number of records."""
+    # The goal is 1.3, 1.6, 2.2 and 3.0 warm, and 1.6, 2.2, 3.5 and 6.0 for the first load. A load
+    # into an empty archive takes 45 ms, so a ratio of 1.3 allows 15 ms more. The keys take 6 to
+    # 7 ns a record (10 ms for 1.5 million). The five known calls take 20 ms for any size: reading
+    # their rows in five places of the archive (6 ms) and their other data (7 ms), and writing to
+    # `conflicts` (7 ms).
     limits = {
         1_500_000: (1.9, 2.2),
         4_000_000: (2.4, 2.8),
@@ -419,7 +420,7 @@ def cdr_daily() -> bool:
 
 
 def cdr_many() -> bool:
-    """Many small files cost at most twice what few large ones do, and memory is bounded."""
+    """Many small files cost at most twice as much as few large ones, and memory is bounded."""
     records, good = 5_000_000, True
     with TemporaryDirectory() as folder:
         whole = Path(folder) / "whole.csv"
@@ -442,10 +443,10 @@ def cdr_many() -> bool:
 
 
 def cdr_scan() -> bool:
-    """A scan has at least 0.40 times the rate of DuckDB's own, with every line checked.
+    """A scan with every line checked has at least 0.40 times the rate of DuckDB's own.
 
-    The check looks at each byte once, for which DuckDB's regular expressions need 3 ns, as long as
-    for its own typed reading of a line: nothing cheaper proves that a line is a whole good record.
+    The check reads each byte once. DuckDB's regular expressions need 3 ns for it, as long as its
+    typed reading. There is no cheaper proof that a line is a complete and valid record.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / "cdr.csv"
@@ -468,9 +469,9 @@ def cdr_scan() -> bool:
 
 
 def cdr_others() -> bool:
-    """The archive has all of the truth; what others have of it is shown, not judged.
+    """The archive has the exact calls and cost; the results of others are only printed.
 
-    Defects are what a vendor's files have had: rejects, duplicates, and text of several lines.
+    The defects are typical of a vendor's files: rejects, duplicates, and multiline text.
     """
     from sinchvoice.sandbox import Planted, cdr_files
 
@@ -502,7 +503,7 @@ def cdr_others() -> bool:
 
 
 def _counted(side: str, files: Path) -> list[str]:
-    """Seconds, peak memory (KiB), calls and cost, from a fresh process; what failed instead."""
+    """Return seconds, peak memory (KiB), calls and cost from a fresh process, or its error."""
     ran = subprocess.run(
         [*ME, "count-calls", side, str(files)], capture_output=True, text=True, check=False
     )
@@ -512,7 +513,7 @@ def _counted(side: str, files: Path) -> list[str]:
 
 
 def _count_calls(side: str, folder: str) -> None:
-    """Print seconds and memory, then the calls and the sum of their cost, both by country."""
+    """Count calls and cost by country; print seconds and memory, then both totals."""
     begin = time.perf_counter()
     found: Any = _COUNTERS[side](sorted(map(str, Path(folder).glob("*.csv"))))
     seconds = time.perf_counter() - begin
@@ -622,7 +623,7 @@ _COUNTERS: dict[str, Callable[[list[str]], Any]] = {
 
 
 def _write_plain(path: Path, times: int) -> None:
-    """Write many records quickly: the same ones, each time with other call ids."""
+    """Write many records quickly by repeating the same ones with other call ids."""
     from sinchvoice.sandbox import cdr_generator
 
     content = io.BytesIO()
@@ -649,7 +650,7 @@ def _load_archive(path: str, memory_limit: str = ARCHIVE_MEMORY) -> None:
 
 
 def _fill_archive(path: Path, records: int) -> None:
-    """An archive with so many records and one open reject, mostly filled by SQL."""
+    """Create an archive with many records and one open reject, mostly by SQL."""
     import duckdb
     from sinchvoice.cdr import Archive
     from sinchvoice.cdr.tables import KEY
@@ -682,7 +683,7 @@ def _fill_archive(path: Path, records: int) -> None:
 
 
 def _load_daily(path: str, seed: str, known: str) -> None:
-    """Load a daily file five times, each time another; print the CPU seconds of each."""
+    """Load five different daily files; print the CPU seconds of each."""
     import hashlib
 
     from sinchvoice.cdr import Archive
@@ -718,7 +719,7 @@ def _split(whole: Path, folder: Path, files: int, records: int) -> None:
 
 
 def _load_many(path: str) -> None:
-    """As `_load_archive`, with no limit, and in CPU seconds."""
+    """Load as `_load_archive`, without a memory limit and in CPU seconds."""
     from sinchvoice.cdr import Archive
 
     with TemporaryDirectory(dir=Path(path).parent) as folder:
@@ -747,7 +748,7 @@ def _export(path: str) -> None:
 
 
 def _insert_plainly(path: str) -> None:
-    """What one would write: no check of anything, and no note of what came from where."""
+    """Load with typical DuckDB code: no checks, and no record of the source."""
     import duckdb
 
     with TemporaryDirectory(dir=Path(path).parent) as folder:
@@ -761,21 +762,21 @@ def _insert_plainly(path: str) -> None:
 
 
 def _read_csv(path: str) -> str:
-    """SQL for a file of phone-terminated calls, with the names and types of an archive."""
-    from sinchvoice.cdr import LAYOUTS, plain
+    """Return SQL for a file of phone-terminated calls, with the names and types of an archive."""
+    from sinchvoice.cdr import LAYOUTS, fast_path
 
     width = len(LAYOUTS["phone-terminated"].columns)
-    names = [name for name in plain.COLUMNS if name != "layout"][:width]
-    columns = {name: plain.COLUMNS[name] for name in names}
+    names = [name for name in fast_path.COLUMNS if name != "layout"][:width]
+    columns = {name: fast_path.COLUMNS[name] for name in names}
     options = "delim=';', header=true, quote='\"', escape='\"', auto_detect=false"
     source = f"read_csv('{path}', columns={columns}, {options})"
     return f"SELECT 'phone-terminated' AS layout, * FROM {source}"  # noqa: S608
 
 
 def _aggregates() -> str:
-    from sinchvoice.cdr import LAYOUTS, plain
+    from sinchvoice.cdr import LAYOUTS, fast_path
 
-    columns = list(plain.COLUMNS.items())[1 : len(LAYOUTS["phone-terminated"].columns) + 1]
+    columns = list(fast_path.COLUMNS.items())[1 : len(LAYOUTS["phone-terminated"].columns) + 1]
     sums = [f"max({name})" for name, _ in columns]
     return f"SELECT count(*), {', '.join(sums)} FROM records"  # noqa: S608
 
@@ -807,7 +808,7 @@ def _ask_scan(question: str, path: str) -> None:
 
 
 def _child(command: str, path: Path, *arguments: str) -> tuple[float, float]:
-    """Seconds and peak memory (KiB) of a reading in a fresh process."""
+    """Return seconds and peak memory (KiB) of a command in a fresh process."""
     arguments = (command, str(path), *arguments)
     seconds, memory = subprocess.check_output([*ME, *arguments], text=True).split()
     return float(seconds), float(memory)
@@ -821,12 +822,12 @@ def _read(records: Callable[[str], Iterator[Any]], path: str) -> None:
 
 
 def _tell(seconds: float) -> None:
-    """For `_child`: how long it took, and the largest amount of memory so far, in KiB."""
+    """Print the seconds and the peak memory of this process in KiB, for `_child`."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     status = Path("/proc/self/status")
-    if status.exists():  # the other figure begins with that of the process that started this one
+    if status.exists():  # ru_maxrss includes the peak of the parent process
         peak = int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1])  # type: ignore[index]
     print(seconds, peak)
 
@@ -838,7 +839,7 @@ def _by_reader(path: str) -> Iterator[Any]:
 
 
 def _by_csv(path: str) -> Iterator[Any]:
-    """What one would write: no check of anything that the conversions do not check."""
+    """Read with typical csv code: no checks except those of the conversions."""
     from sinchvoice.cdr import LAYOUTS, PhoneTerminated
     from sinchvoice.cdr.values import NEEDED, conversions
 
@@ -861,9 +862,9 @@ def _rate(
     requests: list[tuple[str, str, bytes]],
     connections: int = 8,
 ) -> float:
-    """Requests per second over a few connections, each with one under way.
+    """Return requests per second over a few connections, with one request at a time on each.
 
-    They are methods, paths and bodies, which take turns.
+    The requests are methods, paths and bodies, in rotation.
     """
     import httpx
     from sinchvoice.signing import Credentials, format_timestamp, signed_headers
@@ -912,7 +913,7 @@ def _read_answer(connection: socket.socket) -> None:
 
 
 def _resident(pid: int) -> int:
-    """Memory of a process in KiB; 0 where that cannot be read."""
+    """Return the memory of a process in KiB; 0 if unknown."""
     status = Path(f"/proc/{pid}/status")
     size = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
     return int(size[1]) if size else 0
@@ -969,7 +970,7 @@ def _async_sides(environ: dict[str, str]) -> tuple[list[float], list[float]]:
 
 
 async def _crowds(environ: dict[str, str]) -> tuple[list[float], list[float], list[float]]:
-    """Seconds a call: 64 tasks by hand, 64 and 500 through the client, all over 20 connections."""
+    """Return seconds per call over 20 connections: 64 tasks by hand, 64 and 500 with the client."""
     import httpx
     from sinchvoice import AsyncVoiceClient
 
@@ -1012,7 +1013,7 @@ async def _crowds(environ: dict[str, str]) -> tuple[list[float], list[float], li
 
 
 def _by_hand(environ: dict[str, str]) -> tuple[str, Callable[[], dict[str, str]], str]:
-    """The call, what makes the headers of a signed GET, and its path."""
+    """Return the call id, a function for the headers of a signed GET, and its path."""
     from sinchvoice.signing import Credentials, format_timestamp, signed_headers
 
     credentials = Credentials(environ["SINCH_APPLICATION_KEY"], environ["SINCH_APPLICATION_SECRET"])
@@ -1032,7 +1033,7 @@ def _take_turns(
     for _ in range(ROUNDS + 1):
         for side, times in zip((hand, facade), sides, strict=True):
             times.append(_seconds(side, GETS_PER_ROUND) / GETS_PER_ROUND)
-    return sides[0][1:], sides[1][1:]  # without the first, in which everything warms up
+    return sides[0][1:], sides[1][1:]  # without the warm-up round
 
 
 def _seconds(run: Callable[[], None], times: int) -> float:
@@ -1062,7 +1063,7 @@ _FRESH = {
 
 
 def _fresh_seconds(name: str, what: str, environ: dict[str, str]) -> float:
-    """Seconds for an import, or for that and a first call, in an interpreter of its own."""
+    """Return the seconds of an import, or of an import and a first call, in a new interpreter."""
     import_, call = _FRESH[name]
     script = [
         "import time; begin = time.perf_counter()",
@@ -1081,7 +1082,7 @@ def _ratio(name: str, ours: list[float], baseline: list[float], limit: float | N
     return limit is None or ratio <= limit
 
 
-# --- servers, each in a process of its own ------------------------------------------------------
+# --- Servers in separate processes ---------------------------------------------------------------
 
 
 @contextmanager
@@ -1118,7 +1119,7 @@ def _serve_sandbox() -> None:
 
 
 def _serve_callouts(url: str) -> None:
-    """A sandbox that calls back; for each line, it says what the callbacks came to by then."""
+    """Serve a sandbox with callbacks; for each input line, print their number and errors."""
     from sinchvoice.sandbox import running
 
     sent, errors = 0, []
@@ -1127,7 +1128,7 @@ def _serve_callouts(url: str) -> None:
         last: Any = None
         for _ in sys.stdin:
             box.settle()
-            history = box.callbacks  # which keeps the last 10,000
+            history = box.callbacks  # the last 10,000
             known = next((n for n, each in enumerate(history, 1) if each is last), 0)
             new, last = history[known:], history[-1]
             sent += len(new)
@@ -1136,8 +1137,7 @@ def _serve_callouts(url: str) -> None:
 
 
 def _serve_bare() -> None:
-    """The cheapest HTTP server that will do: it reads to the blank line, or the
-    end of an object, and writes fixed bytes."""
+    """Serve fixed bytes as cheaply as possible after each blank line or end of an object."""
     content = json.dumps(
         {
             "from": {"type": "Username", "endpoint": "myUserName"},
@@ -1170,7 +1170,7 @@ def _serve_bare() -> None:
 
 
 def _serve_application() -> None:
-    """The cheapest application: it hangs up who answers, and takes note of the rest."""
+    """Serve a minimal application: it hangs up each answered call and ignores other events."""
 
     def answer(received: bytes) -> bytes | None:
         if not received.endswith(b"}"):
@@ -1210,7 +1210,7 @@ def _serve_fixed(
     environ: Callable[[str], dict[str, str]],
     delay: float = 0.0,
 ) -> None:
-    """Serve answers to what was received, so many seconds after there is one."""
+    """Serve the answer to the received bytes, after a delay in seconds."""
 
     class Fixed(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -1237,7 +1237,7 @@ def _serve_fixed(
 
 
 def _announce(environ: dict[str, Any]) -> None:
-    """Say where the server is, and wait until nobody needs it any more."""
+    """Print the addresses of the server, and wait for the end of input."""
     print(json.dumps(environ), flush=True)
     sys.stdin.read()
 

@@ -1,7 +1,7 @@
-"""Run sessions of the noxfile from nothing but Python: `python3 scripts/bootstrap.py tests`.
+"""Run sessions of the noxfile with nothing but Python: `python3 scripts/bootstrap.py tests`.
 
-Makes .venv if it is needed, installs nox into it, and runs `nox -s NAME...` there. Uses the
-standard library only, and syntax that an older Python 3 can read, so that it can be told.
+Creates .venv if necessary, installs nox into it, and runs `nox -s NAME...` there. Uses only the
+standard library, and syntax that an older Python 3 can parse before it is refused.
 """
 
 import os
@@ -18,29 +18,29 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def main(arguments: "list[str]") -> "int | str":
-    """Run the sessions; returns an exit code, or what is missing."""
+    """Run the sessions and return the exit code, or an error message."""
     if sys.version_info < (3, 11):
         version = ".".join(map(str, sys.version_info[:2]))
-        return f"Python 3.11 or later is needed, and {sys.executable} is {version}: run a newer one"
+        return f"{sys.executable} is Python {version}, not 3.11 or later: run a newer one"
     if not arguments or arguments[0].startswith("-"):
         return "usage: python3 scripts/bootstrap.py SESSION... (CONTRIBUTING.md lists the sessions)"
     if not is_usable():
         if VENV.exists() and not MARK.exists():
-            return f"{VENV} is not for this Python, or has no pip: remove or rename it"
+            return f"{VENV} belongs to another Python or has no pip: remove or rename it"
         if not make():
             return (
-                f"{sys.executable} cannot make a virtual environment with pip: install its venv "
+                f"{sys.executable} cannot create a virtual environment with pip: install its venv "
                 "and ensurepip modules (on Debian and Ubuntu: apt install python3-venv)"
             )
     if not has_nox():
         pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
         if subprocess.call([*pip, "install", "--quiet", "--require-hashes", "-r", str(PINS)]) != 0:
-            return f"pip could not install {nox()}: is the package index within reach?"
+            return f"pip could not install {nox()}: check the access to the package index"
     return subprocess.call([PYTHON, "-m", "nox", "-s", *arguments], cwd=str(ROOT))
 
 
 def is_usable() -> bool:
-    """Whether .venv is complete, and of the Python that runs this."""
+    """Tell whether .venv is complete and has the version of this Python."""
     version = tuple(sys.version_info[:2])
     return PYTHON.exists() and succeeds(
         PYTHON, "-c", f"import pip, sys; sys.exit(sys.version_info[:2] != {version})"
@@ -48,7 +48,7 @@ def is_usable() -> bool:
 
 
 def make() -> bool:
-    """Make .venv anew, marked from the beginning, so that half a one is known to be ours."""
+    """Create a new .venv, marked first so that an incomplete one is recognized later."""
     shutil.rmtree(str(VENV), ignore_errors=True)
     VENV.mkdir()
     MARK.touch()
@@ -56,7 +56,7 @@ def make() -> bool:
 
 
 def has_nox() -> bool:
-    """Whether the pinned nox is in .venv."""
+    """Tell whether .venv has the pinned nox."""
     check = "from importlib.metadata import version; assert 'nox==' + version('nox') == "
     return succeeds(PYTHON, "-c", check + repr(nox()))
 
@@ -68,7 +68,7 @@ def nox() -> str:
 
 
 def succeeds(*command: "str | Path") -> bool:
-    """Whether a command that says nothing exits with 0."""
+    """Tell whether a command exits with 0; its output is discarded."""
     words = [str(word) for word in command]
     return subprocess.call(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 

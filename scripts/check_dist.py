@@ -1,12 +1,12 @@
-"""Checks what would be published, as a stranger would use it: `nox -s check_dist` runs this file.
+"""Check the distributions before publication: `nox -s check_dist` runs this file.
 
     python scripts/check_dist.py dist
 
-The wheel has to have every file of the packages and nothing else, the sdist everything that it
-takes to build and to test. Built again from the unpacked sdist, in another folder, both have to be
-the same, byte for byte. Each is installed into an empty environment, where every generated module
-is imported and the first example of the README runs against a sandbox; the sandbox belongs to the
-environment that runs this.
+The wheel must contain every file of the packages and nothing else; the sdist everything needed to
+build and test. Both must be identical, byte for byte, when built again from the unpacked sdist in
+another folder. Each is installed into an empty environment, where every generated module is
+imported and the first example of the README runs against a sandbox; the sandbox runs in the
+environment of this script.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("facade", "generated")  # what the wheel is made of
+SOURCES = ("facade", "generated")  # the contents of the wheel
 PACKAGES = ("sinchvoice", "sinchvoice_calling", "sinchvoice_reporting")
-# What a stranger needs to build and to test.
+# The files and folders needed to build and test.
 NEEDED = (
     ".ci",
     ".github",
@@ -55,9 +55,9 @@ ENTRY_POINTS = {
     "[console_scripts]": "sinchvoice = sinchvoice.cli:main",
     "[pytest11]": "sinchvoice = pytest_sinchvoice",
 }
-# Python 3.11 knows filters from 3.11.4 on.
+# Python 3.11 has filters from 3.11.4 on.
 SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-REMEDY = "look at [tool.hatch.build.targets] in pyproject.toml"
+REMEDY = "see [tool.hatch.build.targets] in pyproject.toml"
 
 IMPORT_ALL = """
 import importlib, pathlib, pkgutil, sinchvoice_calling, sinchvoice_reporting
@@ -81,7 +81,7 @@ def main(folder: Path) -> int:
     if not problems:
         problems += rebuild_problems(wheel, sdist)
     if not problems:
-        from sinchvoice.sandbox import running  # a wheel that lacks it has been told by now
+        from sinchvoice.sandbox import running  # late: a wheel without it is reported first
 
         with running() as box:
             for file in (wheel, sdist):
@@ -92,7 +92,7 @@ def main(folder: Path) -> int:
 
 
 def newest(folder: Path, pattern: str) -> Path:
-    """The file that was built last."""
+    """Return the file that was built last."""
     files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime)
     if not files:
         sys.exit(f"{folder} has no {pattern}: build first")
@@ -100,35 +100,35 @@ def newest(folder: Path, pattern: str) -> Path:
 
 
 def digest(file: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-# --- contents -----------------------------------------------------------------------------------
+# --- Contents ------------------------------------------------------------------------------------
 
 
 def wheel_problems(wheel: Path, root: Path) -> Iterator[str]:
-    """What is wrong with the contents of a wheel, by the tree that it is built from."""
+    """Yield the differences between a wheel and its source tree."""
     with zipfile.ZipFile(wheel) as archive:
         texts = {name: archive.read(name) for name in archive.namelist()}
     metadata = {name: texts.pop(name) for name in list(texts) if ".dist-info/" in name}
     expected = {name.partition("/")[2] for source in SOURCES for name in files_below(root, source)}
     for package in PACKAGES:
         for name in ("__init__.py", "py.typed"):
-            expected.add(f"{package}/{name}")  # even if the tree has lost them
+            expected.add(f"{package}/{name}")  # even if the tree lacks them
     yield from grouped(f"{wheel.name} lacks", expected - texts.keys())
     yield from grouped(f"{wheel.name} should not have", texts.keys() - expected)
     licence = next((name for name in metadata if name.endswith("/licenses/LICENSE")), None)
     if licence is None or metadata[licence] != (root / "LICENSE").read_bytes():
-        yield f"{wheel.name} lacks the LICENSE: look at license-files in pyproject.toml"
+        yield f"{wheel.name} lacks the LICENSE: see license-files in pyproject.toml"
     points = next((t for n, t in metadata.items() if n.endswith("/entry_points.txt")), b"").decode()
     for group, line in ENTRY_POINTS.items():
         if f"{group}\n{line}\n" not in f"{points}\n":
-            yield f"{wheel.name} lacks the entry point {line!r} in {group}: look at pyproject.toml"
+            yield f"{wheel.name} lacks the entry point {line!r} in {group}: see pyproject.toml"
 
 
 def sdist_problems(sdist: Path, root: Path) -> Iterator[str]:
-    """What an sdist lacks, by the tree that it is built from."""
+    """Yield the differences between an sdist and its source tree."""
     with tarfile.open(sdist) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     expected = {name for needed in NEEDED for name in files_below(root, needed)}
@@ -138,7 +138,7 @@ def sdist_problems(sdist: Path, root: Path) -> Iterator[str]:
 
 
 def files_below(root: Path, name: str) -> Iterator[str]:
-    """The files of a folder, or a file, by their names from the root; no caches."""
+    """Yield a file, or the files of a folder except caches, by their names relative to the root."""
     path = root / name
     for file in [path] if path.is_file() else path.rglob("*"):
         if file.is_file() and not CACHES & set(file.parts):
@@ -146,26 +146,26 @@ def files_below(root: Path, name: str) -> Iterator[str]:
 
 
 def grouped(problem: str, names: set[str]) -> Iterator[str]:
-    """One line for each folder of names, so that a package that is gone is one line."""
+    """Yield one line for each top-level folder, so that a missing package is one line."""
     folders: dict[str, list[str]] = {}
     for name in sorted(names):
         folders.setdefault(name.partition("/")[0], []).append(name)
     for first, *more in folders.values():
-        others = f" and {len(more)} more of {first.partition('/')[0]}/" if more else ""
+        others = f" and {len(more)} more in {first.partition('/')[0]}/" if more else ""
         yield f"{problem} {first}{others}: {REMEDY}"
 
 
-# --- use ----------------------------------------------------------------------------------------
+# --- Use -----------------------------------------------------------------------------------------
 
 
 def rebuild_problems(wheel: Path, sdist: Path) -> Iterator[str]:
-    """How wheel and sdist differ from those that the unpacked sdist gives elsewhere."""
+    """Yield the differences after building both again from the unpacked sdist in another folder."""
     with tempfile.TemporaryDirectory() as scratch:
         with tarfile.open(sdist) as archive:
-            archive.extractall(scratch, **SAFELY)  # noqa: S202 - our own
+            archive.extractall(scratch, **SAFELY)  # noqa: S202 - our own archive
         (tree,) = Path(scratch).iterdir()
         for path in tree.rglob("*"):
-            os.utime(path, (0, 0))  # as old as can be: nothing may depend on it
+            os.utime(path, (0, 0))  # the result must not depend on file times
         subprocess.check_call(
             [sys.executable, "-m", "hatchling", "build", "-d", "dist"],
             cwd=tree,
@@ -174,13 +174,13 @@ def rebuild_problems(wheel: Path, sdist: Path) -> Iterator[str]:
         for file in (wheel, sdist):
             if digest(file) != digest(tree / "dist" / file.name):
                 yield (
-                    f"{file.name} is another one when it is built from the sdist: compare both, "
-                    "and set SOURCE_DATE_EPOCH to the same for both"
+                    f"{file.name} differs when built from the sdist: compare both, "
+                    "and set the same SOURCE_DATE_EPOCH for both"
                 )
 
 
 def use_problems(file: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """What does not work once a wheel or sdist is installed into an empty environment."""
+    """Yield the failures of a wheel or sdist installed into an empty environment."""
     with tempfile.TemporaryDirectory() as scratch:
         venv.create(scratch, with_pip=True)
         scripts = Path(scratch, "Scripts" if os.name == "nt" else "bin")
@@ -197,11 +197,11 @@ def use_problems(file: Path, environ: Mapping[str, str]) -> Iterator[str]:
         command = [str(scripts / "sinchvoice"), "--version"]
         run = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
         if run.returncode != 3 or NO_EXTRA not in run.stderr:
-            yield f"{file.name}: without its extra, the command does not say {NO_EXTRA!r}"
+            yield f"{file.name}: without its extra, the command does not suggest {NO_EXTRA!r}"
 
 
 def example() -> str:
-    """The first example of the README."""
+    """Return the first example of the README."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     found = re.search(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found is not None

@@ -1,8 +1,8 @@
-"""Compares generated/ with what openapi/ gives today.
+"""Compare generated/ with a fresh generation from openapi/.
 
-`nox -s drift` runs this file. It fails if somebody edited a generated file, changed a specification
-or an overlay without regenerating, or if another version of the generator gives another result. It
-also fails if a specification is not the one that openapi/specs.lock names.
+`nox -s drift` runs this file. It fails if a generated file was edited, if a specification or an
+overlay was changed without regenerating, or if another version of the generator produces another
+result. It also fails if a specification differs from its checksum in openapi/specs.lock.
 """
 
 import difflib
@@ -21,11 +21,11 @@ def differences(committed: Path, fresh: Path) -> list[str]:
 
     Args:
         committed: The folder in the repository.
-        fresh: The folder as it should be.
+        fresh: The expected folder.
 
     Returns:
-        Lines for people: every file that is surplus, missing or different, then a unified diff
-        from committed to fresh. Empty if there is no difference.
+        A line for every surplus, missing or different file, then a unified diff from committed to
+        fresh. Empty without a difference.
     """
     before, after = _texts(committed), _texts(fresh)
     changed = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
@@ -36,14 +36,14 @@ def differences(committed: Path, fresh: Path) -> list[str]:
 
 
 def capped(lines: list[str], limit: int) -> list[str]:
-    """Cut a list of lines and say how many are left out.
+    """Shorten a list of lines and note the number of omitted ones.
 
     Args:
         lines: The lines.
-        limit: How many to keep at most.
+        limit: The largest number to keep.
 
     Returns:
-        The lines, or the first of them and a note.
+        All lines, or the first ones and a note.
     """
     left_out = len(lines) - limit
     return lines if left_out <= 0 else [*lines[:limit], f"... and {left_out} more lines"]
@@ -60,16 +60,16 @@ def main() -> int:
             return 1
         lines += differences(GENERATED, Path(scratch))
     if not lines:
-        print("generated/ is what openapi/ gives, and openapi/ is what its lock names.")
+        print("generated/ matches openapi/, and openapi/ matches its lock.")
         return 0
     print("\n".join(capped(lines, MAX_LINES)))
-    print("\ngenerated/ and openapi/ do not fit: run `nox -s regenerate` and review the change.")
-    print("What was edited in generated/ is lost then: say it in openapi/overlays/ instead.")
+    print("\ngenerated/ does not match openapi/: run `nox -s regenerate` and review the change.")
+    print("It overwrites edits in generated/: make them in openapi/overlays/ instead.")
     return 1
 
 
 def _texts(folder: Path) -> dict[str, str]:
-    """Return the text of every file below a folder, by its name from there."""
+    """Return the text of every file below a folder, by relative name."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes().decode("utf-8", "backslashreplace")
         for path in folder.rglob("*")

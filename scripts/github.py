@@ -1,7 +1,7 @@
-"""The little of GitHub's REST interface that the scripts need.
+"""Call the parts of GitHub's REST API that the scripts need.
 
-Which repository, where, and by whose leave is in the variables that GitHub Actions set:
-`GITHUB_REPOSITORY`, `GITHUB_API_URL`, and `GITHUB_TOKEN`, which the workflow has to pass on.
+Repository, address and token come from variables of GitHub Actions: `GITHUB_REPOSITORY`,
+`GITHUB_API_URL`, and `GITHUB_TOKEN`, which the workflow must pass on.
 """
 
 import json
@@ -17,47 +17,47 @@ TIMEOUT = 30.0  # seconds
 
 
 class GitHubError(Exception):
-    """GitHub cannot be asked, or refuses; the message says what to do."""
+    """GitHub is unreachable or refuses a request; the message says what to do."""
 
 
 class GitHub:
-    """A repository.
+    """A repository on GitHub.
 
     Args:
-        environ: Where the variables are.
+        environ: The environment variables.
 
     Raises:
-        GitHubError: A variable is missing.
+        GitHubError: If a variable is missing.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN"):
             if not environ.get(name):
-                raise GitHubError(f"{name} is not set: GitHub Actions set it, or the workflow does")
+                raise GitHubError(f"{name} is not set: run in GitHub Actions, or pass it on there")
         url = environ.get("GITHUB_API_URL") or API
         self._base = f"{url}/repos/{environ['GITHUB_REPOSITORY']}"
         self._token = environ["GITHUB_TOKEN"]
 
     def keep_issue(self, label: str, title: str, body: str) -> str:
-        """Have one open issue with a label, and with this text.
+        """Open an issue with a label, or update the open one.
 
         Returns:
-            What was done.
+            A description of the action taken.
         """
         issue = self._open_issue(label)
         if issue is None:
             new = {"title": title, "body": body, "labels": [label]}
             return f"opened issue {self._ask('POST', '/issues', new)['number']}"
         if (issue["title"], issue["body"]) == (title, body):
-            return f"issue {issue['number']} says so already"
+            return f"issue {issue['number']} is up to date"
         self._ask("PATCH", f"/issues/{issue['number']}", {"title": title, "body": body})
         return f"updated issue {issue['number']}"
 
     def close_issue(self, label: str, comment: str) -> str:
-        """Have no open issue with a label: close it, if there is one, and say why.
+        """Close the open issue with a label, if there is one, with a comment.
 
         Returns:
-            What was done.
+            A description of the action taken.
         """
         issue = self._open_issue(label)
         if issue is None:
@@ -67,12 +67,13 @@ class GitHub:
         return f"closed issue {issue['number']}"
 
     def release(self, tag: str, notes: str, files: list[Path]) -> str:
-        """Publish a release of a tag that is there, with files.
+        """Publish a release of an existing tag, with files.
 
-        It is a draft until every file is there; one that a run before this left behind is redone.
+        The release stays a draft until all files are uploaded. A draft left by an earlier run is
+        replaced.
 
         Returns:
-            Where it is.
+            The address of the release.
         """
         for old in self._ask("GET", "/releases?per_page=100"):
             if old["tag_name"] == tag and old["draft"]:
@@ -97,7 +98,7 @@ class GitHub:
         return self._send(method, self._base + path, body, "application/json")
 
     def _send(self, method: str, url: str, body: bytes | None, content_type: str) -> Any:
-        request = urllib.request.Request(  # noqa: S310 (of the scheme that GitHub Actions say)
+        request = urllib.request.Request(  # noqa: S310 (GitHub Actions give the scheme)
             url,
             body,
             {
@@ -114,14 +115,14 @@ class GitHub:
                 return json.loads(content) if content else None
         except urllib.error.HTTPError as error:
             remedy = {
-                401: "is GITHUB_TOKEN still valid?",
-                403: "does the job have the permission?",
-                404: "is it there, and does the job have the permission?",
-            }.get(error.code, "look at the answer")
+                401: "check GITHUB_TOKEN",
+                403: "check the permissions of the job",
+                404: "check that it exists, and the permissions of the job",
+            }.get(error.code, "read the response")
             answer = error.read(500).decode("utf-8", "replace")
             raise GitHubError(
-                f"GitHub says {error.code} to {method} {urllib.parse.urlsplit(url).path}: "
-                f"{remedy} {answer}"
+                f"{method} {urllib.parse.urlsplit(url).path}: GitHub responds {error.code}: "
+                f"{remedy}: {answer}"
             ) from None
         except (OSError, ValueError) as error:
             raise GitHubError(f"{method} {url}: {error}: try again later") from error

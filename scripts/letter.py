@@ -1,24 +1,24 @@
-"""How what is published differs from what we vendor, written for who maintains it.
+"""Report the differences between the published document and the vendored specifications.
 
-Everything is told from ours to theirs, which is said once. What has happened in the same way in
-several places is one fact with its places.
+The direction is always from ours to theirs. The same difference in several places becomes one fact
+that lists the places.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
+import attrs
 from spec_diff import Change, Level, Note, worst
 from spec_diff.findings import quoted
 from spec_diff.keywords import canonical
 from spec_diff.report import row, told, touched, values
 
 _DIRECTION = (
-    "Everything is told from ours to theirs: what is gone is in our file alone, what is new or has "
-    "to be sent is in theirs alone."
+    "The direction is from ours to theirs: what was removed is only in our file, what is new or "
+    "newly required is only in theirs."
 )
 # An issue on GitHub has at most 65536 characters.
 _MOST_FACTS = 80
@@ -27,19 +27,19 @@ _MOST_PLACES = 5
 _LONGEST = 300
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Findings:
-    """How what is published differs from what we vendor.
+    """The differences between the published document and the vendored specifications.
 
     Attributes:
-        source: What was compared.
-        version: The version that it gives itself.
-        changes: The differences by our file, `openapi/calling.yaml`; those that matter most first.
-        accepted: How many more there are that the file of overrides accepts.
-        overrides: That file, as `openapi/upstream.yaml`.
-        unused: The lines of its entries that match no difference.
+        source: The file or URL of the published document.
+        version: Its `info.version`.
+        changes: The differences by our file (`openapi/calling.yaml`), most important first.
+        accepted: The number of further differences that the overrides file accepts.
+        overrides: The overrides file, such as `openapi/upstream.yaml`.
+        unused: The lines of overrides that match no difference.
         aside: Operations and webhooks that we do not vendor.
-        notes: What else there is to know about the document.
+        notes: Notes on the document.
     """
 
     source: str
@@ -53,18 +53,18 @@ class Findings:
 
     @property
     def worst(self) -> Level | None:
-        """The highest level of a difference; None if there is none."""
+        """The highest level of a difference, at least WARN for an unused override; or None."""
         found = worst(change for changes in self.changes.values() for change in changes)
         return max(found or Level.WARN, Level.WARN) if self.unused else found
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Fact:
-    """One thing that differs.
+    """One difference.
 
     Attributes:
         change: The difference, with the operations and functions of all its places.
-        places: Where it is, in our document and in theirs.
+        places: Its places in our document and in theirs.
     """
 
     change: Change
@@ -72,43 +72,43 @@ class Fact:
 
 
 def report(findings: Findings, fail_on: Level, form: str = "text") -> str:
-    """Write findings down. Equal ones give equal reports.
+    """Return a report on findings; equal findings give equal reports.
 
     Args:
-        findings: What was found.
-        fail_on: What is to be looked at.
+        findings: The findings.
+        fail_on: The lowest level that needs attention.
         form: `text` or `markdown`.
     """
     found = {name: facts(map(_shown, changes)) for name, changes in findings.changes.items()}
     levels = [fact.change.level for some in found.values() for fact in some]
     levels += [Level.WARN] if findings.unused else []
     count = sum(level >= fail_on for level in levels)
-    verdict = "Nothing to look at."
+    verdict = "Nothing needs attention."
     if count:
         verdict = (
-            f"{count} difference{'s' * (count != 1)} to look at ({fail_on.name} or above): "
-            "openapi/README.md says how to update a specification."
+            f"{count} difference{'s' * (count != 1)} to review ({fail_on.name} or above): "
+            "openapi/README.md explains how to update a specification."
         )
     compared = f"{quoted(findings.source)}, version {quoted(printable(findings.version))}"
     parts = [
         verdict,
         f"Compared: {compared}. {_DIRECTION}",
         f"Accepted: {findings.accepted} differences, in {findings.overrides}.{_unused(findings)}",
-        f"Left aside, as we do not vendor it: {_listed(findings.aside)}.",
+        f"Ignored, because we do not vendor it: {_listed(findings.aside)}.",
     ]
     if findings.notes:
         noted = [quoted(printable(told(note))) for note in findings.notes]
-        parts.append("To be known about the document:\n\n- " + "\n- ".join(_shortened(noted)))
+        parts.append("Notes on the document:\n\n- " + "\n- ".join(_shortened(noted)))
     write = {"text": _text, "markdown": _markdown}[form]
     for name, some in found.items():
         parts += write(name, some[:_MOST_FACTS])
         if (left_out := len(some) - _MOST_FACTS) > 0:
-            parts.append(f"... and {left_out} more, of the same level or below.")
+            parts.append(f"... and {left_out} more of the same level or lower.")
     return "\n\n".join(parts)
 
 
 def facts(changes: Any) -> list[Fact]:
-    """Take together what has happened in the same way in several places."""
+    """Group equal differences in several places."""
     gathered = dict[tuple[Any, ...], list[Change]]()
     for change in changes:
         values_of_it = canonical(change.old), canonical(change.new)
@@ -118,7 +118,7 @@ def facts(changes: Any) -> list[Fact]:
 
 
 def printable(text: str, longest: int = _LONGEST) -> str:
-    """Make a text of a foreign document fit for a report: short, and on one line."""
+    """Return text from a foreign document in a form fit for a report: short and on one line."""
     short = text if len(text) <= longest else f"{text[:longest]}…"
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in short)
 
@@ -126,7 +126,7 @@ def printable(text: str, longest: int = _LONGEST) -> str:
 def _fact(some: list[Change]) -> Fact:
     first, *others = some
     more = f" (and in {len(others)} more place{'s' * (len(others) != 1)})" if others else ""
-    whole = replace(
+    whole = attrs.evolve(
         first,
         message=first.message + more,
         operations=_all(one.operations for one in some),
@@ -141,14 +141,14 @@ def _all(some: Any) -> tuple[Any, ...]:
 
 
 def _field(change: Change) -> str:
-    """Return the field that a change is about, or else the last step to it."""
+    """Return the field of a change, or the last step of its pointer."""
     pointer = change.old_pointer or change.new_pointer or ""
     names = re.findall(r"/properties/([^/]*)", pointer)
     return names[-1] if names else pointer.rpartition("/")[2]
 
 
 def _meaning(change: Change) -> str:
-    """Return what has happened, without where."""
+    """Return the message without the place."""
     return change.message.rpartition("`")[2]
 
 
@@ -169,9 +169,9 @@ def _unused(findings: Findings) -> str:
     if not lines:
         return ""
     if len(findings.unused) == 1:
-        return f" One entry there matches nothing any more, line {lines}: take it out."
+        return f" One entry there no longer matches anything, line {lines}: remove it."
     count = len(findings.unused)
-    return f" {count} entries there match nothing any more, lines {lines}: take them out."
+    return f" {count} entries there no longer match anything, lines {lines}: remove them."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -198,7 +198,7 @@ def _text(name: str, some: Sequence[Fact]) -> list[str]:
         change = fact.change
         lines = [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
         if value := values(change):
-            lines.append(f"      value {value}")  # `::` at the start would be a command
+            lines.append(f"      value {value}")  # a leading `::` would be a workflow command
         lines += [f"      {one}" for one in (*change.operations, *_shortened(fact.places))]
         if reached := touched(change):
             lines.append(f"      touches {', '.join(reached)}")
@@ -221,7 +221,7 @@ def _markdown(name: str, some: Sequence[Fact]) -> list[str]:
 
 
 def _shown(change: Change) -> Change:
-    """Make what is foreign in a change fit for a report: short, and on one line."""
+    """Return a change whose foreign text is fit for a report: short and on one line."""
 
     def value(given: Any) -> Any:
         if isinstance(given, str):
@@ -229,7 +229,7 @@ def _shown(change: Change) -> Change:
         written = json.dumps(given, ensure_ascii=False)
         return given if len(written) <= _LONGEST else printable(written)
 
-    return replace(
+    return attrs.evolve(
         change,
         message=printable(change.message),
         operations=tuple(map(printable, change.operations)),

@@ -1,51 +1,52 @@
-"""YAML documents, and OpenAPI Overlays applied to them.
+"""Read YAML documents and apply OpenAPI Overlays to them.
 
-`parse` accepts only what YAML and JSON agree on. `apply` follows the Overlay Specification 1.0 and
-is stricter in one point: an action that selects nothing is an error, because it says that the
-document has outgrown the overlay.
+`parse` accepts only YAML that means the same as JSON. `apply` follows the Overlay Specification 1.0
+and is stricter in one point: an action that selects nothing is an error, because the document has
+outgrown the overlay.
 
-Source: https://spec.openapis.org/overlay/v1.0.0.html, and version 1.1.0 for the details of merging
-that 1.0 leaves open.
+Source: https://spec.openapis.org/overlay/v1.0.0.html, and version 1.1.0 for details of merging that
+1.0 leaves open.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import attrs
 import jsonpath
 import yaml
 
-# python-jsonpath rather than its sister jsonpath-rfc9535: as strict once asked to, released more
-# often, typed, and without compiled dependencies, so that it installs wherever Python does.
+# python-jsonpath rather than jsonpath-rfc9535 of the same author: equally strict with this option,
+# released more often, typed, and free of compiled dependencies, so it installs everywhere.
 _RFC_9535 = jsonpath.JSONPathEnvironment(strict=True)
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C, where PyYAML has it
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # written in C, if PyYAML has it
 _YAML = "tag:yaml.org,2002:"
 _JSON = {_YAML + name for name in ("map", "seq", "str", "bool", "int", "float", "null")}
 _ACTION_FIELDS = {"target", "description", "update", "remove"}
 
 
 class DocumentError(ValueError):
-    """A YAML document that does not mean what it seems to mean."""
+    """A YAML document is invalid or means something else in JSON."""
 
 
 class OverlayError(ValueError):
-    """An overlay that is malformed or does not fit the document."""
+    """An overlay is malformed or does not fit the document."""
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Action:
     """One step of an overlay.
 
     Attributes:
         target: JSONPath of the objects and arrays to change.
-        description: Why.
-        update: What to merge into each object or append to each array, unless `remove` is true.
+        description: The reason.
+        update: The value to merge into each object or append to each array, unless `remove` is
+            true.
         remove: Whether to remove the selected objects and arrays instead.
-        matches: How many nodes the target has to select (`x-matches`); None for one or more.
+        matches: The required number of selected nodes (`x-matches`); None for one or more.
     """
 
     target: str
@@ -56,29 +57,29 @@ class Action:
 
 
 def parse(text: str, name: str) -> dict[str, Any]:
-    """Read a YAML document that says the same thing in JSON.
+    """Read a YAML document that means the same in JSON.
 
-    YAML 1.1 takes an unquoted `no` for false, `204` for a number and `2014-04-28` for a date. A
-    specification is full of such words, so they are refused as keys and wherever their type would
+    YAML 1.1 reads an unquoted `no` as false, `204` as a number and `2014-04-28` as a date. Such
+    words are frequent in specifications. They are refused as keys and wherever their type would
     change unnoticed.
 
     Args:
         text: The YAML text.
-        name: What to call the document in errors.
+        name: The name of the document in errors.
 
     Returns:
-        The document, as plain JSON values.
+        The document as plain JSON values.
 
     Raises:
-        DocumentError: If the text is not YAML, is no mapping, has a key twice, has a key that is
-            not a string, or has a value that JSON does not know. Names every such place.
+        DocumentError: If the text is not YAML or not a mapping, or has a duplicate key, a key that
+            is not a string, or a value unknown to JSON. The message names every such place.
     """
     try:
         node = yaml.compose(text, _LOADER)
     except yaml.YAMLError as error:
         raise DocumentError(f"{name}: {error}") from error
     if not isinstance(node, yaml.MappingNode):
-        raise DocumentError(f"{name}: a mapping is expected at the top")
+        raise DocumentError(f"{name}: the top level is not a mapping")
     if problems := [f"{name}, line {line}: {problem}" for line, problem in _problems(node)]:
         raise DocumentError("\n".join(problems))
     document: dict[str, Any] = yaml.SafeLoader("").construct_document(node)
@@ -89,17 +90,17 @@ def apply(document: dict[str, Any], overlay: dict[str, Any], name: str) -> dict[
     """Apply every action of an overlay, in order.
 
     Args:
-        document: What to change; it is left as it is.
+        document: The document, which is not modified.
         overlay: The overlay document.
-        name: What to call the overlay in errors.
+        name: The name of the overlay in errors.
 
     Returns:
-        The changed copy.
+        A modified copy.
 
     Raises:
-        OverlayError: If the overlay is malformed, or an action selects nothing, selects another
-            number of nodes than its `x-matches` says, selects neither objects nor arrays, or
-            cannot be merged. Names the overlay, the action, its target and its description.
+        OverlayError: If the overlay is malformed, or an action selects nothing, selects a number of
+            nodes other than its `x-matches`, selects a plain value, or cannot be merged. The
+            message names the overlay, the action, its target and its description.
     """
     result = deepcopy(document)
     for number, action in enumerate(_actions(overlay, name), start=1):
@@ -116,16 +117,16 @@ def apply(document: dict[str, Any], overlay: dict[str, Any], name: str) -> dict[
 def locate(
     document: dict[str, Any], overlay: dict[str, Any], name: str
 ) -> Iterator[tuple[Action, list[tuple[int | str, ...]] | OverlayError]]:
-    """Tell what every action of an overlay selects, each after those before it were carried out.
+    """Find the nodes that each action of an overlay selects after the actions before it.
 
     Args:
-        document: What the overlay is for; it is left as it is.
+        document: The document, which is not modified.
         overlay: The overlay document.
-        name: What to call the overlay in errors.
+        name: The name of the overlay in errors.
 
     Yields:
-        Each action with the way to each of its nodes, or with why it does not fit. Such a one is
-        carried out where it can be, so that those after it are not blamed as well.
+        Each action with the path of each of its nodes, or with the error if it does not fit. An
+        action with an error is applied as far as possible, so that later ones do not fail with it.
 
     Raises:
         OverlayError: If the overlay is malformed.
@@ -138,25 +139,25 @@ def locate(
             _change(nodes, action, result)
         except OverlayError as error:
             with suppress(OverlayError):
-                _perform(replace(action, matches=None), result)
+                _perform(attrs.evolve(action, matches=None), result)
             yield action, error
         else:
             yield action, ways
 
 
 def merge(target: Any, update: Any, where: str = "$") -> Any:
-    """Merge two JSON values: objects member by member, arrays end to end, anything else replaced.
+    """Merge two JSON values: objects by member, arrays by concatenation, others by replacement.
 
     Args:
-        target: The value to start from; it is left as it is.
+        target: The first value, which is not modified.
         update: The value to merge into it.
-        where: What to call the target in errors.
+        where: The name of the target in errors.
 
     Returns:
         The merged value.
 
     Raises:
-        OverlayError: If an object or an array would meet something that is not of its kind.
+        OverlayError: If an object or an array would be merged with a value of another kind.
     """
     if isinstance(target, dict) and isinstance(update, dict):
         return target | {
@@ -167,12 +168,12 @@ def merge(target: Any, update: Any, where: str = "$") -> Any:
         return [*target, *deepcopy(update)]
     if isinstance(target, dict | list) or isinstance(update, dict | list):
         kinds = f"{_kind(update)} into {_kind(target)}"
-        raise OverlayError(f"cannot merge {kinds} at {where}: remove what is there first")
+        raise OverlayError(f"cannot merge {kinds} at {where}: remove the old value first")
     return update
 
 
 def _problems(node: yaml.Node) -> Iterator[tuple[int, str]]:
-    """Yield line and description of all that YAML and JSON understand differently."""
+    """Yield the line and a description of each value that means something else in JSON."""
     line, tag = node.start_mark.line + 1, node.tag
     if tag not in _JSON:
         yield line, f"{node.value} is a {tag.removeprefix(_YAML)} to YAML: quote it, '{node.value}'"
@@ -183,7 +184,7 @@ def _problems(node: yaml.Node) -> Iterator[tuple[int, str]]:
             if key.tag != _YAML + "str":
                 yield key_line, f"key {key.value} is not a string: quote it, '{key.value}'"
             elif key.value in seen:
-                yield key_line, f"key {key.value} is there twice"
+                yield key_line, f"key {key.value} is a duplicate"
             else:
                 seen.add(key.value)
             yield from _problems(value)
@@ -197,34 +198,34 @@ def _problems(node: yaml.Node) -> Iterator[tuple[int, str]]:
 def _actions(overlay: dict[str, Any], name: str) -> list[Action]:
     version, actions = overlay.get("overlay"), overlay.get("actions")
     if not isinstance(version, str) or not version.startswith("1.0."):
-        raise OverlayError(f"{name}: overlay is {version!r}; only versions 1.0.x are understood")
+        raise OverlayError(f"{name}: overlay is {version!r}, not version 1.0.x")
     if not isinstance(actions, list) or not actions:
-        raise OverlayError(f"{name}: actions must be a list with at least one action")
+        raise OverlayError(f"{name}: actions is not a list with at least one action")
     return [_action(fields, f"{name}, action {n}") for n, fields in enumerate(actions, start=1)]
 
 
 def _action(fields: Any, name: str) -> Action:
     if not isinstance(fields, dict) or not isinstance(fields.get("target"), str):
-        raise OverlayError(f"{name}: an action is an object with a target")
+        raise OverlayError(f"{name}: not an object with a target")
     if unknown := {key for key in fields if not key.startswith("x-")} - _ACTION_FIELDS:
         raise OverlayError(f"{name}: unknown field {', '.join(sorted(unknown))}")
     remove, matches = fields.get("remove", False), fields.get("x-matches")
     if not isinstance(remove, bool) or remove is ("update" in fields):
-        raise OverlayError(f"{name}: an action has either update or remove: true")
+        raise OverlayError(f"{name}: an action needs either update or remove: true")
     if matches is not None and not isinstance(matches, int):
-        raise OverlayError(f"{name}: x-matches is a number of nodes")
+        raise OverlayError(f"{name}: x-matches is not a number of nodes")
     description = str(fields.get("description", "none")).strip()
     return Action(fields["target"], description, fields.get("update"), remove, matches)
 
 
 def _perform(action: Action, document: dict[str, Any]) -> None:
-    """Carry out an action in place."""
+    """Apply an action in place."""
     _change(_select(action, document), action, document)
 
 
 def _change(nodes: list[jsonpath.JSONPathMatch], action: Action, document: dict[str, Any]) -> None:
     if action.remove:
-        # Last first: no index and no parent changes under a node that is still to be removed.
+        # In reverse: removing one node must not move another that is still to be removed.
         for location in sorted((node.parts for node in nodes), reverse=True):
             if not location:
                 raise OverlayError("the whole document cannot be removed")
@@ -244,7 +245,7 @@ def _compiled(target: str) -> jsonpath.JSONPath | jsonpath.CompoundJSONPath:
 
 
 def _select(action: Action, document: dict[str, Any]) -> list[jsonpath.JSONPathMatch]:
-    """Return the nodes that an action changes, each once."""
+    """Return the nodes that an action selects, each once."""
     try:
         found = list(_compiled(action.target).finditer(document))
     except jsonpath.JSONPathError as error:
@@ -252,17 +253,17 @@ def _select(action: Action, document: dict[str, Any]) -> list[jsonpath.JSONPathM
     nodes = list({node.parts: node for node in found}.values())
     if not nodes:
         raise OverlayError(
-            "nothing matches: delete the action if the document needs it no longer, or point the "
-            "target at what has moved"
+            "nothing matches: delete the action if the document no longer needs it, or correct the "
+            "target if its node has moved"
         )
     if action.matches is not None and len(nodes) != action.matches:
         raise OverlayError(
-            f"{len(nodes)} nodes match where x-matches says {action.matches}: decide for each "
-            "whether it is meant, then correct the target or the number"
+            f"{len(nodes)} nodes match, but x-matches is {action.matches}: check each of them, "
+            "then correct the target or the number"
         )
     for node in nodes:
         if not isinstance(node.obj, dict | list):
-            raise OverlayError(f"{node.path} is {_kind(node.obj)}: target what contains it")
+            raise OverlayError(f"{node.path} is {_kind(node.obj)}: target its parent")
     return nodes
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "requirements"
-GROUPS = ("build", "generate", "lint", "nox", "promise", "typecheck", "uv")
+GROUPS = ("build", "docs", "generate", "lint", "nox", "promise", "typecheck", "uv")
 HEADER = "# Written by `nox -s pins` from the group {group} in pyproject.toml: do not edit.\n"
 REMEDY = "run `nox -s pins`"
 

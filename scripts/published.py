@@ -1,16 +1,16 @@
-"""The document that the vendor publishes: fetched within limits, and reduced to what we vendor.
+"""Fetch the vendor's published document within limits and reduce it to our operations.
 
-It is taken for data alone. What is wrong with it is an error that says what: it came too late, too
-large, cut off or from elsewhere, or it is no document at all. `spec_diff.parse` judges the rest.
+The document is data only. An error names the problem: too slow, too large, cut off, moved to
+another host, or not a document. `spec_diff.parse` validates the rest.
 """
 
 import asyncio
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
+import attrs
 import httpx
 from spec_diff import Document, Node, SpecDiffError
 from spec_diff.documents import escape
@@ -22,17 +22,17 @@ _KEPT = "openapi", "info", "security"
 
 
 class PublishedError(Exception):
-    """A document cannot be had; the message says which one and why."""
+    """A document is not available; the message says which one and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Limits:
-    """How much is put up with.
+    """Limits for fetching and reading a document.
 
     Attributes:
-        seconds: How long fetching may take, redirects included.
-        redirects: How many redirects are followed.
-        size: How many bytes a document may have.
+        seconds: The longest time for fetching, redirects included.
+        redirects: The largest number of redirects.
+        size: The largest size of a document, in bytes.
     """
 
     seconds: float = 60
@@ -43,65 +43,65 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Operation:
-    """An operation of a document, as it is on the wire.
+    """An operation of a document, as seen on the wire.
 
     Attributes:
-        method: In lower case.
-        path: As it is written.
-        base: The path of the server's URL, which comes before it.
-        servers: The servers that it is for, as objects of the document.
+        method: The method in lower case.
+        path: The path as written in the document.
+        base: The path of the server's URL, which precedes `path`.
+        servers: Its servers, as objects of the document.
     """
 
     method: str
     path: str
     base: str
-    servers: list[Any] = field(compare=False, repr=False)
+    servers: list[Any] = attrs.field(eq=False, repr=False)
 
     @property
     def name(self) -> str:
-        """Method and path, as `GET /counters/{id}`."""
+        """Method and path, such as `GET /counters/{id}`."""
         return f"{self.method.upper()} {self.path}"
 
     @property
     def wire(self) -> tuple[str, str]:
-        """What two documents have in common if they mean the same request."""
+        """A key that is equal in two documents for the same request."""
         return self.method, _anonymous(self.base + self.path)
 
 
 def fetch(url: str, limits: Limits = LIMITS) -> bytes:
-    """Fetch a document over https, from a host that the system or `SSL_CERT_FILE` vouches for.
+    """Fetch a document over https, from a host trusted by the system or `SSL_CERT_FILE`.
 
-    Redirects are followed within the same host and port only: a document that is suddenly somewhere
-    else is for people to look at.
+    Redirects are followed only within the same host and port: a maintainer must review a move to
+    another host.
 
     Args:
-        url: Where the document is.
-        limits: What to put up with.
+        url: The address of the document.
+        limits: The limits.
 
     Returns:
-        The document as it was sent, complete.
+        The complete document as sent.
 
     Raises:
-        PublishedError: If there is no such document, or not within the limits.
+        PublishedError: If the document does not exist or exceeds a limit.
     """
     return asyncio.run(_fetch(url, limits))
 
 
 def text(content: bytes, name: str, limits: Limits = LIMITS) -> str:
-    """Make sure that content can be a document.
+    """Decode the content of a document and check that it is plausible.
 
     Args:
-        content: What was fetched or read.
-        name: What to call it in errors.
-        limits: What to put up with.
+        content: The fetched or read bytes.
+        name: The name of the document in errors.
+        limits: The limits.
 
     Raises:
-        PublishedError: If it is empty, too large, a web page, or no text.
+        PublishedError: If the content is empty, too large, a web page, or not text.
     """
     if len(content) > limits.size:
-        raise PublishedError(f"{name}: larger than the {limits.size} bytes that are put up with")
+        raise PublishedError(f"{name}: over the limit of {limits.size} bytes")
     try:
         result = decode(content)
     except UnicodeDecodeError as error:
@@ -110,15 +110,15 @@ def text(content: bytes, name: str, limits: Limits = LIMITS) -> str:
     if not start:
         raise PublishedError(f"{name}: empty")
     if start.startswith("<"):
-        raise PublishedError(f"{name}: a web page or XML, where YAML or JSON is expected")
+        raise PublishedError(f"{name}: a web page or XML, not YAML or JSON")
     return result
 
 
 def operations(document: Document) -> list[Operation]:
-    """List the operations of a document, webhooks and callbacks aside.
+    """List the operations of a document, without webhooks and callbacks.
 
     Raises:
-        SpecDiffError: If a path or its servers cannot be understood.
+        SpecDiffError: If a path or its servers are malformed.
     """
     found = []
     for path, item in document.root.members("paths"):
@@ -129,23 +129,21 @@ def operations(document: Document) -> list[Operation]:
                 try:
                     found.append(Operation(method, path, _base(servers), servers))
                 except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    raise SpecDiffError(
-                        f"{operation.name}: its servers cannot be understood"
-                    ) from error
+                    raise SpecDiffError(f"{operation.name}: its servers are malformed") from error
     return found
 
 
 def counterparts(
     vendored: Iterable[Operation], published: Iterable[Operation]
 ) -> dict[Operation, Operation | None]:
-    """Find what we vendor among what is published.
+    """Find the published counterpart of each vendored operation.
 
-    Method and path decide, with the server's part of it and whatever the parameters are called; if
-    there is nothing, the path as it is written, and in the end in whatever capitals. Other servers
-    or spellings are no obstacle: they are a change, which the comparison reports.
+    The first criterion is method and full path, including the server's part and regardless of
+    parameter names; then the path as written; then the path in any case. Other servers or spellings
+    still match: the comparison reports them as changes.
 
     Returns:
-        The published operation for each vendored one, None if there is none.
+        The published operation for each vendored one; None without a counterpart.
     """
     on_the_wire = {operation.wire: operation for operation in published}
     as_written = {(one.method, _anonymous(one.path)): one for one in on_the_wire.values()}
@@ -161,19 +159,19 @@ def counterparts(
 def reduced(
     document: Document, kept: Mapping[Operation, str], events: Collection[str] = ()
 ) -> Document:
-    """Leave nothing of a document but some operations, some webhooks and what they refer to.
+    """Reduce a document to some operations, some webhooks and the components they refer to.
 
     Args:
-        document: The document; it is left as it is.
-        kept: The operations, and the base that each path is to be relative to: what comes with the
-            server in one document may come with the path in another.
-        events: The webhooks, as `webhook ice`.
+        document: The document, which is not modified.
+        kept: The operations, each with the base for its path: a part of the address may belong to
+            the server in one document and to the path in another.
+        events: The webhooks, such as `webhook ice`.
 
     Returns:
-        The rest. Lines are those of the whole document.
+        The reduced document, with the line numbers of the whole one.
 
     Raises:
-        SpecDiffError: If a path cannot be understood.
+        SpecDiffError: If a path is malformed.
     """
     items = dict(document.root.members("paths"))
     paths, servers, lines = dict[str, Any](), list[Any](), dict(document.lines)
@@ -184,7 +182,7 @@ def reduced(
             here = [_rebased(server, operation.base, base) for server in here]
             lines |= _moved(lines, item.pointer, f"/paths/{escape(path)}")
         servers = servers or here
-        # The servers of the first operation are those of the document, others stand out.
+        # The servers of the first operation become those of the document.
         paths.setdefault(path, _without(item.value, *METHODS, "servers"))
         paths[path][operation.method] = _without(item.value[operation.method], "servers")
         if here != servers:
@@ -197,13 +195,13 @@ def reduced(
             item[event.method] = event.node.value
             lines |= _moved(lines, event.item.pointer, f"/webhooks/{escape(event.path)}")
     data["components"] = _components(document, data)
-    return replace(document, data=data, lines=lines)
+    return attrs.evolve(document, data=data, lines=lines)
 
 
 def without(
     document: Document, gone: Iterable[Operation], events: Collection[str] = ()
 ) -> Document:
-    """Leave operations and webhooks out of a document, and everything else as it is."""
+    """Return a document without some operations and webhooks."""
     paths = {path: dict(item) for path, item in document.data["paths"].items()}
     for operation in gone:
         del paths[operation.path][operation.method]
@@ -213,22 +211,23 @@ def without(
             data[key] = {
                 name: item for name, item in items.items() if f"webhook {name}" not in events
             }
-    return replace(document, data=data)
+    return attrs.evolve(document, data=data)
 
 
 def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Document, Document]:
-    """Find what our operations send and theirs do not, though it is published under our name.
+    """Find the request schemas of our operations that are published only outside theirs.
 
-    SVAML is sent in requests and in answers to callbacks. For requests, the vendor documents fewer
-    actions than work; so how those have changed is only to be seen in what callbacks refer to.
+    SVAML is sent in requests and in answers to callbacks. The vendor documents fewer actions for
+    requests than actually work, so changes of the others appear only in the schemas of callbacks.
+    Schemas are matched by name.
 
     Args:
-        ours: What we vendor.
-        theirs: What is left of the published document, reduced to the same operations.
-        whole: All of the published document.
+        ours: The vendored document.
+        theirs: The published document, reduced to the same operations.
+        whole: The complete published document.
 
     Returns:
-        Two documents of our operations, whose requests consist of nothing but those schemas.
+        Two documents of our operations, whose requests consist of those schemas alone.
     """
     published = _schemas(whole.data.get("components"))
     names = published.keys() - _schemas(theirs.data["components"]).keys()
@@ -247,17 +246,17 @@ def of_same_name(ours: Document, theirs: Document, whole: Document) -> tuple[Doc
                     "operationId": item[method].get("operationId"),
                     "requestBody": {"content": {"application/json": content}},
                 }
-    # All components of ours: overlays are looked up in them.
+    # With all components of ours, because overlays refer to them.
     before = {"openapi": ours.data["openapi"], "components": ours.data.get("components", {})}
     after = {"openapi": whole.data["openapi"], "components": _components(whole, paths)}
     return (
-        replace(ours, data=before | {"paths": paths}),
-        replace(whole, data=after | {"paths": paths}),
+        attrs.evolve(ours, data=before | {"paths": paths}),
+        attrs.evolve(whole, data=after | {"paths": paths}),
     )
 
 
 async def _fetch(url: str, limits: Limits) -> bytes:
-    # One clock for everything: the timeouts of httpx begin anew with every byte.
+    # One deadline for everything: the timeouts of httpx restart with every byte.
     try:
         async with (
             asyncio.timeout(limits.seconds),
@@ -275,10 +274,12 @@ async def _follow(client: httpx.AsyncClient, url: str, limits: Limits) -> bytes:
     target = httpx.URL(url)
     for _ in range(limits.redirects + 1):
         if target.userinfo:
-            raise PublishedError(f"{target!r}: leave name and password out: they would be reported")
+            raise PublishedError(
+                f"{target!r}: has a name or password, which would be reported: remove it"
+            )
         if target.scheme != "https":
             raise PublishedError(f"{target}: not an https address")
-        # Uncompressed, so that its size is known before it is in memory.
+        # Uncompressed, so that the size limit holds before the content is in memory.
         headers = {"Accept-Encoding": "identity"}
         async with client.stream("GET", target, headers=headers) as response:
             if not response.has_redirect_location:
@@ -286,8 +287,8 @@ async def _follow(client: httpx.AsyncClient, url: str, limits: Limits) -> bytes:
             location = target.join(response.headers["location"])
         if _origin(location) != _origin(target):
             raise PublishedError(
-                f"{target}: moved to {location}, another place: if that is the publisher's, "
-                "make it the url in openapi/specs.lock"
+                f"{target}: moved to {location}, another host: if it belongs to the publisher, "
+                "set it as the url in openapi/specs.lock"
             )
         target = location
     raise PublishedError(f"{url}: more than {limits.redirects} redirects")
@@ -296,18 +297,18 @@ async def _follow(client: httpx.AsyncClient, url: str, limits: Limits) -> bytes:
 async def _content(response: httpx.Response, limits: Limits) -> bytes:
     url, headers = response.url, response.headers
     if response.status_code != httpx.codes.OK:
-        raise PublishedError(f"{url}: HTTP {response.status_code}, where 200 is expected")
+        raise PublishedError(f"{url}: HTTP {response.status_code} instead of 200")
     if "html" in headers.get("content-type", ""):
         raise PublishedError(f"{url}: a web page ({headers['content-type']})")
     if encoding := headers.get("content-encoding", "").replace("identity", ""):
-        raise PublishedError(f"{url}: compressed ({encoding}), which was not asked for")
+        raise PublishedError(f"{url}: compressed ({encoding}) without being requested")
     if "content-length" not in headers and "transfer-encoding" not in headers:
-        raise PublishedError(f"{url}: without a length, so nobody can tell whether it is complete")
+        raise PublishedError(f"{url}: has no length, so completeness cannot be checked")
     content = bytearray()
     async for part in response.aiter_raw():
         content += part
         if len(content) > limits.size:
-            raise PublishedError(f"{url}: larger than the {limits.size} bytes that are put up with")
+            raise PublishedError(f"{url}: over the limit of {limits.size} bytes")
     return bytes(content)
 
 
@@ -320,7 +321,7 @@ def _server_list(node: Node) -> list[Any]:
 
 
 def _base(servers: list[Any]) -> str:
-    """Return the path in the first server's URL, with the defaults of its variables."""
+    """Return the path of the first server's URL, with its variables at their defaults."""
     if not servers:
         return ""
     url = servers[0]["url"]
@@ -336,7 +337,7 @@ def _rebased(server: dict[str, Any], old: str, new: str) -> dict[str, Any]:
 
 
 def _moved(lines: Mapping[str, int], old: str, new: str) -> dict[str, int]:
-    """Return the lines of everything below a pointer, for another pointer."""
+    """Return the lines of a pointer and everything below it, under another pointer."""
     return {
         new + pointer.removeprefix(old): line
         for pointer, line in lines.items()
@@ -345,7 +346,7 @@ def _moved(lines: Mapping[str, int], old: str, new: str) -> dict[str, int]:
 
 
 def _components(document: Document, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the components that a part of a document refers to, directly or not."""
+    """Return the components that a part of a document refers to, directly or indirectly."""
     kept = dict[str, dict[str, Any]]()
     wanted = list(_references(data))
     while wanted:
@@ -365,9 +366,9 @@ def _schemas(components: Any) -> dict[str, Any]:
 
 
 def _references(part: Any) -> Iterator[tuple[str, str]]:
-    """Yield section and name of every component that is named anywhere in a part of a document.
+    """Yield the section and name of every component named anywhere in a part of a document.
 
-    Rather too many than too few: an example that looks like a reference does no harm.
+    An example that looks like a reference is harmless: one component too many is kept.
     """
     values = [part]
     while values:

@@ -1,8 +1,8 @@
-"""Generates the packages under generated/ from the specifications and overlays under openapi/.
+"""Generate the packages in generated/ from the specifications and overlays in openapi/.
 
-`nox -s regenerate` runs this file. The result depends on openapi/ and the pinned tools alone: a
-second run, on this or another machine, gives the same bytes. A run that succeeds also records the
-checksums of the specifications in openapi/specs.lock; one that fails leaves everything as it was.
+`nox -s regenerate` runs this file. The result depends on openapi/ and the pinned tools alone:
+another run, on any machine, produces the same bytes. A successful run also records the checksums of
+the specifications in openapi/specs.lock; a failed run changes nothing.
 """
 
 import json
@@ -43,11 +43,11 @@ HEADER = """\
 
 
 class RegenerationError(Exception):
-    """A specification, an overlay or the generator is at fault; the message says which and why."""
+    """A specification, an overlay or the generator has failed; the message says which and why."""
 
 
 def published(spec: str) -> dict[str, Any]:
-    """Read a specification as it is vendored.
+    """Read a specification as vendored.
 
     Args:
         spec: `calling` or `reporting`.
@@ -56,14 +56,14 @@ def published(spec: str) -> dict[str, Any]:
         The document, valid OpenAPI 3.1.
 
     Raises:
-        RegenerationError: If the document cannot be read or is not valid.
+        RegenerationError: If the document cannot be read or is invalid.
     """
     path = OPENAPI / f"{spec}.yaml"
     return _validated(_read(path), _name(path))
 
 
 def tolerant(spec: str) -> dict[str, Any]:
-    """Read a specification with all that the client forgives: the packages are generated from it.
+    """Read a specification with the client's tolerances, the source of the generated packages.
 
     Args:
         spec: `calling` or `reporting`.
@@ -72,14 +72,14 @@ def tolerant(spec: str) -> dict[str, Any]:
         The document, valid OpenAPI 3.1.
 
     Raises:
-        RegenerationError: If a document cannot be read, the overlay does not fit or the result is
-            not valid.
+        RegenerationError: If a document cannot be read, the overlay does not fit, or the result is
+            invalid.
     """
     return _overlaid(spec, OPENAPI / "overlays" / f"{spec}.yaml")
 
 
 def strict(spec: str) -> dict[str, Any]:
-    """Read a specification with all that the sandbox enforces.
+    """Read a specification with the rules that the sandbox enforces.
 
     Args:
         spec: `calling` or `reporting`.
@@ -88,19 +88,19 @@ def strict(spec: str) -> dict[str, Any]:
         The document, valid OpenAPI 3.1.
 
     Raises:
-        RegenerationError: If a document cannot be read, the overlay does not fit or the result is
-            not valid.
+        RegenerationError: If a document cannot be read, the overlay does not fit, or the result is
+            invalid.
     """
     return _overlaid(spec, OPENAPI / "overlays" / f"strict-{spec}.yaml")
 
 
 def svaml_schema() -> dict[str, Any]:
-    """Compile what the sandbox accepts as SVAML into one JSON Schema that needs no other file.
+    """Compile the SVAML that the sandbox accepts into one self-contained JSON Schema.
 
     Returns:
-        The schema of a request body; `$defs` has that of each instruction, action and part, and
-        those of a body for one leg, `svamlLegRequest`, of the answer to each event, `iceSvaml`, and
-        of the bodies of requests that are not SVAML.
+        The schema of a request body. `$defs` has the schemas of each instruction, action and part,
+        of a body for one leg (`svamlLegRequest`), of the answer to each event (`iceSvaml`), and of
+        request bodies other than SVAML.
 
     Raises:
         RegenerationError: As `strict`.
@@ -119,7 +119,7 @@ def svaml_schema() -> dict[str, Any]:
 
 
 def _bare(schema: Any, references: list[str]) -> Any:
-    """A copy without what only people and OpenAPI need, whose references are noted."""
+    """Return a copy without texts and OpenAPI keywords, and add its references to a list."""
     if isinstance(schema, list):
         return [_bare(item, references) for item in schema]
     if not isinstance(schema, dict):
@@ -138,14 +138,14 @@ def _bare(schema: Any, references: list[str]) -> Any:
 
 
 def generate_into(folder: Path) -> None:
-    """Generate every package, and the schema of the sandbox.
+    """Generate every package and the sandbox's schema.
 
     Args:
-        folder: Where to create the packages; it exists and has none of them yet.
+        folder: The parent folder of the packages; it exists and contains none of them yet.
 
     Raises:
-        RegenerationError: If a document or an overlay is at fault, the strict ones included, or if
-            the generator so much as warns.
+        RegenerationError: If a document or an overlay is invalid, the strict ones included, or if
+            the generator fails or warns.
     """
     for spec, package in PACKAGES.items():
         strict(spec)
@@ -157,12 +157,12 @@ def generate_into(folder: Path) -> None:
 
 def main() -> int:
     """Replace generated/ and return the exit code."""
-    # Beside generated/, so that both moves are renames within one file system.
+    # Next to generated/, so that both moves are renames within one file system.
     with tempfile.TemporaryDirectory(prefix=".regenerate-", dir=ROOT) as scratch:
         fresh, old = Path(scratch, "fresh"), Path(scratch, "old")
         fresh.mkdir()
         try:
-            specs_lock.stale(OPENAPI)  # so that nothing is replaced if the lock cannot be written
+            specs_lock.stale(OPENAPI)  # fail before replacing anything if the lock is unusable
             generate_into(fresh)
         except (RegenerationError, specs_lock.LockError) as error:
             print(f"{error}\ngenerated/ is unchanged.", file=sys.stderr)
@@ -172,7 +172,7 @@ def main() -> int:
         modules = sum(1 for _ in (GENERATED / package).rglob("*.py"))
         print(f"generated/{package}: {modules} modules")
     for spec in specs_lock.record(OPENAPI):
-        print(f"openapi/specs.lock: new checksum of {spec}; is its date of retrieval still right?")
+        print(f"openapi/specs.lock: new checksum of {spec}: check that `retrieved` is still right")
     return 0
 
 
@@ -195,19 +195,19 @@ def _validated(document: dict[str, Any], name: str) -> dict[str, Any]:
     try:
         errors = list(OpenAPIV31SpecValidator(document).iter_errors())
     except Unresolvable as error:
-        raise RegenerationError(f"{name}: the reference {error.ref} leads nowhere") from error
+        raise RegenerationError(f"{name}: the reference {error.ref} has no target") from error
     if errors:
         raise RegenerationError("\n".join(f"{name}: {e.json_path}: {e.message}" for e in errors))
     return document
 
 
 def _generate(document: dict[str, Any], package: Path) -> None:
-    """Run the generator in a process of its own, where a warning is an error."""
+    """Run the generator in a separate process and treat warnings as errors."""
     tools = sysconfig.get_path("scripts")
     if not shutil.which("ruff", path=tools):
-        raise RegenerationError(f"no ruff beside {sys.executable}: run `nox -s regenerate`")
-    # Ruff's own variables would change the output; the hash seed orders literals that differ only
-    # in case, because the generator keeps them in a set.
+        raise RegenerationError(f"no ruff next to {sys.executable}: run `nox -s regenerate`")
+    # RUFF_ variables would change the output. The hash seed fixes the order of literals that differ
+    # only in case, because the generator keeps them in a set.
     environment = {name: text for name, text in os.environ.items() if not name.startswith("RUFF_")}
     environment["PATH"] = os.pathsep.join([tools, environment.get("PATH", os.defpath)])
     environment["PYTHONHASHSEED"] = "0"
@@ -236,7 +236,7 @@ def _generate(document: dict[str, Any], package: Path) -> None:
 
 
 def _finish(package: Path, header: str) -> None:
-    """Head every module with its origin, and mark the package as typed."""
+    """Add the header to every module and mark the package as typed."""
     for module in package.rglob("*.py"):
         text = header + module.read_text(encoding="utf-8")
         module.write_text(text.rstrip() + "\n", encoding="utf-8", newline="\n")
@@ -244,7 +244,7 @@ def _finish(package: Path, header: str) -> None:
 
 
 def _replace(current: Path, fresh: Path, old: Path) -> None:
-    """Move a folder into the place of another, and that one aside; undo both if this fails."""
+    """Replace a folder by a fresh one and keep the old one; restore it on failure."""
     if current.exists():
         current.rename(old)
     try:

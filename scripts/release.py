@@ -1,11 +1,11 @@
-"""What a release says, and makes it on GitHub.
+"""Print the notes of a release, or publish it on GitHub.
 
     python scripts/release.py notes v1.2.3
     python scripts/release.py publish v1.2.3     with the files in dist/ and sbom/
 
-A tag can be released if it is the version of the package and has a section in CHANGELOG.md, which
-may have a part Breaking if such a version may break what was promised. On GitHub, pyproject.toml
-has to name the repository that releases it.
+A tag can be released if it matches the version of the package and has a section in CHANGELOG.md.
+Only a version that may break the promise can have a part Breaking there. On
+GitHub, pyproject.toml must name the repository of the release.
 """
 
 import os
@@ -25,17 +25,17 @@ class ReleaseError(Exception):
 
 
 def notes(tag: str, root: Path) -> str:
-    """The section of CHANGELOG.md for a tag.
+    """Return the section of CHANGELOG.md for a tag.
 
     Raises:
-        ReleaseError: it is not the version, nothing is said about it, or it may not break what it
-            says it breaks.
+        ReleaseError: If the tag does not match the version, has no section, or has a part Breaking
+            that its version does not allow.
     """
     version = version_of(root)
     if tag != f"v{version}":
         raise ReleaseError(
-            f"the tag is {tag}, and facade/sinchvoice/_version.py has {version}: "
-            f"tag v{version}, or set the version there"
+            f"the tag is {tag}, but facade/sinchvoice/_version.py has {version}: "
+            f"tag v{version}, or change the version there"
         )
     changelog = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     section = re.search(
@@ -43,13 +43,13 @@ def notes(tag: str, root: Path) -> str:
     )
     if section is None or not section[1].strip():
         raise ReleaseError(
-            f"CHANGELOG.md says nothing about {version}: give what is in its section Unreleased "
-            f"the heading '## {version} - YYYY-MM-DD'"
+            f"CHANGELOG.md has no section for {version}: change its heading Unreleased to "
+            f"'## {version} - YYYY-MM-DD'"
         )
     if re.search(r"^### Breaking$", section[1], re.MULTILINE) and not may_break(version):
         raise ReleaseError(
-            f"CHANGELOG.md has a part Breaking for {version}, and no such version may break "
-            "what is promised: release a major version, or before 1.0 a minor one"
+            f"CHANGELOG.md has a part Breaking for {version}, which may not break the promise: "
+            "release a major version, or before 1.0 a minor one"
         )
     return section[1].strip()
 
@@ -81,13 +81,13 @@ def check_repository(environ: Mapping[str, str], root: Path) -> None:
 
 
 def may_break(version: str) -> bool:
-    """Whether a version may break what was promised: 2.0.0 or 0.3.0, not 0.3.1 or 1.1.0."""
+    """Tell whether a version may break the promise: 2.0.0 or 0.3.0, not 0.3.1 or 1.1.0."""
     major, minor, patch = [*map(int, re.findall(r"\d+", version)), 0, 0][:3]
     return patch == 0 and (major == 0 or minor == 0)
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> int:
-    """Print the notes or publish them, and return the exit code."""
+    """Print or publish the notes, and return the exit code."""
     if len(arguments) != 2 or arguments[0] not in ("notes", "publish"):
         print("usage: release.py notes|publish TAG", file=sys.stderr)
         return 2
@@ -101,9 +101,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], root: Path) -> in
             print(text)
             return 0
         if len(files) != 2:
-            raise ReleaseError(f"dist/ has {len(files)} files, and not two: run `nox -s build`")
+            raise ReleaseError(f"dist/ has {len(files)} files, not two: run `nox -s build`")
         if len(bills) != 1:
-            raise ReleaseError(f"sbom/ has {len(bills)} files, and not one: run `nox -s sbom`")
+            raise ReleaseError(f"sbom/ has {len(bills)} files, not one: run `nox -s sbom`")
         print(GitHub(environ).release(tag, text, [*files, *bills]))
     except (ReleaseError, GitHubError) as error:
         print(error, file=sys.stderr)

@@ -1,35 +1,36 @@
-"""openapi/specs.lock: what each specification was written from, and its checksum.
+"""Read and update openapi/specs.lock: the sources and the checksum of each specification.
 
-`regenerate` records the checksums of what it generates from, so that `drift` and the tests notice a
-specification that was changed since. Everything else in the file is written by hand.
+`regenerate` records the checksums of its inputs, so that `drift` and the tests notice a later
+change of a specification. Everything else in the file is written by hand.
 """
 
 import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 NAME = "specs.lock"
 
 
 class LockError(Exception):
-    """The lock cannot be used; the message says where and why."""
+    """The lock is unusable; the message says where and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class LockedSpec:
-    """A specification in openapi/, as the lock has it.
+    """The entry of a specification in the lock.
 
     Attributes:
-        sources: What it was written from, by the names in openapi/README.md.
-        retrieved: When the sources were last read.
-        sha256: Checksum of the file when it was last locked.
-        absent: Operations, as `GET /path`, that are known not to be published any more, each with
-            the reason why we keep it.
+        sources: Its sources, by the names in openapi/README.md.
+        retrieved: The date of the last reading of the sources.
+        sha256: The checksum of the file when it was last locked.
+        absent: Operations, such as `GET /path`, known to be no longer published, each with the
+            reason for keeping it.
     """
 
     sources: tuple[str, ...]
@@ -38,13 +39,13 @@ class LockedSpec:
     absent: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Lock:
     """The lock.
 
     Attributes:
-        url: Where the publisher's own document is.
-        specs: The specifications by their names, `calling` for `calling.yaml`.
+        url: The address of the publisher's own document.
+        specs: The specifications by name, such as `calling` for `calling.yaml`.
     """
 
     url: str
@@ -58,7 +59,7 @@ def read(folder: Path) -> Lock:
         folder: openapi/.
 
     Raises:
-        LockError: If it is missing, no TOML, or lacks something.
+        LockError: If the file is missing, is not TOML, or lacks a field.
     """
     path = folder / NAME
     try:
@@ -68,7 +69,7 @@ def read(folder: Path) -> Lock:
     url = _field(content, "published", "url", str)
     specs = content.get("specs")
     if not isinstance(specs, dict) or not specs:
-        raise LockError(f"openapi/{NAME}: there is no table [specs.NAME]")
+        raise LockError(f"openapi/{NAME}: has no table [specs.NAME]")
     return Lock(url, {name: _spec(content["specs"], name) for name in specs})
 
 
@@ -79,26 +80,26 @@ def stale(folder: Path) -> list[str]:
         folder: openapi/.
 
     Returns:
-        A line for people per specification that is not what was locked.
+        A message for each specification that differs from its locked checksum.
 
     Raises:
         LockError: As `read`, or if a specification is missing.
     """
     return [
-        f"openapi/{name}.yaml is not what openapi/{NAME} says (sha256 {found}, not {spec.sha256})"
+        f"openapi/{name}.yaml differs from openapi/{NAME} (sha256 {found}, not {spec.sha256})"
         for name, spec in read(folder).specs.items()
         if (found := checksum(folder, name)) != spec.sha256
     ]
 
 
 def record(folder: Path) -> list[str]:
-    """Lock the specifications as they are now. Nothing but checksums is changed.
+    """Record the current checksums of the specifications; nothing else in the lock changes.
 
     Args:
         folder: openapi/.
 
     Returns:
-        The names of those that had changed.
+        The names of the changed specifications.
 
     Raises:
         LockError: As `stale`.
@@ -107,7 +108,7 @@ def record(folder: Path) -> list[str]:
     for name, spec in read(folder).specs.items():
         found = checksum(folder, name)
         if found != spec.sha256:
-            # The text rather than the data: comments and order stay as they are.
+            # Edited as text to keep comments and order.
             text = path.read_text(encoding="utf-8").replace(spec.sha256, found)
             path.write_text(text, encoding="utf-8", newline="\n")
             changed.append(name)
@@ -119,13 +120,13 @@ def checksum(folder: Path, name: str) -> str:
 
     Args:
         folder: openapi/.
-        name: `calling` for `calling.yaml`.
+        name: The name, such as `calling` for `calling.yaml`.
 
     Raises:
-        LockError: If it cannot be read.
+        LockError: If the file cannot be read.
     """
     try:
-        # As text: a checkout with other line ends is the same specification.
+        # Read as text, so that line ends of the checkout do not matter.
         text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LockError(f"openapi/{name}.yaml: {error}") from error
@@ -135,7 +136,7 @@ def checksum(folder: Path, name: str) -> str:
 def _spec(specs: Mapping[str, Any], name: str) -> LockedSpec:
     absent = specs[name].get("absent", {}) if isinstance(specs[name], dict) else {}
     if not isinstance(absent, dict) or not all(isinstance(why, str) for why in absent.values()):
-        raise LockError(f"openapi/{NAME}: [specs.{name}.absent] gives a reason per operation")
+        raise LockError(f"openapi/{NAME}: [specs.{name}.absent] needs a reason for each operation")
     sha256 = _field(specs, name, "sha256", str)
     if re.fullmatch("[0-9a-f]{64}", sha256) is None:
         raise LockError(f"openapi/{NAME}: {name} needs sha256, 64 hexadecimal digits")

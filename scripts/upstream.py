@@ -1,19 +1,19 @@
-"""Compares what the vendor publishes today with the specifications in openapi/.
+"""Compare the vendor's published document with the specifications in openapi/.
 
-`nox -s upstream` runs this file. The published document is one for all of Voice: what we do not
-vendor of it is counted and left aside. What is known to be absent from it is in openapi/specs.lock,
-and which other differences are accepted is in openapi/upstream.yaml.
+`nox -s upstream` runs this file. The published document covers all of Voice; operations that we do
+not vendor are listed and otherwise ignored. openapi/specs.lock declares known absences, and
+openapi/upstream.yaml the other accepted differences.
 """
 
 import argparse
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import attrs
 import specs_lock
 from letter import Findings, printable, report
 from published import (
@@ -39,24 +39,24 @@ from spec_diff.report import show
 OPENAPI = Path(__file__).resolve().parent.parent / "openapi"
 OVERRIDES = "upstream.yaml"
 
-# We name schemas and count versions ourselves, and the overlays are for our documents.
+# Schema names and versions are our own, and the overlays belong to our documents.
 _MEANINGLESS = {"api-schema-removed", "info-version-changed", "overlay-action-obsolete"}
-_ABSENT = Kind("known-absence", Level.INFO, "not published, as we know")
-_RETURNED = Kind("known-absence-ended", Level.WARN, "published, though declared to be absent")
+_ABSENT = Kind("known-absence", Level.INFO, "not published, as declared")
+_RETURNED = Kind("known-absence-ended", Level.WARN, "published, although declared absent")
 _MOST_NAMES = 6
 _LONGEST = 1000
 
 
 def obtain(source: str, limits: Limits = LIMITS) -> Document:
-    """Read what is published.
+    """Read the published document.
 
     Args:
         source: An https URL, or a file.
-        limits: What to put up with.
+        limits: The limits for fetching and reading.
 
     Raises:
-        PublishedError: If it cannot be had, or cannot be a document.
-        SpecDiffError: If it is no OpenAPI document, or one that is made to do harm.
+        PublishedError: If the source is not available or not a document.
+        SpecDiffError: If the document is not OpenAPI, or is crafted to exhaust memory or time.
     """
     if "://" in source:
         content = fetch(source, limits)
@@ -70,19 +70,20 @@ def obtain(source: str, limits: Limits = LIMITS) -> Document:
 
 
 def examine(theirs: Document, folder: Path) -> Findings:
-    """Compare the published document with all that we vendor.
+    """Compare the published document with all vendored specifications.
 
     Args:
         theirs: The published document.
         folder: openapi/.
 
     Raises:
-        LockError: If the lock cannot be used.
-        PublishedError: If the document has nothing of what we vendor.
-        SpecDiffError: If a document cannot be understood.
+        LockError: If the lock is unusable.
+        PublishedError: If the document has none of our operations or webhooks.
+        SpecDiffError: If a document is malformed.
     """
     overrides = [
-        replace(one, file=f"openapi/{OVERRIDES}") for one in read_overrides(str(folder / OVERRIDES))
+        attrs.evolve(one, file=f"openapi/{OVERRIDES}")
+        for one in read_overrides(str(folder / OVERRIDES))
     ]
     found, published = dict[str, list[Change]](), operations(theirs)
     aside = {one.name for one in published}
@@ -106,8 +107,8 @@ def examine(theirs: Document, folder: Path) -> Findings:
         found[ours.name] = differences(ours, theirs, pairs, sent, spec.absent)
     if len(aside) == len(published) and not met:
         raise PublishedError(
-            f"{theirs.name}: has no operation or webhook of ours: is it the right document? Looked "
-            f"for {_some(wanted)}; found {_some(sorted(aside)) or 'none at all'}"
+            f"{theirs.name}: has no operation or webhook of ours: is it the right document? "
+            f"Expected {_some(wanted)}; found {_some(sorted(aside)) or 'none'}"
         )
     changes = {name: _decided(some, overrides) for name, some in found.items()}
     unused = [one for one in overrides if not any(map(one.fits, chain(*found.values())))]
@@ -146,11 +147,11 @@ def differences(
         ours: The specification.
         theirs: The published document.
         pairs: The published operation for each of ours.
-        sent: The published webhook for each of ours, as `webhook ice`.
-        absent: Our operations and webhooks that are known not to be published, and why.
+        sent: The published webhook for each of ours, such as `webhook ice`.
+        absent: Our operations and webhooks that are known to be unpublished, with reasons.
 
     Raises:
-        SpecDiffError: If a document cannot be understood.
+        SpecDiffError: If a document is malformed.
     """
     changes = list[Change]()
     there = {one.name: other is not None for one, other in pairs.items()}
@@ -169,7 +170,7 @@ def differences(
         bases = {other: one.base for one, other in pairs.items() if other}
         after = reduced(theirs, bases, [*filter(None, sent.values())])
         changes += compare(before, after)
-        # What is under the same name is partly what the operations have been compared for.
+        # Schemas of the same name partly repeat the comparison of operations.
         known = {_place(change) for change in changes}
         others = compare(*of_same_name(before, after, theirs))
         changes += [change for change in others if _place(change) not in known]
@@ -178,14 +179,14 @@ def differences(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare, and write a report.
+    """Compare and write a report.
 
     Args:
-        arguments: What was typed; None for the command line.
+        arguments: The arguments; None for those of the command line.
 
     Returns:
-        The exit code: 0 if no difference is at `--fail-on` or above, 1 if one is, 2 if nothing
-        could be compared.
+        The exit code: 0 if no difference is at `--fail-on` or above, 1 if there is one, 2 if
+        nothing could be compared.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -202,15 +203,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outcome(options: argparse.Namespace) -> tuple[str, int]:
-    """Return the report, or why there is none, and the exit code."""
+    """Return the report or the reason for its absence, and the exit code."""
     try:
-        fail_on, limits = Level[options.fail_on], replace(LIMITS, seconds=options.timeout)
+        fail_on, limits = Level[options.fail_on], attrs.evolve(LIMITS, seconds=options.timeout)
         findings = examine(obtain(options.source or specs_lock.read(OPENAPI).url, limits), OPENAPI)
         written = report(findings, fail_on, options.format)
         return written, int(findings.worst is not None and findings.worst >= fail_on)
     except (PublishedError, SpecDiffError, specs_lock.LockError) as error:
         reason = printable(str(error), _LONGEST)
-    except Exception as error:  # noqa: BLE001 (Python would exit with 1, which says: compared)
+    except Exception as error:  # noqa: BLE001 (Python would exit with 1, the code for differences)
         traceback.print_exc()
         reason = printable(repr(error))
     return f"Nothing was compared: {quoted(reason) if options.format == 'markdown' else reason}", 2
@@ -219,14 +220,14 @@ def _outcome(options: argparse.Namespace) -> tuple[str, int]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="upstream",
-        description="Compare what the vendor publishes today with openapi/.",
-        epilog="Exit code: 0 nothing at --fail-on or above, 1 something, 2 nothing was compared.",
+        description="Compare the vendor's published document with openapi/.",
+        epilog="Exit code: 0 no difference at --fail-on or above, 1 differences, 2 not compared.",
     )
     parser.add_argument(
         "source",
         metavar="URL|FILE",
         nargs="?",
-        help="the published document; by default, the url in openapi/specs.lock",
+        help="the published document; default: the url in openapi/specs.lock",
     )
     parser.add_argument(
         "--fail-on", choices=Level.__members__, default="WARN", help="default: WARN"
@@ -237,9 +238,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         type=float,
         default=LIMITS.seconds,
-        help=f"how long fetching may take; default: {LIMITS.seconds:g}",
+        help=f"the longest time for fetching; default: {LIMITS.seconds:g}",
     )
-    parser.add_argument("--output", metavar="FILE", help="write the report there, too")
+    parser.add_argument("--output", metavar="FILE", help="write the report to a file as well")
     return parser
 
 
@@ -252,7 +253,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _decided(changes: Sequence[Change], overrides: Sequence[Override]) -> list[Change]:
-    """Leave out what is accepted, and give the rest the levels that were decided."""
+    """Remove accepted changes and apply the overrides to the rest."""
     fitting = [next((one for one in overrides if one.fits(change)), None) for change in changes]
     rest = [
         change

@@ -99,7 +99,7 @@ def check_damage(folder: Path, points: int, dice: Random) -> Counter[str]:
         before, after, refused = opener.open(what)
         if refused:
             assert re.fullmatch(
-                rf"{re.escape(str(path))}: [^\n]*(damaged[^\n]*: put back a backup|not an archive: "
+                rf"{re.escape(str(path))}: [^\n]*(damaged[^\n]*: restore a backup|not an archive: "
                 r"give)[^\n]*",
                 refused,
             ), f"{what}: {refused}"

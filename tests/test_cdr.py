@@ -1,4 +1,4 @@
-"""Call detail records: every record of a file is read exactly, or rejected with where and why."""
+"""Tests of reading: every record is read exactly, or rejected with its position and the reason."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ PHONE = NAMES["phone-terminated"]
 
 
 def row(names: list[str] = PHONE, **changes: str) -> str:
-    """A row of a file, as it stands there; changes are written as they are given."""
+    """Return a row of a file, with changes written verbatim."""
     return ";".join({**VALUES, **changes}[name] for name in names)
 
 
 def file(*rows: str, names: list[str] = PHONE, end: str = "\n") -> bytes:
-    """A file with a header row."""
+    """Return a file with a header row."""
     return end.join([";".join(names), *rows, ""]).encode()
 
 
@@ -94,7 +94,7 @@ def ids(records: list[Any]) -> list[str]:
     return [record.call_id for record in records]
 
 
-# The package
+# --- Package -------------------------------------------------------------------------------------
 
 
 def test_importing_sinchvoice_does_not_import_it():
@@ -102,7 +102,7 @@ def test_importing_sinchvoice_does_not_import_it():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# The table of layouts
+# --- Layouts -------------------------------------------------------------------------------------
 
 
 def test_the_layouts_have_the_documented_numbers_of_columns():
@@ -126,14 +126,14 @@ def test_the_record_types_follow_the_table(layout: cdr.Layout):
     assert type(record) is kind
 
 
-def test_a_layout_is_found_by_name_or_is_one():
+def test_a_layout_is_given_by_name_or_as_an_object():
     assert layouts.find("app-to-app") is LAYOUTS["app-to-app"]
     assert layouts.find(LAYOUTS["app-to-app"]) is LAYOUTS["app-to-app"]
     with pytest.raises(InvalidRequest, match="layout is 'sip': give one of 'phone-terminated'"):
         cdr.read(b"", "sip")  # type: ignore[arg-type]
 
 
-# Records
+# --- Records -------------------------------------------------------------------------------------
 
 
 def test_a_phone_terminated_call_is_read_exactly():
@@ -225,7 +225,7 @@ def test_results_and_reasons_are_open(result: str, reason: str, expected: Any):
     assert (record.result, record.reason) == expected
 
 
-def test_what_is_empty_is_none():
+def test_an_empty_cell_is_none():
     empty = {name: "" for name in PHONE if name not in ("CallId", "CallTime")}
     record = only(file(row(**empty)))
     assert set(record[3:15]) | {record.user_space_id} == {None}
@@ -254,7 +254,7 @@ def test_a_time_with_a_zone_is_converted_to_utc(text: str, expected: datetime):
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("2026-11-02T08:15:30", "has no zone"),
+        ("2026-11-02T08:15:30", "has no time zone"),
         ("2026-11-02T08:15Z", "with seconds"),
         ("2026-11-02", "with seconds"),
         ("2026-W45-1T08:15:30Z", "is not a time like"),
@@ -270,12 +270,12 @@ def test_a_time_with_a_zone_is_converted_to_utc(text: str, expected: datetime):
         ("2026-11-02T08:15:30Z[UTC]", "is not a time like"),
         ("٢٠٢٦-11-02T08:15:30Z", "is not a time like"),
         ("1793607330", "is not a time like"),
-        ("2026-02-29T08:15:30Z", "is no time that exists"),
-        ("2026-11-02T08:15:30+25:00", "is no time that exists"),
-        ("0001-01-01T00:00:00+01:00", "is no time that exists"),
+        ("2026-02-29T08:15:30Z", "is not a valid time"),
+        ("2026-11-02T08:15:30+25:00", "is not a valid time"),
+        ("0001-01-01T00:00:00+01:00", "is not a valid time"),
     ],
 )
-def test_a_time_that_is_not_certain_is_rejected(text: str, part: str):
+def test_an_ambiguous_or_invalid_time_is_rejected(text: str, part: str):
     for column in ("CallTime", "AnswerTime"):
         reject = only_reject(file(row(**{column: text})))
         assert (reject.cause, reject.column, reject.value) == (RejectCause.TIME, column, text)
@@ -310,7 +310,7 @@ def test_an_amount_is_never_rounded(text: str):
         ("0." + "1" * 19, "is not an amount"),
     ],
 )
-def test_an_amount_that_is_not_certain_is_rejected(text: str, part: str):
+def test_an_ambiguous_or_invalid_amount_is_rejected(text: str, part: str):
     reject = only_reject(file(row(Amount=text)))
     assert (reject.cause, reject.column, reject.value) == (RejectCause.DECIMAL, "Amount", text)
     assert part in reject.message
@@ -319,7 +319,7 @@ def test_an_amount_that_is_not_certain_is_rejected(text: str, part: str):
 @pytest.mark.parametrize(
     "text", ["12.6", "1_000", " 12", "12 ", "+12", "0x1", "1e3", "٣", "²", "twelve", "1" * 19]
 )
-def test_a_whole_number_is_nothing_else(text: str):
+def test_only_a_whole_number_is_an_integer(text: str):
     for column in ("Duration", "UserSpaceId"):
         reject = only_reject(file(row(**{column: text})))
         assert (reject.cause, reject.column, reject.value) == (RejectCause.INTEGER, column, text)
@@ -329,10 +329,10 @@ def test_a_whole_number_is_nothing_else(text: str):
 def test_a_record_needs_an_id_and_a_time(column: str):
     reject = only_reject(file(row(**{column: ""})))
     assert (reject.cause, reject.column, reject.value) == (RejectCause.EMPTY, column, "")
-    assert reject.message == f"{column} is empty, and a record needs it"
+    assert reject.message == f"{column} is empty, but required"
 
 
-def test_custom_is_text_and_means_json_on_request():
+def test_custom_is_text_and_parsed_as_json_on_request():
     record = only(file(row(Custom='"{""order"": 4711}"')))
     assert record.custom == '{"order": 4711}'
     assert record.custom_json() == {"order": 4711}
@@ -343,12 +343,12 @@ def test_custom_is_text_and_means_json_on_request():
         only(file(row(Custom="[" * 200_000))).custom_json()
 
 
-def test_every_record_type_understands_its_custom():
+def test_every_record_type_parses_its_custom():
     for names in NAMES.values():
         assert only(file(row(names, Custom="[1]"), names=names)).custom_json() == [1]
 
 
-def test_records_can_be_keys_and_be_pickled():
+def test_records_are_hashable_and_can_be_pickled():
     record = only(file(row() + ";x", names=[*PHONE, "CallTags"]))
     assert record.extras == {"CallTags": "x"}
     assert {record: 1}[pickle.loads(pickle.dumps(record))] == 1
@@ -356,7 +356,7 @@ def test_records_can_be_keys_and_be_pickled():
     assert len(record.extras) == 1
 
 
-# Headers
+# --- Headers -------------------------------------------------------------------------------------
 
 
 def test_the_header_is_matched_in_any_case_and_order_and_trimmed():
@@ -380,7 +380,7 @@ def test_an_older_file_has_no_country():
 
 
 def test_without_a_header_the_layout_is_needed():
-    with pytest.raises(CdrError, match="there is no header row.*same ten columns") as caught:
+    with pytest.raises(CdrError, match="is not a header row: give .*same ten columns") as caught:
         list(cdr.read(row().encode()))
     assert caught.value.line == 1
     old = row(PHONE[:14])
@@ -390,7 +390,7 @@ def test_without_a_header_the_layout_is_needed():
         assert reader.header_rows == 0
 
 
-def test_ten_columns_are_what_they_are_said_to_be():
+def test_ten_columns_are_read_as_the_given_layout():
     content = row(NAMES["app-to-app"]).encode()
     assert isinstance(only(content, layout="app-to-app"), cdr.AppToApp)
     assert isinstance(only(content, layout=LAYOUTS["sip-terminated"]), cdr.SipTerminated)
@@ -405,9 +405,9 @@ def test_header_rows_in_the_middle_switch_the_layout():
     assert [record.layout for record in records] == ["phone-terminated", *LAYOUTS]
 
 
-def test_a_layout_that_is_given_decides_where_the_header_does_not():
+def test_a_given_layout_decides_where_the_header_does_not():
     content = b"CallId;CallTime;Custom\na;2026-11-02T08:15:30Z;x\n"
-    with pytest.raises(CdrError, match="does not tell which layout this is: give it as layout="):
+    with pytest.raises(CdrError, match="does not identify the layout: give it as layout="):
         list(cdr.read(content))
     assert isinstance(only(content, layout="sip-terminated"), cdr.SipTerminated)
     content = b"CallId;CallTime;Amount\na;2026-11-02T08:15:30Z;1\n"
@@ -418,7 +418,7 @@ def test_a_layout_that_is_given_decides_where_the_header_does_not():
     assert only(content).extras == {"Amount": "1"}
 
 
-def test_a_header_in_the_middle_that_does_not_tell_keeps_the_layout():
+def test_an_ambiguous_header_in_the_middle_keeps_the_layout():
     content = file(row()) + b"CallTime;CallId;Custom\n2026-11-02T08:15:30Z;a;x\n"
     records, _ = read_all(content)
     assert [type(record) for record in records] == [cdr.PhoneTerminated] * 2
@@ -432,19 +432,19 @@ def test_a_header_in_the_middle_that_does_not_tell_keeps_the_layout():
         ("CallTime;From;To;Result", "the header has no CallId"),
         ("CallId;CallTime;;From", "the header has no name for column 3"),
         ("CallId;CallTime;From" + "".join(f";x{n}" for n in range(MAX_COLUMNS)), "more than 100"),
-        (",".join(PHONE), "separated by commas: semicolons are expected"),
+        (",".join(PHONE), "separated by commas: separate them by semicolons"),
         ('"' + '","'.join(PHONE) + '"', "separated by commas"),
         ("\t".join(PHONE), "separated by tabs"),
         ("|".join(PHONE), "separated by bars"),
         (";".join(PHONE) + "\r" + row() + "\r", "lines end in CR alone"),
         (
             "<html><body>not found</body></html>",
-            "is no header row, and has 1 column instead of 10, 12, 14 or 15: if they are, give",
+            "is not a header row and has 1 column instead of 10, 12, 14 or 15: if they are, give",
         ),
         ('"CallId;CallTime', "the header row cannot be read: the quote that opens in column 1 is"),
     ],
 )
-def test_a_header_that_says_too_little_refuses_the_file(header: str, part: str):
+def test_an_unusable_header_refuses_the_file(header: str, part: str):
     with pytest.raises(CdrError, match="line 1") as caught:
         list(cdr.read(header.encode() + b"\n", on_reject="collect"))
     assert part in str(caught.value)
@@ -465,7 +465,7 @@ def test_a_broken_header_in_the_middle_refuses_the_rest():
     assert list(reader) == []
 
 
-def test_a_semicolon_at_the_end_of_each_line_is_no_column():
+def test_a_semicolon_at_the_end_of_each_line_is_not_a_column():
     records, reader = read_all(file(row() + ";", row() + ";x", names=[*PHONE, ""]))
     assert records[0].extras is NO_EXTRAS
     assert reader.rejects[0].cause is RejectCause.COLUMNS
@@ -480,7 +480,7 @@ def test_a_record_cannot_pass_for_a_header(names: list[str]):
     assert (len(records), reader.rejected, reader.header_rows) == (2, 1, 1)
 
 
-# Lines and quotes
+# --- Lines and quotes ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -524,7 +524,7 @@ def test_every_field_may_be_quoted():
     assert only(f"{header}\n{quoted}\n".encode()) == only(file(row()))
 
 
-def test_blank_lines_are_counted_and_are_no_records():
+def test_blank_lines_are_counted_and_are_not_records():
     content = b"\n\r\n" + file(row(), "", " \t", row(), "", end="\r\n") + b"\n"
     records, reader = read_all(content)
     assert (len(records), reader.blank_lines, reader.header_rows) == (2, 6, 1)
@@ -537,7 +537,7 @@ def test_an_empty_file_has_no_records():
         assert reader.records == 0
 
 
-def test_a_quote_that_is_not_closed_costs_one_record():
+def test_an_unclosed_quote_costs_one_record():
     rows = [row(CallId=f"{number}") for number in range(3000)]
     rows[1000] = row(CallId="1000", Custom='"not closed')
     records, reader = read_all(file(*rows))
@@ -548,12 +548,12 @@ def test_a_quote_that_is_not_closed_costs_one_record():
     assert reject.raw == rows[1000].encode()
 
 
-def test_a_quote_that_is_not_closed_does_not_reach_the_next_one():
+def test_an_unclosed_quote_does_not_reach_the_next_one():
     rows = [row(CallId="a", Custom='"not closed'), row(CallId="b"), row(CallId="c", Custom='"x"')]
     records, reader = read_all(file(*rows))
     assert ids(records) == ["b", "c"]
     assert "closes on line 4 in the middle of text" in reader.rejects[0].message
-    assert "read as records of their own" in reader.rejects[0].message
+    assert "read as separate records" in reader.rejects[0].message
 
 
 def test_text_after_a_closing_quote_costs_one_record():
@@ -565,7 +565,7 @@ def test_text_after_a_closing_quote_costs_one_record():
 
 
 def test_quoted_text_does_not_forge_records():
-    """One parser of CSV files loaded half a million forged rows of such text."""
+    """One CSV parser loaded half a million forged rows from such text."""
     forged = "\n".join(row(CallId=f"forged-{number}", Custom="") for number in range(5000))
     rows = [row(CallId=f"{number}", Custom=f'"{forged}"') for number in range(3)]
     for end in ("\n", "\r\n"):
@@ -589,7 +589,7 @@ def test_a_field_of_three_megabytes_is_read():
     assert [record.custom for record in records] == [text, "campaign 7", lines, "campaign 7"]
 
 
-def test_a_record_of_the_greatest_size_is_read_and_a_greater_one_is_rejected():
+def test_a_record_of_maximum_size_is_read_and_a_larger_one_is_rejected():
     room = MAX_RECORD - len(row(Custom=""))
     records, reader = read_all(file(row(Custom="x" * room), row(Custom="x" * (room + 1)), row()))
     assert [len(record.custom) for record in records] == [room, 10]
@@ -643,7 +643,7 @@ def test_quoted_text_that_is_too_long_costs_its_first_line():
     ids=lambda lines: repr(lines[-1][:8]),
 )
 def test_no_text_takes_longer_than_its_size_allows(lines: list[str]):
-    """Looking for the end of each quote up to the end of the file would take hours here."""
+    """An unlimited search for the end of each quote would take hours here."""
     reader = cdr.read(file(*lines), on_reject="collect")
     try:
         assert not list(reader)
@@ -653,7 +653,7 @@ def test_no_text_takes_longer_than_its_size_allows(lines: list[str]):
     assert reader.records + reader.blank_lines > 0
 
 
-# What is wrong with bytes
+# --- Invalid bytes -------------------------------------------------------------------------------
 
 
 def test_invalid_utf_8_costs_one_record():
@@ -691,7 +691,7 @@ def test_a_carriage_return_outside_quotes_costs_one_record():
     assert {reject.cause for reject in reader.rejects} == {RejectCause.CARRIAGE_RETURN}
 
 
-def test_a_byte_order_mark_before_a_header_in_the_middle_is_understood():
+def test_a_byte_order_mark_before_a_header_in_the_middle_is_accepted():
     part = b"\xef\xbb\xbf" + file(row(), end="\r\n")
     records, reader = read_all(part + part)
     assert (len(records), reader.header_rows) == (2, 2)
@@ -705,14 +705,14 @@ def test_a_byte_order_mark_before_a_record_costs_it():
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
 def test_utf_16_is_refused(encoding: str):
-    with pytest.raises(CdrError, match="this is UTF-16 or UTF-32, or no text: convert it"):
+    with pytest.raises(CdrError, match="the file is UTF-16, UTF-32 or not text: convert it"):
         list(cdr.read(file(row()).decode().encode(encoding)))
 
 
-# Rejects and counts
+# --- Rejects and counts --------------------------------------------------------------------------
 
 
-def test_a_reject_says_where_it_is_and_has_the_bytes():
+def test_a_reject_has_its_position_and_bytes():
     bad = row(CallId="ü", Duration="12.6", Custom='"x\ny"')
     content = b"\xef\xbb\xbf" + file(row(CallId="ä"), row(Custom='"a\n\nb"'), "", bad, row())
     reject = only_reject(content)
@@ -722,13 +722,12 @@ def test_a_reject_says_where_it_is_and_has_the_bytes():
     assert reject.layout == "phone-terminated"
     assert reject.header == tuple(PHONE)
     assert str(reject) == (
-        "<bytes>, line 7: Duration '12.6' is not a whole number of at most 18 digits, "
-        "and nothing else"
+        "<bytes>, line 7: Duration '12.6' is not a whole number of at most 18 digits"
     )
     assert reject.text == bad
 
 
-def test_the_value_of_a_reject_is_whole_and_shown_in_short():
+def test_the_value_of_a_reject_is_complete_and_its_message_short():
     text = "9" * 1000 + "\x1b[31m"
     reject = only_reject(file(row(Duration=text)))
     assert reject.value == text
@@ -737,7 +736,7 @@ def test_the_value_of_a_reject_is_whole_and_shown_in_short():
     assert text not in repr(reject)
 
 
-def test_a_corrected_file_can_be_made_of_rejects():
+def test_a_corrected_file_can_be_made_from_rejects():
     _, reader = read_all(file(row(), row(Amount="0,5"), row(Amount="0,7"), end="\r\n"))
     lines = [";".join(reader.rejects[0].header).encode(), *(r.raw for r in reader.rejects)]
     records, _ = read_all(b"\n".join(lines).replace(b"0,", b"0."))
@@ -754,7 +753,7 @@ def test_too_few_and_too_many_columns_cost_one_record():
     ]
 
 
-def test_the_first_reject_is_raised_unless_something_else_is_said():
+def test_the_first_reject_is_raised_by_default():
     reader = cdr.read(file(row(CallId="a"), row(CallId="b", Duration="x"), row(CallId="c")))
     assert next(reader).call_id == "a"
     with pytest.raises(CdrError, match="<bytes>, line 3: Duration 'x' is not a whole") as caught:
@@ -776,7 +775,7 @@ def test_rejects_go_to_a_function():
     assert (reader.rejected, reader.rejects) == (1, [])
 
 
-def test_anything_else_to_do_with_rejects_is_refused():
+def test_any_other_on_reject_is_refused():
     with pytest.raises(InvalidRequest, match="on_reject is 'ignore': give 'raise', 'collect'"):
         cdr.read(b"", on_reject="ignore")  # type: ignore[arg-type]
 
@@ -794,7 +793,7 @@ def test_the_counts_are_right_at_any_time():
     assert reader.records == 1500 + reader.rejected
 
 
-def test_an_error_in_the_middle_does_not_come_before_the_records():
+def test_an_error_in_the_middle_follows_the_records_before_it():
     for last in (row(Amount="x"), ";".join([*PHONE[:-1], "CallId"])):
         reader = cdr.read(file(*[row()] * 9, last))
         seen: list[Any] = []
@@ -803,7 +802,7 @@ def test_an_error_in_the_middle_does_not_come_before_the_records():
         assert (len(seen), reader.yielded) == (9, 9)
 
 
-# Everything, against a slow and simple reader
+# --- Comparison with a simple reader -------------------------------------------------------------
 
 TEXTS = st.text(st.sampled_from('ab;"\n\r\t,{}:é\ufeff\u2028\x85 '), max_size=12)
 CUSTOMS = st.lists(TEXTS, max_size=12)
@@ -859,7 +858,7 @@ def outcome(content: bytes, layout: Any, **sizes: int) -> Any:
     st.integers(1, 400),
     st.integers(50, 2000),
 )
-def test_how_a_file_is_cut_into_blocks_makes_no_difference(
+def test_the_block_size_makes_no_difference(
     content: bytes, layout: Any, block_size: int, max_record: int
 ):
     whole = outcome(content, layout, max_record=max_record)
@@ -871,7 +870,7 @@ def test_how_a_file_is_cut_into_blocks_makes_no_difference(
 
 @settings(max_examples=300)
 @given(st.binary(max_size=300), st.sampled_from([None, *LAYOUTS]), st.booleans())
-def test_nothing_else_is_raised_for_any_bytes(content: bytes, layout: Any, header: bool):
+def test_any_bytes_raise_only_documented_errors(content: bytes, layout: Any, header: bool):
     outcome(file() + content if header else content, layout)
 
 
@@ -886,10 +885,10 @@ def test_damaged_files_are_accounted_for(layout: Any):
         outcome(content, layout if number % 2 else None)
 
 
-# What is behind it
+# --- Internals -----------------------------------------------------------------------------------
 
 
-def test_every_type_of_a_column_has_a_reading():
+def test_every_column_type_has_a_conversion():
     from sinchvoice.cdr.values import NEEDED, conversions
 
     reads: dict[ColumnType, Callable[[str], Any]] = dict(conversions())
@@ -899,7 +898,7 @@ def test_every_type_of_a_column_has_a_reading():
         assert not column.required or column.type in NEEDED
 
 
-def test_memory_of_what_was_read_has_a_limit():
+def test_memos_have_a_limit():
     from sinchvoice.cdr.values import _MEMO_TEXTS, conversions
 
     read: Any = conversions()[ColumnType.INTEGER]

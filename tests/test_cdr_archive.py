@@ -24,7 +24,7 @@ from cdr_kills import check_kills
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, plain
+from sinchvoice.cdr import LAYOUTS, Archive, RejectCause, exporting, fast_path
 from sinchvoice.sandbox import FileForm, Planted, cdr_generator
 
 NAMES = {name: [column.name for column in layout.columns] for name, layout in LAYOUTS.items()}
@@ -333,9 +333,7 @@ def test_records_cannot_be_there_twice_as_two_layouts(archive: Archive):
     assert load(archive, content, layout="app-to-app").loaded == 1
     before = state(archive)
     for layout in ("sip-terminated", "phone-terminated"):
-        with pytest.raises(
-            CdrError, match=rf"same bytes as app-to-app, and would have them twice as {layout}"
-        ):
+        with pytest.raises(CdrError, match=rf"same bytes as app-to-app, not as {layout}"):
             load(archive, content, layout=layout)
     assert state(archive) == before
     assert load(archive, content, layout="app-to-app").skipped
@@ -437,7 +435,7 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
 def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")
-    with pytest.raises(CdrError, match="these are no call detail records") as caught:
+    with pytest.raises(CdrError, match="these are not call detail records") as caught:
         archive.load(bad)
     descriptors = [each for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
     assert bad not in [each.readlink() for each in descriptors]
@@ -447,7 +445,7 @@ def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp
 def test_a_refused_file_leaves_those_before_it(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")
-    with pytest.raises(CdrError, match=r"bad\.csv, line 1: these are no call detail records"):
+    with pytest.raises(CdrError, match=r"bad\.csv, line 1: these are not call detail records"):
         archive.load(file(row()), bad)
     assert rows(archive, "call_id") == [(VALUES["CallId"],)]
     with pytest.raises(CdrError, match="cannot be read"):
@@ -481,8 +479,8 @@ def test_what_progress_raises_ends_the_loading(
 def test_progress_goes_through_the_file_in_each_stage(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, odd: str | None
 ):
-    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(plain, "_PART", 2)
+    monkeypatch.setattr(fast_path, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(fast_path, "_PART", 2)
     content = file(*(row(CallId=str(n)) for n in range(200)))
     if odd:
         content += row(CallId="odd", Custom=odd).encode()
@@ -879,7 +877,7 @@ def test_an_export_replaces_nothing_that_no_export_wrote(
     archive.to_parquet(folder)
     change(folder)
     before = everything(folder)
-    with pytest.raises(CdrError, match="which no export wrote, and would lose it: give a new"):
+    with pytest.raises(CdrError, match="which no export wrote and which would be lost: give a new"):
         archive.to_parquet(folder)
     assert everything(folder) == before
     assert {each.name for each in tmp_path.iterdir()} >= {"calls", "calls.duckdb"}
@@ -1024,7 +1022,7 @@ def test_an_archive_in_use_names_who_uses_it_and_what_to_do(tmp_path: Path):
 
 
 def test_a_process_opens_an_archive_once(archive: Archive):
-    with pytest.raises(CdrError, match="this process has the archive open already"):
+    with pytest.raises(CdrError, match="this process already has the archive open"):
         Archive(archive.path)
     assert load(archive, file(row())).loaded == 1
 
@@ -1058,14 +1056,14 @@ def test_a_closed_archive_says_so(archive: Archive):
     ):
         with pytest.raises(CdrError, match="closed"):
             ask()
-    with pytest.raises(CdrError, match="nothing of it was loaded"):
+    with pytest.raises(CdrError, match="not loaded"):
         archive.load(file(row()))
 
 
 def test_what_is_no_archive_is_left_alone(tmp_path: Path):
     text = tmp_path / "text"
     text.write_text("something")
-    refused = {text: "this is not an archive: give the file", tmp_path: "cannot be read"}
+    refused = {text: "this is not an archive: give the file of an", tmp_path: "cannot be read"}
     for path, problem in refused.items():
         with pytest.raises(CdrError, match=problem):
             Archive(path)
@@ -1079,9 +1077,9 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
         other.execute("CREATE TABLE sinchvoice_archive AS SELECT 99 AS version")
     with pytest.raises(CdrError, match="has version 99"):
         Archive(tmp_path / "newer")
-    with pytest.raises(CdrError, match="the archive cannot be made: No such file"):
+    with pytest.raises(CdrError, match="the archive cannot be created: No such file"):
         Archive(tmp_path / "missing" / "calls.duckdb")
-    with pytest.raises(CdrError, match="DuckDB takes no `.` in a path"):
+    with pytest.raises(CdrError, match="the path has a `.` or is not UTF-8"):
         Archive(tmp_path / "what?")
     with pytest.raises(CdrError, match="nothing that is not UTF-8"):
         Archive(tmp_path / os.fsdecode(b"\xff"))

@@ -1,4 +1,4 @@
-"""Files that were made up are what their truth says, to the exact reader and to the archive."""
+"""Generated CDR files match their truth, for the exact reader and for the archive."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def made(records: int, **options: Any) -> tuple[bytes, FileTruth]:
 
 
 def check_report(truth: CdrTruth, report: cdr.LoadReport) -> None:
-    """What a load reports is true, file by file, if it was in the order of the truth."""
+    """Check the report of each file; files were loaded in the order of the truth."""
     for file, found in zip(truth.files, report.details, strict=True):
         assert found.name == str(file.path)
         for name in oracle.Counts._fields:
@@ -62,7 +62,7 @@ def check_kpis(counts: cdr_generator.CdrCounts, row: cdr.KpiRow) -> None:
     assert sum(cost.amount for cost in row.costs if cost.currency == "EUR") == counts.cost
 
 
-# What is planted
+# --- Planted records -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -88,7 +88,7 @@ def test_each_reject_is_where_it_was_planted(layout: Any, line_end: Any, header:
     assert sum(record.custom.count("\n") > 1 for record in records if record.custom) == 18
 
 
-def test_a_record_that_is_too_large_is_planted_too():
+def test_a_too_large_record_can_be_planted():
     content, truth = made(3, planted=Planted(rejects={"size": 1}))
     with cdr.read(content, on_reject="collect") as reader:
         assert len(list(reader)) == 2
@@ -103,7 +103,7 @@ def test_every_cause_can_be_planted():
 
 
 @pytest.mark.parametrize("compression", [None, "gz", "zst"])
-def test_what_an_archive_reports_is_true_of_every_file(tmp_path: Path, compression: Any):
+def test_an_archive_reports_the_truth_about_every_file(tmp_path: Path, compression: Any):
     truth = cdr_files(
         tmp_path / "cdr",
         records=150,
@@ -130,7 +130,7 @@ def test_what_an_archive_reports_is_true_of_every_file(tmp_path: Path, compressi
         assert archive.sql(forged.replace("records", "rejects")).rows == [(0,)]
 
 
-def test_the_order_of_the_files_changes_no_total(tmp_path: Path):
+def test_the_order_of_the_files_does_not_change_the_totals(tmp_path: Path):
     truth = cdr_files(tmp_path / "cdr", records=50, days=4, planted=Planted(conflicts=30, late=9))
     with Archive(tmp_path / "calls.duckdb") as archive:
         report = archive.load(*[str(file.path) for file in reversed(truth.files)])
@@ -163,7 +163,7 @@ def test_the_order_of_the_files_changes_no_total(tmp_path: Path):
     st.integers(0, 1000),
 )
 @settings(max_examples=12)
-def test_whatever_is_planted_the_archive_says_the_same(
+def test_an_archive_finds_every_combination_of_planted_records(
     tmp_path_factory: pytest.TempPathFactory, planted: Planted, forms: list[FileForm], seed: int
 ):
     folder = tmp_path_factory.mktemp("cdr")
@@ -182,11 +182,11 @@ def test_files_without_a_header_are_read_with_their_layout(tmp_path: Path):
             assert found.loaded == file.counts.loaded
 
 
-# What is not planted
+# --- Default files -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_without_being_asked_every_record_is_good_and_every_file_plain(tmp_path: Path, layout: Any):
+def test_by_default_every_record_is_valid_and_takes_the_fast_path(tmp_path: Path, layout: Any):
     content, truth = made(500, layout=layout)
     assert truth.counts.loaded == truth.counts.good == 500
     assert truth.rejects == ()
@@ -194,7 +194,7 @@ def test_without_being_asked_every_record_is_good_and_every_file_plain(tmp_path:
         (report,) = oracle.check(archive, content)
     assert report is not None
     assert (report.read_by, report.loaded) == ("fast", 500)
-    assert b'""' in content  # doubled quotes, and semicolons, are plain
+    assert b'""' in content  # doubled quotes and quoted semicolons take the fast path
     assert b"a; b" in content
 
 
@@ -246,7 +246,7 @@ def test_the_truth_is_beside_the_files(tmp_path: Path):
     assert truth.files[1].day - truth.files[0].day == timedelta(days=1)
 
 
-# What is refused
+# --- Refusals ------------------------------------------------------------------------------------
 
 
 def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -260,7 +260,7 @@ def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.
     ("make", "part"),
     [
         (lambda: Planted(late=-1), "late is -1: give 0 or more"),
-        (lambda: Planted(rejects={"typo": 1}), "rejects has 'typo': there are quote, columns"),
+        (lambda: Planted(rejects={"typo": 1}), "rejects has 'typo': give one of quote, columns"),
         (lambda: Planted(rejects={"time": -1}), "rejects has -1 of 'time'"),
         (lambda: FileForm(header="other"), "header is 'other': give one of usual"),  # type: ignore[arg-type]
         (lambda: FileForm(line_end="cr"), "line_end is 'cr': give one of lf, crlf"),  # type: ignore[arg-type]
@@ -276,7 +276,7 @@ def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.
             "no room for so many rejects of 'decimal'",
         ),
         (lambda: cdr_files("x", days=0), "days is 0: give 1 or more"),
-        (lambda: cdr_files("x", days=9**7), "the calendar does not have all of them"),
+        (lambda: cdr_files("x", days=9**7), "choose days within the calendar"),
         (lambda: cdr_files("x", first_day=date.min), "first_day is 0001-01-01, days is 1"),
         (lambda: cdr_files("x", first_day=date.max), "first_day is 9999-12-31, days is 1"),
         (lambda: cdr_files("x", layouts=["sip"]), "layout is 'sip': give one of"),  # type: ignore[list-item]
@@ -285,7 +285,7 @@ def test_zst_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.
         (lambda: cdr_files("x", compression="rar"), "compression is 'rar'"),  # type: ignore[arg-type]
     ],
 )
-def test_what_cannot_be_made_is_refused(
+def test_impossible_files_are_refused(
     make: Any, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""How plain lines are told from others, and what becomes of both."""
+"""Tests of the fast path and the slow path: which lines take which, and equal results."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 from sinchvoice import cdr
-from sinchvoice.cdr import Archive, plain
+from sinchvoice.cdr import Archive, fast_path
 
 HEADER = b"CallId;CallTime;Duration;From;To;Custom"
-PLAIN = [
+FAST = [
     b"%d;2026-11-02T08:15:30.1234567Z;17;+46730170101;alice;",
     b'%d;2026-11-02T08:15:30Z;;"+4673";bob;"a;b ""c"""',
     b'"%d";"2026-11-02 08:15:30Z";"-3";;;\xc3\xa9',
     b"%d;2026-11-02T08:15:30Z;007;x;y;'",
 ]
-# Records, rejects, and what is neither; each is one line or several.
-ODD = [
+# Good and bad records for the slow path, each on one or more lines.
+SLOW = [
     b'%d;2026-11-02T08:15:30+01:00;17;a;b;"two\nlines"',
     b'%d;2026-11-02T08:15:30Z;1;a;b;"\nforged-%%d;2026-11-02T08:15:30Z;1;a;b;c\n"',
     b'%d;2026-11-02T08:15:30Z;1;a;b;{"json": "yes"}',
@@ -49,7 +49,7 @@ def archive(tmp_path: Path) -> Any:
 
 
 def check(archive: Archive, content: bytes, layout: Any = "phone-terminated") -> cdr.FileReport:
-    """Load it, and compare each row and reject, and where it was, with the exact reader's."""
+    """Load a file, and compare each row and reject, with its position, with the exact reader."""
     reader = cdr.read(content, layout, on_reject="collect")
     records = list(reader)
     (report,) = archive.load(content, layout=layout).details
@@ -89,30 +89,28 @@ def text(endpoint: Any) -> str | None:
     return endpoint
 
 
-@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("slow", SLOW)
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_a_line_that_is_not_plain_costs_the_speed_of_its_own(
-    archive: Archive, odd: bytes, end: bytes
-):
-    lines = [HEADER, *(PLAIN[n % 4] % n for n in range(20)), odd % 20]
-    lines += [PLAIN[n % 4] % n for n in range(21, 40)]
+def test_a_slow_line_does_not_slow_the_others(archive: Archive, slow: bytes, end: bytes):
+    lines = [HEADER, *(FAST[n % 4] % n for n in range(20)), slow % 20]
+    lines += [FAST[n % 4] % n for n in range(21, 40)]
     report = check(archive, end.join(lines) + end)
     assert report.read_by == "mixed"
 
 
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_any_mixture_is_read_as_the_exact_reader_does(tmp_path: Path, header: bool, end: bytes):
+def test_any_mixture_is_read_as_by_the_exact_reader(tmp_path: Path, header: bool, end: bytes):
     dice = random.Random(11)
-    odd = [line for line in ODD if len(line) < 1000]
+    slow = [line for line in SLOW if len(line) < 1000]
     read_by = set()
     for turn in range(20):
         share = dice.choice([0.02, 0.1, 0.3, 0.6])
-        lines = [HEADER if header else in_all_columns(PLAIN[0] % 0)]
+        lines = [HEADER if header else in_all_columns(FAST[0] % 0)]
         for place in range(1, dice.choice([2, 30, 900])):
             if dice.random() < share / 4:
                 lines.append(dice.choice(NO_RECORDS[: 5 if header else 3]))
-            line = dice.choice(odd if dice.random() < share else PLAIN) % place
+            line = dice.choice(slow if dice.random() < share else FAST) % place
             line = line.replace(b"%d", b"%d" % place)
             lines.append(line if header else in_all_columns(line))
         with Archive(tmp_path / f"{turn}.duckdb") as archive:
@@ -122,7 +120,7 @@ def test_any_mixture_is_read_as_the_exact_reader_does(tmp_path: Path, header: bo
 
 
 @pytest.mark.parametrize("spaces", [0, 1, 9])
-def test_a_header_is_looked_at_to_its_end(archive: Archive, spaces: int):
+def test_a_header_is_read_to_its_end(archive: Archive, spaces: int):
     header = b"CallId;CallTime;Custom".ljust((1 << 20) - 1 + spaces) + b";More\n"
     report = check(archive, header + b"1;2026-11-02T08:15:30Z;a\n")
     assert (report.loaded, report.rejected) == (0, 1)
@@ -155,7 +153,7 @@ def test_every_line_has_its_number_and_none_is_lost(tmp_path: Path, content: byt
     if not expected[-1]:
         expected.pop()
     for skip in (0, 1):
-        parts = list(plain.number(source, tmp_path, skip=skip))
+        parts = list(fast_path.number(source, tmp_path, skip=skip))
         lines = b"".join(part.path.read_bytes() for part in parts).split(b"\n")
         assert lines.pop() == b""
         assert sum(part.count for part in parts) == len(lines) == max(0, len(expected) - skip)
@@ -183,7 +181,7 @@ def test_columns_of_rejects_are_those_of_the_first_record(archive: Archive):
     [["CANCEL", "N/A", ""], ["CANCEL", "cancel", "made up"], ['"Cancel"', "n/a", "HANGUP"]],
 )
 @pytest.mark.parametrize("quick", [True, False])
-def test_reasons_mean_the_same_however_they_are_written(
+def test_reasons_are_equal_in_any_case(
     archive: Archive, tmp_path: Path, reasons: list[str], quick: bool
 ):
     rows = [f"{n};2026-11-02T08:15:30Z;{reasons[n % 3]}" for n in range(30)]
@@ -201,11 +199,11 @@ def test_reasons_mean_the_same_however_they_are_written(
         assert scan.sql(query).rows == wanted
 
 
-def test_one_small_letter_in_the_last_part_of_a_file_is_seen(
+def test_one_lower_case_letter_in_the_last_part_is_found(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(plain, "_BLOCK", 1 << 10)
-    monkeypatch.setattr(plain, "_PART", 2)
+    monkeypatch.setattr(fast_path, "_BLOCK", 1 << 10)
+    monkeypatch.setattr(fast_path, "_PART", 2)
     rows = [f"{n};2026-11-02T08:15:30Z;CANCEL" for n in range(500)]
     rows[-1] = rows[-1].lower().replace("t08:15:30z", "T08:15:30Z")
     content = "\n".join(["CallId;CallTime;Reason", *rows]).encode()
@@ -214,7 +212,7 @@ def test_one_small_letter_in_the_last_part_of_a_file_is_seen(
     assert archive.sql("SELECT DISTINCT reason FROM records").rows == [("CANCEL",)]
 
 
-def test_files_in_capitals_and_others_are_scanned_together(tmp_path: Path):
+def test_files_in_upper_and_mixed_case_are_scanned_together(tmp_path: Path):
     for number, reasons in enumerate((["CANCEL"], ["CANCEL", "cancel"], ["CANCEL"], ["cancel"])):
         rows = [f"{n};2026-11-02T08:15:30Z;{reason}" for n, reason in enumerate(reasons)]
         (tmp_path / f"{number}.csv").write_text("\n".join(["CallId;CallTime;Reason", *rows]))

@@ -517,7 +517,7 @@ def test_a_reject_after_a_lost_header_row_has_what_stands_in_that_row(readers: R
     assert lost.header == after.header == ("\\x00CallId", *APP[1:])
     assert lost.layout == after.layout == "app-to-app"
     assert after.message == (
-        "the header row on line 4 cannot be read: correct that, and read the file again"
+        "the header row on line 4 cannot be read: correct it and read the file again"
     )
 
 

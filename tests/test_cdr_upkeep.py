@@ -21,7 +21,7 @@ import pytest
 from cdr_faults import OPERATIONS, check_damage, content, fails
 from cdr_kills import check_kills_between
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import Archive, settling, tables
+from sinchvoice.cdr import Archive, deduplication, tables
 from sinchvoice.sandbox import Planted, cdr_generator
 
 HEADER = "CallId;CallTime;Duration;From;To;Custom;UserId;ToCountryId"
@@ -181,7 +181,7 @@ def test_rejects_that_a_removed_file_resolved_are_open_again(archive: Archive):
 def test_after_a_removal_the_archive_is_as_if_the_file_had_never_come(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ):
-    monkeypatch.setattr(settling, "_MANY", few)
+    monkeypatch.setattr(deduplication, "_MANY", few)
     dice = random.Random(few)
     for turn in range(3):
         planted = Planted(rejects={cdr.RejectCause.TIME: 2}, duplicates=3, conflicts=3)
@@ -216,7 +216,7 @@ def test_a_file_is_removed_by_its_name_its_hash_or_its_number(archive: Archive, 
     load(archive, file(row("b")))
     path.write_bytes(file(row("c")))
     archive.load(path)
-    with pytest.raises(InvalidRequest, match="is file 1, 3: give one of the numbers"):
+    with pytest.raises(InvalidRequest, match="matches files 1, 3: give one number"):
         archive.remove(path)
 
 
@@ -351,7 +351,7 @@ def test_the_lock_stays_whatever_else_tries_to_open_the_archive(tmp_path: Path):
         archive.load(generated(10))
         os.link(path, tmp_path / "link.duckdb")
         for name in ("calls.duckdb", "link.duckdb"):
-            with pytest.raises(CdrError, match="this process has the archive open already"):
+            with pytest.raises(CdrError, match="this process already has the archive open"):
                 Archive(tmp_path / name)
         command = [sys.executable, "-c", ASK, str(path), "0"]
         refused = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -508,7 +508,7 @@ def test_duplicates_that_an_older_version_only_counted_cannot_be_restored(tmp_pa
     with Archive(tmp_path / "calls.duckdb") as archive:
         load(archive, file(row("a")), file(row("a"), row("b")))
         archive._do("DELETE FROM kept.duplicates")  # as an upgrade leaves it
-        with pytest.raises(CdrError, match="kept no note of which: load all files but this one"):
+        with pytest.raises(CdrError, match="without recording which: load all files but this one"):
             archive.remove(1)
         assert fates(archive) == [(1, 1, 0, 0, 0, 0), (2, 1, 1, 0, 0, 0)]
 
@@ -546,7 +546,7 @@ def test_a_file_that_breaks_off_in_the_middle_is_told_with_its_place(archive: Ar
     assert list(map(str, report.failures)) == [
         (
             f"<file>: cannot be read: Input/output error, after {len(content):,} bytes: "
-            "fetch it again, or check the disk that it is on"
+            "fetch it again or check its disk"
         )
     ]
 
@@ -557,7 +557,7 @@ def test_an_archive_that_is_open_is_no_file_to_load_or_to_read(archive: Archive,
     os.link(archive.path, other)
     for read in (archive.load, cdr.scan, lambda *paths: list(cdr.read(*paths))):
         for path in (archive.path, other, tmp_path):
-            with pytest.raises(CdrError, match="this is an archive that is open here"):
+            with pytest.raises(CdrError, match="this is an open archive"):
                 read(path)
     code = "import sys; from sinchvoice import cdr; cdr.Archive(sys.argv[1])"
     ran = subprocess.run(

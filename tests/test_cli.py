@@ -1582,7 +1582,7 @@ def test_a_file_in_a_folder_that_cannot_be_opened_does_not_keep_the_next_from_be
     ]
     assert ran.err == (
         f"error: {tmp_path}/b.csv.gz: the name ends in .gz, but the content is not gz: "
-        "rename the file, or fetch it again\n"
+        "rename the file or fetch it again\n"
     )
 
 
@@ -1686,7 +1686,7 @@ def test_a_file_that_cannot_be_loaded_does_not_keep_others_from_it(run: Run, arc
     rejects, missing, text = ran.err.splitlines()
     assert rejects == "warning: 2 rejected: see sinchvoice cdr rejects"
     assert missing.startswith("error: missing.csv: cannot be read")
-    assert text.startswith("error: text.csv, line 1: these are no call detail records")
+    assert text.startswith("error: text.csv, line 1: these are not call detail records")
 
 
 def test_a_file_without_records_is_a_warning(run: Run, archive: Path):
@@ -1713,8 +1713,8 @@ def test_nothing_to_count_is_a_table_without_rows(run: Run, archive: Path):
 def test_the_message_about_a_query_is_one_line(run: Run, archive: Path):
     ran = run("cdr", "sql", "SELECT x FROM nowhere")
     assert ran.err == (
-        "error: there is no table 'nowhere': "
-        "there are records, conflicts, rejects, files and erasures\n"
+        "error: the table 'nowhere' does not exist: "
+        "use records, conflicts, rejects, files or erasures\n"
     )
     ran = run("cdr", "sql", "SELECT x FROM records")
     assert ran.err.startswith("error: the query fails: Binder Error: ")
@@ -2011,7 +2011,7 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["check", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["load", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
         (["sql", "day.csv", "FROM records"], "which is a file: give the query first"),
-        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local one"),
+        (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local folder"),
         (["stats", "--layout", "app-to-app"], "--layout is for files: name them"),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files are two places"),
         (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
@@ -2242,7 +2242,7 @@ def test_one_layout_and_day_may_be_made_up(run: Run, tmp_path: Path):
     [
         (["--plant", "typo=1"], "--plant is 'typo=1': give KIND=N, with one of quote, columns"),
         (["--plant", "late"], "--plant is 'late'"),
-        (["--plant", "late=9999999"], "there is no room for so many late"),
+        (["--plant", "late=9999999"], "no room for so many late"),
         (["--header", "none", "--extra-columns", "1"], "extra_columns need a header"),
         (["--layout", "sip"], "layout is 'sip': give one of"),
         (["--first-day", "today"], "--first-day is 'today': give a day like 2026-11-02"),

@@ -1,6 +1,6 @@
-"""The client knows what openapi/ documents: fields of answers, words, parameters of requests.
+"""The client supports everything in openapi/: fields of answers, words, parameters of requests.
 
-After a specification has changed, these tests say what the facade has to learn.
+After a change of a specification, these tests name what the facade lacks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sinchvoice.reports import Counter, ServiceStatus, UserCallReport
 from sinchvoice.routes import ROUTES
 from sinchvoice.vocabulary import CallLeg
 
-# Fields that have another name in the client.
+# Fields with another name in the client.
 NAMES = {"from": "from_"}
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -82,6 +82,6 @@ def test_every_documented_parameter_of_a_request_is_sent_by_a_method():
 
 
 def resolved(document: dict[str, Any], parameters: list[Any]) -> list[dict[str, Any]]:
-    """Parameters, those that are referred to as well."""
+    """Yield parameters, including referenced ones."""
     named = document["components"].get("parameters", {})
     return [named[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in parameters]

@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import CREDENTIALS
 from hypothesis import given
 from hypothesis import strategies as st
 from samples import REPORT
@@ -413,10 +412,12 @@ def test_a_journal_that_is_in_use_is_refused(scripted: Any, tmp_path: Path):
 
 
 def test_credentials_are_not_in_a_journal(scripted: Any, tmp_path: Path):
-    run(scripted(httpx.Response(200, json=REPORT)), tmp_path / "journal")
+    voice = scripted(httpx.Response(200, json=REPORT))
+    run(voice, tmp_path / "journal")
+    credentials = voice.exchange.settings.credentials
     content = (tmp_path / "journal").read_text()
-    assert CREDENTIALS.application_key in content
-    assert CREDENTIALS.application_secret not in content
+    assert credentials.application_key in content
+    assert credentials.application_secret not in content
 
 
 # --- On a real server ---------------------------------------------------------------------------

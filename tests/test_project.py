@@ -1,4 +1,4 @@
-"""What is shipped and what is run from the repository."""
+"""The distributed packages, and the scripts that run from the repository."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_module_can_be_imported_and_is_typed(package):
         importlib.import_module(name)
 
 
-def test_the_wheel_needs_attrs_and_httpx_with_its_engine_and_nothing_else():
+def test_the_wheel_requires_only_attrs_and_httpx_with_its_engine():
     requirements = [r for r in distribution("sinchvoice").requires or [] if "extra ==" not in r]
     names = sorted(r.split(">")[0].split("<")[0] for r in requirements)
     assert names == ["attrs", "httpcore", "httpx"]
@@ -51,7 +51,7 @@ def test_the_wheel_has_its_licence_and_no_tests():
     assert not any("tests/" in name or "conftest" in name for name in names)
 
 
-def test_the_demo_shows_the_main_job():
+def test_the_demo_shows_the_main_use_case():
     with redirect_stdout(io.StringIO()) as output:
         runpy.run_path(str(ROOT / "scripts" / "demo.py"), run_name="__main__")
     shown = output.getvalue()
@@ -72,17 +72,17 @@ def test_the_demo_shows_the_main_job():
         assert part in shown
 
 
-# --- scripts/bootstrap.py -----------------------------------------------------------------------
+# --- scripts/bootstrap.py ------------------------------------------------------------------------
 
 BOOTSTRAP = ROOT / "scripts" / "bootstrap.py"
 
 
-def test_an_old_python_can_read_the_bootstrap():
+def test_an_old_python_can_parse_the_bootstrap():
     ast.parse(BOOTSTRAP.read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def run_bootstrap(prelude: str, *arguments: str) -> tuple[int, str]:
-    """Run the bootstrap's main with the world changed by a line of Python."""
+    """Run the bootstrap's main after changing its environment with Python code."""
     code = (
         "import sys, runpy\n"
         f"names = runpy.run_path({str(BOOTSTRAP)!r}, run_name='bootstrap')\n"
@@ -94,15 +94,14 @@ def run_bootstrap(prelude: str, *arguments: str) -> tuple[int, str]:
     return run.returncode, run.stdout + run.stderr
 
 
-def test_an_old_python_is_told_so_in_one_line():
+def test_an_old_python_gets_a_one_line_error():
     code, output = run_bootstrap("sys.version_info = (3, 10, 13)", "tests")
     assert code == 1
     assert output.count("\n") == 1
-    assert "Python 3.11 or later is needed" in output
-    assert "is 3.10" in output
+    assert "is Python 3.10, not 3.11 or later" in output
 
 
-def test_a_python_without_venv_is_told_so_in_one_line(tmp_path: Path):
+def test_a_python_without_venv_gets_a_one_line_error(tmp_path: Path):
     code, output = run_bootstrap(
         "from pathlib import Path\n"
         f"here = Path({str(tmp_path)!r}) / '.venv'\n"
@@ -115,7 +114,7 @@ def test_a_python_without_venv_is_told_so_in_one_line(tmp_path: Path):
     assert "python3-venv" in output
 
 
-def test_an_environment_that_somebody_else_made_is_left_alone(tmp_path: Path):
+def test_a_foreign_environment_is_not_modified(tmp_path: Path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "precious").touch()
     code, output = run_bootstrap(
@@ -130,7 +129,7 @@ def test_an_environment_that_somebody_else_made_is_left_alone(tmp_path: Path):
     assert (tmp_path / ".venv" / "precious").exists()
 
 
-def test_an_index_out_of_reach_is_told_in_one_line():
+def test_an_unreachable_index_gives_a_one_line_error():
     code, output = run_bootstrap(
         "main.__globals__.update(is_usable=lambda: True, has_nox=lambda: False)\n"
         "main.__globals__['subprocess'].call = lambda command, **options: 1",
@@ -142,7 +141,7 @@ def test_an_index_out_of_reach_is_told_in_one_line():
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
-def test_the_bootstrap_says_how_it_is_used(arguments: tuple[str, ...]):
+def test_the_bootstrap_shows_its_usage(arguments: tuple[str, ...]):
     code, output = run_bootstrap("", *arguments)
     assert code == 1
     assert output.startswith("usage: ")

@@ -588,6 +588,49 @@ def test_an_application_that_answers_in_a_loop_ends_its_call(box: Sandbox, app: 
     assert (call.reason, len(app.events)) == ("GENERALERROR", 101)
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"name": "connectPstn", "dialTimeout": 10**18},
+        {"name": "runMenu", "menus": [{"id": "main", "timeoutMills": 10**400}]},
+        {"name": "runMenu", "menus": [{"id": "main", "maxTimeoutMills": 10**18}]},
+        {
+            "name": "connectConf",
+            "conferenceId": "room",
+            "conferenceDtmfOptions": {"mode": "detect", "maxDigits": 9, "timeoutMills": 10**18},
+        },
+    ],
+)
+def test_a_wait_past_the_year_9999_has_no_end(box: Sandbox, app: App, action: dict[str, Any]):
+    box.ring = math.inf
+    app.on(IncomingCall, json.dumps({"action": action}).encode())
+    call = incoming(box)
+    box.clock.advance(1)
+    if call.state == "answered":
+        call.press("1")
+    assert call.ended is None
+    call.hang_up()
+    assert app.names()[-1] == "dice"
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), TimeoutError("db"), pytest.fail.Exception("no")])
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_any_exception_of_an_application_is_an_error_500(
+    box: Sandbox, kind: str, error: BaseException
+):
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        raise error
+
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        raise error
+
+    box.callback_app = asgi if kind == "asgi" else wsgi
+    incoming(box)
+    assert [sent.status for sent in box.callbacks] == [500, 500]
+    assert str(box.callbacks[0].error).endswith(f"{type(error).__name__}: {error}")
+
+
 def test_complaints_about_complaints_are_not_sent(box: Sandbox, app: App):
     app.on(IncomingCall, b"{}")
     app.on(Notification, b'{"action":{"name":"hangup"}}')
@@ -1114,6 +1157,36 @@ def test_a_slow_answer_is_no_answer():
         late, ice, *_ = box.callbacks
     assert (late.status, late.error) == (None, "no answer within 0.1 s")
     assert (late.which, ice.which, ice.status) == ("primary", "fallback", 200)
+
+
+@pytest.mark.parametrize(
+    "first", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]
+)
+def test_an_answer_that_trickles_in_is_no_answer(first: bytes):
+    drops = raw_servers.dripping(first, first or b"x", pause=0.05)
+    with (
+        running(populated=False, now=NOW, callback_timeout=0.2) as box,
+        raw_servers.serving(drops) as server,
+    ):
+        box.callback_url = f"http://127.0.0.1:{server.port}/"
+        incoming(box)
+    assert {sent.error for sent in box.callbacks} == {"no answer within 0.2 s"}
+    assert all(sent.seconds < 1 for sent in box.callbacks)
+
+
+def test_a_connection_that_the_application_has_closed_is_not_used_again(box: Sandbox):
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            is_first = b'"ice"' in raw_servers.read_request(connection)
+            park = b'{"action":{"name":"park"}}'
+            connection.sendall(raw_servers.answer(park if is_first else b"{}"))
+
+    with raw_servers.serving(serve) as server:
+        box.callback_url = f"http://127.0.0.1:{server.port}/"
+        call = incoming(box)
+        time.sleep(0.05)
+        call.hang_up()
+    assert [(sent.event, sent.error) for sent in box.callbacks] == [("ice", None), ("dice", None)]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sinchvoice import Credentials, MxpEndpoint, PstnEndpoint, SipEndpoint, signing
+from sinchvoice import Credentials, MxpEndpoint, PstnEndpoint, SipEndpoint, VoiceClient, signing
 from sinchvoice.callbacks import AnsweredCall, DisconnectedCall, IncomingCall, PromptInput
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
 from sinchvoice.svaml import (
     ConnectConf,
     ConnectMxp,
+    ConnectPstn,
     ConnectSip,
     Continue,
     Hangup,
@@ -151,6 +152,42 @@ def test_a_callout_without_a_cli_fails(box: Sandbox, app: App):
     call = call_out(box, "tts", cli="", enableDice=True)
     assert (call.result, call.duration) == ("FAILED", 0)
     assert app.names() == ["dice"]
+
+
+@pytest.mark.parametrize("ring", [1, 0])
+def test_a_callout_that_is_to_continue_goes_on(box: Sandbox, app: App, ring: float):
+    box.ring = ring
+    call = call_out(box, "tts", **ALL)
+    with VoiceClient.from_env(box.environ) as voice:
+        voice.calls.update(call.call_id, Svaml(action=Continue()))
+    box.clock.advance(10)
+    assert (call.result, call.reason, len(call.heard)) == ("ANSWERED", "MANAGERHANGUP", 1)
+    assert app.names() == ["ace", "dice"]
+
+
+def test_a_callout_can_be_parked_while_it_rings(box: Sandbox, app: App):
+    call = call_out(box, "tts", **ALL)
+    with VoiceClient.from_env(box.environ) as voice:
+        voice.calls.update(call.call_id, Svaml(action=Park(max_duration=60)))
+    assert call.state == "parked"
+    box.clock.advance(61)
+    assert (call.reason, app.names()) == ("TIMEOUT", ["dice"])
+
+
+def test_the_keys_and_the_limit_of_a_callout_begin_once(box: Sandbox, app: App):
+    app.on(
+        AnsweredCall,
+        Svaml(action=RunMenu([Menu("main", max_digits=1, timeout_mills=30_000)])),
+        Svaml(action=Continue()),
+    )
+    app.on(PromptInput, Svaml(action=ConnectPstn(number="+12125550145")))
+    call = call_out(box, "custom", destination=PHONE, dtmf="1", maxDuration=60)
+    box.clock.advance(30)
+    call.press("5")
+    call.answer()
+    assert call.dtmf == "1"
+    box.clock.advance(60)
+    assert (call.reason, call.duration) == ("TIMEOUT", 60)
 
 
 def test_an_app_user_sends_no_ace(box: Sandbox, app: App):

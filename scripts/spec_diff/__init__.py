@@ -1,7 +1,7 @@
-"""What changed in an API, compared by meaning and graded for those who call it.
+"""Compare OpenAPI documents by meaning, and grade the changes for callers of the API.
 
-`read` or `parse` documents, `compare` them, and write the changes down with `report`. The command
-is in `__main__`.
+`read` or `parse` documents, `compare` them, and print the changes with `report`. The command is in
+`__main__`.
 """
 
 from collections.abc import Sequence
@@ -33,20 +33,20 @@ def compare(
     """Compare two documents.
 
     Args:
-        old: What was known, as a vendored document.
-        new: What is there now.
-        overlays: Overlays that are applied to these documents; None for those of this repository
-            that extend a document of the same file name.
+        old: The old document, for instance a vendored one.
+        new: The new document.
+        overlays: The overlays for these documents; None for those of this repository that extend a
+            document of the same file name.
 
     Returns:
-        The changes, those that matter most first. Empty if both mean the same.
+        The changes, most important first. Empty if both documents mean the same.
 
     Raises:
-        SpecDiffError: If a reference cannot be followed, something is not what it has to be in
-            OpenAPI, or an overlay is malformed.
+        SpecDiffError: If a reference cannot be followed, a value is invalid in OpenAPI, or an
+            overlay is malformed.
     """
     overlays = overlays_of(old, new) if overlays is None else overlays
     try:
         return assess(differences(old, new), old, new, overlays)
     except RecursionError as error:
-        raise SpecDiffError(f"{old.name} or {new.name}: references go too deep") from error
+        raise SpecDiffError(f"{old.name} or {new.name}: references are nested too deep") from error

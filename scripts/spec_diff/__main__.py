@@ -11,14 +11,14 @@ from .report import FORMATS, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare two documents and print what changed.
+    """Compare two documents and print the changes.
 
     Args:
-        arguments: What was typed; None for the command line.
+        arguments: The arguments; None for those of the command line.
 
     Returns:
-        The exit code: 0 if no change is at `--fail-on` or above, 1 if one is, 2 if the documents
-        could not be compared.
+        The exit code: 0 if no change is at `--fail-on` or above, 1 if there is one, 2 if the
+        documents could not be compared.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -38,18 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spec_diff",
-        description="Compare two OpenAPI documents by meaning, for those who call the API.",
-        epilog="Exit code: 0 nothing at --fail-on or above, 1 something, 2 nothing was compared.",
+        description="Compare two OpenAPI documents by meaning, for callers of the API.",
+        epilog="Exit code: 0 no change at --fail-on or above, 1 changes, 2 nothing was compared.",
     )
-    parser.add_argument("old", metavar="OLD", help="what was known: a file, or git:REV:path")
-    parser.add_argument("new", metavar="NEW", help="what is there now: a file, or git:REV:path")
+    parser.add_argument("old", metavar="OLD", help="the old document: a file, or git:REV:path")
+    parser.add_argument("new", metavar="NEW", help="the new document: a file, or git:REV:path")
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument(
         "--fail-on", choices=Level.__members__, default="ERROR", help="default: ERROR"
     )
-    parser.add_argument(
-        "--overrides", metavar="FILE", help="levels that were decided, with reasons"
-    )
+    parser.add_argument("--overrides", metavar="FILE", help="a file of other levels, with reasons")
     return parser
 
 

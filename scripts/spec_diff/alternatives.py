@@ -1,23 +1,24 @@
-"""Which alternatives of two unions are the same, and what they are called."""
+"""Match the alternatives of two unions, and name them."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+
+import attrs
 
 from .documents import Node
 from .shapes import Schema, Shape, Shapes, Union
 
-# Members of unions that have less than this share of their features in common are not the same.
+# Members of unions with a smaller share of common features do not match.
 _ALIKE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Matched:
     """The alternatives of two unions, by index.
 
     Attributes:
-        pairs: Those that are the same.
-        gone: Those that are in the old union alone.
-        fresh: Those that are in the new union alone.
+        pairs: Matching alternatives.
+        gone: Alternatives only in the old union.
+        fresh: Alternatives only in the new union.
     """
 
     pairs: list[tuple[int, int]]
@@ -30,7 +31,7 @@ def match(
     unions: tuple[Union, Union],
     names: tuple[dict[str, int], dict[str, int]],
 ) -> Matched:
-    """Find which members are the same: by meaning, by name, or by what they have in common."""
+    """Match members by meaning, then by name, then by common features."""
     (olds, news), (old, new) = sides, unions
     pairs = list[tuple[int, int]]()
     left, right = list(range(len(old.members))), list(range(len(new.members)))
@@ -64,7 +65,7 @@ def match(
 
 
 def joined(shape: Shape, alone: Schema | None = None) -> Union:
-    """Return all alternatives of a schema; one that has none is its own, or has no alternative."""
+    """Return all alternatives of a schema; without any, `alone` is the only one, if given."""
     if not shape.unions:
         return Union("", shape.node, [alone] if alone else [])
     first = shape.unions[0]
@@ -73,25 +74,25 @@ def joined(shape: Shape, alone: Schema | None = None) -> Union:
 
 
 def are_grouped_alike(old: Shape, new: Shape, pairs: Sequence[tuple[int, int]]) -> bool:
-    """Tell whether alternatives to each other still are, and no others: one of each union holds."""
+    """Tell whether the alternatives of each old union are exactly those of one new union."""
     here, there = _groups(old), _groups(new)
     met = {(here[i], there[j]) for i, j in pairs}
     return len(met) == len({i for i, _ in met}) == len({j for _, j in met})
 
 
 def tell(union: Union) -> str | None:
-    """Return what a union is of, for people; None if it has no members."""
+    """Return a description of a union; None if it has no members."""
     names = (label(member, i, {}) for i, member in enumerate(union.members))
     return f"{union.keyword} of {', '.join(names)}" if union.members else None
 
 
 def tell_all(shape: Shape) -> str:
-    """Return what all the unions of a schema are of."""
+    """Return a description of all unions of a schema."""
     return " and ".join(tell(union) or "" for union in shape.unions)
 
 
 def mapping(shapes: Shapes, shape: Shape, union: Union) -> dict[str, int]:
-    """Return which member each value of the discriminator stands for, said or implied."""
+    """Return the member for each value of the discriminator, explicit or implied."""
     if shape.discriminator is None:
         return {}
     said = shape.discriminator.value.get("mapping")
@@ -114,20 +115,20 @@ def mapping(shapes: Shapes, shape: Shape, union: Union) -> dict[str, int]:
 
 
 def label(member: Schema, index: int, names: dict[str, int]) -> str:
-    """Return what to call a member: as the discriminator does, by its name, or by its position."""
+    """Return the label of a member: its discriminator value, its name, or its position."""
     called = next((name for name, i in names.items() if i == index), None)
     return called or name_of(member) or f"alternative {index + 1}"
 
 
 def name_of(member: Schema) -> str | None:
-    """Return the name of the schema that a member refers to, or its title."""
+    """Return the name of the referenced schema of a member, or its title."""
     value = member[0].value
     title = value.get("title") if isinstance(value, dict) else None
     return _reference(member) or (title if isinstance(title, str) else None)
 
 
 def tag(discriminator: Node) -> str:
-    """Return the field that a discriminator looks at."""
+    """Return the field of a discriminator."""
     return str(discriminator.value.get("propertyName"))
 
 
@@ -138,7 +139,7 @@ def _reference(member: Schema) -> str | None:
 
 
 def _groups(shape: Shape) -> list[int]:
-    """Return which union each member is of."""
+    """Return the index of the union of each member."""
     return [index for index, union in enumerate(shape.unions) for _ in union.members]
 
 

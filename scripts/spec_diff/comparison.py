@@ -1,4 +1,4 @@
-"""Compares two documents, operation by operation."""
+"""Compare two documents, operation by operation."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
@@ -31,7 +31,7 @@ from .reading import escape
 from .schemas import Pair, SchemaComparison
 from .shapes import Shape
 
-# Formats of text that has no commas.
+# Formats of text without commas.
 _NO_COMMAS = {"uuid", "date", "date-time", "time", "email", "ipv4", "ipv6", "hostname", "byte"}
 
 Key = TypeVar("Key")
@@ -42,15 +42,14 @@ def differences(old: Document, new: Document) -> list[Traced]:
     """Compare two documents.
 
     Args:
-        old: What was known.
-        new: What is there now.
+        old: The old document.
+        new: The new document.
 
     Returns:
-        The changes, those that matter most first, without what they touch.
+        The changes, most important first, without facade functions and overlay actions.
 
     Raises:
-        SpecDiffError: If a reference in one of them cannot be followed, or something is not what
-            it has to be in OpenAPI.
+        SpecDiffError: If a reference cannot be followed, or a value is invalid in OpenAPI.
     """
     report, schemas = Report(old, new), SchemaComparison(old, new)
     _compare_operations(old, new, report, schemas)
@@ -93,7 +92,7 @@ def _compare_events(
     report: Report,
     schemas: SchemaComparison,
 ) -> None:
-    """Compare what the server sends on its own: what arrives, and what it is answered with."""
+    """Compare webhooks and callbacks: the received requests and their answers."""
     pairs, gone, fresh = paired_events(olds, news)
     for before, after in pairs:
         _Event(_at(report, before, after), schemas).compare(before, after)
@@ -104,12 +103,12 @@ def _compare_events(
 
 
 def _at(report: Report, *events: Operation) -> Spot:
-    """Return where events are: a callback is the matter of those who call its operation."""
+    """Return the spot of events; a callback also concerns the callers of its operation."""
     return Spot(report, (*events, *(event.owner for event in events if event.owner)))
 
 
 def _compare_unused(old: Document, new: Document, comparison: "_Operation") -> None:
-    """Compare answers that no operation has: overlays give them to operations."""
+    """Compare components without an operation: responses, which overlays use, and schemas."""
     used = reachable(old)
     for name, before, after in _both(_components(old, "responses"), _components(new, "responses")):
         if before and after and before not in used:
@@ -120,17 +119,17 @@ def _compare_unused(old: Document, new: Document, comparison: "_Operation") -> N
     prints = comparison.schemas.new.fingerprint
     fresh = {prints((node,)) for name, node in news.items() if name not in olds}
     for name, before in gone.items():
-        if comparison.schemas.old.fingerprint((before,)) not in fresh:  # or it has another name
+        if comparison.schemas.old.fingerprint((before,)) not in fresh:  # not just renamed
             around = Node(new, "/components/schemas", None)
             comparison.spot.note("api-schema-removed", before, around, name)
 
 
 class _Operation:
-    """Compares an operation, and hands its schemas on.
+    """Comparison of an operation.
 
     Args:
-        spot: The operation in either document.
-        schemas: Compares schemas.
+        spot: The operation in both documents.
+        schemas: The comparison of schemas.
     """
 
     def __init__(self, spot: Spot, schemas: SchemaComparison) -> None:
@@ -153,7 +152,7 @@ class _Operation:
         _compare_events(*events, around, self.spot.report, self.schemas)
 
     def compare_response(self, old: Node, new: Node, status: str) -> None:
-        """Compare what an operation answers."""
+        """Compare a response of an operation."""
         if self._is_elsewhere(old, new, self.spot.at(status)):
             return
         for one, other in self._media(old, new, "response-media-type", self.spot.at(status)):
@@ -170,7 +169,7 @@ class _Operation:
                 spot.note("response-header-added", inside(old, "headers"), header, None, name)
 
     def _is_elsewhere(self, old: Node, new: Node, spot: Spot) -> bool:
-        """Tell whether something is described in another document, and note if not in the same."""
+        """Tell whether a side is an external reference, and report different ones."""
         urls = old.elsewhere, new.elsewhere
         if urls[0] != urls[1]:
             spot.note("reference-changed", old, new, *urls)
@@ -201,7 +200,7 @@ class _Operation:
         places = old.around("servers"), new.around("servers")
         listed = places[0].pointer != "" and places[0].value != []
         for _, before, after in _both(addresses(old), addresses(new)):
-            if not after and listed:  # or nobody has said where it is
+            if not after and listed:  # without a list, the address is unknown
                 self.spot.note("api-server-removed", *places, before, None)
             elif after and not before:
                 self.spot.note("api-server-added", *places, None, after)
@@ -287,7 +286,7 @@ class _Operation:
         self._schema(*pair, role, spot)
 
     def _content(self, old: Node, new: Node, kind: str, spot: Spot) -> tuple[Node, Node]:
-        """Compare the media types of two parameters or headers; return what has the schemas."""
+        """Compare the media types of two parameters or headers; return the nodes with schemas."""
         written, other = contents(old), contents(new)
         media, other_media = next(iter(written), None), next(iter(other), None)
         if media != other_media:
@@ -303,7 +302,7 @@ class _Operation:
             spot.note(f"{role}-{facet}", *places, before, after)
 
     def _is_list_of_one(self, old: Node, new: Node) -> bool:
-        """Tell whether a single value became an array, and is written as it was."""
+        """Tell whether a single value became an array whose single item is written the same."""
         before, after = schema_of(old), schema_of(new)
         single, several = self.schemas.old.of(before), self.schemas.new.of(after)
         if single.types is None or single.types & {"array", "object"}:
@@ -327,7 +326,7 @@ class _Operation:
             spot.note("request-parameter-explode-changed", *places, explode, other_explode)
 
     def _are_scalar(self, old: Node, new: Node) -> bool:
-        """Tell whether two parameters have single values only, neither arrays nor objects."""
+        """Tell whether two parameters have only single values, neither arrays nor objects."""
         sides = (self.schemas.old, old), (self.schemas.new, new)
         types = [shapes.of(schema_of(one)).types for shapes, one in sides]
         return all(names is not None and not names & {"array", "object"} for names in types)
@@ -355,7 +354,7 @@ class _Operation:
             self.spot.note("request-body-encoding-changed", *places, *texts)
 
     def _media(self, old: Node, new: Node, kind: str, spot: Spot) -> Iterator[tuple[Node, Node]]:
-        """Note media types that only one side has; yield the others."""
+        """Report media types of only one side; yield the common ones."""
         for name, before, after in _both(contents(old), contents(new)):
             if before and after:
                 yield before, after
@@ -372,7 +371,7 @@ class _Operation:
             if before and after:
                 self.compare_response(before, after, name)
             elif before:
-                if around := news.get(family):  # a range that takes its place still answers it
+                if around := news.get(family):  # a range now includes the status
                     self.compare_response(before, around, name)
                 elif status != family or not any(one.startswith(status[0]) for one in news):
                     kind = self._status(f"{outcome(status)}-status-removed")
@@ -406,7 +405,7 @@ class _Operation:
 
 
 class _Event(_Operation):
-    """Compares what arrives here on its own: its body is received, and its answers are sent."""
+    """Comparison of a webhook or callback, whose body is received and whose answers are sent."""
 
     def compare(self, old: Operation, new: Operation) -> None:
         """Compare an event with its counterpart."""
@@ -423,7 +422,7 @@ class _Event(_Operation):
             self.spot.note("webhook-security-changed", *places, *texts)
 
     def compare_response(self, old: Node, new: Node, status: str) -> None:
-        """Compare how an event may be answered."""
+        """Compare an answer to an event."""
         spot = self.spot.at(f"answer {status}")
         if self._is_elsewhere(old, new, spot):
             return
@@ -478,27 +477,27 @@ class _Event(_Operation):
 
 
 def _named(header: Node, name: str) -> Node:
-    """Return a header as the parameter that it is to who sends it."""
+    """Return a header as a parameter, which it is for the sender."""
     said = header.value | {"name": name, "in": "header"}
     return Node(header.document, header.pointer, said)
 
 
 def _has_no_comma(single: Shape) -> bool:
-    """Tell whether a value cannot be taken for several with commas between them."""
+    """Tell whether a value cannot be mistaken for several values separated by commas."""
     if single.enum is not None:
         return not any("," in text for text in single.enum)
     return "string" not in (single.types or ()) or single.format in _NO_COMMAS
 
 
 def _word(name: str) -> str:
-    """Return a status or a place for people: as it is, unless it is something else."""
+    """Return a status or place in lower case, quoted unless alphanumeric."""
     return name.lower() if name.isalnum() else quoted(name)
 
 
 def _both(
     old: Mapping[Key, Value], new: Mapping[Key, Value]
 ) -> Iterator[tuple[Key, Value | None, Value | None]]:
-    """Yield every key of two mappings with its values; None where it is not."""
+    """Yield every key of two mappings with both values; None if absent."""
     for key in old:
         yield key, old[key], new.get(key)
     for key in new:

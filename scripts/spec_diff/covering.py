@@ -1,8 +1,7 @@
-"""Whether one schema takes everything that another one describes.
+"""Decide whether one schema accepts everything that another describes.
 
-Only what is certain counts. A field that a schema does not describe is one that nobody sends: an
-object with other fields is not covered, though JSON Schema would let it pass, unless the schema
-takes any object.
+Only certain answers count as yes. A schema does not accept fields that it does not describe, even
+though JSON Schema does, unless it accepts any object.
 """
 
 from .keywords import is_stricter, is_wider_format, is_within
@@ -10,11 +9,11 @@ from .shapes import Schema, Shape, Shapes
 
 
 class Covering:
-    """Compares what the schemas of two documents take.
+    """Comparison of the values that the schemas of two documents accept.
 
     Args:
-        wide: The shapes of the document whose schemas may cover.
-        narrow: The shapes of the document whose schemas may be covered.
+        wide: The shapes of the document with the covering schemas.
+        narrow: The shapes of the document with the covered schemas.
     """
 
     def __init__(self, wide: Shapes, narrow: Shapes) -> None:
@@ -24,15 +23,15 @@ class Covering:
         self._open = set[tuple[int, int]]()
 
     def covers(self, wide: Schema, narrow: Schema) -> bool:
-        """Tell whether a schema takes everything that another one describes."""
+        """Tell whether a schema accepts everything that another describes."""
         key = self._wide.entry(wide), self._narrow.entry(narrow)
         if key not in self._known:
-            self._known[key] = True  # for schemas that contain themselves
+            self._known[key] = True  # while comparing schemas that contain themselves
             self._known[key] = self.shape_covers(self._wide.of(key[0]), self._narrow.of(key[1]))
         return self._known[key]
 
     def shape_covers(self, wide: Shape, narrow: Shape) -> bool:
-        """Tell the same of two shapes."""
+        """Tell whether a shape accepts everything that another describes."""
         key = id(wide), id(narrow)
         if key in self._open:  # an alternative of itself
             return True
@@ -60,7 +59,7 @@ class Covering:
         )
 
     def _whole(self, narrow: Shape, member: Schema) -> Shape:
-        """Return an alternative with the fields that are described beside it."""
+        """Return an alternative together with the fields described outside the union."""
         inner = self._narrow.of(member)
         return narrow.among(inner, dict.fromkeys((*narrow.properties, *inner.properties)))
 
@@ -139,17 +138,17 @@ class Covering:
         return not wide.items or (bool(narrow.items) and self.covers(wide.items, narrow.items))
 
     def _rules(self, wide: Shape, narrow: Shape) -> bool:
-        """Compare what is only ever alike or not."""
+        """Compare rules that are only equal or different."""
         return _rules(self._wide, wide) <= _rules(self._narrow, narrow)
 
 
 def item(shape: Shape, index: int) -> Schema | None:
-    """Return the schema of an item by its position: () for anything, None if there is none."""
+    """Return the schema of an item by position: () for anything, None if no item is allowed."""
     return shape.prefix[index] if index < len(shape.prefix) else shape.items
 
 
 def _rules(shapes: Shapes, shape: Shape) -> set[tuple[str, ...]]:
-    """Return what is only ever alike or not, each rule as a text."""
+    """Return the rules that are only equal or different, each as texts."""
 
     def written(*schemas: Schema) -> list[str]:
         return [shapes.fingerprint(schema) if schema else "" for schema in schemas]

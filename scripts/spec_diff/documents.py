@@ -1,12 +1,13 @@
-"""OpenAPI documents: where they come from, finding lines, and following references."""
+"""Read OpenAPI documents, find lines, and follow references."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
+
+import attrs
 
 from .model import SpecDiffError
 from .reading import Note, decode, read_text
@@ -14,47 +15,47 @@ from .reading import escape as escape
 
 MAX_BYTES = 20 * 2**20
 _NAMES = frozenset({"$id", "$anchor", "$dynamicAnchor"})
-# The only member of what stands in for something in a document that is not read.
+# The only member of a placeholder for a target in a document that is not read.
 ELSEWHERE = "$elsewhere"
 
-# Data, not a part of the description: what looks like a reference in there is none.
+# Keywords with data, in which nothing is a reference.
 DATA = frozenset("example examples default const enum mapping".split())
-# What has keys of its own, as names of fields or statuses; none of them is a keyword.
+# Keywords of objects whose keys are names, such as fields or statuses, and not keywords.
 NAMED = frozenset(
     "properties patternProperties dependentSchemas $defs definitions schemas responses parameters"
     " headers content callbacks paths webhooks x-webhooks pathItems requestBodies".split()
 )
 
 
-@dataclass(frozen=True, eq=False)
+@attrs.frozen(eq=False)
 class Document:
-    """A document, or a file that one refers to.
+    """A document, or a file that a document refers to.
 
     Attributes:
-        name: What to call it: a path or `git:REV:path`.
-        data: Its content, as plain JSON values.
+        name: Its name: a path or `git:REV:path`.
+        data: Its content as plain JSON values.
         lines: The line of each JSON pointer, if the document was read from text.
-        open: Reads a file that is named relative to this one; None if references to other files
+        open: Opener of a file by its name relative to this one; None if references to other files
             must not be followed.
-        notes: What a reader of a comparison has to know, of all the files that belong together.
-            References that lead elsewhere are added when they are met.
-        unread: Those that have been added.
+        notes: Notes for the reader of a comparison, on the document and all its files. External
+            references are added when they are encountered.
+        unread: The external references with a note.
     """
 
     name: str
     data: dict[str, Any]
-    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
-    open: Callable[[str], "Document"] | None = field(default=None, repr=False)
-    notes: list[Note] = field(default_factory=list, repr=False)
-    unread: set[str] = field(default_factory=set, repr=False)
+    lines: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    open: Callable[[str], "Document"] | None = attrs.field(default=None, repr=False)
+    notes: list[Note] = attrs.field(factory=list, repr=False)
+    unread: set[str] = attrs.field(factory=set, repr=False)
 
     @property
     def root(self) -> "Node":
-        """The document as a whole."""
+        """The whole document."""
         return Node(self, "", self.data)
 
     def line(self, pointer: str) -> int | None:
-        """Return the line, from 1, of what a JSON pointer names, or of the nearest thing around."""
+        """Return the line, from 1, of a JSON pointer, or of its nearest parent with a line."""
         while pointer not in self.lines:
             if not pointer:
                 return None
@@ -63,22 +64,22 @@ class Document:
 
     @property
     def is_3_0(self) -> bool:
-        """Whether its schemas are those of OpenAPI 3.0, and not of JSON Schema 2020-12."""
+        """Whether its schemas follow OpenAPI 3.0 rather than JSON Schema 2020-12."""
         return str(self.data.get("openapi", "")).startswith("3.0")
 
     def resolve(self, reference: str, near: str = "") -> "Node":
-        """Find what a `$ref` of this document names.
+        """Return the target of a `$ref` of this document.
 
         Args:
             reference: The reference.
-            near: The pointer of where it stands: anchors and ids are looked up from there outwards.
+            near: The pointer of the reference: anchors and ids are searched from there outwards.
 
         Returns:
-            What it names; a value that only equals itself if that is in a document that is not
-            read, as one on another host.
+            The target; for a document that is not read, such as one on another host, a placeholder
+            that is equal only for the same reference.
 
         Raises:
-            SpecDiffError: If it leads nowhere.
+            SpecDiffError: If the reference has no target.
         """
         if self._leads_out(reference):
             return self._elsewhere(reference, near)
@@ -98,18 +99,18 @@ class Document:
         if file in self._named:
             node = self._nearest(self._named[file], near)
         elif file:
-            assert self.open is not None  # or it would lead out
+            assert self.open is not None  # otherwise the reference is external
             node = self.open(unquote(file)).root
         else:
             node = self._resource(near) if fragment.startswith("/") else self.root
         if fragment and not fragment.startswith("/"):
             anchors = node.document._named.get(f"#{fragment}")
             if not anchors:
-                raise SpecDiffError(f"{self.name}: {reference} names an anchor that is not there")
+                raise SpecDiffError(f"{self.name}: the anchor of {reference} does not exist")
             return self._nearest(anchors, near)
         found = node.below(fragment) or self.root.below(fragment)
         if found is None:
-            raise SpecDiffError(f"{self.name}: the reference {reference} leads nowhere")
+            raise SpecDiffError(f"{self.name}: the reference {reference} has no target")
         return found
 
     def _leads_out(self, reference: str) -> bool:
@@ -119,17 +120,17 @@ class Document:
         return self.open is None or "://" in file or file.startswith(("/", "\\", "file:"))
 
     def _elsewhere(self, reference: str, near: str) -> "Node":
-        """Return what stands in for something that is not read; nothing is ever fetched."""
+        """Return a placeholder for the target of an external reference; nothing is fetched."""
         if reference not in self.unread:
             self.unread.add(reference)
-            text = f"the reference `{reference}` leads out of the document and is not followed"
-            advice = "what is there is not compared: bundle the document to compare it"
+            text = f"the external reference `{reference}` is not followed"
+            advice = "its target is not compared: bundle the document to compare it"
             self.notes.append(Note(self.name, self.line(near), f"{text}; {advice}"))
         return Node(self, f"{near}/$ref", {ELSEWHERE: reference})
 
     @cached_property
     def _named(self) -> dict[str, list["Node"]]:
-        """What has an `$id`, by that, and what has an anchor, by `#` and that."""
+        """Nodes with an `$id` by its value, and nodes with an anchor by `#` and its value."""
         found, todo = dict[str, list[Node]](), [self.root] if _has_names(self.data) else []
         while todo:
             node = todo.pop()
@@ -142,7 +143,7 @@ class Document:
         return found
 
     def _nearest(self, nodes: list["Node"], near: str) -> "Node":
-        """Return the one of several nodes that has most around it in common with a pointer."""
+        """Return the node whose pointer has the longest common prefix with another pointer."""
         steps = near.split("/")
 
         def common(node: Node) -> int:
@@ -152,7 +153,7 @@ class Document:
         return min(nodes, key=lambda node: (-common(node), len(node.pointer), node.pointer))
 
     def _resource(self, near: str) -> "Node":
-        """Return what pointers start from: the innermost schema with an `$id`, or the document."""
+        """Return the root of pointers: the innermost schema with an `$id`, or the document."""
         around = [
             node
             for name, nodes in self._named.items()
@@ -163,19 +164,19 @@ class Document:
         return max(around, key=lambda node: len(node.pointer), default=self.root)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Node:
-    """A value in a document, and where it stands."""
+    """A value in a document, with its pointer."""
 
     document: Document
     pointer: str
-    value: Any = field(compare=False, repr=False)
+    value: Any = attrs.field(eq=False, repr=False)
 
     def child(self, key: str | int) -> "Node":
         """Return a member of an object or an item of an array.
 
         Raises:
-            KeyError, IndexError, ValueError: If there is none.
+            KeyError, IndexError, ValueError: If it does not exist.
         """
         if isinstance(self.value, list):
             value = self.value[int(key)]
@@ -194,7 +195,7 @@ class Node:
                     yield self.child(key)
 
     def below(self, pointer: str) -> "Node | None":
-        """Return what a JSON pointer names from here, through references; None if nothing."""
+        """Return the target of a JSON pointer from here, through references; None if none."""
         node: Node = self
         try:
             for token in pointer.split("/")[1:]:
@@ -207,7 +208,7 @@ class Node:
         return node
 
     def follow(self) -> "Node":
-        """Return what the reference that this object is names.
+        """Return the target of the reference in this object.
 
         Raises:
             SpecDiffError: As `Document.resolve`.
@@ -215,27 +216,27 @@ class Node:
         return self.document.resolve(self.value["$ref"], self.pointer)
 
     def as_object(self) -> "Node":
-        """Return this node, which has to be an object.
+        """Return this node, which must be an object.
 
         Raises:
-            SpecDiffError: If it is something else.
+            SpecDiffError: If it is not an object.
         """
         if not isinstance(self.value, dict):
             raise SpecDiffError(f"{self.name}: an object is expected")
         return self
 
     def get(self, key: str) -> "Node | None":
-        """Return the object that a member of this one is or refers to, if there is one.
+        """Return the object in a member of this one, resolved; None if absent.
 
         Raises:
-            SpecDiffError: If it is no object, or a reference that cannot be followed.
+            SpecDiffError: If the member is not an object, or a reference cannot be followed.
         """
         if self.value.get(key) is None:
             return None
         return self.child(key).resolved().as_object()
 
     def members(self, key: str) -> "Iterator[tuple[str, Node]]":
-        """Yield name and value of each member of an object in this one, all of which are objects.
+        """Yield the name and value of each member of an object in this one; they must be objects.
 
         Raises:
             SpecDiffError: As `get`.
@@ -251,7 +252,7 @@ class Node:
         """Yield each item of an array in this object, resolved.
 
         Raises:
-            SpecDiffError: If it is no array, or there is a reference that cannot be followed.
+            SpecDiffError: If it is not an array, or a reference cannot be followed.
         """
         if self.value.get(key) is None:
             return
@@ -262,10 +263,10 @@ class Node:
             yield inner.child(index).resolved()
 
     def objects(self) -> "Iterator[Node]":
-        """Yield each item of this array, all of which are objects.
+        """Yield each item of this array; they must be objects.
 
         Raises:
-            SpecDiffError: If it is no array, or an item is no object.
+            SpecDiffError: If it is not an array, or an item is not an object.
         """
         if not isinstance(self.value, list):
             raise SpecDiffError(f"{self.name}: an array is expected")
@@ -273,22 +274,22 @@ class Node:
             yield self.child(index).as_object()
 
     def resolved(self) -> "Node":
-        """Follow references from here to what they name in the end.
+        """Follow references from here to the final target.
 
         Raises:
-            SpecDiffError: If they lead nowhere, or in a circle.
+            SpecDiffError: If a reference has no target, or the references are circular.
         """
         node: Node = self
         seen: set[Node] = {node}
         while isinstance(node.value, dict) and isinstance(node.value.get("$ref"), str):
             node = node.follow()
             if node in seen:
-                raise SpecDiffError(f"{self.name}: the references from here lead in a circle")
+                raise SpecDiffError(f"{self.name}: the references from here are circular")
             seen.add(node)
         return node
 
     def existing(self) -> "Node":
-        """Return this value or, if it stands for something absent, the nearest thing around it."""
+        """Return this node, or its nearest existing parent if it is absent."""
         node = self.document.root
         for token in self.pointer.split("/")[1:]:
             try:
@@ -299,7 +300,7 @@ class Node:
 
     @property
     def elsewhere(self) -> str | None:
-        """The reference that this stands in for; None if it is part of a document that is read."""
+        """The external reference of a placeholder; None for a value in a document."""
         return self.value.get(ELSEWHERE) if isinstance(self.value, dict) else None
 
     @property
@@ -314,7 +315,7 @@ class Node:
 
     @property
     def line(self) -> int | None:
-        """Where it stands, from 1."""
+        """The line, from 1; None if unknown."""
         return self.document.line(self.pointer)
 
 
@@ -335,14 +336,14 @@ def read(source: str) -> Document:
     """Read an OpenAPI document.
 
     Args:
-        source: The path of a file, or `git:REV:path` for a file as it was in a revision.
+        source: The path of a file, or `git:REV:path` for a file in a revision.
 
     Returns:
-        The document. References to other files are followed, but not to other hosts, nor to files
-        that are named from the root.
+        The document. References to other files are followed, but not to other hosts or absolute
+        paths.
 
     Raises:
-        SpecDiffError: If there is no such file or revision, or as `parse`.
+        SpecDiffError: If the file or revision does not exist, or as `parse`.
     """
     document = _open(source, {}, [])
     check(document)
@@ -350,31 +351,31 @@ def read(source: str) -> Document:
 
 
 def load(source: str) -> Document:
-    """Read a file of another kind, as an overlay, with lines and references like a document.
+    """Read a file of another kind, such as an overlay, with lines and references like a document.
 
     Raises:
-        SpecDiffError: If there is no such file or revision, it is not readable, or has a key
-            twice: it is ours to correct.
+        SpecDiffError: If the file or revision does not exist, is not readable, or has a duplicate
+            key: unlike a published document, our own file can be corrected.
     """
     document = _open(source, {}, [])
     for note in document.notes:
-        raise SpecDiffError(f"{note.document}, line {note.line}: {note.text}: take one out")
+        raise SpecDiffError(f"{note.document}, line {note.line}: {note.text}: remove one")
     return document
 
 
 def parse(text: str, name: str) -> Document:
-    """Read an OpenAPI document from its text, YAML or JSON, as data only.
+    """Parse the text of an OpenAPI document, YAML or JSON, as data only.
 
     Args:
-        text: The document.
-        name: What to call it in errors and reports.
+        text: The text of the document.
+        name: The name of the document in errors and reports.
 
     Returns:
         The document. References to other files are not followed.
 
     Raises:
-        SpecDiffError: If it is empty, not readable, no OpenAPI 3.0 or 3.1 document, or describes
-            no operation.
+        SpecDiffError: If the text is empty, not readable, not an OpenAPI document of version 3.0 to
+            3.2, or describes nothing.
     """
     data, lines, notes = read_text(text, name)
     document = Document(name, data, lines, notes=notes)
@@ -383,26 +384,26 @@ def parse(text: str, name: str) -> Document:
 
 
 def check(document: Document) -> None:
-    """Refuse what cannot be compared.
+    """Refuse documents that cannot be compared.
 
     Raises:
-        SpecDiffError: If it is no OpenAPI document of version 3, or describes nothing.
+        SpecDiffError: If it is not an OpenAPI document of version 3.0 to 3.2, or describes nothing.
     """
     version, data = document.data.get("openapi"), document.data
     if not str(version).startswith(("3.0", "3.1", "3.2")):
         found = f"openapi is {version}" if version is not None else "there is no openapi version"
         raise SpecDiffError(
-            f"{document.name}: no OpenAPI 3.0 or 3.1 document ({found}): give one, or convert it"
+            f"{document.name}: not an OpenAPI document of version 3.0 to 3.2 ({found}): convert it"
         )
     described = [key for key in ("paths", "webhooks", "components") if key in data]
     if not described or (document.is_3_0 and "paths" not in data):
-        raise SpecDiffError(f"{document.name}: describes no paths: there is nothing to compare")
+        raise SpecDiffError(f"{document.name}: describes no paths, so nothing can be compared")
     if wrong := [key for key in described if not isinstance(data[key], dict)]:
         raise SpecDiffError(f"{document.name}: {wrong[0]} is not an object: correct the document")
 
 
 def _open(source: str, cache: dict[str, Document], notes: list[Note]) -> Document:
-    """Read a file and remember it, so that files may refer to each other."""
+    """Read a file and cache it, because files may refer to each other."""
     if source in cache:
         return cache[source]
     data, lines, found = read_text(_text(source), source)
@@ -419,7 +420,7 @@ def _open(source: str, cache: dict[str, Document], notes: list[Note]) -> Documen
 
 
 def _flat(path: PurePosixPath) -> PurePosixPath:
-    """Resolve `..`, which neither git nor the cache would see through."""
+    """Resolve `..`, which git and the cache do not."""
     parts = list[str]()
     for part in path.parts:
         if part == ".." and parts and parts[-1] != "..":
@@ -435,12 +436,12 @@ def _text(source: str) -> str:
             content = Path(source).read_bytes()
         except OSError as error:
             raise SpecDiffError(
-                f"{source}: {error.strerror or error}: give a file, or git:REV:path"
+                f"{source}: {error.strerror or error}: name a file, or git:REV:path"
             ) from error
     else:
         content = _from_git(source)
     if len(content) > MAX_BYTES:
-        raise SpecDiffError(f"{source}: {len(content)} bytes; at most {MAX_BYTES} are read")
+        raise SpecDiffError(f"{source}: {len(content)} bytes, over the limit of {MAX_BYTES}")
     try:
         return decode(content)
     except UnicodeDecodeError as error:
@@ -450,7 +451,7 @@ def _text(source: str) -> str:
 def _from_git(source: str) -> bytes:
     revision, _, path = source.removeprefix("git:").partition(":")
     if not revision or not path or revision.startswith("-"):
-        raise SpecDiffError(f"{source}: write git:REV:path, as git:HEAD:openapi/calling.yaml")
+        raise SpecDiffError(f"{source}: write git:REV:path, like git:HEAD:openapi/calling.yaml")
     command = ["git", "cat-file", "blob", f"{revision}:{path}"]
     try:
         done = subprocess.run(command, capture_output=True, check=False)
@@ -459,7 +460,7 @@ def _from_git(source: str) -> bytes:
     if done.returncode:
         reason = done.stderr.decode("utf-8", "replace").strip()
         raise SpecDiffError(
-            f"{source}: git has no such revision or file ({reason}): look with "
-            "`git log` and `git ls-tree -r REV`; a shallow clone needs `git fetch --unshallow`"
+            f"{source}: git has no such revision or file ({reason}): check with `git log` and "
+            "`git ls-tree -r REV`; a shallow clone needs `git fetch --unshallow`"
         )
     return done.stdout

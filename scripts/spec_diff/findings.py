@@ -1,9 +1,10 @@
-"""What a comparison finds, and how findings become changes."""
+"""Collect the findings of a comparison and turn them into changes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
+
+import attrs
 
 from .documents import Document, Node
 from .keywords import canonical
@@ -11,26 +12,25 @@ from .kinds import KINDS
 from .model import Change
 from .operations import Operation, inside
 
-# What is said of a name or a value that is there in another spelling.
-RESPELT = "it is spelt otherwise now"
+# The note on a name or value with a new spelling.
+RESPELT = "the spelling has changed"
 
-# References that are followed one after the other, in either document.
+# The followed references in order, as pairs of old and new.
 Trail: TypeAlias = tuple[tuple[Node, Node], ...]
 
 
 class Finding(NamedTuple):
-    """A difference in one place, for all who reach it.
+    """A difference in one place, shared by all operations that use it.
 
     Attributes:
         kind: A key of `KINDS`.
-        old: What it is about in the old document, there or not.
-        new: The same in the new document.
-        before: The value before.
-        after: The value after.
-        path: Where it is within a body, as `.price.amount`.
-        via: The references on the way to the schemas that differ, in either document, and where
-            those stand.
-        note: What else is to be said, for people.
+        old: The node in the old document, present or absent.
+        new: The node in the new document, present or absent.
+        before: The old value.
+        after: The new value.
+        path: The path within a body, such as `.price.amount`.
+        via: The references that lead to the schemas, and the schemas' own nodes, in both documents.
+        note: An additional remark for the message.
     """
 
     kind: str
@@ -43,14 +43,14 @@ class Finding(NamedTuple):
     note: str = ""
 
 
-@dataclass(slots=True)
+@attrs.define
 class Traced:
-    """A change and how it is reached.
+    """A change and the places that lead to it.
 
     Attributes:
-        change: The change, without what it touches.
+        change: The change, without facade functions and overlay actions.
         ids: The operationIds of its operations.
-        old_pointers: Its pointers in the old document: its own and those that refer to it.
+        old_pointers: In the old document, its pointer and those of references to it.
         new_pointers: The same in the new document.
     """
 
@@ -60,23 +60,23 @@ class Traced:
     new_pointers: set[str]
 
 
-@dataclass(slots=True)
+@attrs.define
 class _Gathered:
-    """A finding and everything that reaches it."""
+    """A finding and all the places that lead to it."""
 
     finding: Finding
-    places: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-    vias: set[tuple[Node, Node]] = field(default_factory=set)
+    places: list[str] = attrs.field(factory=list)
+    names: list[str] = attrs.field(factory=list)
+    ids: set[str] = attrs.field(factory=set)
+    vias: set[tuple[Node, Node]] = attrs.field(factory=set)
 
 
 class Report:
-    """Gathers findings: equal ones become one change of several operations.
+    """Collector of findings: equal ones become one change of several operations.
 
     Args:
-        old: What was known.
-        new: What is there now.
+        old: The old document.
+        new: The new document.
     """
 
     def __init__(self, old: Document, new: Document) -> None:
@@ -85,12 +85,12 @@ class Report:
         self._found = dict[tuple[Any, ...], _Gathered]()
 
     def add(self, finding: Finding, place: str = "", at: Sequence[Operation] = ()) -> None:
-        """Note a finding.
+        """Add a finding.
 
         Args:
-            finding: What is different.
-            place: Where in the operation, for people.
-            at: The operation in either document, the old one first.
+            finding: The finding.
+            place: The place in the operation, in words.
+            at: The operation in both documents, the old one first.
         """
         values = canonical(finding.before), canonical(finding.after)
         key = finding.kind, finding.old, finding.new, *values
@@ -103,7 +103,7 @@ class Report:
         found.vias.update(finding.via)
 
     def changes(self) -> list[Traced]:
-        """Return a change for each finding, those that matter most first."""
+        """Return a change for each finding, most important first."""
         traced = [self._trace(found) for found in self._found.values()]
         return sorted(traced, key=lambda one: _rank(one.change))
 
@@ -132,14 +132,14 @@ class Report:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Spot:
-    """Where findings are made.
+    """The place of findings.
 
     Attributes:
-        report: What gathers them.
-        operations: The operation in either document, the old one first; none outside operations.
-        place: Where in the operation, for people.
+        report: The collector.
+        operations: The operation in both documents, the old one first; empty outside operations.
+        place: The place in the operation, in words.
     """
 
     report: Report
@@ -148,7 +148,7 @@ class Spot:
 
     def at(self, place: str) -> "Spot":
         """Return another place of the same operation."""
-        return replace(self, place=place)
+        return attrs.evolve(self, place=place)
 
     def note(
         self,
@@ -159,12 +159,12 @@ class Spot:
         after: object = None,
         note: str = "",
     ) -> None:
-        """Note a difference between two nodes."""
+        """Add a difference between two nodes."""
         found = Finding(kind, old, new, before, after, note=note)
         self.report.add(found, self.place, self.operations)
 
     def flag(self, keyword: str, old: Node, new: Node, on: str, off: str) -> None:
-        """Note a difference if a keyword is true in one node alone."""
+        """Add a difference if a keyword is true in only one of two nodes."""
         before, after = (node.value.get(keyword) is True for node in (old, new))
         if before != after:
             self.note(
@@ -173,9 +173,9 @@ class Spot:
 
 
 def respellings(gone: Iterable[str], fresh: Iterable[str]) -> dict[str, str]:
-    """Return the new spelling of each name or value that is there in another one.
+    """Return the new spelling of each name or value whose spelling has changed.
 
-    Spellings differ in capitals, hyphens, underscores and blanks, as `callId` and `call_id`.
+    Spellings differ in case, hyphens, underscores and spaces, such as `callId` and `call_id`.
     """
     olds, news = list(gone), list(fresh)
     counts = Counter(map(_spoken, olds)), Counter(map(_spoken, news))
@@ -194,12 +194,12 @@ def _spoken(name: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """Set a name of the document apart from the text around it."""
+    """Return a name in backticks."""
     return f"`{name.replace('`', chr(39))}`"
 
 
 def printable(text: str) -> str:
-    """Return a text of the document so that it can end no line, and command no terminal or runner.
+    """Return a text of the document without line ends and commands for terminals or runners.
 
     GitHub's runners obey `##[...]` anywhere in a line.
     """

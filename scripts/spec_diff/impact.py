@@ -1,13 +1,13 @@
-"""What a change in the API means here: which functions of the facade, which actions of overlays."""
+"""Find the facade functions and overlay actions that a change in the API affects."""
 
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import attrs
 import overlay
 
 from .documents import Document, load
@@ -17,24 +17,24 @@ from .model import Change, OverlayAction, SpecDiffError
 from .reading import escape
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "facade"))  # sessions for maintainers do not install the package
+sys.path.append(str(ROOT / "facade"))  # the maintainers' sessions do not install the package
 from sinchvoice.routes import ROUTES  # noqa: E402
 
 OVERLAYS = ROOT / "openapi" / "overlays"
 
-# The functions that call an operation, as a user writes them.
+# The functions that call an operation, in the user's notation.
 FACADE = {
     route.operation_id: tuple(f"voice.{method}" for method in route.methods) for route in ROUTES
 }
-# Who reads an answer that no operation lists: as published, those are failures.
+# Answers that no operation lists are failures in the published document; this class reads them.
 FAILURES = ("ApiStatusError",)
 
 Way: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class _Placed:
-    """An action, and what it selects in either document."""
+    """An overlay action and the nodes it selects in both documents."""
 
     action: OverlayAction
     update: Any
@@ -43,7 +43,7 @@ class _Placed:
     new: tuple[Way, ...]
 
     def touches(self, traced: Traced) -> bool:
-        """Tell whether it selects or changes what has changed, or what refers to that."""
+        """Tell whether the action selects or changes the changed part or a reference to it."""
         change = traced.change
         added = change.old is None and change.new is not None
         removed = change.new is None and change.old is not None
@@ -63,7 +63,7 @@ class _Placed:
             return False
         if self.remove:
             return True
-        # Above it: an update changes only what it names.
+        # Above the change, an update affects only the members it names.
         update = self.update
         for step in changed[len(selected) :]:
             if not isinstance(update, dict):
@@ -75,10 +75,10 @@ class _Placed:
 
 
 def overlays_of(*documents: Document) -> list[Document]:
-    """Return the overlays of this repository that extend one of some documents, by file name.
+    """Return the overlays of this repository that extend one of the documents, by file name.
 
     Raises:
-        SpecDiffError: If one of them cannot be read.
+        SpecDiffError: If an overlay cannot be read.
     """
     names = {_file(document.name) for document in documents}
     found = (load(str(path)) for path in sorted(OVERLAYS.glob("*.yaml")))
@@ -91,13 +91,16 @@ def assess(
     new: Document,
     overlays: Sequence[Document],
 ) -> list[Change]:
-    """Add to each change what it touches, and a change for each action that no longer fits.
+    """Add facade functions and overlay actions to each change, and report obsolete actions.
 
     Args:
-        changes: The changes, and how each is reached.
-        old: What was known.
-        new: What is there now.
-        overlays: The overlays that are applied to these documents.
+        changes: The changes, with the places that lead to them.
+        old: The old document.
+        new: The new document.
+        overlays: The overlays for these documents.
+
+    Returns:
+        All changes, and one more for each action that no longer fits, most important first.
 
     Raises:
         SpecDiffError: If an overlay is malformed.
@@ -109,7 +112,7 @@ def assess(
             if broken:
                 obsolete.append(_obsolete(action, broken, old))
     assessed = [
-        replace(
+        attrs.evolve(
             traced.change,
             facade=_facade(traced),
             overlays=tuple(one.action for one in placed if one.touches(traced)),

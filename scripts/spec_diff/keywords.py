@@ -1,4 +1,4 @@
-"""What the keywords of a single schema object say, one by one."""
+"""Interpret the keywords of a single schema object."""
 
 import json
 import math
@@ -12,14 +12,14 @@ from .reading import escape
 
 Limit: TypeAlias = tuple[float, bool]
 
-# Without meaning for what is on the wire.
+# Keywords without meaning on the wire.
 PROSE = frozenset(
     "title description summary example examples externalDocs xml $comment $id $schema $anchor"
     " $dynamicAnchor $vocabulary $defs definitions".split()
 )
 UNIONS = ("oneOf", "anyOf")
 
-# What says nothing where it stands.
+# Values without effect, by keyword.
 _NOTHING: dict[str, list[Any]] = {
     "deprecated": [False],
     "nullable": [False],
@@ -39,9 +39,9 @@ _NOTHING: dict[str, list[Any]] = {
     "unevaluatedProperties": [{}, True],
     "unevaluatedItems": [{}, True],
 }
-# Patterns that everything matches.
+# Patterns that match everything.
 _ANYTHING = frozenset({"", "^", "$", ".*", "^.*", ".*$", "^.*$", "[\\s\\S]*", "^[\\s\\S]*$"})
-# Formats that take everything that another one takes.
+# Pairs of a format and a narrower one.
 _WIDER_FORMATS = {("int64", "int32"), ("double", "float"), ("uri-reference", "uri")}
 _WIDER_FORMATS |= {("iri", "uri"), ("iri-reference", "uri-reference"), ("idn-email", "email")}
 _WIDER_FORMATS |= {("iri-reference", "uri"), ("iri-reference", "iri"), ("idn-hostname", "hostname")}
@@ -60,7 +60,7 @@ _TYPES |= {dict: "object", type(None): "null"}
 
 
 def said(node: Node) -> dict[str, Any]:
-    """Return the keywords that mean something, whatever their values are."""
+    """Return the keywords that have a meaning and an effect, with their values."""
     return {
         key: value
         for key, value in node.value.items()
@@ -69,7 +69,7 @@ def said(node: Node) -> dict[str, Any]:
 
 
 def is_null(node: Node) -> bool:
-    """Tell whether a schema is for null alone."""
+    """Tell whether a schema accepts null alone."""
     value = node.value
     return isinstance(value, dict) and (
         value.get("type") in ("null", ["null"])
@@ -79,12 +79,12 @@ def is_null(node: Node) -> bool:
 
 
 def is_anything(node: Node) -> bool:
-    """Tell whether a schema is for anything."""
+    """Tell whether a schema accepts anything."""
     return node.value is True or (isinstance(node.value, dict) and not said(node))
 
 
 def values_of(node: Node) -> list[Any] | None:
-    """Return the values that a schema lists if it does nothing else; None if it does."""
+    """Return the values of a schema that only lists values; None for any other schema."""
     words = said(node) if isinstance(node.value, dict) else {}
     if not words.keys() <= {"type", "const", "enum", "default"}:
         return None
@@ -94,7 +94,7 @@ def values_of(node: Node) -> list[Any] | None:
 
 
 def types_of(node: Node) -> frozenset[str] | None:
-    """Return the types that a schema object names; None for any."""
+    """Return the types named in a schema object; None for any."""
     names = node.value.get("type")
     names = [names] if isinstance(names, str) else names
     if names is None:
@@ -112,19 +112,19 @@ def type_of(value: Any) -> str:
 
 
 def implied_types(keywords: Iterable[str]) -> frozenset[str] | None:
-    """Return the type that keywords are made for, if that is one."""
+    """Return the type that keywords apply to, if it is only one."""
     names = {_TYPE_OF[keyword] for keyword in keywords if keyword in _TYPE_OF}
     return frozenset(names) if len(names) == 1 else None
 
 
 def plain_types(names: Iterable[str]) -> frozenset[str]:
-    """Return types without null, and without what another one includes."""
+    """Return types without null, and without those included in another."""
     found = frozenset(names) - {"null"}
     return found - {"integer"} if "number" in found else found
 
 
 def common_types(some: Iterable[frozenset[str]]) -> frozenset[str]:
-    """Return the types that are left if several sets have to hold at once."""
+    """Return the types common to several sets; a number can be an integer."""
     first, *others = some
     for names in others:
         both = first & names
@@ -135,14 +135,14 @@ def common_types(some: Iterable[frozenset[str]]) -> frozenset[str]:
 
 
 def is_within(types: frozenset[str] | None, others: frozenset[str] | None) -> bool:
-    """Tell whether every value of some types is of some other types; None is any type."""
+    """Tell whether every value of the first types has one of the others; None is any type."""
     if types is None or others is None:
         return others is None
     return types <= (others | {"integer"} if "number" in others else others)
 
 
 def format_of(value: dict[str, Any]) -> str | None:
-    """Return the format of text or a number, as 3.0 calls it."""
+    """Return the format of text or a number, in the terms of OpenAPI 3.0."""
     if isinstance(value.get("format"), str):
         return str(value["format"])
     coded = value.get("contentEncoding"), value.get("contentMediaType")
@@ -150,18 +150,18 @@ def format_of(value: dict[str, Any]) -> str | None:
 
 
 def is_wider_format(one: str | None, other: str | None) -> bool:
-    """Tell whether a format takes everything that another one takes, and more."""
+    """Tell whether a format accepts everything that another accepts, and more."""
     return one != other and (one is None or (one, other) in _WIDER_FORMATS)
 
 
 def pattern_of(value: dict[str, Any]) -> str | None:
-    """Return the pattern of text, unless everything matches it."""
+    """Return the pattern of text; None if it matches everything."""
     pattern = value.get("pattern")
     return pattern if isinstance(pattern, str) and pattern not in _ANYTHING else None
 
 
 def limits_of(value: dict[str, Any]) -> dict[str, tuple[Limit, str]]:
-    """Return each limit of a schema object, and the keyword that says it."""
+    """Return each limit of a schema object, and its keyword."""
     found = dict[str, tuple[Limit, str]]()
     if not value.keys() & _LIMITS:
         return found
@@ -189,7 +189,7 @@ def limits_of(value: dict[str, Any]) -> dict[str, tuple[Limit, str]]:
 
 
 def of_integers(keyword: str, limit: Limit) -> Limit:
-    """Return the limit that integers have: more than 0 is 1 or more."""
+    """Return the equivalent limit for integers: more than 0 is 1 or more."""
     number, excluded = limit
     if keyword == "minimum":
         return (math.floor(number) + 1 if excluded else math.ceil(number)), False
@@ -199,24 +199,24 @@ def of_integers(keyword: str, limit: Limit) -> Limit:
 
 
 def is_stricter(keyword: str, limit: Limit, than: Limit) -> bool:
-    """Tell whether a limit lets fewer values through than another one of the same keyword."""
+    """Tell whether a limit accepts fewer values than another of the same keyword."""
     if keyword.startswith("max"):
         return (limit[0], not limit[1]) < (than[0], not than[1])
     return limit > than
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a value is a number, which true and false are not."""
+    """Tell whether a value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def sunset(node: Node | None) -> str | None:
-    """Return the date at which something ends, as `x-sunset` gives it."""
+    """Return the date of `x-sunset`, as text."""
     return None if node is None or node.value is None else str(node.value)
 
 
 def sunset_facet(before: str | None, after: str | None) -> str | None:
-    """Return what has happened to the date at which something ends; None if nothing has."""
+    """Return the facet of a change of the sunset date; None if it is the same."""
     if before == after:
         return None
     if after is None:
@@ -227,7 +227,7 @@ def sunset_facet(before: str | None, after: str | None) -> str | None:
 
 
 def as_schema(node: Node) -> Node:
-    """Return a schema as an object: true and false are schemas as well."""
+    """Return a schema as an object, also for the schemas true and false."""
     if isinstance(node.value, bool):
         return Node(node.document, node.pointer, {} if node.value else {"type": []})
     if not isinstance(node.value, dict):
@@ -236,7 +236,7 @@ def as_schema(node: Node) -> Node:
 
 
 def list_of(node: Node, keyword: str) -> list[Node]:
-    """Return the items of an array in a schema object; none if there is no such array."""
+    """Return the items of an array in a schema object; empty if there is no such array."""
     if keyword not in node.value:
         return []
     inner = node.child(keyword)
@@ -246,7 +246,7 @@ def list_of(node: Node, keyword: str) -> list[Node]:
 
 
 def dict_of(node: Node, keyword: str) -> dict[str, Node]:
-    """Return the members of an object in a schema object; none if there is no such object."""
+    """Return the members of an object in a schema object; empty if there is no such object."""
     if keyword not in node.value:
         return {}
     inner = node.child(keyword)
@@ -256,12 +256,12 @@ def dict_of(node: Node, keyword: str) -> dict[str, Node]:
 
 
 def schema_reference(name: str) -> str:
-    """Return the reference that a name in the mapping of a discriminator stands for."""
+    """Return the reference for a name in the mapping of a discriminator."""
     return name if {"#", "/"} & set(name) else f"#/components/schemas/{escape(name)}"
 
 
 def canonical(value: Any) -> str:
-    """Write a JSON value so that equal values have equal texts: 1.0 is 1, and true is not."""
+    """Return the JSON text of a value, equal for equal values: 1.0 equals 1, but true does not."""
     return json.dumps(_plain_numbers(value), sort_keys=True, ensure_ascii=False)
 
 

@@ -1,30 +1,31 @@
-"""What a comparison says: changes, their levels, and what they touch."""
+"""The results of a comparison: changes, their levels, and the overlay actions they affect."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+import attrs
+
 
 class SpecDiffError(Exception):
-    """Two documents cannot be compared; the message says which one, why, and what to do."""
+    """The documents cannot be compared; the message says which one, why, and what to do."""
 
 
 class Level(IntEnum):
-    """How much a change matters to somebody who calls the API, not to who runs it."""
+    """The importance of a change to a caller of the API, not to its operator."""
 
     INFO = 1
     WARN = 2
     ERROR = 3
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class OverlayAction:
     """An action of an overlay.
 
     Attributes:
-        file: The overlay, as `openapi/overlays/calling.yaml`.
-        line: Where the action begins; None if that is not known.
+        file: The overlay, such as `openapi/overlays/calling.yaml`.
+        line: The first line of the action; None if unknown.
         target: Its JSONPath.
     """
 
@@ -33,25 +34,25 @@ class OverlayAction:
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@attrs.frozen(kw_only=True)
 class Change:
-    """One difference in meaning, reported once, however many operations it reaches.
+    """One difference in meaning, reported once for all affected operations.
 
     Attributes:
-        id: What kind of change it is: a key of `kinds.KINDS`.
-        level: How much it matters.
-        message: Where in the operation it is, and what it means, for people.
-        operations: `METHOD /path` of all operations that it reaches, spelt as in the old document
-            if they are there. Empty if it belongs to no operation.
-        old_pointer: JSON pointer in the old document, of what changed or of the nearest thing
-            around it; in another file, `name#pointer`. None if there is nothing to point at.
+        id: The kind of change: a key of `kinds.KINDS`.
+        level: The importance.
+        message: The place in the operation and the meaning, in words.
+        operations: `METHOD /path` of all affected operations, spelt as in the old document if they
+            exist there. Empty for a change outside operations.
+        old_pointer: JSON pointer in the old document, of the changed value or its nearest existing
+            parent; in another file, `name#pointer`. None if there is nothing to point at.
         new_pointer: The same in the new document.
-        old_line: Line of the old pointer, from 1; None if it is not known.
-        new_line: Line of the new pointer.
-        old: The JSON value before; None if there was none.
-        new: The JSON value after; None if there is none.
-        facade: The functions that call these operations, as `voice.calls.get`.
-        overlays: The actions of overlays that select or change the same part.
+        old_line: Line of the old pointer, from 1; None if unknown.
+        new_line: Line of the new pointer, from 1; None if unknown.
+        old: The old JSON value; None if there was none.
+        new: The new JSON value; None if there is none.
+        facade: The functions that call these operations, such as `voice.calls.get`.
+        overlays: The overlay actions that select or change the same part.
     """
 
     id: str

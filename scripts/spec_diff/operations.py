@@ -1,10 +1,11 @@
-"""What an operation is on the wire: paths, servers, security, parameters, contents."""
+"""Describe an operation on the wire: paths, servers, security, parameters, contents."""
 
 import itertools
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import attrs
 
 from .documents import DATA, ELSEWHERE, NAMED, Document, Node
 from .keywords import canonical
@@ -17,10 +18,10 @@ WEBHOOKS = "webhooks", "x-webhooks"
 
 _TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _MAX_URLS = 1000
-_SCHEME = ("type", "in", "name", "scheme", "openIdConnectUrl", ELSEWHERE)  # the rest is prose
+_SCHEME = ("type", "in", "name", "scheme", "openIdConnectUrl", ELSEWHERE)  # others are prose
 _FLOW = ("authorizationUrl", "tokenUrl", "refreshUrl", "deviceAuthorizationUrl")
 _STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
-# Described elsewhere: by security, and by the media types of requests and responses.
+# Described by security, and by the media types of requests and responses.
 # Source: https://spec.openapis.org/oas/v3.1.1.html#parameter-object, #response-object
 _IGNORED_PARAMETERS = {"accept", "content-type", "authorization"}
 _URL = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -30,17 +31,17 @@ _UNRESERVED = re.compile("%(2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])", re.IGN
 Key: TypeAlias = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Operation:
-    """A method of a path, or an event: what a webhook or a callback sends.
+    """A method of a path, or an event, which is a request of a webhook or callback.
 
     Attributes:
-        path: The path, as it is written; of an event its name.
-        method: The method, in lower case.
+        path: The path as written; for an event, its name.
+        method: The method in lower case.
         node: The operation.
-        item: The path item around it.
-        event: What sends it, as `webhook`; None if it is called from here.
-        owner: The operation because of which a callback is sent.
+        item: Its path item.
+        event: The kind of event, `webhook` or `callback`; None for an operation that we call.
+        owner: The operation that causes a callback; None for others.
     """
 
     path: str
@@ -52,7 +53,7 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """Method and path, or which event, for people."""
+        """Method and path, or the name of the event, for messages."""
         if self.event is None:
             return f"{self.method.upper()} {self.path}"
         return (
@@ -69,12 +70,12 @@ class Operation:
 
     @property
     def is_deprecated(self) -> bool:
-        """Whether it should not be used any more."""
+        """Whether it is deprecated."""
         return self.node.value.get("deprecated") is True
 
     @property
     def sunset(self) -> str | None:
-        """The date at which it ends."""
+        """The date of its end, `x-sunset`."""
         return str(self.node.value["x-sunset"]) if "x-sunset" in self.node.value else None
 
     @property
@@ -84,13 +85,13 @@ class Operation:
 
     @property
     def responses(self) -> dict[str, Node]:
-        """Its responses by status, ranges in capitals."""
+        """Its responses by status, with ranges in upper case."""
         return {status.upper(): node for status, node in self.node.members("responses")}
 
     def around(self, key: str) -> Node:
-        """Return servers or security as they apply here: its own, the path's or the document's.
+        """Return the applicable servers or security: its own, the path's or the document's.
 
-        Without any, the document.
+        Without any, return the root of the document.
         """
         root = self.node.document.root
         for node in (self.node, self.item, root):
@@ -103,7 +104,7 @@ def operations(document: Document) -> dict[Key, Operation]:
     """Return the operations of a document by path and method.
 
     Raises:
-        SpecDiffError: If a path item is no object, or a reference that cannot be followed.
+        SpecDiffError: If a path item is not an object, or a reference cannot be followed.
     """
     paths = document.root.get("paths")
     found = [(path, paths.child(path)) for path in paths.value] if paths else []
@@ -116,7 +117,7 @@ def operations(document: Document) -> dict[Key, Operation]:
 
 
 def webhooks(document: Document) -> list[Operation]:
-    """Return what the webhooks of a document send, those under `x-webhooks` included.
+    """Return the events of the webhooks of a document, including `x-webhooks`.
 
     Raises:
         SpecDiffError: As `operations`.
@@ -130,7 +131,7 @@ def webhooks(document: Document) -> list[Operation]:
 
 
 def callbacks(operation: Operation) -> list[Operation]:
-    """Return what is sent because of an operation.
+    """Return the events of the callbacks of an operation.
 
     Raises:
         SpecDiffError: As `operations`.
@@ -153,9 +154,9 @@ def _expressions(callback: Node) -> Iterator[tuple[str, Node]]:
 
 
 def _methods(place: Node) -> Iterator[tuple[str, Node, Node]]:
-    """Yield each method of a path item, with its operation and the item that has it.
+    """Yield each method of a path item, with its operation and the item that contains it.
 
-    Beside a reference there may be more methods. What is described elsewhere has the method `*`.
+    A reference can have further methods as siblings. An external reference has the method `*`.
     """
     items = [place.resolved().as_object()]
     if items[0] != place:
@@ -178,14 +179,14 @@ Pairs: TypeAlias = list[tuple[Operation, Operation]]
 def paired(
     olds: Sequence[Operation], news: Sequence[Operation]
 ) -> tuple[Pairs, list[Operation], list[Operation]]:
-    """Find each operation of one document in another one.
+    """Find each operation of one document in another.
 
-    What is written the same and has the same address comes first, then what has the same address:
-    a part of it may have moved from the server to the path, and parameters may have other names.
-    Then come the same path on other servers, and paths that differ in names of parameters alone.
+    Operations with the same path and address match first, then those with the same address: a part
+    may have moved from the server to the path, and parameters may have other names. Then come the
+    same path on other servers, and paths that differ only in parameter names.
 
     Returns:
-        The pairs, the operations that are only in the first document, and those only in the second.
+        The pairs, the operations only in the first document, and those only in the second.
     """
     pairs, left, right = Pairs(), list(olds), list(news)
     at = {one: list(addresses(one)) for one in (*olds, *news)}
@@ -216,9 +217,9 @@ def paired(
 def paired_events(
     olds: Sequence[Operation], news: Sequence[Operation]
 ) -> tuple[Pairs, list[Operation], list[Operation]]:
-    """Find each event of one document in another one: by its name, or else by its operationId.
+    """Find each event of one document in another, by its name or else its operationId.
 
-    The name of a callback is for people; where it goes to is not.
+    For callbacks, the address alone is the last criterion: their names are arbitrary.
     """
     pairs, left, right = Pairs(), list(olds), list(news)
     keys: list[Callable[[Operation], Hashable]] = [
@@ -239,25 +240,25 @@ def paired_events(
 
 
 def anonymous(path: str) -> str:
-    """Return a path without the names of its parameters: `/a/{id}` and `/a/{name}` are one."""
+    """Return a path without parameter names: `/a/{id}` and `/a/{name}` are equal."""
     return _TEMPLATE.sub("{}", path)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Scheme:
-    """A security scheme, and what is asked of it."""
+    """A security scheme with the required scopes."""
 
     node: Node
     scopes: frozenset[str]
 
     @property
     def type(self) -> str:
-        """What kind of scheme it is."""
+        """The type of the scheme."""
         return str(self.node.value.get("type"))
 
     @property
     def meaning(self) -> str:
-        """The scheme as it stands, without prose; what can be asked for is no part of it."""
+        """The scheme without prose and without the list of available scopes."""
         said = {key: self.node.value[key] for key in _SCHEME if key in self.node.value}
         if "flows" in self.node.value:
             said["flows"] = {
@@ -272,20 +273,20 @@ class Scheme:
         return canonical(said)
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Requirement:
-    """One way to authenticate: schemes that are needed together, by name."""
+    """A way to authenticate: the schemes required together, by name."""
 
     schemes: Mapping[str, Scheme]
 
     @property
     def meaning(self) -> frozenset[tuple[str, frozenset[str]]]:
-        """What it comes to, whatever the schemes are called."""
+        """The schemes and scopes without the names."""
         return frozenset((scheme.meaning, scheme.scopes) for scheme in self.schemes.values())
 
     @property
     def name(self) -> str:
-        """The names of the schemes, for people."""
+        """The names of the schemes, for messages."""
         return " + ".join(sorted(self.schemes)) or "none"
 
 
@@ -300,7 +301,7 @@ def requirements(operation: Operation) -> list[Requirement]:
         for name, scopes in item.value.items():
             pointer = f"/components/securitySchemes/{escape(name)}"
             scheme = around.document.root.below(pointer)
-            # A name without a scheme is known by that name alone.
+            # A name without a scheme stands for itself.
             scheme = scheme or Node(around.document, pointer, {"type": name})
             scopes = frozenset(map(str, _values(scopes)))
             schemes[name] = Scheme(scheme.resolved().as_object(), scopes)
@@ -309,9 +310,9 @@ def requirements(operation: Operation) -> list[Requirement]:
 
 
 def parameters(operation: Operation) -> dict[Key, Node]:
-    """Return the parameters of an operation by place and name, those in the path by position.
+    """Return the parameters of an operation by place and name; path parameters by position.
 
-    Headers that are described elsewhere are no parameters, whatever the document says.
+    Headers that OpenAPI describes in other ways are ignored as parameters.
     """
     positions = {name: str(i) for i, name in enumerate(_TEMPLATE.findall(operation.path))}
     found = dict[Key, Node]()
@@ -338,7 +339,7 @@ def style(parameter: Node) -> tuple[str, bool]:
 
 
 def contents(node: Node) -> dict[str, Node]:
-    """Return media types in one spelling; a character set does not change the meaning of JSON."""
+    """Return media types in one spelling; a charset does not change the meaning of JSON."""
     found = dict[str, Node]()
     for name, media in node.members("content"):
         parts = (part.strip() for part in name.lower().split(";"))
@@ -347,7 +348,7 @@ def contents(node: Node) -> dict[str, Node]:
 
 
 def encodings(media: Node) -> dict[str, dict[str, Any]]:
-    """Return how each part of a body is encoded, as far as it is not as usual."""
+    """Return the encoding of each part of a body, as far as it differs from the default."""
     found = dict[str, dict[str, Any]]()
     for name, part in media.members("encoding"):
         way = part.value.get("style", "form")
@@ -365,14 +366,14 @@ def encodings(media: Node) -> dict[str, dict[str, Any]]:
 
 
 def headers(response: Node) -> dict[str, tuple[str, Node]]:
-    """Return the headers of a response in lower case, each with its name as it is written."""
+    """Return the headers of a response by lower-case name, each with its name as written."""
     found = {name.lower(): (name, header) for name, header in response.members("headers")}
     found.pop("content-type", None)
     return found
 
 
 def reachable(document: Document) -> set[Node]:
-    """Return all that references in operations and webhooks lead to, directly or not."""
+    """Return all direct and indirect targets of references in operations and webhooks."""
     found, starts = set[Node](), ("paths", *WEBHOOKS)
     todo = [(inside(document.root, key), True) for key in starts if key in document.data]
     while todo:
@@ -393,10 +394,10 @@ def reachable(document: Document) -> set[Node]:
 
 
 def schema_of(node: Node) -> Schema:
-    """Return the schema of a parameter, a header or a media type; none is a schema for anything."""
+    """Return the schema of a parameter, header or media type; without one, that for anything."""
     if "schema" in node.value:
         return (node.child("schema"),)
-    if "itemSchema" in node.value:  # 3.2: one after the other
+    if "itemSchema" in node.value:  # 3.2: a stream of items
         items = {"type": "array", "items": node.value["itemSchema"]}
         return (Node(node.document, f"{node.pointer}/itemSchema", items),)
     return (Node(node.document, f"{node.pointer}/schema", {}),)
@@ -408,7 +409,7 @@ def inside(node: Node, key: str) -> Node:
 
 
 def is_required(node: Node) -> bool:
-    """Tell whether something has to be there; so may be what is described elsewhere."""
+    """Tell whether a node is required; an external reference counts as required."""
     return node.value.get("required") is True or node.elsewhere is not None
 
 
@@ -417,16 +418,16 @@ def outcome(status: str) -> str:
 
 
 def addresses(operation: Operation) -> dict[str, str]:
-    """Return where an operation is, in one spelling, with the server of each.
+    """Return the addresses of an operation in one spelling, each with its server.
 
-    Servers count with every value of every variable that lists its values.
+    A server has an address for every value of every variable that lists its values.
     """
     path = anonymous(operation.path)
     return {f"{_normal(url)}{path}": url for url in urls(operation)}
 
 
 def urls(operation: Operation) -> list[str]:
-    """Return the addresses of servers, with every value of every variable that lists its values."""
+    """Return the URLs of servers, with every value of every variable that lists its values."""
     around = operation.around("servers")
     if not around.pointer or around.value == []:
         return ["/"]

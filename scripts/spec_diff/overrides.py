@@ -1,19 +1,20 @@
-"""Levels that a maintainer has decided to be others, each with a reason.
+"""Replace the levels of changes by a maintainer's decisions, each with a reason.
 
 The file is YAML:
 
     overrides:
       - id: response-success-status-added
         operation: PATCH /calling/v1/calls/id/{callId}   # optional
-        pointer: /paths/~1calling~1v1                    # optional; what is below counts as well
-        value: '200'                                     # optional; what was, or is now
+        pointer: /paths/~1calling~1v1                    # optional; includes everything below
+        value: '200'                                     # optional; the old or new value
         level: INFO
         reason: Any 2xx is a success to the facade.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import attrs
 
 from .documents import load
 from .keywords import canonical
@@ -23,19 +24,19 @@ from .model import Change, Level, SpecDiffError
 _FIELDS = {"id", "operation", "pointer", "value", "level", "reason"}
 
 
-@dataclass(frozen=True, slots=True)
+@attrs.frozen
 class Override:
     """A decision.
 
     Attributes:
-        file: Where it stands.
-        line: Its line there.
+        file: The file of the override.
+        line: Its line in the file.
         id: The kind of change.
-        operation: The operation, as `GET /path`; None for all.
-        pointer: What the change is at or below, in either document; None for all.
-        value: What was there before, or is now; None for all.
-        level: The level instead of the usual one.
-        reason: Why.
+        operation: The operation, such as `GET /path`; None for all.
+        pointer: The pointer at or above the change, in either document; None for all.
+        value: The old or new value; None for all.
+        level: The level instead of the default.
+        reason: The reason.
     """
 
     file: str
@@ -48,7 +49,7 @@ class Override:
     reason: str
 
     def fits(self, change: Change) -> bool:
-        """Tell whether it is about a change."""
+        """Tell whether the override applies to a change."""
         pointers = change.old_pointer, change.new_pointer
         values = canonical(change.old), canonical(change.new)
         return (
@@ -63,21 +64,21 @@ def read_overrides(source: str) -> list[Override]:
     """Read a file of overrides.
 
     Raises:
-        SpecDiffError: If it cannot be read or is malformed.
+        SpecDiffError: If the file cannot be read or is malformed.
     """
     document = load(source)
     entries = document.data.get("overrides")
     if not isinstance(entries, list) or document.data.keys() != {"overrides"}:
-        raise SpecDiffError(f"{source}: a list is expected under overrides, and nothing else")
+        raise SpecDiffError(f"{source}: a list is expected under overrides, and no other key")
     lines = [document.line(f"/overrides/{index}") for index in range(len(entries))]
     return [_override(fields, source, line) for fields, line in zip(entries, lines, strict=True)]
 
 
 def override(changes: Sequence[Change], overrides: Sequence[Override]) -> list[Change]:
-    """Give changes the levels that were decided; the first override that fits counts.
+    """Apply overrides to changes; the first matching override counts.
 
     Returns:
-        All changes, those that matter most first, and one more for each override that fits none.
+        All changes, and one more for each override without a match, most important first.
     """
     result = [_overridden(change, overrides) for change in changes]
     unused = [one for one in overrides if not any(one.fits(change) for change in changes)]
@@ -97,8 +98,8 @@ def _overridden(change: Change, overrides: Sequence[Override]) -> Change:
     for one in overrides:
         if one.fits(change):
             usual = KINDS[change.id].level.name
-            note = f"{change.message} ({usual} but for an override: {one.reason})"
-            return replace(change, level=one.level, message=note)
+            note = f"{change.message} ({usual} without an override: {one.reason})"
+            return attrs.evolve(change, level=one.level, message=note)
     return change
 
 
@@ -112,11 +113,11 @@ def _override(fields: Any, source: str, line: int | None) -> Override:
     if wrong := [key for key, value in texts.items() if not isinstance(value, str) or not value]:
         raise SpecDiffError(f"{place}: {', '.join(wrong)} must be text")
     if fields["id"] not in KINDS:
-        kinds = "scripts/spec_diff/kinds.py has them"
-        raise SpecDiffError(f"{place}: {fields['id']} is no kind of change: {kinds}")
+        kinds = "see scripts/spec_diff/kinds.py"
+        raise SpecDiffError(f"{place}: {fields['id']} is not a kind of change: {kinds}")
     if fields["level"] not in Level.__members__:
         levels = ", ".join(Level.__members__)
-        raise SpecDiffError(f"{place}: {fields['level']} is no level: write one of {levels}")
+        raise SpecDiffError(f"{place}: {fields['level']} is not a level: use one of {levels}")
     return Override(
         file=source,
         line=line,

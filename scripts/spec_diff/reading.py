@@ -1,11 +1,11 @@
-"""Text to plain values, with the line of each.
+"""Parse text to plain values, with the line of each.
 
-A published document is not as tidy as a vendored one, which `overlay.parse` reads. So YAML is read
-by the rules of version 1.2, as the tools that write such documents do: `no` and `2014-04-28` are
-text, and a key is text whatever it looks like (`204:`). What validators read is read: merge keys
-(`<<`), the tags of YAML 1.1 (dates and binary data stay text), UTF-16, and a key that is there
-twice: the last one counts, which is noted. Tags of a program's own, endless nesting, long keys
-around much, and aliases that multiply are refused.
+A published document is less tidy than a vendored one, which `overlay.parse` reads. YAML is
+therefore read by the rules of version 1.2, as by the tools that write such documents: `no` and
+`2014-04-28` are text, and every key is text (`204:`). Everything that validators accept is
+accepted: merge keys (`<<`), the tags of YAML 1.1 (dates and binary data stay text), UTF-16, and
+duplicate keys (the last one counts, with a note). Application tags, endless nesting, long keys
+around many values, and multiplying aliases are refused.
 
 Source: https://yaml.org/spec/1.2.2/#103-core-schema
 """
@@ -39,12 +39,12 @@ _WORDS = {
 
 
 class Note(NamedTuple):
-    """Something about a document that a reader of a comparison has to know.
+    """A remark on a document for the reader of a comparison.
 
     Attributes:
-        document: The document.
-        line: The line, from 1; None if it is not known.
-        text: What there is to know.
+        document: The name of the document.
+        line: The line, from 1; None if unknown.
+        text: The remark.
     """
 
     document: str
@@ -53,12 +53,12 @@ class Note(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a text says.
+    """The content of a document.
 
     Attributes:
         data: The object.
         lines: The line of each JSON pointer in it, from 1.
-        notes: A note for each key that is there twice.
+        notes: A note for each duplicate key.
     """
 
     data: dict[str, Any]
@@ -67,10 +67,10 @@ class Content(NamedTuple):
 
 
 def decode(content: bytes) -> str:
-    """Decode a document: UTF-16 if its byte order mark says so, and UTF-8 otherwise.
+    """Decode a document: UTF-16 with a byte order mark, otherwise UTF-8.
 
     Raises:
-        UnicodeDecodeError: If it is neither.
+        UnicodeDecodeError: If the content is neither.
     """
     is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if is_wide else "utf-8-sig")
@@ -80,11 +80,11 @@ def read_text(text: str, name: str) -> Content:
     """Read YAML or JSON.
 
     Args:
-        text: What to read.
-        name: What to call it in errors.
+        text: The text of the document.
+        name: The name of the document in errors.
 
     Raises:
-        SpecDiffError: If it is empty, is neither, or has something else than an object at the top.
+        SpecDiffError: If the text is empty, is neither, or has no object at the top.
     """
     if not text.strip():
         raise SpecDiffError(f"{name}: the document is empty")
@@ -97,12 +97,12 @@ def read_text(text: str, name: str) -> Content:
         lines, notes = {}, []
         data = _json(text, name, notes)
     if not isinstance(data, dict):
-        raise SpecDiffError(f"{name}: an object is expected at the top, as OpenAPI documents have")
+        raise SpecDiffError(f"{name}: an object is expected at the top of an OpenAPI document")
     return Content(data, lines, notes)
 
 
 def _without_tabs(text: str) -> str:
-    """Return JSON that YAML can read: tabs, which are nothing but blanks there, may not indent."""
+    """Replace tabs in JSON by spaces, because YAML does not accept them as indentation."""
     if "\t" not in text or not text.lstrip().startswith("{"):
         return text
     try:
@@ -113,7 +113,7 @@ def _without_tabs(text: str) -> str:
 
 
 def _doubled(name: str, line: int | None, key: str) -> Note:
-    return Note(name, line, f"the key `{key}` is there twice: the last one counts")
+    return Note(name, line, f"the key `{key}` is a duplicate: the last one counts")
 
 
 def _short(error: yaml.YAMLError) -> str:
@@ -143,7 +143,7 @@ def _json(text: str, name: str, notes: list[Note]) -> Any:
 
 
 class _Open:
-    """A collection whose end has not been read yet."""
+    """A collection that is being read."""
 
     __slots__ = ("anchor", "key", "key_line", "merged", "merging", "pointer", "start", "value")
 
@@ -159,7 +159,7 @@ class _Open:
 
 
 class _Builder:
-    """Makes plain values of the parser's events, without recursion, and counts what they hold."""
+    """Builder of plain values from parser events, without recursion and with size limits."""
 
     def __init__(self, name: str, lines: dict[str, int], notes: list[Note]) -> None:
         self._name = name
@@ -179,7 +179,7 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
-                    raise self._error(line, "a second document begins: give them as two files")
+                    raise self._error(line, "a second document begins: split them into two files")
             elif isinstance(event, yaml.ScalarEvent):
                 self._scalar(event, line)
             elif isinstance(event, yaml.CollectionStartEvent):
@@ -193,7 +193,7 @@ class _Builder:
         return self._result
 
     def _forget(self) -> None:
-        """Forget the lines below values whose keys came again."""
+        """Forget the lines below replaced values of duplicate keys."""
         for pointer, line in [*self._lines.items()]:
             above = pointer
             while above := above.rpartition("/")[0]:
@@ -207,7 +207,7 @@ class _Builder:
             self._key(top, event, line)
             return
         if event.tag not in _TEXTS and event.tag not in _SCALARS:
-            raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
+            raise self._error(line, f"the tag {event.tag} is not supported: remove it")
         is_plain = event.tag in _SCALARS or (event.implicit[0] and not event.tag)
         value = self._plain(event.value, line) if is_plain else event.value
         self._count(1, line)
@@ -232,7 +232,7 @@ class _Builder:
 
     def _start(self, value: Any, event: Any, line: int) -> None:
         if event.tag not in _COLLECTIONS:
-            raise self._error(line, f"the tag {event.tag} is not understood: leave it out")
+            raise self._error(line, f"the tag {event.tag} is not supported: remove it")
         if len(self._open) >= MAX_DEPTH:
             raise self._error(line, f"nested more than {MAX_DEPTH} deep")
         self._count(1, line)
@@ -250,7 +250,7 @@ class _Builder:
 
     def _alias(self, event: yaml.AliasEvent, line: int) -> None:
         if event.anchor not in self._anchors:
-            raise self._error(line, f"the alias *{event.anchor} stands for nothing, or for itself")
+            raise self._error(line, f"the alias *{event.anchor} has no target, or itself as target")
         value, size = self._anchors[event.anchor]
         top = self._open[-1] if self._open else None
         if top is not None and top.key is None and isinstance(top.value, dict):
@@ -262,17 +262,17 @@ class _Builder:
         self._place(value, line)
 
     def _merge(self, target: _Open, part: Any, line: int) -> None:
-        """Add the keys of what `<<` names, unless they are there; the first of several counts."""
+        """Add the missing keys of the objects that `<<` names; the first of several counts."""
         for one in part if isinstance(part, list) else [part]:
             if not isinstance(one, dict):
-                raise self._error(line, "<< is expected to name an object, or several")
+                raise self._error(line, "<< is expected to name one or more objects")
             for key, value in one.items():
                 if key not in target.value:
                     target.value[key] = value
                     self._lines[f"{target.pointer}/{escape(key)}"] = line
 
     def _place(self, value: Any, line: int) -> str:
-        """Put a value where the document has it and return its pointer."""
+        """Add a value to the open collection and return its pointer."""
         if not self._open:
             self._result, pointer = value, ""
         elif isinstance((top := self._open[-1]).value, list):
@@ -290,14 +290,14 @@ class _Builder:
             top.key, line = None, top.key_line
         self._pointers += len(pointer)
         if self._pointers > MAX_POINTERS:
-            raise self._error(line, "too many values in too long keys")
+            raise self._error(line, "too many values below long keys")
         self._lines[pointer] = line
         return pointer
 
     def _count(self, size: int, line: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise self._error(line, f"more than {MAX_NODES} values, with all aliases written out")
+            raise self._error(line, f"more than {MAX_NODES} values, with all aliases expanded")
 
     def _plain(self, text: str, line: int) -> Any:
         """Return the value of unquoted text."""

@@ -1,13 +1,14 @@
-"""Writes changes down: for people, for programs, for pages, for annotations on a pull request."""
+"""Format changes as text, JSON, Markdown, or annotations of a pull request."""
 
 import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import attrs
 
 from .findings import printable, quoted
 from .keywords import canonical
@@ -20,13 +21,13 @@ _COMMANDS = {Level.ERROR: "error", Level.WARN: "warning", Level.INFO: "notice"}
 
 
 def text(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
-    """Write changes for a terminal.
+    """Format changes for a terminal.
 
     Args:
         changes: The changes.
-        old: Name of the old document.
-        new: Name of the new document.
-        notes: What else there is to know about the documents.
+        old: The name of the old document.
+        new: The name of the new document.
+        notes: Notes on the documents.
     """
     lines = [f"NOTE  {told(note)}" for note in notes]
     lines += [""] if notes else []
@@ -34,7 +35,7 @@ def text(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = 
         lines += [f"{change.level.name:<5} {change.id}", f"      {change.message}"]
         lines += [f"      {operation}" for operation in change.operations]
         if value := values(change):
-            lines.append(f"      value {value}")  # `::` at the start would be a command
+            lines.append(f"      value {value}")  # a leading `::` would be a workflow command
         for name, pointer, line in (
             (old, change.old_pointer, change.old_line),
             (new, change.new_pointer, change.new_line),
@@ -48,19 +49,19 @@ def text(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = 
 
 
 def as_json(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
-    """Write changes for a program; arguments as for `text`."""
+    """Format changes as JSON; arguments as for `text`."""
     result = {
         "old": old,
         "new": new,
         "summary": _counts(changes),
         "notes": [note._asdict() for note in notes],
-        "changes": [asdict(change) | {"level": change.level.name} for change in changes],
+        "changes": [attrs.asdict(change) | {"level": change.level.name} for change in changes],
     }
     return json.dumps(result, indent=2, ensure_ascii=False)
 
 
 def markdown(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
-    """Write changes as a page or a comment; arguments as for `text`."""
+    """Format changes as Markdown for a page or a comment; arguments as for `text`."""
     lines = [f"**{summary(changes, old, new)}**"]
     lines += ["", *(f"- {quoted(told(note))}" for note in notes)] if notes else []
     for level in sorted({change.level for change in changes}, reverse=True):
@@ -75,13 +76,13 @@ def markdown(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note
 
 
 def github(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] = ()) -> str:
-    """Write changes as workflow commands, which become annotations of the file that is here.
+    """Format changes as workflow commands, which GitHub shows as annotations of a file.
 
     Args:
         changes: The changes.
-        old: Name of the old document; annotated if the new one is no file.
-        new: Name of the new document; annotated if it is a file.
-        notes: What else there is to know about the documents.
+        old: The name of the old document; annotated if the new one is not a file.
+        new: The name of the new document; annotated if it is a file.
+        notes: Notes on the documents.
     """
     lines = [f"::notice::{_escape(told(note))}" for note in notes]
     for change in changes:
@@ -103,7 +104,7 @@ def github(changes: Sequence[Change], old: str, new: str, notes: Sequence[Note] 
 
 
 def summary(changes: Sequence[Change], old: str, new: str) -> str:
-    """Tell in one line how many changes there are."""
+    """Return the number of changes in one line."""
     if not changes:
         return f"{old} and {new} mean the same."
     counts = ", ".join(f"{count} {name}" for name, count in _counts(changes).items() if count)
@@ -124,7 +125,7 @@ def _counts(changes: Sequence[Change]) -> dict[str, int]:
 
 
 def show(written: str) -> None:
-    """Print a report. The reader may stop early, as `head` does."""
+    """Print a report; a reader such as `head` may stop early."""
     try:
         print(written, flush=True)
     except BrokenPipeError:
@@ -137,7 +138,7 @@ def told(note: Note) -> str:
 
 
 def values(change: Change) -> str:
-    """Return what was and what is, for people; nothing if there is neither."""
+    """Return the old and new value in words; empty without values."""
     if change.old is None and change.new is None:
         return ""
     return f"{_value(change.old)} -> {_value(change.new)}"
@@ -169,14 +170,14 @@ def _lines(change: Change) -> list[str]:
 
 
 def touched(change: Change) -> list[str]:
-    """Return the functions and the actions of overlays that a change touches."""
+    """Return the functions and overlay actions that a change touches."""
     actions = [f"{one.file}:{one.line} {one.target}" for one in change.overlays]
     return [*change.facade, *actions]
 
 
 def row(*cells: list[str]) -> str:
-    """Return a row of a table, each cell with its lines."""
-    # After a backslash, no other backslash would keep a bar from ending the cell.
+    """Return a table row; each cell is a list of lines."""
+    # A bar after a backslash cannot be escaped with another backslash: it would end the cell.
     texts = ("<br>".join(lines).replace(r"\|", r"\¦").replace("|", r"\|") for lines in cells)
     return f"| {' | '.join(texts)} |"
 

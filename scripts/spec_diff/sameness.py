@@ -1,4 +1,4 @@
-"""What two documents describe in the same words, so that nobody needs to compare it."""
+"""Find schemas written alike in two documents, which need no comparison."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -7,11 +7,11 @@ from .documents import NAMED, Document, Node
 from .keywords import PROSE, UNIONS, schema_reference
 from .model import SpecDiffError
 
-_MOST_REFERENCES = 100  # one behind the other
+_MOST_REFERENCES = 100  # in a chain
 
 
 class _Two(NamedTuple):
-    """A value of either document; `named` says that the keys of objects are names."""
+    """A pair of values, one from each document; `named` if the keys of objects are names."""
 
     old: Any
     new: Any
@@ -23,25 +23,25 @@ class _Two(NamedTuple):
 
 
 class Sameness:
-    """Tells whether two schemas are written alike, with all that they refer to.
+    """Test for schemas that are written alike, including everything they refer to.
 
-    A reference is what it refers to: it does not matter whether a schema has a name. Prose and
-    extensions do not count, but for `x-sunset`.
+    A reference equals its target: names of schemas do not matter. Prose and extensions do not
+    count, except `x-sunset`.
 
     Args:
         old: One document.
-        new: The other one.
+        new: The other document.
     """
 
     def __init__(self, old: Document, new: Document) -> None:
         self._documents = old, new
         self._speak_alike = old.is_3_0 == new.is_3_0
-        # By identity; what could go away is kept, so that nothing else gets its id.
+        # By identity; the values are kept, so that no other object gets the same id.
         self._known = dict[tuple[int, int, bool], bool]()
         self._kept = dict[int, Any]()
 
     def __call__(self, old: Node, new: Node) -> bool:
-        """Tell whether two schemas are alike; False if that is not certain."""
+        """Tell whether two schemas are alike; False if uncertain."""
         if not self._speak_alike or (old.document, new.document) != self._documents:
             return False
         two = _Two(self._behind(0, old.value), self._behind(1, new.value))
@@ -53,9 +53,9 @@ class Sameness:
         return self._known[two.key]
 
     def _find_out(self, start: _Two) -> None:
-        """Compare all that two values contain and refer to.
+        """Compare everything that two values contain and refer to.
 
-        They are alike unless something in them is not: what contains itself is as well.
+        They are alike unless a difference is found, also if they contain themselves.
         """
         above = dict[tuple[int, int, bool], list[tuple[int, int, bool]]]({start.key: []})
         different, todo = list[tuple[int, int, bool]](), [start]
@@ -83,7 +83,7 @@ class Sameness:
                 different += above[key]
 
     def _inner(self, two: _Two) -> Iterator[_Two]:
-        """Yield what has to be alike for two values to be; something that is not if they differ."""
+        """Yield the pairs that must be alike for two values to be; `_DIFFERENT` if they differ."""
         old, new, named = two
         if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
             for one, other in zip(old, new, strict=True):
@@ -107,7 +107,7 @@ class Sameness:
             yield _DIFFERENT
 
     def _told(self, old: dict[str, Any], new: dict[str, Any]) -> Iterator[_Two]:
-        """Yield what the names that a discriminator knows stand for, said or implied."""
+        """Yield the targets of a discriminator's names, explicit and implied."""
         for word in UNIONS:
             for one, other in zip(old.get(word, ()), new.get(word, ()), strict=False):
                 if isinstance(one, dict) and isinstance(other, dict):
@@ -127,7 +127,7 @@ class Sameness:
         return _Two(self._behind(0, old), self._behind(1, new))
 
     def _behind(self, side: int, value: Any) -> Any:
-        """Return what a reference that stands alone refers to."""
+        """Return the final target of a reference without siblings; other values unchanged."""
         for _ in range(_MOST_REFERENCES):
             if not isinstance(value, dict) or not isinstance(value.get("$ref"), str):
                 break
@@ -139,7 +139,7 @@ class Sameness:
         return value
 
     def _target(self, side: int, reference: Any) -> Node | None:
-        """Return what a reference names; None if that is not in the document, or not clear."""
+        """Return the target of a reference; None if it is outside the document or ambiguous."""
         if not isinstance(reference, str) or not reference.startswith("#/"):
             return None
         try:

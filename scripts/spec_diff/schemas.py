@@ -1,13 +1,14 @@
-"""Compares schemas pair by pair.
+"""Compare schemas pair by pair.
 
-Each pair is compared once, however many operations it is reached from and whether or not it
-contains itself: what was found stays with the pair, beside the pairs below it.
+Each pair is compared once, even if several operations use it or it contains itself: its findings
+are kept with the pair, together with the pairs below it.
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+import attrs
 
 from .alternatives import (
     Matched,
@@ -37,19 +38,19 @@ from .reading import escape
 from .sameness import Sameness
 from .shapes import Branch, Schema, Shape, Shapes, Union
 
-# Each field of an allOf can double them; large documents with references inlined have some ten
-# thousand.
+# Each field of an allOf can double the number; large documents with inlined references have some
+# ten thousand pairs.
 MAX_PAIRS = 200_000
 
 
 class Pair(NamedTuple):
-    """Two schemas in one role, as `response-property`.
+    """Two schemas in one role.
 
     Attributes:
         old: A schema of the old document.
         new: A schema of the new document.
-        role: Where they stand.
-        is_member: Whether they are alternatives, so that null is a matter of the union.
+        role: Their role, such as `response-property`.
+        is_member: Whether they are alternatives, so that null belongs to the union.
     """
 
     old: Schema
@@ -58,27 +59,27 @@ class Pair(NamedTuple):
     is_member: bool = False
 
 
-@dataclass(slots=True)
+@attrs.define
 class _Compared:
-    """What a pair has given, and the pairs below it."""
+    """The findings of a pair, and the pairs below it."""
 
-    findings: list[Finding] = field(default_factory=list)
-    below: list[tuple[str, Pair, tuple[Node, Node]]] = field(default_factory=list)
+    findings: list[Finding] = attrs.field(factory=list)
+    below: list[tuple[str, Pair, tuple[Node, Node]]] = attrs.field(factory=list)
 
 
 class SchemaComparison:
-    """Compares the schemas of two documents.
+    """Comparison of the schemas of two documents.
 
     Args:
-        old: One document.
-        new: The other one.
+        old: The old document.
+        new: The new document.
 
     Attributes:
-        old: The shapes of one document.
-        new: The shapes of the other one.
-        widened: Whether a new schema takes all that an old one describes.
-        narrowed: Whether an old schema takes all that a new one describes.
-        same: Whether two schemas are written alike.
+        old: The shapes of the old document.
+        new: The shapes of the new document.
+        widened: Test whether a new schema accepts everything that an old one describes.
+        narrowed: Test whether an old schema accepts everything that a new one describes.
+        same: Test whether two schemas are written alike.
     """
 
     def __init__(self, old: Document, new: Document) -> None:
@@ -90,7 +91,7 @@ class SchemaComparison:
         self._pairs = dict[Pair, _Compared]()
 
     def findings(self, start: Pair) -> Iterator[Finding]:
-        """Yield what differs between two schemas and all that they contain, each with its path."""
+        """Yield the differences of two schemas and everything in them, each with its path."""
         if self.are_same(start.old, start.new):
             return
         via: Trail = ((start.old[0], start.new[0]),)
@@ -116,8 +117,8 @@ class SchemaComparison:
         if pair not in self._pairs:
             if len(self._pairs) == MAX_PAIRS:
                 raise SpecDiffError(
-                    f"{pair.old[0].name}: more than {MAX_PAIRS} schemas, with all that allOf makes "
-                    "of them: is the document made to be compared?"
+                    f"{pair.old[0].name}: more than {MAX_PAIRS} schemas, with every combination "
+                    "of allOf: check whether this is the right document"
                 )
             result = self._pairs[pair] = _Compared()
             schemas = pair.old, pair.new
@@ -127,16 +128,16 @@ class SchemaComparison:
 
 
 class _One:
-    """Compares a single pair and notes the pairs below it.
+    """Comparison of a single pair, which also collects the pairs below it.
 
     Args:
-        comparison: Compares the documents.
-        role: Where the schemas stand.
-        schemas: The schemas; () for one that says nothing.
-        result: What is added to.
-        is_member: Whether null is a matter of what is around.
-        path: Where they are in the pair that is compared, as an alternative or a branch of it.
-        above: The alternatives and branches around them.
+        comparison: The comparison of the documents.
+        role: The role of the schemas.
+        schemas: The schemas; () for anything.
+        result: The result to extend.
+        is_member: Whether null belongs to the surrounding union.
+        path: The path of an alternative or branch within the compared pair.
+        above: The alternatives and branches around it.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ class _One:
 
     def run(self, old: Shape, new: Shape) -> None:
         urls = old.other.get(ELSEWHERE), new.other.get(ELSEWHERE)
-        if urls[0] != urls[1]:  # so nobody knows what else differs
+        if urls[0] != urls[1]:  # further differences are unknown
             places = old.where(ELSEWHERE), new.where(ELSEWHERE)
             self._note("reference-changed", *places, *urls, "")
         elif self._is_set_free(old, new):
@@ -172,7 +173,7 @@ class _One:
             self._keyword("type-generalized", "type", old, new, _told(old), _told(new))
         elif bool(old.unions) != bool(new.unions) and (old.is_union or new.is_union):
             self._nullable(old, new)
-            self._unions(old, new)  # one alternative became several, or the other way round
+            self._unions(old, new)  # one alternative became several, or vice versa
         elif self._types(old, new):
             self._nullable(old, new)
             self._values(old, new)
@@ -184,12 +185,12 @@ class _One:
         self._notes(old, new)
 
     def _is_set_free(self, old: Shape, new: Shape) -> bool:
-        """Tell whether anything may be sent now instead of what is described."""
+        """Tell whether a described value to send was replaced by a free one."""
         described = old.properties or old.patterned or old.unions or old.branches
         is_wider = new.is_free and is_within(old.types, new.types)
         return bool(self._sent and not self._above and described and is_wider)
 
-    # What is found
+    # --- Findings --------------------------------------------------------------------------------
 
     def _add(
         self,
@@ -222,7 +223,7 @@ class _One:
             self._result.below.append((self._path + step, pair, (old[0], new[0])))
 
     def _within(self, step: str, olds: tuple[Shape, Schema], news: tuple[Shape, Schema]) -> None:
-        """Compare an alternative or a branch of two shapes in what it makes of them."""
+        """Compare two shapes, each combined with an alternative or a branch."""
         key = olds[1], news[1]
         if key in self._above:
             return
@@ -245,13 +246,13 @@ class _One:
         )
         inner.run(olds[0].among(before, names), news[0].among(after, names))
 
-    # Single keywords
+    # --- Keywords --------------------------------------------------------------------------------
 
     def _types(self, old: Shape, new: Shape) -> bool:
-        """Compare types; return whether there is anything in common to compare further."""
+        """Compare types; return whether they have enough in common to compare further."""
         before, after = old.types, new.types
         if old.is_union and new.is_union:
-            before = after  # each alternative is compared by itself
+            before = after  # each alternative is compared separately
         if before != after or (old.is_blank != new.is_blank and (old.unions or new.unions)):
             facet = "type-changed"
             if self._sent and (new.is_blank or (not old.is_blank and is_within(before, after))):
@@ -266,7 +267,7 @@ class _One:
         return bool(before & after) or is_within(before, after) or is_within(after, before)
 
     def _nullable(self, old: Shape, new: Shape) -> None:
-        """Compare whether null is good, if both say what is, or the new one says that it is."""
+        """Compare nullability if both schemas are restricted, or if null is permitted now."""
         says = [
             (shape.types is not None and (not shape.are_implied or new.nullable))
             or bool(shape.unions)
@@ -357,7 +358,7 @@ class _One:
         if changed and old.deprecated == new.deprecated:
             self._keyword(changed, "x-sunset", old, new, *ends)
 
-    # Fields
+    # --- Fields ----------------------------------------------------------------------------------
 
     def _fields(self, old: Shape, new: Shape) -> None:
         before = dict.fromkeys((*old.properties, *sorted(old.required)))
@@ -377,9 +378,9 @@ class _One:
     def _field(
         self, name: str, other: str, old: Shape, new: Shape, must: tuple[set[str], set[str]]
     ) -> None:
-        """Compare a field, which may be spelt another way in the new schema."""
+        """Compare a field, which may have another spelling in the new schema."""
         before, after, path = old.member(name), new.member(other), f".{name}"
-        if before and after:  # what must not be there is not described
+        if before and after:  # a field that matches no value is treated as absent
             before, after = (
                 None if shapes.of(one).is_nothing else one
                 for shapes, one in ((self._olds, before), (self._news, after))
@@ -411,7 +412,7 @@ class _One:
             self._demand(name, old, new, required)
 
     def _demand(self, name: str, old: Shape, new: Shape, required: tuple[bool, bool]) -> None:
-        """Compare a field that has to be there, without a word about what it is."""
+        """Compare a field that is required but not described."""
         path, rest = f".{name}", _any(new, f"properties/{escape(name)}")
         if required[1] and not _is_in_alternatives(self._olds, old, name):
             self._fresh(name, old, rest, path, is_required=True)
@@ -467,14 +468,14 @@ class _One:
         self._note(kind, was.where(keyword), now.where(keyword), not gone, gone, path)
 
     def _travels(self, shapes: Shapes, schema: Schema | None) -> bool:
-        """Tell whether a field is there and goes in this direction."""
+        """Tell whether a field exists and is used in this direction."""
         if schema is None:
             return False
         shape = shapes.of(schema)
         return not (shape.read_only if self._sent else shape.write_only)
 
     def _patterned(self, old: Shape, new: Shape) -> None:
-        """Compare fields that are described by patterns of their names."""
+        """Compare fields described by patterns of names."""
         for pattern, before in old.patterned.items():
             path, after = f"./{pattern}/", new.patterned.get(pattern)
             after = after or new.additional
@@ -494,7 +495,7 @@ class _One:
                 self._descend(path, rest, after, self._inner)
 
     def _additional(self, old: Shape, new: Shape) -> None:
-        """Compare fields that are not described."""
+        """Compare additional fields."""
         before, after = old.additional, new.additional
         if before is None and after is None:
             return
@@ -511,10 +512,10 @@ class _One:
             after = after or _any(new, "additionalProperties")
             self._descend(".*", before, after, self._inner)
 
-    # Items and rules
+    # --- Items and rules -------------------------------------------------------------------------
 
     def _items(self, old: Shape, new: Shape) -> None:
-        if old.is_blank or new.is_blank:  # there is no end to what may be in anything
+        if old.is_blank or new.is_blank:  # anything has no describable items
             return
         for index in range(max(len(old.prefix), len(new.prefix))):
             before, after, step = item(old, index), item(new, index), f"[{index}]"
@@ -541,7 +542,7 @@ class _One:
             self._descend("[]", before, after, self._inner)
 
     def _rules(self, old: Shape, new: Shape) -> None:
-        """Compare what is said about names, single items and contents, and what is forbidden."""
+        """Compare the rules for names, single items, contents, and forbidden values."""
         if old.names or new.names:
             before, after = old.names or _text(old), new.names or _text(new)
             self._descend("(name)", before, after, self._inner)
@@ -573,13 +574,13 @@ class _One:
                 self._add(facet, old.where("not"), after[0])
 
     def _refuses_values(self, old: Shape, forbidden: Schema) -> bool:
-        """Tell whether what is forbidden is known by its type, its fields or its values."""
+        """Tell whether a forbidden schema has its own types, fields or values."""
         shape = self._news.of(forbidden)
         typed = shape.types is not None and not shape.are_implied and shape.types != old.types
         return typed or bool(shape.enum or shape.properties or shape.required or shape.is_blank)
 
     def _is_apart(self, old: Shape, rule: Schema) -> bool:
-        """Tell whether nothing that an old schema describes fits a rule of the new document."""
+        """Tell whether no value of an old schema matches a rule of the new document."""
         shape = self._news.of(rule)
         if old.enum is not None and shape.enum is not None and not old.enum.keys() & shape.enum:
             return True
@@ -593,10 +594,10 @@ class _One:
                 return name in old.required or name in shape.required
         return False
 
-    # Branches
+    # --- Branches --------------------------------------------------------------------------------
 
     def _branches(self, old: Shape, new: Shape) -> None:
-        """Compare what holds in some cases only."""
+        """Compare conditional rules."""
         olds, news = list(old.branches), list(new.branches)
         for is_same in (self._is_same_case, self._may_be_same_case):
             for before in list(olds):
@@ -650,12 +651,12 @@ class _One:
     def _count(self) -> int:
         return len(self._result.findings) + len(self._result.below)
 
-    # Alternatives
+    # --- Alternatives ----------------------------------------------------------------------------
 
     def _unions(self, old: Shape, new: Shape) -> None:
         if not (old.unions or new.unions):
             return
-        # One that has no union can be an alternative by itself.
+        # A schema without a union can match an alternative of the other one.
         alone = self._schemas
         before = joined(old, alone[0] if new.is_union else None)
         after = joined(new, alone[1] if old.is_union else None)
@@ -687,7 +688,7 @@ class _One:
             self._discriminators(old, new, (before, after), found, names)
 
     def _replaced(self, old: Shape, new: Shape, before: Union, after: Union) -> bool:
-        """Note that no alternative is what it was, unless each is best told by itself."""
+        """Report that no alternative matches; return False if each is better reported alone."""
         values = _told(old), _told(new)
         places = before.node, after.node
         if self._sent:
@@ -704,12 +705,12 @@ class _One:
         return True
 
     def _accepting(self, union: Union, old: Schema) -> Schema | None:
-        """Return the new alternative that takes all of an old one."""
+        """Return the new alternative that accepts everything of an old one."""
         covers = self._comparison.widened.covers
         return next((one for one in union.members if covers(one, old)), None)
 
     def _expecting(self, union: Union, new: Schema) -> Schema | None:
-        """Return the old alternative as which a new one can be read."""
+        """Return the old alternative that can read a new one."""
         covers = self._comparison.narrowed.covers
         return next((one for one in union.members if covers(one, new)), None)
 
@@ -719,7 +720,7 @@ class _One:
         found: Matched,
         names: tuple[dict[str, int], dict[str, int]],
     ) -> None:
-        """Note the alternatives that are in one union alone."""
+        """Report the alternatives of only one union."""
         before, after = unions
         facet = "one-of" if (after.keyword or before.keyword) == "oneOf" else "any-of"
         for i in found.gone:
@@ -738,7 +739,7 @@ class _One:
                 self._add(f"{facet}-added", before.node, member[0], None, name)
 
     def _choice(self, old: Shape, new: Shape, before: Union, after: Union) -> None:
-        """Compare alternatives that come or go, beside fields that all of them have."""
+        """Compare added or removed alternatives of a schema with common fields."""
         found, covers = self._count, self._comparison.widened.shape_covers
         if self._sent and covers(new, old):
             self._add("type-generalized", before.node, after.node, tell(before), tell(after))
@@ -773,7 +774,7 @@ class _One:
         for name, i in here.items():
             member = label(unions[0].members[i], i, {})
             if name not in there:
-                if i in same:  # or else the member itself is gone
+                if i in same:  # otherwise the member itself was removed
                     self._add("discriminator-mapping-deleted", before, after, name, None)
             elif i in same and same[i] != there[name]:
                 other = label(unions[1].members[there[name]], there[name], {})
@@ -789,18 +790,18 @@ def _refers(node: Node) -> bool:
 
 
 def _any(shape: Shape, step: str) -> Schema:
-    """Return the schema of what is not described; it stands where a description would."""
+    """Return the schema for anything, at the pointer of a missing description."""
     return (Node(shape.node.document, f"{shape.node.pointer}/{step}", {}),)
 
 
 def _text(shape: Shape) -> Schema:
-    """Return the schema of names about which nothing is said: they are text."""
+    """Return the schema of unrestricted names, which are text."""
     pointer = f"{shape.node.pointer}/propertyNames/type"
     return (Node(shape.node.document, pointer, {"type": "string"}),)
 
 
 def _required(shapes: Shapes, shape: Shape) -> set[str]:
-    """Return the fields that have to be there, by the schema or by each of its alternatives."""
+    """Return the fields required by the schema or by each of its alternatives."""
     found = set(shape.required)
     for union in shape.unions:
         if not union.are_heirs:
@@ -809,7 +810,7 @@ def _required(shapes: Shapes, shape: Shape) -> set[str]:
 
 
 def _is_in_alternatives(shapes: Shapes, shape: Shape, name: str) -> bool:
-    """Tell whether each alternative of a schema describes a field."""
+    """Tell whether each alternative of a union in a schema describes a field."""
     return any(
         all(shapes.of(member).member(name) for member in union.members)
         for union in shape.unions
@@ -828,7 +829,7 @@ def _names(shape: Shape) -> str:
 
 
 def _constraint(tighter: bool, looser: bool) -> str:
-    """Return the facet of a rule by which way it has changed, if that is certain."""
+    """Return the facet for a changed rule: tightened, relaxed, or changed if uncertain."""
     if tighter is looser:
         return "constraint-changed"
     return "constraint-tightened" if tighter else "constraint-relaxed"

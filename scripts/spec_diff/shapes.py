@@ -1,17 +1,18 @@
-"""What a schema means, whatever way it is written.
+"""Normalize schemas to their meaning, regardless of notation.
 
 A schema is a conjunction: a tuple of nodes that all apply. `Shapes.of` follows references, merges
-`allOf`, and brings to one form what can be spelt in several: `nullable`, `type: [string, 'null']`
-and a union with null; `const` and `enum`; a union in a union, of one member, of plain types, of
-single values; `additionalProperties` and `unevaluatedProperties`; the exclusive limits of 3.0 and
-of 3.1. Fields and items stay schemas, so that one may contain itself.
+`allOf`, and reduces equivalent notations to one form: `nullable`, `type: [string, 'null']` and a
+union with null; `const` and `enum`; a union in a union, of one member, of plain types, of single
+values; `additionalProperties` and `unevaluatedProperties`; the exclusive limits of 3.0 and of 3.1.
+Fields and items stay schemas, so that a schema may contain itself.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+import attrs
 
 from .documents import ELSEWHERE, Document, Node
 from .keywords import (
@@ -43,19 +44,19 @@ from .model import SpecDiffError
 Schema: TypeAlias = tuple[Node, ...]
 
 _NUMBERS = frozenset({"integer"}), frozenset({"number"})
-# Patterns that can take no time: of fixed length, but for the last part.
+# Patterns that match quickly: of fixed length, except for the last part.
 _SIMPLE = re.compile(r"\^?(?:[\w\- /]|\\.|\[[\w\-]+\])*(?:\.|\[[\w\-]+\])?[*+]?\$?\Z")
 
 
-@dataclass(slots=True)
+@attrs.define
 class Union:
     """Alternatives, without null.
 
     Attributes:
         keyword: `oneOf` or `anyOf`.
-        node: Where the list of them stands.
+        node: The list of alternatives.
         members: The alternatives.
-        are_heirs: Whether they extend the schema that they are alternatives of.
+        are_heirs: Whether the alternatives extend the schema itself.
     """
 
     keyword: str
@@ -64,16 +65,16 @@ class Union:
     are_heirs: bool = False
 
 
-@dataclass(slots=True)
+@attrs.define
 class Branch:
-    """What holds in some cases only.
+    """A conditional rule.
 
     Attributes:
-        node: Where it stands.
-        condition: A schema: `then` holds for what fits it, `otherwise` for anything else.
-        trigger: Instead of a condition, the field that has to be there.
-        then: A schema; () if it says nothing.
-        otherwise: A schema; () if it says nothing.
+        node: The node of the rule.
+        condition: A schema: `then` applies to matching values, `otherwise` to others.
+        trigger: Instead of a condition, the field whose presence triggers `then`.
+        then: A schema; () for anything.
+        otherwise: A schema; () for anything.
     """
 
     node: Node
@@ -83,100 +84,100 @@ class Branch:
     otherwise: Schema
 
 
-@dataclass(slots=True)
+@attrs.define
 class Shape:
-    """A schema in its one form.
+    """A normalized schema.
 
     Attributes:
-        node: Where it stands.
-        parts: The objects that say all this.
-        at: Where a keyword stands, unless that is the first part that has it.
-        types: Its JSON types, null not among them; None for any. Those of its alternatives if it
-            names none.
-        are_implied: Whether no keyword names the types, but others are made for them alone.
-        nullable: Whether it may be null, if types or unions say what it may be.
-        enum: The values that it may have, by their canonical text, without null; None for any.
-        format: What kind of text or number it is.
-        patterns: All that it has to match.
+        node: The node of the schema.
+        parts: The schema objects merged into it.
+        at: The nodes of keywords that are not in the first part with the keyword.
+        types: Its JSON types without null; None for any. The types of its alternatives if it names
+            none.
+        are_implied: Whether the types are only implied by keywords that apply to them alone.
+        nullable: Whether it may be null, if types or unions restrict it.
+        enum: The permitted values by canonical text, without null; None for any.
+        format: The format of text or a number.
+        patterns: The patterns, which all apply.
         limits: Each limit, and whether the limit itself is excluded.
-        multiples: What numbers have to be multiples of.
-        unique: Whether no item may be there twice.
+        multiples: The numbers of which a value must be a multiple.
+        unique: Whether items must be unique.
         properties: The schemas of its fields.
         patterned: The schemas of fields whose names match a pattern.
-        required: The fields that have to be there.
+        required: The required fields.
         additional: The schema of other fields, () for anything; None if there may be none.
         names: The schema of the names of fields; () for any.
         prefix: The schemas of the first items.
         items: The schema of the other items, () for anything; None if there may be none.
-        contains: The schema that one item at least has to fit; () if none has to.
-        content: The schema of what is written in the text; () if nothing is said.
-        forbidden: The schemas that it must not fit.
-        branches: What holds in some cases only.
-        unions: Alternatives, one of which has to hold for each union.
-        is_union: Whether it says nothing that is not in its alternatives.
-        discriminator: What tells alternatives apart.
-        read_only: Whether only responses have it.
-        write_only: Whether only requests have it.
-        deprecated: Whether it should not be used any more.
-        other: Canonical text of the keywords that are only compared.
+        contains: The schema that at least one item must match; () if none.
+        content: The schema of the content encoded in the text; () if none.
+        forbidden: The schemas that a value must not match.
+        branches: The conditional rules.
+        unions: The unions; one alternative of each applies.
+        is_union: Whether it consists of its alternatives alone.
+        discriminator: The discriminator of the alternatives.
+        read_only: Whether it occurs only in responses.
+        write_only: Whether it occurs only in requests.
+        deprecated: Whether it is deprecated.
+        other: Canonical text of keywords that are only compared as a whole.
     """
 
     node: Node
-    parts: list[Node] = field(default_factory=list)
-    at: dict[str, Node] = field(default_factory=dict)
+    parts: list[Node] = attrs.field(factory=list)
+    at: dict[str, Node] = attrs.field(factory=dict)
     types: frozenset[str] | None = None
     are_implied: bool = False
     nullable: bool = False
     enum: dict[str, Any] | None = None
     format: str | None = None
     patterns: tuple[str, ...] = ()
-    limits: dict[str, Limit] = field(default_factory=dict)
+    limits: dict[str, Limit] = attrs.field(factory=dict)
     multiples: tuple[float, ...] = ()
     unique: bool = False
-    properties: dict[str, Schema] = field(default_factory=dict)
-    patterned: dict[str, Schema] = field(default_factory=dict)
-    required: set[str] = field(default_factory=set)
+    properties: dict[str, Schema] = attrs.field(factory=dict)
+    patterned: dict[str, Schema] = attrs.field(factory=dict)
+    required: set[str] = attrs.field(factory=set)
     additional: Schema | None = ()
     names: Schema = ()
-    prefix: list[Schema] = field(default_factory=list)
+    prefix: list[Schema] = attrs.field(factory=list)
     items: Schema | None = ()
     contains: Schema = ()
     content: Schema = ()
-    forbidden: list[Schema] = field(default_factory=list)
-    branches: list[Branch] = field(default_factory=list)
-    unions: list[Union] = field(default_factory=list)
+    forbidden: list[Schema] = attrs.field(factory=list)
+    branches: list[Branch] = attrs.field(factory=list)
+    unions: list[Union] = attrs.field(factory=list)
     is_union: bool = False
     discriminator: Node | None = None
     read_only: bool = False
     write_only: bool = False
     deprecated: bool = False
-    other: dict[str, str] = field(default_factory=dict)
+    other: dict[str, str] = attrs.field(factory=dict)
 
     def where(self, keyword: str) -> Node:
-        """Return where a keyword stands, or else the schema."""
+        """Return the node of a keyword, or else of the schema."""
         return self.find(keyword) or self.node
 
     def find(self, keyword: str) -> Node | None:
-        """Return where a keyword stands; None if it is not there."""
+        """Return the node of a keyword; None if absent."""
         if keyword in self.at:
             return self.at[keyword]
         return next((one.child(keyword) for one in self.parts if keyword in one.value), None)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no value fits it, as the schema `false`."""
+        """Whether it matches no value, like the schema `false`."""
         return self.types == frozenset() and not self.nullable
 
     @property
     def is_blank(self) -> bool:
-        """Whether it says nothing about what it may be."""
+        """Whether it does not restrict the values."""
         described = self.properties, self.required, self.patterned, self.branches, self.forbidden
         listed = self.enum is not None or ELSEWHERE in self.other
         return self.types is None and not listed and not any((*described, self.unions))
 
     @property
     def is_free(self) -> bool:
-        """Whether it takes anything, or any object, without a word about the fields."""
+        """Whether it accepts anything, or any object, without describing fields."""
         described = self.patterned, self.branches, self.forbidden, self.unions
         listed = self.find("properties")
         bounds = self.enum, self.required, self.limits, self.names, self.additional is None
@@ -185,7 +186,7 @@ class Shape:
         return known and kinds and not self.additional and not any((listed, *described, *bounds))
 
     def member(self, name: str) -> Schema | None:
-        """Return the schema of a field, described by its name or by patterns that match it."""
+        """Return the schema of a field, by its name and the patterns that match it."""
         found = self.properties.get(name, ())
         for pattern, schema in self.patterned.items():
             if matches(pattern, name):
@@ -193,11 +194,11 @@ class Shape:
         return found or None
 
     def among(self, inner: "Shape | None", names: Iterable[str]) -> "Shape":
-        """Return what an alternative or a branch makes of this shape, as far as it concerns it.
+        """Return this shape combined with an alternative or branch, reduced to some fields.
 
         Args:
-            inner: The shape of the alternative; None if it says nothing.
-            names: The fields that it, or the one it is compared with, is about.
+            inner: The shape of the alternative; None for anything.
+            names: The fields described by it or by its counterpart.
         """
         own = Shape(self.node) if inner is None else inner
         both = {
@@ -205,7 +206,7 @@ class Shape:
             for name in names
             if self.member(name) or name in own.properties
         }
-        return replace(
+        return attrs.evolve(
             own,
             types=self.types if own.types is None or own.are_implied else own.types,
             nullable=self.nullable,
@@ -217,10 +218,10 @@ class Shape:
 
 
 class Shapes:
-    """The shapes of a document's schemas, each made once.
+    """The shapes of the schemas of a document, cached.
 
     Args:
-        document: The document; its version decides what a schema means.
+        document: The document, whose version determines the meaning of schemas.
     """
 
     def __init__(self, document: Document) -> None:
@@ -232,8 +233,7 @@ class Shapes:
         """Return the shape of a schema of at least one node.
 
         Raises:
-            SpecDiffError: If a reference cannot be followed, or a keyword has a value that no
-                schema can have.
+            SpecDiffError: If a reference cannot be followed, or a keyword has an invalid value.
         """
         if schema not in self._shapes:
             shape = self._shapes[schema] = Shape(self._target(schema[0]))
@@ -241,18 +241,18 @@ class Shapes:
         return self._shapes[schema]
 
     def entry(self, schema: Schema) -> Schema:
-        """Return what a schema that only refers to another one refers to."""
+        """Return a schema with its plain references replaced by their targets."""
         return tuple(dict.fromkeys(map(self._target, schema)))
 
     def fingerprint(self, schema: Schema, depth: int = 4) -> str:
-        """Return a text that schemas have in common if they mean the same, down to a depth."""
+        """Return a text that is equal for schemas of the same meaning, down to a depth."""
         key = schema, depth
         if key not in self._prints:
             self._prints[key] = self._fingerprint(schema, depth)
         return self._prints[key]
 
     def features(self, schema: Schema) -> set[str]:
-        """Return what a schema is known by: its types, its fields, and fixed values of both."""
+        """Return the features of a schema: its types, fields, and fixed values of both."""
         shape = self.of(schema)
         found = {f"type {name}" for name in shape.types or ()} | set(shape.enum or ())
         for name, member in shape.properties.items():
@@ -261,7 +261,7 @@ class Shapes:
         return found
 
     def named(self, discriminator: Node, name: object) -> Node | None:
-        """Return the schema that a mapping of a discriminator names, if there is one."""
+        """Return the schema for a name in a discriminator's mapping; None if there is none."""
         try:
             document = discriminator.document
             found = document.resolve(schema_reference(str(name)), discriminator.pointer)
@@ -295,7 +295,7 @@ class Shapes:
             shape.is_union = shape.types == names and not any((*words, shape.forbidden))
 
     def _heirs(self, shape: Shape) -> Union | None:
-        """Return what a discriminator names where there is no union: schemas that extend this."""
+        """Return the schemas that extend this one, from a discriminator without a union."""
         mapping = shape.discriminator.get("mapping") if shape.discriminator else None
         if shape.discriminator is None or mapping is None:
             return None
@@ -304,14 +304,14 @@ class Shapes:
         return Union("anyOf", shape.discriminator, members, are_heirs=True) if members else None
 
     def _parts(self, node: Node, seen: set[Node]) -> Iterator[Node]:
-        """Yield all the objects that have to hold at once."""
+        """Yield all schema objects that apply together."""
         node = as_schema(node)
         if node in seen:
             return
         seen.add(node)
         if isinstance(node.value.get("$ref"), str):
             yield from self._parts(node.follow(), seen)
-            if self._is_3_0:  # nothing beside a reference counts
+            if self._is_3_0:  # siblings of a reference do not count
                 return
         if isinstance(dynamic := node.value.get("$dynamicRef"), str):
             yield from self._parts(node.document.resolve(dynamic, node.pointer), seen)
@@ -326,7 +326,7 @@ class Shapes:
     def _alternatives(
         self, part: Node, keyword: str, above: frozenset[Node] = frozenset()
     ) -> tuple[list[Node], bool]:
-        """Return the alternatives of a union and of those in it, and whether null is one."""
+        """Return the alternatives of a union and its nested unions, and whether null is one."""
         found, nullable = dict[Node, Node](), False
         if keyword not in part.value:
             return [], False
@@ -337,7 +337,7 @@ class Shapes:
             if is_null(target):
                 nullable = True
             elif keyword == "anyOf" and is_anything(target):
-                return [], False  # whatever the others say
+                return [], False  # the others do not matter
             elif inner and target not in above and target.value.get("type") in (None, "object"):
                 more, null = self._alternatives(target, inner, above | {target})
                 found |= {self._target(one): one for one in more}
@@ -352,7 +352,7 @@ class Shapes:
             else:
                 found.setdefault(target, member)
         listed = {target: some for target in found if (some := values_of(target)) is not None}
-        if len(listed) > 1:  # single values are one list of them, whatever is beside
+        if len(listed) > 1:  # several lists of values become one
             first = next(iter(listed))
             values = {canonical(one): one for some in listed.values() for one in some}
             nullable |= values.pop("null", self) is None
@@ -362,7 +362,7 @@ class Shapes:
         return list(found.values()), nullable
 
     def _merge(self, shape: Shape, part: Node) -> None:
-        """Add what an object says to a shape, but for its types."""
+        """Merge a schema object into a shape, except its types."""
         value = part.value
         shape.parts.append(part)
         for fields, keyword in (
@@ -384,7 +384,7 @@ class Shapes:
         self._merge_values(shape, part)
 
     def _merge_rest(self, shape: Shape, part: Node) -> None:
-        """Add what is said about other fields and items than those that are described."""
+        """Merge the keywords for additional fields and for items."""
         value = part.value
         for keyword in ("additionalProperties", "unevaluatedProperties"):
             if value.get(keyword, True) is False:
@@ -405,7 +405,7 @@ class Shapes:
                 shape.at.setdefault("items", part.child(keyword))
 
     def _merge_rules(self, shape: Shape, part: Node) -> None:
-        """Add what is said by the schemas of a keyword that has one."""
+        """Merge the rules of keywords that have schemas."""
         value = part.value
         if "propertyNames" in value:
             text = Node(part.document, f"{part.pointer}/propertyNames/type", {"type": "string"})
@@ -460,7 +460,7 @@ class Shapes:
             shape.other[ELSEWHERE] = " ".join(sorted({*others, url}))
 
     def _merge_types(self, shape: Shape, typed: list[frozenset[str]]) -> None:
-        """Settle which types are left when all of several sets have to hold."""
+        """Set the types from several sets that all apply, or from other keywords."""
         if typed:
             names = common_types(typed)
             shape.nullable |= "null" in names
@@ -470,7 +470,7 @@ class Shapes:
             shape.nullable |= "null" in shape.enum
         else:
             shape.types = implied_types(keyword for part in shape.parts for keyword in part.value)
-            # In 3.0, a schema that does not say that it is nullable is not.
+            # In 3.0, a schema is not nullable unless declared.
             shape.are_implied = shape.types is not None and not self._is_3_0
 
     def _fold(self, shape: Shape, *, is_typed: bool) -> None:
@@ -498,7 +498,7 @@ class Shapes:
             shape.unions.remove(union)
 
     def _target(self, node: Node) -> Node:
-        """Follow references that stand alone."""
+        """Follow references without siblings."""
         seen = set[Node]()
         while node not in seen and isinstance(node.value, dict) and "$ref" in node.value:
             alone = self._is_3_0 or said(node).keys() == {"$ref"}
@@ -541,7 +541,7 @@ class Shapes:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether a name matches a pattern; False if finding out might take long."""
+    """Tell whether a name matches a pattern; False for a pattern that may be slow."""
     if not _SIMPLE.match(pattern):
         return False
     try:
@@ -551,14 +551,14 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def _optional(part: Node, keyword: str) -> Schema:
-    """Return the schema of a keyword; () if there is none, or one for anything."""
+    """Return the schema of a keyword; () if it is absent or accepts anything."""
     if keyword not in part.value or is_anything(part.child(keyword)):
         return ()
     return (part.child(keyword),)
 
 
 def _trigger(condition: Node) -> str | None:
-    """Return the field that has to be there for a condition, if that is all of it."""
+    """Return the field whose presence is the whole condition; None for other conditions."""
     words = said(condition) if isinstance(condition.value, dict) else {}
     names = words.get("required")
     if words.keys() == {"required"} and isinstance(names, list) and len(names) == 1:
@@ -567,7 +567,7 @@ def _trigger(condition: Node) -> str | None:
 
 
 def _as_integers(shape: Shape) -> None:
-    """Write numbers without fractions as integers, and their limits as they have them."""
+    """Treat numbers without fractions as integers, and adapt their limits."""
     whole = [one for one in shape.multiples if float(one).is_integer()]
     if whole or shape.types == _NUMBERS[0]:
         shape.types = _NUMBERS[0]

@@ -266,7 +266,7 @@ def test_others_read_record_batches_as_a_stream(folder: Path, reader: str):
 
 def test_a_file_that_cannot_be_read_ends_the_stream_with_its_name(folder: Path):
     (folder / "z.csv").write_bytes(b"nothing of the kind\n")
-    with pytest.raises(Exception, match="z.csv, line 1: these are no call detail records"):
+    with pytest.raises(Exception, match="z.csv, line 1: these are not call detail records"):
         pa.table(cdr.read_arrow(folder))
 
 

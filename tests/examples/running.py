@@ -269,7 +269,9 @@ def note(args, **_):
 
 queue = "{folder}/queue"
 app.conf.update(
-    broker_transport_options={{"data_folder_in": queue, "data_folder_out": queue}},
+    broker_transport_options={{
+        "data_folder_in": queue, "data_folder_out": queue, "control_folder": queue + "-control"
+    }},
     result_backend="file://{folder}/results",
     worker_lost_wait=0.5,  # seconds until a killed process counts as lost
 )

@@ -1,6 +1,6 @@
 """The recipes of docs/how-to/callbacks.md in their frameworks: `nox -s frameworks` runs this file.
 
-Each is served by a real server on loopback, and called back over a socket.
+Each runs in a real server on loopback, and receives callbacks over a socket.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EVENTS: dict[str, Any] = json.loads(
 )
 CREDENTIALS = Credentials("669E367E-6BBA-48AB-AF15-266871C28135", "BeIukql3pTKJ8RGL5zo0DA==")
 
-# The examples, with a route that takes any path below /sinch.
+# The examples, with a route for any path below /sinch.
 MODULES = {
     "voice": VOICE,
     "with_fastapi": FASTAPI.replace('"/sinch"', '"/sinch{rest:path}"'),
@@ -72,7 +72,7 @@ SERVERS = {
 
 @pytest.fixture(scope="module", params=SERVERS.values(), ids=SERVERS)
 def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server that runs one of the applications."""
+    """Run a server with one of the applications and yield its port."""
     server, name = request.param
     folder = tmp_path_factory.mktemp("application")
     for module, text in MODULES.items():
@@ -113,7 +113,7 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def post(port: int, path: str, body: bytes, signed_path: str | None = None) -> tuple[int, bytes]:
-    """Deliver an event as Sinch does; the query is not signed."""
+    """Deliver an event like Sinch; the query is not signed."""
     content_type = "application/json; charset=utf-8"
     headers = signing.signed_headers(
         CREDENTIALS,

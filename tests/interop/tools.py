@@ -1,6 +1,6 @@
-"""Tools that people use around HTTP clients: what each sees of this one, and how to let it see.
+"""Common tools for HTTP clients: which see this client's traffic, and how to enable others.
 
-Not named test_…: the environment of all tests has none of these packages.
+Not named test_…, because the session `tests` has none of these packages.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def get_async(**options: Any) -> Any:
         return await voice.calls.get(ID)
 
 
-# --- respx --------------------------------------------------------------------------------------
+# --- respx ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("transport", [None, httpx.HTTPTransport], ids=["ours", "httpx's"])
@@ -70,7 +70,7 @@ def test_respx_answers_an_async_client(transport: Any):
     assert route.called
 
 
-# --- pytest-httpx -------------------------------------------------------------------------------
+# --- pytest-httpx --------------------------------------------------------------------------------
 
 
 def test_pytest_httpx_answers_a_client_over_a_transport_of_httpx(httpx_mock: Any):
@@ -86,7 +86,7 @@ def test_pytest_httpx_does_not_see_our_own_connections(httpx_mock: Any):
     assert httpx_mock.get_requests() == []
 
 
-# --- VCR.py -------------------------------------------------------------------------------------
+# --- VCR.py --------------------------------------------------------------------------------------
 
 
 def test_vcr_records_and_replays_a_client_over_a_transport_of_httpx(tmp_path: Path):
@@ -106,7 +106,7 @@ def test_vcr_records_and_replays_a_client_over_a_transport_of_httpx(tmp_path: Pa
 
 
 def test_vcr_does_not_see_our_own_connections(tmp_path: Path):
-    """It records nothing and says nothing: give it transport=httpx.HTTPTransport()."""
+    """It silently records nothing, unless the client has transport=httpx.HTTPTransport()."""
     cassette = tmp_path / "calls.yaml"
     with (
         serving(well_behaved) as server,
@@ -117,7 +117,7 @@ def test_vcr_does_not_see_our_own_connections(tmp_path: Path):
         assert (len(recorded), server.accepted) == (0, 1)
 
 
-# --- OpenTelemetry ------------------------------------------------------------------------------
+# --- OpenTelemetry -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_a_call_is_a_child_of_the_span_around_it(spans: InMemorySpanExporter):
     assert ours.parent.span_id == mine.context.span_id
 
 
-def test_nothing_of_opentelemetry_is_imported_if_it_is_not_there():
+def test_opentelemetry_is_not_required():
     script = """
 import sys
 sys.modules["opentelemetry"] = None
@@ -248,7 +248,7 @@ assert [name for name in sys.modules if name.startswith("opentelemetry.")] == []
     subprocess.run([sys.executable, "-c", script, KEY, SECRET], check=True, timeout=60)
 
 
-# --- logging ------------------------------------------------------------------------------------
+# --- Logging -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -288,7 +288,7 @@ def test_structlog_renders_our_records_with_their_fields(capsys: pytest.CaptureF
 
 
 def django_logging(**loggers: Any) -> dict[str, Any]:
-    """LOGGING as in Django's documentation."""
+    """Return LOGGING as in Django's documentation."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -322,7 +322,7 @@ def test_djangos_logging_shows_urls_only_if_it_names_their_logger(
     assert (ID in capsys.readouterr().out) == shows_urls
 
 
-# --- Celery -------------------------------------------------------------------------------------
+# --- Celery --------------------------------------------------------------------------------------
 
 
 def an_error() -> ApiError:

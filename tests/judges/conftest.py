@@ -1,4 +1,4 @@
-"""What the judges share: modules that are found beside them and among the scripts."""
+"""Make the modules of the judges and of the scripts importable."""
 
 from __future__ import annotations
 

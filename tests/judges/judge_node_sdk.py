@@ -1,4 +1,4 @@
-"""The vendor's SDK for Node.js (@sinch/voice 1.4.0): client of the sandbox, judge of callbacks."""
+"""The vendor's Node.js SDK (@sinch/voice 1.4.0): client of the sandbox, verifier of callbacks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DESTINATION = {"type": "number", "endpoint": PHONE.number}
 
 
 class Node:
-    """The SDK in a process of its own, which is asked line by line."""
+    """The SDK in a separate process, with one request per line."""
 
     def __init__(self, box: Sandbox, secret: str) -> None:
         options = {
@@ -46,13 +46,13 @@ class Node:
         return answer
 
     def call(self, name: str, **arguments: Any) -> Any:
-        """The value that a method gives; an error is one of the test."""
+        """Return the value of a method; an error fails the test."""
         answer = self.ask(call=name, **{"with": arguments})
         assert "error" not in answer, answer
         return answer.get("value")
 
     def accepts(self, sent: SandboxCallback, body: bytes | None = None) -> bool:
-        """Whether its webhook class takes a callback for genuine."""
+        """Tell whether its webhook class accepts a callback as genuine."""
         text = (sent.body if body is None else body).decode()
         path = urlsplit(sent.url).path
         headers = {name.lower(): value for name, value in dict(sent.headers).items()}
@@ -121,7 +121,7 @@ def test_its_callouts_are_placed(node: Node, box: Sandbox):
     assert node.call("conferences.call", **also)["callId"] in box.calls
 
 
-def test_its_moderator_moderates(node: Node, box: Sandbox):
+def test_its_conference_commands_are_executed(node: Node, box: Sandbox):
     body = {
         "method": "conferenceCallout",
         "conferenceCallout": {"cli": CLI, "destination": DESTINATION, "conferenceId": "room"},
@@ -187,7 +187,7 @@ def test_its_numbers_and_urls_are_configured(node: Node, box: Sandbox):
     assert found["number"]["normalizedNumber"] == "+46730170101"
 
 
-def test_it_takes_every_kind_of_callback_for_genuine_and_reads_it(node: Node, box: Sandbox):
+def test_it_verifies_and_reads_every_kind_of_callback(node: Node, box: Sandbox):
     call = box.incoming_call(from_="+12125550145")
     call.press("1")
     call.answer()
@@ -208,7 +208,7 @@ def test_it_takes_every_kind_of_callback_for_genuine_and_reads_it(node: Node, bo
 
 
 @pytest.mark.parametrize("fault", [faults.Tampered(), faults.WrongKey()])
-def test_it_refuses_what_is_forged(node: Node, box: Sandbox, fault: Any):
+def test_it_refuses_forged_callbacks(node: Node, box: Sandbox, fault: Any):
     box.inject(fault, on="ICE")
     box.incoming_call(from_="+12125550145")
     assert not node.accepts(box.callbacks[0])

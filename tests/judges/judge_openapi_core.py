@@ -1,6 +1,7 @@
-"""Recorded talk of client and sandbox, judged by openapi-core: what is sent has to be as published,
-and what is answered as strict as the sandbox promises. So are callback events, and what is answered
-to them.
+"""Check recorded exchanges of client and sandbox with openapi-core.
+
+Requests must match the published document, and answers the strict one. So must callback events and
+the answers to them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from sinchvoice.sandbox import running
 from sinchvoice.settings import CONFIGURATION_URL
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-# A server of each API, and what its URL adds to the paths.
+# A server of each API, and the prefix of its paths.
 SERVERS: dict[Api, tuple[str, str]] = {
     "calling": ("https://calling.api.sinch.com", ""),
     "configuration": (CONFIGURATION_URL, ""),
@@ -43,7 +44,7 @@ SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # of another application
 
 @attrs.define
 class Request:
-    """An exchange, as openapi-core wants to see a request."""
+    """A request in openapi-core's interface."""
 
     exchange: Exchange
     parameters: RequestParameters = attrs.field(init=False)
@@ -89,7 +90,7 @@ class Request:
 
 @attrs.define
 class Response:
-    """An exchange, as openapi-core wants to see a response."""
+    """A response in openapi-core's interface."""
 
     exchange: Exchange
 
@@ -116,7 +117,7 @@ def oracle(variant: str, spec: str) -> OpenAPI:
 
 
 def problems(error: BaseException) -> Iterator[str]:
-    """The innermost reasons, as openapi-core and jsonschema tell them."""
+    """Return the innermost reasons of openapi-core and jsonschema."""
     details = getattr(error, "schema_errors", None)
     if details:
         yield from (f"{'.'.join(map(str, detail.path))}: {detail.message}" for detail in details)
@@ -140,7 +141,7 @@ def wrong_answer(variant: str, exchange: Exchange) -> list[str]:
 
 @pytest.fixture(scope="module")
 def talk() -> dict[str, list[Exchange]]:
-    """What went over the wire for each operation, by its name."""
+    """The exchanges of each operation, by name."""
     recorder, talk = Recorder(), {}
     with running(middleware=recorder) as box, VoiceClient.from_env(box.environ) as voice:
         for operation in [*SUCCESSES, *FAILURES, *REFUSED]:
@@ -170,37 +171,37 @@ def names(*operations: Operation) -> Any:
 
 
 @names(*SUCCESSES, *FAILURES)
-def test_a_request_is_as_published(name: str, talk: dict[str, list[Exchange]]):
+def test_a_request_matches_the_published_document(name: str, talk: dict[str, list[Exchange]]):
     assert talk[name] != []
     for exchange in talk[name]:
         assert wrong_request("published", exchange) == []
 
 
 @names(*SUCCESSES, *FAILURES)
-def test_a_request_is_as_strict_as_the_sandbox_wants_it(name: str, talk: dict[str, list[Exchange]]):
+def test_a_request_matches_the_strict_document(name: str, talk: dict[str, list[Exchange]]):
     for exchange in talk[name]:
         assert wrong_request("strict", exchange) == []
 
 
 @names(*REFUSED)
-def test_a_request_that_is_not_as_published_is_noticed(name: str, talk: dict[str, list[Exchange]]):
+def test_an_unpublished_request_is_detected(name: str, talk: dict[str, list[Exchange]]):
     (exchange,) = talk[name]
     assert wrong_request("published", exchange) != []
 
 
 @names(*SUCCESSES, *FAILURES, *REFUSED)
-def test_an_answer_is_as_strict_as_the_sandbox_promises(name: str, talk: dict[str, list[Exchange]]):
+def test_an_answer_matches_the_strict_document(name: str, talk: dict[str, list[Exchange]]):
     for exchange in talk[name]:
         assert wrong_answer("strict", exchange) == []
 
 
-def test_the_answer_to_a_wrong_secret_is_as_promised(talk: dict[str, list[Exchange]]):
+def test_the_answer_to_a_wrong_secret_matches_the_strict_document(talk: dict[str, list[Exchange]]):
     (exchange,) = talk["wrong secret"]
     assert exchange.status == 401
     assert wrong_answer("strict", exchange) == []
 
 
-def test_a_good_answer_is_as_published_but_for_what_the_vendor_contradicts(
+def test_a_success_matches_the_published_document_except_for_contradictions(
     talk: dict[str, list[Exchange]],
 ):
     found = Counter(
@@ -209,23 +210,23 @@ def test_a_good_answer_is_as_published_but_for_what_the_vendor_contradicts(
         for exchange in talk[operation.name]
         for problem in wrong_answer("published", exchange)
     )
-    # Times without a zone, and the domain of a call to an app user: openapi/README.md has both.
+    # Times without a zone, and the domain of a call to an app user: see openapi/README.md.
     assert set(found) == {"timestamp", "domain"}
 
 
 @names(*SUCCESSES)
-def test_a_good_answer_is_one_that_the_client_forgives(name: str, talk: dict[str, list[Exchange]]):
+def test_a_success_matches_the_tolerant_document(name: str, talk: dict[str, list[Exchange]]):
     for exchange in talk[name]:
         assert wrong_answer("tolerant", exchange) == []
 
 
-def test_an_answer_that_lacks_something_is_noticed(talk: dict[str, list[Exchange]]):
+def test_an_incomplete_answer_is_detected(talk: dict[str, list[Exchange]]):
     (exchange,) = talk["counter"]
     assert wrong_answer("strict", attrs.evolve(exchange, answer=b"{}")) != []
     assert wrong_answer("strict", attrs.evolve(exchange, status=299)) != []
 
 
-# --- callbacks ------------------------------------------------------------------------------------
+# --- Callbacks -----------------------------------------------------------------------------------
 
 EVENTS: dict[str, dict[str, Any]] = {
     name: row["body"]
@@ -233,7 +234,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         (Path(__file__).parents[1] / "data" / "callback_events.json").read_text("utf-8")
     ).items()
 }
-# In a form that the strict specification has not, as openapi/README.md says.
+# In a form that the strict specification lacks: see openapi/README.md.
 CONTESTED = {
     "ice: as the vendor's guide prints it",
     "ace: answering machine detection",
@@ -245,7 +246,7 @@ _SIGNED = RequestParameters(header=Headers({"Authorization": "application key:si
 
 @attrs.frozen
 class Callback:
-    """An event, as openapi-core wants to see the request of a webhook."""
+    """The request of a webhook in openapi-core's interface."""
 
     name: str
     body: bytes
@@ -256,7 +257,7 @@ class Callback:
 
 @attrs.frozen
 class CallbackResponse:
-    """The answer to an event, as openapi-core wants to see the response of a webhook."""
+    """The answer to a webhook in openapi-core's interface."""
 
     answer: CallbackAnswer
 
@@ -295,7 +296,7 @@ def wrong_event_answer(variant: str, body: dict[str, Any], answer: CallbackAnswe
 
 
 def answers_to(body: dict[str, Any]) -> Iterator[CallbackAnswer]:
-    """Every answer of one instruction and one action that the event lets through."""
+    """Return every accepted answer of one instruction and one action."""
     event = parse(json.dumps(body))
     given: list[svaml.Svaml | None] = [None]
     for instruction in [None, *INSTRUCTIONS, svaml.ReportCallStatus("success")]:
@@ -310,27 +311,27 @@ def answers_to(body: dict[str, Any]) -> Iterator[CallbackAnswer]:
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_is_one_that_the_client_forgives(name: str):
+def test_an_event_matches_the_tolerant_document(name: str):
     assert wrong_event("tolerant", EVENTS[name]) == []
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_is_as_strict_as_promised_but_for_what_the_vendor_contradicts(name: str):
+def test_an_event_matches_the_strict_document_except_for_contradictions(name: str):
     assert (wrong_event("strict", EVENTS[name]) != []) is (name in CONTESTED)
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_every_answer_to_an_event_is_as_published_and_as_strict_as_promised(name: str):
+def test_every_answer_to_an_event_matches_the_published_and_the_strict_document(name: str):
     answers = list(answers_to(EVENTS[name]))
     assert answers
     for answer in answers:
-        # That an answer may have no content is said in words; openapi-core cannot know.
+        # Only the text permits an answer without content, which openapi-core cannot know.
         if answer.body or EVENTS[name]["event"] not in ("pie", "dice"):
             assert wrong_event_answer("published", EVENTS[name], answer) == []
             assert wrong_event_answer("strict", EVENTS[name], answer) == []
 
 
-def test_an_answer_that_an_event_does_not_take_is_noticed():
+def test_an_unaccepted_answer_to_an_event_is_detected():
     ice = EVENTS["ice: incoming from the telephone network"]
     for body in (b"{}", b'{"action": {"name": "continue"}}', b'{"action": "hangup"}', b"{"):
         answer = CallbackAnswer(body=body, headers={"Content-Type": "application/json"})
@@ -339,10 +340,10 @@ def test_an_answer_that_an_event_does_not_take_is_noticed():
     assert wrong_event_answer("strict", ice, later) != []
 
 
-# --- whether that is all --------------------------------------------------------------------------
+# --- Completeness --------------------------------------------------------------------------------
 
 
-def test_every_published_operation_was_asked_for(talk: dict[str, list[Exchange]]):
+def test_every_published_operation_was_called(talk: dict[str, list[Exchange]]):
     expected = {
         (route.method.lower(), SERVERS[route.api][1] + path)
         for route in ROUTES

@@ -1,5 +1,6 @@
-"""The client against Prism: a mock of the vendored specifications, and a proxy to the sandbox that
-checks both sides of the talk against the strict ones.
+"""Check the client with Prism: a mock of the vendored specifications, and a proxy to the sandbox.
+
+The proxy checks requests and answers against the strict specifications.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ START = 30.0  # seconds
 def prism(
     mode: str, spec: str, document: dict[str, Any], folder: Path, *more: str
 ) -> Iterator[str]:
-    """Prism on a free port, where every violation is an error; gives its URL."""
+    """Run Prism on a free port, with an error for every violation; yield its URL."""
     source, log = folder / f"{mode}-{spec}.json", folder / f"{mode}-{spec}.log"
-    # Prism serves the paths without that of the server, which is signed with them.
+    # Prism serves the paths without the server's prefix, which is part of the signature.
     paths = {PREFIXES[spec] + path: item for path, item in document["paths"].items()}
     source.write_text(json.dumps({**document, "paths": paths}), encoding="utf-8")
     with socket.socket() as free:
@@ -74,7 +75,7 @@ def box() -> Any:
 
 @pytest.fixture(scope="module")
 def mock(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A client of a mock of what is published."""
+    """A client of a mock of the published document."""
     folder = tmp_path_factory.mktemp("mock")
     with ExitStack() as stack:
         urls = [
@@ -86,7 +87,7 @@ def mock(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def proxy(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A client of a proxy that holds client and sandbox to the strict specifications."""
+    """A client of a proxy that checks client and sandbox against the strict specifications."""
     folder = tmp_path_factory.mktemp("proxy")
     with ExitStack() as stack:
         urls = [
@@ -99,30 +100,34 @@ def proxy(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("operation", SUCCESSES, ids=lambda operation: operation.name)
-def test_a_request_is_as_published(operation: Operation, mock: VoiceClient):
+def test_a_request_matches_the_published_document(operation: Operation, mock: VoiceClient):
     operation.run(mock, operation.call_id or "4398599d1ba84ef3bde0a82dfb61abed")
 
 
 @pytest.mark.parametrize("operation", REFUSED, ids=lambda operation: operation.name)
-def test_a_request_that_is_not_as_published_is_noticed(operation: Operation, mock: VoiceClient):
+def test_an_unpublished_request_is_detected(operation: Operation, mock: VoiceClient):
     with pytest.raises(UnprocessableError):
         operation.run(mock, "4398599d1ba84ef3bde0a82dfb61abed")
 
 
 @pytest.mark.parametrize("operation", SUCCESSES, ids=lambda operation: operation.name)
-def test_the_sandbox_answers_strictly(operation: Operation, box: Sandbox, proxy: VoiceClient):
+def test_an_answer_matches_the_strict_document(
+    operation: Operation, box: Sandbox, proxy: VoiceClient
+):
     operation.run(proxy, add_call(operation, box))
 
 
 @pytest.mark.parametrize("operation", FAILURES, ids=lambda operation: operation.name)
-def test_the_sandbox_fails_strictly(operation: Operation, box: Sandbox, proxy: VoiceClient):
+def test_a_failure_matches_the_strict_document(
+    operation: Operation, box: Sandbox, proxy: VoiceClient
+):
     call_id = add_call(operation, box)
     with pytest.raises(ApiStatusError) as caught:
         operation.run(proxy, call_id)
     assert caught.value.error_code == operation.code
 
 
-def test_an_answer_that_lacks_something_is_noticed(tmp_path: Path):
+def test_an_incomplete_answer_is_detected(tmp_path: Path):
     with (
         running(middleware=forgetful) as box,
         prism(

@@ -1,4 +1,4 @@
-"""The sandbox against the strict specifications, as schemathesis sees it."""
+"""Check the sandbox against the strict specifications with schemathesis."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from recorder import forgetful
 from sinchvoice import CallLeg, PstnEndpoint, SipEndpoint, svaml
 from sinchvoice.sandbox import Sandbox, running
 
-# The first is the id in the examples of the specification.
+# The first id is that of the examples in the specification.
 CALLS = ["4398599d1ba84ef3bde0a82dfb61abed", "4398599d1ba84ef3bde0a82dfb61abee"]
 CONFERENCE = "MyConfId"
 
-# Every phase, good and bad data, and every check that schemathesis has.
+# Every phase, valid and invalid data, and every check of schemathesis.
 CONFIGURATION = f"""
 seed = 1
-# A run that reaches nothing proves nothing.
+# A run without accepted requests proves nothing.
 warnings = {{ fail-on = true }}
 
 [generation]
@@ -42,12 +42,12 @@ calls = {{ values = {json.dumps(CALLS)} }}
 
 
 def sandbox_with_calls(middleware: Any) -> Any:
-    """A sandbox that begins anew after each change, with calls that take every action."""
+    """A sandbox that is reset after each change, with calls that accept every action."""
 
     def renewed(app: Any) -> Any:
         async def answer(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)
-            # What a callout has placed stays, to be asked for.
+            # Placed callouts stay for later requests.
             if scope["method"] in ("PATCH", "DELETE") or "/configuration/" in scope["path"]:
                 box.reset()
                 add_calls(box)
@@ -60,9 +60,9 @@ def sandbox_with_calls(middleware: Any) -> Any:
 
 
 def add_calls(box: Sandbox) -> None:
-    """Add calls that are parked: others refuse good requests for their state alone.
+    """Add parked calls, because others refuse valid requests for their state.
 
-    They are participants of a conference as well, which no call is that is parked.
+    They are also participants of a conference, unlike real parked calls.
     """
     for call_id, end in zip(CALLS, [PstnEndpoint("+12125550123"), SipEndpoint("a@b")], strict=True):
         call = box.add_call(call_id=call_id, to=end, from_=PstnEndpoint("+46730170101"))
@@ -81,12 +81,12 @@ Judge = Callable[[str, Sandbox], tuple[int, dict[str, Any]]]
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
     def run(spec: str, box: Sandbox) -> tuple[int, dict[str, Any]]:
-        """Exit code and report of schemathesis."""
+        """Return the exit code and report of schemathesis."""
         document, report = tmp_path / f"{spec}.json", tmp_path / "report.json"
         document.write_text(json.dumps(regenerate.strict(spec)), encoding="utf-8")
         configuration = tmp_path / "schemathesis.toml"
         configuration.write_text(CONFIGURATION, encoding="utf-8")
-        # The URL replaces that of every server, and the configuration's is the same.
+        # The URL replaces that of every server, including the one for configuration.
         assert box.configuration_url == box.calling_url
         url = {"calling": box.calling_url, "reporting": box.reporting_url}[spec]
         hooks = {
@@ -108,14 +108,14 @@ def judge(tmp_path: Path) -> Judge:
 
 
 @pytest.mark.parametrize("spec", ["calling", "reporting"])
-def test_the_sandbox_keeps_to_its_strict_specification(spec: str, box: Sandbox, judge: Judge):
+def test_the_sandbox_matches_its_strict_specification(spec: str, box: Sandbox, judge: Judge):
     code, report = judge(spec, box)
     assert (code, report["failures"], report["errors"]) == (0, [], [])
     phases = {name for name, phase in report["phases"].items() if phase["status"] == "success"}
-    # No operation of reporting leads to another.
+    # No reporting operation has a link to another.
     assert phases >= {"examples", "coverage", "fuzzing"}
     assert spec == "reporting" or "stateful" in phases
-    # Good requests mostly succeed, or the run has not seen much.
+    # Most valid requests must succeed, or the run has not covered much.
     assert len(report["valid_rates"]) == {"calling": 14, "reporting": 3}[spec]
     for operation, rates in report["valid_rates"].items():
         for phase, count in rates.items():
@@ -123,7 +123,7 @@ def test_the_sandbox_keeps_to_its_strict_specification(spec: str, box: Sandbox, 
 
 
 @pytest.mark.parametrize("box", [forgetful], indirect=True)
-def test_an_answer_that_lacks_something_is_noticed(box: Sandbox, judge: Judge):
+def test_an_incomplete_answer_is_detected(box: Sandbox, judge: Judge):
     code, report = judge("reporting", box)
     assert code == 1
     assert report["failures"] != []

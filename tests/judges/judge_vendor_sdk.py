@@ -1,4 +1,4 @@
-"""The last vendor SDK for Python that has Voice v1 (sinch 1.1.4) as a client of the sandbox."""
+"""The vendor's last Python SDK with Voice v1 (sinch 1.1.4) as a client of the sandbox."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def box() -> Any:
 
 
 class Vendor:
-    """The vendor's client, synchronous or not, whose origin is the sandbox."""
+    """The vendor's client, synchronous or asynchronous, with the sandbox as its origin."""
 
     def __init__(self, kind: Any, box: Sandbox) -> None:
         self._client = kind(
@@ -37,7 +37,7 @@ class Vendor:
         self._client.configuration.disable_https = True
 
     def ask(self, name: str, *arguments: Any, **options: Any) -> Any:
-        """What a method gives, like `calls.get`."""
+        """Return the result of a method, such as `calls.get`."""
         group, _, method = name.partition(".")
         answer = getattr(getattr(self._client.voice, group), method)(*arguments, **options)
         return asyncio.run(self._finish(answer)) if inspect.isawaitable(answer) else answer
@@ -120,7 +120,7 @@ def test_a_signature_with_another_secret_is_refused(vendor: Vendor):
         vendor.ask("calls.get", "x")
 
 
-def test_an_unknown_call_is_its_error(vendor: Vendor):
+def test_an_unknown_call_raises_its_error(vendor: Vendor):
     with pytest.raises(VoiceException, match="Call not found"):
         vendor.ask("calls.update", "unknown", None, actions.HangupAction())
 
@@ -145,7 +145,7 @@ def test_a_text_is_spoken(vendor: Vendor, box: Sandbox):
     )
     call = box.calls[placed.call_id]
     assert (call.from_, call.to, call.custom) == (PstnEndpoint(CLI), PHONE, "order 7")
-    box.clock.advance(2)  # it is answered
+    box.clock.advance(2)  # the call is answered
     assert [heard.what for heard in call.heard if isinstance(heard.what, svaml.Say)] == [
         svaml.Say("Välkommen!", locale="sv-SE")
     ]
@@ -208,7 +208,7 @@ def test_a_conference_is_moderated(vendor: Vendor, box: Sandbox, method: str):
         vendor.ask("conferences.get", "room")
 
 
-def test_numbers_are_assigned_and_taken_away(vendor: Vendor, box: Sandbox):
+def test_numbers_are_assigned_and_unassigned(vendor: Vendor, box: Sandbox):
     number = box.account_numbers[2].number
 
     def owner() -> str | None:
@@ -240,8 +240,8 @@ def test_a_number_is_looked_up(vendor: Vendor):
     )
 
 
-# --- what is wrong with it ------------------------------------------------------------------------
-# Here to be noticed if a later 1.x repairs it: then docs/how-to/moving-from-python.md changes.
+# --- Known faults --------------------------------------------------------------------------------
+# These tests detect a fix in a later 1.x: then update docs/how-to/moving-from-python.md.
 
 
 def test_it_crashes_on_a_call_that_has_a_caller(vendor: Vendor, box: Sandbox):
@@ -257,7 +257,7 @@ def test_its_debit_is_the_rate(vendor: Vendor, box: Sandbox):
     assert seen.debit.amount == seen.user_rate.amount == 0.1758
 
 
-def test_it_sends_null_for_what_an_instruction_leaves_out(vendor: Vendor, box: Sandbox):
+def test_it_sends_null_for_omitted_fields_of_an_instruction(vendor: Vendor, box: Sandbox):
     call = box.add_call(to=PHONE)
     with pytest.raises(VoiceException, match='locale: null is not of type "string"'):
         vendor.ask("calls.update", call.call_id, [instructions.SayInstruction(text="x")], None)
@@ -270,20 +270,20 @@ def test_it_sends_python_names_of_an_action(vendor: Vendor, box: Sandbox):
         vendor.ask("calls.update", call.call_id, None, park)
 
 
-def test_it_assigns_numbers_with_a_key_that_nobody_reads(vendor: Vendor, box: Sandbox):
-    # The name in the schema is applicationkey: a lenient server takes the key that signs instead.
+def test_it_assigns_numbers_with_a_misspelt_key(vendor: Vendor, box: Sandbox):
+    # The schema has applicationkey: a lenient server uses the signing key instead.
     numbers, key = [box.account_numbers[1].number], box.application_key
     with pytest.raises(VoiceException, match="'application_key' was unexpected"):
         vendor.ask("applications.assign_numbers", numbers, key)
 
 
-def test_it_takes_numbers_away_with_another_name_of_the_key(vendor: Vendor, box: Sandbox):
+def test_it_unassigns_numbers_with_another_spelling_of_the_key(vendor: Vendor, box: Sandbox):
     number, key = box.account_numbers[0].number, box.application_key
     with pytest.raises(VoiceException, match="'applicationKey' was unexpected"):
         vendor.ask("applications.unassign_number", number, key)
 
 
-def test_it_sends_null_for_a_fallback_url_that_is_left_out(vendor: Vendor, box: Sandbox):
+def test_it_sends_null_for_an_omitted_fallback_url(vendor: Vendor, box: Sandbox):
     with pytest.raises(VoiceException, match='fallback: null is not of type "string"'):
         vendor.ask(
             "applications.update_callback_urls", box.application_key, "https://a.example.com"
@@ -300,6 +300,6 @@ def test_it_drops_a_fallback_url_without_a_primary_one(vendor: Vendor, box: Sand
     assert (box.callback_url, box.callback_fallback_url) == (None, None)
 
 
-def test_its_callout_sends_a_field_that_no_document_has(vendor: Vendor):
+def test_its_callout_sends_an_undocumented_field(vendor: Vendor):
     with pytest.raises(VoiceException, match="'conference' was unexpected"):
         vendor.ask("callouts.conference", TO_PHONE, "room", conference="room")

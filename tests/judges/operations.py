@@ -1,4 +1,4 @@
-"""Everything that the client can ask for: each operation, endpoint, instruction and action."""
+"""All requests of the client: each operation, endpoint, instruction and action."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RECORDING: dict[str, Any] = {
     "notification_events": True,
 }
 
-# ReportCallStatus is left out: it answers a callback, and no request to a call can carry it.
+# Without ReportCallStatus, which is only for answers to callbacks.
 INSTRUCTIONS: list[svaml.Instruction] = [
     svaml.Answer(),
     svaml.PlayFiles(["welcome", "#tts[Welcome]"], locale="en-US"),
@@ -111,7 +111,7 @@ ACTIONS: list[svaml.Action] = [
 
 @attrs.frozen
 class Operation:
-    """Something that is asked of a server.
+    """A request to a server.
 
     Attributes:
         name: what it is called in a report.
@@ -133,7 +133,7 @@ def _update(name: str, what: svaml.Svaml, **more: Any) -> Operation:
 
 
 def _act(name: str, action: svaml.Action) -> Operation:
-    """Only a parked call takes every action."""
+    """Return a parked call, which accepts every action."""
 
     def run(voice: VoiceClient, call: str) -> None:
         voice.calls.update(call, svaml.Svaml(action=svaml.Park()))
@@ -177,7 +177,7 @@ def _custom(name: str, *to: Any, **options: Any) -> Operation:
 
 
 def _in_room(name: str, act: Callable[[VoiceClient, dict[str, str]], object]) -> Operation:
-    """Something that is done to a participant, who is called into a room of its own first."""
+    """Return an operation on a participant, who is first called into a separate conference."""
 
     def run(voice: VoiceClient, call: str) -> None:
         room = f"room-{call}"
@@ -209,7 +209,7 @@ SUCCESSES: list[Operation] = [
     ),
     *(
         Operation(f"get call {call_id}", lambda voice, call: voice.calls.get(call), call_id=call_id)
-        # No comma: Prism takes one in a path for a list, of any schema.
+        # Without a comma, which Prism reads as a list in a path, whatever the schema.
         for call_id in ("a b", "a+b@c:d", "ü", "100%25", "~!$&'()*;=")
     ),
     *(
@@ -386,7 +386,7 @@ FAILURES: list[Operation] = [
 ]
 
 
-# What the client sends only when it is told to, and a server refuses.
+# Requests that the client sends only on demand, and that a server refuses.
 REFUSED: list[Operation] = [
     _update("unknown instruction", svaml.Svaml([svaml.Raw({"name": "shout"})]), code=40003),
     _update("unknown action", svaml.Svaml(action=svaml.Raw({"name": "explode"})), code=40003),
@@ -396,5 +396,5 @@ REFUSED: list[Operation] = [
 
 
 def add_call(operation: Operation, box: Sandbox) -> str:
-    """Make the call that an operation is about, and return its id."""
+    """Create the call of an operation and return its id."""
     return box.add_call(call_id=operation.call_id, **operation.call).call_id

@@ -1,4 +1,4 @@
-"""Keeps what went over the wire of a sandbox, and spoils it on demand."""
+"""Record the exchanges of a sandbox, and corrupt answers on demand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 @attrs.define
 class Exchange:
-    """A request and its answer, as they travelled."""
+    """A request and its answer, as sent."""
 
     method: str
     path: str
@@ -26,7 +26,7 @@ class Exchange:
 
 @attrs.define
 class Recorder:
-    """Middleware for `running` that remembers every exchange."""
+    """Middleware for `running` that records every exchange."""
 
     exchanges: list[Exchange] = attrs.field(factory=list)
 
@@ -58,7 +58,7 @@ class Recorder:
 
 
 def forgetful(app: App) -> App:
-    """Middleware that leaves a figure out of every report."""
+    """Middleware that removes a figure from every report."""
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         async def changed(message: Any) -> None:

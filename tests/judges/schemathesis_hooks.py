@@ -1,4 +1,4 @@
-"""What schemathesis loads: how requests are signed, and what a specification cannot say."""
+"""Hooks of schemathesis: signing, and rules that a specification cannot express."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sinchvoice import Credentials, signing
 
 
 class Signed(AuthBase):
-    """Signs a request as it will travel."""
+    """Sign a request in its final form."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -57,12 +57,12 @@ IN_BODIES = {
 def before_call(
     context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]
 ) -> None:
-    """Make good what is only bad because of a rule that OpenAPI cannot state."""
+    """Correct requests that are only invalid by rules outside OpenAPI."""
     path, query, body = case.path_parameters or {}, case.query or {}, case.body
-    # The endpoint of a number is a number.
+    # The endpoint of a number must be a number.
     if path.get("type") == "number" and is_good(case, "path"):
         path["endpoint"] = PHONE
-    # A window ends after it begins, and within 30 days.
+    # A window must end after its beginning, within 30 days.
     if {"_start", "_stop"} <= query.keys() and is_good(case, "query"):
         query["_start"], query["_stop"] = "2014-04-28", "2014-05-28"
     # There is one application with its numbers, and one conference; only a number can be called.
@@ -74,7 +74,7 @@ def before_call(
             if isinstance(part, dict):
                 if "destination" in part and "method" in body:
                     part["destination"]["endpoint"] = PHONE
-                # Calls end within the calendar.
+                # Calls must end within the calendar.
                 if isinstance(part.get("maxDuration"), int | float):
                     part["maxDuration"] = min(part["maxDuration"], 14_400)
 
@@ -84,5 +84,5 @@ def _replace(given: dict[str, Any], known: dict[str, Any]) -> None:
 
 
 def is_good(case: schemathesis.Case, location: str) -> bool:
-    """Whether a part of a request was made to be accepted."""
+    """Tell whether a part of a request was generated as valid."""
     return case.meta is None or not case.meta.is_negative_at(ParameterLocation(location))

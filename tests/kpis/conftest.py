@@ -1,4 +1,4 @@
-"""Makes the oracle importable for the tests beside it, on DuckDB and on Spark."""
+"""Make the oracle importable for the tests on DuckDB and on Spark."""
 
 import sys
 from pathlib import Path

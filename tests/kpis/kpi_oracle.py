@@ -1,6 +1,6 @@
-"""The KPIs once more, in plain Python over `cdr.read`: what the SQL is compared with.
+"""The KPIs in plain Python over `cdr.read`, for comparison with the SQL.
 
-Nothing here is taken from `sinchvoice.cdr.kpis`: sums are exact, ratios are fractions.
+It does not use `sinchvoice.cdr.kpis`. Sums are exact, ratios are fractions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from sinchvoice import cdr
 
-# Records
+# --- Records -------------------------------------------------------------------------------------
 
 LAYOUTS = ("phone-terminated", "phone-originated", "app-to-app", "sip-terminated")
 RESULTS = ("ANSWERED", "ANSWERED", "BUSY", "NOANSWER", "FAILED", "failed", "N/A", "", "LOST")
@@ -56,7 +56,7 @@ INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 
 
 def chosen(pick: Any) -> tuple[str, dict[str, str]]:
-    """A layout, and text for the columns of a record; `pick` picks one of several."""
+    """Return a layout, and the cells of a record by column; `pick` chooses from a sequence."""
     made = pick(TIMES)
     return pick(LAYOUTS), {
         "CallId": "4398599d1ba84ef3bde0a82dfb61abed",
@@ -80,7 +80,7 @@ def chosen(pick: Any) -> tuple[str, dict[str, str]]:
 
 
 def later(made: str, pick: Any) -> str:
-    """A time that is up to hours later."""
+    """Return a time up to two hours later."""
     try:
         time = datetime.fromisoformat(made) + timedelta(
             microseconds=pick((1, 999_999, 7_200_000_001))
@@ -91,7 +91,7 @@ def later(made: str, pick: Any) -> str:
 
 
 def file(rows: Iterable[tuple[str, dict[str, str]]]) -> bytes:
-    """A file with these rows, each under the header of its layout."""
+    """Return a file with these rows, each below the header row of its layout."""
     lines = []
     for layout, cells in rows:
         names = [column.name for column in cdr.LAYOUTS[layout].columns]  # type: ignore[index]
@@ -100,18 +100,18 @@ def file(rows: Iterable[tuple[str, dict[str, str]]]) -> bytes:
 
 
 def read(rows: Iterable[tuple[str, dict[str, str]]]) -> list[Any]:
-    """The records of a file with these rows."""
+    """Return the records of a file with these rows."""
     return list(cdr.read(file(rows), "phone-terminated"))
 
 
 def generated(count: int, seed: int) -> list[Any]:
-    """Records of every kind, the same for the same seed."""
+    """Return records of every kind; the same seed gives the same records."""
     dice = random.Random(seed)
     return read(chosen(dice.choice) for _ in range(count))
 
 
 def fill(connection: Any, records: Sequence[Any]) -> None:
-    """Make the table `records` with these in it."""
+    """Create the table `records` with these records."""
     connection.execute(TABLE)
     if records:
         connection.executemany(INSERT, [in_table(record) for record in records])
@@ -147,11 +147,11 @@ def in_table(record: Any) -> tuple[Any, ...]:
     )
 
 
-# KPIs
+# --- KPIs ----------------------------------------------------------------------------------------
 
 
 def values(record: Any) -> dict[str, Any]:
-    """The dimensions of a call."""
+    """Return the dimensions of a call."""
     if record.layout == "app-to-app":
         user = None if record.from_ is None else record.from_.username
     else:
@@ -171,7 +171,7 @@ def values(record: Any) -> dict[str, Any]:
 
 
 def outcome(record: Any) -> str:
-    """The one thing that became of a call."""
+    """Return the outcome of a call."""
     result, reason = record.result, record.reason
     if result == "ANSWERED":
         return "answered"
@@ -192,7 +192,7 @@ def microseconds(span: timedelta) -> int:
 def expected(
     records: Iterable[Any], by: Sequence[str] = (), where: Any = None, min_attempts: int = 1
 ) -> list[dict[str, Any]]:
-    """What has to come out, row by row."""
+    """Return the expected rows."""
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for record in records:
         of = values(record)
@@ -283,11 +283,11 @@ def lengths(calls: list[Any]) -> list[int]:
     ]
 
 
-# Comparing
+# --- Comparison ----------------------------------------------------------------------------------
 
 
 def assert_same(found: Sequence[Any], wanted: list[dict[str, Any]]) -> None:
-    """Counts and amounts are equal, floats within 1e-12 of the exact fraction."""
+    """Check that counts and amounts are equal, and floats within 1e-12 of the exact fraction."""
     assert [row.by for row in found] == [each["by"] for each in wanted]
     for row, each in zip(found, wanted, strict=True):
         assert_fields(row, each)

@@ -1,6 +1,6 @@
-"""The same SQL on Spark, over Parquet files of DuckDB and of an archive; `nox -s spark` runs this.
+"""The KPIs on Spark, over Parquet files of DuckDB and of an archive; run by `nox -s spark`.
 
-The session lives in New York, so that a time that is taken for a local one shows.
+The session's time zone is New York, so that UTC times treated as local ones are noticed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def spark(duck: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def exported(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """An archive, a Spark session whose `records` are its export, and its records themselves."""
+    """An archive, a Spark session with its export as `records`, and the records."""
     dice = random.Random(2027)
     rows = [
         (layout, {**cells, "CallId": f"call-{n}"})
@@ -104,12 +104,12 @@ def test_spark_duckdb_and_plain_python_agree(spark: Any, duck: Any, by: Any):
     ],
     ids=" ".join,
 )
-def test_spark_filters_as_plain_python_does(spark: Any, where: Any):
+def test_spark_filters_like_plain_python(spark: Any, where: Any):
     wanted = oracle.expected(MANY, ("day",), where)
     oracle.assert_same(kpis.compute(kpis.on_spark(spark), "day", where), wanted)
 
 
-def test_no_calls_are_one_row_of_zeros(spark: Any):
+def test_without_calls_there_is_one_row_of_zeros(spark: Any):
     until = datetime(1, 1, 1, tzinfo=UTC)
     (row,) = kpis.compute(kpis.on_spark(spark), where={"until": until})
     assert (row.attempts, row.asr.value, row.costs) == (0, None, ())

@@ -1,4 +1,4 @@
-"""KPIs by local day, hour and weekday: right across the nights on which clocks change."""
+"""KPIs by local day, hour and weekday, in particular in nights with a clock change."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ZONES = [
 
 
 @pytest.mark.parametrize("name", ZONES)
-def test_local_time_in_sql_is_that_of_zoneinfo(name: str):
+def test_local_time_in_sql_agrees_with_zoneinfo(name: str):
     dice, begin = random.Random(name), datetime(2000, 1, 1)  # noqa: DTZ001 - in UTC
     moments = [begin + timedelta(seconds=dice.randrange(69 * 365 * 86400)) for _ in range(2000)]
     moments += [
@@ -51,7 +51,7 @@ def test_local_time_in_sql_is_that_of_zoneinfo(name: str):
 
 
 def calls_around(*nights: datetime) -> list[Any]:
-    """A call every ten minutes from six hours before each of these times to six after it."""
+    """Return a call every ten minutes from six hours before each time to six hours after it."""
     cells = dict.fromkeys((c.name for c in cdr.LAYOUTS["phone-terminated"].columns), "")
     rows = []
     for night in nights:
@@ -64,9 +64,7 @@ def calls_around(*nights: datetime) -> list[Any]:
 
 @pytest.mark.parametrize("name", ZONES)
 @pytest.mark.parametrize("dimension", ["day", "hour", "weekday"])
-def test_groups_are_those_of_plain_python_on_the_nights_when_clocks_change(
-    name: str, dimension: str
-):
+def test_groups_agree_with_plain_python_in_nights_with_a_clock_change(name: str, dimension: str):
     changes = [change for change, _ in offsets(name)[1:] if 2015 < change.year < 2028]
     records = calls_around(*changes, datetime(2026, 1, 1))  # noqa: DTZ001 - in UTC
     local = ZoneInfo(name)
@@ -87,7 +85,7 @@ def test_groups_are_those_of_plain_python_on_the_nights_when_clocks_change(
             assert row.attempts == wanted[value]
 
 
-def test_a_day_of_25_hours_has_the_calls_of_all_of_them():
+def test_a_day_of_25_hours_has_the_calls_of_all_hours():
     records = calls_around(datetime(2026, 10, 25, 1))  # noqa: DTZ001 - in UTC
     with duckdb.connect() as connection:
         oracle.fill(connection, records)

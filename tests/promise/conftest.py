@@ -1,4 +1,4 @@
-"""Makes the maintainer's scripts importable: they are no package and are not in the wheel."""
+"""Make the maintainers' scripts importable: they are not a package and not in the wheel."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""scripts/api_diff.py: what breaks users is found and named, and what does not is not."""
+"""scripts/api_diff.py: it finds and names breaking changes, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,46 +17,49 @@ from api_diff import Break, definitions, union
 
 ROOT = Path(__file__).parents[2]
 
-# What is planted in a scratch copy of the tree: file, text, what it becomes, what has to be found.
+# Breaking edits of a scratch copy of the tree: file, old text, new text, expected findings.
 PLANTED = {
     "a renamed method": (
         "facade/sinchvoice/calls.py",
         "def hangup(self",
         "def end(self",
-        ["sinchvoice.calls.AsyncCalls.hangup: is gone", "sinchvoice.calls.Calls.hangup: is gone"],
+        [
+            "sinchvoice.calls.AsyncCalls.hangup: was removed",
+            "sinchvoice.calls.Calls.hangup: was removed",
+        ],
     ),
     "a method that has to be awaited": (
         "facade/sinchvoice/calls.py",
         "    def get(self, call_id",
         "    async def get(self, call_id",
-        ["sinchvoice.calls.Calls.get: is async now"],
+        ["sinchvoice.calls.Calls.get: is now async"],
     ),
     "a method that belongs to an instance": (
         "facade/sinchvoice/sandbox/faults.py",
         "    @classmethod\n    def parse(",
         "    def parse(",
-        ["sinchvoice.sandbox.faults.Injection.parse: is not classmethod any more"],
+        ["sinchvoice.sandbox.faults.Injection.parse: is no longer classmethod"],
     ),
     "a changed default": (
         "facade/sinchvoice/client.py",
         "timeout: float = 10.0",
         "timeout: float = 5.0",
         [
-            "sinchvoice.AsyncVoiceClient(timeout): is now 5.0 by default, and was 10.0",
-            "sinchvoice.VoiceClient(timeout): is now 5.0 by default, and was 10.0",
+            "sinchvoice.AsyncVoiceClient(timeout): is now 5.0 by default, was 10.0",
+            "sinchvoice.VoiceClient(timeout): is now 5.0 by default, was 10.0",
         ],
     ),
     "a changed default of a field of attrs": (
         "facade/sinchvoice/retry.py",
         "retries: int = attrs.field(default=2",
         "retries: int = attrs.field(default=3",
-        ["sinchvoice.RetryPolicy(retries): is now 3 by default, and was 2"],
+        ["sinchvoice.RetryPolicy(retries): is now 3 by default, was 2"],
     ),
     "an exception that is gone": (
         "facade/sinchvoice/*.py",
         '    "ConflictError",\n',
         "",
-        ["sinchvoice.ConflictError: is gone", "sinchvoice.errors.ConflictError: is gone"],
+        ["sinchvoice.ConflictError: was removed", "sinchvoice.errors.ConflictError: was removed"],
     ),
     "an exception that is another one's child": (
         "facade/sinchvoice/errors.py",
@@ -66,9 +69,9 @@ PLANTED = {
             line
             for kind in ("CdrError", "ArchiveInUse")  # and what is derived from it
             for line in (
-                f"sinchvoice.{kind}: is not a SinchVoiceError any more",
+                f"sinchvoice.{kind}: is no longer a SinchVoiceError",
                 *(
-                    f"sinchvoice.{kind}.{name}: is gone"
+                    f"sinchvoice.{kind}.{name}: was removed"
                     for name in ("message", "parameter", "value", "remedy", "to_dict")
                 ),
             )
@@ -79,8 +82,8 @@ PLANTED = {
         "@attrs.frozen\nclass Price(",
         "@attrs.frozen(kw_only=True)\nclass Price(",
         [
-            "sinchvoice.Price(amount): is keyword-only now",
-            "sinchvoice.Price(currency): is keyword-only now",
+            "sinchvoice.Price(amount): is now keyword-only",
+            "sinchvoice.Price(currency): is now keyword-only",
         ],
     ),
     "a renamed field in a module that is loaded when it is asked for": (
@@ -88,16 +91,16 @@ PLANTED = {
         "    id: str = attrs.field(validator=_text(soft_limit=64))",
         "    name: str = attrs.field(validator=_text(soft_limit=64))",
         [
-            "sinchvoice.svaml.Menu(id): is gone",
+            "sinchvoice.svaml.Menu(id): was removed",
             "sinchvoice.svaml.Menu(name): is new and has no default",
-            "sinchvoice.svaml.Menu.id: is gone",
+            "sinchvoice.svaml.Menu.id: was removed",
         ],
     ),
     "a method of a class that is loaded when it is asked for": (
         "facade/sinchvoice/cdr/archive.py",
         "def completeness(self",
         "def days(self",
-        ["sinchvoice.cdr.Archive.completeness: is gone"],
+        ["sinchvoice.cdr.Archive.completeness: was removed"],
     ),
     "a field of a record": (
         "facade/sinchvoice/cdr/records.py",
@@ -105,8 +108,8 @@ PLANTED = {
         "country: str | None",
         [
             "sinchvoice.cdr.PhoneTerminated(country): is new and has no default",
-            "sinchvoice.cdr.PhoneTerminated(to_country_id): is gone",
-            "sinchvoice.cdr.PhoneTerminated.to_country_id: is gone",
+            "sinchvoice.cdr.PhoneTerminated(to_country_id): was removed",
+            "sinchvoice.cdr.PhoneTerminated.to_country_id: was removed",
         ],
     ),
     "another value of an enumeration": (
@@ -114,11 +117,8 @@ PLANTED = {
         'NO_ANSWER = "NOANSWER"',
         'NO_ANSWER = "NO_ANSWER"',
         [
-            "sinchvoice.CallResult.NO_ANSWER: is now 'NO_ANSWER', and was 'NOANSWER'",
-            (
-                "sinchvoice.callbacks.DisconnectReason.NO_ANSWER: "
-                "is now 'NO_ANSWER', and was 'NOANSWER'"
-            ),
+            "sinchvoice.CallResult.NO_ANSWER: is now 'NO_ANSWER', was 'NOANSWER'",
+            "sinchvoice.callbacks.DisconnectReason.NO_ANSWER: is now 'NO_ANSWER', was 'NOANSWER'",
         ],
     ),
     "a parameter that takes less": (
@@ -126,8 +126,8 @@ PLANTED = {
         "max_age: float | None = 300.0",
         "max_age: float = 300.0",
         [
-            "sinchvoice.signing.find_refusal(max_age): does not take None any more",
-            "sinchvoice.signing.verify(max_age): does not take None any more",
+            "sinchvoice.signing.find_refusal(max_age): no longer takes None",
+            "sinchvoice.signing.verify(max_age): no longer takes None",
         ],
     ),
     "an attribute that can be more": (
@@ -141,9 +141,9 @@ PLANTED = {
         "    proxy: str | None\n",
         "",
         [
-            "sinchvoice.AsyncVoiceClient.from_env(proxy): is gone",
-            "sinchvoice.Options.proxy: is gone",
-            "sinchvoice.VoiceClient.from_env(proxy): is gone",
+            "sinchvoice.AsyncVoiceClient.from_env(proxy): was removed",
+            "sinchvoice.Options.proxy: was removed",
+            "sinchvoice.VoiceClient.from_env(proxy): was removed",
         ],
     ),
     "a parameter that has to be given": (
@@ -156,47 +156,53 @@ PLANTED = {
         "facade/pytest_sinchvoice.py",
         '    "sinch_sandbox",\n    "voice_client",\n]',
         '    "sinch_sandbox",\n]',
-        ["pytest_sinchvoice.voice_client: is gone"],
+        ["pytest_sinchvoice.voice_client: was removed"],
     ),
     "a renamed option": (
         "facade/sinchvoice/cli/app.py",
         '"--by-day"',
         '"--daily"',
-        ["sinchvoice report user --by-day: is gone"],
+        ["sinchvoice report user --by-day: was removed"],
     ),
     "an option with other choices": (
         "facade/sinchvoice/vocabulary.py",
         'DATA = "data"',
         'DATA = "app"',
         [
-            "sinchvoice report user --domain: does not take 'data' any more",
-            "sinchvoice report user --domain: is now 'app' by default, and was 'data'",
-            "sinchvoice.ReportDomain.DATA: is now 'app', and was 'data'",
+            *(
+                f"sinchvoice report {command} --domain: {what}"
+                for command in ("user", "users")
+                for what in (
+                    "no longer takes 'data'",
+                    "is now 'app' by default, was 'data'",
+                )
+            ),
+            "sinchvoice.ReportDomain.DATA: is now 'app', was 'data'",
         ],
     ),
     "a renamed command": (
         "facade/sinchvoice/cli/app.py",
         "def hangup(options",
         "def end(options",
-        ["sinchvoice call hangup: is gone"],
+        ["sinchvoice call hangup: was removed"],
     ),
     "another exit code": (
         "facade/sinchvoice/cli/output.py",
         "NotFoundError: 5,",
         "NotFoundError: 12,",
-        ["exit code of NotFoundError: is now 12, and was 5"],
+        ["exit code of NotFoundError: is now 12, was 5"],
     ),
     "a key of JSON": (
         "docs/reference/cli.md",
         "| `modified` |",
         "| `refreshed` |",
-        ["JSON of report counter: does not have 'modified' any more"],
+        ["JSON of report counter: no longer has 'modified'"],
     ),
 }
 # What was changed at the same time, and harms nobody.
 HARMLESS = [
     ("facade/sinchvoice/client.py", "int = 100,\n", "int = 100,\n        new: int = 5,\n"),
-    ("facade/sinchvoice/calls.py", '"""Look up a call', '"""Ask for a call'),
+    ("facade/sinchvoice/calls.py", '"""Look up an ongoing', '"""Ask for a call'),
     (
         "facade/sinchvoice/vocabulary.py",
         'CANCEL = "CANCEL"',
@@ -208,7 +214,7 @@ HARMLESS = [
 
 
 def stubs(tree: Path, folder: Path) -> Path:
-    """The stubs of a tree that is not installed."""
+    """Write the stubs of a tree that is not installed."""
     path = os.pathsep.join([str(tree / "facade"), str(ROOT / "generated")])
     command = [sys.executable, str(ROOT / "scripts" / "api_dump.py"), str(folder), str(tree)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": path})
@@ -217,27 +223,27 @@ def stubs(tree: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def promised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The stubs of the tree as it is."""
+    """The stubs of the current tree."""
     return stubs(ROOT, tmp_path_factory.mktemp("promised"))
 
 
 @pytest.fixture(scope="module")
 def found(promised: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Break]:
-    """What is found in a copy of the tree in which everything of PLANTED is planted."""
+    """The findings in a copy of the tree with all edits of PLANTED."""
     tree = tmp_path_factory.mktemp("tree")
     shutil.copytree(ROOT / "facade", tree / "facade")
     shutil.copytree(ROOT / "docs", tree / "docs")
     edits = [(file, old, new) for file, old, new, _ in PLANTED.values()]
     for pattern, old, new in edits + HARMLESS:
         files = [file for file in tree.glob(pattern) if old in file.read_text(encoding="utf-8")]
-        assert files, f"{old!r} is not in {pattern} any more: plant something else"
+        assert files, f"{old!r} is no longer in {pattern}: plant something else"
         for file in files:
             file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     return api_diff.breaks(promised, stubs(tree, tmp_path_factory.mktemp("stubs")))
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_what_breaks_users_is_found_and_named(planted: str, found: list[Break]):
+def test_a_breaking_change_is_found_and_named(planted: str, found: list[Break]):
     *_, expected = PLANTED[planted]
     assert set(expected) <= {f"{change.name}: {change.what}" for change in found}
 
@@ -247,7 +253,7 @@ def test_nothing_else_is_found(found: list[Break]):
     assert {f"{change.name}: {change.what}" for change in found} - expected == set()
 
 
-def test_the_same_twice_has_no_differences(promised: Path):
+def test_equal_stubs_have_no_differences(promised: Path):
     assert api_diff.breaks(promised, promised) == []
 
 
@@ -276,14 +282,14 @@ def test_stubs_do_not_depend_on_where_and_when_they_are_made(promised: Path, tmp
         assert (promised / name).read_bytes() == (again / name).read_bytes()
 
 
-def test_what_is_recorded_is_not_broken(promised: Path):
+def test_the_recorded_promise_is_kept(promised: Path):
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     found = api_diff.breaks(api_diff.RECORDED, promised)
     since = api_diff.version(api_diff.RECORDED)
     assert api_diff.without_declared(found, changelog, since) == []
 
 
-def test_contributing_says_which_modules_are_public():
+def test_contributing_lists_the_public_modules():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (item,) = re.findall(r"- the names in `__all__` of (.*?) and\s+the fixtures", text, re.DOTALL)
     package, *modules = re.findall(r"`([\w.]+)`", item)
@@ -291,11 +297,11 @@ def test_contributing_says_which_modules_are_public():
     assert expected == set(api_dump.PUBLIC)
 
 
-# --- what is declared ---------------------------------------------------------------------------
+# --- Declarations --------------------------------------------------------------------------------
 
-GONE = Break("sinchvoice.calls.Calls.say(leg)", "is gone")
-OPTION = Break("sinchvoice report user --by-day", "is gone")
-CODE = Break("exit code of NotFoundError", "is now 12, and was 5")
+GONE = Break("sinchvoice.calls.Calls.say(leg)", "was removed")
+OPTION = Break("sinchvoice report user --by-day", "was removed")
+CODE = Break("exit code of NotFoundError", "is now 12, was 5")
 
 
 @pytest.mark.parametrize(
@@ -345,20 +351,20 @@ def test_a_candidate_for_a_version_is_not_that_version():
     assert api_diff.without_declared([GONE], changelog, "0.1.0") == []
 
 
-def test_the_report_says_what_to_write_where():
+def test_the_report_explains_the_declaration():
     text = api_diff.report([GONE, OPTION], [OPTION], "v0.1.0")
-    assert "Calls.say(leg): is gone (declared)" in text
-    assert "under '## Unreleased' and there under '### Breaking', with" in text
+    assert "Calls.say(leg): was removed (declared)" in text
+    assert "under '## Unreleased' and '### Breaking', with the name" in text
     assert text.endswith("\n- `sinchvoice report user --by-day`: …")
     assert api_diff.report([GONE], [GONE], "v0.1.0").endswith("\n- `Calls.say(leg)`: …")
 
 
-# --- the command --------------------------------------------------------------------------------
+# --- Command -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def project(tmp_path: Path, promised: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that is no git repository, with what is recorded of the tree as it is."""
+    """A project outside a git repository, with the recorded stubs of the current tree."""
     shutil.copytree(promised, tmp_path / "promise")
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     (tmp_path / "CHANGELOG.md").write_text("## Unreleased\n")
@@ -375,25 +381,27 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def promise_more(project: Path) -> None:
-    """Have promised a method that there is not."""
+    """Record a method that does not exist."""
     file = project / "promise" / "sinchvoice" / "calls.pyi"
     edit(file, "class Calls:\n", "class Calls:\n    def find(self) -> None: ...\n")
 
 
-def test_without_tags_what_is_recorded_counts(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_baseline_without_tags_is_the_recorded_one(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
     assert api_diff.main([]) == 0
     output = capsys.readouterr().out
     recorded = api_diff.version(api_diff.RECORDED)
-    assert output.startswith(f"Compared with promise/, as recorded for {recorded} (there is no tag")
+    assert output.startswith(f"Compared with promise/, recorded for {recorded} (there is no tag")
 
 
-def test_what_is_not_declared_fails(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_undeclared_change_fails(project: Path, capsys: pytest.CaptureFixture[str]):
     promise_more(project)
     assert api_diff.main([]) == 1
-    assert "sinchvoice.calls.Calls.find: is gone\n" in capsys.readouterr().out
+    assert "sinchvoice.calls.Calls.find: was removed\n" in capsys.readouterr().out
 
 
-def test_what_is_not_declared_is_not_recorded(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_an_undeclared_change_is_not_recorded(project: Path, capsys: pytest.CaptureFixture[str]):
     promise_more(project)
     before = (project / "promise" / "sinchvoice" / "calls.pyi").read_bytes()
     assert api_diff.main(["--record"]) == 1
@@ -401,7 +409,7 @@ def test_what_is_not_declared_is_not_recorded(project: Path, capsys: pytest.Capt
     assert (project / "promise" / "sinchvoice" / "calls.pyi").read_bytes() == before
 
 
-def test_what_is_declared_passes_and_is_recorded(project: Path, promised: Path):
+def test_a_declared_change_passes_and_is_recorded(project: Path, promised: Path):
     promise_more(project)
     (project / "CHANGELOG.md").write_text("## Unreleased\n\n### Breaking\n\n- `Calls.find` is gone")
     assert api_diff.main([]) == 0
@@ -410,7 +418,7 @@ def test_what_is_declared_passes_and_is_recorded(project: Path, promised: Path):
     assert recorded == (promised / "sinchvoice" / "calls.pyi").read_bytes()
 
 
-def test_nothing_to_compare_with_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_missing_baseline_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]):
     shutil.rmtree(project / "promise")
     assert api_diff.main([]) == 2
     assert "promise/ is empty" in capsys.readouterr().err
@@ -430,7 +438,7 @@ def test_a_package_that_cannot_be_imported_is_an_error(
     (broken / "__init__.py").write_text("import nothing_like_it")
     monkeypatch.setenv("PYTHONPATH", str(broken.parent))
     assert api_diff.main([]) == 2
-    assert "could not be made: see above\nNothing was compared." in capfd.readouterr().err
+    assert "could not be written: see above\nNothing was compared." in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("revision", ["v9.9.9", "nonsense"])
@@ -443,7 +451,7 @@ def test_an_unknown_revision_is_an_error(
     assert f"has no revision {revision!r}" in capsys.readouterr().err
 
 
-def test_a_shallow_clone_is_told_what_it_lacks(
+def test_the_message_for_a_shallow_clone_names_the_remedy(
     project: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ):
     git = ["git", "-c", "user.name=n", "-c", "user.email=e@example.org"]

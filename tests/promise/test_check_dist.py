@@ -1,4 +1,4 @@
-"""scripts/check_dist.py: what would be published and is not as it should be does not pass."""
+"""scripts/check_dist.py: it refuses incomplete or wrong distributions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def rewritten_wheel(
     wheel: Path, folder: Path, change: Callable[[str, bytes], bytes | None]
 ) -> Path:
-    """A copy of a wheel; `change` gives the new bytes of a file, or None to leave it out."""
+    """Copy a wheel; `change` returns the new bytes of a file, or None to omit it."""
     path = folder / wheel.name
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
@@ -42,7 +42,7 @@ def rewritten_wheel(
 
 
 def with_files(file: Path, folder: Path, *names: str) -> Path:
-    """A copy of a wheel with further files."""
+    """Copy a wheel and add files."""
     path = Path(shutil.copy(file, folder))
     with zipfile.ZipFile(path, "a") as archive:
         for name in names:
@@ -53,7 +53,7 @@ def with_files(file: Path, folder: Path, *names: str) -> Path:
 def rewritten_sdist(
     sdist: Path, folder: Path, change: Callable[[str, bytes], bytes | None]
 ) -> Path:
-    """A copy of an sdist, changed as a wheel is by `rewritten_wheel`."""
+    """Copy an sdist; `change` as for `rewritten_wheel`."""
     path = folder / sdist.name
     with tarfile.open(sdist) as old, tarfile.open(path, "w:gz") as new:
         for member in old:
@@ -66,13 +66,13 @@ def rewritten_sdist(
     return path
 
 
-def test_what_is_built_is_complete(built: tuple[Path, Path]):
+def test_the_distributions_are_complete(built: tuple[Path, Path]):
     wheel, sdist = built
     assert list(check_dist.wheel_problems(wheel, ROOT)) == []
     assert list(check_dist.sdist_problems(sdist, ROOT)) == []
 
 
-def test_what_is_built_from_the_sdist_is_the_same(built: tuple[Path, Path]):
+def test_a_build_from_the_sdist_gives_the_same_bytes(built: tuple[Path, Path]):
     assert list(check_dist.rebuild_problems(*built)) == []
 
 
@@ -81,27 +81,27 @@ def test_another_source_date_epoch_gives_other_bytes(
 ):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000001")
     problems = list(check_dist.rebuild_problems(*built))
-    assert [line.partition(" is another one")[0] for line in problems] == [f.name for f in built]
-    assert all("set SOURCE_DATE_EPOCH to the same for both" in line for line in problems)
+    assert [line.partition(" differs")[0] for line in problems] == [f.name for f in built]
+    assert all("set the same SOURCE_DATE_EPOCH for both" in line for line in problems)
 
 
 @pytest.mark.parametrize(
     ("gone", "problem"),
     [
         ("sinchvoice_calling/", "lacks sinchvoice_calling/__init__.py and "),
-        ("sinchvoice_reporting/", "more of sinchvoice_reporting/: look at [tool.hatch.build"),
-        ("sinchvoice_calling/py.typed", "lacks sinchvoice_calling/py.typed: look at"),
-        ("sinchvoice/cdr/kpis.sql", "lacks sinchvoice/cdr/kpis.sql: look at"),
+        ("sinchvoice_reporting/", "more in sinchvoice_reporting/: see [tool.hatch.build"),
+        ("sinchvoice_calling/py.typed", "lacks sinchvoice_calling/py.typed: see"),
+        ("sinchvoice/cdr/kpis.sql", "lacks sinchvoice/cdr/kpis.sql: see"),
         ("sinchvoice_calling/svaml.schema.json", "lacks sinchvoice_calling/svaml.schema.json"),
-        ("pytest_sinchvoice.py", "lacks pytest_sinchvoice.py: look at"),
-        (f"sinchvoice-{VERSION}.dist-info/licenses/", "lacks the LICENSE: look at license-files"),
+        ("pytest_sinchvoice.py", "lacks pytest_sinchvoice.py: see"),
+        (f"sinchvoice-{VERSION}.dist-info/licenses/", "lacks the LICENSE: see license-files"),
         (
             f"sinchvoice-{VERSION}.dist-info/entry_points.txt",
             "lacks the entry point 'sinchvoice = ",
         ),
     ],
 )
-def test_a_wheel_that_lacks_something_does_not_pass(
+def test_an_incomplete_wheel_is_refused(
     gone: str, problem: str, built: tuple[Path, Path], tmp_path: Path
 ):
     wheel = rewritten_wheel(
@@ -113,7 +113,7 @@ def test_a_wheel_that_lacks_something_does_not_pass(
     assert all(line.startswith(f"sinchvoice-{VERSION}-py3-none-any.whl lacks") for line in problems)
 
 
-def test_a_wheel_without_generated_code_does_not_pass_even_if_the_tree_has_none(
+def test_a_wheel_without_generated_code_is_refused_even_if_the_tree_has_none(
     built: tuple[Path, Path], tmp_path: Path
 ):
     shutil.copytree(ROOT / "facade", tmp_path / "facade")
@@ -122,17 +122,17 @@ def test_a_wheel_without_generated_code_does_not_pass_even_if_the_tree_has_none(
         built[0], tmp_path, lambda name, content: None if "calling/" in name else content
     )
     problems = "\n".join(check_dist.wheel_problems(wheel, tmp_path))
-    assert "lacks sinchvoice_calling/__init__.py and 1 more of sinchvoice_calling/" in problems
+    assert "lacks sinchvoice_calling/__init__.py and 1 more in sinchvoice_calling/" in problems
 
 
 @pytest.mark.parametrize("name", ["tests/test_calls.py", "openapi/calling.yaml", "sinchvoice/x.py"])
-def test_a_wheel_that_has_more_does_not_pass(name: str, built: tuple[Path, Path], tmp_path: Path):
+def test_a_wheel_with_other_files_is_refused(name: str, built: tuple[Path, Path], tmp_path: Path):
     wheel = with_files(built[0], tmp_path, name)
     (problem,) = check_dist.wheel_problems(wheel, ROOT)
     assert f"should not have {name}" in problem
 
 
-def test_a_wheel_with_another_command_does_not_pass(built: tuple[Path, Path], tmp_path: Path):
+def test_a_wheel_with_another_command_is_refused(built: tuple[Path, Path], tmp_path: Path):
     wheel = rewritten_wheel(
         built[0], tmp_path, lambda name, content: content.replace(b".cli:main", b".cli:run")
     )
@@ -141,9 +141,7 @@ def test_a_wheel_with_another_command_does_not_pass(built: tuple[Path, Path], tm
 
 
 @pytest.mark.parametrize("gone", ["openapi/overlays", "tests/conftest.py", "promise", "LICENSE"])
-def test_an_sdist_that_lacks_something_does_not_pass(
-    gone: str, built: tuple[Path, Path], tmp_path: Path
-):
+def test_an_incomplete_sdist_is_refused(gone: str, built: tuple[Path, Path], tmp_path: Path):
     sdist = rewritten_sdist(
         built[1], tmp_path, lambda name, content: None if name.startswith(gone) else content
     )
@@ -151,15 +149,15 @@ def test_an_sdist_that_lacks_something_does_not_pass(
     assert f"sinchvoice-{VERSION}.tar.gz lacks {gone}" in problem
 
 
-def test_a_wheel_that_is_not_what_the_sdist_gives_does_not_pass(
+def test_a_wheel_that_differs_from_a_build_of_the_sdist_is_refused(
     built: tuple[Path, Path], tmp_path: Path
 ):
     wheel = with_files(built[0], tmp_path, "sinchvoice/late.py")
     problems = list(check_dist.rebuild_problems(wheel, built[1]))
-    assert [line.partition(" is another one")[0] for line in problems] == [wheel.name]
+    assert [line.partition(" differs")[0] for line in problems] == [wheel.name]
 
 
-def test_a_wheel_whose_generated_code_cannot_be_imported_does_not_pass(
+def test_a_wheel_with_generated_code_that_cannot_be_imported_is_refused(
     built: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     wheel = rewritten_wheel(
@@ -176,6 +174,6 @@ def test_a_wheel_whose_generated_code_cannot_be_imported_does_not_pass(
     assert "nothing_like_it" in capfd.readouterr().err
 
 
-def test_a_folder_without_a_wheel_is_said(tmp_path: Path):
+def test_a_folder_without_a_wheel_is_an_error(tmp_path: Path):
     with pytest.raises(SystemExit, match=r"has no \*\.whl: build first"):
         check_dist.newest(tmp_path, "*.whl")

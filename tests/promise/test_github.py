@@ -22,7 +22,7 @@ REPORT = "2 changes\n\n- `response-property-removed`: `duration`"
 
 @attrs.define
 class FakeGitHub:
-    """As much of GitHub as the scripts use, for one repository."""
+    """The parts of GitHub's API that the scripts use, for one repository."""
 
     url: str = ""
     issues: list[dict[str, Any]] = attrs.field(factory=list)
@@ -90,7 +90,7 @@ class FakeGitHub:
 
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
-    """A GitHub on a local port, which knows the token."""
+    """GitHub on a local port, with the token."""
     fake = FakeGitHub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -118,7 +118,7 @@ def github() -> Iterator[FakeGitHub]:
         thread.join()
 
 
-# --- drift_issue --------------------------------------------------------------------------------
+# --- Drift issue ---------------------------------------------------------------------------------
 
 
 def compared(code: int, report: str, github: FakeGitHub, *arguments: str) -> int:
@@ -140,27 +140,27 @@ def test_the_first_difference_opens_an_issue(
     assert compared(1, REPORT, github) == 0
     (issue,) = github.issues
     assert issue["labels"] == ["upstream"]
-    assert issue["title"] == "What the vendor publishes has changed"
+    assert issue["title"] == "The vendor's published API has changed"
     assert issue["body"].startswith(REPORT)
     assert "nox -s upstream" in issue["body"]
     assert capsys.readouterr().out == "opened issue 1\n"
 
 
-def test_another_night_with_another_difference_updates_the_same_issue(github: FakeGitHub):
+def test_another_difference_updates_the_same_issue(github: FakeGitHub):
     for night in ("first", "second", "third"):
         assert compared(1, night, github) == 0
     (issue,) = github.issues
     assert issue["body"].startswith("third")
 
 
-def test_another_night_with_the_same_difference_changes_nothing(
+def test_the_same_difference_changes_nothing(
     github: FakeGitHub, capsys: pytest.CaptureFixture[str]
 ):
     compared(1, REPORT, github)
     github.changes.clear()
     assert compared(1, REPORT, github) == 0
     assert github.changes == []
-    assert capsys.readouterr().out.endswith("issue 1 says so already\n")
+    assert capsys.readouterr().out.endswith("issue 1 is up to date\n")
 
 
 def test_of_several_open_issues_the_oldest_is_kept_and_pull_requests_do_not_count(
@@ -173,11 +173,11 @@ def test_of_several_open_issues_the_oldest_is_kept_and_pull_requests_do_not_coun
     assert [issue["body"].startswith(REPORT) for issue in github.issues] == [False, True, False]
 
 
-def test_no_difference_closes_the_issue_and_says_why(github: FakeGitHub):
+def test_no_difference_closes_the_issue_with_a_comment(github: FakeGitHub):
     compared(1, REPORT, github)
     assert compared(0, "the same", github) == 0
     assert [issue["state"] for issue in github.issues] == ["closed"]
-    assert github.comments == ["What the vendor publishes is what is vendored again."]
+    assert github.comments == ["The vendored specifications match the published API again."]
 
 
 def test_no_difference_and_no_issue_changes_nothing(github: FakeGitHub):
@@ -186,7 +186,7 @@ def test_no_difference_and_no_issue_changes_nothing(github: FakeGitHub):
     assert github.changes == []
 
 
-def test_a_difference_after_it_was_closed_opens_another_one(github: FakeGitHub):
+def test_a_difference_after_closing_opens_a_new_issue(github: FakeGitHub):
     github.add_issue(state="closed")
     assert compared(1, REPORT, github) == 0
     assert [issue["state"] for issue in github.issues] == ["closed", "open"]
@@ -195,7 +195,7 @@ def test_a_difference_after_it_was_closed_opens_another_one(github: FakeGitHub):
 @pytest.mark.parametrize(
     ("code", "report"), [(2, "Nothing was compared"), (-9, ""), (1, ""), (0, "")]
 )
-def test_a_comparison_that_failed_is_red_and_leaves_the_issue_as_it_is(
+def test_a_failed_comparison_is_an_error_and_leaves_the_issue_unchanged(
     code: int, report: str, github: FakeGitHub, capsys: pytest.CaptureFixture[str]
 ):
     compared(1, REPORT, github)
@@ -212,38 +212,38 @@ def test_a_comparison_that_failed_is_red_and_leaves_the_issue_as_it_is(
     assert f"nothing was compared (exit code {code})" in capsys.readouterr().err
 
 
-def test_a_comparison_that_does_not_start_is_red(github: FakeGitHub):
+def test_a_comparison_that_does_not_start_is_an_error(github: FakeGitHub):
     assert drift_issue.main([], github.environ, [sys.executable, "no-such-file.py"]) == 2
     assert github.changes == []
 
 
-def test_a_report_that_is_longer_than_an_issue_is_cut_and_says_so(github: FakeGitHub):
+def test_a_report_longer_than_an_issue_is_cut_with_a_note(github: FakeGitHub):
     assert compared(1, "x" * 100_000, github) == 0
     body = github.issues[0]["body"]
     assert len(body) < 65_536
-    assert "… and more than an issue can hold." in body
+    assert "… cut off at the size limit of an issue." in body
     assert "nox -s upstream" in body
 
 
-def test_what_is_compared_can_be_said(github: FakeGitHub):
+def test_arguments_are_passed_to_the_comparison(github: FakeGitHub):
     compared(1, REPORT, github, "file.yaml")
     assert "file.yaml" in github.issues[0]["body"]
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(403, "does the job have the permission?"), (500, "look at the answer")]
+    ("status", "message"), [(403, "check the permissions of the job"), (500, "read the response")]
 )
-def test_an_issue_that_cannot_be_written_is_red(
+def test_a_failure_to_write_the_issue_is_an_error(
     status: int, message: str, github: FakeGitHub, capsys: pytest.CaptureFixture[str]
 ):
     github.refuses = status
     assert compared(1, REPORT, github) == 2
     output = capsys.readouterr().err
-    assert f"GitHub says {status} to GET /repos/octo/voice/issues: {message}" in output
+    assert f"GET /repos/octo/voice/issues: GitHub responds {status}: {message}" in output
     assert "Resource not accessible by integration" in output
 
 
-def test_github_out_of_reach_is_red(github: FakeGitHub, capsys: pytest.CaptureFixture[str]):
+def test_unreachable_github_is_an_error(github: FakeGitHub, capsys: pytest.CaptureFixture[str]):
     environ = {**github.environ, "GITHUB_API_URL": "http://127.0.0.1:1"}
     stub = [sys.executable, "-c", "import sys; open(sys.argv[2][9:], 'w').write('x'); sys.exit(1)"]
     assert drift_issue.main([], environ, stub) == 2
@@ -260,7 +260,7 @@ def test_a_missing_variable_is_named(
     assert f"{name} is not set" in capsys.readouterr().err
 
 
-# --- release ------------------------------------------------------------------------------------
+# --- Release -------------------------------------------------------------------------------------
 
 CHANGELOG = """# Changelog
 
@@ -304,13 +304,13 @@ def test_the_notes_are_the_section_of_the_tag(project: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("tag", "changelog", "problem"),
     [
-        ("v0.2.0", CHANGELOG, "_version.py has 0.1.0: tag v0.1.0, or set the version"),
+        ("v0.2.0", CHANGELOG, "_version.py has 0.1.0: tag v0.1.0, or change the version"),
         ("0.1.0", CHANGELOG, "the tag is 0.1.0"),
-        ("v0.1.0", "## Unreleased\n\n- A thing.\n", "CHANGELOG.md says nothing about 0.1.0"),
-        ("v0.1.0", "## 0.1.0\n\n## 0.0.9\n\n- Old.\n", "CHANGELOG.md says nothing about 0.1.0"),
-        ("v0.1.0", "## 0.1.01\n\n- Other.\n", "CHANGELOG.md says nothing about 0.1.0"),
-        ("v0.1.0", "## 0.1.0-rc1\n\n- First.\n", "CHANGELOG.md says nothing about 0.1.0"),
-        ("v0.1.0", "## 0.1.0.post1\n\n- Later.\n", "CHANGELOG.md says nothing about 0.1.0"),
+        ("v0.1.0", "## Unreleased\n\n- A thing.\n", "CHANGELOG.md has no section for 0.1.0"),
+        ("v0.1.0", "## 0.1.0\n\n## 0.0.9\n\n- Old.\n", "CHANGELOG.md has no section for 0.1.0"),
+        ("v0.1.0", "## 0.1.01\n\n- Other.\n", "CHANGELOG.md has no section for 0.1.0"),
+        ("v0.1.0", "## 0.1.0-rc1\n\n- First.\n", "CHANGELOG.md has no section for 0.1.0"),
+        ("v0.1.0", "## 0.1.0.post1\n\n- Later.\n", "CHANGELOG.md has no section for 0.1.0"),
     ],
     ids=[
         "another version",
@@ -322,7 +322,7 @@ def test_the_notes_are_the_section_of_the_tag(project: Path, capsys: pytest.Capt
         "a later one",
     ],
 )
-def test_a_tag_that_cannot_be_released_says_why(
+def test_a_refused_tag_gives_the_reason(
     tag: str, changelog: str, problem: str, project: Path, capsys: pytest.CaptureFixture[str]
 ):
     (project / "CHANGELOG.md").write_text(changelog)
@@ -334,7 +334,7 @@ def test_a_tag_that_cannot_be_released_says_why(
     ("version", "may_break"),
     [("0.1.0", True), ("0.1.1", False), ("1.0.0", True), ("1.1.0", False), ("2.0.0rc1", True)],
 )
-def test_a_version_breaks_what_is_promised_only_where_it_may(
+def test_only_some_versions_may_break_the_promise(
     version: str, may_break: bool, project: Path, capsys: pytest.CaptureFixture[str]
 ):
     (project / "facade" / "sinchvoice" / "_version.py").write_text(f'__version__ = "{version}"\n')
@@ -381,19 +381,19 @@ def test_a_release_has_the_notes_both_files_and_the_bill_of_materials(
     assert github.changes[-1] == "PATCH /repos/octo/voice/releases/7"
 
 
-def test_a_draft_that_was_left_behind_is_replaced(project: Path, github: FakeGitHub):
+def test_a_draft_of_an_earlier_run_is_replaced(project: Path, github: FakeGitHub):
     github.releases.append({"id": 3, "tag_name": "v0.1.0", "draft": True})
     github.releases.append({"id": 4, "tag_name": "v0.0.9", "draft": False})
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 0
     assert [made["id"] for made in github.releases] == [4, 7]
 
 
-def test_nothing_is_released_without_what_was_built(
+def test_nothing_is_released_without_built_files(
     project: Path, github: FakeGitHub, capsys: pytest.CaptureFixture[str]
 ):
     (project / "dist" / "sinchvoice-0.1.0.tar.gz").unlink()
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 1
-    assert "dist/ has 1 files, and not two: run `nox -s build`" in capsys.readouterr().err
+    assert "dist/ has 1 files, not two: run `nox -s build`" in capsys.readouterr().err
     assert github.changes == []
 
 
@@ -402,22 +402,22 @@ def test_nothing_is_released_without_its_bill_of_materials(
 ):
     (project / "sbom" / "sinchvoice.cdx.json").unlink()
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 1
-    assert "sbom/ has 0 files, and not one: run `nox -s sbom`" in capsys.readouterr().err
+    assert "sbom/ has 0 files, not one: run `nox -s sbom`" in capsys.readouterr().err
     assert github.changes == []
 
 
-def test_a_refusal_is_red_and_shows_no_token(
+def test_a_refusal_is_an_error_that_shows_no_token(
     project: Path, github: FakeGitHub, capsys: pytest.CaptureFixture[str]
 ):
     github.refuses = 403
     assert release.main(["publish", "v0.1.0"], github.environ, project) == 1
     output = capsys.readouterr().err
-    assert "does the job have the permission?" in output
+    assert "check the permissions of the job" in output
     assert TOKEN not in output
 
 
 @pytest.mark.parametrize("arguments", [[], ["notes"], ["undo", "v0.1.0"]])
-def test_the_script_says_how_it_is_used(
+def test_wrong_arguments_show_the_usage(
     arguments: list[str], project: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert release.main(arguments, {}, project) == 2

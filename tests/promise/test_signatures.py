@@ -1,4 +1,4 @@
-"""No public signature mentions what the facade is made of, so that all of it can be exchanged."""
+"""No public signature mentions generated or httpx types, so that both can be replaced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INNER = {
 
 
 def public_objects() -> Iterator[tuple[str, Any]]:
-    """What every public module exports."""
+    """Yield the exports of every public module."""
     for module_name, module in api_dump.public_modules():
         for name in module.__all__:
             if not inspect.ismodule(thing := getattr(module, name)):
@@ -37,7 +37,7 @@ def public_objects() -> Iterator[tuple[str, Any]]:
 
 
 def mentioned(thing: Any) -> Iterator[Any]:
-    """The types, defaults and bases that users of an object see; what is not resolved, as text."""
+    """Yield the types, defaults and bases of an object; unresolved annotations as text."""
     if inspect.isclass(thing):
         yield from thing.__mro__
         for owner in thing.__mro__:
@@ -62,7 +62,7 @@ def mentioned_by_member(member: Any) -> Iterator[Any]:
 
 
 def modules_of(hint: Any) -> Iterator[str]:
-    """The packages of every type that a type consists of."""
+    """Yield the packages of a type and of its arguments."""
     if isinstance(hint, str | typing.ForwardRef):
         yield from (word for word in INNER if word in str(hint))
     if inspect.isclass(hint) or not isinstance(hint, enum.Enum):
@@ -79,7 +79,7 @@ def inner_packages(thing: Any) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "thing"), [pytest.param(*item, id=item[0]) for item in public_objects()]
 )
-def test_no_public_signature_mentions_what_it_is_made_of(name: str, thing: Any):
+def test_no_public_signature_mentions_an_internal_type(name: str, thing: Any):
     assert inner_packages(thing) == set()
 
 
@@ -124,6 +124,6 @@ def by_text(client: httpx.Nonsense) -> None: ...  # type: ignore[name-defined]
 @pytest.mark.parametrize(
     "thing", [ByAttribute, ByConstructor, ByProperty, ByBase, by_default, by_result, by_text]
 )
-def test_a_signature_that_does_is_found(thing: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_signature_with_an_internal_type_is_found(thing: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(api_dump, "is_ours", lambda other: other.__module__ == __name__)
     assert inner_packages(thing) in ({"httpx"}, {"sinchvoice_calling"}, {"httpx", "httpcore"})

@@ -1,4 +1,4 @@
-""".github/workflows: nothing but sessions, pinned actions, few rights; and zizmor would tell."""
+""".github/workflows: only sessions, pinned actions, few permissions, nothing found by zizmor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def jobs(workflow: Path) -> dict[str, Any]:
 
 
 def commands(workflow: Path) -> list[tuple[str, dict[str, Any]]]:
-    """What the steps run, and the job that each belongs to."""
+    """Yield the command of each step and its job."""
     return [
         (step["run"], job)
         for job in jobs(workflow).values()
@@ -38,7 +38,7 @@ def test_there_are_four():
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_runs_sessions_and_nothing_else(workflow: Path):
+def test_a_workflow_runs_only_sessions(workflow: Path):
     for command, job in commands(workflow):
         found = re.fullmatch(
             r"python scripts/bootstrap\.py ([\w ]+|\"\$\{SESSION\}\")"
@@ -51,21 +51,21 @@ def test_a_workflow_runs_sessions_and_nothing_else(workflow: Path):
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_an_action_is_pinned_by_its_commit_and_says_which_version_that_is(workflow: Path):
+def test_an_action_is_pinned_by_commit_with_its_version(workflow: Path):
     lines = re.findall(r"uses: (.*)", workflow.read_text(encoding="utf-8"))
     assert lines
     for line in lines:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
 
 
-def test_an_action_is_the_same_commit_everywhere():
+def test_an_action_has_the_same_commit_everywhere():
     texts = "\n".join(workflow.read_text(encoding="utf-8") for workflow in WORKFLOWS)
     pins = set(re.findall(r"uses: (\S+@\S+)", texts))
     assert len({pin.partition("@")[0] for pin in pins}) == len(pins)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
-def test_rights_are_given_to_jobs_one_by_one(workflow: Path):
+def test_permissions_are_given_per_job(workflow: Path):
     text = yaml.safe_load(workflow.read_text(encoding="utf-8"))
     assert text["permissions"] == {}
     allowed = {
@@ -90,7 +90,7 @@ def test_all_supported_versions_of_python_are_tested():
     assert jobs(WORKFLOWS[0])["tests"]["strategy"]["matrix"]["python"] == supported
 
 
-def test_what_has_to_pass_here_has_to_pass_there():
+def test_the_workflow_requires_the_sessions_of_ci_run():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8").replace("\\\n", " ")
     local = re.findall(r"bootstrap\.py ([ \w]+)", script)
     matrix = jobs(WORKFLOWS[0])["sessions"]["strategy"]["matrix"]["session"]
@@ -119,7 +119,7 @@ def test_nothing_is_published_that_was_not_tested():
     assert "check_dist tests" in release["checks"]["steps"][-1]["run"]
 
 
-def test_contributing_knows_every_session():
+def test_contributing_lists_every_session():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == SESSIONS

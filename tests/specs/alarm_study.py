@@ -1,6 +1,6 @@
-"""A study of alarms: harmless and breaking edits of three documents, and what spec_diff says.
+"""Count the false alarms and misses of spec_diff on edits of three documents.
 
-`nox -s drift_study` runs this file, which prints its figures and fails on a false alarm or a miss.
+`nox -s drift_study` runs this file, which prints the figures and fails on a false alarm or a miss.
 The documents are in study/: a carrier (3.1), a shop (3.0) and meeting rooms (3.1), each with unions,
 null, webhooks or callbacks, and extensions.
 """
@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "scripts")]
 
-import spec_diff  # noqa: E402 (it is found thanks to the lines above)
+import spec_diff  # noqa: E402 (importable after the lines above)
 import test_spec_diff_harmless as harmless  # noqa: E402
 from spec_diff import Change, Document, Level, worst  # noqa: E402
 
@@ -29,7 +29,7 @@ TEXTS = {
 
 
 def inlined(depth: int) -> Edit:
-    """Write references out, so many one behind the other."""
+    """Inline references, to a depth."""
 
     def edit(document: Json) -> Json:
         whole = Document("whole", document)
@@ -41,7 +41,7 @@ def inlined(depth: int) -> Edit:
                 return value
             if left and isinstance(value.get("$ref"), str):
                 return inline(whole.resolve(value["$ref"]).value, left - 1)
-            # The names of alternatives are what a discriminator tells them by.
+            # A discriminator needs the names of alternatives.
             told = 0 if "discriminator" in value else left
             return {key: inline(one, told) for key, one in value.items()}
 
@@ -51,7 +51,7 @@ def inlined(depth: int) -> Edit:
 
 
 def prefix_moved(document: Json) -> Json:
-    """Take the last step of the servers' URLs to the paths."""
+    """Move the last step of the servers' URLs to the paths."""
     if "carrier" in document["info"]["title"]:
         servers, step = (
             [{**document["servers"][0], "url": "https://{region}.carrier.example/voice"}],
@@ -104,7 +104,7 @@ def without_types(node: Json) -> Json:
 
 
 def nullable_as_a_type(document: Json) -> Json:
-    """Take a document of 3.0 to 3.1."""
+    """Convert a document from 3.0 to 3.1."""
 
     def edit(node: Json) -> Json:
         node = dict(node)
@@ -182,7 +182,7 @@ GENERAL: dict[str, Edit] = {
 
 
 def path_parameters(document: Json) -> Json:
-    """Take the parameters of paths to each operation."""
+    """Move the parameters of paths to each operation."""
     for item in document["paths"].values():
         if "$ref" not in item:
             shared = item.pop("parameters", [])
@@ -191,7 +191,7 @@ def path_parameters(document: Json) -> Json:
     return document
 
 
-# A document, a text in it and what is put there instead.
+# A document, a text in it, and its replacement.
 HARMLESS = [
     ("carrier", "maximum: 600}\n        secret", "maximum: 600.0}\n        secret"),
     ("carrier", "exclusiveMinimum: 0, maximum: 600", "minimum: 1, maximum: 600"),
@@ -285,7 +285,7 @@ def compare(old: Json, new: Json) -> list[Change]:
 
 
 def read(name: str, *change: str) -> Json:
-    """Return one of the documents, with a text in it replaced."""
+    """Return one of the documents with a text replaced."""
     text = TEXTS[name]
     if change:
         assert text.count(change[0]) >= 1, change[0]
@@ -296,7 +296,7 @@ def read(name: str, *change: str) -> Json:
 
 
 def harmless_edits() -> Iterator[tuple[str, Json, Json]]:
-    """Yield name, document and edited document of all that must raise no alarm."""
+    """Yield name, document and edited document of every harmless edit."""
     for title, edit in GENERAL.items():
         for name in TEXTS:
             old = read(name)
@@ -308,7 +308,7 @@ def harmless_edits() -> Iterator[tuple[str, Json, Json]]:
 
 
 def breaking_edits() -> Iterator[tuple[str, Json, Json]]:
-    """Yield name, document and edited document of all that must be an ERROR."""
+    """Yield name, document and edited document of every breaking edit."""
     for name, old_text, new_text in BREAKING:
         what = new_text.strip() or f"without {old_text.strip()}"
         yield f"{name}: {what[:60]}", read(name), read(name, old_text, new_text)

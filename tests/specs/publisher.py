@@ -1,4 +1,4 @@
-"""A vendor in a nutshell: an https server, and a document like the one that Sinch publishes.
+"""A fake publisher: an https server, and a document like Sinch's.
 
 The document is made of the vendored ones, and says the same in other words: other texts, other
 names, schemas inlined and taken apart, OpenAPI 3.0 or 3.1, among operations and webhooks that are
@@ -59,12 +59,12 @@ _DATA = {"default", "enum", "example", "examples", "mapping", "required", "const
 
 
 class Publisher:
-    """An https server that answers each path as it is told to, and notes what it is asked for.
+    """An https server that gives configured answers and records the requests.
 
     Attributes:
-        authority: Who has signed its certificate, which is for `localhost`.
-        answers: What to do by path.
-        paths: The paths that were asked for.
+        authority: The authority that signed its certificate for `localhost`.
+        answers: The handler of each path.
+        paths: The requested paths.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Publisher:
             def do_GET(self) -> None:
                 publisher.paths.append(self.path)
                 self.close_connection = True
-                with suppress(OSError):  # the client may have had enough
+                with suppress(OSError):  # the client may have disconnected
                     publisher.answers.get(self.path, answer("nothing here", status=404))(self)
 
             def log_message(self, *arguments: Any) -> None:
@@ -90,12 +90,12 @@ class Publisher:
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *arguments: Any) -> None:
-                pass  # a client that does not trust the certificate
+                pass  # the client does not trust the certificate
 
         self._server = Server(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.authority.issue_cert("localhost").configure_cert(context)
-        # The handshake belongs to the thread of each connection: a client may fail or dawdle.
+        # The handshake runs in the thread of each connection: a client may fail or be slow.
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -111,17 +111,17 @@ class Publisher:
 
     @property
     def url(self) -> str:
-        """Where its paths begin."""
+        """The URL before its paths."""
         return f"https://localhost:{self._server.server_address[1]}"
 
     def publish(self, content: str | bytes, path: str = "/voice.yaml") -> str:
-        """Answer a path with a document and return its address."""
+        """Serve a document at a path and return its address."""
         self.answers[path] = answer(content)
         return self.url + path
 
 
 def answer(content: str | bytes, status: int = 200, **headers: str) -> Answer:
-    """Make an answer; headers are written with underscores."""
+    """Make an answer; names of headers have underscores."""
     body = content.encode() if isinstance(content, str) else content
 
     def write(handler: BaseHTTPRequestHandler) -> None:
@@ -135,13 +135,13 @@ def answer(content: str | bytes, status: int = 200, **headers: str) -> Answer:
 
 
 def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
-    """Make the document as it would be if everything in it were as it is vendored.
+    """Make the document without differences from the vendored ones.
 
     Args:
         openapi: Its version: 3.0.0 or 3.1.0.
     """
     vendored = deepcopy(_vendored())
-    # Not in the document: no request uses it.
+    # Not in the document, because no request uses it.
     del vendored["components"]["schemas"]["svaml.instruction.reportCallStatus"]
     published = _reworded(vendored, vendored["components"]["schemas"])
     schemas = {
@@ -170,7 +170,7 @@ def bundle(openapi: str = "3.0.0") -> dict[str, Any]:
 
 
 def really_published() -> dict[str, Any]:
-    """Make the document with all that is known to be otherwise in it; openapi/README.md has why."""
+    """Make the document with all known differences, which openapi/README.md explains."""
     document = bundle()
     schemas = document["components"]["schemas"]
     for name in _EVENTS:
@@ -216,7 +216,7 @@ def really_published() -> dict[str, Any]:
 
 
 def _separate_callouts(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Make a union of the kinds of callouts, with the formats that their fields have there."""
+    """Make the union of the kinds of callouts, with its formats of fields."""
     operation["tags"] = ["Callouts", "Conferences"]
     kinds = ("conferenceCallout", "ttsCallout", "customCallout")
     for kind in kinds:
@@ -241,7 +241,7 @@ def _vendored() -> dict[str, Any]:
 
 
 def _reworded(value: Any, schemas: dict[str, Any]) -> Any:
-    """Copy a part of a document: texts changed, schemas inlined and renamed."""
+    """Copy a part of a document with other texts, and inlined and renamed schemas."""
     if isinstance(value, list):
         return [_reworded(item, schemas) for item in value]
     if not isinstance(value, dict):
@@ -267,7 +267,7 @@ def _renamed(reference: str) -> str:
 
 
 def _of_3_0(value: Any) -> Any:
-    """Copy a part of a document in the words of OpenAPI 3.0."""
+    """Copy a part of a document in OpenAPI 3.0."""
     if isinstance(value, list):
         return [_of_3_0(item) for item in value]
     if not isinstance(value, dict):
@@ -313,5 +313,5 @@ def _operation(name: str) -> dict[str, Any]:
 
 
 def as_json(document: dict[str, Any]) -> str:
-    """Write a document as JSON, as the publisher does: long and indented."""
+    """Write a document as long, indented JSON, like the publisher."""
     return json.dumps(document, indent=2)

@@ -1,4 +1,4 @@
-"""scripts/drift.py and scripts/regenerate.py: what they report, and what they leave alone."""
+"""scripts/drift.py and scripts/regenerate.py: reported differences, failures without effect."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ import regenerate
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Two equal folders, one as committed and one as generated anew."""
+    """Two equal folders, one committed and one freshly generated."""
     for side in ("committed", "fresh"):
         (tmp_path / side / "package").mkdir(parents=True)
         (tmp_path / side / "package" / "same.py").write_text("a = 1\nb = 2\n")
@@ -21,13 +21,13 @@ def test_equal_folders_have_no_differences(folders: tuple[Path, Path]):
     assert drift.differences(*folders) == []
 
 
-def test_compiled_files_are_no_difference(folders: tuple[Path, Path]):
+def test_compiled_files_are_ignored(folders: tuple[Path, Path]):
     (folders[0] / "package" / "__pycache__").mkdir()
     (folders[0] / "package" / "__pycache__" / "same.pyc").write_bytes(b"\x00\xff")
     assert drift.differences(*folders) == []
 
 
-def test_an_edited_line_is_shown_as_it_is_and_as_it_should_be(folders: tuple[Path, Path]):
+def test_an_edited_line_is_shown_with_the_expected_one(folders: tuple[Path, Path]):
     (folders[0] / "package" / "same.py").write_text("a = 1\nb = 3\n")
     lines = drift.differences(*folders)
     assert lines[0] == "different: package/same.py"
@@ -50,14 +50,14 @@ def test_a_missing_folder_is_a_difference(folders: tuple[Path, Path]):
     assert drift.differences(*folders) == ["missing:   package/same.py"]
 
 
-def test_a_long_report_is_cut_and_says_so():
+def test_a_long_report_is_cut_with_a_note():
     assert drift.capped(["a", "b", "c"], 2) == ["a", "b", "... and 1 more lines"]
     assert drift.capped(["a", "b"], 2) == ["a", "b"]
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the repository's openapi/, with a generated/ of its own."""
+    """A copy of the repository's openapi/, with its own generated/."""
     shutil.copytree(regenerate.OPENAPI, tmp_path / "openapi")
     (tmp_path / "generated").mkdir()
     (tmp_path / "generated" / "precious.py").write_text("")
@@ -73,7 +73,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("calling.yaml", "openapi: 3.1.0", "openapi: [3.1.0", "openapi/calling.yaml: "),
         ("calling.yaml", "'204':", "204:", "key 204 is not a string"),
         ("calling.yaml", "type: object", "type: thing", "'thing' is not valid"),
-        ("calling.yaml", "callResult:", "call:", "/components/schemas/callResult leads nowhere"),
+        ("calling.yaml", "callResult:", "call:", "/components/schemas/callResult has no target"),
         ("overlays/calling.yaml", "x-matches: 2", "x-matches: 3", "calling.yaml, action 2"),
         (
             "overlays/strict-reporting.yaml",
@@ -83,7 +83,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
     ],
 )
-def test_a_run_that_fails_says_why_and_leaves_generated_alone(
+def test_a_failed_run_gives_the_reason_and_leaves_generated_unchanged(
     repository: Path,
     capsys: pytest.CaptureFixture[str],
     file: str,

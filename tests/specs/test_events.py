@@ -1,4 +1,4 @@
-"""Callback events and their answers: what openapi/ says of them, and what the library does."""
+"""Callback events and their answers: openapi/ and the library agree."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def document(variant: str) -> dict[str, Any]:
 
 @cache
 def taker(variant: str, name: str) -> Any:
-    """What tells whether a value fits a schema."""
+    """Return the validator of a schema."""
     components = document(variant)["components"]
     return jsonschema_rs.Draft202012Validator(
         {"$ref": f"{REFERENCE}{name}", "components": components}
@@ -70,7 +70,7 @@ def webhook(variant: str, name: str) -> dict[str, Any]:
 
 
 def schema_of(body: dict[str, Any]) -> str | None:
-    """The name of the schema of a body in JSON; None if there is no content."""
+    """Return the name of the schema of a JSON body; None without content."""
     content = body.get("content")
     if content is None:
         return None
@@ -82,7 +82,7 @@ def answers(variant: str, name: str) -> str | None:
     return schema_of(webhook(variant, name)["responses"]["200"])
 
 
-# The documents
+# --- Documents -----------------------------------------------------------------------------------
 
 
 def test_there_are_five_webhooks_and_three_take_an_answer():
@@ -100,7 +100,7 @@ def test_there_are_five_webhooks_and_three_take_an_answer():
 
 
 @pytest.mark.parametrize("variant", ["published", "tolerant", "strict"])
-def test_every_reference_of_a_webhook_leads_to_a_schema(variant: str):
+def test_every_reference_of_a_webhook_has_a_schema_as_target(variant: str):
     names = set(re.findall(f'"{REFERENCE}([^"]+)"', json.dumps(document(variant))))
     assert names <= document(variant)["components"]["schemas"].keys()
 
@@ -116,7 +116,7 @@ def test_an_event_is_one_flat_schema(name: str):
         assert schema["properties"]["event"]["const"] == name
 
 
-# What the generator leaves out without a word: unions with a name are written out where they are.
+# The generator omits named unions silently and writes them out where they are used.
 UNIONS = {
     "calling": {
         "aceSvaml.action",
@@ -142,7 +142,7 @@ def test_every_schema_but_named_unions_has_a_generated_model(spec: str):
     assert expected - models == set()
 
 
-# Events
+# --- Events --------------------------------------------------------------------------------------
 
 
 def recorded(*without: str) -> Any:
@@ -150,7 +150,7 @@ def recorded(*without: str) -> Any:
 
 
 @recorded()
-def test_an_event_that_was_seen_is_tolerated(name: str):
+def test_an_observed_event_is_tolerated(name: str):
     body = EVENTS[name]
     assert list(taker("tolerant", f"{body['event']}Request").iter_errors(body)) == []
 
@@ -162,7 +162,7 @@ def test_nothing_of_an_event_is_lost_in_the_generated_model(name: str):
     assert model.from_dict(body).to_dict() == body
 
 
-# Other spellings, and what only older pages or SDKs have; openapi/README.md has each.
+# Other spellings, and fields of older pages or SDKs only; see openapi/README.md.
 CONTESTED = {
     "ice: as the vendor's guide prints it": ["callId", "callid"],
     "ace: answering machine detection": ["callId", "callid"],
@@ -171,7 +171,7 @@ CONTESTED = {
 
 
 @recorded()
-def test_an_event_of_the_vendor_is_one_that_the_sandbox_may_send(name: str):
+def test_an_event_of_the_vendor_matches_the_strict_document(name: str):
     body = EVENTS[name]
     found = [
         error.message for error in taker("strict", f"{body['event']}Request").iter_errors(body)
@@ -196,7 +196,7 @@ def test_an_event_of_the_vendor_is_one_that_the_sandbox_may_send(name: str):
         ("notify: recording finished", {"amd": {"status": "parrot"}}),
     ],
 )
-def test_an_event_that_no_page_has_may_not_be_sent(name: str, change: dict[str, Any]):
+def test_an_undocumented_event_is_refused(name: str, change: dict[str, Any]):
     body = EVENTS[name] | change
     assert not taker("strict", f"{EVENTS[name]['event']}Request").is_valid(body)
 
@@ -231,7 +231,7 @@ def test_every_word_of_an_event_has_a_member(schema: str, kind: Any, more: set[s
     assert set(kind) == words | more
 
 
-def test_domains_and_notifications_have_members_for_what_is_sent():
+def test_domains_and_notifications_have_members_for_all_sent_words():
     schemas = document("strict")["components"]["schemas"]
     assert {word.lower() for word in schemas["callDomain"]["enum"]} == set(CallDomain)
     sent = set(schemas["notifyRequest"]["properties"]["type"]["enum"])
@@ -242,11 +242,11 @@ def snake(name: str) -> str:
     return re.sub("([A-Z]+)", r"_\1", name).lower()
 
 
-# Answers
+# --- Answers -------------------------------------------------------------------------------------
 
 
 def parts(which: dict[str, tuple[Any, Any]], kind: str) -> list[Any]:
-    """Instructions or actions that are good by themselves, and have a name that is documented."""
+    """Yield valid instructions or actions with documented names."""
     return [
         part
         for part, wire in which.values()
@@ -277,18 +277,18 @@ def is_let_through(event: Any, answer: Svaml) -> bool:
 
 
 def is_taken(name: str, answer: Svaml) -> bool:
-    """Whether an answer fits the strict schema of the event; nothing fits if there is none."""
+    """Tell whether an answer matches the strict schema of the event; False without a schema."""
     schema = answers("strict", name)
     return schema is not None and taker("strict", schema).is_valid(answer.to_wire())
 
 
-def test_there_is_a_good_example_of_each_part():
+def test_there_is_a_valid_example_of_each_part():
     assert len({type(part) for part in GOOD_INSTRUCTIONS}) == 8
     assert len({type(part) for part in GOOD_ACTIONS}) == 9
 
 
 @recorded("pie: digits in a conference")
-def test_an_answer_is_let_through_if_and_only_if_the_schema_of_its_event_takes_it(name: str):
+def test_an_answer_is_accepted_exactly_if_it_matches_the_schema_of_its_event(name: str):
     body = EVENTS[name]
     event = parse(json.dumps(body))
     for answer in SOME_ANSWERS:
@@ -301,7 +301,9 @@ def test_an_answer_is_let_through_if_and_only_if_the_schema_of_its_event_takes_i
     instructions=st.lists(st.sampled_from(GOOD_INSTRUCTIONS), max_size=4),
     action=st.none() | st.sampled_from(GOOD_ACTIONS),
 )
-def test_so_is_an_answer_with_several_instructions(name: str, instructions: Any, action: Any):
+def test_an_answer_with_several_instructions_is_accepted_in_the_same_way(
+    name: str, instructions: Any, action: Any
+):
     if not (instructions or action):
         return
     event = parse(json.dumps({"event": name}))

@@ -1,4 +1,4 @@
-"""The packages under generated/: what they decode, what they send, and that nothing gets lost."""
+"""The packages in generated/: they decode and send everything without loss."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ REQUESTS = {
 
 
 def client(package: Any, status: int, content: Any = None) -> tuple[Any, list[httpx.Request]]:
-    """Return a generated client that gets one answer to everything, and what it has sent."""
+    """Return a generated client with a fixed answer, and the list of its requests."""
     sent: list[httpx.Request] = []
     body = b"" if content is None else json.dumps(content).encode()
 
@@ -53,7 +53,7 @@ def client(package: Any, status: int, content: Any = None) -> tuple[Any, list[ht
     return package.Client("https://localhost").set_httpx_client(http), sent
 
 
-# Calls
+# --- Calls ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def client(package: Any, status: int, content: Any = None) -> tuple[Any, list[ht
     ],
     ids=str,
 )
-def test_an_endpoint_is_decoded_as_what_it_is_and_kept(endpoint: Any, kind: type):
+def test_an_endpoint_is_decoded_by_its_kind_and_kept(endpoint: Any, kind: type):
     call = CallResult.from_dict({"from": endpoint, "to": endpoint})
     assert type(call.from_) is kind
     assert type(call.to) is kind
@@ -107,7 +107,7 @@ def test_nothing_of_a_call_is_lost(call: dict[str, Any]):
     assert CallResult.from_dict(call).to_dict() == call
 
 
-def test_what_a_call_does_not_say_is_unset():
+def test_absent_fields_of_a_call_are_unset():
     call = CallResult.from_dict({"custom": None})
     assert call.custom is None
     assert call.from_ is UNSET
@@ -129,7 +129,7 @@ def test_a_call_is_read_from_any_2xx(status: int):
     ("status", "content"),
     [(200, None), (200, {"content": "200 Successful response"}), (202, None), (204, None)],
 )
-def test_an_update_succeeds_with_any_2xx_and_leaves_its_body_alone(status: int, content: Any):
+def test_an_update_succeeds_with_any_2xx_and_ignores_its_body(status: int, content: Any):
     service, sent = client(sinchvoice_calling, status, content)
     body = SvamlRequest(action=SvamlActionHangup())
     answers = [
@@ -142,7 +142,7 @@ def test_an_update_succeeds_with_any_2xx_and_leaves_its_body_alone(status: int, 
     assert [json.loads(request.content) for request in sent] == [{"action": {"name": "hangup"}}] * 2
 
 
-# SVAML
+# --- SVAML ---------------------------------------------------------------------------------------
 
 EXTREMES = {
     "false and zero": {
@@ -209,7 +209,7 @@ def test_documented_svaml_is_typed_and_nothing_of_it_is_lost(svaml: dict[str, An
 
 
 @pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
-def test_any_other_svaml_is_kept_as_it_is(stranger: dict[str, Any]):
+def test_any_other_svaml_is_kept_unchanged(stranger: dict[str, Any]):
     svaml = {"instructions": [stranger, {"name": "answer"}], "action": stranger, "x": stranger}
     request = SvamlRequest.from_dict(svaml)
     assert isinstance(request.action, FreeFormObject)
@@ -221,10 +221,10 @@ def test_svaml_is_built_without_repeating_its_name():
     assert request.to_dict() == {"instructions": [{"name": "playFiles", "ids": ["welcome"]}]}
 
 
-# Reports
+# --- Reports -------------------------------------------------------------------------------------
 
 
-def test_a_report_is_asked_for_with_its_window():
+def test_a_report_is_requested_with_its_window():
     service, sent = client(
         sinchvoice_reporting, 200, {"success": 2, "duration": "623", "failed": 0}
     )
@@ -251,7 +251,7 @@ def test_a_counter_is_read():
 
 
 @pytest.mark.parametrize("status", ["up", "down", "degraded", None])
-def test_the_state_of_a_service_is_read_even_if_it_is_new(status: str | None):
+def test_an_unknown_status_of_a_service_is_read(status: str | None):
     service, sent = client(sinchvoice_reporting, 200, {"status": status})
     answer = report_get_service_status.sync_detailed("rtpproxy", client=service).parsed
     assert answer is not None
@@ -259,11 +259,11 @@ def test_the_state_of_a_service_is_read_even_if_it_is_new(status: str | None):
     assert sent[0].url.path == "/services/rtpproxy"
 
 
-# The files
+# --- Files ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("package", [sinchvoice_calling, sinchvoice_reporting])
-def test_every_module_says_what_made_it_and_that_it_is_not_to_be_edited(package: Any):
+def test_every_module_has_the_header_of_its_generator(package: Any):
     folder = Path(package.__file__).parent
     modules = list(folder.rglob("*.py"))
     assert modules

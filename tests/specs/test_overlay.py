@@ -1,4 +1,4 @@
-"""scripts/overlay.py: YAML that means what it says, and overlays that fit or fail."""
+"""scripts/overlay.py: unambiguous YAML, and overlays that fit or fail."""
 
 from typing import Any
 
@@ -30,17 +30,17 @@ def test_objects_are_merged_at_every_depth():
     assert result["schemas"]["pet"] == {"type": "string", "enum": ["cat", "dog"]}
 
 
-def test_an_array_gets_the_update_as_one_more_entry():
+def test_an_update_is_appended_to_an_array():
     result = apply("- {target: $.tags, update: {name: birds}}")
     assert [tag["name"] for tag in result["tags"]] == ["cats", "dogs", "fish", "birds"]
 
 
-def test_arrays_inside_an_update_are_put_end_to_end():
+def test_arrays_inside_an_update_are_concatenated():
     result = apply("- {target: $.schemas.pet, update: {enum: [fish]}}")
     assert result["schemas"]["pet"]["enum"] == ["cat", "dog", "fish"]
 
 
-def test_a_removed_object_is_gone():
+def test_an_object_is_removed():
     assert "toy" not in apply("- {target: $.schemas.toy, remove: true}")["schemas"]
 
 
@@ -49,7 +49,7 @@ def test_removing_several_entries_of_an_array_keeps_the_others():
     assert result["tags"] == [{"name": "dogs"}]
 
 
-def test_a_node_that_is_selected_twice_is_removed_once():
+def test_a_node_selected_twice_is_removed_once():
     result = apply("- {target: '$.tags[0,0]', remove: true}")
     assert result["tags"] == [{"name": "dogs"}, {"name": "fish"}]
 
@@ -62,7 +62,7 @@ def test_an_enum_is_replaced_by_removing_it_first():
     assert result["schemas"]["pet"] == {"type": "string", "enum": ["horse"]}
 
 
-def test_one_action_gives_each_node_a_copy_of_its_own():
+def test_each_node_gets_its_own_copy_of_an_update():
     result = apply(
         "- {target: $.schemas.*, update: {x-notes: [first]}}\n"
         "- {target: $.schemas.pet, update: {x-notes: [second]}}"
@@ -71,14 +71,14 @@ def test_one_action_gives_each_node_a_copy_of_its_own():
     assert result["schemas"]["toy"]["x-notes"] == ["first"]
 
 
-def test_the_document_is_left_as_it_was():
+def test_the_document_is_not_modified():
     document = overlay.parse(DOCUMENT, "pets.yaml")
     actions = [{"target": "$.tags", "update": {"name": "birds"}}]
     overlay.apply(document, {"overlay": "1.0.0", "actions": actions}, "o.yaml")
     assert document == overlay.parse(DOCUMENT, "pets.yaml")
 
 
-def test_an_action_that_matches_nothing_is_an_error_that_names_it():
+def test_an_action_without_a_match_is_an_error_that_names_it():
     with pytest.raises(overlay.OverlayError) as caught:
         apply(
             "- {target: $.info, update: {title: Animals}}\n"
@@ -95,13 +95,13 @@ def test_an_action_that_matches_nothing_is_an_error_that_names_it():
         assert part in message
 
 
-def test_an_action_that_matches_another_number_of_nodes_than_it_says_is_an_error():
-    with pytest.raises(overlay.OverlayError, match="1 nodes match where x-matches says 2"):
+def test_an_action_with_a_wrong_number_of_matches_is_an_error():
+    with pytest.raises(overlay.OverlayError, match="1 nodes match, but x-matches is 2"):
         apply("- {target: '$.schemas[''pet'',''bird'']', x-matches: 2, update: {title: Pet}}")
 
 
 def test_a_plain_value_cannot_be_a_target():
-    with pytest.raises(overlay.OverlayError, match="is a plain value: target what contains it"):
+    with pytest.raises(overlay.OverlayError, match="is a plain value: target its parent"):
         apply("- {target: $.info.title, remove: true}")
 
 
@@ -110,7 +110,7 @@ def test_a_plain_value_cannot_be_a_target():
     ["{enum: horse}", "{enum: {a: horse}}", "{type: [string]}", "{type: {a: string}}"],
 )
 def test_values_of_different_kinds_do_not_merge(update: str):
-    with pytest.raises(overlay.OverlayError, match="remove what is there first"):
+    with pytest.raises(overlay.OverlayError, match="remove the old value first"):
         apply(f"- {{target: $.schemas.pet, update: {update}}}")
 
 
@@ -125,7 +125,7 @@ def test_the_whole_document_cannot_be_removed():
 
 
 @pytest.mark.parametrize("target", ["schemas.pet", "$.schemas.~", "$.schemas | $.info", "$.["])
-def test_a_target_that_is_no_rfc_9535_query_is_an_error(target: str):
+def test_a_target_that_is_not_an_rfc_9535_query_is_an_error(target: str):
     with pytest.raises(overlay.OverlayError, match="not a JSONPath query"):
         apply(f"- {{target: '{target}', remove: true}}")
 
@@ -133,7 +133,7 @@ def test_a_target_that_is_no_rfc_9535_query_is_an_error(target: str):
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
-        ({"overlay": "2.0.0", "actions": [{}]}, "only versions 1.0.x"),
+        ({"overlay": "2.0.0", "actions": [{}]}, "not version 1.0.x"),
         ({"overlay": "1.0.0"}, "at least one action"),
         ({"overlay": "1.0.0", "actions": []}, "at least one action"),
         ({"overlay": "1.0.0", "actions": ["$.info"]}, "an object with a target"),
@@ -149,7 +149,7 @@ def test_a_target_that_is_no_rfc_9535_query_is_an_error(target: str):
         ),
         (
             {"overlay": "1.0.0", "actions": [{"target": "$", "update": {}, "x-matches": "2"}]},
-            "x-matches is a number",
+            "x-matches is not a number",
         ),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_malformed_overlay_is_an_error(document: dict[str, Any], problem: str)
 
 
 @pytest.mark.parametrize("key", ["no", "204", "1.5", "null", "2014-04-28", "<<"])
-def test_a_key_that_is_no_string_is_refused_with_its_line(key: str):
+def test_a_key_that_is_not_a_string_is_refused_with_its_line(key: str):
     with pytest.raises(
         overlay.DocumentError, match=f"pets.yaml, line 2: key {key} is not a string"
     ):
@@ -170,18 +170,18 @@ def test_quoted_keys_are_strings():
     assert overlay.parse("'no': 1\n'204': 2\n", "pets.yaml") == {"no": 1, "204": 2}
 
 
-def test_a_key_that_is_there_twice_is_refused_with_its_line():
-    with pytest.raises(overlay.DocumentError, match=r"pets.yaml, line 3: key a is there twice"):
+def test_a_duplicate_key_is_refused_with_its_line():
+    with pytest.raises(overlay.DocumentError, match=r"pets.yaml, line 3: key a is a duplicate"):
         overlay.parse("a: 1\nb: 2\na: 3\n", "pets.yaml")
 
 
 @pytest.mark.parametrize("value", ["no", "Yes", "on", "OFF"])
-def test_a_word_that_yaml_takes_for_a_boolean_is_refused(value: str):
+def test_a_word_that_yaml_reads_as_a_boolean_is_refused(value: str):
     with pytest.raises(overlay.DocumentError, match=f"line 1: {value} is a boolean to YAML"):
         overlay.parse(f"enum: [it, {value}]", "pets.yaml")
 
 
-def test_a_date_that_is_no_string_is_refused():
+def test_an_unquoted_date_is_refused():
     with pytest.raises(overlay.DocumentError, match="2014-04-28 is a timestamp to YAML"):
         overlay.parse("example: 2014-04-28", "pets.yaml")
 
@@ -193,7 +193,7 @@ def test_all_problems_of_a_document_are_reported_at_once():
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text", "a: [", "a: !!python/object:b.C {}"])
-def test_what_is_no_yaml_mapping_is_refused(text: str):
+def test_a_text_that_is_not_a_yaml_mapping_is_refused(text: str):
     with pytest.raises(overlay.DocumentError, match=r"pets\.yaml"):
         overlay.parse(text, "pets.yaml")
 
@@ -204,7 +204,7 @@ def located(actions: str) -> list[object]:
     return [str(ways) if isinstance(ways, overlay.OverlayError) else ways for _, ways in found]
 
 
-def test_actions_are_located_in_what_those_before_them_have_made():
+def test_actions_are_located_in_the_result_of_those_before():
     assert located(
         "- {target: $.schemas, update: {bird: {type: object}}}\n"
         "- {target: '$.schemas[''pet'',''bird'']', update: {title: Animal}}\n"
@@ -218,12 +218,12 @@ def test_actions_are_located_in_what_those_before_them_have_made():
     ]
 
 
-def test_an_action_that_does_not_fit_is_located_nowhere_and_the_rest_go_on():
+def test_an_action_that_does_not_fit_does_not_stop_the_others():
     gone, number, rest = located(
         "- {target: $.schemas.bird, remove: true}\n"
         "- {target: '$.schemas[''pet'',''bird'']', x-matches: 2, remove: true}\n"
         "- {target: $.schemas, update: {pet: {type: array}}}"
     )
     assert "nothing matches" in str(gone)
-    assert "1 nodes match where x-matches says 2" in str(number)
+    assert "1 nodes match, but x-matches is 2" in str(number)
     assert rest == [("schemas",)]

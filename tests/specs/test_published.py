@@ -1,4 +1,4 @@
-"""scripts/published.py: what is fetched and what is not, and what is left of a document."""
+"""scripts/published.py: fetching within limits, and reducing a document."""
 
 import time
 from http.server import BaseHTTPRequestHandler
@@ -23,16 +23,16 @@ def document(data: dict[str, Any]) -> spec_diff.Document:
     return spec_diff.parse(yaml.safe_dump(data, sort_keys=False), "published")
 
 
-# Fetching
+# --- Fetching ------------------------------------------------------------------------------------
 
 
-def test_a_document_is_fetched_as_it_is(publisher: Publisher):
+def test_a_document_is_fetched_unchanged(publisher: Publisher):
     url = publisher.publish("openapi: 3.0.0\n")
     assert published.fetch(url, SMALL) == b"openapi: 3.0.0\n"
     assert publisher.paths == ["/voice.yaml"]
 
 
-def test_a_document_in_parts_is_put_together(publisher: Publisher):
+def test_a_document_in_parts_is_joined(publisher: Publisher):
     def write(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.send_header("Transfer-Encoding", "chunked")
@@ -60,15 +60,15 @@ def without_a_length(handler: BaseHTTPRequestHandler) -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        (answer("gone", status=404), "HTTP 404, where 200 is expected"),
+        (answer("gone", status=404), "HTTP 404 instead of 200"),
         (answer("too much", status=429), "HTTP 429"),
         (answer("", status=204), "HTTP 204"),
         (answer("openapi: 3.0.0", Content_Length="100"), "peer closed connection"),
-        (answer("a" * 1001), "larger than the 1000 bytes"),
-        (endless, "larger than the 1000 bytes"),
-        (without_a_length, "without a length"),
+        (answer("a" * 1001), "over the limit of 1000 bytes"),
+        (endless, "over the limit of 1000 bytes"),
+        (without_a_length, "has no length"),
         (answer("<html>", Content_Type="text/html; charset=utf-8"), r"a web page \(text/html"),
-        (answer("\x1f", Content_Encoding="gzip"), r"compressed \(gzip\), which was not asked for"),
+        (answer("\x1f", Content_Encoding="gzip"), r"compressed \(gzip\) without being requested"),
         (answer("", status=302, Location="http://localhost/"), "moved to http://localhost/, an"),
         (
             answer("", status=302, Location="https://example.com/a"),
@@ -79,7 +79,9 @@ def without_a_length(handler: BaseHTTPRequestHandler) -> None:
         (answer("", status=301, Location="/"), "more than 2 redirects"),
     ],
 )
-def test_what_is_not_a_document_says_what_it_is(publisher: Publisher, given: Any, problem: str):
+def test_an_answer_that_is_not_a_document_is_an_error_that_names_it(
+    publisher: Publisher, given: Any, problem: str
+):
     publisher.answers["/"] = given
     with pytest.raises(PublishedError, match=problem) as caught:
         published.fetch(f"{publisher.url}/", SMALL)
@@ -99,7 +101,7 @@ def silent(publisher: Publisher, handler: BaseHTTPRequestHandler) -> None:
 
 
 def dripping(publisher: Publisher, handler: BaseHTTPRequestHandler) -> None:
-    """Send something again and again, which no timeout of a single read would notice."""
+    """Send bytes repeatedly, so that no read times out."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
@@ -108,7 +110,7 @@ def dripping(publisher: Publisher, handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize("manner", [silent, dripping])
-def test_a_slow_answer_is_not_waited_for(publisher: Publisher, manner: Any):
+def test_a_slow_answer_is_abandoned(publisher: Publisher, manner: Any):
     publisher.answers["/"] = lambda handler: manner(publisher, handler)
     began = time.monotonic()
     with pytest.raises(PublishedError, match=r"not complete after 0\.5 s"):
@@ -116,7 +118,7 @@ def test_a_slow_answer_is_not_waited_for(publisher: Publisher, manner: Any):
     assert time.monotonic() - began < 10
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_an_untrusted_certificate_is_refused(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     url = publisher.publish("openapi: 3.0.0")
@@ -132,18 +134,18 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
 @pytest.mark.parametrize(
     "url", ["http://localhost/", "ftp://localhost/", "file:///etc/passwd", "x"]
 )
-def test_nothing_but_https_is_asked(url: str):
+def test_only_https_is_used(url: str):
     with pytest.raises(PublishedError, match="not an https address"):
         published.fetch(url)
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated():
-    with pytest.raises(PublishedError, match="leave name and password out") as caught:
+    with pytest.raises(PublishedError, match="has a name or password") as caught:
         published.fetch("https://me:secret@localhost/")
     assert "secret" not in str(caught.value)
 
 
-def test_nobody_at_home_is_an_error(publisher: Publisher):
+def test_an_unreachable_server_is_an_error(publisher: Publisher):
     publisher.__exit__()
     with pytest.raises(PublishedError, match=r"localhost:\d+/: All connection attempts failed"):
         published.fetch(f"{publisher.url}/")
@@ -157,22 +159,22 @@ def test_nobody_at_home_is_an_error(publisher: Publisher):
         (b"\n<!doctype html><title>Voice</title>", "a web page or XML"),
         (b"openapi: \xff", "not UTF-8 at byte 9"),
         (b"\x1f\x8b\x08", "not UTF-8 at byte 1"),
-        (1001 * b"#", "larger than the 1000 bytes"),
+        (1001 * b"#", "over the limit of 1000 bytes"),
     ],
 )
-def test_what_cannot_be_a_document_is_not_parsed(content: bytes, problem: str):
+def test_content_that_is_not_a_document_is_not_parsed(content: bytes, problem: str):
     with pytest.raises(PublishedError, match=f"^bundle: {problem}"):
         published.text(content, "bundle", SMALL)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text():
+def test_a_byte_order_mark_is_removed():
     assert published.text(b"\xef\xbb\xbfopenapi: 3.0.0", "bundle") == "openapi: 3.0.0"
 
 
-# Reducing
+# --- Reducing ------------------------------------------------------------------------------------
 
 
-def test_operations_are_recognized_by_what_is_on_the_wire():
+def test_operations_are_matched_by_method_and_path():
     servers = [{"url": "https://{region}.sinch.com/{version}/", "variables": {}}]
     servers[0]["variables"] = {"region": {"default": "reportingapi"}, "version": {"default": "v1"}}
     operation = {"responses": {"200": {"description": "Fine."}}}
@@ -192,7 +194,7 @@ def test_operations_are_recognized_by_what_is_on_the_wire():
     assert {ours.name: there and there.name for ours, there in found.items()} == {
         "GET /counters/{id}": "GET /v1/counters/{name}",
         "GET /services/{id}": "GET /services/{service}",
-        # Not the same on the wire: found all the same, so that the comparison can say so.
+        # Different on the wire, but still matched, so that the comparison can report it.
         "GET /users/{type}/{endpoint}/calls/{domain}": "GET /users/{t}/{e}/calls/{d}",
     }
     rest = published.reduced(
@@ -212,7 +214,7 @@ def test_operations_are_recognized_by_what_is_on_the_wire():
     )
 
 
-def test_all_that_the_operations_refer_to_is_kept_and_nothing_else():
+def test_only_referenced_components_are_kept():
     theirs = document(bundle())
     found = published.counterparts(published.operations(CALLING), published.operations(theirs))
     rest = published.reduced(theirs, {there: "" for there in found.values() if there})
@@ -228,12 +230,12 @@ def test_all_that_the_operations_refer_to_is_kept_and_nothing_else():
         components["schemas"]
     )
     assert "Error" not in components["schemas"]
-    # Every reference of the rest leads somewhere.
+    # Every remaining reference has a target.
     for section, name in published._references(rest.data):
         assert name in components[section]
 
 
-def test_a_document_of_its_own_operations_is_itself():
+def test_reducing_a_document_to_its_own_operations_keeps_its_meaning():
     for vendored in (CALLING, REPORTING):
         kept = {operation: operation.base for operation in published.operations(vendored)}
         events = [event.name for event in webhooks(vendored)]
@@ -241,7 +243,7 @@ def test_a_document_of_its_own_operations_is_itself():
         for key in ("servers", "security"):
             assert rest.data[key] == vendored.data[key]
         changes = spec_diff.compare(vendored, rest, overlays=())
-        assert {change.id for change in changes} <= {"api-schema-removed"}  # used by nothing
+        assert {change.id for change in changes} <= {"api-schema-removed"}  # without a use
 
 
 @pytest.mark.parametrize(
@@ -256,7 +258,7 @@ def test_a_document_of_its_own_operations_is_itself():
         ("http://a b/v1", "/v1"),
     ],
 )
-def test_the_path_of_a_server_is_found_in_whatever_a_validator_accepts(url: str, base: str):
+def test_the_path_of_a_server_is_found_in_every_valid_url(url: str, base: str):
     variables = {"n": {"default": "2"}, "host": {"default": "x"}}
     theirs = document(bundle() | {"servers": [{"url": url, "variables": variables}]})
     found = [one for one in published.operations(theirs) if "/calls/" in one.path]
@@ -272,7 +274,7 @@ def test_the_path_of_a_server_is_found_in_whatever_a_validator_accepts(url: str,
         [{"url": "", "variables": [1]}],
     ],
 )
-def test_servers_that_cannot_be_understood_are_named(servers: Any):
+def test_malformed_servers_are_named(servers: Any):
     theirs = document(bundle() | {"servers": servers})
-    with pytest.raises(spec_diff.SpecDiffError, match=": its servers cannot be understood"):
+    with pytest.raises(spec_diff.SpecDiffError, match=": its servers are malformed"):
         published.operations(theirs)

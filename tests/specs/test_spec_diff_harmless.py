@@ -1,4 +1,4 @@
-"""scripts/spec_diff: what means the same gives no change. A study of false alarms."""
+"""scripts/spec_diff: equivalent documents have no changes."""
 
 import json
 import random
@@ -32,7 +32,7 @@ def compare(old: Json, new: Json) -> list[Change]:
 
 
 def rewritten(value: Any, change: Callable[[Json], Json], *, names: bool = False) -> Any:
-    """Every object of a document changed, but for those whose keys are names of fields."""
+    """Change every object of a document, except those whose keys are names of fields."""
     if isinstance(value, list):
         return [rewritten(item, change) for item in value]
     if not isinstance(value, dict):
@@ -67,7 +67,7 @@ def reversed_lists(*keywords: str) -> Edit:
 
 
 def with_schemas(**changed: Any) -> Edit:
-    """Schemas of components replaced, each by what a function makes of it or by a value."""
+    """Replace schemas of components by the result of a function or by a value."""
 
     def edit(document: Json) -> Json:
         schemas = document["components"]["schemas"]
@@ -89,7 +89,7 @@ def without_references(document: Json) -> Json:
             for step in value["$ref"].split("/")[1:]:
                 target = target[step]
             return inline(target)
-        # Without names of schemas a mapping has nothing to point at.
+        # Without names of schemas, a mapping has no target.
         return {
             key: value if key == "discriminator" else inline(value) for key, value in value.items()
         }
@@ -360,12 +360,12 @@ def test_aliases_and_unquoted_status_codes_mean_the_same():
 
 
 @pytest.mark.parametrize("spec", ["calling", "reporting"])
-def test_a_vendored_specification_is_like_itself(spec: str):
+def test_a_vendored_specification_equals_itself(spec: str):
     path = str(OPENAPI / f"{spec}.yaml")
     assert spec_diff.compare(spec_diff.read(path), spec_diff.read(path)) == []
 
 
-# Documents that nobody has written
+# --- Generated documents -------------------------------------------------------------------------
 
 NAMES = st.sampled_from(["a", "b", "c", "name", "type", "description", "~/x"])
 SCHEMA_NAMES = ["One", "Two", "Three"]
@@ -474,15 +474,13 @@ def shuffled(value: Any, dice: random.Random) -> Any:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=DOCUMENTS, seed=st.integers(0, 2**32))
-def test_any_document_is_like_itself_with_its_keys_in_another_order(document: Json, seed: int):
+def test_the_order_of_keys_does_not_matter(document: Json, seed: int):
     assert compare(document, shuffled(document, random.Random(seed))) == []
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(old=DOCUMENTS, new=DOCUMENTS)
-def test_any_two_documents_can_be_compared_and_the_order_of_keys_changes_nothing(
-    old: Json, new: Json
-):
+def test_any_two_documents_can_be_compared_regardless_of_the_order_of_keys(old: Json, new: Json):
     dice = random.Random(0)
     first = compare(old, new)
     second = compare(shuffled(old, dice), shuffled(new, dice))
@@ -492,7 +490,7 @@ def test_any_two_documents_can_be_compared_and_the_order_of_keys_changes_nothing
 
 
 def with_some_changes(value: Any, dice: random.Random) -> Any:
-    """A copy with other types, more values and more fields here and there."""
+    """Return a copy with some other types and some more values and fields."""
     if isinstance(value, list):
         return [with_some_changes(item, dice) for item in value]
     if not isinstance(value, dict):
@@ -509,7 +507,7 @@ def with_some_changes(value: Any, dice: random.Random) -> Any:
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=DOCUMENTS, seed=st.integers(0, 2**32))
-def test_what_is_written_alike_and_so_left_out_would_have_given_nothing(document: Json, seed: int):
+def test_skipping_schemas_written_alike_loses_no_change(document: Json, seed: int):
     new = with_some_changes(document, random.Random(seed))
     found = []
     with pytest.MonkeyPatch.context() as patch:

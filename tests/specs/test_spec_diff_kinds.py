@@ -1,11 +1,11 @@
-"""scripts/spec_diff: every kind of change, shown by a pair of documents that differ in it alone."""
+"""scripts/spec_diff: every kind of change, with a pair of documents that differ only in it."""
 
 import pytest
 import spec_diff
 from spec_diff import Change, Document, Level
 from spec_diff.kinds import KINDS, RECEIVED, SENT
 
-# A schema in each place where one can stand.
+# A schema in every possible place.
 PLACES = {
     "request-parameter": """
 openapi: 3.1.0
@@ -84,7 +84,7 @@ def union(keyword: str, *members: str, tag: str = "", mapping: str = "") -> str:
 PETS = (CAT, DOG)
 BY_NAME = "cat: Cat, dog: Dog"
 
-# What happens to a schema.
+# Changes of a schema.
 FACETS = {
     "type-changed": ("{type: string}", "{type: integer}"),
     "type-generalized": ("{type: integer}", "{type: [string, number]}"),
@@ -179,7 +179,7 @@ for limit, keyword, type_ in (
         f"{limit}-increased": (five, six),
     }
 
-# What happens to an operation.
+# Changes of an operation.
 OPERATIONS = {
     "endpoint-deprecated": (
         "",
@@ -374,7 +374,7 @@ components:
     OAuth: {type: oauth2, flows: {clientCredentials: {tokenUrl: /token, scopes: {}}}}
 """
 
-# What happens to the fields of an object: in a body that is sent, or received.
+# Changes of the fields of an object in a sent or received body.
 FIELDS = {
     "new-required-request-property": (
         "{properties: {a: {}}}",
@@ -453,7 +453,7 @@ FIELDS = {
     ),
 }
 
-# What happens to an event: what arrives, and what it is answered with.
+# Changes of an event: its request and its answer.
 EVENTS = {
     "webhook-parameter-removed": ("parameters: [{name: X-Id, in: header, schema: {}}]", ""),
     "webhook-parameter-added": ("", "parameters: [{name: X-Id, in: header, schema: {}}]"),
@@ -503,7 +503,7 @@ EVENTS = {
     "webhook-security-changed": ("", "security: [{Basic: []}]"),
 }
 
-# What happens to the document.
+# Changes of the document.
 SCHEMES = "components: {securitySchemes: {A: {type: http, scheme: basic}, B: {type: mutualTLS}}}"
 DOCUMENTS = {
     "endpoint-added": (
@@ -567,7 +567,7 @@ DOCUMENTS = {
     ),
 }
 
-# Shown by test_spec_diff.py: these two need an overlay and an override.
+# In test_spec_diff.py, because these two need an overlay and an override.
 SHOWN_ELSEWHERE = {"overlay-action-obsolete", "override-unused"}
 
 
@@ -633,7 +633,7 @@ def test_a_document_that_differs_in_one_thing_gives_that_change(kind: str):
     assert is_as_the_table_says(only(compare(*pair)), kind)
 
 
-def test_every_kind_in_the_table_is_shown_and_no_other():
+def test_every_kind_in_the_table_has_a_pair():
     shown = {f"{place}-{facet}" for place, facet in PLACED}
     shown |= OPERATIONS.keys() | EVENTS.keys() | FIELDS.keys() | DOCUMENTS.keys() | SHOWN_ELSEWHERE
     assert shown == KINDS.keys()
@@ -666,7 +666,7 @@ def test_the_same_pair_in_the_other_order_is_another_change():
     api-global-security-removed api-security-scope-added api-tag-removed api-schema-removed
     """.split(),
 )
-def test_a_check_that_oasdiff_has_too_has_its_name(name: str):
+def test_a_check_of_oasdiff_has_its_name(name: str):
     assert name in KINDS
 
 
@@ -698,7 +698,7 @@ def test_a_check_that_oasdiff_has_too_has_its_name(name: str):
         ),
     ],
 )
-def test_levels_are_those_of_somebody_who_calls(level: Level, kinds: str):
+def test_levels_are_those_of_a_caller(level: Level, kinds: str):
     assert {KINDS[kind].level for kind in kinds.split()} == {level}
 
 
@@ -716,7 +716,7 @@ CROSSED = TWO.replace("[b]", "[x]").replace("[c]", "[b]").replace("[x]", "[c]")
         ("response-property", "type-changed", "{type: 'null'}", "{type: string}"),
     ],
 )
-def test_what_is_hidden_in_other_keywords_is_found(place: str, facet: str, old: str, new: str):
+def test_a_change_inside_other_keywords_is_found(place: str, facet: str, old: str, new: str):
     text = PLACES[place]
     assert f"{place}-{facet}" in {
         change.id for change in compare(text.replace("SCHEMA", old), text.replace("SCHEMA", new))

@@ -1,8 +1,8 @@
-"""scripts/spec_diff: what a change means to who sends a schema, and to who receives it.
+"""scripts/spec_diff: the level of a change for the sender and for the receiver of a schema.
 
-Each row has two schemas and the level that their difference has on either way; `-` says that there
-is none. What is called or read and is gone is an ERROR, as is what has to be sent anew; what may
-arrive and is not known is a WARN.
+Each row has two schemas and the levels of their difference in both directions; `-` means none.
+ERROR: something called or read was removed, or something sent is newly required. WARN: something
+unknown may arrive.
 """
 
 import pytest
@@ -29,7 +29,7 @@ components:
 A, B, C, WHOLE = (f"{{$ref: '#/components/schemas/{name}'}}" for name in ("A", "B", "C", "Whole"))
 AB = f"{{oneOf: [{A}, {B}]}}"
 
-# A response in which nothing is left that was read, whatever it is hidden in.
+# A response without anything that was read before, in various notations.
 REPLACED = """
 alternatives by text | {oneOf: [A, B]} | {type: string} | ERROR | ERROR
 alternatives by others | {oneOf: [A, B]} | {oneOf: [C, {type: string}]} | ERROR | ERROR
@@ -43,7 +43,7 @@ one alternative less | {oneOf: [A, B, C]} | {oneOf: [A, B]} | ERROR | INFO
 an alternative that is known | {oneOf: [WHOLE, C]} | {oneOf: [WHOLE, C, {type: object, properties: {d: {type: string}}}]} | INFO | INFO
 """
 
-# A request in which everything that was sent may still be sent.
+# A request that still accepts everything sent before.
 STILL_TAKEN = """
 alternatives in a free object | {oneOf: [A, B]} | {type: object} | INFO | ERROR
 alternatives in anything | {oneOf: [A, B]} | {} | INFO | ERROR
@@ -57,7 +57,7 @@ alternatives in a closed object | {oneOf: [A, B]} | {type: object, properties: {
 a map in a free object | {type: object, additionalProperties: {type: string}} | {type: object} | INFO | ERROR
 """
 
-# What means nothing where it stands, and other words for the same.
+# Keywords without effect, and equivalent notations.
 SAME = """
 an extension on null | {anyOf: [{type: string}, {type: 'null'}]} | {anyOf: [{type: string}, {type: 'null', x-note: 1}]} | - | -
 not deprecated null | {anyOf: [A, {type: 'null'}]} | {anyOf: [A, {type: 'null', deprecated: false}]} | - | -
@@ -97,7 +97,7 @@ a default of a condition | {type: object, if: {required: [a]}, then: {required: 
 a condition alone | {type: object, properties: {a: {}}} | {type: object, properties: {a: {}}, if: {required: [a]}} | - | -
 """
 
-# What JSON Schema 2020-12 has beside what OpenAPI 3.0 had.
+# Keywords of JSON Schema 2020-12 that OpenAPI 3.0 lacks.
 NEWER = """
 type of patterned fields | {type: object, patternProperties: {^x-: {type: string}}} | {type: object, patternProperties: {^x-: {type: integer}}} | ERROR | ERROR
 values of patterned fields | {type: object, patternProperties: {^x-: {enum: [a]}}} | {type: object, patternProperties: {^x-: {enum: [a, b]}}} | INFO | WARN
@@ -148,7 +148,7 @@ what is written in text | {type: string, contentSchema: A} | {type: string, cont
 another coding of text | {type: string, contentEncoding: base64} | {type: string, contentEncoding: base32} | WARN | WARN
 """
 
-# Levels that had been too high.
+# Changes with formerly too high levels.
 LOWER = """
 a name that no field has, dropped | {type: object, required: [a, z], properties: {a: {}}} | {type: object, required: [a], properties: {a: {}}} | INFO | WARN
 all such names dropped | {type: object, required: [z]} | {type: object} | INFO | WARN
@@ -192,7 +192,7 @@ ROWS = {
 
 
 def compared(old: str, new: str, *, sent: bool, version: str = "3.1.0") -> str:
-    """The level of the difference between two schemas in a request or in a response."""
+    """Return the level of the difference between two schemas in a request or a response."""
     texts = []
     for schema in (old, new):
         for name in ("A", "B", "C", "WHOLE"):
@@ -218,7 +218,7 @@ def replaced_word(schema: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_difference_has_its_level_for_who_sends_and_for_who_receives(name: str):
+def test_a_difference_has_its_levels_for_sender_and_receiver(name: str):
     old, new, sent, received = ROWS[name]
     found = compared(old, new, sent=True), compared(old, new, sent=False)
     assert found == (sent, received)
@@ -227,6 +227,6 @@ def test_a_difference_has_its_level_for_who_sends_and_for_who_receives(name: str
 @pytest.mark.parametrize(
     "name", [name for name, row in ROWS.items() if name.startswith("same") and "-" in row]
 )
-def test_what_is_the_same_is_the_same_the_other_way_round(name: str):
+def test_equality_is_symmetric(name: str):
     old, new, *_ = ROWS[name]
     assert [compared(new, old, sent=sent) for sent in (True, False)] == ["-", "-"]

@@ -1,4 +1,4 @@
-"""scripts/spec_diff: nothing is refused that a validator accepts, and nothing is passed over."""
+"""scripts/spec_diff: it accepts every valid document and ignores no part of it."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from spec_diff.overrides import read_overrides
 
 OLD, NEW = "https://example.org/v1.yaml#/x", "https://example.org/v2.yaml#/x"
 
-# One place each where OpenAPI allows a reference.
+# Every place where OpenAPI allows a reference.
 PLACES = {
     "path item": "paths: {/a: REF}",
     "parameter": "paths: {/a: {get: {parameters: [REF]}}}",
@@ -92,31 +92,31 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     "target", [OLD, "HTTP://a.example", "../../etc/passwd", "/etc/passwd", "file:///etc/passwd"]
 )
 @pytest.mark.parametrize("place", PLACES)
-def test_what_is_elsewhere_equals_itself_and_is_noted(place: str, target: str):
+def test_an_external_reference_equals_itself_and_is_noted(place: str, target: str):
     text = referring(place, target)
     documents = parse(text), parse(text)
     assert spec_diff.compare(*documents, overlays=()) == []
     for document in documents:
         (note,) = document.notes
-        assert f"`{target}` leads out of the document and is not followed" in note.text
+        assert f"the external reference `{target}` is not followed" in note.text
         lines = enumerate(text.splitlines(), 2)
         assert note.line == next(number for number, line in lines if target in line)
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_is_elsewhere_differs_from_anything_at_another_address(place: str):
+def test_an_external_reference_differs_from_another_one(place: str):
     level = Level.WARN if place == "what must not be" else Level.ERROR
     assert worst(compare(referring(place, OLD), referring(place, NEW))) is level
 
 
 @pytest.mark.parametrize("place", INLINE)
-def test_what_is_elsewhere_differs_from_anything_in_the_document(place: str):
+def test_an_external_reference_differs_from_any_description(place: str):
     inline = PLACES[place].replace("REF", INLINE[place])
     for old, new in ((inline, referring(place, OLD)), (referring(place, OLD), inline)):
         assert worst(compare(old, new)) is Level.ERROR
 
 
-def test_an_alternative_that_is_elsewhere_is_like_any_other():
+def test_an_external_alternative_is_compared_like_any_other():
     sent = "paths: {/a: {post: {requestBody: {content: {a/b: {schema: {anyOf: [REFS]}}}}}}}"
     one, two = "{type: object, required: [a]}", "{$ref: 'https://example.org/b'}"
     both = sent.replace("REFS", f"{one}, {two}")
@@ -125,21 +125,21 @@ def test_an_alternative_that_is_elsewhere_is_like_any_other():
     assert worst(compare(sent.replace("REFS", one), both)) is Level.INFO
 
 
-def test_what_stands_beside_a_reference_to_elsewhere_is_compared():
+def test_siblings_of_an_external_reference_are_compared():
     place = "part of an allOf"
     changed = referring(place, OLD).replace("p: {type: string}", "p: {type: integer}")
     (change,) = compare(referring(place, OLD), changed)
     assert change.id == "response-property-type-changed"
 
 
-def test_a_reference_that_is_changed_says_from_where_to_where():
+def test_a_changed_reference_shows_both_targets():
     place = "schema that arrives"
     (change,) = compare(referring(place, OLD), referring(place, NEW))
     assert (change.id, change.old, change.new) == ("reference-changed", OLD, NEW)
     assert (change.old_line, change.operations) == (2, ("GET /a",))
 
 
-def test_a_file_that_is_named_from_the_root_is_not_read(tmp_path: Path):
+def test_a_file_with_an_absolute_path_is_not_read(tmp_path: Path):
     secret = tmp_path / "secret.yaml"
     secret.write_text("type: string")
     text = f"openapi: 3.1.0\n{referring('schema that arrives', secret.as_posix())}\n"
@@ -171,11 +171,11 @@ def test_the_last_of_two_equal_keys_counts_and_is_noted_with_its_line(
     document = parse(text)
     assert spec_diff.compare(parse(ONCE), document, overlays=()) == []
     assert document.notes[-1] == Note(
-        "api.yaml", line, f"the key `{key}` is there twice: the last one counts"
+        "api.yaml", line, f"the key `{key}` is a duplicate: the last one counts"
     )
 
 
-def test_what_an_earlier_key_said_is_not_there():
+def test_the_value_of_an_earlier_duplicate_key_is_ignored():
     text = ONCE.replace("p: {type: integer}", "p: {type: integer}, p: {type: string}")
     (change,) = compare(ONCE, text)
     assert change.id == "response-property-type-changed"
@@ -186,7 +186,7 @@ def test_what_an_earlier_key_said_is_not_there():
     [("  ", 4), ("\t", 4), ("\t\u007f", None)],
     ids=["blanks", "tabs", "no YAML"],
 )
-def test_keys_of_json_may_be_there_twice_as_well(indent: str, line: int | None):
+def test_duplicate_keys_of_json_are_noted(indent: str, line: int | None):
     odd = indent.strip("\t ")
     text = '{"openapi": "3.1.0",\n\t"x-a": "ODD",\n\t"paths": {},\n\t"paths": {"/a": {"get": {}}}}'
     text = text.replace("\t", indent.removesuffix(odd)).replace("ODD", odd)
@@ -196,13 +196,13 @@ def test_keys_of_json_may_be_there_twice_as_well(indent: str, line: int | None):
     assert document.line("/paths/~1a") == line
 
 
-def test_lines_below_a_key_that_came_again_are_those_of_the_last():
+def test_lines_below_a_duplicate_key_are_those_of_the_last_one():
     text = "x: &x {get: {tags: [a]}}\npaths:\n  /a:\n    get:\n      tags: [b]\n  /a: *x"
     document = parse(text)
     assert document.line("/paths/~1a/get/tags") == document.line("/paths/~1a") == 7
 
 
-def test_a_key_that_is_twice_in_another_file_is_noted(tmp_path: Path):
+def test_a_duplicate_key_in_another_file_is_noted(tmp_path: Path):
     text = referring("schema that arrives", "part.yaml")
     (tmp_path / "api.yaml").write_text(f"openapi: 3.1.0\n{text}")
     (tmp_path / "part.yaml").write_text("type: string\ntype: integer\n")
@@ -211,10 +211,10 @@ def test_a_key_that_is_twice_in_another_file_is_noted(tmp_path: Path):
     assert [(Path(note.document).name, note.line) for note in document.notes] == [("part.yaml", 2)]
 
 
-def test_files_of_ours_may_not_have_a_key_twice(tmp_path: Path):
+def test_our_own_files_must_not_have_duplicate_keys(tmp_path: Path):
     path = tmp_path / "upstream.yaml"
     path.write_text("overrides: []\noverrides: []\n")
-    with pytest.raises(SpecDiffError, match="upstream.yaml, line 2: the key `overrides` is there"):
+    with pytest.raises(SpecDiffError, match="upstream.yaml, line 2: the key `overrides` is a"):
         read_overrides(str(path))
 
 
@@ -231,21 +231,19 @@ def test_files_of_ours_may_not_have_a_key_twice(tmp_path: Path):
         ("&n 204\nx-c: {? *n : 1}", 204),
     ],
 )
-def test_tags_and_keys_that_validators_know_are_read(text: str, value: object):
+def test_tags_and_keys_of_validators_are_read(text: str, value: object):
     assert parse(f"paths: {{}}\nx-b: {text}").data["x-b"] == value
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_the_byte_order_mark_says_what_the_encoding_is(encoding: str, tmp_path: Path):
+def test_the_byte_order_mark_determines_the_encoding(encoding: str, tmp_path: Path):
     path = tmp_path / "api.yaml"
     path.write_bytes("openapi: 3.1.0\npaths: {/å: {get: {}}}\n".encode(encoding))
     assert spec_diff.read(str(path)).data["paths"] == {"/å": {"get": {}}}
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "github", "json"])
-def test_a_report_says_what_there_is_to_know(
-    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_report_has_the_notes(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = tmp_path / "api.yaml"
     path.write_text(f"openapi: 3.1.0\n{referring('response', OLD)}\nx-a: 1\nx-a: 2\n")
     assert main([str(path), str(path), "--format", form]) == 0
@@ -256,9 +254,9 @@ def test_a_report_says_what_there_is_to_know(
         assert notes[0] == {
             "document": str(path),
             "line": 4,
-            "text": "the key `x-a` is there twice: the last one counts",
+            "text": "the key `x-a` is a duplicate: the last one counts",
         }
     else:
         assert f"{path}:4: the key" in written
-        assert f"{path}:2: the reference" in written
+        assert f"{path}:2: the external reference" in written
         assert "mean the same" in written

@@ -1,4 +1,4 @@
-"""scripts/spec_diff: pairs of documents that were written to judge it, after it was written."""
+"""scripts/spec_diff: pairs of documents written for a later review."""
 
 import pytest
 import spec_diff
@@ -132,9 +132,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("name", "expected", "old", "new"), ROWS, ids=[one[0] for one in ROWS])
-def test_a_pair_has_the_level_that_was_expected_before(
-    name: str, expected: str, old: str, new: str
-):
+def test_a_pair_has_the_expected_level(name: str, expected: str, old: str, new: str):
     texts = (text if "openapi:" in text else f"openapi: 3.1.0\n{text}" for text in (old, new))
     documents = [
         spec_diff.parse(text, side) for text, side in zip(texts, ("old", "new"), strict=True)

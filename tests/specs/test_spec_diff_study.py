@@ -1,4 +1,4 @@
-"""tests/specs/alarm_study.py: no false alarm, and nothing missed, in three documents."""
+"""tests/specs/alarm_study.py: no false alarms and no misses in three documents."""
 
 from typing import Any
 

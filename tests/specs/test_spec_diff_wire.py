@@ -1,4 +1,4 @@
-"""scripts/spec_diff: which operations, addresses, parameters and events are the same on the wire."""
+"""scripts/spec_diff: operations, addresses, parameters and events that are equal on the wire."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def level(old: str, new: str) -> str:
     return "-" if found is None else found.name
 
 
-# Paths that differ in the name of a parameter alone
+# --- Names of path parameters --------------------------------------------------------------------
 
 
 def path(name: str, kind: str = "string", more: str = "") -> str:
@@ -70,14 +70,14 @@ def test_two_paths_that_differ_in_a_name_are_two_operations(old: str, new: str, 
     assert level(f"paths:\n{old}", f"paths:\n{new}") == expected
 
 
-def test_the_order_of_paths_does_not_decide_which_is_which():
+def test_the_order_of_paths_does_not_matter():
     pairs = [(BY_ID + BY_NAME, BY_NAME), (BY_NAME + BY_ID, BY_NAME)]
     first, second = (compare(f"paths:\n{old}", f"paths:\n{new}") for old, new in pairs)
     assert [change.operations for change in first] == [("GET /r/{id}",)]
     assert [change.message for change in first] == [change.message for change in second]
 
 
-# Addresses
+# --- Addresses -----------------------------------------------------------------------------------
 
 GET = "{get: {responses: {'200': {description: Done}}}}"
 
@@ -100,14 +100,12 @@ GET = "{get: {responses: {'200': {description: Done}}}}"
         (("http://a.x", "/a"), ("https://a.x", "/a"), "ERROR"),
     ],
 )
-def test_an_address_can_be_written_in_many_ways(
-    old: tuple[str, str], new: tuple[str, str], expected: str
-):
+def test_an_address_has_many_spellings(old: tuple[str, str], new: tuple[str, str], expected: str):
     texts = [f"servers: [{{url: '{url}'}}]\npaths: {{'{path}': {GET}}}" for url, path in (old, new)]
     assert level(*texts) == expected
 
 
-def test_what_has_moved_to_another_path_as_well_keeps_what_it_was():
+def test_a_moved_operation_with_another_path_is_removed_and_added():
     old = f"servers: [{{url: https://a.x/v1}}]\npaths: {{/a: {GET}, /b: {GET}}}"
     new = f"servers: [{{url: https://a.x}}]\npaths: {{/v1/a: {GET}, /v2/b: {GET}}}"
     assert [(one.id, one.old) for one in compare(old, new)] == [
@@ -116,25 +114,25 @@ def test_what_has_moved_to_another_path_as_well_keeps_what_it_was():
     ]
 
 
-def test_a_server_is_named_where_none_was():
+def test_the_first_server_of_a_document_is_an_addition():
     new = f"servers: [{{url: https://a.x}}]\npaths: {{/a: {GET}}}"
     assert level(f"paths: {{/a: {GET}}}", new) == "INFO"
     assert level(new, f"paths: {{/a: {GET}}}") == "ERROR"
 
 
-def test_a_variable_that_is_written_out_is_the_same_server():
+def test_an_expanded_variable_is_the_same_server():
     old = "servers: [{url: 'https://{at}.x:{port}', variables: {at: {enum: [a, b], default: a}, port: {default: '443'}}}]"
     new = "servers: [{url: https://b.x}, {url: https://a.x}]"
     assert level(f"{old}\npaths: {{/a: {GET}}}", f"{new}\npaths: {{/a: {GET}}}") == "-"
 
 
-def test_another_spelling_of_a_path_is_shown_as_such():
+def test_another_spelling_of_a_path_is_reported_as_such():
     changes = compare(f"paths: {{/callOuts: {GET}}}", f"paths: {{/callouts: {GET}}}")
     assert changes[0].level is Level.ERROR
-    assert changes[0].message.endswith("it is spelt otherwise now, `GET /callouts`")
+    assert changes[0].message.endswith("the spelling has changed, `GET /callouts`")
 
 
-# Parameters
+# --- Parameters ----------------------------------------------------------------------------------
 
 
 def parameter(text: str) -> str:
@@ -146,13 +144,13 @@ NONE = parameter("")
 
 @pytest.mark.parametrize("name", ["Accept", "content-type", "AUTHORIZATION"])
 @pytest.mark.parametrize("required", ["true", "false"])
-def test_headers_that_are_described_elsewhere_are_no_parameters(name: str, required: str):
+def test_headers_that_openapi_ignores_are_not_parameters(name: str, required: str):
     one = parameter(f"{{name: {name}, in: header, required: {required}, schema: {{}}}}")
     assert level(NONE, one) == level(one, NONE) == "-"
     assert level(NONE, one.replace("in: header", "in: query")) != "-"
 
 
-def test_the_type_of_an_answer_is_no_header_of_it():
+def test_the_content_type_of_an_answer_is_not_a_header():
     old = "paths: {/a: {get: {responses: {'200': {headers: {Content-Type: {required: true, schema: {}}}}}}}}"
     new = "paths: {/a: {get: {responses: {'200': {}}}}}"
     assert level(old, new) == level(new, old) == "-"
@@ -211,7 +209,7 @@ def test_the_type_of_an_answer_is_no_header_of_it():
         ("in: query, schema: {type: array}", "in: query, schema: {type: string}", "ERROR"),
     ],
 )
-def test_one_value_is_still_one_value_among_several(old: str, new: str, expected: str):
+def test_a_single_value_can_become_a_list(old: str, new: str, expected: str):
     texts = [parameter(f"{{name: q, {text}}}") for text in (old, new)]
     assert level(*texts) == expected
 
@@ -227,7 +225,7 @@ def test_one_value_is_still_one_value_among_several(old: str, new: str, expected
     ],
 )
 @pytest.mark.parametrize("place", ["parameter", "header", "field", "schema of a parameter"])
-def test_the_day_on_which_something_ends_is_compared_wherever_it_is(
+def test_a_sunset_date_is_compared_in_every_place(
     old: str | None, new: str | None, expected: str, place: str
 ):
     texts = []
@@ -244,7 +242,7 @@ def test_the_day_on_which_something_ends_is_compared_wherever_it_is(
     assert level(*texts) == expected
 
 
-def test_another_spelling_of_a_parameter_is_shown_as_such():
+def test_another_spelling_of_a_parameter_is_reported_as_such():
     old, new = (
         parameter(f"{{name: {name}, in: query, schema: {{}}}}") for name in ("callId", "call_id")
     )
@@ -252,11 +250,11 @@ def test_another_spelling_of_a_parameter_is_shown_as_such():
     assert (change.level, change.old, change.new) == (Level.ERROR, "callId", "call_id")
     assert (
         change.message
-        == "query parameter `callId`: the parameter is gone: it is spelt otherwise now"
+        == "query parameter `callId`: the parameter was removed: the spelling has changed"
     )
 
 
-def test_security_is_compared_by_what_is_needed():
+def test_security_is_compared_by_requirements():
     flows = "flows: {clientCredentials: {tokenUrl: /token, scopes: {read: Read}}}"
     schemes = f"components: {{securitySchemes: {{O: {{type: oauth2, {flows}}}}}}}\n"
     old = f"{schemes}security: [{{O: [read]}}]\npaths: {{/a: {GET}}}"
@@ -265,7 +263,7 @@ def test_security_is_compared_by_what_is_needed():
     assert level(old, old.replace("[read]", "[read, write]")) == "ERROR"
 
 
-# Events: what the server sends on its own
+# --- Webhooks and callbacks ----------------------------------------------------------------------
 
 
 def event(body: str = "{}", answer: str = "{}", more: str = "", key: str = "webhooks") -> str:
@@ -312,19 +310,19 @@ def test_an_event_is_received_and_its_answer_is_sent(
     new = EVENT.replace(*change)
     received = level(event(EVENT, key=key), event(new, key=key))
     sent = level(event(answer=EVENT, key=key), event(answer=new, key=key))
-    if change == ("a: {type: string}, ", ""):  # it is still required
+    if change == ("a: {type: string}, ", ""):  # the field is still required
         arrives, answered = "ERROR", "INFO"
     assert (received, sent) == (arrives, answered)
 
 
-def test_a_webhook_is_one_under_either_key():
+def test_both_keys_of_webhooks_are_read():
     assert level(event(EVENT, key="x-webhooks"), event(EVENT)) == "-"
     assert level(event(EVENT), "paths: {}") == "ERROR"
     assert level("paths: {}", event(EVENT)) == "INFO"
     assert level(event(EVENT), event(EVENT).replace("post:", "put:")) == "ERROR"
 
 
-def test_a_webhook_with_another_name_is_known_by_its_operation():
+def test_a_renamed_webhook_is_matched_by_its_operation_id():
     old = event(EVENT, more="operationId: onDone")
     assert level(old, old.replace("  done:", "  finished:")) == "-"
     assert level(event(EVENT), event(EVENT).replace("  done:", "  finished:")) == "ERROR"
@@ -352,7 +350,7 @@ def test_a_callback_is_compared_like_a_webhook():
     assert level(callback(EVENT), callback(EVENT, to="{$request.body#/other}")) == "ERROR"
 
 
-def test_what_an_event_brings_along_is_received():
+def test_parameters_of_an_event_are_received():
     header = (
         "parameters: [{{name: X-Signature, in: header, required: {}, schema: {{type: string}}}}]"
     )
@@ -363,13 +361,13 @@ def test_what_an_event_brings_along_is_received():
     assert level(old, old.replace("X-Signature", "x-signature")) == "-"
 
 
-def test_answers_to_an_event_that_are_no_longer_taken_break():
+def test_removed_answers_to_an_event_are_errors():
     old = event().replace("'200':", "'204': {description: None}, '200':")
     assert level(old, event()) == "ERROR"
     assert level(event(), old) == "INFO"
 
 
-# Documents that a validator takes
+# --- Valid documents -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -394,18 +392,18 @@ def test_answers_to_an_event_that_are_no_longer_taken_break():
         "paths: {/a: {get: {responses: {'200': {content: {a/b: {schema: {not: true, if: false, then: true, items: false}}}}}}}}",
     ],
 )
-def test_what_a_validator_takes_is_compared(text: str):
+def test_a_valid_document_is_compared(text: str):
     assert level(text, text) == "-"
     assert level(text, f"paths: {{/z: {GET}}}") in ("ERROR", "WARN", "INFO")
 
 
-def test_paths_that_are_all_gone_are_an_error_and_no_reason_to_stop():
+def test_a_document_without_paths_is_compared():
     old = f"paths: {{/a: {GET}, /b: {GET}}}"
     assert [one.level for one in compare(old, "paths: {}")] == [Level.ERROR, Level.ERROR]
     assert [one.level for one in compare("paths: {}", old)] == [Level.INFO, Level.INFO]
 
 
-def test_a_reference_leads_through_another_one():
+def test_a_reference_passes_through_another():
     text = """
 paths:
   /a:
@@ -421,7 +419,7 @@ components: {schemas: {A: {$ref: '#/components/schemas/B'}, B: {properties: {x: 
     assert {name for one in changes for name in one.operations} == {"GET /a", "GET /b"}
 
 
-def test_merged_keys_are_keys_with_lines_of_their_own():
+def test_merged_keys_have_lines():
     text = "openapi: 3.1.0\nx-all: &all\n  description: Done\n  summary: One\npaths:\n  /a:\n    get:\n      <<: *all\n      summary: Two\n"
     document = spec_diff.parse(text, "spec.yaml")
     operation = document.data["paths"]["/a"]["get"]
@@ -435,17 +433,17 @@ def test_several_merged_objects_count_in_their_order():
     assert spec_diff.parse(text, "spec.yaml").data["<<"] == 5
 
 
-def test_a_method_beside_a_reference_is_an_operation():
+def test_a_method_next_to_a_reference_is_an_operation():
     shared = "x-shared: {get: {responses: {'200': {}}}}\n"
     text = shared + "paths: {/a: {$ref: '#/x-shared', put: {responses: {'200': {}}}}}"
     assert level(text, shared + "paths: {/a: {$ref: '#/x-shared'}}") == "ERROR"
     assert level(text, text.replace("get:", "post:")) == "ERROR"
 
 
-# What nobody uses, and what nobody reads
+# --- Unused schemas, unread output ---------------------------------------------------------------
 
 
-def test_a_schema_that_nobody_uses_may_have_another_name():
+def test_an_unused_schema_may_be_renamed():
     schema = "{type: object, properties: {a: {type: string}}}"
     old, new = (
         f"paths: {{/a: {GET}}}\ncomponents: {{schemas: {{{name}: {schema}}}}}" for name in "AB"
@@ -455,7 +453,7 @@ def test_a_schema_that_nobody_uses_may_have_another_name():
     assert level(old, f"paths: {{/a: {GET}}}") == "INFO"
 
 
-def test_a_schema_that_only_unused_ones_refer_to_is_not_used_either():
+def test_a_schema_used_only_by_unused_ones_is_unused():
     one = "A: {$ref: '#/components/schemas/B'}, B: {type: string}"
     old = f"paths: {{/a: {GET}}}\ncomponents: {{schemas: {{{one}}}}}"
     gone = compare(old, f"paths: {{/a: {GET}}}")
@@ -465,7 +463,7 @@ def test_a_schema_that_only_unused_ones_refer_to_is_not_used_either():
     ]
 
 
-def test_output_that_is_cut_short_ends_quietly(tmp_path: Path):
+def test_output_cut_short_by_its_reader_ends_quietly(tmp_path: Path):
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     paths = "".join(f"  /a{n}: {GET}\n" for n in range(2000))
     old.write_text(f"openapi: 3.1.0\npaths:\n{paths}", encoding="utf-8")
@@ -483,7 +481,7 @@ def test_output_that_is_cut_short_ends_quietly(tmp_path: Path):
     assert (process.returncode, errors) == (1, b"")
 
 
-# References written out
+# --- Inlined references --------------------------------------------------------------------------
 
 
 def inlined(text: str, depth: int) -> Document:
@@ -503,7 +501,7 @@ def inlined(text: str, depth: int) -> Document:
 
 
 def large(kind: str) -> str:
-    """A document of many operations, whose schemas refer to each other."""
+    """Return a document with many operations and interdependent schemas."""
     names = [f"S{n}" for n in range(60)]
     schemas = "".join(
         f"    {name}: {{type: object, properties: {{v{n}: {{type: {kind}}}, "
@@ -521,7 +519,7 @@ def large(kind: str) -> str:
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_a_large_document_with_references_written_out_is_compared(depth: int):
+def test_a_large_document_with_inlined_references_is_compared(depth: int):
     old, new = inlined(large("string"), depth), inlined(large("string"), depth + 1)
     assert spec_diff.compare(old, new, overlays=()) == []
 
@@ -533,7 +531,7 @@ def test_a_change_in_every_copy_of_a_schema_is_found():
     assert len({name for one in changes for name in one.operations}) == 90
 
 
-def test_webhooks_under_both_keys_are_all_there():
+def test_webhooks_under_both_keys_are_combined():
     text = "openapi: 3.1.0\npaths: {}\nwebhooks: {a: {post: {}}}\nx-webhooks: {b: {post: {}}}\n"
     assert [one.name for one in webhooks(spec_diff.parse(text, "spec"))] == [
         "webhook a",

@@ -1,4 +1,4 @@
-"""The documents under openapi/: valid, true to their examples, and as strict as they claim."""
+"""The documents in openapi/: valid, consistent with their examples, and as strict as intended."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ METHODS = {"get", "post", "patch", "delete"}
 
 
 def is_valid(document: dict[str, Any], schema: str, value: Any) -> bool:
-    """Whether a value fits a component schema, date-times included."""
+    """Tell whether a value matches a component schema, including date-times."""
     return not errors(document, f"/components/schemas/{schema}", value)
 
 
@@ -42,7 +42,7 @@ def examples(node: Any, pointer: str = "") -> Iterator[tuple[str, str, Any]]:
             yield from examples(item, f"{pointer}/{index}")
     if not isinstance(node, dict):
         return
-    # Media types and parameters have their schema below them; schemas are their own.
+    # Media types and parameters contain their schema; an example in a schema belongs to it.
     schema = f"{pointer}/schema" if "schema" in node else pointer
     if "schema" in node or "type" in node:
         if "example" in node:
@@ -76,7 +76,7 @@ EXAMPLES = [
 ]
 
 
-# Every variant (reading one validates it; see regenerate)
+# --- All variants (validated when read) ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(("document", "schema", "value"), EXAMPLES)
@@ -93,7 +93,7 @@ def test_examples_are_found_everywhere():
 
 
 @pytest.mark.parametrize("path", sorted(regenerate.OPENAPI.rglob("*.yaml")), ids=lambda p: p.name)
-def test_a_document_says_in_json_what_it_says_in_yaml(path: Path):
+def test_a_document_means_the_same_in_json_and_yaml(path: Path):
     assert overlay.parse(path.read_text(encoding="utf-8"), path.name)
 
 
@@ -111,7 +111,7 @@ def test_every_operation_takes_basic_or_signed_authentication(document: dict[str
     assert not any("security" in operation for operation in operations(document))
 
 
-# As published
+# --- Published documents -------------------------------------------------------------------------
 
 
 def test_operations_have_their_published_names():
@@ -186,18 +186,18 @@ def test_a_discriminator_maps_each_name_to_the_schema_that_has_it(union: str):
         assert "name" in schema["required"]
 
 
-def test_a_timestamp_without_a_time_zone_is_not_as_published():
+def test_a_timestamp_without_a_time_zone_does_not_match_the_published_document():
     assert is_valid(PUBLISHED, "callResult", {"timestamp": "2024-01-08T09:48:12Z"})
     assert not is_valid(PUBLISHED, "callResult", {"timestamp": "2024-01-08T09:48:12"})
 
 
-def test_a_call_status_report_is_no_instruction_of_a_request():
+def test_a_call_status_report_is_not_an_instruction_of_a_request():
     report = {"name": "reportCallStatus", "value": "success"}
     assert is_valid(PUBLISHED, "svaml.instruction.reportCallStatus", report)
     assert not is_valid(PUBLISHED, "svaml.instruction", report)
 
 
-# What the client forgives
+# --- Tolerances ----------------------------------------------------------------------------------
 
 SIP = "+19876543210@example.sip.sinch.com"
 
@@ -225,7 +225,7 @@ SIP = "+19876543210@example.sip.sinch.com"
     ],
     ids=str,
 )
-def test_every_known_shape_of_a_call_is_tolerated(call: dict[str, Any]):
+def test_every_known_form_of_a_call_is_tolerated(call: dict[str, Any]):
     assert is_valid(TOLERANT, "callResult", call)
 
 
@@ -241,7 +241,7 @@ def test_every_known_shape_of_a_call_is_tolerated(call: dict[str, Any]):
     ],
     ids=str,
 )
-def test_every_imaginable_shape_of_a_report_is_tolerated(schema: str, answer: dict[str, Any]):
+def test_every_conceivable_form_of_a_report_is_tolerated(schema: str, answer: dict[str, Any]):
     assert is_valid(REPORTS, schema, answer)
 
 
@@ -256,13 +256,13 @@ def test_every_imaginable_shape_of_a_report_is_tolerated(schema: str, answer: di
     ],
     ids=str,
 )
-def test_every_known_shape_of_an_error_is_tolerated(spec: str, error: dict[str, Any]):
+def test_every_known_form_of_an_error_is_tolerated(spec: str, error: dict[str, Any]):
     assert is_valid(VARIANTS[f"tolerant {spec}"], "Error", error)
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_a_time_that_is_none_loses_no_answer(spec: str):
-    """The generated code would raise: the overlay takes the format away, and times stay text."""
+def test_an_answer_with_an_invalid_time_is_read(spec: str):
+    """The generated code would raise, so the overlay removes the format, and times stay text."""
     schemas = VARIANTS[f"tolerant {spec}"]["components"]["schemas"]
     dated = [name for name, schema in schemas.items() if '"format": "date' in json.dumps(schema)]
     assert dated == [], f"let the overlay of {spec} make their times text"
@@ -284,11 +284,11 @@ def test_any_2xx_is_a_success(spec: str):
     ],
     ids=str,
 )
-def test_svaml_that_no_schema_knows_can_be_sent(svaml: dict[str, Any]):
+def test_undocumented_svaml_can_be_sent(svaml: dict[str, Any]):
     assert is_valid(TOLERANT, "svamlRequest", svaml)
 
 
-# What the sandbox enforces
+# --- Rules of the sandbox ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", request_examples(STRICT))
@@ -330,7 +330,7 @@ def connect(**fields: Any) -> dict[str, Any]:
     ],
     ids=lambda svaml: str(svaml)[:60],
 )
-def test_what_current_pages_allow_is_accepted(svaml: dict[str, Any]):
+def test_svaml_of_current_pages_is_accepted(svaml: dict[str, Any]):
     assert is_valid(STRICT, "svamlRequest", svaml)
 
 
@@ -370,7 +370,7 @@ def test_what_current_pages_allow_is_accepted(svaml: dict[str, Any]):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_no_page_allows_is_refused(svaml: dict[str, Any], why: str):
+def test_svaml_of_no_page_is_refused(svaml: dict[str, Any], why: str):
     assert not is_valid(STRICT, "svamlRequest", svaml), why
 
 
@@ -414,7 +414,7 @@ TO = {"destination": {"type": "number", "endpoint": "+12125550123"}}
     ],
     ids=lambda value: str(value)[:80],
 )
-def test_a_callout_is_what_its_method_says(callout: dict[str, Any], good: bool):
+def test_a_callout_has_the_member_of_its_method(callout: dict[str, Any], good: bool):
     assert is_valid(STRICT, "CalloutRequest", callout) is good
 
 
@@ -432,7 +432,7 @@ def test_a_callout_is_what_its_method_says(callout: dict[str, Any], good: bool):
     ],
     ids=str,
 )
-def test_a_request_about_conferences_and_applications_is_as_published(schema: str, body: Any):
+def test_requests_on_conferences_and_applications_match_the_strict_document(schema: str, body: Any):
     assert not is_valid(STRICT, schema, body)
 
 
@@ -452,7 +452,7 @@ def test_a_request_about_conferences_and_applications_is_as_published(schema: st
     ],
     ids=str,
 )
-def test_every_known_shape_of_the_other_answers_is_tolerated(schema: str, answer: Any):
+def test_every_known_form_of_the_other_answers_is_tolerated(schema: str, answer: Any):
     assert is_valid(TOLERANT, schema, answer)
 
 
@@ -461,7 +461,7 @@ def test_every_known_shape_of_the_other_answers_is_tolerated(schema: str, answer
     [say("x"), {"instructions": [{"name": "playFiles", "ids": ["welcome"]}]}],
     ids=["say", "playFiles"],
 )
-def test_a_leg_may_hear_something_and_an_action_may_follow(svaml: dict[str, Any]):
+def test_a_leg_accepts_sound_and_an_action(svaml: dict[str, Any]):
     assert is_valid(STRICT, "svamlLegRequest", svaml)
     assert is_valid(STRICT, "svamlLegRequest", svaml | {"action": {"name": "hangup"}})
 
@@ -507,7 +507,7 @@ def test_every_object_that_a_request_can_hold_is_closed():
 
 
 def reachable(schemas: dict[str, Any], start: str) -> set[str]:
-    """Return the names of the schemas that a schema refers to, directly or not."""
+    """Return the names of the schemas that a schema refers to, directly or indirectly."""
     names, todo = set[str](), [start]
     while todo:
         if (name := todo.pop()) not in names:
@@ -576,7 +576,7 @@ def test_the_window_of_a_report_is_a_date_or_a_time(name: str, moment: str, good
     assert validator.is_valid(moment) is good
 
 
-def test_calls_are_answered_in_the_shapes_that_the_vendor_sends():
+def test_the_forms_of_calls_that_the_vendor_sends_match_the_strict_document():
     call = deepcopy(PUBLISHED["components"]["responses"]["CallFound"])
     value = call["content"]["application/json"]["examples"]["phone"]["value"]
     naive = value | {"timestamp": "2024-01-08T09:48:12", "domain": "mxp"}

@@ -1,6 +1,6 @@
-"""How users write, for type checkers only: nothing here is run.
+"""Typical user code for type checkers, which is never run.
 
-Each `assert_type` is a promise; each `type: ignore` marks a mistake that has to be reported.
+Each `assert_type` is a promise; each `type: ignore` marks a mistake that checkers must report.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping

@@ -34,10 +34,10 @@ from .records import (
 from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
-    from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
     from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
+    from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -94,11 +94,11 @@ _LAZY = {
     "ArrowStream": "queries",
     "DayCompleteness": "archive",
     "EraseReport": "erasing",
-    "FileReport": "accounts",
-    "LoadProgress": "accounts",
-    "LoadReport": "accounts",
+    "FileReport": "load_reports",
+    "LoadProgress": "load_reports",
+    "LoadReport": "load_reports",
     "QueryResult": "queries",
-    "RemoveReport": "accounts",
+    "RemoveReport": "load_reports",
     "Scan": "scanning",
     "arrow_schema": "arrow",
     "read_arrow": "arrow",

@@ -1,11 +1,11 @@
-"""The archive: an embedded DuckDB file that has every record once, and accounts for every other.
+"""The archive: an embedded DuckDB file with one record of each call and an account of all others.
 
     with cdr.Archive("calls.duckdb") as archive:
         report = archive.load("cdr/2026-11-*.csv.gz")
         print(report)
         print(archive.sql("SELECT result, count(*) FROM records GROUP BY ALL").rows)
 
-It needs the extra: `pip install 'sinchvoice[cdr]'`.
+An archive needs the extra: `pip install 'sinchvoice[cdr]'`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import Literal
 import attrs
 
 from ..errors import CdrError, InvalidRequest
-from . import erasing, exporting, layouts, resolving, settling
-from .accounts import FileReport, LoadProgress, LoadReport, RemoveReport
-from .batches import Loader, restate
+from . import deduplication, erasing, exporting, layouts, resolving
+from .batches import Loader, update_file_counts
 from .erasing import EraseReport
 from .exporting import MANIFEST
+from .fast_path import literal
 from .layouts import Layout, LayoutName
+from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
 from .opening import ArchiveFile, put_new
-from .plain import literal
 from .queries import Database, import_duckdb, interruptible, reason
 from .sources import ByteStream, LeftOut, Source, streams
 from .workspace import Workspace
@@ -45,21 +45,21 @@ __all__ = [
 ]
 
 _MEMORY = "400MB"
-"""For DuckDB while it can load, unless something else is asked for."""
+"""Default memory limit of DuckDB unless read-only."""
 
 
 @attrs.frozen(kw_only=True)
 class ArchivedReject:
-    """A reject as the archive keeps it; see `Reject` for what it has in common.
+    """A reject in the archive; see `Reject` for the other attributes.
 
     Attributes:
-        reject_id: its number in the archive.
-        file_id: of its file, in the table `files`.
-        file: the name of that.
-        header: the names of the columns, as a row that can be put before the raw text.
-        call_id: the call that its raw text names; None if it cannot be told.
-        resolved_by: file_id of the file that has this call's record, or, since, another reject of
-            it; None if there is none.
+        reject_id: Number of the reject in the archive.
+        file_id: Number of its file in the table `files`.
+        file: Name of this file.
+        header: Column names, as a header row for the raw text.
+        call_id: Call id in the raw text; None if it cannot be determined.
+        resolved_by: file_id of the file with this call's record, or with a later reject of the
+            call; None if unresolved.
     """
 
     reject_id: int
@@ -82,20 +82,20 @@ class ArchivedReject:
 
 @attrs.frozen(kw_only=True)
 class DayCompleteness:
-    """What the archive has of one UTC day and layout, or several days that are missing.
+    """The content of the archive for one UTC day and layout, or a gap of missing days.
 
     Attributes:
-        day: on which the calls were made, in UTC; of a gap, the first that is missing. None for
-            rejects in files none of whose records could be read: the days of these are not known.
-        layout: of the records.
-        files: that have records of this day, or only rejects and others of the day.
-        records: of this day; 0 is a gap, as there are records of days before and after it.
-        first_call: when the first was made, in UTC.
-        last_call: when the last was made, in UTC.
-        late: records that came in a file of a later day. The day of a file is the one that most of
-            its records have.
-        rejects: unresolved ones in files of this day.
-        last_day: of a gap, the last that is missing; otherwise the day.
+        day: UTC day of the calls; for a gap, the first missing day. None for rejects in files
+            without a readable record, whose days are unknown.
+        layout: Layout of the records.
+        files: Files with records of this day; if it has none, files of this day with rejects.
+        records: Records of this day; 0 in a gap between days with records.
+        first_call: Time of the first call, in UTC.
+        last_call: Time of the last call, in UTC.
+        late: Records loaded with a file of a later day. The day of a file is the day of most of
+            its records.
+        rejects: Unresolved rejects in files of this day.
+        last_day: For a gap, the last missing day; otherwise the day.
     """
 
     day: date | None
@@ -110,38 +110,38 @@ class DayCompleteness:
 
     @property
     def is_gap(self) -> bool:
-        """Whether days are missing between others."""
+        """Whether these are missing days between others."""
         return self.day is not None and self.records == 0
 
     @property
     def is_implausible(self) -> bool:
-        """Whether the day is before the year 2000 or after 2099, as empty dates and slips are.
+        """Whether the day is before 2000 or after 2099, as default dates and typing errors are.
 
-        Between such a day and another one no day is missing.
+        Days between such a day and another one do not count as missing.
         """
         return self.day is not None and not 2000 <= self.day.year < 2100
 
 
 class Archive(Database):
-    """Call detail records in a DuckDB file: each once, and every other one accounted for.
+    """Call detail records in a DuckDB file: one record of each call, all others accounted for.
 
-    One process at a time has it open to load; with `read_only`, several can ask it together. One
-    thread at a time uses it.
+    Only one process can have the archive open for loading; with `read_only`, several can query it
+    at the same time. Use an archive from one thread at a time.
 
     Args:
-        path: Of the file; it is made if it is not there, for its owner alone.
-        read_only: True to ask it only.
-        wait: Seconds to wait for another process that has it open.
-        memory_limit: Of DuckDB, such as `512MB`; None for 400 MB, and with `read_only` for four
-            fifths of what the machine has.
-        threads: Of DuckDB; None for one per core.
+        path: Path of the file; a missing file is created, readable by its owner alone.
+        read_only: True to query only.
+        wait: Seconds to wait for another process to close the archive.
+        memory_limit: Memory limit of DuckDB, such as `512MB`; None for 400 MB, with `read_only` for
+            four fifths of the machine's memory.
+        threads: Threads of DuckDB; None for one per core.
 
     Attributes:
-        path: Of the file.
+        path: Absolute path of the file.
 
     Raises:
         ArchiveInUse: Another process has the file open; a CdrError.
-        CdrError: It is not an archive, is damaged, or cannot be written.
+        CdrError: The file is not an archive, is damaged, or cannot be written.
         ImportError: The extra is not installed.
     """
 
@@ -175,13 +175,13 @@ class Archive(Database):
         return f"Archive({str(self.path)!r})"
 
     def close(self) -> None:
-        """Let others use the file; nothing can be asked any more.
+        """Close the archive, so that other processes can open it.
 
-        If the file was made for a first load, and nothing was loaded, it is removed.
+        A file created for a first load is removed if nothing was loaded.
 
         Raises:
-            CdrError: What was loaded last cannot be written into the archive itself. Nothing is
-                lost: it is in the file beside it, and the next opening finds it there.
+            CdrError: The latest records cannot be moved into the archive file. Nothing is lost:
+                they are in the write-ahead log beside it, and the next opening finds them there.
         """
         if not self._closed:
             self._closed = True
@@ -193,7 +193,7 @@ class Archive(Database):
             return not self._one("SELECT count(*) FROM files")
         return False
 
-    # --- loading ---
+    # --- Loading ----------------------------------------------------------------------------------
 
     def load(
         self,
@@ -203,30 +203,30 @@ class Archive(Database):
         failed: Literal["collect"] | Callable[[CdrError], object] | None = None,
         recursive: bool = False,
     ) -> LoadReport:
-        """Load files, some of them in each transaction, and each as a whole or not at all.
+        """Load files, several in each transaction, and each as a whole or not at all.
 
-        A file with bytes that were loaded before is skipped. A record whose layout and call id are
-        known is a duplicate if it says the same, or else a conflict, which is kept aside: what is
-        in `records` is not changed. There is one exception: a record that stood on the last line of
-        its file, without a line end, may have been cut short. The first later record that is the
-        same up to there, and goes on, takes its place. Rejects are resolved once a record of their
-        call is there. Of a call that is rejected again, only the new reject is open.
+        A file whose bytes were loaded before is skipped. A record with a known layout and call id
+        is a duplicate if its content is the same; otherwise it is a conflict and goes to
+        `conflicts`, and `records` stays unchanged. The exception is a record on the last line of a
+        file without a line end, which may have been cut short: the first later record that begins
+        with it and continues it replaces it. A reject is resolved when a record of its call is
+        loaded. If a call is rejected again, only the latest reject stays open.
 
         Args:
             sources: As in `cdr.read`.
-            layout: Of the records before the first header row; needed if there is none.
-            progress: Is called as the work goes on; it may not use the archive. What it raises ends
-                the loading. A file is kept from the end of its transaction on, which `done` tells.
-            failed: What becomes of the error of a file that cannot be loaded, while the loading
-                goes on: a function that is called with it, or `collect` for `failures` of the
-                report. None to raise it, after the files before it were loaded.
-            recursive: Whether folders in folders are read as well.
+            layout: Layout of records before the first header row; required if there is none.
+            progress: Called during loading; it must not use the archive. An exception that it
+                raises stops the loading. A file is stored when its transaction ends, which `done`
+                reports.
+            failed: Handling of a file that cannot be loaded, so that loading continues: a function
+                that receives the error, or `collect` to put it into `failures` of the report. None
+                to raise the error after the earlier files are loaded.
+            recursive: Whether subfolders are read.
 
         Raises:
-            CdrError: A file cannot be read, is refused or changed meanwhile, or its bytes are here
-                as records of another layout; nothing of it is in the archive, while the files
-                before it are.
-            InvalidRequest: There is no such layout.
+            CdrError: A file cannot be read, is refused, changed meanwhile, or was loaded before
+                under another layout. Nothing of it is in the archive; earlier files are.
+            InvalidRequest: The layout does not exist.
         """
         begin = time.monotonic()
         left_out: list[LeftOut] = []
@@ -253,7 +253,7 @@ class Archive(Database):
         recursive: bool = False,
         leave_out: Callable[[LeftOut], object] | None = None,
     ) -> Iterator[FileReport]:
-        """As `load`, and tell of each file when its transaction has ended.
+        """Load files as `load` does and yield the report of each after its transaction.
 
         `leave_out` is called with each file that is not read.
         """
@@ -269,7 +269,7 @@ class Archive(Database):
         )
         self._tried = True
         try:
-            # An error would keep the file open.
+            # Otherwise the traceback of an error would keep the source open.
             opened = _opened(
                 sources, failed, recursive=recursive, leave_out=leave_out or (lambda _: None)
             )
@@ -281,34 +281,34 @@ class Archive(Database):
     def _check_writable(self) -> None:
         if self._read_only:
             raise InvalidRequest(
-                "the archive is open with read_only=True: open it without, to change it"
+                "the archive is open with read_only=True: open it without read_only to change it"
             )
 
-    # --- upkeep ---
+    # --- Maintenance ------------------------------------------------------------------------------
 
     def remove(self, file: int | str | os.PathLike[str]) -> RemoveReport:
-        """Take out a file that was loaded by mistake, as if it had never come.
+        """Remove a file loaded by mistake, as if it had never been loaded.
 
-        What it had made duplicates and conflicts is what it would be without it: another record of
-        a call takes the place of its own. Rejects that it had resolved are open again.
+        Duplicates and conflicts are determined without it: other records of the same calls replace
+        its records. Rejects that it resolved are open again.
 
         Args:
-            file: Its name as loaded, the SHA-256 of its bytes, or its number in the table `files`.
+            file: Name as loaded, SHA-256 of its bytes, or number in the table `files`.
 
         Raises:
-            CdrError: It cannot be taken out.
-            InvalidRequest: There is no such file, or several.
+            CdrError: The file cannot be removed.
+            InvalidRequest: No file or several files match.
         """
         self._check_writable()
         with self._changing("removed"), self._transaction("removed", str(file)):
             file_id, name, records = self._find_file(file)
             self._check_duplicates_known()
             loaded = self._one("SELECT loaded FROM files WHERE file_id = ?", file_id)
-            settled = settling.take_out(self._rows, file_id)
+            changed = deduplication.remove_file(self._rows, file_id)
             self._do("DELETE FROM files WHERE file_id = ?", file_id)
-            restate(self._rows, settled)
+            update_file_counts(self._rows, changed)
             reopened = resolving.reopen(self._rows, file_id)
-        restored = sum(changes["records"] for changes in settled.changes.values())
+        restored = sum(changes["records"] for changes in changed.by_file.values())
         return RemoveReport(
             name=name, records=records, loaded=loaded, restored=restored, reopened=reopened
         )
@@ -322,18 +322,18 @@ class Archive(Database):
             found = self._rows(query.format("sha256"), given)
         if len(found) != 1:
             numbers = ", ".join(str(each[0]) for each in found)
-            problem = f"is file {numbers}: give one of the numbers" if found else "is not loaded"
-            raise InvalidRequest(f"{given!r} {problem}; the table files has all of them")
+            problem = f"matches files {numbers}: give one number" if found else "is not loaded"
+            raise InvalidRequest(f"{given!r} {problem}; the table files lists all files")
         file_id, name, records = found[0]
         return file_id, name, records
 
     def _check_duplicates_known(self) -> None:
-        """Refuse to remove from an archive that was made when duplicates were only counted."""
+        """Refuse to remove from an archive of a version that only counted duplicates."""
         counted = "SELECT coalesce(sum(duplicates), 0) FROM files"
         if self._one("SELECT count(*) FROM kept.duplicates") != self._one(counted):
             raise CdrError(
-                "an earlier version loaded duplicates into this archive, and kept no note of "
-                "which: load all files but this one into a new archive",
+                "an earlier version loaded duplicates into this archive without recording which: "
+                "load all files but this one into a new archive",
                 str(self.path),
             )
 
@@ -344,38 +344,38 @@ class Archive(Database):
         numbers: Sequence[str] = (),
         users: Sequence[str] = (),
     ) -> EraseReport:
-        """Erase calls for good: their records, conflicts and rejects.
+        """Erase calls permanently: their records, conflicts and rejects.
 
-        They stay erased when their files are loaded again. What is left of a call is a hash of its
-        id. The archive is written anew, so that its file has nothing of them, which needs room for
-        two more beside it. Exports, backups and the files that were loaded are not touched.
+        They stay erased when their files are loaded again. Only a hash of each call id remains.
+        The archive file is rewritten so that it contains nothing else of them, which needs disk
+        space for two copies. Exports, backups and the loaded files are not changed.
 
         Args:
-            before: Calls made on an earlier day, in UTC. Such calls are not loaded any more.
-            numbers: Calls from or to these phone numbers, however they are written.
+            before: Calls made before this day, in UTC. Such calls are no longer loaded.
+            numbers: Calls from or to these phone numbers, in any notation.
             users: Calls from or to these app users.
 
         Raises:
-            CdrError: It cannot be done; nothing was erased.
-            InvalidRequest: Nothing is given.
+            CdrError: The calls cannot be erased; nothing was changed.
+            InvalidRequest: No condition is given.
         """
         self._check_writable()
         for name, texts in (("numbers", numbers), ("users", users)):
             if isinstance(texts, str) or not all(texts):
-                raise InvalidRequest(f"{name} is {texts!r}: give a list of texts")
+                raise InvalidRequest(f"{name} is {texts!r}: give a list of non-empty strings")
         if before is None and not numbers and not users:
-            raise InvalidRequest("nothing is given to erase: give before, numbers or users")
+            raise InvalidRequest("no calls to erase are given: give before, numbers or users")
         if isinstance(before, datetime):
             raise InvalidRequest(f"before is {before!r}: give a day")
         with self._changing("erased"), self._folder("erase") as folder:
-            # In a copy, and that once more into another: nothing is left in the room between rows.
+            # Erase in a copy and copy that again, so that no free block keeps erased data.
             own = self._name()
             with self._copy(own, "erased_copy", folder / "erased"):
                 self._do("USE erased_copy")
                 try:
                     with self._transaction("erased"):
-                        report, settled = erasing.erase(self._rows, before, numbers, users)
-                        restate(self._rows, settled)
+                        report, changed = erasing.erase(self._rows, before, numbers, users)
+                        update_file_counts(self._rows, changed)
                 finally:
                     self._do(f"USE {own}")
                 with self._copy("erased_copy", "whole_copy", folder / "archive"):
@@ -384,12 +384,12 @@ class Archive(Database):
         return report
 
     def compact(self) -> None:
-        """Write the archive anew, without the room that was left by what is gone.
+        """Rewrite the archive without the free space that deleted rows left.
 
-        It needs room for another one beside it.
+        This needs disk space for one copy.
 
         Raises:
-            CdrError: It cannot be written; it is as it was.
+            CdrError: The copy cannot be written; the archive is unchanged.
         """
         self._check_writable()
         with self._changing("compacted"), self._folder("compact") as folder:
@@ -398,18 +398,18 @@ class Archive(Database):
             self._replace(folder / "archive")
 
     def backup(self, path: str | os.PathLike[str]) -> Path:
-        """Copy the archive, as it is at this moment, to another one for its owner alone.
+        """Copy the current state of the archive to a new file, readable by its owner alone.
 
         Args:
-            path: Of the copy; nothing may be there.
+            path: Path of the copy; it must not exist.
 
         Raises:
-            CdrError: It is there, or cannot be written.
+            CdrError: The path exists or cannot be written.
         """
         target = Path(path).absolute()
         with self._changing("copied"), self._folder("backup") as folder:
             if os.path.lexists(target):
-                raise CdrError("this is there already: give a new name", str(target))
+                raise CdrError("this already exists: give a new name", str(target))
             with self._copy(self._name(), "whole_copy", folder / "archive"):
                 pass
             with Workspace(target, "backup") as near:
@@ -419,24 +419,24 @@ class Archive(Database):
         return target
 
     def _name(self) -> str:
-        """The name of the database in SQL, which is of the file's."""
+        """Return the quoted name of the database, which DuckDB derives from the file name."""
         return '"{}"'.format(str(self._one("SELECT current_database()")).replace('"', '""'))
 
     @contextmanager
     def _copy(self, database: str, name: str, path: Path) -> Iterator[None]:
-        """Copy a database to a new file in the workspace; it can be used by its name meanwhile."""
+        """Copy a database to a new file in the workspace and keep it attached meanwhile."""
         self._do(f"ATTACH {literal(path)} AS {name} (READ_WRITE)")
         try:
             self._do(f"COPY FROM DATABASE {database} TO {name}")
             yield
             self._do(f"CHECKPOINT {name}")
         finally:
-            with suppress(self._duckdb.Error):  # what went wrong before says why
+            with suppress(self._duckdb.Error):  # the earlier error tells the cause
                 self._do(f"DETACH {name}")
 
     @contextmanager
     def _folder(self, name: str) -> Iterator[Path]:
-        """A folder in the workspace for a while."""
+        """Make a temporary folder in the workspace."""
         folder = self._file.workspace.folder(name)
         try:
             yield folder
@@ -444,26 +444,26 @@ class Archive(Database):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _replace(self, new: Path) -> None:
-        """Go on with another database in the place of this one."""
+        """Replace the database file and reconnect."""
         self._keep_kpis()
         self._file.replace(new)
         self._connection = self._file.connection
 
     @contextmanager
     def _changing(self, done: str) -> Iterator[None]:
-        """While the archive is changed or copied: what goes wrong is a CdrError."""
+        """Turn errors during a change or copy of the archive into a CdrError."""
         try:
             yield
         except (OSError, self._duckdb.Error) as error:
             raise CdrError(f"nothing was {done}: {reason(error)}", str(self.path)) from error
 
-    # --- questions ---
+    # --- Queries ----------------------------------------------------------------------------------
 
     def rejects(self, *, resolved: bool = False) -> list[ArchivedReject]:
-        """Records that could not be read, in the order in which they came.
+        """Return the rejects in the order of arrival.
 
         Args:
-            resolved: True for those too whose call is in `records` by now.
+            resolved: True to include resolved rejects.
         """
         rows = self._ask(
             'SELECT reject_id, r.file_id, name, line, "offset", record, r.layout, column_name, '
@@ -476,9 +476,9 @@ class Archive(Database):
         return [ArchivedReject(**dict(zip(names, row, strict=True))) for row in rows]
 
     def completeness(self) -> list[DayCompleteness]:
-        """What there is of each UTC day and layout, and which days between others are missing.
+        """Return the content of each UTC day and layout, and the missing days between others.
 
-        Days in a row that are missing are one gap.
+        Consecutive missing days are one gap.
         """
         rows = self._ask(
             """
@@ -517,23 +517,23 @@ class Archive(Database):
     def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `records` as Parquet files, a folder `day=…` for each UTC day.
 
-        All of it is written aside and then renamed: at any time there is all of the old or all of
-        the new export, or, for a moment, none. A manifest says what was written, so that another
-        export can replace that, and nothing else. Only the owner can read the files.
+        The export is written to a temporary folder and then renamed, so the target holds the
+        complete old or the complete new export or, for a moment, does not exist. A manifest lists
+        the files, so that another export replaces these files and nothing else. Only the owner can
+        read the files.
 
         Args:
-            folder: Where to. A folder that is there has to be empty, or an export that nobody
-                changed since.
+            folder: Target folder. An existing folder must be empty or an unchanged export.
 
         Returns:
-            The files, by name.
+            The paths of the files, sorted.
 
         Raises:
-            CdrError: The folder has anything else, or cannot be written.
-            InvalidRequest: It is a URL.
+            CdrError: The folder has other content or cannot be written.
+            InvalidRequest: The folder is a URL.
         """
         if "://" in str(folder):
-            raise InvalidRequest(f"folder is {str(folder)!r}: give a local one, and copy that")
+            raise InvalidRequest(f"folder is {str(folder)!r}: give a local folder and copy that")
         target = Path(os.path.realpath(folder))
         try:
             exporting.recover(target)
@@ -541,7 +541,7 @@ class Archive(Database):
             aside = self._file.workspace.folder("export")
             try:
                 with closing(self._connection.cursor()) as cursor:
-                    cursor.execute("BEGIN TRANSACTION READ ONLY")  # all days of the same moment
+                    cursor.execute("BEGIN TRANSACTION READ ONLY")  # one snapshot for all days
                     exporting.write(
                         lambda query: interruptible(
                             cursor, lambda: cursor.execute(query).fetchall()
@@ -552,14 +552,14 @@ class Archive(Database):
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
         except (OSError, self._duckdb.Error) as error:
-            raise CdrError(f"cannot be written: {reason(error)}", str(target)) from error
+            raise CdrError(f"the export cannot be written: {reason(error)}", str(target)) from error
         return [path for path in sorted(target.rglob("*.parquet")) if path.name != MANIFEST]
 
-    # --- transactions ---
+    # --- Transactions -----------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self, done: str, name: str = "") -> Iterator[None]:
-        """All of it or nothing; `done` is what nothing is if it fails."""
+        """Run a transaction; `done` is the participle for the message if the commit fails."""
         self._do("BEGIN TRANSACTION")
         try:
             yield
@@ -569,7 +569,7 @@ class Archive(Database):
             except self._duckdb.Error as error:
                 raise CdrError(f"nothing was {done}: {reason(error)}", name) from error
         except BaseException:
-            with suppress(self._duckdb.Error):  # it may be undone already
+            with suppress(self._duckdb.Error):  # it may be rolled back already
                 self._do("ROLLBACK")
             raise
 
@@ -581,7 +581,7 @@ def _opened(
     recursive: bool,
     leave_out: Callable[[LeftOut], object],
 ) -> Generator[ByteStream, None, None]:
-    """The files of all sources; a source that has none ends it, or is told."""
+    """Yield the files of all sources; a source without files raises, or is passed to `failed`."""
     for source in sources:
         try:
             with closing(streams(source, recursive=recursive, leave_out=leave_out)) as opened:

@@ -1,10 +1,10 @@
-"""Call detail records for Arrow: batches of rows, file after file, with the rejects beside them.
+"""Call detail records as Arrow record batches, file by file, with separate rejects.
 
     calls = cdr.read_arrow("cdr/2026-11-*.csv.gz")
     table = polars.from_arrow(calls)
     print(calls.records, calls.rejects)
 
-It needs the extra and pyarrow: `pip install 'sinchvoice[cdr]' pyarrow`.
+This needs the extra and pyarrow: `pip install 'sinchvoice[cdr]' pyarrow`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any, Self
 
 from ..errors import CdrError, InvalidRequest, Reject, RejectCause
 from . import layouts
+from .fast_path import COLUMNS
 from .layouts import Layout, LayoutName
-from .loading import Doubt, Found, find, find_exactly, spool
-from .plain import COLUMNS
+from .loading import FileContent, Mismatch, find, find_exactly, spool
 from .queries import import_duckdb, settings
 from .reader import OnReject, split_cells
 from .sources import ByteStream, LeftOut, Source, streams
@@ -33,7 +33,7 @@ _CONTENT = [name for name in COLUMNS if name not in ("file_id", "record", "line"
 
 
 def arrow_schema() -> Any:
-    """The pyarrow.Schema of `read_arrow`: the columns of a record, then `file`, `record`, `line`.
+    """Return the schema of `read_arrow`: the columns of a record, then `file`, `record`, `line`.
 
     Raises:
         ImportError: pyarrow is not installed.
@@ -62,22 +62,23 @@ def read_arrow(
     """Read call detail records as Arrow record batches; see `cdr.read`.
 
     Args:
-        source: as in `cdr.read`.
-        layout: of the records before the first header row; needed if there is none.
-        on_reject: as in `cdr.read`; the rejects of a file come before its batches.
-        recursive: whether folders in folders are read as well.
-        batch_size: rows in a batch, at most.
-        memory_limit: of DuckDB, such as `512MB`; None for four fifths of what the machine has.
-        threads: of DuckDB; None for one per core.
+        source: As in `cdr.read`.
+        layout: Layout of records before the first header row; required if there is none.
+        on_reject: As in `cdr.read`; the rejects of a file come before its batches.
+        recursive: Whether subfolders are read.
+        batch_size: Maximum number of rows in a batch, 1 or more.
+        memory_limit: Memory limit of DuckDB, such as `512MB`; None for four fifths of the machine's
+            memory.
+        threads: Threads of DuckDB; None for one per core.
 
     Returns:
-        An iterator over the batches, which is an Arrow C stream as well, once. Rows of a file are
-        in no order: `record` tells it.
+        An iterator over the batches, which is also an Arrow C stream, readable once. The rows of a
+        file are unordered; `record` has their order.
 
     Raises:
-        InvalidRequest: there is no such layout, or an argument is none of these.
-        CdrError: while it is iterated: a file cannot be read or is refused.
-        ImportError: the extra or pyarrow is not installed.
+        InvalidRequest: The layout does not exist, or an argument is not valid.
+        CdrError: During iteration: a file cannot be read or is refused.
+        ImportError: The extra or pyarrow is not installed.
     """
     return ArrowRecords(source, layout, on_reject, recursive, batch_size, memory_limit, threads)
 
@@ -85,16 +86,16 @@ def read_arrow(
 class ArrowRecords(Iterator[Any]):
     """The record batches of one or more files; made by `read_arrow`.
 
-    At its end, `records == yielded + rejected`.
+    After the last batch, `records == yielded + rejected`.
 
     Attributes:
-        schema: of all batches: `arrow_schema()`.
-        files: files that were opened.
-        records: in the files that were opened, rejects included.
-        yielded: rows in the batches so far.
-        rejected: records that were rejected.
-        rejects: these, if they are collected.
-        left_out: files in folders and archives, or found by globs, that are not read.
+        schema: Schema of all batches, `arrow_schema()`.
+        files: Number of files opened so far.
+        records: Records in these files, rejects included.
+        yielded: Rows in the batches so far.
+        rejected: Number of rejected records.
+        rejects: The rejects, if collected.
+        left_out: Files in folders and archives, or found by globs, that were not read.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class ArrowRecords(Iterator[Any]):
         threads: int | None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InvalidRequest(f"batch_size is {batch_size!r}: give a whole number from 1 on")
+            raise InvalidRequest(f"batch_size is {batch_size!r}: give a whole number of at least 1")
         if on_reject not in ("raise", "collect") and not callable(on_reject):
             raise InvalidRequest(
                 f"on_reject is {on_reject!r}: give 'raise', 'collect' or a function"
@@ -128,7 +129,7 @@ class ArrowRecords(Iterator[Any]):
         return next(self._all)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The batches that are left, in a capsule, as the Arrow PyCapsule interface says."""
+        """Return the remaining batches in a capsule, as the Arrow PyCapsule interface requires."""
         reader = _import_pyarrow().RecordBatchReader.from_batches(self.schema, self)
         return reader.__arrow_c_stream__(requested_schema)
 
@@ -144,7 +145,7 @@ class ArrowRecords(Iterator[Any]):
         self.close()
 
     def close(self) -> None:
-        """Close the files; nothing more is read."""
+        """Close the files and stop reading."""
         self._all.close()
 
     def _iterate(
@@ -178,10 +179,10 @@ class ArrowRecords(Iterator[Any]):
         where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
         try:
             found = find(connection, *where)
-        except (self._duckdb.Error, Doubt):
+        except (self._duckdb.Error, Mismatch):
             found = find_exactly(*where)
         self.records += found.records
-        left = found.records - self._tell_rejects(connection, found, stream.name)
+        left = found.records - self._report_rejects(connection, found, stream.name)
         for rows in found.rows:
             query = (
                 f"SELECT {', '.join(_CONTENT)}, CAST(? AS VARCHAR) AS file, record, line "  # noqa: S608
@@ -194,10 +195,10 @@ class ArrowRecords(Iterator[Any]):
                     left -= batch.num_rows
                     yield batch.cast(self.schema)
         if left:
-            raise CdrError(f"{left} records were not read: report it", stream.name)
+            raise CdrError(f"{left} records were not read: report this", stream.name)
 
-    def _tell_rejects(self, connection: Any, found: Found, file: str) -> int:
-        """Hand on the rejects of a file, and count them."""
+    def _report_rejects(self, connection: Any, found: FileContent, file: str) -> int:
+        """Report the rejects of a file and return their number."""
         if found.rejects is None:
             return 0
         rows = connection.execute(f"{found.rejects} ORDER BY record").fetchall()

@@ -1,7 +1,7 @@
-"""How files get into an archive: each is read by itself, and several are loaded in a transaction.
+"""Loading into an archive: files are read one by one and stored several to a transaction.
 
-Every record is accounted for before a transaction ends; if one is not, nothing of it is kept, and
-each file is loaded by itself. So one bad file costs the others nothing.
+A transaction is committed only if every record is accounted for. Otherwise it is rolled back and
+its files are stored one by one, so that one bad file does not affect the others.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import attrs
 
 from ..errors import CdrError
-from . import loading, resolving, settling
-from .accounts import FileReport, LoadProgress
+from . import deduplication, loading, resolving
+from .deduplication import Run, TableChanges
 from .erasing import drop_erased
+from .fast_path import FastRows
 from .layouts import Layout
-from .loading import Doubt, Found, Spooled
-from .plain import PlainRows
+from .load_reports import FileReport, LoadProgress
+from .loading import FileContent, Mismatch, Spooled
 from .queries import import_duckdb, reason
-from .settling import Run, Settled
 from .sources import ByteStream
 from .tables import KEY
 from .workspace import Workspace
@@ -37,32 +37,32 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Loader", "restate"]
+__all__ = ["Loader", "update_file_counts"]
 
 _FILES = 50
-"""Files in a transaction, at most."""
+"""Maximum number of files in a transaction."""
 _BYTES = 1 << 26
-"""Bytes after which a transaction takes no further file."""
+"""Size in bytes from which a transaction takes no further file."""
 
 Failed: TypeAlias = Callable[[CdrError], object]
 
 
 @attrs.define
 class _File:
-    """A file that was read, and waits for its transaction.
+    """A file that was read and waits for its transaction.
 
     Attributes:
-        report: What became of it, as far as it is known.
-        asked: The layout that it is loaded with.
-        spooled: Its copy.
-        found: What is in it; None if its bytes are known, and there is nothing to do.
-        is_known: Whether its bytes are known, but nothing in them could be read.
+        report: The result so far.
+        requested: The requested layout.
+        spooled: The copy of the file.
+        found: The content; None if the file was loaded before and is skipped.
+        is_known: Whether the same bytes were loaded before without a readable record.
     """
 
     report: FileReport
-    asked: str | None
+    requested: str | None
     spooled: Spooled
-    found: Found | None = None
+    found: FileContent | None = None
     is_known: bool = False
 
 
@@ -70,12 +70,12 @@ class Loader:
     """Loads files into an archive.
 
     Args:
-        connection: To its database.
+        connection: Connection to the archive's database.
         run: Runs SQL there.
-        transaction: Makes a transaction; it takes the name of the file, if it is one alone.
-        workspace: For copies of the files.
-        layout: Of records before the first header row.
-        progress: A caller's function that is told how far loading is.
+        transaction: Opens a transaction; takes the name of the file if it is the only one.
+        workspace: Folder for copies of the files.
+        layout: Layout of records before the first header row.
+        progress: Caller's function that receives the progress.
     """
 
     def __init__(
@@ -93,16 +93,16 @@ class Loader:
         self._transaction = transaction
         self._workspace = workspace
         self._layout = layout
-        self._tell = _Told(progress)
+        self._report_progress = _ProgressCallback(progress)
         self._waiting: list[_File] = []
 
     def load(self, streams: Iterable[ByteStream], failed: Failed | None) -> Iterator[FileReport]:
-        """Load files, and tell of each when its transaction has ended.
+        """Load files and yield the report of each after its transaction.
 
         Args:
-            streams: The files; each is read before the next is asked for.
-            failed: Is called with the error of a file that cannot be loaded; None to raise it,
-                after the files before it were loaded.
+            streams: The files; each is read before the next is opened.
+            failed: Receives the error of a file that cannot be loaded; None to raise it after the
+                earlier files are loaded.
         """
         try:
             for stream in streams:
@@ -115,7 +115,7 @@ class Loader:
                     failed(error)
                     continue
                 if any(each.report.sha256 == file.report.sha256 for each in self._waiting):
-                    yield from self._flush(failed)  # which may be why there is nothing to do
+                    yield from self._flush(failed)  # then this file may be skipped
                 self._waiting.append(file)
                 size = sum(each.report.size for each in self._waiting)
                 if len(self._waiting) >= _FILES or size >= _BYTES:
@@ -125,49 +125,49 @@ class Loader:
             raise error.error from None
 
     def close(self) -> None:
-        """Forget the files that wait."""
-        self._leave(self._waiting)
+        """Discard the waiting files."""
+        self._remove_copies(self._waiting)
         self._waiting = []
 
-    # --- reading ---
+    # --- Reading ----------------------------------------------------------------------------------
 
     def _read(self, stream: ByteStream) -> _File:
         begin = time.monotonic()
         try:
             folder = self._workspace.folder("file")
             try:
-                file = self._find(stream, folder)
+                file = self._examine(stream, folder)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
         except OSError as error:
             raise CdrError(
-                f"nothing of it was loaded, as {self._workspace.path.parent} cannot be written: "
+                f"not loaded, because {self._workspace.path.parent} cannot be written: "
                 f"{error.strerror or error}",
                 stream.name,
             ) from error
         except self._duckdb.Error as error:
-            raise CdrError(f"nothing of it was loaded: {reason(error)}", stream.name) from error
+            raise CdrError(f"not loaded: {reason(error)}", stream.name) from error
         file.report = attrs.evolve(file.report, seconds=time.monotonic() - begin)
         return file
 
-    def _find(self, stream: ByteStream, folder: Path) -> _File:
+    def _examine(self, stream: ByteStream, folder: Path) -> _File:
         def reading(size: int) -> None:
-            self._tell(LoadProgress(stream.name, "reading", size, stream.size))
+            self._report_progress(LoadProgress(stream.name, "reading", size, stream.size))
 
         spooled = loading.spool(stream, folder / "copy", reading)
-        asked = None if self._layout is None else self._layout.name
+        requested = None if self._layout is None else self._layout.name
         report = FileReport(name=stream.name, sha256=spooled.sha256, size=spooled.size)
-        file = _File(report, asked, spooled)
+        file = _File(report, requested, spooled)
         known = self._known(spooled.sha256)
-        if any(layout == asked for layout, _ in known):
+        if any(layout == requested for layout, _ in known):
             file.report = attrs.evolve(report, skipped=True)
             return file
-        with _Unchanged(stream, spooled.sha256) as original:
+        with _ChangeCheck(stream, spooled.sha256) as original:
             where = (stream.name, spooled.path, self._layout, folder, self._progress(spooled))
             try:
                 file.found = loading.find(self._connection, *where)
-            except (self._duckdb.Error, Doubt) as error:
+            except (self._duckdb.Error, Mismatch) as error:
                 file.report = attrs.evolve(report, fallback=_first_line(error))
                 file.found = loading.find_exactly(*where)
             _check_layouts(file, [kinds for _, kinds in known if kinds])
@@ -176,7 +176,7 @@ class Loader:
         return file
 
     def _known(self, sha256: str) -> list[tuple[str | None, Sequence[str]]]:
-        """For each time that the same bytes came: the layout asked for, and those found in it."""
+        """Return the requested layout and the layouts found, for each load of the same bytes."""
         found: list[tuple[str | None, Sequence[str]]] = [
             (layout, kinds if has_records else ())
             for layout, kinds, has_records in self._run(
@@ -184,7 +184,7 @@ class Loader:
             )
         ]
         found += [
-            (file.asked, file.found.layouts)
+            (file.requested, file.found.layouts)
             for file in self._waiting
             if file.report.sha256 == sha256 and file.found is not None
         ]
@@ -192,14 +192,14 @@ class Loader:
 
     def _progress(self, spooled: Spooled) -> loading.Progress:
         def tell(stage: loading.Stage, size: int) -> None:
-            self._tell(LoadProgress(spooled.name, stage, size, spooled.size))
+            self._report_progress(LoadProgress(spooled.name, stage, size, spooled.size))
 
         return tell
 
-    # --- loading ---
+    # --- Storing ----------------------------------------------------------------------------------
 
     def _flush(self, failed: Failed | None) -> Iterator[FileReport]:
-        """Load the files that wait, in one transaction if that can be."""
+        """Store the waiting files, in one transaction if possible."""
         files, self._waiting = self._waiting, []
         try:
             begin = time.monotonic()
@@ -208,7 +208,7 @@ class Loader:
                     self._progress(file.spooled)("loading", file.spooled.size)
             try:
                 self._store(files)
-            except (self._duckdb.Error, Doubt, CdrError):
+            except (self._duckdb.Error, Mismatch, CdrError):
                 for file in files:
                     begin = time.monotonic()
                     try:
@@ -224,19 +224,19 @@ class Loader:
             for file in files:
                 yield self._done(file, seconds)
         finally:
-            self._leave(files)
+            self._remove_copies(files)
 
     def _done(self, file: _File, seconds: float) -> FileReport:
         size = file.spooled.size
-        self._tell(LoadProgress(file.report.name, "done", size, size))
+        self._report_progress(LoadProgress(file.report.name, "done", size, size))
         return attrs.evolve(file.report, seconds=file.report.seconds + seconds)
 
     def _store_alone(self, file: _File) -> None:
-        """Load a file in a transaction of its own, as the exact reader reads it if need be."""
+        """Store a file in a separate transaction, read on the slow path if necessary."""
         try:
             self._store([file])
             return
-        except (self._duckdb.Error, Doubt) as error:
+        except (self._duckdb.Error, Mismatch) as error:
             if file.found is None or file.found.read_by == "exact":
                 raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
             file.report = attrs.evolve(file.report, fallback=_first_line(error))
@@ -251,35 +251,35 @@ class Loader:
             self._store([file])
         except OSError as error:
             raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
-        except (self._duckdb.Error, Doubt) as error:
+        except (self._duckdb.Error, Mismatch) as error:
             raise CdrError(f"nothing was loaded: {reason(error)}", file.report.name) from error
 
     def _store(self, files: Sequence[_File]) -> None:
-        """Load files in one transaction.
+        """Store files in one transaction.
 
         Raises:
-            Doubt: A record is not accounted for.
-            CdrError: The transaction cannot be ended.
-            duckdb.Error: Anything else went wrong.
+            Mismatch: A record is not accounted for.
+            CdrError: The transaction cannot be committed.
+            duckdb.Error: Another statement failed.
         """
-        fresh = [file for file in files if file.found is not None]
-        if not fresh:
+        new = [file for file in files if file.found is not None]
+        if not new:
             return
-        with self._transaction(fresh[0].report.name if len(fresh) == 1 else ""):
+        with self._transaction(new[0].report.name if len(new) == 1 else ""):
             first = self._run("SELECT coalesce(max(file_id), 0) + 1 FROM files")[0][0]
-            numbered = dict(enumerate(fresh, first))
+            numbered = dict(enumerate(new, first))
             self._insert(numbered)
-            self._settle(first, numbered)
+            self._deduplicate(first, numbered)
 
     def _insert(self, files: Mapping[int, _File]) -> None:
-        """Put all records into `kept.records`, and rejects where they belong."""
-        plain: dict[PlainRows, list[tuple[int, PlainRows]]] = defaultdict(list)
+        """Insert all records into `kept.records` and all rejects into `kept.rejects`."""
+        fast: dict[FastRows, list[tuple[int, FastRows]]] = defaultdict(list)
         selects: list[str] = []
         for file_id, file in files.items():
-            assert file.found is not None  # noqa: S101 - these are those with something in them
+            assert file.found is not None  # noqa: S101 - `_store` leaves the others out
             for rows in file.found.rows:
-                if isinstance(rows, PlainRows):
-                    plain[rows].append((file_id, rows))
+                if isinstance(rows, FastRows):
+                    fast[rows].append((file_id, rows))
                 else:
                     selects.append(rows.select(file_id))
             if file.found.rejects is not None:
@@ -296,12 +296,16 @@ class Loader:
                     "INSERT INTO kept.unended VALUES (?, ?, ?, ?)",
                     *(file_id, unended.record, list(unended.fields), unended.text),
                 )
-        selects += [rows.select_all(every) for rows, every in plain.items()]
+        selects += [rows.select_all(every) for rows, every in fast.items()]
         for select in selects:
             self._run(f"INSERT INTO kept.records SELECT *, {KEY} FROM ({select})")  # noqa: S608
 
-    def _settle(self, first: int, files: Mapping[int, _File]) -> None:
-        """Take out what was known, and put the files on record; or find a record unaccounted."""
+    def _deduplicate(self, first: int, files: Mapping[int, _File]) -> None:
+        """Deduplicate the new records, record the files and check that all records add up.
+
+        Raises:
+            Mismatch: A record is not accounted for.
+        """
         days: dict[int, Counter[date]] = defaultdict(Counter)
         for file_id, day, number in self._run(
             "SELECT file_id, CAST(call_time AS DATE), count(*) FROM kept.records "
@@ -314,12 +318,12 @@ class Loader:
             count = "SELECT file_id, count(*) FROM kept.rejects WHERE file_id >= ? GROUP BY ALL"
             rejected.update(dict(self._run(count, first)))
         erased_records, erased_rejects = drop_erased(self._run, first)
-        settled, places = settling.settle_fresh(self._run, first)
+        changed, earlier = deduplication.deduplicate_new(self._run, first)
         known = [(number, file.report.sha256) for number, file in files.items() if file.is_known]
-        resolved = resolving.resolve_fresh(self._run, first, places, known)
+        resolved = resolving.resolve_new(self._run, first, earlier, known)
         for file_id, file in files.items():
             assert file.found is not None  # noqa: S101 - as above
-            came, changes = days[file_id].total(), settled.changes.get(file_id, Counter[str]())
+            came, changes = days[file_id].total(), changed.by_file.get(file_id, Counter[str]())
             report = attrs.evolve(
                 file.report,
                 records=file.found.records,
@@ -328,20 +332,20 @@ class Loader:
                 conflicts=changes["conflicts"],
                 rejected=rejected[file_id] - erased_rejects[file_id],
                 erased=erased_records[file_id] + erased_rejects[file_id],
-                completed=settled.completed[file_id],
+                completed=changed.completed[file_id],
                 resolved=resolved[file_id],
                 read_by=file.found.read_by,
             )
             if report.records != came + rejected[file_id]:
-                raise Doubt(
-                    f"{report.records} records are not {came} that came and "
-                    f"{rejected[file_id]} that were rejected"
+                raise Mismatch(
+                    f"{report.records} records are not the sum of {came} stored and "
+                    f"{rejected[file_id]} rejected"
                 )
             file.report = report
             counts = days[file_id]
             usual = min(counts, key=partial(_by_count, counts), default=None)
             self._record(file_id, file, usual)
-        restate(self._run, settled, until=first)
+        update_file_counts(self._run, changed, until=first)
         self._audit(first, [file.report for file in files.values()])
 
     def _record(self, file_id: int, file: _File, day: date | None) -> None:
@@ -352,7 +356,7 @@ class Loader:
             "VALUES (?, ?, ?, ?, ?, ?, CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?, ?, ?, ?)",
             file_id,
             report.sha256,
-            file.asked,
+            file.requested,
             report.name,
             report.size,
             list(found.layouts),
@@ -367,10 +371,10 @@ class Loader:
         )
 
     def _audit(self, first: int, reports: Sequence[FileReport]) -> None:
-        """Compare what is said of files that have just come with what the tables have.
+        """Compare the reports of new files with the tables.
 
         Raises:
-            Doubt: They differ.
+            Mismatch: They differ.
         """
         columns = {"records": "loaded", "conflicts": "conflicts", "duplicates": "duplicates"}
         counts = [
@@ -379,29 +383,31 @@ class Loader:
         ]
         found = self._run(f"SELECT {', '.join(counts)}", first)[0]
         for column, number in zip(columns.values(), found, strict=True):
-            told = sum(getattr(report, column) for report in reports)
-            if told != number:
-                raise Doubt(f"{told} {column} records are {number} in the archive")
+            reported = sum(getattr(report, column) for report in reports)
+            if reported != number:
+                raise Mismatch(
+                    f"{reported} records are reported as {column}, but the archive has {number}"
+                )
         for each in reports:
             if each.records != (
                 each.loaded + each.duplicates + each.conflicts + each.rejected + each.erased
             ):
-                raise Doubt(f"not every record of {each.name} is accounted for")
+                raise Mismatch(f"not every record of {each.name} is accounted for")
 
-    def _leave(self, files: Iterable[_File]) -> None:
+    def _remove_copies(self, files: Iterable[_File]) -> None:
         for file in files:
             shutil.rmtree(file.spooled.path.parent, ignore_errors=True)
 
 
-def restate(run: Run, settled: Settled, *, until: int | None = None) -> None:
-    """Count in `files` what became of records of files that had been loaded before.
+def update_file_counts(run: Run, changed: TableChanges, *, until: int | None = None) -> None:
+    """Update the counts in the table `files` for files loaded before.
 
     Args:
         run: Runs SQL, in a transaction.
-        settled: What changed.
-        until: The lowest file_id of those that were not; None for all.
+        changed: The changes.
+        until: Lowest file_id of the new files, which are left out; None for all files.
     """
-    for file_id, changes in settled.changes.items():
+    for file_id, changes in changed.by_file.items():
         if until is None or file_id < until:
             run(
                 "UPDATE files SET loaded = loaded + ?, duplicates = duplicates + ?, "
@@ -414,14 +420,14 @@ def restate(run: Run, settled: Settled, *, until: int | None = None) -> None:
 
 
 def _check_layouts(file: _File, earlier: Iterable[Sequence[str]]) -> None:
-    """Refuse bytes whose records are here already, but as those of another layout."""
-    assert file.found is not None  # noqa: S101 - it has just been found
+    """Refuse bytes whose records were loaded before under another layout."""
+    assert file.found is not None  # noqa: S101 - the caller has just set it
     for then in earlier:
         if sorted(then) != sorted(file.found.layouts):
-            now = file.asked or ", ".join(file.found.layouts) or "no layout"
+            now = file.requested or ", ".join(file.found.layouts) or "no layout"
             raise CdrError(
-                f"the archive has the same bytes as {', '.join(then)}, and would have them twice "
-                f"as {now}: if that is right, remove the other file first",
+                f"the archive already has the same bytes as {', '.join(then)}, not as {now}: to "
+                "load them with the new layout, remove the other file first",
                 file.report.name,
             )
 
@@ -435,15 +441,15 @@ def _first_line(error: Exception) -> str:
 
 
 class _ProgressFailed(BaseException):
-    """What a caller's function raised, on its way out past handlers of our own errors."""
+    """Carries an exception of a caller's function past the handlers of this module."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(error)
         self.error = error
 
 
-class _Told:
-    """A caller's function that is told how far loading is, if there is one."""
+class _ProgressCallback:
+    """The caller's progress function, if any."""
 
     def __init__(self, progress: Callable[[LoadProgress], object] | None) -> None:
         self._progress = progress
@@ -456,8 +462,8 @@ class _Told:
                 raise _ProgressFailed(error) from error
 
 
-class _Unchanged:
-    """Whether a file is still what it was when it was copied; it is read again meanwhile."""
+class _ChangeCheck:
+    """Checks that a file has not changed since it was copied; a thread reads it again meanwhile."""
 
     def __init__(self, stream: ByteStream, sha256: str) -> None:
         self._stream = stream
@@ -477,19 +483,19 @@ class _Unchanged:
         self._aside.shutdown()
 
     def check(self) -> None:
-        """Refuse the file if it is not what it was.
+        """Refuse a changed file.
 
         Raises:
-            CdrError: it has changed, or it cannot be told.
+            CdrError: The file has changed or cannot be read again.
         """
         self._stream.check_unchanged()
         try:
             changed = self._digest is not None and self._digest.result() != self._sha256
         except OSError as error:
             raise CdrError(
-                f"nothing of it was loaded, as it cannot be read a second time: {reason(error)}",
+                f"not loaded, because it cannot be read a second time: {reason(error)}",
                 self._stream.name,
-                remedy="check the disk that it is on, and load it again",
+                remedy="check its disk and load it again",
             ) from error
         if changed:
             raise CdrError(

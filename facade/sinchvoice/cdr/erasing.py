@@ -1,7 +1,7 @@
-"""Calls that are to be forgotten, and how they stay so when their files come again.
+"""Erasure of calls, which stay erased when their files are loaded again.
 
-What is left of an erased call is its key, of an erased reject the MD5 of its bytes, and of a day
-that is over, the day. None of them says anything about anybody.
+An erased call leaves its key, an erased reject the MD5 of its bytes, an erased period its day. None
+of them is personal data in plain text.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from datetime import date
 
 import attrs
 
-from .plain import literal
+from .deduplication import Run, TableChanges, deduplicate
+from .fast_path import literal
 from .reader import split_cells
-from .settling import Run, Settled, settle
 
 __all__ = ["EraseReport", "drop_erased", "erase"]
 
@@ -24,13 +24,13 @@ _ERASED_CALL = "key IN (FROM kept.erased_calls)"
 
 @attrs.frozen(kw_only=True)
 class EraseReport:
-    """What was erased.
+    """The number of erased rows.
 
     Attributes:
-        records: Of `records`.
-        conflicts: Of `conflicts`.
-        duplicates: Of records that were not kept, as they said the same.
-        rejects: Of `rejects`.
+        records: Rows of `records`.
+        conflicts: Rows of `conflicts`.
+        duplicates: Duplicates, whose content was stored only once.
+        rejects: Rows of `rejects`.
     """
 
     records: int
@@ -41,49 +41,49 @@ class EraseReport:
 
 def erase(
     run: Run, before: date | None, numbers: Sequence[str], users: Sequence[str]
-) -> tuple[EraseReport, Settled]:
-    """Erase calls, and whatever was rejected of them.
+) -> tuple[EraseReport, TableChanges]:
+    """Erase calls and their rejects.
 
     Args:
         run: Runs SQL, in a transaction.
-        before: Calls made on an earlier day, in UTC.
+        before: Calls made before this day, in UTC.
         numbers: Calls from or to these phone numbers.
-        users: Calls of these app users.
+        users: Calls from or to these app users.
 
     Returns:
-        What was erased, and what became of other records of the same calls.
+        The erased rows, and the changes to other records of the same calls.
     """
     totals: Counter[str] = Counter()
     files: dict[str, Counter[int]] = {
         name: Counter() for name in ("records", "conflicts", "duplicates", "rejects")
     }
-    settled = Settled()
+    changes = TableChanges()
     if numbers or users:
         people = _of_people(numbers, users)
         run(
-            "CREATE OR REPLACE TEMP TABLE doomed AS SELECT DISTINCT key FROM ("  # noqa: S608
+            "CREATE OR REPLACE TEMP TABLE to_erase AS SELECT DISTINCT key FROM ("  # noqa: S608
             f"SELECT key FROM kept.records WHERE {people} "
             f"UNION ALL SELECT key FROM kept.conflicts WHERE {people})"
         )
-        run("INSERT INTO kept.erased_calls FROM doomed")
+        run("INSERT INTO kept.erased_calls FROM to_erase")
         for table in ("records", "conflicts", "duplicates"):
-            _delete(run, table, "key IN (FROM doomed)", files[table])
+            _delete(run, table, "key IN (FROM to_erase)", files[table])
     if before is not None:
         old = f"call_time < TIMESTAMP {literal(f'{before} 00:00:00')}"
         every = f"SELECT file_id, record, key FROM kept.{{0}} WHERE {old}"  # noqa: S608
         run(
-            "CREATE OR REPLACE TEMP TABLE doomed AS "
+            "CREATE OR REPLACE TEMP TABLE to_erase AS "
             f"{every.format('records')} UNION ALL {every.format('conflicts')}"
         )
-        of_doomed = "(of_file, of_record) IN (SELECT (file_id, record) FROM doomed)"
-        _delete(run, "duplicates", of_doomed, files["duplicates"])
+        of_erased = "(of_file, of_record) IN (SELECT (file_id, record) FROM to_erase)"
+        _delete(run, "duplicates", of_erased, files["duplicates"])
         for table in ("records", "conflicts"):
             _delete(run, table, old, files[table])
         suspects = run(
             "SELECT DISTINCT key FROM (SELECT key FROM kept.conflicts UNION ALL "
-            "SELECT key FROM kept.duplicates) WHERE key IN (SELECT key FROM doomed)"
+            "SELECT key FROM kept.duplicates) WHERE key IN (SELECT key FROM to_erase)"
         )
-        settle(run, {key for (key,) in suspects}, settled)
+        deduplicate(run, {key for (key,) in suspects}, changes)
     _erase_rejects(run, _is_meant(before, numbers, users), files["rejects"])
     for table, counts in files.items():
         totals[table] = counts.total()
@@ -98,18 +98,18 @@ def erase(
         "INSERT INTO erasures VALUES (CAST(now() AS TIMESTAMP), ?, ?, ?, ?, ?)",
         *(before, *(totals[name] for name in files)),
     )
-    return EraseReport(**{name: totals[name] for name in files}), settled
+    return EraseReport(**{name: totals[name] for name in files}), changes
 
 
 def drop_erased(run: Run, first: int) -> tuple[Counter[int], Counter[int]]:
-    """Take out what was erased before of files that have just come.
+    """Remove calls erased before from new files.
 
     Args:
         run: Runs SQL, in a transaction.
-        first: The lowest file_id of these files.
+        first: Lowest file_id of the new files.
 
     Returns:
-        For each file, how many records and how many rejects.
+        The number of records and of rejects removed, by file.
     """
     records: Counter[int] = Counter()
     rejects: Counter[int] = Counter()
@@ -125,14 +125,14 @@ def drop_erased(run: Run, first: int) -> tuple[Counter[int], Counter[int]]:
 
 
 def _delete(run: Run, table: str, condition: str, counts: Counter[int]) -> None:
-    """Delete rows, and count them by file."""
+    """Delete rows and count them by file."""
     counted = f"SELECT file_id, count(*) FROM kept.{table} WHERE {condition} GROUP BY ALL"  # noqa: S608
     counts.update(dict(run(counted)))
     run(f"DELETE FROM kept.{table} WHERE {condition}")  # noqa: S608
 
 
 def _of_people(numbers: Iterable[str], users: Iterable[str]) -> str:
-    """SQL: whether a record is of one of these numbers or users."""
+    """Return the SQL condition for records of these numbers or users."""
     found = []
     for number in numbers:
         found += [f"{column} = {literal(number)}" for column in ("from_", "to_")]
@@ -152,39 +152,39 @@ _NUMBER = r"\+?[0-9 ()./-]+"
 
 
 def _digits(text: str) -> str | None:
-    """The digits of a phone number; None if it is something else."""
+    """Return the digits of a phone number; None for other text."""
     return re.sub("[^0-9]", "", text) if re.fullmatch(_NUMBER, text) else None
 
 
-# --- rejects --------------------------------------------------------------------------------------
+# --- Rejects --------------------------------------------------------------------------------------
 
 
 def _erase_rejects(
     run: Run, is_meant: Callable[[str, bytes, date], bool], counts: Counter[int]
 ) -> None:
-    doomed = []
+    to_erase = []
     for reject_id, file_id, header, raw, day in run(
         "SELECT reject_id, r.file_id, header, raw, coalesce(day, CAST(loaded_at AS DATE)) "
         "FROM kept.rejects AS r JOIN files AS f ON f.file_id = r.file_id"
     ):
         if is_meant(header, raw, day):
-            doomed.append(reject_id)
+            to_erase.append(reject_id)
             counts[file_id] += 1
     by_call = f"{_ERASED_CALL} AND reject_id NOT IN (SELECT unnest(?))"
     counted = f"SELECT file_id, count(*) FROM kept.rejects WHERE {by_call} GROUP BY ALL"  # noqa: S608
-    counts.update(dict(run(counted, doomed)))
+    counts.update(dict(run(counted, to_erase)))
     meant = f"reject_id IN (SELECT unnest(?)) OR {_ERASED_CALL}"
     run(
         f"INSERT INTO kept.erased_rejects SELECT md5(raw) FROM kept.rejects WHERE {meant}",  # noqa: S608
-        doomed,
+        to_erase,
     )
-    run(f"DELETE FROM kept.rejects WHERE {meant}", doomed)  # noqa: S608
+    run(f"DELETE FROM kept.rejects WHERE {meant}", to_erase)  # noqa: S608
 
 
 def _is_meant(
     before: date | None, numbers: Sequence[str], users: Sequence[str]
 ) -> Callable[[str, bytes, date], bool]:
-    """Whether a reject is to be erased, by its header, its bytes, and the day of its file."""
+    """Return a predicate for rejects to erase, on header, bytes and day of the file."""
     texts = {*numbers, *users}
     digits = {found for found in map(_digits, numbers) if found is not None}
 
@@ -201,7 +201,7 @@ def _is_meant(
 
 
 def _day_of_call(header: str, text: str) -> date | None:
-    """The day of a reject's call, as far as it can be told."""
+    """Return the day of a reject's call; None if it cannot be determined."""
     names = [name.lower() for name in header.split(";")]
     cells = text.split(";")
     try:

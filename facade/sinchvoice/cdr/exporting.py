@@ -1,8 +1,8 @@
-"""Records as Parquet files, and how an older export is told from other people's data.
+"""Export of records as Parquet files, and recognition of an earlier export.
 
-An export has a manifest: the size and SHA-256 of every file in it. A folder is replaced only if it
-has nothing else. The manifest is a Parquet file without rows, as some readers of a folder refuse
-any other file in it.
+The manifest of an export has the size and SHA-256 of every file. A folder is replaced only if it
+contains nothing else. The manifest is a Parquet file without rows, because some readers of a folder
+refuse any other file type.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CdrError
-from .plain import literal
+from .fast_path import literal
 from .workspace import Workspace, abandoned
 
 __all__ = ["MANIFEST", "check_replaceable", "put_in_place", "recover", "write"]
@@ -29,14 +29,14 @@ _PURPOSE = "export"
 
 
 def write(run: Callable[[str], list[tuple[Any, ...]]], folder: Path) -> None:
-    """Write the table or view `records` into an empty folder: a file a day, and the manifest.
+    """Write the table or view `records` to an empty folder: one file per day and the manifest.
 
     Args:
         run: Runs SQL, each time on the same state of the records.
-        folder: Where to; for its owner alone.
+        folder: Target folder, for its owner alone.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The folder cannot be written.
     """
     days = run("SELECT DISTINCT CAST(call_time AS DATE) AS day FROM records ORDER BY day")
     files = {}
@@ -57,7 +57,7 @@ def write(run: Callable[[str], list[tuple[Any, ...]]], folder: Path) -> None:
 
 
 def _copy(day: date, path: Path) -> str:
-    """SQL that writes a day; one by one, they need little memory."""
+    """Return SQL that writes one day; day by day, the export needs little memory."""
     begin = f"TIMESTAMP '{day} 00:00:00'"
     return (
         f"COPY (FROM records WHERE call_time >= {begin} AND call_time < {begin} + INTERVAL 1 DAY "
@@ -66,11 +66,11 @@ def _copy(day: date, path: Path) -> str:
 
 
 def check_replaceable(target: Path) -> None:
-    """Refuse a target that has anything but an export of ours.
+    """Refuse a target with anything but an unchanged export.
 
     Raises:
-        CdrError: It has.
-        OSError: It cannot be read.
+        CdrError: The target has other content.
+        OSError: The target cannot be read.
     """
     if not target.exists():
         return
@@ -79,21 +79,21 @@ def check_replaceable(target: Path) -> None:
     try:
         other = _foreign(target)
     except (ValueError, RecursionError) as error:
-        other = f"a manifest {MANIFEST} that cannot be read ({error})"
+        other = f"an unreadable manifest {MANIFEST} ({error})"
     if other is not None:
         raise CdrError(
-            f"this folder has {other}, which no export wrote, and would lose it: "
-            "give a new folder, or move that away",
+            f"this folder has {other}, which no export wrote and which would be lost: "
+            "give a new folder or move it away",
             str(target),
         )
 
 
 def put_in_place(written: Path, target: Path) -> None:
-    """Move an export to its target; an older one there is replaced.
+    """Move an export to its target and replace an older export there.
 
     Raises:
-        CdrError: The target has something else.
-        OSError: It cannot be moved.
+        CdrError: The target has other content.
+        OSError: The export cannot be moved.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with Workspace(target, _PURPOSE) as near:
@@ -104,7 +104,7 @@ def put_in_place(written: Path, target: Path) -> None:
             target.rename(old)
         try:
             if old.exists():
-                check_replaceable(old)  # nobody else can put anything there from now on
+                check_replaceable(old)  # again: writers no longer find it under its name
             new.rename(target)
         except BaseException:
             if old.exists():
@@ -113,9 +113,9 @@ def put_in_place(written: Path, target: Path) -> None:
 
 
 def recover(target: Path) -> None:
-    """Clean up after exports to the same target that were killed.
+    """Clean up after killed exports to the same target.
 
-    If one was killed between the two moves that replace an export, the second is made.
+    If one was killed between the two moves that replace an export, make the second move.
     """
     with abandoned(target, _PURPOSE) as folders:
         for folder in folders:
@@ -127,7 +127,7 @@ def recover(target: Path) -> None:
 
 
 def _foreign(folder: Path) -> str | None:
-    """What a folder has that its manifest does not tell; None if there is nothing.
+    """Describe the first entry of a folder that its manifest does not list; None if all are listed.
 
     Raises:
         ValueError: The manifest cannot be read.
@@ -157,15 +157,15 @@ def _manifest(folder: Path) -> Path | None:
 
 
 def _read(manifest: Path) -> dict[str, Any]:
-    """The files that a manifest tells of; text stands as it is in the metadata of Parquet."""
+    """Return the files listed in a manifest; Parquet metadata holds text uncompressed."""
     content = manifest.read_bytes()
     begin = content.find(_BEGIN)
     if begin < 0:
-        raise ValueError("it is not ours")
+        raise ValueError("not a manifest of sinchvoice")
     text = content[begin:].decode("utf-8", "replace")
     files = json.JSONDecoder().raw_decode(text)[0].get("files")
     if not isinstance(files, dict):
-        raise ValueError("it has another format")
+        raise ValueError("unknown format")
     return files
 
 

@@ -1,11 +1,11 @@
-"""KPIs of call detail records, in the field's terms: each one defined once, in `kpis.sql`.
+"""KPIs of call detail records, each defined once, in `kpis.sql`.
 
     from sinchvoice.cdr import kpis
 
     for row in kpis.compute(kpis.on_spark(session), by=("day", "country"), min_attempts=30):
         print(row.by["country"], row.asr.value, row.asr.numerator, row.asr.denominator)
 
-The same SQL runs wherever the records are: in an archive (`Archive.kpis`), in DuckDB, on Spark.
+The same SQL runs on an archive (`Archive.kpis`), on DuckDB and on Spark.
 """
 
 from __future__ import annotations
@@ -68,28 +68,28 @@ Weekday: TypeAlias = Literal[
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 Run: TypeAlias = Callable[[str, dict[str, Any]], Iterable[Sequence[Any]]]
-"""Runs a query with named parameters and gives its rows; `on_duckdb` and `on_spark` make one."""
+"""Runs a query with named parameters and returns its rows; see `on_duckdb` and `on_spark`."""
 
 
 class KpiFilter(TypedDict, total=False):
-    """Which calls are counted: those that have one of the values in every dimension given.
+    """A filter of calls: a call counts if it has one of the values in every given dimension.
 
-    A text stands for itself, None for calls that do not have any; of an empty collection no call
-    has one. Days, hours and weekdays are those of the time zone, UTC by default.
+    Texts have no wildcards. None selects calls without a value, an empty collection no calls. Days,
+    hours and weekdays are those of the time zone, UTC by default.
 
     Keys:
-        start: calls made at this time or later; it has a time zone.
-        until: calls made before this time; it has a time zone.
-        day: on which they were made.
-        hour: of the day, 0 to 23.
-        weekday: from `Monday` to `Sunday`.
-        country: of the number that was called.
-        layout: of the record.
-        application: its key.
-        user: the app user who made the call.
-        result: what became of it.
-        reason: why it ended.
-        currency: of the amount.
+        start: Calls made at this time or later; with a time zone.
+        until: Calls made before this time; with a time zone.
+        day: Day of the call.
+        hour: Hour of the day, 0 to 23.
+        weekday: Day of the week, from `Monday` to `Sunday`.
+        country: Country of the called number.
+        layout: Layout of the record.
+        application: Application key.
+        user: App user who made the call.
+        result: Result of the call.
+        reason: Reason for its end.
+        currency: Currency of the amount.
     """
 
     start: datetime | None
@@ -108,14 +108,14 @@ class KpiFilter(TypedDict, total=False):
 
 @attrs.frozen
 class Definition:
-    """What a KPI is.
+    """The definition of a KPI.
 
     Attributes:
-        field: the attribute of `KpiRow`, or with `costs.` before it of `KpiCost`.
-        name: in the field's terms.
-        formula: how it is made of other fields; for a count, which calls are counted.
-        meaning: one sentence about it.
-        unit: what its numbers count.
+        field: Attribute of `KpiRow`; with the prefix `costs.`, of `KpiCost`.
+        name: Usual name of the KPI.
+        formula: Formula in terms of other fields; for a count, the condition of the counted calls.
+        meaning: One sentence of explanation.
+        unit: Unit of its numbers.
     """
 
     field: str
@@ -126,19 +126,19 @@ class Definition:
 
 
 DEFINITIONS: tuple[Definition, ...] = (
-    Definition("attempts", "Attempts", "all", "Calls that were tried, whatever became of them."),
-    Definition("answered", "Answered", "Result is ANSWERED", "Calls that somebody answered."),
+    Definition("attempts", "Attempts", "all", "All calls, whatever their result."),
+    Definition("answered", "Answered", "Result is ANSWERED", "Answered calls."),
     Definition(
         "blocked",
         "Blocked",
         "not answered, Reason is BLOCKED",
-        "Refused by the platform: no network was asked.",
+        "Refused by the platform, without trying a network.",
     ),
     Definition(
         "no_credit",
         "No credit",
         "not answered, Reason is NOCREDITPARTNER",
-        "Refused for lack of credit: no network was asked.",
+        "Refused for lack of credit, without trying a network.",
     ),
     Definition(
         "abandoned",
@@ -155,7 +155,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Hung up before answer",
         "none of these, Result is FAILED, "
         "Reason is CALLERHANGUP, CALLEEHANGUP, HANGUP or MANAGERHANGUP",
-        "Somebody ended the call, or turned it down; the network did not fail.",
+        "The call was ended or declined before an answer; the network did not fail.",
     ),
     Definition(
         "network_failures",
@@ -167,34 +167,32 @@ DEFINITIONS: tuple[Definition, ...] = (
         "undecided",
         "Undecided",
         "none of these",
-        "No result, one that is not known, or a mistake of the application.",
+        "No result, an unknown result, or an application error.",
     ),
     Definition(
         "delivered",
         "Delivered",
         "answered + busy + no_answer + abandoned + hung_up",
-        "The network did its part, whatever people then did.",
+        "Calls that the network delivered, whatever the parties then did.",
     ),
     Definition(
         "timed",
         "Timed",
         "answered, Duration is 0 or more",
-        "Answered calls whose length is known.",
+        "Answered calls with a known duration.",
     ),
     Definition(
         "short", "Short", "timed, Duration is at most 6", "Often voice mail, or a wrong number."
     ),
+    Definition("talk_seconds", "Talk time", "sum of Duration over timed", "Total talk time.", "s"),
     Definition(
-        "talk_seconds", "Talk time", "sum of Duration over timed", "Time that was talked.", "s"
-    ),
-    Definition(
-        "minutes_of_use", "Minutes of use", "talk_seconds / 60", "The same in minutes.", "min"
+        "minutes_of_use", "Minutes of use", "talk_seconds / 60", "Talk time in minutes.", "min"
     ),
     Definition(
         "connected",
         "Connected",
         "AnswerTime is not before CallTime",
-        "Calls whose setup time is known: phone-terminated ones that were answered.",
+        "Calls with a known setup time: answered phone-terminated calls.",
     ),
     Definition(
         "setup_seconds",
@@ -207,21 +205,21 @@ DEFINITIONS: tuple[Definition, ...] = (
         "asr",
         "ASR, answer-seizure ratio",
         "answered / attempts",
-        "Share of attempts that were answered.",
+        "Share of answered attempts.",
         "share",
     ),
     Definition(
         "ner",
         "NER, network effectiveness ratio",
         "delivered / (delivered + network_failures)",
-        "Share of calls that the network delivered, of those it was asked to; an approximation.",
+        "Share of calls delivered, of those offered to the network; an approximation.",
         "share",
     ),
     Definition(
         "acd",
         "ACD, average call duration",
         "talk_seconds / timed",
-        "Mean length of an answered call.",
+        "Mean duration of an answered call.",
         "s",
     ),
     Definition(
@@ -238,57 +236,57 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Share of answered calls of at most 6 s.",
         "share",
     ),
-    Definition("costs.priced", "Priced", "Amount is there", "Calls with an amount."),
+    Definition("costs.priced", "Priced", "Amount is not empty", "Calls with an amount."),
     Definition(
         "costs.amount",
         "Cost",
         "sum of Amount over priced",
-        "What the calls cost; never added across currencies.",
+        "Cost of the calls; never added across currencies.",
         "currency",
     ),
     Definition(
         "costs.priced_seconds",
         "Priced talk time",
         "sum of Duration over timed and priced",
-        "Talk time that the cost is for.",
+        "Talk time of the calls with an amount.",
         "s",
     ),
     Definition(
         "costs.started_minutes",
         "Started minutes",
         "sum of Duration / 60 over timed and priced, each rounded up",
-        "Minutes as many price lists count them.",
+        "Minutes as counted by many price lists.",
         "min",
     ),
     Definition(
         "costs.per_talk_minute",
         "Cost per talk minute",
         "amount / (priced_seconds / 60)",
-        "Price of a minute that was talked.",
+        "Price of a minute of talk time.",
         "currency/min",
     ),
     Definition(
         "costs.per_started_minute",
         "Cost per started minute",
         "amount / started_minutes",
-        "Price of a minute that was begun.",
+        "Price of a started minute.",
         "currency/min",
     ),
 )
-"""Every KPI; docs/reference/kpis.md has the same table."""
+"""All KPIs; docs/reference/kpis.md has the same table."""
 
 _FORMULAS = {each.field: each.formula for each in DEFINITIONS}
 
 
 @attrs.frozen
 class Ratio:
-    """A ratio and what it was made of.
+    """A ratio with its numerator and denominator.
 
     Attributes:
-        numerator: exact.
-        denominator: what it is divided by.
-        value: None if there are fewer attempts than `min_attempts`, or the denominator is 0.
-        formula: in terms of the fields beside it.
+        numerator: Exact numerator.
+        denominator: Denominator.
+        value: Ratio; None for fewer attempts than `min_attempts` or a denominator of 0.
+        formula: Formula in terms of the neighbouring fields.
     """
 
     numerator: int | Decimal
@@ -299,16 +297,16 @@ class Ratio:
 
 @attrs.frozen
 class KpiCost:
-    """What calls cost in one currency.
+    """The cost of calls in one currency.
 
     Attributes:
-        currency: as in the records; None if they have an amount and no currency.
-        priced: calls with an amount.
-        amount: the sum of the amounts, exact.
-        priced_seconds: talk time of these calls.
-        started_minutes: the same in minutes, each call rounded up.
-        per_talk_minute: amount per minute of talk time.
-        per_started_minute: amount per started minute.
+        currency: Currency as in the records; None for amounts without a currency.
+        priced: Calls with an amount.
+        amount: Exact sum of the amounts.
+        priced_seconds: Talk time of these calls, in seconds.
+        started_minutes: Talk time of these calls in minutes, each call rounded up.
+        per_talk_minute: Amount per minute of talk time.
+        per_started_minute: Amount per started minute.
     """
 
     currency: str | None
@@ -322,36 +320,36 @@ class KpiCost:
 
 @attrs.frozen
 class KpiRow:
-    """The KPIs of one group of calls; `DEFINITIONS` says what each one is.
+    """The KPIs of one group of calls, as in `DEFINITIONS`.
 
     Every attempt is exactly one of answered, busy, no_answer, abandoned, hung_up, blocked,
     no_credit, network_failures and undecided.
 
     Attributes:
-        by: the group: a value for each dimension that was asked for, None if the calls have none.
-        attempts: all calls.
-        answered: calls that were answered.
-        busy: the callee was busy.
-        no_answer: nobody answered in time.
-        abandoned: the caller gave up before an answer (CANCEL).
-        hung_up: ended or turned down before an answer.
-        blocked: refused by the platform (BLOCKED).
-        no_credit: refused for lack of credit (NOCREDITPARTNER).
-        network_failures: all other calls that failed.
-        undecided: no result, or one that is not known.
-        delivered: calls that the network brought to the other end.
-        timed: answered calls whose length is known.
-        short: those of at most 6 s.
-        talk_seconds: seconds that were talked.
-        minutes_of_use: the same in minutes.
-        connected: calls whose setup time is known.
-        setup_seconds: the sum of their setup times, in seconds, exact to the microsecond.
-        asr: answer-seizure ratio.
-        ner: network effectiveness ratio, approximated.
-        acd: average call duration, in seconds.
-        setup_time: mean time from the call to its answer, in seconds.
-        short_calls: share of answered calls of at most 6 s.
-        costs: one for each currency, by its name.
+        by: Value of the group in each requested dimension; None if its calls have no value.
+        attempts: All calls.
+        answered: Answered calls.
+        busy: Calls to a busy callee.
+        no_answer: Calls not answered in time.
+        abandoned: Calls ended by the caller before an answer (CANCEL).
+        hung_up: Calls ended or declined before an answer.
+        blocked: Calls refused by the platform (BLOCKED).
+        no_credit: Calls refused for lack of credit (NOCREDITPARTNER).
+        network_failures: All other failed calls.
+        undecided: Calls without a result, or with an unknown one.
+        delivered: Calls that the network delivered to the other end.
+        timed: Answered calls with a known duration.
+        short: Timed calls of at most 6 s.
+        talk_seconds: Talk time, in seconds.
+        minutes_of_use: Talk time, in minutes.
+        connected: Calls with a known setup time.
+        setup_seconds: Sum of their setup times, in seconds, exact to the microsecond.
+        asr: Answer-seizure ratio.
+        ner: Network effectiveness ratio, approximated.
+        acd: Average call duration, in seconds.
+        setup_time: Mean time from the call to its answer, in seconds.
+        short_calls: Share of answered calls of at most 6 s.
+        costs: Cost in each currency, in the order of the currencies.
     """
 
     by: Mapping[Dimension, date | int | str | None] = attrs.field(hash=False)
@@ -381,13 +379,13 @@ class KpiRow:
 
 
 class DuckDBConnection(Protocol):
-    """What is used of a DuckDB connection or cursor."""
+    """The used part of a DuckDB connection or cursor."""
 
     def execute(self, query: str, parameters: Any, /) -> Any: ...
 
 
 class SparkSession(Protocol):
-    """What is used of a Spark session."""
+    """The used part of a Spark session."""
 
     def sql(self, sqlQuery: str, args: Any = None) -> Any: ...  # noqa: N803 - Spark's name
 
@@ -400,35 +398,35 @@ def compute(
     min_attempts: int = 1,
     tz: str | ZoneInfo = "UTC",
 ) -> list[KpiRow]:
-    """Compute the KPIs of the calls in the table or view `records`, group by group.
+    """Compute the KPIs of the calls in the table or view `records`, for each group.
 
-    Nothing of the arguments becomes SQL: dimensions and values are bound as parameters.
+    Dimensions and values are bound as parameters and never become part of the SQL.
 
     Args:
-        run: where they are: `on_duckdb(connection)`, `on_spark(session)` or your own function.
-        by: what the calls are grouped by: `DIMENSIONS`. None of them: all calls together, which is
-            one row even if there are no calls.
-        where: which calls are counted; without it all.
-        min_attempts: ratios of a group with fewer attempts have no value, 1 or more.
+        run: Database: `on_duckdb(connection)`, `on_spark(session)` or your own function.
+        by: Dimensions of the groups, from `DIMENSIONS`. Without any, all calls are one group, and
+            the result is one row even without calls.
+        where: Filter of the calls; None for all.
+        min_attempts: Attempts needed for ratios, 1 or more. Smaller groups have no ratios.
         tz: Time zone of `day`, `hour` and `weekday`, in groups and filters: a name of the IANA
             database, like `Europe/Stockholm`, or a ZoneInfo. Offsets are known from 2000 to 2070.
 
     Returns:
-        A row for each group that has calls, in the order of the dimensions as given; calls that do
-        not have a value come last.
+        A row for each group with calls, sorted by the dimensions as given; groups without a value
+        come last.
 
     Raises:
-        InvalidRequest: there is no such dimension, value or time zone, or min_attempts is out of
+        InvalidRequest: A dimension, value or time zone does not exist, or min_attempts is out of
             range.
     """
-    dimensions, parameters = _asked(by, where, min_attempts)
+    dimensions, parameters = _arguments(by, where, min_attempts)
     return _rows(run(sql(tz), parameters), dimensions, min_attempts)
 
 
 class KpiRows(Sequence[KpiRow]):
     """The KPIs of all groups, as a sequence of rows or as an Arrow stream.
 
-    They are computed when they are asked for; rows are made when the first one is looked at.
+    The KPIs are computed at once; the rows are made on first access.
     """
 
     def __init__(
@@ -439,21 +437,21 @@ class KpiRows(Sequence[KpiRow]):
         min_attempts: int,
         tz: str | ZoneInfo = "UTC",
     ) -> None:
-        self._dimensions, parameters = _asked(by, where, min_attempts)
+        self._dimensions, parameters = _arguments(by, where, min_attempts)
         self._min_attempts = min_attempts
         query = _PARAMETER.sub(r"$\1", sql(tz))
         self._found: Any = connection.sql(query, params=parameters).materialize()
         self._made: list[KpiRow] | None = None
 
     def to_arrow(self) -> KpiStream:
-        """The same for whatever reads the Arrow C stream interface, until the database is closed.
+        """Return the KPIs for readers of the Arrow C stream interface.
 
-        There is a row for each group and currency: first the dimensions, then the counts and ratios
-        of the group, and at last `currency` and what the calls cost in it. Without any call, there
-        is no row.
+        The stream can be read until the database is closed. Each row is a group and currency: the
+        dimensions, then the counts and ratios of the group, then `currency` and the cost in it.
+        Without calls, there are no rows.
 
         Raises:
-            InvalidRequest: the database is closed.
+            InvalidRequest: The database is closed.
         """
         if self._found is None:
             raise InvalidRequest("the database is closed: take the stream before that")
@@ -472,11 +470,11 @@ class KpiRows(Sequence[KpiRow]):
         order = ", ".join(f"by_{name} NULLS LAST" for name in (*self._dimensions,))
         order = f"{order}, currency NULLS LAST" if order else "currency NULLS LAST"
         if "currency" in self._dimensions:
-            columns.remove("currency")  # the same
+            columns.remove("currency")  # a dimension has the same values
         return KpiStream(self._found.order(order).project(", ".join(columns)))
 
     def keep(self) -> None:
-        """Make the rows now, as the database is closed: there is no stream any more."""
+        """Make the rows before the database is closed; streams end with it."""
         len(self)
         self._found = None
 
@@ -511,19 +509,19 @@ class KpiRows(Sequence[KpiRow]):
 
 @attrs.frozen
 class KpiStream:
-    """The KPIs as an Arrow C stream, as often as it is asked for."""
+    """The KPIs as an Arrow C stream, which can be requested several times."""
 
     _relation: Any
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The stream, in a capsule, as the Arrow PyCapsule interface says."""
+        """Return the stream in a capsule, as specified by the Arrow PyCapsule interface."""
         return self._relation.__arrow_c_stream__(requested_schema)
 
 
-def _asked(
+def _arguments(
     by: Dimension | Sequence[Dimension], where: KpiFilter | None, min_attempts: int
 ) -> tuple[tuple[Dimension, ...], dict[str, Any]]:
-    """The dimensions, and the parameters of the query."""
+    """Return the dimensions and the parameters of the query."""
     if isinstance(min_attempts, bool) or not isinstance(min_attempts, int) or min_attempts < 1:
         raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number from 1 on")
     dimensions = _dimensions(by)
@@ -546,7 +544,10 @@ def _rows(
 
 
 def on_duckdb(connection: DuckDBConnection) -> Run:
-    """Run the query on a DuckDB connection (2.0 or later) that has the table `records`."""
+    """Return a function that runs queries on a DuckDB connection with the table `records`.
+
+    Needs DuckDB 2.0 or later.
+    """
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
         rows: Iterable[Sequence[Any]] = connection.execute(
@@ -558,10 +559,10 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
 
 
 def on_spark(session: SparkSession) -> Run:
-    """Run the query on a Spark session (tested with 4.3) that has the table or view `records`.
+    """Return a function that runs queries on a Spark session with the table or view `records`.
 
-    The session's time zone makes no difference, if the times of the records have none
-    (TIMESTAMP_NTZ), as in the Parquet files of an archive.
+    Tested with Spark 4.3. The session's time zone makes no difference if the records' times have
+    none (TIMESTAMP_NTZ), as in the Parquet files of an archive.
     """
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
@@ -571,22 +572,18 @@ def on_spark(session: SparkSession) -> Run:
     return run
 
 
+@cache
 def sql(tz: str | ZoneInfo = "UTC") -> str:
     """Return the query; parameters are written `:name`.
 
     Args:
-        tz: Time zone of days, hours and weekdays. In UTC the query is `kpis.sql` as it is.
+        tz: Time zone of days, hours and weekdays. For UTC, the query is `kpis.sql` unchanged.
 
     Raises:
-        InvalidRequest: There is no such time zone.
+        InvalidRequest: The time zone does not exist.
     """
-    return _sql(zone(tz).key)
-
-
-@cache
-def _sql(tz: str) -> str:
     query = files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
-    local = local_time("call_time", tz)
+    local = local_time("call_time", zone(tz).key)
     return query.replace(_LOCAL, f"{local} AS local_time")
 
 
@@ -696,17 +693,17 @@ def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
 
 
 def _exact(value: Decimal | int) -> Decimal:
-    """The same number without the zeros that the type of its column adds at its end."""
+    """Return the number without the trailing zeros that come from its column's type."""
     text = f"{value:f}"
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _place(value: Any) -> tuple[bool, Any]:
-    """Where a value comes in an order in which None is the last."""
+    """Return a sort key that puts None last."""
     return (value is None, "" if value is None else value)
 
 
-# What was asked for
+# --- Arguments -----------------------------------------------------------------------------------
 
 
 def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
@@ -720,7 +717,7 @@ def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
 
 
 def _parameters(where: KpiFilter) -> dict[str, Any]:
-    """The parameters of the query that say which calls are counted."""
+    """Return the query parameters of a filter."""
     filtered: list[str] = []
     wanted: list[str] = []
     times: dict[str, str | None] = {"start": None, "until": None}
@@ -753,7 +750,9 @@ def _time(name: str, value: Any) -> str | None:
     try:
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     except OverflowError:
-        raise InvalidRequest(f"where[{name!r}] is {_shown(value)}: UTC has no such time") from None
+        raise InvalidRequest(
+            f"where[{name!r}] is {_shown(value)}, out of range in UTC: give another time"
+        ) from None
 
 
 def _day(name: str, value: Any) -> str:
@@ -785,7 +784,7 @@ def _text(name: str, value: Any) -> str:
         return ""
     if not isinstance(value, str) or not value:
         raise InvalidRequest(
-            f"where[{name!r}] has {_shown(value)}: give text, or None for calls that have none"
+            f"where[{name!r}] has {_shown(value)}: give text, or None for calls without a value"
         )
     return value
 
@@ -814,7 +813,7 @@ _READS: Mapping[str, Callable[[str, Any], str]] = {
 
 def _unknown(what: str, value: Any, known: Iterable[str]) -> InvalidRequest:
     names = ", ".join(repr(name) for name in known)
-    return InvalidRequest(f"{what} has {_shown(value)}: there are {names}")
+    return InvalidRequest(f"{what} has {_shown(value)}: give one of {names}")
 
 
 def _shown(value: Any) -> str:

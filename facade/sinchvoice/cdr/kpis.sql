@@ -1,38 +1,38 @@
--- KPIs of call detail records: the only definition of each, in SQL that means the same on DuckDB
+-- KPIs of call detail records: the only definition of each, in SQL with the same meaning on DuckDB
 -- (2.0 or later) and on Spark (tested with 4.3).
 --
--- It reads the table or view `records`: one row per call, in UTC without a zone, result and reason
--- in capitals as `sinchvoice.cdr.read` gives them. Parameters:
+-- Input is the table or view `records`: one row per call, times in UTC without a zone, result and
+-- reason in capitals as in `sinchvoice.cdr.read`. Parameters:
 --
---   :by        array of dimensions to group by; an empty one counts all calls together
---   :filtered  array of dimensions that have to have one of the values in :wanted
+--   :by        array of dimensions to group by; an empty array makes one group of all calls
+--   :filtered  array of dimensions whose values must be in :wanted
 --   :wanted    array of 'dimension=value', such as 'country=SE', 'weekday=1', 'hour=8' and
 --              'day=2026-11-02'; 'country=' is a call without a country
 --   :start     calls made at or after this time, as text: '2026-11-01 00:00:00'; NULL for all
 --   :until     calls made before this time; NULL for all
 --
--- There is one row per group and currency, because money is never added across currencies: what is
--- not money is the same in all rows of a group.
+-- Output is one row per group and currency, because money is never added across currencies. All
+-- other columns are equal in the rows of a group.
 --
--- What the two engines do not agree on is avoided: dayofweek, time differences, EXTRACT(SECOND),
--- integer division, avg and division of decimals, division by zero, QUALIFY, TIMESTAMP (which has
--- a zone on Spark).
+-- The two engines disagree on dayofweek, time differences, EXTRACT(SECOND), integer division, avg
+-- and division of decimals, division by zero, QUALIFY and TIMESTAMP (with a zone on Spark). The
+-- query avoids them.
 
 WITH calls AS (
     SELECT
         CAST(local_time AS DATE) AS call_day,
         CAST(EXTRACT(HOUR FROM local_time) AS INTEGER) AS call_hour,
-        -- ISO 8601: 1 is Monday, as the first day of the calendar was.
+        -- ISO 8601: 1 is Monday, and so was 0001-01-01.
         CAST(CAST(local_time AS DATE) - DATE '0001-01-01' AS INTEGER) % 7 + 1 AS call_weekday,
         NULLIF(to_country_id, '') AS country,
         layout,
         NULLIF(application_key, '') AS application,
-        -- The app user who made the call; app-to-app records have it as the caller.
+        -- The app user who made the call: the caller in app-to-app records.
         NULLIF(CASE WHEN layout = 'app-to-app' THEN from_ ELSE user_id END, '') AS app_user,
         NULLIF(result, '') AS result,
         NULLIF(reason, '') AS reason,
         NULLIF(currency, '') AS currency,
-        -- Each call is exactly one of these; the order decides.
+        -- Each call has exactly one outcome: the first that applies.
         CASE
             WHEN result = 'ANSWERED' THEN 'answered'
             WHEN reason = 'BLOCKED' THEN 'blocked'
@@ -48,14 +48,14 @@ WITH calls AS (
             ) THEN 'network_failure'
             ELSE 'undecided'
         END AS outcome,
-        -- A length below zero is none. As decimal, so that no sum can overflow.
+        -- Negative durations do not count. A decimal keeps sums from overflowing.
         CASE
             WHEN result = 'ANSWERED' AND duration >= 0 THEN CAST(duration AS DECIMAL(18, 0))
         END AS talk_seconds,
-        -- What is missing to the end of the minute.
+        -- Seconds up to the next full minute.
         CASE WHEN result = 'ANSWERED' AND duration >= 0 THEN (60 - duration % 60) % 60 END AS rest,
-        -- Time difference in seconds. What stands after the minutes, from the 18th character on, is
-        -- all that both engines say alike about a fraction of a second.
+        -- Time difference in seconds. Both engines print seconds and their fraction alike, from the
+        -- 18th character of a time on.
         CASE
             WHEN answer_time >= call_time THEN CAST(
                 CAST(
@@ -71,7 +71,7 @@ WITH calls AS (
         END AS setup_seconds,
         amount
     FROM (
-        SELECT *, call_time AS local_time -- in another time zone, `kpis.sql()` adds its offsets
+        SELECT *, call_time AS local_time -- `kpis.sql()` adds the offsets of another time zone
         FROM records
     ) AS records
     WHERE
@@ -121,8 +121,8 @@ chosen AS (
             OR ARRAY_CONTAINS(:wanted, CONCAT('currency=', COALESCE(currency, ''))))
 ),
 
--- One pass over the calls. Everything here can be added up, so that memory grows with the groups
--- and not with the calls: the reason why there are no percentiles.
+-- One pass over the calls. All columns are sums, so memory grows with the groups and not with the
+-- calls. Percentiles would break this.
 by_currency AS (
     SELECT
         by_day,
@@ -195,7 +195,7 @@ by_group AS (
         CAST(SUM(no_credit) OVER same_group AS BIGINT) AS no_credit,
         CAST(SUM(network_failures) OVER same_group AS BIGINT) AS network_failures,
         CAST(SUM(undecided) OVER same_group AS BIGINT) AS undecided,
-        -- What the network brought to the other end, whatever people then did with it.
+        -- Calls that reached the other end, whatever the parties then did.
         CAST(SUM(answered + busy + no_answer + abandoned + hung_up) OVER same_group AS BIGINT)
             AS delivered,
         CAST(SUM(timed) OVER same_group AS BIGINT) AS timed,

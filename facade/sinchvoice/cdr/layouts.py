@@ -1,7 +1,7 @@
-"""The four layouts of call detail records, as one table.
+"""The four layouts of call detail records, in one table.
 
-Reading, record types, documentation and the generator of test files all follow it; tests compare
-them with it. Source, unless a column says otherwise: the vendor's page "Call Detail Records".
+The reader, record types, documentation and the generator of test files follow this table, and tests
+compare them with it. Source, unless a column has its own: the vendor's page "Call Detail Records".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LayoutName: TypeAlias = Literal[
 
 
 class ColumnType(StrEnum):
-    """What the text in a column means."""
+    """Type of the values in a column."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -42,14 +42,14 @@ class Column:
     """A column of a layout.
 
     Attributes:
-        name: as in the header of a file.
-        type: what its text means.
-        field: the attribute of the record.
-        doc: one sentence about it.
-        unit: what its numbers count; None if they count nothing.
-        required: whether a record without it is rejected.
-        since: the day it was announced; None if it was there from the beginning.
-        source: where that is said.
+        name: Name in the header of a file.
+        type: Type of the values.
+        field: Attribute of the record.
+        doc: Description in one sentence.
+        unit: Unit of the values; None if they have none.
+        required: Whether a record without a value is rejected.
+        since: Date of the announcement; None for an original column.
+        source: Source of these facts.
     """
 
     name: str
@@ -64,13 +64,13 @@ class Column:
 
 @attrs.frozen
 class Layout:
-    """A kind of call detail record, and the columns that it has.
+    """A kind of call detail record and its columns.
 
     Attributes:
-        name: how it is asked for.
-        title: the heading of the vendor's table.
-        record: the name of the record type.
-        columns: in the order of the vendor's table.
+        name: Name of the layout.
+        title: Heading of the vendor's table.
+        record: Name of the record type.
+        columns: Columns in the order of the vendor's table.
     """
 
     name: LayoutName
@@ -80,7 +80,7 @@ class Layout:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """How many columns a file can have: now, and before the newest one was added."""
+        """Possible numbers of columns in a file: now, and before the newest column was added."""
         older = sum(column.since is None for column in self.columns)
         now = len(self.columns)
         return (now,) if older == now else (now, older)
@@ -179,10 +179,10 @@ LAYOUTS: Mapping[LayoutName, Layout] = MappingProxyType({each.name: each for eac
 
 
 def find(layout: Layout | str) -> Layout:
-    """The layout of that name.
+    """Return the layout with this name.
 
     Raises:
-        InvalidRequest: there is none.
+        InvalidRequest: The name is unknown.
     """
     if isinstance(layout, Layout):
         return layout
@@ -194,10 +194,10 @@ def find(layout: Layout | str) -> Layout:
 
 
 def infer(names: Iterable[str]) -> Layout | None:
-    """The layout that has these columns; None if they do not tell.
+    """Return the layout with these columns; None if they do not identify one.
 
     Args:
-        names: of columns, in lower case.
+        names: Column names in lower case.
     """
     given = set(names)
     if given & {"fromuserid", "touserid"}:

@@ -1,7 +1,7 @@
-"""How files get to DuckDB: a private copy, what is in it, and SQL that reads that.
+"""Files on their way to DuckDB: a private copy, its content, and SQL that reads it.
 
-What DuckDB reads is counted against what Python counted in the same bytes; `Doubt` says that the
-two differ, and the file is to be read exactly.
+The lines read by DuckDB are compared with the count of lines in Python. On a `Mismatch`, the file
+is read on the slow path.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from .fast_path import FastLines, FastRows, NumberedLines, fast_lines, number, unended_line
 from .layouts import Layout
-from .plain import NumberedLines, PlainLines, PlainRows, number, plain_lines, unended_line
 from .queries import interruptible
 from .reader import UnendedLine
-from .sifting import NotPlain, Sifted, sift
+from .slow_path import NoFastPath, SlowRows, read_slow_lines
 from .sources import ByteStream
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = [
-    "Doubt",
-    "Found",
+    "FileContent",
+    "Mismatch",
     "Progress",
     "ReadBy",
     "Spooled",
@@ -46,19 +46,19 @@ Progress: TypeAlias = "Callable[[Stage, int], object]"
 _BLOCK = 1 << 20
 
 
-class Doubt(Exception):
-    """DuckDB reads something else than there is."""
+class Mismatch(Exception):
+    """The counts of DuckDB and Python differ."""
 
 
 @attrs.frozen
 class Spooled:
-    """A copy of a file, which nobody else changes while it is loaded.
+    """A private copy of a file.
 
     Attributes:
-        name: of the file.
-        path: of the copy, unpacked.
-        sha256: of its bytes.
-        size: how many there are.
+        name: Name of the file.
+        path: Path of the copy, decompressed.
+        sha256: SHA-256 of the copy.
+        size: Size of the copy in bytes.
     """
 
     name: str
@@ -71,13 +71,13 @@ def spool(stream: ByteStream, path: Path, progress: Callable[[int], object]) -> 
     """Copy a file.
 
     Args:
-        stream: the file, unpacked.
-        path: of the copy.
-        progress: is told how many bytes were read.
+        stream: The file, decompressed.
+        path: Path of the copy.
+        progress: Receives the number of bytes read so far.
 
     Raises:
-        CdrError: the file cannot be read.
-        OSError: the copy cannot be written.
+        CdrError: The file cannot be read.
+        OSError: The copy cannot be written.
     """
     digest, size = hashlib.sha256(), 0
     with path.open("wb") as copy, ThreadPoolExecutor(1) as aside:
@@ -91,69 +91,69 @@ def spool(stream: ByteStream, path: Path, progress: Callable[[int], object]) -> 
 
 
 @attrs.frozen
-class Found:
-    """What is in a file, as SQL that reads it from files of our own.
+class FileContent:
+    """The content of a file, as SQL that reads it from files in the workspace.
 
     Attributes:
-        read_by: how it was found.
-        records: all of them.
-        layouts: of those that could be read.
-        rows: these, each part of them with SQL in the order of COLUMNS.
-        rejects: SQL for the others; None if there are none.
-        unended: the last record, if it is good and its line has no end, so that it may be cut.
+        read_by: Paths used.
+        records: Number of records, rejects included.
+        layouts: Layouts of the readable records.
+        rows: The readable records, in parts; the SQL of each is in the order of COLUMNS.
+        rejects: SQL for the rejects; None if there are none.
+        unended: The last record if it is readable and has no line end, so that it may be cut short.
     """
 
     read_by: ReadBy
     records: int
     layouts: Sequence[str]
-    rows: Sequence[PlainRows | Sifted]
+    rows: Sequence[FastRows | SlowRows]
     rejects: str | None = None
     unended: UnendedLine | None = None
 
     @classmethod
-    def plainly(
+    def fast(
         cls,
-        plain: PlainLines,
+        fast: FastLines,
         path: Path,
         records: int,
         numbered: Sequence[Path] | None = None,
-    ) -> Found:
-        """Every record is on a plain line: of the file itself, or of numbered ones."""
+    ) -> FileContent:
+        """Every record takes the fast path, from the file itself or from numbered lines."""
         if numbered is None:
-            rows = PlainRows(plain, (), plain.header_lines, (path,))
+            rows = FastRows(fast, (), fast.header_lines, (path,))
         else:
-            rows = PlainRows(plain, ("line",), 0, tuple(numbered))
+            rows = FastRows(fast, ("line",), 0, tuple(numbered))
         return cls(
             "fast",
             records,
-            [plain.layout.name],
+            [fast.layout.name],
             [rows],
-            unended=unended_line(plain, path, records),
+            unended=unended_line(fast, path, records),
         )
 
     @classmethod
-    def sifted(cls, plain: PlainLines, sifted: Sifted) -> Found:
-        """Some records are not."""
-        exact = cls.exactly(sifted)
+    def mixed(cls, fast: FastLines, slow: SlowRows) -> FileContent:
+        """Some records take the slow path."""
+        exact = cls.exact(slow)
         return cls(
             "mixed",
-            sifted.records,
-            sorted({plain.layout.name, *exact.layouts}),
-            [PlainRows(plain, ("line", "record"), 0, (sifted.plain_path,)), sifted],
+            slow.records,
+            sorted({fast.layout.name, *exact.layouts}),
+            [FastRows(fast, ("line", "record"), 0, (slow.fast_lines_path,)), slow],
             exact.rejects,
-            sifted.unended,
+            slow.unended,
         )
 
     @classmethod
-    def exactly(cls, sifted: Sifted) -> Found:
-        """None of them is, or none was asked for."""
+    def exact(cls, slow: SlowRows) -> FileContent:
+        """Every record takes the slow path."""
         return cls(
             "exact",
-            sifted.records,
-            sorted(sifted.layouts),
-            [sifted],
-            sifted.select_rejects(),
-            sifted.unended,
+            slow.records,
+            sorted(slow.layouts),
+            [slow],
+            slow.select_rejects(),
+            slow.unended,
         )
 
 
@@ -164,39 +164,40 @@ def find(
     layout: Layout | None,
     folder: Path,
     progress: Progress,
-) -> Found:
-    """Find out what is in a file, as fast as it can be done without a doubt.
+) -> FileContent:
+    """Find the content of a file, on the fast path as far as possible.
 
     Args:
-        connection: to DuckDB.
-        name: of the file, for rejects.
-        path: of its copy.
-        layout: of records before the first header row.
-        folder: where to write what SQL reads.
-        progress: is told what is done to the file, and how many bytes are behind.
+        connection: Connection to DuckDB.
+        name: Name of the file, for rejects.
+        path: Path of its copy.
+        layout: Layout of records before the first header row.
+        folder: Folder for the files that SQL reads.
+        progress: Receives the stage and the bytes processed so far in this stage.
 
     Raises:
-        CdrError: the file is refused as a whole.
-        Doubt: DuckDB does not see all its lines.
-        OSError: the folder cannot be written.
+        CdrError: The file is refused as a whole.
+        Mismatch: DuckDB does not read all its lines.
+        OSError: The folder cannot be written.
     """
-    plain = plain_lines(name, path, layout)
-    if plain is None:
+    fast = fast_lines(name, path, layout)
+    if fast is None:
         return find_exactly(name, path, layout, folder, progress)
-    numbered = number(path, folder, skip=plain.header_lines)
+    numbered = number(path, folder, skip=fast.header_lines)
     with closing(numbered), closing(connection.cursor()) as cursor:
-        lines, good, capitals, parts = _count(cursor, plain, numbered, progress)
-        plain = attrs.evolve(plain, capitals=capitals == good)
+        lines, good, capitals, parts = _count(cursor, fast, numbered, progress)
+        fast = attrs.evolve(fast, capitals=capitals == good)
         if good == lines:
-            return Found.plainly(plain, path, good, parts)
+            return FileContent.fast(fast, path, good, parts)
         if good < lines / 2:
             return find_exactly(name, path, layout, folder, progress)
-        found = interruptible(cursor, lambda: cursor.execute(plain.odd(*parts)))
-        odd = chain(range(1, plain.header_lines + 1), _first_values(found))
+        found = interruptible(cursor, lambda: cursor.execute(fast.slow_line_numbers(*parts)))
+        numbers = chain(range(1, fast.header_lines + 1), _first_values(found))
         try:
-            sifting = partial(progress, "sifting")
-            return Found.sifted(plain, sift(name, path, layout, folder, sifting, plain, odd))
-        except NotPlain:
+            report = partial(progress, "sifting")
+            slow = read_slow_lines(name, path, layout, folder, report, fast, numbers)
+            return FileContent.mixed(fast, slow)
+        except NoFastPath:
             return find_exactly(name, path, layout, folder, progress)
 
 
@@ -206,25 +207,28 @@ def find_exactly(
     layout: Layout | None,
     folder: Path,
     progress: Progress,
-) -> Found:
-    """Find out what is in a file with the exact reader alone; see `find`."""
-    return Found.exactly(sift(name, path, layout, folder, partial(progress, "sifting")))
+) -> FileContent:
+    """Find the content of a file on the slow path alone; see `find`."""
+    return FileContent.exact(
+        read_slow_lines(name, path, layout, folder, partial(progress, "sifting"))
+    )
 
 
 def _count(
     cursor: duckdb.DuckDBPyConnection,
-    plain: PlainLines,
+    fast: FastLines,
     parts: Iterable[NumberedLines],
     progress: Progress,
 ) -> tuple[int, int, int, list[Path]]:
-    """How many lines there are, how many of them are plain, how many of these without small
-    letters, and where they are; counted while they come.
+    """Count all lines, those on the fast path and those of them without small letters.
+
+    Lines are counted as they arrive; the paths of the parts come last.
     """
 
     def count(part: NumberedLines) -> tuple[int, int, int]:
-        ((lines, good, capitals, _),) = cursor.execute(plain.count(part.path)).fetchall()
+        ((lines, good, capitals, _),) = cursor.execute(fast.count(part.path)).fetchall()
         if lines != part.count:
-            raise Doubt(f"{lines} lines were read of {part.count}")
+            raise Mismatch(f"{lines} lines were read of {part.count}")
         return lines, good, capitals
 
     with ThreadPoolExecutor(1) as aside:

@@ -1,4 +1,4 @@
-"""The file of an archive: who may open it, what lies beside it, and the connection to it."""
+"""The file of an archive: locking, the files beside it, and the connection to DuckDB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArchiveInUse, CdrError
-from . import held, tables
+from . import open_files, tables
 from .queries import import_duckdb, is_damage, lock, reason, settings
 from .workspace import Workspace, remove_abandoned
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveFile", "is_database", "put_new"]
 
 _BESIDE = (".wal", ".wal.checkpoint", ".wal.recovery")
-"""What DuckDB writes beside a file."""
-_ASK_AGAIN = 0.1
+"""Suffixes of the files that DuckDB writes beside a database."""
+_RETRY_AFTER = 0.1
 """Seconds between attempts to open a file that another process has open."""
 _PURPOSE = "work"
 
 
 class ArchiveFile:
-    """An archive that is open, and a workspace beside it.
+    """An open archive and the workspace beside it.
 
     Args:
-        path: Where it is. It is made if it is not there, for its owner alone.
-        read_only: True to ask it only; then other processes can ask it too.
+        path: Path of the file; a missing file is created, readable by its owner alone.
+        read_only: True to query only; other processes can then query it too.
         wait: Seconds to wait for other processes to close it.
-        memory_limit: Of DuckDB; None for its default.
-        threads: Of DuckDB; None for one per core.
+        memory_limit: Memory limit of DuckDB; None for its default.
+        threads: Threads of DuckDB; None for one per core.
 
     Attributes:
-        path: Where it is, links resolved.
-        connection: To DuckDB, which can open nothing but the archive and the workspace.
-        workspace: For what is written while it is open.
-        is_new: Whether it was made for this.
+        path: Path of the file, links resolved.
+        connection: Connection to DuckDB, which can open only the archive and the workspace.
+        workspace: Folder for temporary files.
+        is_new: Whether the file was created by this opening.
 
     Raises:
-        ArchiveInUse: Another process has it open, still after `wait` seconds.
+        ArchiveInUse: Another process still has it open after `wait` seconds.
         CdrError: It cannot be opened.
     """
 
@@ -67,14 +67,14 @@ class ArchiveFile:
         self._read_only = read_only
         self._memory_limit, self._threads = memory_limit, threads
         self._wal = self.path.with_name(self.path.name + ".wal")
-        self._identity: held.Identity | None = None
+        self._identity: open_files.Identity | None = None
         _check_name(self.path)
-        if held.is_held(self.path):
+        if open_files.is_open(self.path):
             raise self._open_here()
         _check_is_database(self.path)
         self._check_beside()
         if read_only and not self.path.exists():
-            raise CdrError("there is no archive: load something into it first", str(self.path))
+            raise CdrError("the archive does not exist: load files first", str(self.path))
         self.workspace = self._make_workspace()
         try:
             self._open(time.monotonic() + wait)
@@ -83,20 +83,20 @@ class ArchiveFile:
             raise
 
     def close(self, *, remove: bool = False) -> None:
-        """Let others use the file.
+        """Close the archive, so that other processes can open it.
 
         Args:
             remove: True to remove the archive as well.
 
         Raises:
-            CdrError: What was loaded last cannot be written where it belongs. It is safe in the
+            CdrError: The latest records cannot be moved into the archive. They are safe in the
                 write-ahead log.
         """
         try:
             if not self._read_only and not self._is_stuck:
                 self.keep_wal_private()
                 self._checkpoint()
-            if remove:  # while it is locked, so that nobody has it open
+            if remove:  # while locked, so that no other process has it open
                 self._wal.unlink(missing_ok=True)
                 self.path.unlink(missing_ok=True)
         finally:
@@ -105,26 +105,26 @@ class ArchiveFile:
                 with suppress(OSError):
                     if not self._wal.stat().st_size:
                         self._wal.unlink()
-            self._let_go()
+            self._unregister()
             self.workspace.close()
 
     def replace(self, new: Path) -> None:
-        """Put another database, closed and in the workspace, into the place of this one.
+        """Replace the archive by another database, which is closed and in the workspace.
 
         Raises:
-            CdrError: It cannot be done; the archive is as before, or closed.
+            CdrError: The file cannot be replaced; the archive is unchanged, or closed.
         """
         self._checkpoint()
         self._wal.unlink(missing_ok=True)
         new.chmod(stat.S_IMODE(self.path.stat().st_mode))
-        with _Locked(new):  # so that nobody else has it open before the old one is closed
+        with _Locked(new):  # no other process can open it before the old one is closed
             new.rename(self.path)
             self.connection.close()
-            self._let_go()
+            self._unregister()
         self._open(time.monotonic())
 
     def keep_wal_private(self) -> None:
-        """Make the write-ahead log: DuckDB makes it for everybody to read, unless it is there."""
+        """Create the write-ahead log for its owner alone; DuckDB would make it world-readable."""
         flags = os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with suppress(FileExistsError):
             os.close(os.open(self._wal, flags, 0o600))
@@ -134,14 +134,14 @@ class ArchiveFile:
             if not self.path.exists():
                 self._create()
             identity = _identity(self.path)
-            if identity == held.NOT_THERE:
+            if identity == open_files.NO_FILE:
                 continue
-            if not held.hold(identity):
+            if not open_files.add(identity):
                 raise self._open_here()
             try:
                 self._check_beside()
                 connection = self._connect()
-                # The process that had it open may have replaced the file.
+                # The process that had the archive open may have replaced the file.
                 if identity == _identity(self.path):
                     self._set_up(connection)
                     self.connection, self._identity = connection, identity
@@ -152,18 +152,19 @@ class ArchiveFile:
                     raise
             finally:
                 if self._identity is None:
-                    held.let_go(identity)
-            time.sleep(_ASK_AGAIN)
+                    open_files.discard(identity)
+            time.sleep(_RETRY_AFTER)
 
     def _open_here(self) -> CdrError:
         return CdrError(
-            "this process has the archive open already: use that one, or close it", str(self.path)
+            "this process already has the archive open: use that Archive or close it",
+            str(self.path),
         )
 
-    def _let_go(self) -> None:
+    def _unregister(self) -> None:
         identity, self._identity = self._identity, None
         if identity is not None:
-            held.let_go(identity)
+            open_files.discard(identity)
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if not self._read_only:
@@ -182,8 +183,8 @@ class ArchiveFile:
 
     def _set_up(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
-            # In order, rows make groups of uneven size, which closing would write once more.
-            # Questions have cursors, where rows keep their order.
+            # With insertion order, row groups have uneven sizes and closing rewrites them.
+            # Queries use cursors, which keep the order of rows.
             connection.execute("SET SESSION preserve_insertion_order = false")
             lock(connection, self.workspace.path)
             tables.check(connection, str(self.path), read_only=self._read_only)
@@ -198,7 +199,7 @@ class ArchiveFile:
             raise
 
     def _create(self) -> None:
-        """Make an archive in the workspace, and put it into its place when it is whole."""
+        """Create an archive in the workspace and move it into place when complete."""
         try:
             new = self.workspace.folder("new") / "archive"
             with self._duckdb.connect(str(new)) as connection:
@@ -207,25 +208,25 @@ class ArchiveFile:
             try:
                 put_new(new, self.path)
             except FileExistsError:
-                return  # another process made one meanwhile
+                return  # another process created one meanwhile
             self.is_new = True
         except (OSError, self._duckdb.Error) as error:
             raise CdrError(
-                f"the archive cannot be made: {reason(error)}", str(self.path)
+                f"the archive cannot be created: {reason(error)}", str(self.path)
             ) from error
 
     def _checkpoint(self) -> None:
         try:
             self.connection.execute("CHECKPOINT")
         except self._duckdb.TransactionException:
-            pass  # somebody still reads; closing does it
+            pass  # a query is still running; closing the connection writes the checkpoint
         except self._duckdb.Error as error:
-            self._is_stuck = True  # which is told once
+            self._is_stuck = True  # reported only once
             if is_damage(error):
                 raise CdrError(reason(error), str(self.path)) from error
             raise CdrError(
-                f"what was loaded last cannot be moved from {self._wal.name} into the archive: "
-                f"make room, keep both files, and open the archive again ({reason(error)})",
+                f"the latest records cannot be moved from {self._wal.name} into the archive: free "
+                f"disk space, keep both files and open the archive again ({reason(error)})",
                 str(self.path),
             ) from error
 
@@ -237,13 +238,13 @@ class ArchiveFile:
             if self._read_only:
                 with suppress(OSError):
                     return Workspace(Path(tempfile.gettempdir()) / "sinchvoice", _PURPOSE)
-            problem = "the archive cannot be made"
+            problem = "the archive cannot be created"
             if self.path.exists():
-                problem = "the folder of the archive cannot be written"
+                problem = "the folder of the archive is not writable"
             raise CdrError(f"{problem}: {error.strerror}", str(self.path)) from error
 
     def _check_beside(self) -> None:
-        """Refuse files that DuckDB would write to, and that are not the archive's own."""
+        """Refuse files beside the archive that DuckDB would write to but that belong elsewhere."""
         for suffix in _BESIDE:
             path = self.path.with_name(self.path.name + suffix)
             try:
@@ -254,8 +255,8 @@ class ArchiveFile:
                 raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
             if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
                 raise CdrError(
-                    "this is a link, or not a file, where the archive has its write-ahead log, and "
-                    "another file would be written to: move it away",
+                    "this is a link or not a regular file, in the place of the archive's "
+                    "write-ahead log: move it away, because DuckDB would write to it",
                     str(path),
                 )
 
@@ -264,30 +265,30 @@ class ArchiveFile:
         problem = "the archive cannot be opened"
         if "replaying WAL" in str(error):
             problem = (
-                f"{self._wal.name} is damaged, which has what was loaded last: put back a backup, "
-                "or move that file away and load the same files again"
+                f"the write-ahead log {self._wal.name} with the latest records is damaged: restore "
+                "a backup, or move the log away and load the same files again"
             )
         elif "Could not set lock" in str(error):
             kind = ArchiveInUse
             problem = "another process has the archive open: close it there, or wait"
         elif "different configuration" in str(error):
-            problem = "this process has the archive open already: use that one, or close it"
+            problem = "this process already has the archive open: use that Archive or close it"
         elif not self._read_only and not os.access(self.path, os.W_OK):
-            problem = "the archive cannot be written: open it with read_only=True to ask it"
+            problem = "the archive is not writable: open it with read_only=True to query it"
         return kind(f"{problem} ({reason(error)})", str(self.path))
 
 
 def put_new(path: Path, target: Path) -> None:
-    """Move a file to where nothing is yet.
+    """Move a file to a new path.
 
     Raises:
-        FileExistsError: Something is.
+        FileExistsError: The path exists.
     """
     try:
         os.link(path, target)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links
+    except OSError:  # a file system without hard links
         os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
         path.replace(target)
     else:
@@ -295,7 +296,7 @@ def put_new(path: Path, target: Path) -> None:
 
 
 class _Locked:
-    """A file that nobody can open as a database for a while, this process included."""
+    """A temporary lock on a file: no process, this one included, can open it as a database."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR)
@@ -304,7 +305,7 @@ class _Locked:
 
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:
-            pass  # where there are no locks of this kind, an open file cannot be replaced
+            pass  # on systems without such locks an open file cannot be replaced anyway
 
     def __enter__(self) -> None:
         return None
@@ -313,9 +314,9 @@ class _Locked:
         os.close(self._descriptor)
 
 
-def _identity(path: Path) -> held.Identity:
+def _identity(path: Path) -> open_files.Identity:
     try:
-        return held.identity(path)
+        return open_files.identity(path)
     except OSError as error:
         raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
 
@@ -323,19 +324,20 @@ def _identity(path: Path) -> held.Identity:
 def _check_name(path: Path) -> None:
     if re.search(r"[?\udc80-\udcff]", str(path)):
         raise CdrError(
-            "DuckDB takes no `?` in a path, and nothing that is not UTF-8: choose another",
+            "the path has a `?` or is not UTF-8, which DuckDB does not support: choose another",
             str(path),
         )
-    # DuckDB names the database after the file, up to its first point, and finds both under a name.
+    # DuckDB names the database after the file, up to the first dot; the name of a schema in it is
+    # then ambiguous.
     if path.name.lstrip(".").partition(".")[0].lower() == "kept":
         raise CdrError(
-            "an archive cannot be called `kept`, as a schema in it is: choose another name",
+            "the name `kept` is reserved for a schema of the archive: choose another name",
             str(path),
         )
 
 
 def _check_is_database(path: Path) -> None:
-    """Refuse what DuckDB would take, and write beside, only to find that it is something else."""
+    """Refuse a file that is not a database before DuckDB opens it and writes files beside it."""
     try:
         if is_database(path):
             return
@@ -344,13 +346,13 @@ def _check_is_database(path: Path) -> None:
     except OSError as error:
         raise CdrError(f"cannot be read: {error.strerror}", str(path)) from error
     raise CdrError(
-        "this is not an archive: give the file that loading made, or a name that is free",
+        "this is not an archive: give the file of an archive, or a new name",
         str(path),
     )
 
 
 def is_database(path: Path) -> bool:
-    """Tell whether this is a file of DuckDB's, such as an archive.
+    """Tell whether a file is a DuckDB database, such as an archive.
 
     Raises:
         OSError: It cannot be read.

@@ -1,4 +1,4 @@
-"""Questions to a database that has call detail records, which can change nothing."""
+"""Read-only queries on a database of call detail records."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..errors import CdrError
+from .fast_path import literal
 from .kpis import Dimension, KpiFilter, KpiRows
-from .plain import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,19 +60,19 @@ _REFUSED = frozenset(
     "register_external_resource_type remove_grammar_extension truncate_duckdb_logs "
     "write_log".split()
 )
-"""Functions by which a SELECT does something: writes, sets, or runs what is in a text."""
+"""Functions with which a SELECT could write, change settings or run SQL from a string."""
 
-_LOOK_UP = 0.5
-"""Seconds after which a waiting thread looks for signals, at the latest."""
+_SIGNAL_INTERVAL = 0.5
+"""Maximum seconds until a waiting thread handles signals."""
 
 
 @attrs.frozen
 class QueryResult:
-    """The answer to a query.
+    """The result of a query.
 
     Attributes:
-        columns: their names.
-        rows: a tuple for each; times are in UTC, without a zone.
+        columns: Names of the columns.
+        rows: The rows as tuples; times are in UTC, without a zone.
     """
 
     columns: tuple[str, ...]
@@ -80,12 +80,12 @@ class QueryResult:
 
 
 class Database(ABC):
-    """What has a table or view `records`, and answers questions about it."""
+    """A database with a table or view `records` to query."""
 
     _duckdb: Any
     _connection: duckdb.DuckDBPyConnection
     _tables: tuple[str, ...] = ()
-    """That can be asked."""
+    """Names of the tables open to queries."""
 
     def __init__(self, place: str = "") -> None:
         self._place = place
@@ -104,10 +104,10 @@ class Database(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what it is in; nothing can be asked any more."""
+        """Release the files; queries are no longer possible."""
 
     def _keep_kpis(self) -> None:
-        """Before the connection is closed: let its KPIs do without."""
+        """Detach the KPIs from the connection before it is closed."""
         for rows in self._kpis.values():
             rows.keep()
         self._kpis.clear()
@@ -120,17 +120,17 @@ class Database(ABC):
         min_attempts: int = 1,
         tz: str | ZoneInfo = "UTC",
     ) -> KpiRows:
-        """Attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
+        """Compute attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
 
         Args:
-            by: what to group by: one of `kpis.DIMENSIONS`, or several.
-            where: which calls are counted.
-            min_attempts: a group with fewer has no ratios.
+            by: One or more of `kpis.DIMENSIONS` to group by.
+            where: Filter of the counted calls.
+            min_attempts: Groups with fewer attempts have no ratios.
             tz: Time zone of days, hours and weekdays; see `cdr.kpis.compute`.
 
         Raises:
-            InvalidRequest: there is no such dimension, no such value of it, or no such time zone.
-            CdrError: they cannot be computed.
+            InvalidRequest: A dimension, a value of one, or the time zone does not exist.
+            CdrError: The KPIs cannot be computed.
         """
         connection = self._connection
         with self._failing():
@@ -141,18 +141,18 @@ class Database(ABC):
         return rows
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
-        """Ask in SQL, and change nothing.
+        """Run a read-only SQL query.
 
-        One SELECT is taken, or an EXPLAIN of one, in a read-only transaction, by a connection that
-        can open no other file and whose settings are locked. PIVOT is taken if it names the values
-        (`ON result IN ('BUSY', 'FAILED')`): without them, DuckDB would make a type for it.
+        The query is one SELECT, or an EXPLAIN of one. It runs in a read-only transaction, on a
+        connection that cannot open other files and whose settings are locked. PIVOT must list the
+        values (`ON result IN ('BUSY', 'FAILED')`); otherwise DuckDB would create a type for it.
 
         Args:
-            query: in the SQL of DuckDB.
-            parameters: for each `?`, or by name for each `$name`.
+            query: SQL of DuckDB.
+            parameters: Values for each `?`, or by name for each `$name`.
 
         Raises:
-            CdrError: it is wrong, or it is not only a question.
+            CdrError: The query fails or is not read-only.
         """
         given = parameters if isinstance(parameters, Mapping) else list(parameters)
         with self._failing(), closing(self._connection.cursor()) as cursor:
@@ -166,25 +166,25 @@ class Database(ABC):
         query: str = "SELECT * FROM records",
         parameters: Parameters = (),
     ) -> ArrowStream:
-        """The rows of a query for whatever reads the Arrow C stream interface.
+        """Return the rows of a query as an Arrow C stream.
 
-        `pyarrow.table(…)`, `polars.DataFrame(…)`, `pandas.DataFrame.from_arrow(…)`; the query runs
-        when the stream is asked for, and as often.
+        `pyarrow.table(…)`, `polars.DataFrame(…)` and `pandas.DataFrame.from_arrow(…)` read it; each
+        request of the stream runs the query again.
 
         Args:
-            query: as in `sql`.
-            parameters: as in `sql`.
+            query: As in `sql`.
+            parameters: As in `sql`.
         """
         return ArrowStream(self, query, parameters)
 
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """As `_rows`, for external callers."""
+        """Run a query of an external caller as `_rows` does; errors are a CdrError."""
         with self._failing():
             return self._rows(query, *parameters)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """While a query runs: what is wrong with it is a CdrError."""
+        """Turn errors of a query into a CdrError."""
         try:
             yield
         except self._duckdb.Error as error:
@@ -193,34 +193,34 @@ class Database(ABC):
             if missing := _NO_TABLE(str(error)):
                 *names, last = self._tables
                 raise CdrError(
-                    f"there is no table {missing[1]!r}: there are {', '.join(names)} and {last}"
+                    f"the table {missing[1]!r} does not exist: use {', '.join(names)} or {last}"
                 ) from error
             raise CdrError(f"the query fails: {error}") from error
 
     def _question(self, cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
-        """The one statement of a query, in a transaction that can change nothing."""
+        """Check a query and return its one statement, within a read-only transaction."""
         kinds = self._duckdb.StatementType
         statement = _only_statement(cursor, query)
         explain = ""
         if statement.type == kinds.EXPLAIN:
-            # The type of what is explained, which ANALYZE runs, is told by that alone. What is
-            # judged is what is run, so that it does not matter whether comments are read alike.
+            # Only the explained statement alone shows its type, and ANALYZE runs it. The statement
+            # checked is the one run, so differences in reading comments do not matter.
             match = _EXPLAIN(query)
             if match is None:
-                raise CdrError("this EXPLAIN is not understood: write EXPLAIN ANALYZE SELECT …")
+                raise CdrError("this form of EXPLAIN is not supported: use EXPLAIN ANALYZE SELECT")
             explain = f"EXPLAIN {match['analyze'] or match['options'] or ''} "
             query = query[match.end() :]
             statement = _only_statement(cursor, query)
         if statement.type == kinds.MULTI:
             raise CdrError(
-                "this is more than one SELECT: PIVOT has to name the values, as in "
+                "this is more than one SELECT: for PIVOT, list the values, as in "
                 "PIVOT records ON result IN ('BUSY', 'FAILED') USING count(*)"
             )
         if statement.type != kinds.SELECT:
-            raise CdrError("one SELECT is expected: nothing can be changed in SQL")
+            raise CdrError("this is not a SELECT: queries are read-only")
         ((tree,),) = cursor.execute(_TREE, [statement.query]).fetchall()
         if refused := sorted(_REFUSED.intersection(_FUNCTION_NAMES(tree))):
-            raise CdrError(f"{refused[0]}() is not a question: nothing can be changed in SQL")
+            raise CdrError(f"{refused[0]}() is not allowed: queries are read-only")
         if explain:
             statement = _only_statement(cursor, explain + statement.query)
         cursor.execute("BEGIN TRANSACTION READ ONLY")
@@ -241,27 +241,27 @@ class Database(ABC):
 def _only_statement(cursor: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
     statements = cursor.extract_statements(query)
     if len(statements) != 1:
-        raise CdrError(f"one SELECT is expected, and these are {len(statements)} statements")
+        raise CdrError(f"the query has {len(statements)} statements: give one SELECT")
     return statements[0]
 
 
 @attrs.frozen
 class ArrowStream:
-    """Rows of a database as an Arrow C stream, from a query that runs when it is asked for."""
+    """Rows of a query as an Arrow C stream; each request of the stream runs the query."""
 
     _database: Database
     _query: str
     _parameters: Parameters
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
-        """The stream, in a capsule, as the Arrow PyCapsule interface says.
+        """Return the stream in a capsule, according to the Arrow PyCapsule interface.
 
         Raises:
-            CdrError: the query is wrong, or it is not only a question.
+            CdrError: The query fails or is not read-only.
         """
         database = self._database
         with database._failing(), ExitStack() as stack:
-            # The stream keeps it, and its transaction.
+            # The stream keeps the cursor and its transaction.
             cursor = stack.enter_context(closing(database._connection.cursor()))
             statement = database._question(cursor, self._query)
             found = cursor.sql(statement, params=self._parameters or None)
@@ -271,7 +271,7 @@ class ArrowStream:
 
 
 def reason(error: Exception) -> str:
-    """What an error of the system's or of DuckDB's says, in a line, and what to do about damage."""
+    """Return the message of a system or DuckDB error in one line; for damage, with the remedy."""
     text = getattr(error, "strerror", None) or str(error).partition("\n")[0]
     within = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text)
     text = str(json.loads(within[1])) if within else text
@@ -280,16 +280,20 @@ def reason(error: Exception) -> str:
     return text
 
 
-_DAMAGED = "the archive is damaged: put back a backup, or load its files into a new archive"
+_DAMAGED = "the archive is damaged: restore a backup or load its files into a new archive"
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell whether DuckDB finds its file damaged."""
+    """Tell whether an error of DuckDB means a damaged file."""
     return bool(re.search("Corrupt database file|Could not read enough bytes", str(error)))
 
 
 def import_duckdb() -> Any:
-    """DuckDB, or a hint how to install it."""
+    """Import DuckDB.
+
+    Raises:
+        ImportError: DuckDB is not installed; the message tells how to install it.
+    """
     try:
         import duckdb
     except ImportError as error:
@@ -300,21 +304,22 @@ def import_duckdb() -> Any:
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
-    """Do something that DuckDB may take long for, so that Ctrl-C ends it, as it ends all else.
+    """Run a long operation of DuckDB so that Ctrl-C can interrupt it.
 
-    Where DuckDB works, nobody looks for signals; so that is not the thread that gets them.
+    DuckDB does not handle signals, so a thread other than the main one, which receives them, runs
+    the operation.
 
     Args:
-        connection: that works.
-        work: what it does.
+        connection: Connection to interrupt.
+        work: The operation.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()
     working = _aside(os.getpid()).submit(work)
     try:
-        while not working.done():  # a signal that another thread got wakes nobody
-            wait([working], _LOOK_UP)
-    except BaseException:  # which came with a signal
+        while not working.done():  # a signal delivered to another thread does not end `wait`
+            wait([working], _SIGNAL_INTERVAL)
+    except BaseException:  # raised by a signal handler
         connection.interrupt()
         wait([working])
         raise
@@ -323,19 +328,19 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) 
 
 @cache
 def _aside(process: int) -> ThreadPoolExecutor:
-    """Where DuckDB works for the main thread of a process; a fork has threads of its own."""
+    """Return the thread that runs DuckDB for the main thread of a process; a fork needs another."""
     return ThreadPoolExecutor(1)
 
 
 def settings(
     folder: Path, memory_limit: str | None, threads: int | None
 ) -> dict[str, str | bool | int | float | list[str]]:
-    """The configuration of a connection that brings nothing in by itself.
+    """Return the configuration of a connection without automatic extensions and replacements.
 
     Args:
-        folder: for what does not fit into memory.
-        memory_limit: such as `512MB`; None for four fifths of what the machine has.
-        threads: None for one per core.
+        folder: Folder for data that does not fit into memory.
+        memory_limit: Memory limit, such as `512MB`; None for four fifths of the machine's memory.
+        threads: Number of threads; None for one per core.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "allow_community_extensions": "false",
@@ -352,8 +357,8 @@ def settings(
 
 
 def lock(connection: duckdb.DuckDBPyConnection, folder: Path, *files: Path) -> None:
-    """Let a connection open what is in a folder, and these files, and nothing else from now on."""
-    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too
+    """Restrict a connection permanently to the files in a folder and the given files."""
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # for cursors too
     connection.execute(f"SET allowed_directories = [{literal(f'{folder}{os.sep}')}]")
     connection.execute(f"SET allowed_paths = [{', '.join(map(literal, files))}]")
     connection.execute("SET enable_external_access = false")

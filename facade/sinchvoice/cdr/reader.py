@@ -1,20 +1,20 @@
-"""The exact reader: every record of a file becomes a typed record or a reject, never neither.
+"""The exact reader: every record of a file becomes either a typed record or a reject.
 
-How a file is divided into records, and where it gives up:
+Rules for splitting a file into records:
 
-- A line ends in LF or CRLF. A field that begins with `"` is quoted as in RFC 4180, and may hold
-  line ends; a `"` anywhere else is text, so JSON may stand unquoted.
-- A quote that is not closed, or has text after it, costs the line it is on: reading goes on with
-  the next. How far a closing quote is looked for has a limit, in bytes and in fields, so that no
-  file takes longer than in proportion to its size.
-- A row that looks like a header row and cannot be read ends what is known: what follows is rejected
-  until a header row comes that can be read. So no row is read under the names of another file.
-- The first record after a header row, or of a file without one, tells how many cells all have, as
-  far as there is a choice: without the newest column, or with a semicolon at the end of each line.
-- If lines that are too short to be a record, or name ever other columns, are 5,000 more than the
-  other records, the file is refused: so none takes much longer than a good one of its size.
-- The fast path takes whole lines that are plainly right. Everything else goes to one careful
-  function, which alone decides what is rejected.
+- A line ends in LF or CRLF. A field that begins with `"` is quoted as in RFC 4180, and may contain
+  line ends. A `"` anywhere else is text, so JSON may be unquoted.
+- An unclosed quote, or a closing quote followed by text, costs only its own line; reading resumes
+  on the next one. The search for a closing quote is limited in bytes and fields, so reading time
+  stays proportional to file size.
+- After an unreadable row that looks like a header row, all records are rejected until a readable
+  header row. So no record is read with the column names of another file.
+- The first record after a header row, or of a file without one, settles the number of cells where
+  two are possible: without the newest column, or with a semicolon at the end of each line.
+- The file is refused once lines that are too short to be a record, or keep naming other columns,
+  outnumber the other records by 5,000. So no file takes much longer than a good one of its size.
+- A fast loop takes simple lines. All other lines go to one function, which alone decides what is
+  rejected.
 """
 
 from __future__ import annotations
@@ -50,40 +50,42 @@ __all__ = [
 ]
 
 MAX_RECORD = 1 << 24
-"""Bytes that a record can have: 16 MiB."""
+"""Maximum size of a record in bytes: 16 MiB."""
 MAX_COLUMNS = 100
-"""Columns that a header can name."""
+"""Maximum number of columns in a header."""
 
-_BLOCK = 1 << 16  # with more, the garbage collector goes through each batch several times
+_BLOCK = 1 << 16  # larger batches are scanned by the garbage collector several times
 _SHOWN = 60
 _Read: TypeAlias = Callable[[str], Any]
 
-_apply: Any = call  # typed as it is, pyright takes it for something else
+_apply: Any = call  # pyright misreads its declared type
 _HEAD = 64
 _KEPT = 4096
 _ROW = 1 << 14
-"""Bytes at either end of a rejected record in which a header row is looked for."""
+"""Bytes at each end of a rejected record that are searched for a header row."""
 _MAX_IDLE = 5_000
-"""So many more lines without a record than records a file can have."""
+"""Maximum excess of lines without a record over records in a file."""
 _SHORTEST = 20
-"""Bytes that a record has beside its separators: of a time, and of a CallId."""
+"""Minimum size of a record in bytes, without separators: a time and a CallId."""
 _HEADERS = 64
-"""Header rows of a file that are remembered."""
+"""Maximum number of remembered header rows per file."""
 _SEPARATORS = re.compile("[;,\t|\r\n]").split
-# A header with most columns of a layout has one of these.
+# A header with most columns of a layout has at least one of these.
 _COMMON_NAMES = (
     *(b"callid", b"userspaceid", b"calltime", b"result", b"reason", b"duration"),
     *(b"custom", b"applicationkey"),
 )
 _RESEMBLING = 4
-"""Names of columns in cells of a row that cannot be read: of so many columns, no caller chooses the
-text. That is less than half of a header row, as one may be torn."""
+"""Column names that make an unreadable row resemble a header row.
+
+Callers cannot choose the text of so many columns. The number is less than half of a header row,
+which may be torn."""
 _BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?\n)++").match
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?', re.IGNORECASE).fullmatch
-_DOUBT = "; the lines after it are read as records of their own"
+_RESUMES = "; the following lines are read as separate records"
 _MARK = "\ufeff"
 _MARK_BYTES = _MARK.encode()
-_ODD = re.compile(f"[\0\r]|^{_MARK}").search
+_NOT_SIMPLE = re.compile(f"[\0\r]|^{_MARK}").search
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_BYTES = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_CELL = re.compile(rb'"[^"\n]*+(?:""[^"\n]*+)*+";')
@@ -102,48 +104,50 @@ def read(
     on_reject: OnReject = "raise",
     recursive: bool = False,
 ) -> Reader:
-    """Read call detail records, file after file, each as a typed record.
+    """Read call detail records from one or more files as typed records.
 
-    Memory does not grow with the file. Files are opened when their turn comes.
+    Memory use does not grow with the file. Each file is opened only when it is read.
 
     Args:
-        source: a path, a glob, a folder (its .csv, .txt and .zip files, compressed or not, by
+        source: A path, a glob, a folder (its .csv, .txt and .zip files, compressed or not, by
             name), a binary file, bytes, `-` for standard input, a URL such as `s3://…` (extra
             `cdr`), or an iterable of these.
-        layout: of the records before the first header row. Needed if there is none; a header row,
-            wherever it comes, says by itself which columns follow.
-        on_reject: what happens to a record that cannot be read: `raise` stops at the first with a
-            CdrError that has it; `collect` keeps all in `rejects`; a function is called with it.
-        recursive: whether folders in folders are read as well.
+        layout: Layout of the records before the first header row. Required for files without one;
+            a header row names the columns that follow, wherever it appears.
+        on_reject: Treatment of a record that cannot be read. `raise` stops at the first one with a
+            CdrError that carries it, `collect` keeps all in `rejects`, and a function is called
+            with each.
+        recursive: Whether to read subfolders too.
 
     Returns:
-        An iterator over the records, with counts. It closes its files when it comes to its end,
-        when it is closed, and at the end of a `with`.
+        An iterator over the records, with counts. It closes its files when it is exhausted, when
+        it is closed, and at the end of a `with` block.
 
     Raises:
-        InvalidRequest: there is no such layout, or on_reject is none of these.
-        CdrError: while it is iterated: a file cannot be opened or is damaged, or its header says
-            nothing, twice the same or too little; it ends the iteration.
+        InvalidRequest: The layout is unknown, or on_reject is not one of these.
+        CdrError: During iteration, which it ends: a file cannot be opened or is damaged, or its
+            header is unusable (empty, repeated or missing names, no identifiable layout).
 
-    Source: facts on files are the vendor's page "Call Detail Records", which describes neither
-    header nor quoting, so that each form that is not ambiguous is read.
+    Source: The vendor's page "Call Detail Records". It describes neither headers nor quoting, so
+    every unambiguous form is read.
     """
     return Reader(source, layout, on_reject=on_reject, recursive=recursive)
 
 
 class Reader(Iterator[CdrRecord]):
-    """The records of one or more files, in their order; made by `read`.
+    """Iterator over the records of one or more files, in order; created by `read`.
 
-    At any time, `records == yielded + rejected`: records are counted where lines are, and the
-    other two where they go.
+    At any time, `records == yielded + rejected`. The three are counted independently: records from
+    their lines, the other two on delivery.
 
     Attributes:
-        files: files that were opened, each member of an archive for itself.
-        rejected: records that were rejected.
-        rejects: these, if they are collected.
-        left_out: files in folders and archives, or found by globs, that are not read.
-        blank_lines: lines with nothing, or only spaces and tabs, and a spreadsheet's `sep=;`.
-        header_rows: rows that name the columns.
+        files: Number of opened files; each member of an archive counts.
+        rejected: Number of rejected records.
+        rejects: The rejects, if collected.
+        left_out: Files in folders and archives, or matched by globs, that are not read.
+        blank_lines: Number of lines that are empty, have only spaces and tabs, or are the `sep=;`
+            of a spreadsheet.
+        header_rows: Number of rows that name the columns.
     """
 
     def __init__(
@@ -186,16 +190,16 @@ class Reader(Iterator[CdrRecord]):
 
     @property
     def yielded(self) -> int:
-        """Records that were given so far."""
+        """Number of records returned so far."""
         return self._handed_over - length_hint(self._batch)
 
     @property
     def records(self) -> int:
-        """Records that were come across so far."""
+        """Number of records and rejects found so far."""
         return self._counted - length_hint(self._batch)
 
     def __iter__(self) -> Iterator[CdrRecord]:  # noqa: PYI034 - see below
-        return self._all  # and not self: a call of __next__ for each record costs time
+        return self._all  # not self: a call of __next__ per record costs time
 
     def __next__(self) -> CdrRecord:
         return next(self._all)
@@ -212,7 +216,7 @@ class Reader(Iterator[CdrRecord]):
         self.close()
 
     def close(self) -> None:
-        """Close the files; nothing more is read."""
+        """Close the files and stop reading."""
         self._all.close()
 
     def _iterate(
@@ -244,14 +248,14 @@ def _raise(reject: Reject) -> None:
 
 @attrs.frozen
 class UnendedLine:
-    """The record on the last line of a file, if that has no end: its last text may be cut.
+    """The record on a last line without a line end, which may be cut.
 
     Attributes:
-        record: which record of the file it is, from 1.
-        line: on which it begins.
-        fields: of the record that may lack text: that of the last column (`extras` if the layout
-            does not have it), and those of columns that may have followed it.
-        text: of the last column.
+        record: Number of the record in the file, from 1.
+        line: Number of its first line.
+        fields: Fields of the record in which text may be missing: that of the last column (`extras`
+            for a column outside the layout), and those of columns that may have followed.
+        text: Text of the last column.
     """
 
     record: int
@@ -261,18 +265,18 @@ class UnendedLine:
 
 
 class RecordFile:
-    """One file, block by block.
+    """Reads one file in blocks of complete lines.
 
-    A block is whole lines. What a call of `batch` leaves of it is there for the next one.
+    A call of `batch` continues with the rest of the block.
 
     Args:
-        reader: has the settings and the counts.
-        stream: the file.
-        reads: how cells are read, if not as the reader does it.
+        reader: Holds the settings and counts.
+        stream: The file.
+        reads: Conversions of cells; by default those of the reader.
 
     Attributes:
-        counted: records in the last batch.
-        unended: the last of these, if its line is the last one and has no end.
+        counted: Number of records in the last batch.
+        unended: Last record of the batch, if it ends the file without a line end.
     """
 
     def __init__(
@@ -283,35 +287,35 @@ class RecordFile:
     ) -> None:
         self.counted = 0
         self.unended: UnendedLine | None = None
-        self._failure: CdrError | None = None  # what comes after the batch, and ends the file
-        self._reject: Reject | None = None  # what stands after the last batch
+        self._failure: CdrError | None = None  # raised after the batch; ends the file
+        self._reject: Reject | None = None  # follows the last batch
         self._reader = reader
         self._stream = stream
         self._block_size = reader._block_size
         self._max_record = reader._max_record
-        self._kept = min(_KEPT, self._max_record)  # bytes of a record that is too large
+        self._kept = min(_KEPT, self._max_record)  # bytes kept of a record that is too large
         self._reads = reads or reader._read_as
         self._plan = None if reader._layout is None else _by_position(reader._layout, self._reads)
         self._lost: LostHeader | None = None
         self._headers: dict[tuple[LayoutName | None, tuple[str, ...]], Plan] = {}
-        self._known_rows: set[tuple[str, ...]] = set()  # of these
+        self._known_rows: set[tuple[str, ...]] = set()  # keys of _headers, without the layout
         self._number = 0  # records so far
-        self._idle = 0  # lines that name other columns, and records that are too short
-        self._short = 0  # the latter
+        self._idle = 0  # lines that name other columns, and too short records
+        self._short = 0  # too short records
         self._data = b""
         self._base = 0  # bytes of the file before _data
-        self._at = 0  # where in _data the block begins
-        self._end = 0  # and where it ends
+        self._at = 0  # start of the block in _data
+        self._end = 0  # and its end
         self._line = 1  # the number of its first line
         self._lines: list[str] = []
         self._remaining = iter(self._lines)
-        self._next = 0  # which line comes next
-        self._offsets: list[int] = []  # where they begin, once somebody asks
+        self._next = 0  # index of the next line
+        self._offsets: list[int] = []  # starts of the lines, computed on demand
         self._ended = False
         self._begin()
 
     def batch(self) -> list[CdrRecord] | None:
-        """The records before the end of the block or a reject; None at the end of the file."""
+        """Return the records up to the end of the block or a reject; None after the last one."""
         self.counted = 0
         if self._failure is not None:
             raise self._failure
@@ -327,7 +331,7 @@ class RecordFile:
         batch: list[CdrRecord] = []
         while self._next < len(self._lines):
             before = self._next
-            self._take_plain(batch)
+            self._take_simple(batch)
             self.counted += self._next - before
             self._number += self._next - before
             if self._next == len(self._lines) > before and self._is_unended(self._end):
@@ -336,7 +340,7 @@ class RecordFile:
                 if (
                     self._next < len(self._lines)
                     and not self._pass_blank()
-                    and not self._take_careful(batch)
+                    and not self._take_any(batch)
                 ):
                     break
             except CdrError as error:  # the records before it come first
@@ -346,30 +350,30 @@ class RecordFile:
 
     @property
     def plan(self) -> Plan | None:
-        """How records are read now; None until a header row comes that can be read."""
+        """Current plan; None until a readable header row."""
         return self._plan
 
     def take_reject(self) -> Reject | None:
-        """The reject after the last batch, if there is one."""
+        """Return the reject after the last batch, if any, and clear it."""
         reject, self._reject = self._reject, None
         return reject
 
-    # --- bytes ---
+    # --- Bytes -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self._more(_HEAD)
         head = self._data[:_HEAD]
-        # Less than this is no header row in UTF-16, and no measure of a file.
+        # A shorter file has no header row in UTF-16, and too few bytes to judge by.
         is_measure = len(head) >= 32 or b"\n" not in head
         if head.startswith((b"\xff\xfe", b"\xfe\xff")) or (
             is_measure and head.count(0) * 3 > len(head)
         ):
-            raise self._error("this is UTF-16 or UTF-32, or no text: convert it to UTF-8")
+            raise self._error("the file is UTF-16, UTF-32 or not text: convert it to UTF-8")
         if head.startswith(_MARK_BYTES):
             self._at = len(_MARK_BYTES)
 
     def _more(self, least: int = 0) -> None:
-        """Read on: as much as is there already, so that looking far ahead is not looking often."""
+        """Read more, in proportion to the unread data, so that long searches need few reads."""
         left = self._data[self._at :]
         size = max(least, self._block_size, min(len(left), self._max_record))
         read = self._stream.read(size)
@@ -379,7 +383,7 @@ class RecordFile:
         self._data = left + read
 
     def _take_block(self) -> bool:
-        """Whole lines from what was read; False if there are none, or there is a reject."""
+        """Take complete lines as the block; return False without any, or after a reject."""
         blank = _BLANK_LINES(self._data, self._at)
         if blank is not None:
             self._leave_block(blank.end(), self._line + self._count_blank(blank))
@@ -403,14 +407,14 @@ class RecordFile:
         return True
 
     def _leave_block(self, at: int, line: int) -> None:
-        """Go on with a new block."""
+        """Leave the block; the next one begins here."""
         self._at = at
         self._line = line
         self._lines = []
         self._next = 0
 
     def _skip_line(self) -> None:
-        """Reject a line that is too large to be held."""
+        """Reject a line that is too large for memory."""
         place = self._base + self._at
         raw = self._data[self._at : self._at + self._kept]
         tail = b""
@@ -432,21 +436,21 @@ class RecordFile:
         self._refuse(place, line, raw, size, _too_large(self._max_record), tail)
 
     def _is_unended(self, end: int) -> bool:
-        """Whether the file ends here without a line end."""
+        """Return whether the file ends here without a line end."""
         return end == len(self._data) and not self._data.endswith(b"\n")
 
     def _mark_unended(self, cells: list[str], line: int) -> None:
-        assert self._plan is not None  # it has read the record  # noqa: S101
+        assert self._plan is not None  # the plan that read the record  # noqa: S101
         fields = self._plan.fields_from(len(cells))
         if fields:
             self.unended = UnendedLine(self._number, line, fields, cells[-1])
 
-    # --- lines ---
+    # --- Lines -----------------------------------------------------------------------------------
 
-    def _take_plain(self, batch: list[CdrRecord]) -> None:
-        """Take lines as long as they are plainly right: one record each, without a doubt.
+    def _take_simple(self, batch: list[CdrRecord]) -> None:
+        """Take lines as long as each is a complete, valid record.
 
-        Of those that remain, the line that is not is gone as well; it is the one at `_next`.
+        This also consumes the first other line from `_remaining`; it is the line at `_next`.
         """
         plan = self._plan
         if plan is None or plan.is_open:
@@ -472,14 +476,14 @@ class RecordFile:
         self._next += len(batch) - before
 
     def _start(self) -> int:
-        """Where the next line begins."""
+        """Return where the next line begins."""
         if not self._offsets:
             lengths = map(len, self._data[self._at : self._end].split(b"\n"))
             self._offsets = list(accumulate(lengths, initial=self._at))
         return self._offsets[self._next] + self._next
 
     def _pass_blank(self) -> bool:
-        """Go on behind blank lines, if the next one is blank."""
+        """Skip blank lines; return whether there were any."""
         if self._lines[self._next].strip(" \t"):
             return False
         blank = _BLANK_LINES(self._data, self._start(), self._end)
@@ -494,14 +498,14 @@ class RecordFile:
         return lines
 
     def _pass_lines(self, lines: int) -> None:
-        """Go on behind lines, the first of which is gone from those that remain."""
+        """Skip lines, the first of which is no longer in `_remaining`."""
         self._next += lines
         next(islice(self._remaining, lines - 1, lines - 1), None)
 
-    def _take_careful(self, batch: list[CdrRecord]) -> bool:
-        """Take what begins on the next line, whatever it is; False to end the batch."""
+    def _take_any(self, batch: list[CdrRecord]) -> bool:
+        """Take whatever begins on the next line; return False to end the batch."""
         start, line = self._start(), self._line + self._next
-        after = self._careful(start, line, batch)
+        after = self._take_record(start, line, batch)
         if after is None:
             self._leave_block(start, line)
             self._more()
@@ -512,11 +516,11 @@ class RecordFile:
             self._leave_block(after, line + self._data.count(b"\n", start, after))
         return self._reject is None
 
-    def _careful(self, start: int, line: int, batch: list[CdrRecord]) -> int | None:
-        """Take the record, header or blank line at `start`, as a record, a reject or nothing.
+    def _take_record(self, start: int, line: int, batch: list[CdrRecord]) -> int | None:
+        """Take the record, header or blank line at `start`.
 
         Returns:
-            Where the next one begins; None if it cannot be known without reading on.
+            Where the next one begins; None if more data must be read first.
         """
         data = self._data
         place = self._base + start
@@ -541,18 +545,18 @@ class RecordFile:
         return after
 
     def _frame(self, start: int, line: int) -> int | BadValue | None:
-        """Where the record with quoted fields that begins at `start` ends.
+        """Return where the record with quoted fields that begins at `start` ends.
 
-        Looking ahead is limited. A line that leaves a quoted field open has an odd number of `"`
-        in a row; to a field that is open already the same row is its end. So with each such line
-        that is passed, a field ends, and there can be no more of them than the record has columns.
+        The search is limited. A line that leaves a quoted field open has an odd number of `"` in a
+        row; in a field that is already open, the same row closes it. So each such line closes a
+        field, and a record cannot have more of them than columns.
         """
         data = self._data
         columns = MAX_COLUMNS if self._plan is None else self._plan.width
         limits = f"within {self._max_record} bytes and {columns} columns"
         field, at = 1, start
-        stop = start - 1  # where the line ends
-        many = False  # whether the record has several
+        stop = start - 1  # end of the line
+        many = False  # whether the record has several lines
         while True:
             if field > MAX_COLUMNS and (cells := _QUOTED_CELLS(data, at)) is not None:
                 field += len(_QUOTED_CELL.findall(data, at, cells.end()))
@@ -578,7 +582,7 @@ class RecordFile:
                     return BadValue(
                         RejectCause.QUOTE,
                         f"the quote that opens in column {field} closes on line {closed} in the "
-                        "middle of text" + (_DOUBT if many else ""),
+                        "middle of text" + (_RESUMES if many else ""),
                     )
             else:
                 if stop < at:
@@ -601,9 +605,9 @@ class RecordFile:
     def _take(
         self, raw: bytes, line: int, batch: list[CdrRecord], *, unended: bool
     ) -> BadValue | None:
-        """Take a whole record, header or blank line; or say why the record cannot be read."""
+        """Take a complete record, header or blank line; or return why it cannot be read."""
         if b"\0" in raw:
-            return BadValue(RejectCause.NUL, "the record has NUL bytes: a part of it was lost")
+            return BadValue(RejectCause.NUL, "the record has NUL bytes: part of it was lost")
         try:
             text = raw.decode()
         except UnicodeDecodeError as error:
@@ -617,7 +621,8 @@ class RecordFile:
         if len(text) < 8 and (separator := _SEPARATOR_LINE(text.removeprefix(_MARK))) is not None:
             if separator[1] != ";":
                 raise self._error(
-                    f"the columns are separated by {separator[1]!r}: semicolons are expected", line
+                    f"the columns are separated by {separator[1]!r}: separate them by semicolons",
+                    line,
                 )
             self._reader.blank_lines += 1
             self._count_idle(line)
@@ -631,10 +636,11 @@ class RecordFile:
         problem = None
         if text.startswith(_MARK):
             problem = BadValue(
-                RejectCause.BYTE_ORDER_MARK, "a byte order mark is in the middle of the file"
+                RejectCause.BYTE_ORDER_MARK,
+                "the record begins with a byte order mark in the middle of the file",
             )
         elif tuple(cells) in self._known_rows:
-            self._header(cells, line)  # as before, whatever its names are
+            self._header(cells, line)  # remembered, even if the names are unusual
             return None
         elif self._plan is not None:
             self._plan = self._plan.settled(len(cells), ends_empty=cells[-1:] == [""])
@@ -652,7 +658,7 @@ class RecordFile:
         if _is_header(cells, first=self._number == 0):
             self._header(cells, line)
             return None
-        return problem or BadValue(RejectCause.COLUMNS, "there is no header row before it")
+        return problem or BadValue(RejectCause.COLUMNS, "no header row precedes the record")
 
     def _refuse(
         self, place: int, line: int, raw: bytes, size: int, problem: BadValue, tail: bytes = b""
@@ -660,12 +666,12 @@ class RecordFile:
         """Reject a record.
 
         Args:
-            place: bytes before it.
-            line: on which it begins.
-            raw: its bytes.
-            size: how many there are.
-            problem: why.
-            tail: its last bytes, if `raw` does not have them.
+            place: Offset of the record in bytes.
+            line: Number of its first line.
+            raw: Bytes of the record, possibly only the first ones.
+            size: Size of the record in bytes.
+            problem: Reason for the reject.
+            tail: Last bytes of the record, if `raw` lacks them.
         """
         if self._number == 0:
             self._check_separator(raw.decode("utf-8", "replace"), line)
@@ -678,16 +684,16 @@ class RecordFile:
             self._plan = None
             problem = BadValue(
                 RejectCause.HEADER,
-                f"{problem}; it looks like a header row, so that which columns follow is not known",
+                f"{problem}; it looks like a header row, so the columns after it are unknown",
             )
         elif expected is None:
             raise self._no_header(raw, line)
         elif self._plan is None:
-            assert self._lost is not None  # noqa: S101 - one of the two is there
+            assert self._lost is not None  # noqa: S101 - one of the two is set
             problem = BadValue(
                 RejectCause.HEADER,
                 f"the header row on line {self._lost.line} cannot be read: "
-                "correct that, and read the file again",
+                "correct it and read the file again",
             )
         self._number += 1
         if size < _SHORTEST + len(expected.header):
@@ -715,15 +721,15 @@ class RecordFile:
         self._idle += 1
         if self._idle - (self._number - self._short) > _MAX_IDLE:
             raise self._error(
-                f"{self._idle} lines so far are too short to be a record, or name other columns: "
+                f"{self._idle} lines so far are too short to be a record or name other columns: "
                 "check whether this is a file of call detail records",
                 line,
             )
 
-    # --- header rows ---
+    # --- Header rows -----------------------------------------------------------------------------
 
     def _resembles_header(self, text: bytes) -> bool:
-        """Whether a row that cannot be read may be, or have in it, one that names the columns."""
+        """Return whether an unreadable row may be or contain a header row."""
         text = text.replace(b"\0", b"")
         if self._plan is None or not self._plan.extras:
             if len(text) < len("CallId;CallTime"):
@@ -741,7 +747,10 @@ class RecordFile:
         return 2 * len(names & own) > len(own) > 1
 
     def _has_time(self, text: bytes) -> bool:
-        """Whether a row has a time where it has to: callers choose the text of some columns."""
+        """Return whether a row has a valid CallTime.
+
+        Such a row is a record, even if callers put column names in the text they choose.
+        """
         plan, cells = self._plan, split_cells(text.decode("utf-8", "replace"))
         if plan is None or len(cells) != plan.width:
             return False
@@ -789,7 +798,7 @@ class RecordFile:
                 )
         for needed in ("CallId", "CallTime"):
             if needed.lower() not in folded:
-                raise self._error(f"the header has no {needed}: no record could be told", line)
+                raise self._error(f"the header has no {needed}, which every record needs", line)
         return Plan(self._layout_of(folded, line), tuple(names), self._reads, is_open=True)
 
     def _layout_of(self, folded: list[str], line: int) -> Layout:
@@ -805,7 +814,7 @@ class RecordFile:
         if inferred is not None:
             return inferred
         raise self._error(
-            "the header does not tell which layout this is",
+            "the header does not identify the layout",
             line,
             Remedy("give it as {layout}", layout="layout="),
         )
@@ -817,14 +826,14 @@ class RecordFile:
         columns = len(split_cells(text) or text.split(";"))
         if columns not in widths:
             return self._error(
-                f"these are no call detail records: '{shown}' is no header row, and has {columns} "
-                f"column{'s' * (columns != 1)} instead of {', '.join(map(str, widths[:-1]))} or "
-                f"{widths[-1]}",
+                f"these are not call detail records: '{shown}' is not a header row and has "
+                f"{columns} column{'s' * (columns != 1)} instead of "
+                f"{', '.join(map(str, widths[:-1]))} or {widths[-1]}",
                 line,
                 Remedy("if they are, give {layout}", layout="layout="),
             )
         return self._error(
-            f"there is no header row, this is '{shown}'",
+            f"'{shown}' is not a header row",
             line,
             Remedy(
                 "give {layout}, which cannot be guessed (app-to-app and sip-terminated have the "
@@ -834,7 +843,7 @@ class RecordFile:
         )
 
     def _check_separator(self, text: str, line: int) -> None:
-        """Refuse a file whose first line is right but for what stands between its columns."""
+        """Refuse a file whose first line is valid except for its column separator."""
         widths = self._plan.layout.widths if self._plan else ()
         for separator, name in ((",", "commas"), ("\t", "tabs"), ("|", "bars"), ("\r", "CR")):
             cells = text.replace('"', "").split(separator)
@@ -843,7 +852,7 @@ class RecordFile:
                     raise self._error("lines end in CR alone: convert them to LF", line)
             elif _is_header(cells, first=True) or (";" not in text and len(cells) in widths):
                 raise self._error(
-                    f"the columns are separated by {name}: semicolons are expected", line
+                    f"the columns are separated by {name}: separate them by semicolons", line
                 )
 
     def _error(self, message: str, line: int | None = None, remedy: str | None = None) -> CdrError:
@@ -855,9 +864,9 @@ class LostHeader:
     """A header row that cannot be read.
 
     Attributes:
-        line: on which it is.
-        layout: that its names tell, or of the records before it.
-        header: what stands in it.
+        line: Number of its line.
+        layout: Layout identified by its names, or that of the records before it.
+        header: Cells of the row.
     """
 
     line: int
@@ -866,7 +875,7 @@ class LostHeader:
 
 
 class _BadCell(BadValue):
-    """A BadValue, and where in the record it is."""
+    """A BadValue with its column and text."""
 
     def __init__(self, problem: BadValue, column: str, value: str) -> None:
         shown = f" {printable(value, _SHOWN)!r}" if value else ""
@@ -876,19 +885,20 @@ class _BadCell(BadValue):
 
 
 class Plan:
-    """How the cells of a line become a record of a layout.
+    """Turns the cells of a line into a record of a layout.
 
     Attributes:
-        layout: of the record.
-        header: names of the columns, in the order of the file.
-        columns: what they are; None for one that the layout does not have.
-        extras: names of those, but for a last one without a name, which every line leaves empty.
-        width: cells on a line.
-        is_open: whether the first record may still tell another width.
-        reads: how each cell is read, if they are in the order of the record.
-        tail: the values that follow.
-        kind: the type of the record.
-        record: reads cells that are in another order, or more; None if they are not.
+        layout: Layout of the record.
+        header: Column names in the order of the file.
+        columns: Columns in the order of the file; None for one outside the layout.
+        extras: Names of columns outside the layout, without a last unnamed one, which is empty on
+            every line.
+        width: Number of cells on a line.
+        is_open: Whether the first record may still settle another width.
+        reads: Conversion of each cell, if cells are in the order of the record.
+        tail: Values of the record after these.
+        kind: Type of the record.
+        record: Reads cells in another order or with extras; None if not needed.
     """
 
     def __init__(
@@ -931,14 +941,14 @@ class Plan:
         self._nameless = header[-1] == ""
 
     def settled(self, width: int, *, ends_empty: bool) -> Plan:
-        """The plan for all records, after the first one.
+        """Return the plan for all records, given the first one.
 
-        Without a header row older files have fewer columns; and a semicolon may stand at the end of
-        each record, or of the header row, or of both.
+        Older files without a header row have fewer columns. Each record, the header row, or both
+        may end in a semicolon.
 
         Args:
-            width: cells of that record.
-            ends_empty: whether the last one is empty.
+            width: Number of cells in the first record.
+            ends_empty: Whether its last cell is empty.
         """
         if not self.is_open:
             return self
@@ -952,18 +962,18 @@ class Plan:
         return self
 
     def fields_from(self, number: int) -> tuple[str, ...]:
-        """The fields of this column, counted from 1, and of those that may follow it."""
+        """Return the fields of this column, counted from 1, and of those that may follow it."""
         if not self.header[number - 1]:
-            return ()  # it ends a record, as each line ends in a semicolon
+            return ()  # every line ends in a semicolon, so the record is complete
         column = self.columns[number - 1]
         following = self.layout.columns[number:] if self._by_position else ()
         return ("extras" if column is None else column.field, *(each.field for each in following))
 
     def read(self, cells: list[str]) -> CdrRecord:
-        """The record of these cells.
+        """Return the record of these cells.
 
         Raises:
-            BadValue: there are too many or too few, or one of them is wrong.
+            BadValue: A cell is wrong, or there are too many or too few.
         """
         if len(cells) != self.width:
             number = len(cells) if len(cells) <= MAX_COLUMNS else f"more than {MAX_COLUMNS}"
@@ -1013,10 +1023,10 @@ _NAMES = set().union(*map(_names, LAYOUTS.values()))
 
 
 def _is_header(cells: list[str], *, first: bool) -> bool:
-    """Whether these are names of columns.
+    """Return whether these cells are column names.
 
-    Callers choose the text of a few columns. In the middle of a file most cells have to be names,
-    so that a record cannot pass for a header.
+    Callers choose the text of a few columns. In the middle of a file, most cells must be names, so
+    that a record cannot pass as a header.
     """
     if len(cells) < 2:
         return False
@@ -1028,45 +1038,45 @@ def _is_header(cells: list[str], *, first: bool) -> bool:
 
 
 def is_separator_line(line: bytes) -> bool:
-    """Whether this is the line by which a spreadsheet says that there are semicolons."""
+    """Return whether this is the `sep=;` line of a spreadsheet."""
     text = line.decode("utf-8", "replace").removeprefix(_MARK).rstrip("\r\n")
     match = _SEPARATOR_LINE(text)
     return match is not None and match[1] == ";"
 
 
 def _lines(block: bytes, max_record: int) -> list[str]:
-    """The lines of a block, without their ends; an odd one is empty, which is not plainly right."""
+    """Return the lines of a block without ends; lines that are not simple are empty."""
     if len(block) > max_record:
-        return _odd_lines(block, max_record)
+        return _lines_one_by_one(block, max_record)
     try:
         text = block.decode()
     except UnicodeDecodeError:
-        return _odd_lines(block, max_record)
-    odd = "\0" in text or _MARK in text
+        return _lines_one_by_one(block, max_record)
+    has_others = "\0" in text or _MARK in text
     lines = text.split("\n")
     if "\r" in text:
-        odd = odd or text.count("\r") != text.count("\r\n")
+        has_others = has_others or text.count("\r") != text.count("\r\n")
         lines = [line.removesuffix("\r") for line in lines]
     if not lines[-1] and text.endswith("\n"):
         lines.pop()
-    if odd:
-        return ["" if _ODD(line) else line for line in lines]
+    if has_others:
+        return ["" if _NOT_SIMPLE(line) else line for line in lines]
     return lines
 
 
-def _odd_lines(block: bytes, max_record: int) -> list[str]:
+def _lines_one_by_one(block: bytes, max_record: int) -> list[str]:
     lines = []
     for raw in block.removesuffix(b"\n").split(b"\n"):
         try:
             line = "" if len(raw) > max_record else raw.decode().removesuffix("\r")
         except UnicodeDecodeError:
             line = ""
-        lines.append("" if _ODD(line) else line)
+        lines.append("" if _NOT_SIMPLE(line) else line)
     return lines
 
 
 def split_cells(line: str) -> list[str]:
-    """The cells of a record; of one whose quotes are wrong, none; if they are too many, some."""
+    """Return the cells of a record: none if its quotes are wrong, and only some if too many."""
     cells: list[str] = []
     at = 0
     while len(cells) <= MAX_COLUMNS + 1:
@@ -1098,5 +1108,5 @@ def _too_large(limit: int) -> BadValue:
 
 def _unclosed(field: int, where: str) -> BadValue:
     return BadValue(
-        RejectCause.QUOTE, f"the quote that opens in column {field} is not closed {where}{_DOUBT}"
+        RejectCause.QUOTE, f"the quote that opens in column {field} is not closed {where}{_RESUMES}"
     )

@@ -1,7 +1,7 @@
-"""The four types of call detail records, and what they have in common.
+"""The four types of call detail records, and their common protocol.
 
-They are named tuples, and not attrs classes as elsewhere: a file has millions of them, and a tuple
-is made in a quarter of the time. Two records are equal if their values are.
+They are named tuples instead of attrs classes: a file has millions of them, and creating a tuple
+takes a quarter of the time. Two records are equal if their values are equal.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = [
 
 
 class Extras(Mapping[str, str]):
-    """Columns that the layout does not have: the name as in the header, the text as in the file.
+    """Columns outside the layout: names as in the header, text as in the file.
 
-    Cannot be changed, so that records can be keys and can share it.
+    Immutable, so that records are hashable and can share it.
 
     Attributes:
-        may_be_cut: as of the record, which does not differ from another one by it.
+        may_be_cut: The `may_be_cut` of the record; ignored in comparisons.
     """
 
     __slots__ = ("_texts", "may_be_cut")
@@ -64,20 +64,20 @@ NO_EXTRAS = Extras({})
 
 
 class CallDetailRecord(Protocol):
-    """What every call detail record has; None where the file says nothing.
+    """The fields of every call detail record; None for an empty or missing column.
 
     Attributes:
-        call_id: the call's id.
-        user_space_id: internal identifier of the vendor.
-        call_time: when the call was made, in UTC; what is finer than a microsecond is cut off.
-        result: what became of it; text that is no CallResult is kept.
-        reason: why it ended; text that is no CallReason is kept, for example `HANGUP`.
-        duration: seconds.
-        from_: who called.
-        to: who was called.
-        custom: what the application attached, as text. See `custom_json`.
-        application_key: key of the application.
-        extras: columns that the layout does not have, by the name in the header.
+        call_id: ID of the call.
+        user_space_id: Internal identifier of the vendor.
+        call_time: Time of the call in UTC, truncated to microseconds.
+        result: Result of the call; text that is not a CallResult is kept.
+        reason: Reason why it ended; text that is not a CallReason is kept, for example `HANGUP`.
+        duration: Duration in seconds.
+        from_: The caller.
+        to: The callee.
+        custom: Text attached by the application; see `custom_json`.
+        application_key: Key of the application.
+        extras: Columns outside the layout, by their name in the header.
     """
 
     @property
@@ -104,22 +104,22 @@ class CallDetailRecord(Protocol):
     def extras(self) -> Mapping[str, str]: ...
     @property
     def layout(self) -> LayoutName:
-        """The name of the layout."""
+        """Name of the layout."""
         ...
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether its line is the last of a file and has no end, so that some text may be missing.
+        """Whether text may be missing because the last line of the file has no line end.
 
-        Records that differ in nothing else are equal.
+        Ignored in comparisons.
         """
         ...
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON; None if there is none.
+        """Return `custom` parsed as JSON; None if it is empty.
 
         Raises:
-            ValueError: it is text that is not JSON.
+            ValueError: `custom` is not JSON, or is nested too deeply.
         """
         ...
 
@@ -128,11 +128,11 @@ class PhoneTerminated(NamedTuple):
     """A call to a phone number; see `CallDetailRecord`.
 
     Attributes:
-        answer_time: when it was answered, in UTC.
-        amount: cost of the call, exactly as written, in `currency`.
-        currency: of the amount.
-        user_id: the app user who made the call.
-        to_country_id: country of the number that was called; files before March 2016 lack it.
+        answer_time: Time of the answer, in UTC.
+        amount: Cost of the call, exactly as written, in `currency`.
+        currency: Currency of the amount.
+        user_id: App user who made the call.
+        to_country_id: Country of the called number; missing in files from before March 2016.
     """
 
     call_id: str
@@ -154,16 +154,16 @@ class PhoneTerminated(NamedTuple):
 
     @property
     def layout(self) -> Literal["phone-terminated"]:
-        """The name of the layout."""
+        """Name of the layout."""
         return "phone-terminated"
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        """Whether text may be missing; see `CallDetailRecord.may_be_cut`."""
         return _may_be_cut(self.extras)
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
+        """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
 
 
@@ -171,8 +171,8 @@ class PhoneOriginated(NamedTuple):
     """A call from a phone number; see `CallDetailRecord`.
 
     Attributes:
-        amount: cost of the call, exactly as written, in `currency`.
-        currency: of the amount.
+        amount: Cost of the call, exactly as written, in `currency`.
+        currency: Currency of the amount.
     """
 
     call_id: str
@@ -191,16 +191,16 @@ class PhoneOriginated(NamedTuple):
 
     @property
     def layout(self) -> Literal["phone-originated"]:
-        """The name of the layout."""
+        """Name of the layout."""
         return "phone-originated"
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        """Whether text may be missing; see `CallDetailRecord.may_be_cut`."""
         return _may_be_cut(self.extras)
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
+        """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
 
 
@@ -221,16 +221,16 @@ class AppToApp(NamedTuple):
 
     @property
     def layout(self) -> Literal["app-to-app"]:
-        """The name of the layout."""
+        """Name of the layout."""
         return "app-to-app"
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        """Whether text may be missing; see `CallDetailRecord.may_be_cut`."""
         return _may_be_cut(self.extras)
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
+        """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
 
 
@@ -251,16 +251,16 @@ class SipTerminated(NamedTuple):
 
     @property
     def layout(self) -> Literal["sip-terminated"]:
-        """The name of the layout."""
+        """Name of the layout."""
         return "sip-terminated"
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether some text may be missing; see `CallDetailRecord.may_be_cut`."""
+        """Whether text may be missing; see `CallDetailRecord.may_be_cut`."""
         return _may_be_cut(self.extras)
 
     def custom_json(self) -> Any:
-        """What `custom` means as JSON; see `CallDetailRecord.custom_json`."""
+        """Return `custom` parsed as JSON; see `CallDetailRecord.custom_json`."""
         return _parsed(self.custom)
 
 
@@ -282,4 +282,4 @@ def _parsed(custom: str | None) -> Any:
     try:
         return None if custom is None else json.loads(custom)
     except RecursionError:
-        raise ValueError("custom is JSON that is nested too deeply") from None
+        raise ValueError("custom is JSON nested too deeply") from None

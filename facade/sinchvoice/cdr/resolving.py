@@ -1,31 +1,31 @@
-"""Rejects whose call is in the archive by now, or was rejected once more: these are resolved."""
+"""Resolution of rejects: their call was loaded, or rejected again, since."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
 
-from .settling import Places, Run
+from .deduplication import EarlierRecords, Run
 
-__all__ = ["reopen", "resolve_fresh"]
+__all__ = ["reopen", "resolve_new"]
 
 _OPEN = "SELECT key FROM kept.rejects WHERE resolved_by IS NULL AND key IS NOT NULL"
 _CALL = "SELECT layout, call_id, file_id, key FROM kept.records"
 
 
-def resolve_fresh(
-    run: Run, first: int, places: Places, same_bytes: Iterable[tuple[int, str]]
+def resolve_new(
+    run: Run, first: int, earlier: EarlierRecords, same_bytes: Iterable[tuple[int, str]]
 ) -> Counter[int]:
-    """Resolve rejects after files have come, and their calls were settled.
+    """Resolve rejects after new files were loaded and deduplicated.
 
     Args:
         run: Runs SQL, in a transaction.
-        first: The lowest file_id of those that have just come.
-        places: Of earlier records of their calls.
-        same_bytes: file_id and hash of those whose bytes came before, under another layout.
+        first: Lowest file_id of the new files.
+        earlier: Earlier records of their calls.
+        same_bytes: File_id and hash of new files loaded before under another layout.
 
     Returns:
-        For each file, how many rejects were resolved when it came, as their call was in `records`.
+        The number of rejects that each file resolved because their call is in `records`.
     """
     is_new, is_old = run(
         "SELECT bool_or(file_id >= $1), bool_or(file_id < $1) FROM kept.rejects "
@@ -40,23 +40,23 @@ def resolve_fresh(
             "SELECT file_id FROM files WHERE sha256 = ?)",
             *(file_id, sha256),
         )
-    places.make_table()
-    # Earlier rejects are resolved by calls that have just come, and these by any call.
+    earlier.make_table()
+    # New calls resolve earlier rejects; any call resolves new ones.
     return _resolve(
         run,
         f"{_CALL} WHERE file_id >= $1 AND key IN ({_OPEN}) "  # noqa: S608
         f"UNION ALL {_CALL} WHERE rowid IN ("
-        "SELECT place FROM places WHERE key IN (SELECT key FROM kept.rejects WHERE file_id >= $1)) "
-        "AND file_id < $1",
+        "SELECT row_id FROM earlier_records "
+        "WHERE key IN (SELECT key FROM kept.rejects WHERE file_id >= $1)) AND file_id < $1",
         first,
     )
 
 
 def reopen(run: Run, file_id: int) -> int:
-    """Remove a file's rejects, and open those that it resolved, unless another file does.
+    """Remove a file's rejects and reopen those that it alone resolved.
 
     Returns:
-        How many are open again.
+        The number of reopened rejects.
     """
     run("DELETE FROM kept.rejects WHERE file_id = ?", file_id)
     run(
@@ -84,7 +84,7 @@ def reopen(run: Run, file_id: int) -> int:
 
 
 def _has_call(run: Run, first: int) -> bool:
-    """Tell whether a record that has just come may be of a call that is rejected."""
+    """Tell whether a new record may belong to a rejected call."""
     found = run(
         f"SELECT 1 FROM kept.records WHERE file_id >= ? AND key IN ({_OPEN}) LIMIT 1",  # noqa: S608
         first,
@@ -93,9 +93,9 @@ def _has_call(run: Run, first: int) -> bool:
 
 
 def _resolve(run: Run, calls: str, *parameters: object) -> Counter[int]:
-    """Resolve open rejects by the calls that SQL finds, or by a later reject of the same call.
+    """Resolve open rejects by calls selected in SQL, or by a later reject of the same call.
 
-    After some rejects are corrected and all are loaded, only the others are left.
+    After some rejects are corrected and all are loaded again, only the uncorrected ones stay open.
     """
     run(f"CREATE OR REPLACE TEMP TABLE calls AS {calls}", *parameters)
     same = "{0}.key = r.key AND {0}.layout = r.layout AND {0}.call_id = r.call_id"

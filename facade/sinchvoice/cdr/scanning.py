@@ -19,15 +19,16 @@ from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import attrs
 
 from ..errors import CdrError, InvalidRequest
 from . import layouts
+from .fast_path import COLUMNS, FastRows, fast_lines, has_returns
 from .kpis import Dimension, KpiFilter, KpiRows
 from .layouts import Layout, LayoutName
-from .loading import Doubt, Found, find, find_exactly, spool
-from .plain import COLUMNS, PlainRows, has_returns, plain_lines
+from .loading import FileContent, Mismatch, find, find_exactly, spool
 from .queries import (
     ArrowStream,
     Database,
@@ -38,7 +39,7 @@ from .queries import (
     lock,
     settings,
 )
-from .sifting import REJECT_COLUMNS, SmallFiles
+from .slow_path import REJECT_COLUMNS, SmallFiles
 from .sources import ByteStream, LeftOut, Source, streams
 
 __all__ = ["Scan", "scan"]
@@ -49,14 +50,14 @@ _SMALL = 1 << 17
 for each. A few are not worth it, and stay where they are."""
 
 _COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
-_SIFTED = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+_SLOW_ROWS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 _REJECTS = ", ".join(
     f'"{name}" {"BLOB" if name == "raw" else kind}' for name, kind in REJECT_COLUMNS.items()
 )
 _TABLES = f"""
 CREATE TABLE files (file_id INTEGER, name VARCHAR);
 CREATE TABLE rejects (file_id INTEGER, {_REJECTS});
-CREATE TABLE sifted ({_SIFTED});
+CREATE TABLE slow_rows ({_SLOW_ROWS});
 """
 
 
@@ -150,14 +151,15 @@ class Scan(Database):
         where: KpiFilter | None = None,
         *,
         min_attempts: int = 1,
+        tz: str | ZoneInfo = "UTC",
     ) -> KpiRows:
         """As `Archive.kpis`.
 
         Raises:
             CdrError: a file has changed.
-            InvalidRequest: there is no such dimension, or no such value of it.
+            InvalidRequest: there is no such dimension, no such value of it, or no such time zone.
         """
-        rows = super().kpis(by, where, min_attempts=min_attempts)
+        rows = super().kpis(by, where, min_attempts=min_attempts, tz=tz)
         self._check_unchanged()
         return rows
 
@@ -191,7 +193,7 @@ class Scan(Database):
 
     def _open(self, opened: Iterable[ByteStream], layout: Layout | None) -> None:
         names: list[str] = []
-        plain: dict[PlainRows, list[tuple[int, PlainRows]]] = {}
+        fast: dict[FastRows, list[tuple[int, FastRows]]] = {}
         self._connection.execute(_TABLES)
         with closing(SmallFiles(self._workspace)) as small:
             for file_id, stream in enumerate(opened, 1):
@@ -201,7 +203,7 @@ class Scan(Database):
                         held = ByteStream(stream.name, io.BytesIO(content).read)
                         self.records += small.add(file_id, held, layout)
                         continue
-                    self._add(file_id, stream, layout, plain)
+                    self._add(file_id, stream, layout, fast)
                 except OSError as error:
                     raise CdrError(
                         f"{self._workspace} cannot be written: {error.strerror or error}",
@@ -209,17 +211,17 @@ class Scan(Database):
                     ) from error
             if len(names) > _FEW:
                 rows, rejects = small.select()
-                self._do(f"INSERT INTO sifted {rows}")
+                self._do(f"INSERT INTO slow_rows {rows}")
                 self._do(f"INSERT INTO rejects {rejects}")
         if not names:
             raise InvalidRequest("there is nothing to scan: give at least one file")
         self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
-        selects = [rows.select_all(files) for rows, files in plain.items()]
-        if not selects or self._one("SELECT count(*) FROM sifted"):
-            selects.append("FROM sifted")
+        selects = [rows.select_all(files) for rows, files in fast.items()]
+        if not selects or self._one("SELECT count(*) FROM slow_rows"):
+            selects.append("FROM slow_rows")
         every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
         self._do(f"CREATE VIEW records AS {every}")
-        self._every = _in_public_columns(plain)
+        self._every = _in_public_columns(fast)
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
 
@@ -228,7 +230,7 @@ class Scan(Database):
         file_id: int,
         stream: ByteStream,
         layout: Layout | None,
-        plain: dict[PlainRows, list[tuple[int, PlainRows]]],
+        fast: dict[FastRows, list[tuple[int, FastRows]]],
     ) -> None:
         """Find out what is in a file, and keep what cannot be read where it is."""
         folder = self._workspace / str(file_id)
@@ -238,25 +240,25 @@ class Scan(Database):
             found = self._find_in_copy(stream, layout, folder)
         self.records += found.records
         for rows in found.rows:
-            if isinstance(rows, PlainRows):
-                plain.setdefault(rows, []).append((file_id, rows))
+            if isinstance(rows, FastRows):
+                fast.setdefault(rows, []).append((file_id, rows))
             else:
-                self._do(f"INSERT INTO sifted {rows.select(file_id)}")
+                self._do(f"INSERT INTO slow_rows {rows.select(file_id)}")
         if found.rejects is not None:
             self._do(f"INSERT INTO rejects SELECT ?, * FROM ({found.rejects})", file_id)  # noqa: S608
-        kept = {path for rows in found.rows if isinstance(rows, PlainRows) for path in rows.paths}
+        kept = {path for rows in found.rows if isinstance(rows, FastRows) for path in rows.paths}
         for each in folder.iterdir():
             if each not in kept:
                 each.unlink()
 
-    def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> Found | None:
+    def _find_in_place(self, stream: ByteStream, layout: Layout | None) -> FileContent | None:
         """What is in a file that can be read where it is; None if it had better be copied."""
         path = stream.path
         # DuckDB takes such a name for many files, or for none: one in bytes that are no UTF-8.
         if path is None or re.search(r"[*?\[\]\udc80-\udcff]", str(path.absolute())):
             return None
         path = path.absolute()
-        lines = plain_lines(stream.name, path, layout)
+        lines = fast_lines(stream.name, path, layout)
         if lines is None:
             return None
         with ThreadPoolExecutor(1) as aside, suppress(self._duckdb.Error):
@@ -270,15 +272,15 @@ class Scan(Database):
             ):
                 self._in_place.append((stream, path))
                 lines = attrs.evolve(lines, capitals=capitals == good)
-                return Found.plainly(lines, path, good)
+                return FileContent.fast(lines, path, good)
         return None
 
-    def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> Found:
+    def _find_in_copy(self, stream: ByteStream, layout: Layout | None, folder: Path) -> FileContent:
         spooled = spool(stream, folder / "copy", lambda size: None)
         where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
         try:
             return find(self._connection, *where)
-        except (self._duckdb.Error, Doubt):
+        except (self._duckdb.Error, Mismatch):
             return find_exactly(*where)
 
     @contextmanager
@@ -333,11 +335,11 @@ class _ScanStream(ArrowStream):
         return batches.__arrow_c_stream__(requested_schema)
 
 
-def _in_public_columns(plain: Mapping[PlainRows, Sequence[tuple[int, PlainRows]]]) -> str:
+def _in_public_columns(fast: Mapping[FastRows, Sequence[tuple[int, FastRows]]]) -> str:
     """SQL for all records, in the columns of `read_arrow`."""
     content = ", ".join(name for name in COLUMNS if name not in ("file_id", "record", "line"))
-    selects = ["SELECT * EXCLUDE (record, line), record, line FROM sifted"]
-    for rows, files in plain.items():
+    selects = ["SELECT * EXCLUDE (record, line), record, line FROM slow_rows"]
+    for rows, files in fast.items():
         if rows.numbers:
             selects.append(rows.select_all(files))
             continue

@@ -1,7 +1,7 @@
-"""Where call detail records come from: paths, folders, archives and URLs, as streams of bytes.
+"""Sources of call detail records: paths, folders, archives and URLs, as streams of bytes.
 
-Nothing here writes a file by a name that it was given. A stream that ends too early is an error,
-and so is a file that is not the same any more when it has been read to its end.
+Nothing here writes a file under a given name. A truncated stream is an error, and so is a file that
+changed while it was read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import IO, Any, Protocol, TypeAlias, TypeGuard, cast
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Remedy, printable
-from .held import is_held
+from .open_files import is_open
 
 __all__ = ["ByteStream", "LeftOut", "RemoteFile", "Source", "streams"]
 
@@ -48,13 +48,13 @@ _MAGIC = {
     "zip": b"PK\x03\x04",
 }
 _EMPTY_ZIP = b"PK\x05\x06"
-# A CallId may begin with BZh: without a name that says so, more has to fit.
+# A CallId may begin with BZh: without a matching file name, more bytes must match.
 _BZ2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-# What else people take for a file of records, by its first bytes.
+# First bytes of other files that are given by mistake.
 _OTHER_FILES = (
     (
         re.compile(rb".{257}ustar", re.DOTALL),
-        "this is a tar archive: unpack it, and give its files",
+        "this is a tar archive: unpack it and give its files",
     ),
     (
         re.compile(rb"PK\x03\x04|\x1f\x8b\x08|\xfd7zXZ\0|\x28\xb5\x2f\xfd"),
@@ -63,18 +63,18 @@ _OTHER_FILES = (
     (_BZ2, "this is compressed twice: unpack it once"),
     (
         re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07|\x1f\x9d|\x04\x22\x4d\x18"),
-        "this is packed in a way that is not known here: unpack it, and give its files",
+        "this is packed in an unsupported format: unpack it and give its files",
     ),
     (
         re.compile(rb"\xd0\xcf\x11\xe0"),
-        "this is an Excel workbook: save it as CSV, in UTF-8 and with semicolons",
+        "this is an Excel workbook: save it as CSV, in UTF-8 with semicolons",
     ),
-    (re.compile(rb"PAR1[\0-\x1f]"), "this is a Parquet file: ask DuckDB about it"),
+    (re.compile(rb"PAR1[\0-\x1f]"), "this is a Parquet file: query it with DuckDB"),
     (re.compile(rb"%PDF-"), "this is a PDF: give the file of records"),
     (re.compile(rb".{8}DUCK.{4}\0{4}", re.DOTALL), "this is a DuckDB file: open it as an archive"),
     (re.compile(rb"SQLite format 3\0"), "this is an SQLite database: give the file of records"),
 )
-_RECOGNISED = 262  # bytes that this takes
+_RECOGNISED = 262  # bytes needed to recognise them
 _HEAD = 16
 _READ_SIZE = 1 << 16
 _FIRST_STEP = 1 << 10
@@ -83,8 +83,8 @@ _SPOOLED = 1 << 25
 _XZ_MEMORY = 1 << 27  # xz -9 needs half of it
 _CONNECT_WITHIN = 30.0
 _STALLED_AFTER = 60.0
-# By these, or whatever of them it has, a file system of fsspec tells one content from another. The
-# rest may change by itself: the time of the last access, or where a redirection leads to.
+# Keys by which an fsspec file system identifies the content of a file; some may be missing. Other
+# keys may change for an unchanged file, such as the time of access or a redirection target.
 _IDENTITY = frozenset(
     "contentmd5 created digest etag generation ino lastmodified lastwritetime md5hash "
     "modificationtime modified modify mtime sha size updated versionid".split()
@@ -105,11 +105,11 @@ _DAMAGED = (
 
 @attrs.frozen
 class LeftOut:
-    """A file that is in a folder or an archive, or that a glob finds, and that is not read.
+    """A file in a folder or an archive, or matched by a glob, that is not read.
 
     Attributes:
-        name: of the file.
-        reason: what it is, such as `hidden` or `a folder`.
+        name: Name of the file.
+        reason: Why it is not read, such as `hidden` or `a folder`.
     """
 
     name: str
@@ -118,12 +118,12 @@ class LeftOut:
 
 @attrs.frozen
 class _Choice:
-    """Which files are read of those that are found.
+    """Selects the files to read.
 
     Attributes:
-        recursive: whether folders in folders are read as well.
-        leave_out: is told of each one that is not.
-        reasons: what was left out so far.
+        recursive: Whether to read subfolders too.
+        leave_out: Called with each file that is not read.
+        reasons: Reasons of the files left out so far.
     """
 
     recursive: bool
@@ -136,7 +136,7 @@ class _Choice:
         self.leave_out(LeftOut(_storable(name), reason))
 
     def nothing(self, problem: str, name: str, before: int) -> CdrError:
-        """That nothing is read of a folder, with what was left out since."""
+        """Return the error for a source without files to read, with the files left out since."""
         reasons = Counter(self.reasons[before:])
         if reasons:
             counts = "; ".join(f"{reason}: {number}" for reason, number in sorted(reasons.items()))
@@ -152,26 +152,25 @@ class _Readable(Protocol):
 
 
 class RemoteFile(Protocol):
-    """A file of a file system of fsspec, as `fsspec.open(url, **storage_options)` gives it."""
+    """A file in an fsspec file system, as returned by `fsspec.open(url, **storage_options)`."""
 
     @property
     def fs(self) -> Any:
-        """The file system."""
+        """File system."""
         ...
 
     @property
     def path(self) -> str:
-        """Where the file is there."""
+        """Path in the file system."""
         ...
 
 
 class ByteStream:
-    """A file as a reader needs it.
+    """A file as a stream of unpacked bytes.
 
     Attributes:
-        name: what to call the file in messages and rejects.
-        path: of the local file that has these very bytes; None if they come from elsewhere, or
-            were packed.
+        name: Name of the file in messages and rejects.
+        path: Path of the local file with exactly these bytes; None for other or packed sources.
     """
 
     def __init__(
@@ -189,17 +188,17 @@ class ByteStream:
 
     @property
     def size(self) -> int | None:
-        """How many bytes there are, as far as it is known before they are read."""
+        """Size in bytes, if known before reading."""
         try:
             return None if self.path is None else self.path.stat().st_size
         except OSError:
             return None
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes, or all that are left.
+        """Return exactly `size` bytes, or all that are left.
 
         Raises:
-            CdrError: they cannot be read, the file ends before its end, or it changed meanwhile.
+            CdrError: The file cannot be read, is truncated, or changed while it was read.
         """
         parts = []
         while size > 0:
@@ -212,25 +211,25 @@ class ByteStream:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def unread(self, content: bytes) -> None:
-        """Put back what was read."""
+        """Put back bytes that were read."""
         rest, held = self._read, io.BytesIO(content)
         self._read = lambda size: held.read(size) or rest(size)
 
     def check_unchanged(self) -> None:
-        """Ask where the file is whether it is what it was before it was read.
+        """Check that the file did not change while it was read.
 
-        A local file has its place, size and time, a remote one what its file system tells, such as
-        the ETag. Bytes, pipes and files that were given open have nothing that could be asked for.
+        A local file is compared by inode, size and time, a remote one by what its file system
+        reports, such as the ETag. Bytes, pipes and files given open cannot be checked.
 
         Raises:
-            CdrError: it is not, or it cannot be told.
+            CdrError: The file changed, or the check failed.
         """
         if self._origin is not None:
             self._origin.check_unchanged()
 
 
 def _storable(name: str) -> str:
-    """A name in UTF-8: any other would neither be stored nor printed."""
+    """Return a name in valid UTF-8, which can be stored and printed."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
@@ -240,25 +239,25 @@ def streams(
     recursive: bool = False,
     leave_out: Callable[[LeftOut], object] = lambda _: None,
 ) -> Generator[ByteStream, None, None]:
-    """Open one file after the other, each closed when the next is asked for.
+    """Yield one stream per file; each is closed when the next is requested.
 
     Args:
-        source: a path, glob text, folder, URL, binary file, bytes, `-` for standard input, a file
-            of fsspec, or an iterable of these.
-        recursive: whether folders in folders are read as well.
-        leave_out: is called with each file of a folder, a glob or an archive that is not read.
+        source: A path, glob, folder, URL, binary file, bytes, `-` for standard input, an fsspec
+            file, or an iterable of these.
+        recursive: Whether to read subfolders too.
+        leave_out: Called with each file of a folder, a glob or an archive that is not read.
 
     Raises:
-        CdrError: there is no such folder, or no file in it. A file that cannot be opened raises it
-            when it is read, so that the caller can go on with the next.
-        InvalidRequest: it is nothing that can be read.
+        CdrError: The folder does not exist or has no files. A file that cannot be opened raises it
+            when it is read, so that the caller can continue with the next.
+        InvalidRequest: The source is not one of these.
     """
     yield from _opened_by_kind(source, _Choice(recursive, leave_out))
 
 
 def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, None, None]:
     if isinstance(source, ByteStream):
-        yield source  # unpacked already, whatever its name ends in
+        yield source  # already unpacked, whatever its name
     elif isinstance(source, bytes | bytearray | memoryview):
         yield from _unpacked("<bytes>", io.BytesIO(source), choice)
     elif _is_of_fsspec(source):
@@ -267,7 +266,7 @@ def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, No
     elif isinstance(source, str | os.PathLike):
         location = os.fspath(source)
         if not isinstance(location, str) or not location or "\0" in location:
-            raise InvalidRequest(f"source {location!r} is not the name of a file")
+            raise InvalidRequest(f"source {location!r} is not a file name")
         if location == "-":
             yield from _unpacked("<stdin>", sys.stdin.buffer, choice)
         elif isinstance(source, str) and _URL.match(location):
@@ -282,7 +281,7 @@ def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, No
     else:
         raise InvalidRequest(
             f"source is {type(source).__name__}: give a path, a glob, a folder, a URL, "
-            "a binary file, bytes, '-', a file of fsspec or a list of these"
+            "a binary file, bytes, '-', an fsspec file or a list of these"
         )
 
 
@@ -290,7 +289,7 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
     return hasattr(source, "fs") and hasattr(source, "path") and not hasattr(source, "read")
 
 
-# --- where the bytes are ------------------------------------------------------------------------
+# --- Locations -----------------------------------------------------------------------------------
 
 
 def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
@@ -307,7 +306,7 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
         problem = _NO_FILES
     elif is_glob:
         listed = list(_matches(map(Path, found), choice))
-        problem = f"no file has a name like this{_bracket_hint(location)}"
+        problem = f"no file matches the pattern{_bracket_hint(location)}"
     else:
         listed, problem = [(path, None)], ""
     if not listed:
@@ -321,11 +320,11 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
 
 _NO_FILES = "the folder has no .csv, .txt or .zip files"
 _Listed: TypeAlias = "Iterator[tuple[Path, CdrError | None]]"
-"""Files to be read, and why one cannot be."""
+"""Files to read, each with the error if it cannot be read."""
 
 
 def _walk(folder: Path, choice: _Choice, seen: set[Path]) -> _Listed:
-    """The files of a folder, by name; those of its folders stand where they do."""
+    """Yield the files of a folder by name, those of a subfolder at its position."""
     folders = [iter(_sorted(folder))]
     while folders:
         path = next(folders[-1], None)
@@ -354,7 +353,7 @@ def _sorted(folder: Path) -> list[Path]:
 
 
 def _matches(paths: Iterable[Path], choice: _Choice) -> _Listed:
-    """Files that a glob has found, each once."""
+    """Yield the files matched by a glob, each once."""
     seen: set[Path] = set()
     for path in paths:
         if path in seen:
@@ -370,13 +369,13 @@ def _matches(paths: Iterable[Path], choice: _Choice) -> _Listed:
 
 
 def _one(path: Path, choice: _Choice) -> _Listed:
-    """What was found, if it is a file; links that lead nowhere fail."""
+    """Yield a path if it is a file; broken links fail."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         problem = _unreadable(str(path), error)
         if path.is_symlink():
-            problem = CdrError("this is a link that leads nowhere: mend or remove it", str(path))
+            problem = CdrError("this link is broken: correct or remove it", str(path))
         yield path, problem
         return
     if stat.S_ISREG(mode):
@@ -397,7 +396,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _refused_by_name(name: str) -> str | None:
-    """Why a file of this name is not read; None if it is."""
+    """Return why a file with this name is not read; None if it is."""
     return _hidden(name) or (None if _CDR_NAME.fullmatch(name) else _OTHER_NAME)
 
 
@@ -411,19 +410,19 @@ def _hidden(name: str) -> str | None:
 
 
 def _bracket_hint(location: str) -> str:
-    """How to write a folder whose name is taken for a glob, if there is one."""
+    """Return how to write a folder name that reads as a glob, if there is one."""
     for folder in reversed(Path(location).parents):
         if glob.has_magic(str(folder)) and folder.is_dir():
             rest = location[len(str(folder)) :]
-            return f": write {glob.escape(str(folder)) + rest!r}, as the folder has such a name"
+            return f": write {glob.escape(str(folder)) + rest!r}, to escape the folder name"
     return ""
 
 
 def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None]:
-    if is_held(path):
+    if is_open(path):
         raise CdrError(
-            "this is an archive that is open here, and no file of records: ask it with sql(), or "
-            "copy it with backup()",
+            "this is an open archive, not a file of records: query it with sql() or copy it with "
+            "backup()",
             str(path),
         )
     origin = _Origin(str(path), partial(_local_identity, path))
@@ -432,7 +431,7 @@ def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None
             file = stack.enter_context(path.open("rb"))
         except (OSError, ValueError) as error:
             raise _unreadable(str(path), error) from error
-        # A pipe has its bytes once.
+        # A pipe can be read only once.
         own = path if path.is_file() else None
         yield from _unpacked(str(path), file, choice, origin, own)
 
@@ -440,7 +439,7 @@ def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None
 def _or_failing(
     name: str, opened: Generator[ByteStream, None, None]
 ) -> Generator[ByteStream, None, None]:
-    """The streams of a file; if it cannot be opened, one that says so when it is read."""
+    """Yield the streams of a file; if it cannot be opened, one that fails when read."""
     try:
         yield from opened
     except CdrError as error:
@@ -456,13 +455,13 @@ def _failing(name: str, failure: CdrError) -> ByteStream:
 
 def _given(file: Any, choice: _Choice) -> Generator[ByteStream, None, None]:
     if isinstance(file, io.TextIOBase):
-        raise InvalidRequest("source is a file of text: open it in binary mode, 'rb'")
+        raise InvalidRequest("source is a text file: open it in binary mode, 'rb'")
     name = getattr(file, "name", None)
     yield from _unpacked(name if isinstance(name, str) else "<file>", file, choice)
 
 
 def _located(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and where in it that is."""
+    """Return the file system of a URL and the path in it."""
     shown = _without_secrets(url)
     try:
         import fsspec
@@ -494,10 +493,10 @@ def _remote_file(
 
 
 def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> list[str]:
-    """As locally: the files of a folder, those with a name like a glob, or the one file."""
+    """Return the files of a folder, those matched by a glob, or the one file."""
     before = len(choice.reasons)
     with _foreign(shown):
-        # A process may run for days, and has to see today's files.
+        # A process may run for days and must see new files.
         system.invalidate_cache()
         is_glob = glob.has_magic(location) and "?" not in location
         if is_glob:
@@ -523,7 +522,7 @@ def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> li
             else:
                 choice.refuse(_without_secrets(system.unstrip_protocol(each["name"])), refused)
     if not paths:
-        problem = "no file has a name like this: check the URL" if is_glob else _NO_FILES
+        problem = "no file matches the pattern: check the URL" if is_glob else _NO_FILES
         raise choice.nothing(problem, shown, before)
     return paths
 
@@ -533,8 +532,8 @@ def _opened(system: Any, path: str) -> Any:
         return system.open(path, "rb")
     import aiohttp
 
-    # One request for the whole: parts that are asked for one by one may be of different files. And
-    # as it was sent: aiohttp overlooks that a file ends too early that it unpacks.
+    # One request for the whole file: separate requests could return parts of different versions.
+    # No decompression by aiohttp, which misses the truncation of a compressed file.
     settings = system.storage_options
     options = {
         "headers": {**settings.get("headers", {}), "Accept-Encoding": "identity"},
@@ -544,7 +543,7 @@ def _opened(system: Any, path: str) -> Any:
         options["timeout"] = aiohttp.ClientTimeout(
             total=None, sock_connect=_CONNECT_WITHIN, sock_read=_STALLED_AFTER
         )
-    # No size makes it ask for that once more.
+    # Without a size, fsspec would send another request for it.
     return system.open(path, "rb", block_size=0, size=-1, **options)
 
 
@@ -553,9 +552,9 @@ def _is_http(system: Any) -> bool:
 
 
 class _Remote:
-    """A file of somebody else's library: whatever it raises names the file.
+    """A remote file, whose errors name the file.
 
-    It cannot go back: an archive is fetched once, from its beginning to its end.
+    It cannot seek: an archive is fetched once, from beginning to end.
     """
 
     def __init__(self, name: str, file: Any, origin: _Origin) -> None:
@@ -585,9 +584,9 @@ def _foreign(name: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise CdrError(f"another package is needed: {printable(str(error))}", name) from error
-    except Exception as error:  # noqa: BLE001 - each file system has exceptions of its own
-        # Not "from error": it has the whole URL, and a traceback would show the signature.
+        raise CdrError(f"a package is missing: {printable(str(error))}", name) from error
+    except Exception as error:  # noqa: BLE001 - each file system has its own exceptions
+        # Not "from error": its traceback would show the URL with the signature.
         raise _unavailable(name, error) from None
 
 
@@ -598,33 +597,33 @@ def _unavailable(name: str, error: Exception) -> CdrError:
     is_denied = isinstance(cause, PermissionError) or status in (401, 403)
     if is_denied or "credentials" in reason:
         return CdrError(
-            f"access is denied ({reason}): check the credentials, and what they may read", name
+            f"access is denied ({reason}): check the credentials and their permissions", name
         )
     if isinstance(cause, FileNotFoundError) or status in (404, 410):
-        return CdrError("there is no such file or folder: check the URL", name)
+        return CdrError("the file or folder does not exist: check the URL", name)
     if isinstance(cause, TimeoutError):
-        return CdrError("no answer came in time: try again later", name)
+        return CdrError("the server did not answer in time: try again later", name)
     return CdrError(f"cannot be read: {reason}", name)
 
 
 def _cause(error: Exception) -> BaseException:
-    """What really went wrong."""
-    if isinstance(error, FileNotFoundError):  # which fsspec makes of whatever HTTP answers
+    """Return the actual cause of an error."""
+    if isinstance(error, FileNotFoundError):  # fsspec raises it for any HTTP status
         return error.__cause__ or error
-    if isinstance(error, LookupError):  # s3fs looks for the text of a timeout, which has none
+    if isinstance(error, LookupError):  # s3fs fails on a timeout, which has no message
         return error.__context__ or error
     return error
 
 
-# --- whether a file is still the same -----------------------------------------------------------
+# --- Detection of changes ------------------------------------------------------------------------
 
 
 class _Origin:
-    """Where a stream comes from, as it was before it was read.
+    """Detects whether a file changes while it is read.
 
     Args:
-        name: of the file.
-        identify: tells one content of the file from another; None if nothing can be told.
+        name: Name of the file.
+        identify: Returns a value that identifies the content of the file; None if unknown.
     """
 
     def __init__(self, name: str, identify: Callable[[], object]) -> None:
@@ -637,14 +636,14 @@ class _Origin:
             changed = self._has_changed()
         except CdrError as error:
             raise CdrError(
-                f"whether the file changed while it was read cannot be told: {error.message}",
+                f"cannot check whether the file changed while it was read: {error.message}",
                 self._name,
             ) from error
         if changed:
             raise self._changed()
 
     def explained(self, error: CdrError) -> CdrError:
-        """The error, or that the file changed, which may be why."""
+        """Return the error, or a change of the file as its likely cause."""
         with suppress(CdrError):
             if self._has_changed():
                 return self._changed()
@@ -665,7 +664,7 @@ def _local_identity(path: Path) -> object:
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(found.st_mode):
-        return None  # a pipe has other times when it was read
+        return None  # reading a pipe changes its times
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
@@ -676,7 +675,7 @@ def _remote_identity(name: str, system: Any, path: str) -> object:
     return {key: known[key] for key in known.keys() & _IDENTITY}
 
 
-# --- what the bytes are wrapped in --------------------------------------------------------------
+# --- Compression and archives --------------------------------------------------------------------
 
 
 def _unpacked(
@@ -688,19 +687,19 @@ def _unpacked(
     *,
     inside: bool = False,
 ) -> Generator[ByteStream, None, None]:
-    """The file, or what is in it."""
+    """Yield the streams in a file: the file itself, decompressed, or the members of an archive."""
     content = _Peekable(name, file)
     kind = _kind(name, content.head)
     if kind == "zip":
         if inside:
-            raise CdrError("this is an archive inside an archive: take it out first", name)
+            raise CdrError("this is an archive inside an archive: unpack the outer one first", name)
         yield from _members(name, content, choice, origin)
         return
     failure: type[Exception] = OSError
     with ExitStack() as stack:
         opened: Any = content
         if kind == "gz":
-            # It wants a seek method in the types, and never seeks when it reads forward.
+            # Its type requires a seek method, which it never calls when reading forward.
             opened = stack.enter_context(gzip.GzipFile(fileobj=cast("IO[bytes]", content)))
         elif kind is not None:
             make, failure = _decompressor(kind, name)
@@ -724,7 +723,7 @@ def _kind(name: str, head: bytes) -> str | None:
                 raise CdrError("the file is empty: fetch it again", name)
             raise CdrError(
                 f"the name ends in .{suffix}, but the content is not {suffix}: "
-                "rename the file, or fetch it again",
+                "rename the file or fetch it again",
                 name,
             )
         return suffix
@@ -773,13 +772,13 @@ def _member(
     origin: _Origin | None,
 ) -> Generator[ByteStream, None, None]:
     if member.flag_bits & 1:
-        raise CdrError("is encrypted: unpack the archive, and give the file", name)
+        raise CdrError("is encrypted: unpack the archive and give the file", name)
     with ExitStack() as stack:
         try:
             stream = stack.enter_context(archive.open(member))
         except NotImplementedError as error:
             raise CdrError(
-                "is packed in a way that is not known here: unpack the archive, and give the file",
+                "is packed in an unsupported format: unpack the archive and give the file",
                 name,
             ) from error
         except _DAMAGED as error:
@@ -788,15 +787,15 @@ def _member(
 
 
 def _check_no_document(name: str, members: set[str]) -> None:
-    """Refuse what is an archive for its program alone."""
+    """Refuse office documents, which are archives too."""
     if "[Content_Types].xml" in members or {"mimetype", "content.xml"} <= members:
         is_workbook = any(member.startswith("xl/") for member in members)
         kind = "an Excel workbook" if is_workbook else "an office document"
-        raise CdrError(f"this is {kind}: save it as CSV, in UTF-8 and with semicolons", name)
+        raise CdrError(f"this is {kind}: save it as CSV, in UTF-8 with semicolons", name)
 
 
 class _Recognised:
-    """A file that is refused at its beginning if it evidently is something else."""
+    """A file that is refused if its first bytes are those of another format."""
 
     def __init__(self, name: str, read: Callable[[int], bytes]) -> None:
         self._name = name
@@ -818,7 +817,7 @@ class _Recognised:
 
 
 class _Peekable:
-    """A file whose first bytes have been looked at."""
+    """A file whose first bytes can be examined before it is read."""
 
     def __init__(self, name: str, file: _Readable) -> None:
         self._file = file
@@ -830,7 +829,7 @@ class _Peekable:
         self._left = self.head
 
     def rewound(self) -> IO[bytes] | None:
-        """The file, at its beginning again; None if it has no way back."""
+        """Return the file at its beginning; None if it cannot seek or did not start there."""
         if self._start != 0:
             return None
         file = cast("IO[bytes]", self._file)
@@ -862,18 +861,18 @@ class _Decompressor(Protocol):
 
 
 class _Decompressed:
-    """What is in a compressed file of one part or several.
+    """A decompressed file of one or more parts.
 
-    The classes of the standard library overlook a second part that is damaged, and its rows.
+    The file classes of the standard library ignore a damaged second part, and its rows.
     """
 
     def __init__(self, file: _Peekable, make: Callable[[], _Decompressor]) -> None:
         self._file = file
         self._make = make
         self._part = make()
-        self._step = _FIRST_STEP  # bytes to give it; what follows a small part is copied
+        self._step = _FIRST_STEP  # bytes per call; those after a small part are copied
         self._ahead = b""
-        self._at = 0  # how many of these it has got
+        self._at = 0  # position in _ahead
 
     def read(self, size: int) -> bytes:
         while True:
@@ -882,7 +881,7 @@ class _Decompressed:
             given = b""
             if self._part.needs_input:
                 if self._at == len(self._ahead) and not self._more():
-                    raise EOFError("it ends in the middle")
+                    raise EOFError("the data is truncated")
                 given = self._ahead[self._at : self._at + self._step]
                 self._at += len(given)
                 self._step = min(2 * self._step, _READ_SIZE)
@@ -896,7 +895,7 @@ class _Decompressed:
         return bool(self._ahead)
 
     def _begin_part(self) -> bool:
-        # Parts may be filled up with zeros, as xz does; none begins with one.
+        # Parts may be padded with zeros, as in xz; no part begins with one.
         self._at -= len(self._part.unused_data)
         self._at = _ZEROS(self._ahead, self._at).end()
         while self._at == len(self._ahead):
@@ -931,7 +930,7 @@ def _checked(
     failure: type[Exception] = OSError,
     origin: _Origin | None = None,
 ) -> Callable[[int], bytes]:
-    """The same, with every failure of a damaged file as a CdrError that says where."""
+    """Return the function with all errors of a damaged file as a CdrError with the position."""
     at = 0
 
     def checked(size: int) -> bytes:
@@ -943,8 +942,8 @@ def _checked(
         except (failure, *_DAMAGED) as error:
             damaged = _unreadable(name, error, at)
             raise (damaged if origin is None else origin.explained(damaged)) from error
-        if not isinstance(content, bytes):  # None says "not yet", which must not look like the end
-            raise CdrError(f"reading gives {type(content).__name__}, not bytes", name)
+        if not isinstance(content, bytes):  # None means "not yet", and must not pass as the end
+            raise CdrError(f"read() returned {type(content).__name__}, not bytes", name)
         at += len(content)
         return content
 
@@ -952,24 +951,24 @@ def _checked(
 
 
 def _unreadable(name: str, error: Exception, at: int = 0) -> CdrError:
-    """That a file cannot be read, after so many bytes of it."""
+    """Return the error for a file that cannot be read after this many bytes."""
     if not at:
         return CdrError(f"cannot be read: {_reason(error)}", name)
     return CdrError(
         f"cannot be read: {_reason(error)}, after {at:,} bytes",
         name,
-        remedy="fetch it again, or check the disk that it is on",
+        remedy="fetch it again or check its disk",
     )
 
 
 def _reason(error: BaseException) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    # Libraries quote the URL, signature and all.
+    # Libraries quote the URL, including the signature.
     return printable(_QUOTED_URL.sub(lambda url: _without_secrets(url[0]), str(reason)))
 
 
 def _without_secrets(url: str) -> str:
-    """A URL without its user and its query, which may hold a signature."""
+    """Return a URL without user and query, which may contain a signature."""
     scheme, separator, rest = url.partition("://")
     place, _, _ = rest.partition("?")
     host, slash, path = place.partition("/")

@@ -1,7 +1,7 @@
-"""The tables of an archive, their version, and the key by which a call is known again.
+"""The tables of an archive, their version, and the key that identifies a call.
 
-Questions go to the views `records`, `conflicts` and `rejects`, and the table `files`. The rows are
-in the schema `kept`, with a key for each call that no view shows.
+Queries use the views `records`, `conflicts` and `rejects` and the tables `files` and `erasures`.
+The rows are in the schema `kept`, with the key of each call, which the views leave out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import CdrError
-from .plain import COLUMNS
+from .fast_path import COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["KEY", "VERSION", "check", "create"]
 
 VERSION = 2
-"""Of the tables."""
+"""Version of the tables."""
 
 KEY = "CAST('0x' || md5(layout || ':' || call_id)[:15] AS BIGINT)"
 """SQL for the key of a call: the first 15 hexadecimal digits of the MD5 of layout and id.
 
-Two calls can have the same key: it finds what may be known, and the texts decide. MD5 is the same
-in every version of DuckDB, which its own hash() is not.
+Two calls can have the same key: the key finds candidates, and layout and id decide. MD5 is the same
+in every version of DuckDB; its own hash() is not.
 """
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
@@ -77,32 +77,32 @@ CREATE VIEW rejects AS SELECT {", ".join(_REJECT)} FROM kept.rejects;
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables of a new archive."""
+    """Create the tables of a new archive."""
     connection.execute(_TABLES)
 
 
 def check(connection: duckdb.DuckDBPyConnection, path: str, *, read_only: bool) -> None:
-    """Check the version of an archive's tables, and upgrade those of an older one.
+    """Check the version of an archive's tables and upgrade older ones.
 
     Raises:
-        CdrError: They have another version.
-        duckdb.Error: This is another database.
+        CdrError: The version is not supported.
+        duckdb.Error: The database is not an archive.
     """
     versions = connection.execute("SELECT version FROM sinchvoice_archive").fetchall()
     if versions == [(VERSION,)]:
         return
     found = versions[0][0] if len(versions) == 1 else "none"
-    remedy = "use the sinchvoice that made it"
+    remedy = "use the release of sinchvoice that created it"
     if found == 1:
         if not read_only:
             _upgrade(connection)
             return
-        remedy = "run sinchvoice cdr compact once, which upgrades it"
+        remedy = "run sinchvoice cdr compact once to upgrade it"
     raise CdrError(f"the archive has version {found}, not {VERSION}: {remedy}", path)
 
 
 def _upgrade(connection: duckdb.DuckDBPyConnection) -> None:
-    """Move the rows of version 1, which had no keys, and kept no duplicates."""
+    """Move the rows of version 1, which had no keys and did not store duplicates."""
     connection.execute("BEGIN TRANSACTION")
     connection.execute("ALTER TABLE files RENAME TO files_1")
     for name in ("records", "conflicts", "rejects"):

@@ -1,7 +1,7 @@
-"""What the text in a cell means: every reading that is exact, written once.
+"""Conversions from the text of a cell to its value.
 
-Each function takes the text of a cell and gives its value, None for an empty one, or raises
-`BadValue`: a value that is not certain is never guessed.
+Each function returns the value, or None for an empty cell. It raises `BadValue` rather than
+guess an uncertain value.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["NEEDED", "BadValue", "conversions", "memo"]
 
 
 class BadValue(ValueError):
-    """Text that does not say a value of its type."""
+    """The text of a cell is not a valid value of its type."""
 
     def __init__(self, cause: RejectCause, message: str) -> None:
         super().__init__(message)
         self.cause = cause
 
 
-# What fits a signed number of 64 bits, and DECIMAL(38, 18), for storage; there, a sum has
-# no more digits than its amounts can have, so that these have nine less.
+# Limits of storage: a signed 64-bit integer, and DECIMAL(38, 18). A sum has the same type as its
+# amounts, so amounts have nine digits fewer.
 _WHOLE = re.compile(r"-?[0-9]{1,18}").fullmatch
 _EXACT = re.compile(r"-?[0-9]{1,11}(?:\.[0-9]{1,18})?").fullmatch
-# Python's own parser takes week dates, commas, hour 24 and more; which, depends on its version.
+# Python's parser also accepts week dates, commas, hour 24 and more, depending on its version.
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     r"(?:\.[0-9]{1,9})?(Z|[+-][0-9]{2}(?::?[0-5][0-9])?)?"
@@ -41,15 +41,15 @@ _MOMENT = re.compile(
 _PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]*").fullmatch
 _ADDRESS = re.compile(r"(?:[Ss][Ii][Pp][Ss]?:[^\s@]+(?:@[^\s@]+)?|[^\s@]+@[^\s@]+)").fullmatch
 
-_MISSING = "is empty, and a record needs it"
+_MISSING = "is empty, but required"
 
-# A memo holds this many texts, none of them longer: its memory has a limit, whatever it is fed.
+# A memo holds at most this many texts of at most this length, which limits its memory.
 _MEMO_TEXTS = 8192
 _MEMO_LENGTH = 64
 
 
 def conversions() -> Mapping[ColumnType, Callable[[str], Any]]:
-    """How each type is read, with new memos for what comes again and again."""
+    """Return the conversion of each type, with new memos for repeated values."""
     return {
         ColumnType.TEXT: text,
         ColumnType.INTEGER: memo(integer),
@@ -64,49 +64,47 @@ def conversions() -> Mapping[ColumnType, Callable[[str], Any]]:
 
 
 def text(cell: str) -> str | None:
-    """Text as it is."""
+    """Return the text unchanged."""
     return cell or None
 
 
 def integer(cell: str) -> int | None:
-    """A whole number, of at most 18 digits."""
+    """Return a whole number of at most 18 digits."""
     if not cell:
         return None
     if _WHOLE(cell):
         return int(cell)
-    raise BadValue(
-        RejectCause.INTEGER, "is not a whole number of at most 18 digits, and nothing else"
-    )
+    raise BadValue(RejectCause.INTEGER, "is not a whole number of at most 18 digits")
 
 
 def decimal(cell: str) -> Decimal | None:
-    """An exact amount: at most 11 digits before the point, and 18 after it."""
+    """Return an exact amount with at most 11 digits before the point and 18 after it."""
     if not cell:
         return None
     if _EXACT(cell):
         return Decimal(cell)
     if "," in cell and _EXACT(cell.replace(",", ".")):
-        raise BadValue(RejectCause.DECIMAL, "has a decimal comma: amounts are written with a point")
+        raise BadValue(RejectCause.DECIMAL, "has a decimal comma: write amounts with a point")
     raise BadValue(
         RejectCause.DECIMAL,
-        "is not an amount: at most 11 digits, and 18 more after a point, and nothing else",
+        "is not an amount with at most 11 digits before the point and 18 after it",
     )
 
 
 def moment(cell: str) -> datetime | None:
-    """A time in UTC, from ISO 8601 with `Z` or an offset; finer than a microsecond is cut off."""
+    """Return a time in UTC from ISO 8601 with `Z` or an offset, truncated to microseconds."""
     return needed_moment(cell) if cell else None
 
 
 def needed_text(cell: str) -> str:
-    """Text that must not be empty."""
+    """Return text that must not be empty."""
     if cell:
         return cell
     raise BadValue(RejectCause.EMPTY, _MISSING)
 
 
 def needed_moment(cell: str) -> datetime:
-    """As `moment`, and not empty."""
+    """Return a time as `moment` does; the cell must not be empty."""
     match = _MOMENT(cell)
     if match is None:
         if not cell:
@@ -121,34 +119,37 @@ def needed_moment(cell: str) -> datetime:
         if zone is not None:
             return datetime.fromisoformat(cell).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise BadValue(RejectCause.TIME, f"is no time that exists ({error})") from None
-    raise BadValue(RejectCause.TIME, "has no zone: a time ends in Z or in an offset such as +01:00")
+        raise BadValue(RejectCause.TIME, f"is not a valid time ({error})") from None
+    raise BadValue(RejectCause.TIME, "has no time zone: end it in Z or an offset such as +01:00")
 
 
 def result(cell: str) -> CallResult | str | None:
-    """A CallResult in any case; other text as it is."""
+    """Return a CallResult, read without regard to case; other text is returned unchanged."""
     return decoding.open_enum(CallResult, cell)
 
 
 def reason(cell: str) -> CallReason | str | None:
-    """A CallReason in any case; other text, such as the app-to-app `HANGUP`, as it is."""
+    """Return a CallReason, read without regard to case.
+
+    Other text, such as the app-to-app `HANGUP`, is returned unchanged.
+    """
     return decoding.open_enum(CallReason, cell)
 
 
 def phone(cell: str) -> Endpoint | None:
-    """A phone number as it was written; what is none, such as `anonymous`, stays untyped."""
+    """Return a phone number as written; other text, such as `anonymous`, stays untyped."""
     if _PHONE(cell):
         return endpoints.read({"type": "number", "endpoint": cell})
     return endpoints.read(cell)
 
 
 def user(cell: str) -> Endpoint | None:
-    """An app user."""
+    """Return an app user."""
     return endpoints.read({"type": "username", "endpoint": cell}) if cell else None
 
 
 def address(cell: str) -> Endpoint | None:
-    """A SIP address as it was written, or a phone number; what is neither stays untyped."""
+    """Return a SIP address or a phone number as written; other text stays untyped."""
     if _ADDRESS(cell):
         return endpoints.read({"type": "sip", "endpoint": cell})
     return phone(cell)
@@ -158,11 +159,11 @@ NEEDED: Mapping[ColumnType, Callable[[str], Any]] = {
     ColumnType.TEXT: needed_text,
     ColumnType.TIME: needed_moment,
 }
-"""How the types are read that a required column has."""
+"""Conversions for required columns."""
 
 
 class _Memo(dict[str, Any]):
-    """Values by their text, forgotten when they are too many."""
+    """Values by text; cleared when full."""
 
     __slots__ = ("read",)
 
@@ -179,5 +180,5 @@ class _Memo(dict[str, Any]):
 
 
 def memo(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The same function with a memory, which has a limit; for texts that come again and again."""
+    """Return the function with a limited memory for repeated texts."""
     return _Memo(read).__getitem__

@@ -1,7 +1,7 @@
-"""Folders of our own beside what we write, and how those of killed processes are told and removed.
+"""Temporary folders beside the files being written, and the cleanup after killed processes.
 
-A folder has a mark: a file that its process keeps locked. A folder whose mark can be locked was
-left behind. A folder without a mark is somebody else's, whatever its name.
+Each folder has a mark: a file that its process keeps locked. A folder whose mark can be locked was
+abandoned. A folder without a mark is left alone, whatever its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Self
 fcntl: Any
 try:
     import fcntl
-except ImportError:  # without locks no folder has a mark, and none is cleaned up
+except ImportError:  # without locks no folder has a mark and none is cleaned up
     fcntl = None
 
 __all__ = ["Workspace", "abandoned", "remove_abandoned"]
@@ -27,17 +27,17 @@ _MARK = ".sinchvoice"
 
 
 class Workspace:
-    """A folder for its owner alone, on the file system of a file or folder.
+    """A temporary folder for its owner alone, on the same file system as a file or folder.
 
     Args:
         beside: The file or folder.
-        purpose: Part of the name; each purpose cleans up its own folders.
+        purpose: Part of the name; cleanup removes folders of the same purpose.
 
     Attributes:
-        path: Where it is.
+        path: Path of the temporary folder.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be created.
     """
 
     def __init__(self, beside: Path, purpose: str) -> None:
@@ -62,17 +62,17 @@ class Workspace:
         self.close()
 
     def close(self) -> None:
-        """Remove the folder and all that is in it."""
+        """Remove the folder and its content."""
         shutil.rmtree(self.path, ignore_errors=True)
         mark, self._mark = self._mark, -1
         if mark >= 0:
             os.close(mark)
 
     def folder(self, name: str) -> Path:
-        """Make a folder within, even if somebody removed the workspace.
+        """Create a subfolder, and the workspace itself if it was removed.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: The folder cannot be created.
         """
         self.path.mkdir(mode=0o700, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.path))
@@ -80,7 +80,7 @@ class Workspace:
 
 @contextmanager
 def abandoned(beside: Path, purpose: str) -> Iterator[list[Path]]:
-    """Find the workspaces of killed processes, and keep others away from them."""
+    """Find the workspaces of killed processes and keep them locked meanwhile."""
     prefix = _prefix(beside, purpose)
     descriptors: list[int] = []
     found = []
@@ -114,12 +114,12 @@ def _make_mark(folder: Path) -> int:
     descriptor = os.open(early, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     with suppress(OSError):  # a file system without locks
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        early.rename(folder / _MARK)  # it is locked before anybody can find it
+        early.rename(folder / _MARK)  # locked before another process can find it
     return descriptor
 
 
 def _take_mark(mark: Path) -> int | None:
-    """Lock a mark; None if there is none, or its process is alive."""
+    """Lock a mark; return None if it does not exist or its process is alive."""
     if fcntl is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""Local time in SQL: the offsets of a time zone, as an expression that two engines read alike.
+"""Local time in SQL: the offsets of a time zone, as an expression for DuckDB and Spark.
 
-DuckDB and Spark share no function for time zones, and each has rules of its own age. The offsets
-come from `zoneinfo`, so that both engines and Python agree.
+The two engines share no function for time zones, and their zone rules differ in age. The offsets
+come from `zoneinfo`, so both engines and Python agree.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..errors import InvalidRequest
 
 __all__ = ["local_time", "offsets", "zone"]
 
-# Records are younger than the API; later changes of law are not known.
+# No record is older than the API; future changes of law are unknown.
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC)
 _STEP = timedelta(hours=12)
 
@@ -27,7 +27,7 @@ def zone(name: object) -> ZoneInfo:
         name: A name of the IANA database, like `Europe/Stockholm`, or a ZoneInfo with one.
 
     Raises:
-        InvalidRequest: There is no such zone, or it has no name.
+        InvalidRequest: The zone does not exist, or has no name.
     """
     if isinstance(name, ZoneInfo):
         name = name.key
@@ -46,10 +46,10 @@ def zone(name: object) -> ZoneInfo:
 
 @cache
 def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
-    """Return the offsets of a zone from UTC, in seconds, each with the time when it begins.
+    """Return the offsets of a zone from UTC, in seconds, each with its start time.
 
-    The first one holds before its beginning as well. Times are in UTC and without a zone, from
-    2000 to 2070.
+    The first offset also applies to earlier times. Times are in UTC and without a zone, from 2000
+    to 2070.
     """
     local = zone(name)
 
@@ -79,14 +79,14 @@ def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def local_time(column: str, name: str) -> str:
-    """Return SQL for the local time of a column, whose times are in UTC and without a zone."""
+    """Return SQL for the local time of a column with times in UTC and without a zone."""
     if name == "UTC":
         return column
     return _chosen(column, offsets(name))
 
 
 def _chosen(column: str, parts: Sequence[tuple[datetime, int]]) -> str:
-    """Return a tree of conditions: as many comparisons a row as its depth."""
+    """Return a binary tree of conditions, with as many comparisons per row as its depth."""
     if len(parts) == 1:
         seconds = parts[0][1]
         sign = "-" if seconds < 0 else "+"

@@ -1,4 +1,4 @@
-"""The command that makes up files of call detail records."""
+"""The command `sinchvoice sandbox cdr`: files of fictional call detail records."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def add_command(group: typer.Typer) -> None:
 
 def made_up(
     options: OutputOptions,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the files go.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the files.")],
     records: Annotated[
-        int, typer.Option("--records", metavar="N", help="Records of each file.")
+        int, typer.Option("--records", metavar="N", help="Records in each file.")
     ] = 1000,
     days: Annotated[
-        int, typer.Option("--days", metavar="N", help="Days, with a file for each layout.")
+        int, typer.Option("--days", metavar="N", help="Days; each has one file per layout.")
     ] = 1,
     first_day: Annotated[
-        str, typer.Option("--first-day", metavar="DAY", help="In UTC.")
+        str, typer.Option("--first-day", metavar="DAY", help="First day, in UTC.")
     ] = "2026-11-02",
     layout: Annotated[
         list[str] | None,
@@ -43,15 +43,17 @@ def made_up(
             "--layout",
             metavar="LAYOUT",
             autocompletion=lambda: list(LAYOUTS),
-            help=f"Which layouts, all if unset: {', '.join(LAYOUTS)}; again for more.",
+            help=f"Layout, all by default; repeatable: {', '.join(LAYOUTS)}.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Makes the same files in every run.")
+        int, typer.Option("--seed", metavar="N", help="The same seed makes the same files.")
     ] = 0,
     quoted: Annotated[
         float,
-        typer.Option("--quoted", metavar="SHARE", help="Records whose Custom is quoted, 0 to 1."),
+        typer.Option(
+            "--quoted", metavar="SHARE", help="Share of records with a quoted Custom, 0 to 1."
+        ),
     ] = 0.2,
     plant: Annotated[
         list[str] | None,
@@ -59,7 +61,7 @@ def made_up(
             "--plant",
             metavar="KIND=N",
             autocompletion=lambda: [f"{kind}=" for kind in _KINDS],
-            help=f"So many in all files together of {', '.join(_KINDS)}; again for more.",
+            help=f"Plant N records of a kind over all files; repeatable: {', '.join(_KINDS)}.",
         ),
     ] = None,
     header: Annotated[
@@ -67,30 +69,35 @@ def made_up(
         typer.Option(
             "--header",
             metavar="HEADER",
-            help="First row: usual, upper-case, shuffled, no-country or none.",
+            help="Header row: usual, upper-case, shuffled, no-country or none.",
         ),
     ] = "usual",
     line_end: Annotated[
-        str, typer.Option("--line-end", metavar="END", help="Of each row: lf, crlf or mixed.")
+        str,
+        typer.Option("--line-end", metavar="END", help="Line end of each row: lf, crlf or mixed."),
     ] = "lf",
     byte_order_mark: Annotated[
-        bool, typer.Option("--byte-order-mark", help="Begin each file with one.")
+        bool, typer.Option("--byte-order-mark", help="Begin each file with a byte order mark.")
     ] = False,
     extra_columns: Annotated[
-        int, typer.Option("--extra-columns", metavar="N", help="Columns that no layout has.")
+        int,
+        typer.Option(
+            "--extra-columns", metavar="N", help="Additional columns that belong to no layout."
+        ),
     ] = 0,
     compress: Annotated[
-        str | None, typer.Option("--compress", metavar="FORMAT", help="Pack each file: gz or zst.")
+        str | None,
+        typer.Option("--compress", metavar="FORMAT", help="Compress each file: gz or zst."),
     ] = None,
 ) -> None:
-    """Make up files of call detail records, and say what a reader has to find in them."""
+    """Make files of fictional call detail records, and print the expected findings of a reader."""
     try:
         from ..sandbox import FileForm, cdr_files
     except ModuleNotFoundError as error:
         if "sinchvoice[sandbox]" not in str(error):
             raise
         raise ConfigurationError(str(error)) from None
-    # Names that there are not are refused by what they are given to.
+    # cdr_files and FileForm refuse unknown names.
     form: dict[str, Any] = {"header": header, "line_end": line_end}
     packed: Any = compress
     truth = cdr_files(

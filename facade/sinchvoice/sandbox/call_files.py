@@ -1,4 +1,4 @@
-"""Files of the call detail records of a sandbox's own calls: `box.write_cdr_files` writes them."""
+"""Files with call detail records of a sandbox's own calls, for `box.write_cdr_files`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["write_calls"]
 
 
 def write_calls(folder: Path, calls: Iterable[SandboxCall], day: date) -> list[Path]:
-    """Write the records of the calls that ended on a day, a file for each layout that has any.
+    """Write the records of the calls that ended on a day, one file for each layout with calls.
 
     Args:
-        folder: where the files go; it is made if it is not there.
-        calls: calls of a sandbox.
-        day: in UTC; as at the vendor's, a record is written when its call ends.
+        folder: Folder of the files; it is created if necessary.
+        calls: Calls of a sandbox.
+        day: Day in UTC. As in the vendor's service, a record is written when its call ends.
 
     Returns:
         The files, named `LAYOUT-YYYY-MM-DD.csv`.
@@ -38,7 +38,7 @@ def write_calls(folder: Path, calls: Iterable[SandboxCall], day: date) -> list[P
     for layout, records in sorted(rows.items()):
         path = folder / f"{layout}-{day}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
-            # Before Python 3.13, it quotes no CR but one that ends its lines.
+            # Before Python 3.13, csv quotes a CR only if the line terminator contains one.
             writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
             writer.writerow(column.name for column in LAYOUTS[layout].columns)
             writer.writerows(records)
@@ -69,7 +69,7 @@ def _row(call: SandboxCall) -> dict[str, str]:
         "Reason": reason,
         "Duration": str(call.duration),
         "AnswerTime": "" if call.answered is None else time_text(call.answered),
-        # The number shown to the callee: an app user has none.
+        # The number shown to the callee; an app user has none.
         "From": "" if isinstance(call.from_, MxpEndpoint) else caller,
         "To": callee,
         "FromUserId": caller,

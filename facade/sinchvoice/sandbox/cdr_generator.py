@@ -1,4 +1,4 @@
-"""Makes up files of call detail records, of any size, with what is true of them beside them.
+"""A generator of files with call detail records, of any size, and of the truth about them.
 
     from sinchvoice.sandbox import Planted, cdr_files
 
@@ -6,8 +6,8 @@
     truth = cdr_files("cdr", days=7, records=10_000, planted=planted)
     print(truth.total.loaded, truth.total.rejects)
 
-The same arguments make the same bytes. What is not asked for is not there: without `planted` and
-`forms` every file is plain, and every record a good one.
+The same arguments make the same bytes. Without `planted` and `forms`, every file has the usual form
+and every record is valid.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CAUSES: Mapping[LayoutName, tuple[RejectCause, ...]] = {
     )
     for name, layout in LAYOUTS.items()
 }
-"""Why a record of each layout can be rejected: without an Amount, not for a wrong one."""
+"""Causes of rejects by layout: layouts without an Amount have no `decimal`."""
 
 COUNTRIES = (
     ("US", "+121255501", "0.0100"),
@@ -68,12 +68,12 @@ COUNTRIES = (
     ("GB", "+447700900", "0.0310"),
     ("FR", "+336399800", "0.0450"),
 )
-"""Country, beginning of a number from a range for fiction, price of a started minute."""
+"""Country, prefix of a fictional number range, price of a started minute."""
 
 _MONDAY = date(2026, 11, 2)
 
 
-# --- what is asked for --------------------------------------------------------------------------
+# --- Options -------------------------------------------------------------------------------------
 
 
 def _count(_: object, attribute: attrs.Attribute[int], number: int) -> None:
@@ -85,7 +85,7 @@ def _causes(rejects: Mapping[str, int]) -> Mapping[RejectCause, int]:
     for cause, number in rejects.items():
         if cause not in list(RejectCause):
             raise InvalidRequest(
-                f"rejects has {cause!r}: there are {', '.join(map(str, RejectCause))}"
+                f"rejects has {cause!r}: give one of {', '.join(map(str, RejectCause))}"
             )
         if number < 0:
             raise InvalidRequest(f"rejects has {number} of {cause!r}: give 0 or more")
@@ -94,17 +94,17 @@ def _causes(rejects: Mapping[str, int]) -> Mapping[RejectCause, int]:
 
 @attrs.frozen(kw_only=True)
 class Planted:
-    """What is planted, and how many of each, in all files together.
+    """Number of planted special records, over all files.
 
     Attributes:
-        rejects: records that cannot be read, by cause; each of `size` has 16 MiB, and in place of
-            each of `header` stand a header row that cannot be read and one that can.
-        duplicates: records that come a second time in the same file.
-        duplicates_across: records that come again in the file of a later day.
-        conflicts: records that come again, in the same file or a later one, and say something else.
-        late: records of calls of the day before.
-        multiline: records with line ends in their quoted Custom.
-        forged: the same, where the lines look like a header row and a record.
+        rejects: Unreadable records, by cause. Each `size` has 16 MiB. Each `header` is two rows: an
+            unreadable header row, then a readable one.
+        duplicates: Records repeated in the same file.
+        duplicates_across: Records repeated in the file of a later day.
+        conflicts: Records repeated in the same file or a later one, with different content.
+        late: Records of calls from the day before.
+        multiline: Records with line ends in their quoted Custom.
+        forged: Multiline records whose lines look like a header row and a record.
     """
 
     rejects: Mapping[RejectCause, int] = attrs.field(factory=dict, converter=_causes)
@@ -118,15 +118,15 @@ class Planted:
 
 @attrs.frozen(kw_only=True)
 class FileForm:
-    """How a file is written; what its records say does not depend on it.
+    """The form of a file; the content of its records does not depend on it.
 
     Attributes:
-        header: names of the layout's columns in the first row: the `usual` ones, these in
-            `upper-case`, `shuffled` together with the cells, without the newest one (`no-country`,
-            if the layout has it), or `none` at all.
-        line_end: of each row; if it is `mixed`, some have a CR and others have none.
-        byte_order_mark: whether the file begins with one.
-        extra_columns: how many columns follow that no layout has.
+        header: First row: the `usual` names of the layout's columns, the names in `upper-case`,
+            names and cells `shuffled`, without the newest column (`no-country`, if the layout has
+            it), or no header row (`none`).
+        line_end: Line end of each row; `mixed` varies between LF and CRLF.
+        byte_order_mark: Whether the file begins with a byte order mark.
+        extra_columns: Number of additional columns that belong to no layout.
     """
 
     header: Header = "usual"
@@ -147,19 +147,19 @@ class FileForm:
             raise InvalidRequest("extra_columns need a header: nothing else names them")
 
 
-# --- what is true -------------------------------------------------------------------------------
+# --- Truth ---------------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class PlantedReject:
-    """A record that cannot be read: what a reader has to find.
+    """An unreadable record, as a reader has to report it.
 
     Attributes:
-        record: which record of the file it is, from 1.
-        line: on which that begins, from 1.
-        offset: bytes before it.
-        cause: why it has to be rejected.
-        column: which column is wrong, as the header names it; None if it is the whole record.
+        record: Number of the record in the file, from 1.
+        line: Line on which it begins, from 1.
+        offset: Number of bytes before it.
+        cause: Cause of the reject.
+        column: Name of the invalid column, as in the header; None for the whole record.
     """
 
     record: int
@@ -171,18 +171,18 @@ class PlantedReject:
 
 @attrs.frozen(kw_only=True)
 class CdrCounts:
-    """What becomes of records, if files are loaded in the order of their names.
+    """Expected numbers of records, if files are loaded in the order of their names.
 
     Attributes:
-        records: how many there are: loaded + duplicates + conflicts + rejected.
-        loaded: that are good, and new.
-        duplicates: that came before.
-        conflicts: whose call came before, and that say something else.
-        late: of those that are loaded, how many are of the day before.
-        rejects: how many cannot be read, by cause.
-        answered: of the calls that are loaded.
-        talk_seconds: of these.
-        cost: of these, in EUR.
+        records: All records: loaded + duplicates + conflicts + rejected.
+        loaded: Valid, new records.
+        duplicates: Records that repeat an earlier one.
+        conflicts: Records of an earlier call with different content.
+        late: Loaded records from the day before.
+        rejects: Unreadable records, by cause.
+        answered: Answered calls among the loaded ones.
+        talk_seconds: Talk time of the loaded calls, in seconds.
+        cost: Cost of the loaded calls, in EUR.
     """
 
     records: int = 0
@@ -197,16 +197,16 @@ class CdrCounts:
 
     @property
     def rejected(self) -> int:
-        """Records that cannot be read."""
+        """Return the number of unreadable records."""
         return sum(self.rejects.values())
 
     @property
     def good(self) -> int:
-        """Records that can be read."""
+        """Return the number of valid records."""
         return self.records - self.rejected
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON; the amount is text."""
+        """Return the counts as JSON; the cost is text."""
         return {
             "records": self.records,
             "loaded": self.loaded,
@@ -223,15 +223,15 @@ class CdrCounts:
 
 @attrs.frozen(kw_only=True)
 class FileTruth:
-    """What is true of one file.
+    """The truth about one file.
 
     Attributes:
-        path: of the file; None if it has none.
-        layout: of its records.
-        day: on which its calls are made, in UTC.
-        form: how it is written.
-        counts: of its records.
-        rejects: those that cannot be read, in their order.
+        path: Path of the file; None if it has none.
+        layout: Layout of its records.
+        day: Day of its calls, in UTC.
+        form: Form of the file.
+        counts: Numbers of its records.
+        rejects: Unreadable records, in the order of the file.
     """
 
     path: Path | None = None
@@ -242,7 +242,7 @@ class FileTruth:
     rejects: tuple[PlantedReject, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON, under the name of the file."""
+        """Return the truth as JSON, with the name of the file."""
         return {
             "file": None if self.path is None else str(self.path),
             "layout": self.layout,
@@ -255,22 +255,22 @@ class FileTruth:
 
 @attrs.frozen
 class CdrTruth:
-    """What is true of several files; `truth.json` beside them says the same.
+    """The truth about several files, as in the `truth.json` beside them.
 
     Attributes:
-        files: in the order of their names.
+        files: Files in the order of their names.
     """
 
     files: tuple[FileTruth, ...]
 
     @property
     def total(self) -> CdrCounts:
-        """Of all files."""
+        """Return the counts of all files."""
         return _sum([file.counts for file in self.files])
 
     @property
     def by_layout(self) -> dict[LayoutName, CdrCounts]:
-        """Of the files of each layout."""
+        """Return the counts of each layout."""
         return {
             layout: _sum(files)
             for layout in LAYOUTS
@@ -278,7 +278,7 @@ class CdrTruth:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON: total, layouts, files."""
+        """Return the truth as JSON: total, layouts, files."""
         return {
             "total": self.total.to_json(),
             "layouts": {layout: counts.to_json() for layout, counts in self.by_layout.items()},
@@ -300,7 +300,7 @@ def _sum(several: Sequence[CdrCounts]) -> CdrCounts:
     return CdrCounts(**sums, rejects=dict(sorted(rejects.items())))
 
 
-# --- making files -------------------------------------------------------------------------------
+# --- Files ---------------------------------------------------------------------------------------
 
 
 def cdr_files(
@@ -316,30 +316,29 @@ def cdr_files(
     forms: Sequence[FileForm] = (FileForm(),),
     compression: Compression | None = None,
 ) -> CdrTruth:
-    """Make up files of call detail records, one for each layout and day.
+    """Make files of fictional call detail records, one for each layout and day.
 
-    Memory does not grow with the number of records, only with that of planted ones.
+    Memory grows only with the number of planted records.
 
     Args:
-        folder: where the files go, named `LAYOUT-YYYY-MM-DD.csv`, and `truth.json`; it is made if
-            it is not there, and files of these names are replaced.
-        records: of each file.
-        days: how many.
-        first_day: in UTC.
-        layouts: which of the four.
-        seed: another one makes other files, the same one the same.
-        quoted: share of records whose Custom is quoted, 0 to 1: JSON with its quotes doubled, or
-            text with semicolons.
-        planted: what a reader has to cope with; nothing if it is None.
-        forms: how files are written: the first as the first says, and so on, and from the
-            beginning again.
+        folder: Folder of the files `LAYOUT-YYYY-MM-DD.csv` and `truth.json`. It is created if
+            necessary; files with these names are replaced.
+        records: Number of records in each file.
+        days: Number of days.
+        first_day: First day, in UTC.
+        layouts: Layouts to write.
+        seed: Seed of the content; the same seed makes the same files.
+        quoted: Share of records with a quoted Custom, 0 to 1: JSON with doubled quotes, or text
+            with semicolons.
+        planted: Special records; None for none.
+        forms: Forms of the files, used in turn.
         compression: None, `gz` or `zst`.
 
     Returns:
-        What a reader has to find.
+        The expected findings of a reader.
 
     Raises:
-        InvalidRequest: a number is out of range, or there is no room for what is planted.
+        InvalidRequest: A number is out of range, or there is no room for the planted records.
         ConfigurationError: `zst` needs a package.
     """
     if days < 1:
@@ -356,11 +355,11 @@ def cdr_files(
     if compression not in (None, *get_args(Compression)):
         raise InvalidRequest(f"compression is {compression!r}: give gz, zst or None")
     try:
-        # A day more at both ends, for late records and for calls over midnight.
+        # One more day at both ends, for late records and calls past midnight.
         dates = [first_day + timedelta(days=number) for number in range(-1, days + 1)][1:-1]
     except OverflowError:
         raise InvalidRequest(
-            f"first_day is {first_day}, days is {days}: the calendar does not have all of them"
+            f"first_day is {first_day}, days is {days}: choose days within the calendar"
         ) from None
     wanted = [
         _Wanted(layout, day, records, forms[number % len(forms)])
@@ -392,23 +391,23 @@ def write(
     planted: Planted | None = None,
     form: FileForm | None = None,
 ) -> FileTruth:
-    """Write one such file.
+    """Write one file.
 
     Args:
-        file: open for bytes.
-        records: how many.
-        layout: which of the four.
-        seed: as of `cdr_files`.
-        day: on which the calls are made, in UTC.
-        quoted: as of `cdr_files`.
-        planted: what a reader has to cope with.
-        form: how it is written.
+        file: Binary file to write to.
+        records: Number of records.
+        layout: Layout of the records.
+        seed: Seed of the content, as in `cdr_files`.
+        day: Day of the calls, in UTC.
+        quoted: Share of records with a quoted Custom, as in `cdr_files`.
+        planted: Special records; None for none.
+        form: Form of the file; None for the usual one.
 
     Returns:
-        What a reader has to find.
+        The expected findings of a reader.
 
     Raises:
-        InvalidRequest: a number is out of range, or there is no room for what is planted.
+        InvalidRequest: A number is out of range, or there is no room for the planted records.
     """
     wanted = _Wanted(layout, day, records, form or FileForm())
     return _Writer([wanted], planted or Planted(), seed, quoted).write(file, 0)
@@ -420,7 +419,7 @@ def _opened(path: Path, compression: Compression | None) -> Iterator[IO[bytes]]:
         if compression is None:
             yield file
         elif compression == "gz":
-            # Neither name nor time: the same seed makes the same bytes.
+            # No name and no time: the same seed makes the same bytes.
             with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
                 yield cast("IO[bytes]", packed)
         else:
@@ -442,11 +441,11 @@ def _zstd(file: IO[bytes]) -> Any:
 
 
 def damaged(content: bytes, random: Random) -> bytes:
-    """A copy of a file in which something was changed, put in, cut out, doubled or cut off.
+    """Return a copy of a file with random changes, insertions, deletions, repetitions or cuts.
 
     Args:
-        content: of the file.
-        random: decides where and how.
+        content: Bytes of the file.
+        random: Source of the places and kinds of damage.
     """
     spoiled = bytearray(content)
     for _ in range(random.randint(1, 3)):
@@ -476,12 +475,12 @@ def damaged(content: bytes, random: Random) -> bytes:
 _SPECIAL = (b'"', b";", b"\n", b"\r", b"\0", b"\xff", b"\xef\xbb\xbf", b'""', b'";"', b"\r\n")
 
 
-# --- where things are planted -------------------------------------------------------------------
+# --- Places of planted records -------------------------------------------------------------------
 
 
 @attrs.frozen
 class _Wanted:
-    """A file that is to be made."""
+    """A requested file."""
 
     layout: LayoutName
     day: date
@@ -490,22 +489,22 @@ class _Wanted:
 
     @property
     def columns(self) -> object:
-        """Files in which this is the same can repeat each other's records."""
+        """Return the key of files that can repeat each other's records."""
         return self.layout, self.form.extra_columns, self.form.header == "no-country"
 
 
-_Place: TypeAlias = tuple[int, int]  # which file, and which of its records
+_Place: TypeAlias = tuple[int, int]  # numbers of the file and of the record
 _Kind: TypeAlias = Literal["reject", "duplicate", "conflict", "late", "multiline", "forged"]
 
 
 @attrs.frozen
 class _Slot:
-    """What is planted in one place.
+    """One planted record.
 
     Attributes:
-        kind: what it is.
-        cause: why a reject is one.
-        original: of what it is a repetition.
+        kind: Kind of record.
+        cause: Cause of a reject.
+        original: Place of the repeated record.
     """
 
     kind: _Kind
@@ -514,7 +513,7 @@ class _Slot:
 
 
 class _Plan:
-    """What stands where, decided before anything is written."""
+    """The places of all planted records, chosen before anything is written."""
 
     _TRIES = 1000
 
@@ -542,7 +541,7 @@ class _Plan:
 
     def _plant(self, count: int, what: str, files: Sequence[int], slot: _Slot) -> None:
         def suits(places: Sequence[_Place]) -> bool:
-            # At the very beginning, a byte order mark is none of the record.
+            # At the start of a file, a byte order mark does not belong to the record.
             return places[0][1] > 1 or slot.cause is not RejectCause.BYTE_ORDER_MARK
 
         for _ in range(count):
@@ -573,7 +572,7 @@ class _Plan:
         count: int,
         suit: Callable[[list[_Place]], bool],
     ) -> list[_Place]:
-        """Places in files of one group, in their order, where nothing is planted yet."""
+        """Return free places in files of one group, in order."""
         groups = [group for group in groups if group]
         for _ in range(self._TRIES if groups else 0):
             group = self._random.choice(groups)
@@ -581,12 +580,10 @@ class _Plan:
             places = sorted((n, self._random.randint(1, self._files[n].records)) for n in numbers)
             if suit(places) and not any(p in self.slots or p in self.originals for p in places):
                 return places
-        raise InvalidRequest(
-            f"there is no room for so many {what}: make more records, days or layouts"
-        )
+        raise InvalidRequest(f"no room for so many {what}: make more records, days or layouts")
 
 
-# --- rows ---------------------------------------------------------------------------------------
+# --- Rows ----------------------------------------------------------------------------------------
 
 _KEY = "5F5C418A0F914BBC8234A9BF5EDDAD97"
 _WIDE = (
@@ -594,7 +591,7 @@ _WIDE = (
     "Amount Currency Custom ApplicationKey UserId ToCountryId"
 ).split()
 _AT = {name: place for place, name in enumerate(_WIDE)}
-# Calls by hour of the day, as offices make them.
+# Calls by hour of the day, as in an office.
 _HOURS = (2, 1, 1, 1, 2, 4, 9, 18, 30, 38, 40, 39, 34, 37, 40, 39, 36, 31, 26, 22, 17, 12, 7, 4)
 _CURVE = [hour / sum(_HOURS) for hour in accumulate(_HOURS, initial=0)]
 _RESULTS = ("ANSWERED",) * 7 + ("BUSY", "NOANSWER", "NOANSWER", "FAILED")
@@ -604,12 +601,12 @@ _REASONS = {
     "NOANSWER": ("TIMEOUT", "CANCEL"),
     "FAILED": ("GENERALERROR", "BLOCKED", "NOCREDITPARTNER"),
 }
-_PLAIN = ("", "", "campaign 7", "campaign 8")
-_UNIT = 10_000  # of amounts: they have four digits after the point
+_UNQUOTED = ("", "", "campaign 7", "campaign 8")
+_UNIT = 10_000  # amounts have four decimal places
 
 
 class _Calls:
-    """Calls of one day, one after the other, as cells in the order of _WIDE."""
+    """The calls of one day in order, as cells in the order of _WIDE."""
 
     def __init__(self, random: Random, wanted: _Wanted, quoted: float) -> None:
         self._random = random
@@ -618,13 +615,13 @@ class _Calls:
         self._midnight = datetime(wanted.day.year, wanted.day.month, wanted.day.day)  # noqa: DTZ001 - in UTC
         self._quoted = quoted
         self._left = wanted.records
-        self._until = 0.0  # how much of the day is over
+        self._until = 0.0  # share of the day's calls so far
         self._extra = range(wanted.form.extra_columns)
 
     def next(self) -> list[str]:
-        """The next call."""
+        """Return the next call."""
         random = self._random
-        # The least of so many numbers from 0 to 1, without making them all.
+        # The smallest of the remaining random numbers from 0 to 1, without drawing all of them.
         self._until += (1 - self._until) * (1 - random.random() ** (1 / self._left))
         self._left -= 1
         made = self._midnight + timedelta(hours=_hours(self._until))
@@ -658,25 +655,25 @@ class _Calls:
     def _custom(self) -> str:
         random = self._random
         if random.random() >= self._quoted:
-            return random.choice(_PLAIN)
+            return random.choice(_UNQUOTED)
         if random.random() < 0.2:
             return '"campaign 7; ""autumn"""'
         return f'"{{""order"": {random.randrange(10**9)}, ""note"": ""a; b""}}"'
 
 
 def _hours(share: float) -> float:
-    """The time of day before which this share of its calls is made, in hours."""
+    """Return the hour of the day before which this share of its calls is made."""
     hour = bisect_right(_CURVE, share, hi=24) - 1
     return min(hour + (share - _CURVE[hour]) / (_CURVE[hour + 1] - _CURVE[hour]), 23.999_999)
 
 
 def time_text(moment: datetime) -> str:
-    """A time in UTC as in files: with seven digits of a second."""
+    """Return a time in UTC as in files, with seven decimal places."""
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}0Z"
 
 
 class _Writer:
-    """Writes files, in their order, as planned."""
+    """Writes the planned files, in order."""
 
     def __init__(
         self, files: Sequence[_Wanted], planted: Planted, seed: int, quoted: float
@@ -687,7 +684,7 @@ class _Writer:
         self._seed = seed
         self._quoted = quoted
         self._plan = _Plan(files, planted, Random(f"{seed} planted"))  # noqa: S311 - nothing secret
-        self._kept: dict[_Place, list[str]] = {}  # what is repeated later
+        self._kept: dict[_Place, list[str]] = {}  # records to repeat later
 
     def write(self, file: IO[bytes], number: int) -> FileTruth:
         """Write one of the files."""
@@ -718,11 +715,11 @@ class _Writer:
                 tally.load(cells)
                 row = ";".join(arranged(cells)).encode()
             elif slot.kind == "reject":
-                assert slot.cause is not None  # noqa: S101 - a reject has one
+                assert slot.cause is not None  # noqa: S101 - every reject has a cause
                 row, column = _spoiled(cells, slot.cause, arranged)
                 if slot.cause is RejectCause.HEADER:
-                    legible = ";".join(header).encode()
-                    row = b"\0" + legible + ends[0] + legible
+                    readable = ";".join(header).encode()
+                    row = b"\0" + readable + ends[0] + readable
                 if column is not None:
                     column = header[names.index(column)]
                 rejects.append(PlantedReject(record, line, offset, slot.cause, column))
@@ -746,7 +743,7 @@ class _Writer:
 
 
 class _Tally:
-    """What becomes of records that can be read."""
+    """Counts of the valid records."""
 
     def __init__(self, *, money: bool) -> None:
         self._money = money
@@ -754,7 +751,7 @@ class _Tally:
         self._loaded = self._answered = self._seconds = self._units = 0
 
     def load(self, cells: list[str]) -> None:
-        """Count a new one."""
+        """Count a new record."""
         self._loaded += 1
         if cells[3] == "ANSWERED":
             self._answered += 1
@@ -763,13 +760,13 @@ class _Tally:
                 self._units += int(cells[11].replace(".", ""))
 
     def count(self, cells: list[str], kind: _Kind) -> None:
-        """Count a planted one."""
+        """Count a planted record."""
         self._kinds[kind] += 1
         if kind not in ("duplicate", "conflict"):
             self.load(cells)
 
     def counts(self, records: int, rejects: Mapping[RejectCause, int]) -> CdrCounts:
-        """All of them, and the rejects, which are counted elsewhere."""
+        """Return all counts, including the rejects, which the caller counts."""
         return CdrCounts(
             records=records,
             loaded=self._loaded,
@@ -788,7 +785,7 @@ def _extra_names(form: FileForm) -> list[str]:
 
 
 def _names(wanted: _Wanted, random: Random) -> list[str]:
-    """The columns of a file, in its order."""
+    """Return the names of a file's columns, in order."""
     names = [column.name for column in LAYOUTS[wanted.layout].columns]
     if wanted.form.header == "no-country" and "ToCountryId" in names:
         names.remove("ToCountryId")
@@ -801,7 +798,7 @@ _Arrange: TypeAlias = Callable[[list[str]], tuple[str, ...]]
 
 
 def _change(cells: list[str], kind: _Kind, header: list[str], arranged: _Arrange) -> None:
-    """Make a record what is planted."""
+    """Turn a record into a planted one."""
     custom = _AT["Custom"]
     match kind:
         case "conflict":
@@ -825,7 +822,7 @@ def _change(cells: list[str], kind: _Kind, header: list[str], arranged: _Arrange
 
 
 def _spoiled(cells: list[str], cause: RejectCause, arranged: _Arrange) -> tuple[bytes, str | None]:
-    """The row with a defect, and the column that it is in."""
+    """Return the row with a defect, and the affected column; None for the whole record."""
     column, value = "Custom", ""
     match cause:
         case RejectCause.QUOTE:
@@ -852,7 +849,7 @@ def _spoiled(cells: list[str], cause: RejectCause, arranged: _Arrange) -> tuple[
     cells[_AT[column]] = value
     row = arranged(cells)
     if cause is RejectCause.COLUMNS:
-        row = row[:-2]  # without the last one alone, it may be a record of an older file
+        row = row[:-2]  # one column fewer could be a record of an older file
     mark = "\ufeff" if cause is RejectCause.BYTE_ORDER_MARK else ""
     return (mark + ";".join(row)).encode("utf-8", "surrogateescape"), (
         None if column == "Custom" else column

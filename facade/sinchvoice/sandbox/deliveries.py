@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import ipaddress
 import json
 import logging
@@ -19,7 +20,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from http.client import HTTPException, HTTPResponse
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import httpx
@@ -28,6 +29,9 @@ from .. import signing
 from ..errors import InvalidRequest, Remedy
 from ..signing import Credentials
 from .faults import CallbackFault, Old, Tampered, WrongKey
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["TIMEOUT", "CallbackApp", "CallbackUrl", "Courier", "SandboxCallback", "Undelivered"]
 
@@ -281,14 +285,14 @@ class Courier:
         try:
             connection.settimeout(self.timeout)
             connection.sendall(message)
-            response = HTTPResponse(connection, method="POST")
+            reader: Any = _Reader(connection, deadline)
+            response = HTTPResponse(reader, method="POST")
             response.begin()
             answer = bytearray()
             while part := response.read1(65_536):
                 answer += part
                 if len(answer) > _MAX_ANSWER:
                     raise Undelivered(f"the answer has more than {_MAX_ANSWER} bytes")
-                connection.settimeout(max(0.001, deadline - time.monotonic()))
             if response.length:
                 raise Undelivered(f"the answer was cut off {response.length} bytes before its end")
         except BaseException:
@@ -306,7 +310,8 @@ class Courier:
         if idle is not None:
             origin, connection, used = idle
             # Servers close idle connections: stop using one before that.
-            if origin == _origin(url) and time.monotonic() - used < _KEEPALIVE:
+            is_fresh = time.monotonic() - used < _KEEPALIVE
+            if origin == _origin(url) and is_fresh and _is_silent(connection):
                 return connection
             connection.close()
         _, host, port = _origin(url)
@@ -322,14 +327,32 @@ class Courier:
             if isinstance(app, httpx.WSGITransport):
                 response = app.handle_request(request)
                 return response.status_code, response.read()
-            if app is not None:
-                return app.handle(request, self.timeout)
-        except (TimeoutError, CancelledError):
-            raise TimeoutError from None
-        except Exception as error:  # a failing application gets a 500, as from a server
-            _logger.exception("the callback application failed at %s", url)
-            return 500, f"{type(error).__name__}: {error}".encode(errors="replace")
+        except BaseException as error:  # noqa: BLE001 - includes the application's sys.exit
+            return _failed(url, error)
+        if app is not None:
+            return app.handle(request, self.timeout)
         raise Undelivered("the sandbox is stopping")
+
+
+class _Reader(io.RawIOBase):
+    """Reads from a connection until a deadline, even if bytes arrive slowly."""
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
 
 
 class _Asgi:
@@ -351,13 +374,14 @@ class _Asgi:
         with self._lock:
             if not self._thread.is_alive() and not self._started.is_set():
                 self._thread.start()
-        self._started.wait()
+        if not self._started.wait(timeout):
+            raise TimeoutError
         future = asyncio.run_coroutine_threadsafe(self._handle(request), self._loop)
         try:
             return future.result(timeout)
-        except TimeoutError:
+        except (TimeoutError, CancelledError):
             future.cancel()
-            raise
+            raise TimeoutError from None
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -370,8 +394,13 @@ class _Asgi:
         await self._app({**scope, "state": dict(self._state)}, receive, send)
 
     async def _handle(self, request: httpx.Request) -> tuple[int, bytes]:
-        response = await self._transport.handle_async_request(request)
-        return response.status_code, await response.aread()
+        try:
+            response = await self._transport.handle_async_request(request)
+            return response.status_code, await response.aread()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - includes the application's sys.exit
+            return _failed(str(request.url), error)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -443,9 +472,27 @@ def _transport(app: CallbackApp) -> _Asgi | httpx.WSGITransport:
     return httpx.WSGITransport(app)
 
 
+def _failed(url: str, error: BaseException) -> tuple[int, bytes]:
+    """Return a server's answer for a failing application."""
+    _logger.error("the callback application failed at %s", url, exc_info=error)
+    return 500, f"{type(error).__name__}: {error}".encode(errors="replace")
+
+
 @lru_cache(maxsize=256)
 def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
+
+
+def _is_silent(connection: socket.socket) -> bool:
+    """Tell whether an idle connection is open, and has no bytes to read."""
+    try:
+        connection.setblocking(False)
+        connection.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:

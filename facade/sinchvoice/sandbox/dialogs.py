@@ -40,7 +40,7 @@ from ..svaml import (
 )
 from ..vocabulary import CallLeg, CallReason, CallResult, DisconnectReason, MenuResultType
 from .call import SandboxCall
-from .clock import SandboxClock
+from .clock import SandboxClock, end_of
 from .menus import MenuRun, Prompt, Result
 
 __all__ = [
@@ -228,6 +228,7 @@ class Dialog:
         self._disconnect_reason: DisconnectReason | None = None
         self._by_machine = False
         self._questions = 0
+        self._was_reached = False
         self._room: ConnectConf | None = None
         self._recorded: StartRecording | None = None
 
@@ -253,14 +254,15 @@ class Dialog:
 
     def _live(self) -> Life:
         try:
-            action, is_new = (yield from self._begin()), True
+            stage = self._begin()
             while True:
                 try:
-                    if is_new:
-                        self.call.carry_out([], [action], CallLeg.CALLER)
-                    action, is_new = (yield from self._act(action)), True
+                    action, is_new = (yield from stage), True
                 except _Turned as turned:
                     action, is_new = turned.order.action, turned.order.is_new
+                if is_new:
+                    self.call.carry_out([], [action], CallLeg.CALLER)
+                stage = self._act(action)
         except _Over:
             pass
         self.call.recording = None
@@ -336,8 +338,15 @@ class Dialog:
         self._disconnect_reason = DisconnectReason.CALLBACK_ERROR
         self._end(CallReason.INVALID_SVAML_ACTION, CallResult.FAILED)
 
-    def _wait(self, until: datetime | None = None) -> Generator[Step, Stimulus, Stimulus]:
-        """Wait for the next stimulus; return None if nothing happens until then."""
+    def _wait(
+        self, until: datetime | None = None, *, goes_on: bool = False
+    ) -> Generator[Step, Stimulus, Stimulus]:
+        """Wait for the next stimulus; return None if nothing happens until then.
+
+        Args:
+            until: End of the wait; None waits without a limit.
+            goes_on: Whether an order to continue has no effect.
+        """
         while True:
             if self.call.ended is not None:
                 raise _Over
@@ -350,6 +359,8 @@ class Dialog:
             if self.call.ended is not None:
                 raise _Over
             if isinstance(stimulus, Ordered):
+                if goes_on and isinstance(stimulus.action, Continue):
+                    continue
                 raise _Turned(stimulus)
             if stimulus is not None:
                 return stimulus
@@ -358,11 +369,11 @@ class Dialog:
         """Let the callee's phone ring until it is answered, or for `give_up` seconds."""
         now, ring = self._clock.now, self.plan.ring
         seconds = ring if give_up is None else min(ring, give_up)
-        until = None if seconds == float("inf") else now + timedelta(seconds=seconds)
+        until = end_of(now, seconds)
         self.is_ringing, self._by_machine = True, False
         try:
             while True:
-                stimulus = yield from self._wait(until)
+                stimulus = yield from self._wait(until, goes_on=True)
                 if isinstance(stimulus, PickedUp):
                     self._by_machine = stimulus.by_machine
                     break
@@ -373,6 +384,9 @@ class Dialog:
         finally:
             self.is_ringing = False
         self._pick_up()
+        if self._was_reached:
+            return
+        self._was_reached = True
         if self.plan.max_duration is not None:
             self.call.limit_to(self.plan.max_duration, as_a_whole=True)
         if self.plan.dtmf is not None:
@@ -417,7 +431,7 @@ class Dialog:
             self.call.hear(text, CallLeg.CALLEE)
             spoken = text.text if isinstance(text, Say) else "".join(text.ids)
             until = self._clock.now + timedelta(seconds=-(-len(spoken) // _READING_SPEED))
-            while (yield from self._wait(until)) is not None:
+            while (yield from self._wait(until, goes_on=True)) is not None:
                 pass
         self._end(CallReason.MANAGER_HANGUP)
 
@@ -464,21 +478,18 @@ class Dialog:
         """Stay in a conference, and report pressed keys if it detects them."""
         options = room.conference_dtmf_options or ConferenceDtmfOptions()
         most = options.max_digits or 1
-        pause = timedelta(milliseconds=options.timeout_mills or 3000)
         digits, until = "", None
         while True:
             try:
-                stimulus = yield from self._wait(until)
+                stimulus = yield from self._wait(until, goes_on=True)
             except _Turned as turned:
-                if isinstance(turned.order.action, Continue):
-                    continue
                 if not isinstance(turned.order.action, RunMenu):
                     self._room = None
                 raise
             if isinstance(stimulus, Pressed) and options.mode == "detect":
                 if stimulus.key != "#":
                     digits += stimulus.key
-                    until = self._clock.now + pause
+                    until = end_of(self._clock.now, mills=options.timeout_mills or 3000)
                     if len(digits) < most:
                         continue
             elif stimulus is not None:
@@ -524,12 +535,10 @@ class Dialog:
             if isinstance(step, Prompt):
                 if step.text is not None:
                     self._play(step.text, locale)
-                whole = run.all_seconds
-                last = None if whole is None else now + timedelta(seconds=whole)
-            until = now + timedelta(seconds=run.seconds)
-            if last is not None:
-                until = min(until, last)
-            stimulus = yield from self._wait(until)
+                whole = run.menu.max_timeout_mills
+                last = None if whole is None else end_of(now, mills=whole)
+            ends = [end for end in (end_of(now, mills=run.mills), last) if end is not None]
+            stimulus = yield from self._wait(min(ends, default=None))
             if isinstance(stimulus, Pressed):
                 step = run.press(stimulus.key)
             elif stimulus is None:

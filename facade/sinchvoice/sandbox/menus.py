@@ -12,7 +12,7 @@ from ..vocabulary import MenuResultType
 
 __all__ = ["MenuRun", "Prompt", "Result"]
 
-_TIMEOUT = 5.0  # seconds for a key; the server's default
+_TIMEOUT = 5_000  # milliseconds for a key; the server's default
 
 
 @attrs.frozen
@@ -59,16 +59,10 @@ class MenuRun:
         self._repeats = 0
 
     @property
-    def seconds(self) -> float:
-        """Time to wait for the next key."""
+    def mills(self) -> int:
+        """Milliseconds to wait for the next key."""
         given = self.menu.timeout_mills
-        return _TIMEOUT if given is None else given / 1000
-
-    @property
-    def all_seconds(self) -> float | None:
-        """Time to wait for all keys of the menu; None without such a limit."""
-        given = self.menu.max_timeout_mills
-        return None if given is None else given / 1000
+        return _TIMEOUT if given is None else given
 
     def start(self) -> Step:
         """Open the first menu."""

@@ -401,7 +401,9 @@ class Switchboard:
             self._is_crowded.clear()
             time.sleep(_HIRE_AFTER)
             with self.lock:
-                if not self._jobs.empty() and len(self._threads) < _MOST_THREADS:
+                if self._is_closed or self._jobs.empty():
+                    continue
+                if len(self._threads) < _MOST_THREADS:
                     self._hire(self._work)
                     self._is_crowded.set()
 

@@ -33,7 +33,7 @@ class AceSvaml:
 
     Attributes:
         instructions (list[SvamlInstructionPlayFiles | SvamlInstructionSay | SvamlInstructionSetCookie |
-            SvamlInstructionStartRecording | SvamlInstructionStopRecording] | Unset): What to do first, in this order.
+            SvamlInstructionStartRecording | SvamlInstructionStopRecording] | Unset): The instructions, in order.
         action (SvamlActionConnectConf | SvamlActionContinue | SvamlActionHangup | SvamlActionRunMenu | Unset): An
             action that may answer this event.
     """

@@ -20,12 +20,12 @@ T = TypeVar("T", bound="AmdObject")
 
 @_attrs_define
 class AmdObject:
-    """Who answered, as far as the detection of answering machines can tell.
+    """The result of answering machine detection.
 
     Attributes:
-        status (AmdObjectStatus | None | str | Unset): Who answered.
-        reason (AmdObjectReason | None | str | Unset): What the decision rests on.
-        duration (float | int | None | str | Unset): How long it took to find out. Example: 4.
+        status (AmdObjectStatus | None | str | Unset): A person or a machine.
+        reason (AmdObjectReason | None | str | Unset): The basis of the decision.
+        duration (float | int | None | str | Unset): The duration of the detection. Example: 4.
     """
 
     status: AmdObjectStatus | None | str | Unset = UNSET

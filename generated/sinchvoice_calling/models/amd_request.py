@@ -22,7 +22,7 @@ class AmdRequest:
 
     Attributes:
         enabled (bool | Unset): Whether to detect answering machines. Example: True.
-        async_ (bool | Unset): Whether the call goes on while the detection runs.
+        async_ (bool | Unset): Whether the call continues during the detection.
     """
 
     enabled: bool | Unset = UNSET

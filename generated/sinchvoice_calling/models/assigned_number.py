@@ -19,13 +19,13 @@ T = TypeVar("T", bound="AssignedNumber")
 
 @_attrs_define
 class AssignedNumber:
-    """A number, and what it is assigned to.
+    """A number and its assignment.
 
     Attributes:
         number (None | str | Unset): The number in E.164 form.
         applicationkey (None | str | Unset): Key of the application; absent if the number is free.
         application_key (None | str | Unset): The same key, spelled as on older pages.
-        capability (Capability | None | str | Unset): What the number is for.
+        capability (Capability | None | str | Unset): The use of the number.
     """
 
     number: None | str | Unset = UNSET

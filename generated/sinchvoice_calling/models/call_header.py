@@ -18,7 +18,7 @@ T = TypeVar("T", bound="CallHeader")
 
 @_attrs_define
 class CallHeader:
-    """A name and a value that travel with a call.
+    """A name and a value, sent with a call.
 
     Attributes:
         key (str | Unset): The name. Example: foo.

@@ -32,19 +32,20 @@ class CallResult:
     """A call. No member is mandatory.
 
     Attributes:
-        from_ (DestinationMxp | DestinationPstn | DestinationSip | FreeFormObject | None | str | Unset): Who calls.
-        to (DestinationMxp | DestinationPstn | DestinationSip | FreeFormObject | None | str | Unset): Who is called.
+        from_ (DestinationMxp | DestinationPstn | DestinationSip | FreeFormObject | None | str | Unset): The caller.
+        to (DestinationMxp | DestinationPstn | DestinationSip | FreeFormObject | None | str | Unset): The callee.
         call_id (None | str | Unset): Identifier of the call. Example: 4398599d1ba84ef3bde0a82dfb61abed.
         callid (None | str | Unset): The same identifier, spelled as in version 1.0.0.
-        domain (CallResultDomain | None | str | Unset): Where the call ends; `pstn` is the phone network, `mxp` an app.
-        status (CallResultStatus | None | str | Unset): Whether the call is still going on (`ONGOING`) or over
+        domain (CallResultDomain | None | str | Unset): The destination network: `pstn` is the phone network, `mxp` an
+            app.
+        status (CallResultStatus | None | str | Unset): Whether the call is in progress (`ONGOING`) or has ended
             (`FINAL`).
-        result (CallResultResult | None | str | Unset): What became of the call.
-        reason (CallResultReason | None | str | Unset): Why the call ended.
+        result (CallResultResult | None | str | Unset): The result of the call.
+        reason (CallResultReason | None | str | Unset): The reason for the end of the call.
         duration (float | int | None | str | Unset): Length of the call in seconds. Example: 138.
-        timestamp (float | None | str | Unset): When the call took place. Without a time zone it is UTC. Example:
+        timestamp (float | None | str | Unset): The time of the call, in UTC unless it has a time zone. Example:
             2024-01-08T09:48:12.
-        custom (FreeFormObject | None | str | Unset): Data that the application attached to the call.
+        custom (FreeFormObject | None | str | Unset): Custom data of the application.
         user_rate (None | Price | str | Unset): Price per minute.
         debit (None | Price | str | Unset): Price of the whole call.
     """

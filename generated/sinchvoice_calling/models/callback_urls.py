@@ -18,11 +18,11 @@ T = TypeVar("T", bound="CallbackUrls")
 
 @_attrs_define
 class CallbackUrls:
-    """Where callbacks go.
+    """The addresses of callbacks.
 
     Attributes:
-        primary (None | str | Unset): The URL that is asked first. Null only in answers.
-        fallback (None | str | Unset): The URL that is asked if the first one fails or is late. Null only in answers.
+        primary (None | str | Unset): The first URL to call. Null only in answers.
+        fallback (None | str | Unset): The URL to call if the first one fails or is too slow. Null only in answers.
     """
 
     primary: None | str | Unset = UNSET

@@ -24,7 +24,7 @@ class Callbacks:
     """The callback URLs of an application.
 
     Attributes:
-        url (CallbackUrls | list[CallbackUrls] | None | Unset): Where callbacks go. An object in requests.
+        url (CallbackUrls | list[CallbackUrls] | None | Unset): The addresses of callbacks. An object in requests.
     """
 
     url: CallbackUrls | list[CallbackUrls] | None | Unset = UNSET

@@ -24,15 +24,15 @@ T = TypeVar("T", bound="CalloutRequest")
 
 @_attrs_define
 class CalloutRequest:
-    """A call to place. The member that `method` names says the rest.
+    """A call to place. The member named by `method` has the details.
 
     Attributes:
         method (CalloutMethod): Whether a text is spoken (`ttsCallout`), a conference connected (`conferenceCallout`),
             or SVAML and callbacks decide (`customCallout`).
-        tts_callout (TtsCallout | Unset): A call in which a text or prompts are played.
-        conference_callout (ConferenceCallout | Unset): A call that is connected to a conference.
-        custom_callout (CustomCallout | Unset): A call about which SVAML and callbacks decide. An event without a member
-            of its own goes to the callback URL of the application.
+        tts_callout (TtsCallout | Unset): A call that plays a text or prompts.
+        conference_callout (ConferenceCallout | Unset): A call connected to a conference.
+        custom_callout (CustomCallout | Unset): A call controlled by SVAML and callbacks. An event without its own
+            member goes to the callback URL of the application.
     """
 
     method: CalloutMethod

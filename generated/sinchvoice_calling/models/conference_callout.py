@@ -26,26 +26,26 @@ T = TypeVar("T", bound="ConferenceCallout")
 
 @_attrs_define
 class ConferenceCallout:
-    """A call that is connected to a conference.
+    """A call connected to a conference.
 
     Attributes:
-        destination (DestinationMxp | DestinationPstn | DestinationSip): Whom to call.
-        conference_id (str): Identifier of the conference, which is made if there is none. Example:
+        destination (DestinationMxp | DestinationPstn | DestinationSip): The callee.
+        conference_id (str): Identifier of the conference, which is created if it does not exist. Example:
             my_conference_room_id.
         cli (str | Unset): The number that the callee sees, in E.164 form: one that was verified, or one of the account.
             A text-to-speech callout without it is accepted and never reaches the callee. Example: +14155552223333.
         domain (CallDomain | Unset): The phone network (`pstn`) or a user of an app (`mxp`), in two spellings.
         dtmf (str | Unset): Tones to play when the call is answered: digits and `#`, and `w` for half a second of
             silence. Example: ww1234#w#.
-        custom (str | Unset): Text of the application's own, which callbacks bring back.
-        conference_dtmf_options (ConferenceDtmfOptions | Unset): What becomes of the tones that a participant of a
-            conference sends.
-        max_duration (int | Unset): Seconds that the call may last. No range is documented. Example: 600.
-        locale (str | Unset): Language or voice of the greeting; `en-US` if left out. Default: 'en-US'.
-        greeting (str | Unset): What is said to the callee on joining. Example: Welcome.
+        custom (str | Unset): Custom text, which callbacks repeat.
+        conference_dtmf_options (ConferenceDtmfOptions | Unset): The handling of tones from a participant of a
+            conference.
+        max_duration (int | Unset): The longest duration of the call in seconds. No range is documented. Example: 600.
+        locale (str | Unset): Language or voice of the greeting; default: `en-US`. Default: 'en-US'.
+        greeting (str | Unset): The greeting for the callee on joining. Example: Welcome.
         moh_class (MusicOnHold | Unset): A ringing tone or one of three pieces of music.
-        enable_ace (bool | Unset): Whether the answered call is reported in a callback (ACE). Without effect for users
-            of an app, and without a callback URL. Default: False.
+        enable_ace (bool | Unset): Whether the answered call is reported in a callback (ACE). No effect for users of an
+            app, or without a callback URL. Default: False.
         enable_dice (bool | Unset): Whether the end of the call is reported in a callback (DiCE). Default: False.
         enable_pie (bool | Unset): Whether digits are reported in a callback (PIE). Default: False.
     """

@@ -19,14 +19,14 @@ T = TypeVar("T", bound="ConferenceDtmfOptions")
 
 @_attrs_define
 class ConferenceDtmfOptions:
-    """What becomes of the tones that a participant of a conference sends.
+    """The handling of tones from a participant of a conference.
 
     Attributes:
         mode (ConferenceDtmfMode | Unset): Whether tones are ignored (participants still hear them), forwarded to the
             other participants, or detected and reported in a callback.
-        max_digits (int | Unset): How many digits a callback reports at most; 1 if left out. `#` ends the collection
-            earlier. Default: 1.
-        timeout_mills (int | Unset): Milliseconds to wait for the next digit; 3000 if left out. Default: 3000.
+        max_digits (int | Unset): The largest number of digits that a callback reports; default: 1. `#` ends the
+            collection earlier. Default: 1.
+        timeout_mills (int | Unset): The wait for the next digit in milliseconds; default: 3000. Default: 3000.
     """
 
     mode: ConferenceDtmfMode | Unset = UNSET

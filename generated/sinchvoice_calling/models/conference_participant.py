@@ -18,12 +18,12 @@ T = TypeVar("T", bound="ConferenceParticipant")
 
 @_attrs_define
 class ConferenceParticipant:
-    """A call that is connected to a conference.
+    """A call connected to a conference.
 
     Attributes:
-        cli (None | str | Unset): Phone number of the participant, or what was passed as such.
+        cli (None | str | Unset): Phone number of the participant, or the value given for it.
         id (None | str | Unset): Identifier of the call.
-        call_id (None | str | Unset): The same identifier, as the text of an older page calls it.
+        call_id (None | str | Unset): The same identifier, spelled as in the text of an older page.
         duration (float | int | None | str | Unset): Seconds since it joined.
         muted (bool | None | str | Unset): Whether the others do not hear it.
         onhold (bool | None | str | Unset): Whether it is on hold.

@@ -23,22 +23,22 @@ T = TypeVar("T", bound="CustomCallout")
 
 @_attrs_define
 class CustomCallout:
-    """A call about which SVAML and callbacks decide. An event without a member of its own goes to the callback URL of the
+    """A call controlled by SVAML and callbacks. An event without its own member goes to the callback URL of the
     application.
 
         Attributes:
-            destination (DestinationMxp | DestinationPstn | DestinationSip | Unset): Whom to call.
+            destination (DestinationMxp | DestinationPstn | DestinationSip | Unset): The callee.
             cli (str | Unset): The number that the callee sees, in E.164 form: one that was verified, or one of the account.
                 A text-to-speech callout without it is accepted and never reaches the callee. Example: +14155552223333.
             dtmf (str | Unset): Tones to play when the call is answered: digits and `#`, and `w` for half a second of
                 silence. Example: ww1234#w#.
-            custom (str | Unset): Text of the application's own, which callbacks bring back.
-            max_duration (int | Unset): Seconds that the call may last. No range is documented. Example: 600.
-            ice (str | Unset): What happens first: SVAML as JSON text, or the URL of a callback. With inline SVAML, `cli`
-                and `destination` are to be left out.
-            ace (str | Unset): What happens when the call is answered; SVAML as JSON text, or a URL.
-            pie (str | Unset): What happens on the result of a menu; SVAML as JSON text, or a URL.
-            dice (str | Unset): URL that the end of the call is reported to. Example: https://example.com/sinch.
+            custom (str | Unset): Custom text, which callbacks repeat.
+            max_duration (int | Unset): The longest duration of the call in seconds. No range is documented. Example: 600.
+            ice (str | Unset): The start of the call: SVAML as JSON text, or the URL of a callback. With inline SVAML, omit
+                `cli` and `destination`.
+            ace (str | Unset): The answered call: SVAML as JSON text, or a URL.
+            pie (str | Unset): The result of a menu: SVAML as JSON text, or a URL.
+            dice (str | Unset): The URL for the report of the end of the call. Example: https://example.com/sinch.
     """
 
     destination: DestinationMxp | DestinationPstn | DestinationSip | Unset = UNSET

@@ -16,7 +16,7 @@ T = TypeVar("T", bound="FreeFormObject")
 
 @_attrs_define
 class FreeFormObject:
-    """An object whose shape is not documented. Nothing of it is lost."""
+    """An object of undocumented form, kept completely."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -18,7 +18,7 @@ T = TypeVar("T", bound="GetCalloutResponseObj")
 
 @_attrs_define
 class GetCalloutResponseObj:
-    """A callout that was accepted.
+    """An accepted callout.
 
     Attributes:
         call_id (None | str | Unset): Identifier of the call. Example: 1b4d2b5a-6b3e-4c3e-8f4e-2d9a3f1c7e55.

@@ -22,10 +22,10 @@ T = TypeVar("T", bound="GetConferenceInfoResponse")
 
 @_attrs_define
 class GetConferenceInfoResponse:
-    """A conference that goes on.
+    """A conference in progress.
 
     Attributes:
-        participants (ConferenceParticipant | list[ConferenceParticipant] | None | Unset): Who is in it.
+        participants (ConferenceParticipant | list[ConferenceParticipant] | None | Unset): The participants.
         conference_info_response (FreeFormObject | None | Unset): The same answer, wrapped as in version 1.0.0.
     """
 

@@ -35,23 +35,23 @@ class IceRequest:
         callid (None | str | Unset): Identifier of the call. Example: 4398599d1ba84ef3bde0a82dfb61abed.
         call_id (None | str | Unset): The same identifier, spelled as in the examples.
         conference_id (None | str | Unset): Identifier of the conference that the call takes part in.
-        version (int | None | str | Unset): Version of the form of the event. Example: 1.
-        timestamp (float | None | str | Unset): When it happened. Without a time zone it is UTC. Example:
+        version (int | None | str | Unset): Version of the event format. Example: 1.
+        timestamp (float | None | str | Unset): The time of the event, in UTC unless it has a time zone. Example:
             2023-04-21T14:45:51Z.
-        custom (FreeFormObject | None | str | Unset): What the application or the caller's app attached to the call.
+        custom (FreeFormObject | None | str | Unset): Custom data of the application or of the caller's app.
         application_key (None | str | Unset): The application that the call belongs to. Example:
             94983f76-1161-6655-9515-4785c7b67dd8.
-        user (None | str | Unset): The user of an app who calls.
-        cookies (list[CallHeader] | None | Unset): What `setCookie` has kept with the call.
+        user (None | str | Unset): The caller, if a user of an app.
+        cookies (list[CallHeader] | None | Unset): The values stored by `setCookie`.
         to (DestinationDid | DestinationMxp | DestinationPstn | DestinationSip | FreeFormObject | None | str | Unset):
-            Who is called.
+            The callee.
         duration (float | int | None | str | Unset): Seconds. Example: 12.
-        call_headers (list[CallHeader] | None | Unset): Data that the caller's app sent along.
+        call_headers (list[CallHeader] | None | Unset): Data from the caller's app.
         user_rate (None | Price | str | Unset): Price per minute.
-        call_resource_url (None | str | Unset): Address of the call in the region that it is in.
+        call_resource_url (None | str | Unset): The address of the call in its region.
         cli (None | str | Unset): The caller's number; `private` if it is withheld.
-        domain (CallDomain | None | str | Unset): Where the call is to end.
-        origination_type (CallDomain | None | str | Unset): Where the call comes from.
+        domain (CallDomain | None | str | Unset): The destination network.
+        origination_type (CallDomain | None | str | Unset): The originating network.
         rdnis (None | str | Unset): The number that the call was redirected from.
     """
 

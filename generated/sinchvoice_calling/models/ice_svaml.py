@@ -35,13 +35,13 @@ T = TypeVar("T", bound="IceSvaml")
 
 @_attrs_define
 class IceSvaml:
-    """What becomes of an incoming call. Instructions do not work without an action. An incoming call cannot `continue`: it
+    """The answer to an incoming call. Instructions do not work without an action. An incoming call cannot `continue`: it
     is not connected to anything yet.
 
         Attributes:
             instructions (list[SvamlInstructionAnswer | SvamlInstructionPlayFiles | SvamlInstructionSay |
                 SvamlInstructionSendDtmf | SvamlInstructionSetCookie | SvamlInstructionStartRecording |
-                SvamlInstructionStopRecording] | Unset): What to do first, in this order.
+                SvamlInstructionStopRecording] | Unset): The instructions, in order.
             action (SvamlActionConnectConf | SvamlActionConnectMxp | SvamlActionConnectPstn | SvamlActionConnectSip |
                 SvamlActionConnectStream | SvamlActionHangup | SvamlActionPark | SvamlActionRunMenu | Unset): An action that may
                 answer this event.

@@ -20,10 +20,10 @@ T = TypeVar("T", bound="ManageConferenceParticipantRequest")
 
 @_attrs_define
 class ManageConferenceParticipantRequest:
-    """What to do with a participant.
+    """A command for a participant.
 
     Attributes:
-        command (ConferenceCommand): Whether to silence a participant or let it speak, hold it or let it join again.
+        command (ConferenceCommand): Mute or unmute a participant, put it on hold or resume it.
         moh (MusicOnHold | Unset): A ringing tone or one of three pieces of music.
     """
 

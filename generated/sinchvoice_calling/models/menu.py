@@ -21,18 +21,18 @@ T = TypeVar("T", bound="Menu")
 
 @_attrs_define
 class Menu:
-    """A prompt and the answers it takes.
+    """A prompt and its options.
 
     Attributes:
         id (str): Name of the menu. Example: main.
-        main_prompt (str | Unset): What is played first. Prompts are separated by `;` and played without pauses:
-            `#tts[text]`, `#ssml[markup]`, `#href[URL]`, a URL or the id of a stored file. Example: #tts[Welcome].
-        repeat_prompt (str | Unset): What is played when no valid answer came. Same form as `mainPrompt`.
-        repeats (int | Unset): How often `repeatPrompt` is played. Example: 3.
-        max_digits (int | Unset): How many digits make up an answer. `#` or silence ends the answer earlier. Example: 4.
-        timeout_mills (int | Unset): Milliseconds of silence that end the answer; 5000 if left out. Default: 5000.
-        max_timeout_mills (int | Unset): Milliseconds that a spoken answer may last; 20000 if left out. Default: 20000.
-        options (list[Option] | Unset): The answers.
+        main_prompt (str | Unset): The first prompts, separated by `;` and played without pauses: `#tts[text]`,
+            `#ssml[markup]`, `#href[URL]`, a URL or the id of a stored file. Example: #tts[Welcome].
+        repeat_prompt (str | Unset): The prompts after invalid or missing input, in the form of `mainPrompt`.
+        repeats (int | Unset): The number of times to play `repeatPrompt`. Example: 3.
+        max_digits (int | Unset): The number of digits of an input. `#` or silence ends it earlier. Example: 4.
+        timeout_mills (int | Unset): The silence that ends an input, in milliseconds; default: 5000. Default: 5000.
+        max_timeout_mills (int | Unset): The longest spoken input, in milliseconds; default: 20000. Default: 20000.
+        options (list[Option] | Unset): The options.
     """
 
     id: str

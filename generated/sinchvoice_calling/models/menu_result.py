@@ -20,13 +20,13 @@ T = TypeVar("T", bound="MenuResult")
 
 @_attrs_define
 class MenuResult:
-    """What was entered. Of keys that are pressed in a conference, the menu is the conference, and the type is `sequence`.
+    """The input. For keys pressed in a conference, the menu is the conference, and the type is `sequence`.
 
     Attributes:
         menu_id (None | str | Unset): Id of the menu, or of the conference. Example: main.
-        type_ (MenuResultType | None | str | Unset): What ended the menu.
-        value (int | None | str | Unset): What was chosen, or the digits. Example: 1.
-        input_method (MenuResultInputMethod | None | str | Unset): By the keypad or by voice.
+        type_ (MenuResultType | None | str | Unset): The reason for the end of the menu.
+        value (int | None | str | Unset): The chosen option, or the digits. Example: 1.
+        input_method (MenuResultInputMethod | None | str | Unset): Keypad or voice.
     """
 
     menu_id: None | str | Unset = UNSET

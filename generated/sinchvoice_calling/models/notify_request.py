@@ -27,23 +27,23 @@ class NotifyRequest:
 
     Attributes:
         event (Literal['notify']): Tells the events apart.
-        amd (AmdObject | Unset): Who answered, as far as the detection of answering machines can tell.
+        amd (AmdObject | Unset): The result of answering machine detection.
         callid (None | str | Unset): Identifier of the call. Example: 4398599d1ba84ef3bde0a82dfb61abed.
         call_id (None | str | Unset): The same identifier, spelled as in the examples.
         conference_id (None | str | Unset): Identifier of the conference that the call takes part in.
-        version (int | None | str | Unset): Version of the form of the event. Example: 1.
-        timestamp (float | None | str | Unset): When it happened. Without a time zone it is UTC. Example:
+        version (int | None | str | Unset): Version of the event format. Example: 1.
+        timestamp (float | None | str | Unset): The time of the event, in UTC unless it has a time zone. Example:
             2023-04-21T14:45:51Z.
-        custom (FreeFormObject | None | str | Unset): What the application or the caller's app attached to the call.
+        custom (FreeFormObject | None | str | Unset): Custom data of the application or of the caller's app.
         application_key (None | str | Unset): The application that the call belongs to. Example:
             94983f76-1161-6655-9515-4785c7b67dd8.
-        user (None | str | Unset): The user of an app who calls.
-        cookies (list[CallHeader] | None | Unset): What `setCookie` has kept with the call.
-        type_ (None | str | Unset): What has happened, for example `recording_finished`. Example: recording_finished.
-        destination (None | str | Unset): Where the recording or the transcription is.
-        error_code (int | None | str | Unset): The code of an error, as the API has it; `40001` if the SVAML was wrong.
-            Example: 40001.
-        error_msg (None | str | Unset): What went wrong, for people.
+        user (None | str | Unset): The caller, if a user of an app.
+        cookies (list[CallHeader] | None | Unset): The values stored by `setCookie`.
+        type_ (None | str | Unset): The kind of notification, such as `recording_finished`. Example: recording_finished.
+        destination (None | str | Unset): The address of the recording or transcription.
+        error_code (int | None | str | Unset): The error code of the API; `40001` if the SVAML was wrong. Example:
+            40001.
+        error_msg (None | str | Unset): A readable description of the error.
     """
 
     event: Literal["notify"]

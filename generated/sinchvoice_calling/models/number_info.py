@@ -22,14 +22,14 @@ T = TypeVar("T", bound="NumberInfo")
 
 @_attrs_define
 class NumberInfo:
-    """What is known of a number.
+    """Information about a number.
 
     Attributes:
         country_id (None | str | Unset): ISO 3166-1 code of the country.
-        number_type (None | NumberType | str | Unset): What kind of line it is.
+        number_type (None | NumberType | str | Unset): The kind of line.
         normalized_number (None | str | Unset): The number in E.164 form.
         normalizednumber (None | str | Unset): The same number, spelled as in an example of version 1.0.0.
-        restricted (bool | None | str | Unset): Whether the account may not call it.
+        restricted (bool | None | str | Unset): Whether the account must not call it.
         rate (None | Price | str | Unset): Price per minute of a call to it.
     """
 

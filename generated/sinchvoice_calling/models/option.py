@@ -16,11 +16,11 @@ T = TypeVar("T", bound="Option")
 
 @_attrs_define
 class Option:
-    """An answer and what it leads to.
+    """An option: an input and its action.
 
     Attributes:
-        dtmf (str): The key to press. Some of the publisher's examples print a number here; the schema wants a string.
-            Example: 1.
+        dtmf (str): The key to press. Some of the publisher's examples have a number; the schema has a string. Example:
+            1.
         action (str): Either `menu(id)`, another menu, or `return(value)`, a callback with that value. Example:
             menu(sub).
     """

@@ -27,19 +27,19 @@ class PieRequest:
 
     Attributes:
         event (Literal['pie']): Tells the events apart.
-        menu_result (MenuResult | Unset): What was entered. Of keys that are pressed in a conference, the menu is the
-            conference, and the type is `sequence`.
+        menu_result (MenuResult | Unset): The input. For keys pressed in a conference, the menu is the conference, and
+            the type is `sequence`.
         callid (None | str | Unset): Identifier of the call. Example: 4398599d1ba84ef3bde0a82dfb61abed.
         call_id (None | str | Unset): The same identifier, spelled as in the examples.
         conference_id (None | str | Unset): Identifier of the conference that the call takes part in.
-        version (int | None | str | Unset): Version of the form of the event. Example: 1.
-        timestamp (float | None | str | Unset): When it happened. Without a time zone it is UTC. Example:
+        version (int | None | str | Unset): Version of the event format. Example: 1.
+        timestamp (float | None | str | Unset): The time of the event, in UTC unless it has a time zone. Example:
             2023-04-21T14:45:51Z.
-        custom (FreeFormObject | None | str | Unset): What the application or the caller's app attached to the call.
+        custom (FreeFormObject | None | str | Unset): Custom data of the application or of the caller's app.
         application_key (None | str | Unset): The application that the call belongs to. Example:
             94983f76-1161-6655-9515-4785c7b67dd8.
-        user (None | str | Unset): The user of an app who calls.
-        cookies (list[CallHeader] | None | Unset): What `setCookie` has kept with the call.
+        user (None | str | Unset): The caller, if a user of an app.
+        cookies (list[CallHeader] | None | Unset): The values stored by `setCookie`.
     """
 
     event: Literal["pie"]

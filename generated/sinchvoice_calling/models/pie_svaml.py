@@ -36,8 +36,8 @@ class PieSvaml:
 
     Attributes:
         instructions (list[SvamlInstructionPlayFiles | SvamlInstructionSay | SvamlInstructionSendDtmf |
-            SvamlInstructionSetCookie | SvamlInstructionStartRecording | SvamlInstructionStopRecording] | Unset): What to do
-            first, in this order.
+            SvamlInstructionSetCookie | SvamlInstructionStartRecording | SvamlInstructionStopRecording] | Unset): The
+            instructions, in order.
         action (SvamlActionConnectConf | SvamlActionConnectPstn | SvamlActionConnectSip | SvamlActionContinue |
             SvamlActionHangup | SvamlActionRunMenu | Unset): An action that may answer this event.
     """

@@ -22,7 +22,7 @@ class Price:
 
     Attributes:
         currency_id (None | str | Unset): ISO 4217 code of the currency. Example: EUR.
-        amount (float | None | str | Unset): The amount, with as many decimals as it needs. Example: 0.1758.
+        amount (float | None | str | Unset): The amount, with any number of decimals. Example: 0.1758.
     """
 
     currency_id: None | str | Unset = UNSET

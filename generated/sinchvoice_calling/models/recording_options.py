@@ -18,13 +18,13 @@ T = TypeVar("T", bound="RecordingOptions")
 
 @_attrs_define
 class RecordingOptions:
-    """Where a recording goes, and how. Documented only by an older page (call recording, ~2020).
+    """The destination and format of a recording. Documented only by an older page (call recording, ~2020).
 
     Attributes:
         destination_url (str | Unset): Where to store the file. Example: s3://my-bucket/.
         credentials (str | Unset): Credentials for that place.
-        format_ (str | Unset): File format; `mp3` if left out. Example: mp3.
-        notification_events (bool | Unset): Whether notify callbacks report on the recording. True if left out.
+        format_ (str | Unset): File format; default: `mp3`. Example: mp3.
+        notification_events (bool | Unset): Whether notify callbacks report on the recording. Default: true.
     """
 
     destination_url: str | Unset = UNSET

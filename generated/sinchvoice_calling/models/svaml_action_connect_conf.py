@@ -29,13 +29,13 @@ class SvamlActionConnectConf:
         name (Literal['connectConf']):  Default: 'connectConf'.
         conference_id (str): Identifier of the conference, chosen by the application. Should have at most 64 characters.
             Example: myConference.
-        conference_dtmf_options (ConferenceDtmfOptions | Unset): What becomes of the tones that a participant of a
-            conference sends.
+        conference_dtmf_options (ConferenceDtmfOptions | Unset): The handling of tones from a participant of a
+            conference.
         moh (MusicOnHold | Unset): A ringing tone or one of three pieces of music.
         record (bool | Unset): Whether to record the conference. Documented only by an older page (call recording,
             ~2020).
-        recording_options (RecordingOptions | Unset): Where a recording goes, and how. Documented only by an older page
-            (call recording, ~2020).
+        recording_options (RecordingOptions | Unset): The destination and format of a recording. Documented only by an
+            older page (call recording, ~2020).
     """
 
     conference_id: str

@@ -27,7 +27,7 @@ class SvamlActionConnectMxp:
     Attributes:
         name (Literal['connectMxp']):  Default: 'connectMxp'.
         destination (DestinationMxp | Unset): A user of an app.
-        callheaders (list[CallHeader] | Unset): Data for the app that takes the call, 1024 bytes in all. The schema
+        callheaders (list[CallHeader] | Unset): Data for the callee's app, at most 1024 bytes in total. The schema
             spells this field in lower case, the publisher's examples spell it `callHeaders`.
         call_headers (list[CallHeader] | Unset): The same data, spelled as in the publisher's example.
     """

@@ -27,19 +27,19 @@ class SvamlActionConnectPstn:
 
     Attributes:
         name (Literal['connectPstn']):  Default: 'connectPstn'.
-        number (str | Unset): The number in E.164 form. Without it, the number that the caller dialled. Example:
+        number (str | Unset): The number in E.164 form. Default: the number that the caller dialled. Example:
             +12125550123.
-        locale (str | Unset): Language or voice; `en-US` if left out. Default: 'en-US'.
-        max_duration (int | Unset): Seconds after which the call is ended; at most 14400. Example: 3000.
-        dial_timeout (int | Unset): Seconds to let it ring. Then the phone leg ends with TIMEOUT and NOANSWER, an app
-            leg with N/A and BUSY. Example: 10.
+        locale (str | Unset): Language or voice; default: `en-US`. Default: 'en-US'.
+        max_duration (int | Unset): The longest duration of the call in seconds; at most 14400. Example: 3000.
+        dial_timeout (int | Unset): The longest ringing time in seconds. Then the phone leg ends with TIMEOUT and
+            NOANSWER, an app leg with N/A and BUSY. Example: 10.
         cli (str | Unset): The number that the callee sees, or `private`. Example: private.
-        suppress_callbacks (bool | Unset): Whether to leave out the answered and disconnected callbacks of this call.
+        suppress_callbacks (bool | Unset): Whether to omit the answered and disconnected callbacks of this call.
             Example: False.
-        dtmf (str | Unset): Tones to send after the answer, `0` to `9` and `#`; `w` is a pause of 500 ms. Example:
+        dtmf (str | Unset): The tones to send after the answer, `0` to `9` and `#`; `w` is a pause of 500 ms. Example:
             ww1234#w#.
-        indications (Indications | Unset): Country whose ringing tone the caller hears. Norway is `no`; the publisher's
-            own document prints `false` for it, a well-known accident of YAML.
+        indications (Indications | Unset): The country of the ringing tone. Norway is `no`; the publisher's document has
+            `false`, because of an unquoted `no` in YAML.
         amd (AmdRequest | Unset): Answering machine detection.
         tags (list[CallTag] | Unset): Labels that reappear as `CallTags` in the call's detail record. Documented only by
             an older page (on-premise edition): a key or value is trimmed, ASCII and at most 32 characters long.

@@ -29,12 +29,12 @@ class SvamlActionConnectSip:
     Attributes:
         name (Literal['connectSip']):  Default: 'connectSip'.
         destination (DestinationSip): A SIP endpoint.
-        max_duration (int | Unset): Seconds after which the call is ended; at most 14400. Example: 3000.
+        max_duration (int | Unset): The longest duration of the call in seconds; at most 14400. Example: 3000.
         cli (str | Unset): The number that the callee sees, or `private`. Example: private.
         transport (SipTransport | Unset): Transport protocol of a SIP leg; UDP if left out.
-        suppress_callbacks (bool | Unset): Whether to leave out the answered and disconnected callbacks of this call.
+        suppress_callbacks (bool | Unset): Whether to omit the answered and disconnected callbacks of this call.
             Example: False.
-        call_headers (list[CallHeader] | Unset): Private SIP headers to send along.
+        call_headers (list[CallHeader] | Unset): Private SIP headers to send.
         moh (MusicOnHold | Unset): A ringing tone or one of three pieces of music.
     """
 

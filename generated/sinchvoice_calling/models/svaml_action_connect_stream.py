@@ -29,7 +29,7 @@ class SvamlActionConnectStream:
         name (Literal['connectStream']):  Default: 'connectStream'.
         destination (DestinationWebSocket): A WebSocket server.
         streaming_options (StreamingOptions | Unset): How audio is sent to a WebSocket server.
-        max_duration (int | Unset): Seconds after which the call is ended; at most 14400. Example: 3600.
+        max_duration (int | Unset): The longest duration of the call in seconds; at most 14400. Example: 3600.
         call_headers (list[CallHeader] | Unset): Data for the server, sent in the first message.
     """
 

@@ -21,13 +21,13 @@ T = TypeVar("T", bound="SvamlActionContinue")
 
 @_attrs_define
 class SvamlActionContinue:
-    """Goes on with the call as it is.
+    """Continues the call unchanged.
 
     Attributes:
         name (Literal['continue']):  Default: 'continue'.
         record (bool | Unset): Whether to record the call. Documented only by an older page (call recording, ~2020).
-        recording_options (RecordingOptions | Unset): Where a recording goes, and how. Documented only by an older page
-            (call recording, ~2020).
+        recording_options (RecordingOptions | Unset): The destination and format of a recording. Documented only by an
+            older page (call recording, ~2020).
     """
 
     name: Literal["continue"] = "continue"

@@ -18,14 +18,14 @@ T = TypeVar("T", bound="SvamlActionPark")
 
 @_attrs_define
 class SvamlActionPark:
-    """Puts the caller on hold until another request takes the call up again.
+    """Puts the caller on hold until another request resumes the call.
 
     Attributes:
         name (Literal['park']):  Default: 'park'.
         locale (str | Unset): Language or voice. Example: en-US.
         intro_prompt (str | Unset): Prompt to play first, as `#tts[text]` or `#ssml[markup]`. Example: #tts[Welcome].
         hold_prompt (str | Unset): Prompt to repeat until the hold ends, as `#tts[text]` or `#ssml[markup]`.
-        max_duration (int | Unset): Seconds that the hold may last. An older page (SVAML, ~2020) allows at most 600.
+        max_duration (int | Unset): The longest hold in seconds. An older page (SVAML, ~2020) allows at most 600.
             Example: 180.
     """
 

@@ -21,15 +21,15 @@ T = TypeVar("T", bound="SvamlActionRunMenu")
 
 @_attrs_define
 class SvamlActionRunMenu:
-    """Plays a menu and collects the answers, from the keypad or by voice. Also for participants of a conference.
+    """Plays a menu and collects input from the keypad or by voice. Also for participants of a conference.
 
     Attributes:
         name (Literal['runMenu']):  Default: 'runMenu'.
-        barge (bool | Unset): Whether an answer may interrupt the prompt. True if left out. Default: True.
+        barge (bool | Unset): Whether input may interrupt the prompt. Default: true. Default: True.
         locale (str | Unset): Language or voice. Mandatory with `enableVoice`. Example: en-US.
         main_menu (str | Unset): Id of the menu to start with. Example: main.
-        enable_voice (bool | Unset): Whether answers may be spoken.
-        menus (list[Menu] | Unset): The menus. One must have the id `main`, and that one is always played first.
+        enable_voice (bool | Unset): Whether spoken input is accepted.
+        menus (list[Menu] | Unset): The menus. One must have the id `main`; it is always played first.
     """
 
     name: Literal["runMenu"] = "runMenu"

@@ -18,7 +18,7 @@ T = TypeVar("T", bound="SvamlInstructionPlayFiles")
 
 @_attrs_define
 class SvamlInstructionPlayFiles:
-    """Plays prompts one after the other, without pauses. The caller hears them.
+    """Plays prompts in order, without pauses. The caller hears them.
 
     Attributes:
         name (Literal['playFiles']):  Default: 'playFiles'.

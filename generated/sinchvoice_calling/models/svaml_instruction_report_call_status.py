@@ -18,14 +18,14 @@ T = TypeVar("T", bound="SvamlInstructionReportCallStatus")
 
 @_attrs_define
 class SvamlInstructionReportCallStatus:
-    """Notes in the call's detail record how a call went for the customer. Documented only by an older page (SVAML
-    instructions, 2021), and only for the answer to a disconnect callback, so it is not one of the instructions that a
-    request to a call can carry. The older page writes its name as `ReportCallStatus`.
+    """Adds the customer's view of the call to its detail record. Documented only by an older page (SVAML instructions,
+    2021), and only for the answer to a disconnect callback, so it is not one of the instructions that a request to a
+    call can carry. The older page writes its name as `ReportCallStatus`.
 
         Attributes:
             name (Literal['reportCallStatus']):  Default: 'reportCallStatus'.
             value (str | Unset): The status, `success` or `failure` in any case. Example: success.
-            details (str | Unset): Free text; what is longer than 64 characters is cut off.
+            details (str | Unset): Free text, cut off after 64 characters.
     """
 
     name: Literal["reportCallStatus"] = "reportCallStatus"

@@ -18,7 +18,7 @@ T = TypeVar("T", bound="SvamlInstructionSetCookie")
 
 @_attrs_define
 class SvamlInstructionSetCookie:
-    """Remembers a value. Later callbacks of this call carry it. An older page (SVAML, ~2020) limits all cookies of a call
+    """Stores a value, which later callbacks of this call repeat. An older page (SVAML, ~2020) limits all cookies of a call
     to 1024 bytes.
 
         Attributes:

@@ -27,7 +27,7 @@ class SvamlInstructionStartRecording:
 
     Attributes:
         name (Literal['startRecording']):  Default: 'startRecording'.
-        options (SvamlInstructionStartRecordingOptions | Unset): Where a recording goes, and how.
+        options (SvamlInstructionStartRecordingOptions | Unset): The destination and format of a recording.
     """
 
     name: Literal["startRecording"] = "startRecording"

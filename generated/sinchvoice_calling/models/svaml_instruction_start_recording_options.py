@@ -21,18 +21,17 @@ T = TypeVar("T", bound="SvamlInstructionStartRecordingOptions")
 
 @_attrs_define
 class SvamlInstructionStartRecordingOptions:
-    """Where a recording goes, and how.
+    """The destination and format of a recording.
 
     Attributes:
-        destination_url (str | Unset): Where to store the file: `s3://bucket/folder/file` or
-            `azure://account/container/file`. Folder and file are optional; without a file Sinch makes a name of time,
-            application key and call id. A file of that name is overwritten. Example: s3://my-bucket/.
-        credentials (str | Unset): Credentials for that place, as `key:secret:region` for S3 or as an access key for
-            Azure.
-        format_ (str | Unset): File format; `mp3` if left out. Example: mp3.
-        notification_events (bool | Unset): Whether notify callbacks report on the recording. True if left out.
+        destination_url (str | Unset): The address of the file: `s3://bucket/folder/file` or
+            `azure://account/container/file`. Folder and file are optional; without a file, Sinch makes a name from time,
+            application key and call id. An existing file is overwritten. Example: s3://my-bucket/.
+        credentials (str | Unset): Credentials for the address: `key:secret:region` for S3, or an access key for Azure.
+        format_ (str | Unset): File format; default: `mp3`. Example: mp3.
+        notification_events (bool | Unset): Whether notify callbacks report on the recording. Default: true.
         transcription_options (TranscriptionOptions | Unset): Whether a recording is turned into text.
-        destination (str | Unset): Where to store the file, spelled as in the publisher's example.
+        destination (str | Unset): The address of the file, spelled as in the publisher's example.
     """
 
     destination_url: str | Unset = UNSET

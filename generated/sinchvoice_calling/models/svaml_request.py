@@ -37,15 +37,15 @@ T = TypeVar("T", bound="SvamlRequest")
 
 @_attrs_define
 class SvamlRequest:
-    """SVAML, Sinch's call control language. Any number of instructions are followed by at most one action.
+    """SVAML, Sinch's call control language: any number of instructions, then at most one action.
 
     Attributes:
         instructions (list[FreeFormObject | SvamlInstructionAnswer | SvamlInstructionPlayFiles | SvamlInstructionSay |
             SvamlInstructionSendDtmf | SvamlInstructionSetCookie | SvamlInstructionStartRecording |
-            SvamlInstructionStopRecording] | Unset): What to do first, in this order.
+            SvamlInstructionStopRecording] | Unset): The instructions, in order.
         action (FreeFormObject | SvamlActionConnectConf | SvamlActionConnectMxp | SvamlActionConnectPstn |
             SvamlActionConnectSip | SvamlActionConnectStream | SvamlActionContinue | SvamlActionHangup | SvamlActionPark |
-            SvamlActionRunMenu | Unset): What becomes of the call after the instructions.
+            SvamlActionRunMenu | Unset): The action after the instructions, which decides what happens to the call.
     """
 
     instructions: (

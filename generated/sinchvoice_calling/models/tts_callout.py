@@ -24,24 +24,24 @@ T = TypeVar("T", bound="TtsCallout")
 
 @_attrs_define
 class TtsCallout:
-    """A call in which a text or prompts are played.
+    """A call that plays a text or prompts.
 
     Attributes:
-        destination (DestinationMxp | DestinationPstn | DestinationSip): Whom to call.
+        destination (DestinationMxp | DestinationPstn | DestinationSip): The callee.
         cli (str | Unset): The number that the callee sees, in E.164 form: one that was verified, or one of the account.
             A text-to-speech callout without it is accepted and never reaches the callee. Example: +14155552223333.
         domain (CallDomain | Unset): The phone network (`pstn`) or a user of an app (`mxp`), in two spellings.
         dtmf (str | Unset): Tones to play when the call is answered: digits and `#`, and `w` for half a second of
             silence. Example: ww1234#w#.
-        custom (str | Unset): Text of the application's own, which callbacks bring back.
+        custom (str | Unset): Custom text, which callbacks repeat.
         locale (str | Unset): Language or voice of the text. Example: en-US.
-        text (str | Unset): What to say, at most 600 characters unless Sinch has raised the limit. Example: Hello, this
-            is a call from Sinch..
-        prompts (str | Unset): What to play instead, separated by `;`: `#tts[text]`, `#ssml[markup]`, `#href[URL]`, or
-            ids of stored files; at most 600 characters unless Sinch has raised the limit. Example:
+        text (str | Unset): The text to speak, at most 600 characters unless Sinch has raised the limit. Example: Hello,
+            this is a call from Sinch..
+        prompts (str | Unset): Prompts to play instead, separated by `;`: `#tts[text]`, `#ssml[markup]`, `#href[URL]`,
+            or ids of stored files; at most 600 characters unless Sinch has raised the limit. Example:
             #tts[Hello];#href[https://example.com/more.wav].
-        enable_ace (bool | Unset): Whether the answered call is reported in a callback (ACE). Without effect for users
-            of an app, and without a callback URL. Default: False.
+        enable_ace (bool | Unset): Whether the answered call is reported in a callback (ACE). No effect for users of an
+            app, or without a callback URL. Default: False.
         enable_dice (bool | Unset): Whether the end of the call is reported in a callback (DiCE). Default: False.
         enable_pie (bool | Unset): Whether digits and answers to menus are reported in a callback (PIE).
     """

@@ -19,13 +19,13 @@ T = TypeVar("T", bound="UnassignNumbers")
 
 @_attrs_define
 class UnassignNumbers:
-    """A number to take away.
+    """A number to unassign.
 
     Attributes:
         number (str | Unset): The number in E.164 form. Example: +14151112223333.
-        applicationkey (str | Unset): Key of the application; the one that signs the request if left out. Example:
+        applicationkey (str | Unset): Key of the application; by default the one that signs the request. Example:
             94983f76-1161-6655-9515-4785c7b67dd8.
-        capability (Capability | Unset): What a number is for.
+        capability (Capability | Unset): The use of a number.
     """
 
     number: str | Unset = UNSET

@@ -23,9 +23,9 @@ class UpdateNumbers:
 
     Attributes:
         numbers (list[str] | Unset): The numbers in E.164 form.
-        applicationkey (str | Unset): Key of the application; the one that signs the request if left out. Example:
+        applicationkey (str | Unset): Key of the application; by default the one that signs the request. Example:
             94983f76-1161-6655-9515-4785c7b67dd8.
-        capability (Capability | Unset): What a number is for.
+        capability (Capability | Unset): The use of a number.
     """
 
     numbers: list[str] | Unset = UNSET

@@ -22,7 +22,7 @@ class Counter:
 
     Attributes:
         value (float | int | None | str | Unset): Value of the counter. Example: 12384955.
-        modified (float | None | str | Unset): When the value was taken. Example: 2022-04-28T12:00:00Z.
+        modified (float | None | str | Unset): The time of the value. Example: 2022-04-28T12:00:00Z.
     """
 
     value: float | int | None | str | Unset = UNSET

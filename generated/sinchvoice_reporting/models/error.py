@@ -18,15 +18,15 @@ T = TypeVar("T", bound="Error")
 
 @_attrs_define
 class Error:
-    """Why a request failed. The reporting pages mention an error object without showing it; this is the one of the Calling
-    API. No member is mandatory.
+    """The reason for a failure. The reporting pages mention an error object but do not show it; this is the one of the
+    Calling API. No member is mandatory.
 
         Attributes:
-            status (int | None | str | Unset): HTTP status code and a short name for the kind of failure.
-            error_code (int | None | str | Unset): Five digits, of which the first three are the HTTP status code.
-            code (int | None | str | Unset): The same number, as some examples of the Calling API 1.0.0 spell it.
-            message (None | str | Unset): What went wrong, for people.
-            reference (None | str | Unset): A number to quote to Sinch support, where there is one.
+            status (int | None | str | Unset): The HTTP status code, and a short name of the failure.
+            error_code (int | None | str | Unset): Five digits; the first three are the HTTP status code.
+            code (int | None | str | Unset): The same number, spelled as in some examples of the Calling API 1.0.0.
+            message (None | str | Unset): A readable description of the error.
+            reference (None | str | Unset): A reference number for Sinch support, if any.
     """
 
     status: int | None | str | Unset = UNSET

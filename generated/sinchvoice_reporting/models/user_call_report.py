@@ -21,10 +21,10 @@ class UserCallReport:
     """Totals of one user's calls. No member is mandatory.
 
     Attributes:
-        success (float | int | None | str | Unset): How many calls succeeded. Example: 3.
-        duration (float | int | None | str | Unset): Length of all calls together, in seconds. Example: 753.
-        failed (float | int | None | str | Unset): How many calls failed. Example: 0.
-        start (float | None | str | Unset): When the first of the calls took place. Example: 2022-04-28T12:00:00Z.
+        success (float | int | None | str | Unset): The number of successful calls. Example: 3.
+        duration (float | int | None | str | Unset): Total duration of the calls in seconds. Example: 753.
+        failed (float | int | None | str | Unset): The number of failed calls. Example: 0.
+        start (float | None | str | Unset): The time of the first call. Example: 2022-04-28T12:00:00Z.
     """
 
     success: float | int | None | str | Unset = UNSET

@@ -57,7 +57,7 @@ def sync_detailed(
 ) -> Response[GetNumbersResponseObj]:
     """List the numbers of the account
 
-     All numbers, with the application that each one is assigned to, if there is one.
+     All numbers, each with the application that it is assigned to, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -82,7 +82,7 @@ def sync(
 ) -> GetNumbersResponseObj | None:
     """List the numbers of the account
 
-     All numbers, with the application that each one is assigned to, if there is one.
+     All numbers, each with the application that it is assigned to, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -103,7 +103,7 @@ async def asyncio_detailed(
 ) -> Response[GetNumbersResponseObj]:
     """List the numbers of the account
 
-     All numbers, with the application that each one is assigned to, if there is one.
+     All numbers, each with the application that it is assigned to, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -126,7 +126,7 @@ async def asyncio(
 ) -> GetNumbersResponseObj | None:
     """List the numbers of the account
 
-     All numbers, with the application that each one is assigned to, if there is one.
+     All numbers, each with the application that it is assigned to, if any.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

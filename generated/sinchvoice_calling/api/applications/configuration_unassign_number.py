@@ -64,10 +64,10 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     body: UnassignNumbers | Unset = UNSET,
 ) -> Response[Any]:
-    """Take a number away from an application
+    """Unassign a number from an application
 
     Args:
-        body (UnassignNumbers | Unset): A number to take away.
+        body (UnassignNumbers | Unset): A number to unassign.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -93,10 +93,10 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     body: UnassignNumbers | Unset = UNSET,
 ) -> Response[Any]:
-    """Take a number away from an application
+    """Unassign a number from an application
 
     Args:
-        body (UnassignNumbers | Unset): A number to take away.
+        body (UnassignNumbers | Unset): A number to unassign.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

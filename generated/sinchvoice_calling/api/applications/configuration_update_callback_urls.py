@@ -71,7 +71,7 @@ def sync_detailed(
 ) -> Response[Any]:
     """Set the callback URLs of an application
 
-     What becomes of a fallback URL that the request leaves out is not documented.
+     The effect of omitting the fallback URL is not documented.
 
     Args:
         applicationkey (str):
@@ -105,7 +105,7 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Set the callback URLs of an application
 
-     What becomes of a fallback URL that the request leaves out is not documented.
+     The effect of omitting the fallback URL is not documented.
 
     Args:
         applicationkey (str):

@@ -66,7 +66,7 @@ def sync_detailed(
 ) -> Response[Any]:
     """Assign numbers to an application
 
-     Whether a part of the numbers is assigned if another part is refused is not documented.
+     It is not documented whether some numbers are assigned if others are refused.
 
     Args:
         body (UpdateNumbers | Unset): Numbers to assign.
@@ -97,7 +97,7 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Assign numbers to an application
 
-     Whether a part of the numbers is assigned if another part is refused is not documented.
+     It is not documented whether some numbers are assigned if others are refused.
 
     Args:
         body (UpdateNumbers | Unset): Numbers to assign.

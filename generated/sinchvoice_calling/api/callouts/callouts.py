@@ -69,14 +69,14 @@ def sync_detailed(
 ) -> Response[GetCalloutResponseObj]:
     """Place a call
 
-     Calls somebody, and then speaks a text, connects a conference, or does what SVAML says. An answer
-    means that the request was accepted, not that anybody is reached: that shows in callbacks and in
-    information about the call. Sent twice, it places two calls. If the client goes away before the
-    answer, the platform tries to stop the call, and may fail to.
+     Calls a destination, and then speaks a text, connects a conference, or executes SVAML. A success
+    means that the request was accepted, not that the callee was reached: callbacks and information
+    about the call show that. Sent twice, it places two calls. If the client disconnects before the
+    answer, the platform tries to stop the call, which may fail.
 
     Args:
-        body (CalloutRequest | Unset): A call to place. The member that `method` names says the
-            rest.
+        body (CalloutRequest | Unset): A call to place. The member named by `method` has the
+            details.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -104,14 +104,14 @@ def sync(
 ) -> GetCalloutResponseObj | None:
     """Place a call
 
-     Calls somebody, and then speaks a text, connects a conference, or does what SVAML says. An answer
-    means that the request was accepted, not that anybody is reached: that shows in callbacks and in
-    information about the call. Sent twice, it places two calls. If the client goes away before the
-    answer, the platform tries to stop the call, and may fail to.
+     Calls a destination, and then speaks a text, connects a conference, or executes SVAML. A success
+    means that the request was accepted, not that the callee was reached: callbacks and information
+    about the call show that. Sent twice, it places two calls. If the client disconnects before the
+    answer, the platform tries to stop the call, which may fail.
 
     Args:
-        body (CalloutRequest | Unset): A call to place. The member that `method` names says the
-            rest.
+        body (CalloutRequest | Unset): A call to place. The member named by `method` has the
+            details.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -134,14 +134,14 @@ async def asyncio_detailed(
 ) -> Response[GetCalloutResponseObj]:
     """Place a call
 
-     Calls somebody, and then speaks a text, connects a conference, or does what SVAML says. An answer
-    means that the request was accepted, not that anybody is reached: that shows in callbacks and in
-    information about the call. Sent twice, it places two calls. If the client goes away before the
-    answer, the platform tries to stop the call, and may fail to.
+     Calls a destination, and then speaks a text, connects a conference, or executes SVAML. A success
+    means that the request was accepted, not that the callee was reached: callbacks and information
+    about the call show that. Sent twice, it places two calls. If the client disconnects before the
+    answer, the platform tries to stop the call, which may fail.
 
     Args:
-        body (CalloutRequest | Unset): A call to place. The member that `method` names says the
-            rest.
+        body (CalloutRequest | Unset): A call to place. The member named by `method` has the
+            details.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -167,14 +167,14 @@ async def asyncio(
 ) -> GetCalloutResponseObj | None:
     """Place a call
 
-     Calls somebody, and then speaks a text, connects a conference, or does what SVAML says. An answer
-    means that the request was accepted, not that anybody is reached: that shows in callbacks and in
-    information about the call. Sent twice, it places two calls. If the client goes away before the
-    answer, the platform tries to stop the call, and may fail to.
+     Calls a destination, and then speaks a text, connects a conference, or executes SVAML. A success
+    means that the request was accepted, not that the callee was reached: callbacks and information
+    about the call show that. Sent twice, it places two calls. If the client disconnects before the
+    answer, the platform tries to stop the call, which may fail.
 
     Args:
-        body (CalloutRequest | Unset): A call to place. The member that `method` names says the
-            rest.
+        body (CalloutRequest | Unset): A call to place. The member named by `method` has the
+            details.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -63,10 +63,10 @@ def sync_detailed(
 ) -> Response[CallResult]:
     """Get information about a call
 
-     Answers for calls in progress and for finished ones. The id of a call in progress is in the answer
-    to a callout and in every callback; ids of finished calls are in the call logs of the dashboard.
-    Version 1.0.1 restricts the operation to calls that start in an app and end in the phone network or
-    at a SIP endpoint; version 1.0.0 states no restriction.
+     Covers calls in progress and finished calls. The id of a call in progress is in the answer to a
+    callout and in every callback; ids of finished calls are in the call logs of the dashboard. Version
+    1.0.1 restricts the operation to calls that start in an app and end in the phone network or at a SIP
+    endpoint; version 1.0.0 states no restriction.
 
     Args:
         call_id (str):
@@ -97,10 +97,10 @@ def sync(
 ) -> CallResult | None:
     """Get information about a call
 
-     Answers for calls in progress and for finished ones. The id of a call in progress is in the answer
-    to a callout and in every callback; ids of finished calls are in the call logs of the dashboard.
-    Version 1.0.1 restricts the operation to calls that start in an app and end in the phone network or
-    at a SIP endpoint; version 1.0.0 states no restriction.
+     Covers calls in progress and finished calls. The id of a call in progress is in the answer to a
+    callout and in every callback; ids of finished calls are in the call logs of the dashboard. Version
+    1.0.1 restricts the operation to calls that start in an app and end in the phone network or at a SIP
+    endpoint; version 1.0.0 states no restriction.
 
     Args:
         call_id (str):
@@ -126,10 +126,10 @@ async def asyncio_detailed(
 ) -> Response[CallResult]:
     """Get information about a call
 
-     Answers for calls in progress and for finished ones. The id of a call in progress is in the answer
-    to a callout and in every callback; ids of finished calls are in the call logs of the dashboard.
-    Version 1.0.1 restricts the operation to calls that start in an app and end in the phone network or
-    at a SIP endpoint; version 1.0.0 states no restriction.
+     Covers calls in progress and finished calls. The id of a call in progress is in the answer to a
+    callout and in every callback; ids of finished calls are in the call logs of the dashboard. Version
+    1.0.1 restricts the operation to calls that start in an app and end in the phone network or at a SIP
+    endpoint; version 1.0.0 states no restriction.
 
     Args:
         call_id (str):
@@ -158,10 +158,10 @@ async def asyncio(
 ) -> CallResult | None:
     """Get information about a call
 
-     Answers for calls in progress and for finished ones. The id of a call in progress is in the answer
-    to a callout and in every callback; ids of finished calls are in the call logs of the dashboard.
-    Version 1.0.1 restricts the operation to calls that start in an app and end in the phone network or
-    at a SIP endpoint; version 1.0.0 states no restriction.
+     Covers calls in progress and finished calls. The id of a call in progress is in the answer to a
+    callout and in every callback; ids of finished calls are in the call logs of the dashboard. Version
+    1.0.1 restricts the operation to calls that start in an app and end in the phone network or at a SIP
+    endpoint; version 1.0.0 states no restriction.
 
     Args:
         call_id (str):

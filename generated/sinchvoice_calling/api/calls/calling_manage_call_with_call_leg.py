@@ -75,14 +75,14 @@ def sync_detailed(
 ) -> Response[Any]:
     """Manage one side of a call in progress
 
-     Sends SVAML to a connected call and says which side hears it. Meant for the instructions `playFiles`
-    and `say` only. Only for calls that come from, or go to, the phone network or a SIP endpoint.
+     Sends SVAML to one side of a connected call. Intended only for the instructions `playFiles` and
+    `say`, and only for calls from or to the phone network or a SIP endpoint.
 
     Args:
         call_id (str):
         call_leg (CallLeg): A side of a call, or both.
-        body (SvamlRequest | Unset): SVAML, Sinch's call control language. Any number of
-            instructions are followed by at most one action.
+        body (SvamlRequest | Unset): SVAML, Sinch's call control language: any number of
+            instructions, then at most one action.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -114,14 +114,14 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Manage one side of a call in progress
 
-     Sends SVAML to a connected call and says which side hears it. Meant for the instructions `playFiles`
-    and `say` only. Only for calls that come from, or go to, the phone network or a SIP endpoint.
+     Sends SVAML to one side of a connected call. Intended only for the instructions `playFiles` and
+    `say`, and only for calls from or to the phone network or a SIP endpoint.
 
     Args:
         call_id (str):
         call_leg (CallLeg): A side of a call, or both.
-        body (SvamlRequest | Unset): SVAML, Sinch's call control language. Any number of
-            instructions are followed by at most one action.
+        body (SvamlRequest | Unset): SVAML, Sinch's call control language: any number of
+            instructions, then at most one action.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -71,15 +71,14 @@ def sync_detailed(
 ) -> Response[Any]:
     """Update a call in progress
 
-     Sends SVAML to a connected call, for instance to play a message or to hang up. Sound is heard by the
-    caller. Only for calls that come from, or go to, the phone network or a SIP endpoint. A parked call
-    is taken up again with any action that may answer an incoming call; that much is documented only by
-    an older page (Calling API, ~2020).
+     Sends SVAML to a connected call, for instance to play a message or to hang up. The caller hears the
+    sound. Only for calls from or to the phone network or a SIP endpoint. Any action for an incoming
+    call resumes a parked call, which is documented only by an older page (Calling API, ~2020).
 
     Args:
         call_id (str):
-        body (SvamlRequest | Unset): SVAML, Sinch's call control language. Any number of
-            instructions are followed by at most one action.
+        body (SvamlRequest | Unset): SVAML, Sinch's call control language: any number of
+            instructions, then at most one action.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -109,15 +108,14 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Update a call in progress
 
-     Sends SVAML to a connected call, for instance to play a message or to hang up. Sound is heard by the
-    caller. Only for calls that come from, or go to, the phone network or a SIP endpoint. A parked call
-    is taken up again with any action that may answer an incoming call; that much is documented only by
-    an older page (Calling API, ~2020).
+     Sends SVAML to a connected call, for instance to play a message or to hang up. The caller hears the
+    sound. Only for calls from or to the phone network or a SIP endpoint. Any action for an incoming
+    call resumes a parked call, which is documented only by an older page (Calling API, ~2020).
 
     Args:
         call_id (str):
-        body (SvamlRequest | Unset): SVAML, Sinch's call control language. Any number of
-            instructions are followed by at most one action.
+        body (SvamlRequest | Unset): SVAML, Sinch's call control language: any number of
+            instructions, then at most one action.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -63,8 +63,8 @@ def sync_detailed(
 ) -> Response[GetConferenceInfoResponse]:
     """Get the participants of a conference
 
-     A conference is known in its own region only, and as long as somebody is in it. An empty one is
-    answered as unknown.
+     A conference is known only in its own region and while it has participants. The answer for an empty
+    one is that it is unknown.
 
     Args:
         conference_id (str):
@@ -95,8 +95,8 @@ def sync(
 ) -> GetConferenceInfoResponse | None:
     """Get the participants of a conference
 
-     A conference is known in its own region only, and as long as somebody is in it. An empty one is
-    answered as unknown.
+     A conference is known only in its own region and while it has participants. The answer for an empty
+    one is that it is unknown.
 
     Args:
         conference_id (str):
@@ -122,8 +122,8 @@ async def asyncio_detailed(
 ) -> Response[GetConferenceInfoResponse]:
     """Get the participants of a conference
 
-     A conference is known in its own region only, and as long as somebody is in it. An empty one is
-    answered as unknown.
+     A conference is known only in its own region and while it has participants. The answer for an empty
+    one is that it is unknown.
 
     Args:
         conference_id (str):
@@ -152,8 +152,8 @@ async def asyncio(
 ) -> GetConferenceInfoResponse | None:
     """Get the participants of a conference
 
-     A conference is known in its own region only, and as long as somebody is in it. An empty one is
-    answered as unknown.
+     A conference is known only in its own region and while it has participants. The answer for an empty
+    one is that it is unknown.
 
     Args:
         conference_id (str):

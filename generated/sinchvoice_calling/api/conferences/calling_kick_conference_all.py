@@ -58,10 +58,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Any]:
-    """Remove everybody from a conference
+    """Remove all participants from a conference
 
-     Ends the connections of all participants. The id of a conference is free again afterwards, and may
-    belong to a new conference soon.
+     Disconnects all participants. The id of the conference is then free, and may soon belong to a new
+    conference.
 
     Args:
         conference_id (str):
@@ -90,10 +90,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[Any]:
-    """Remove everybody from a conference
+    """Remove all participants from a conference
 
-     Ends the connections of all participants. The id of a conference is free again afterwards, and may
-    belong to a new conference soon.
+     Disconnects all participants. The id of the conference is then free, and may soon belong to a new
+    conference.
 
     Args:
         conference_id (str):

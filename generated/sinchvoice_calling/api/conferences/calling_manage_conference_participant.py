@@ -74,12 +74,12 @@ def sync_detailed(
 ) -> Response[Any]:
     """Mute a participant of a conference, or put it on hold
 
-     Sets a state, so that doing it twice changes nothing.
+     Sets a state, so repeating it changes nothing.
 
     Args:
         conference_id (str):
         call_id (str):
-        body (ManageConferenceParticipantRequest | Unset): What to do with a participant.
+        body (ManageConferenceParticipantRequest | Unset): A command for a participant.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -111,12 +111,12 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Mute a participant of a conference, or put it on hold
 
-     Sets a state, so that doing it twice changes nothing.
+     Sets a state, so repeating it changes nothing.
 
     Args:
         conference_id (str):
         call_id (str):
-        body (ManageConferenceParticipantRequest | Unset): What to do with a participant.
+        body (ManageConferenceParticipantRequest | Unset): A command for a participant.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

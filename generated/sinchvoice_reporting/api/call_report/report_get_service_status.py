@@ -61,11 +61,11 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ServiceStatus]:
-    """Ask whether a service is up
+    """Get the status of a service
 
      Reads the state of a service that was set up together with Sinch's network operations centre. The
-    older page (~2020) names no authorization for this operation, the newer one (~2022) names the same
-    as for the others.
+    older page (~2020) has no authorization for this operation, the newer one (~2022) has the same as
+    for the others.
 
     Args:
         id (str):
@@ -94,11 +94,11 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
 ) -> ServiceStatus | None:
-    """Ask whether a service is up
+    """Get the status of a service
 
      Reads the state of a service that was set up together with Sinch's network operations centre. The
-    older page (~2020) names no authorization for this operation, the newer one (~2022) names the same
-    as for the others.
+    older page (~2020) has no authorization for this operation, the newer one (~2022) has the same as
+    for the others.
 
     Args:
         id (str):
@@ -122,11 +122,11 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
 ) -> Response[ServiceStatus]:
-    """Ask whether a service is up
+    """Get the status of a service
 
      Reads the state of a service that was set up together with Sinch's network operations centre. The
-    older page (~2020) names no authorization for this operation, the newer one (~2022) names the same
-    as for the others.
+    older page (~2020) has no authorization for this operation, the newer one (~2022) has the same as
+    for the others.
 
     Args:
         id (str):
@@ -153,11 +153,11 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
 ) -> ServiceStatus | None:
-    """Ask whether a service is up
+    """Get the status of a service
 
      Reads the state of a service that was set up together with Sinch's network operations centre. The
-    older page (~2020) names no authorization for this operation, the newer one (~2022) names the same
-    as for the others.
+    older page (~2020) has no authorization for this operation, the newer one (~2022) has the same as
+    for the others.
 
     Args:
         id (str):

@@ -1,7 +1,7 @@
-"""What the exact reader makes of a file, in files that DuckDB reads without a doubt.
+"""The slow path: the exact reader reads a file, and writes its records for DuckDB.
 
-Plain lines are copied as they stand. Every other record is read exactly and written as a row in
-which no text can end a cell or a row; every reject likewise.
+Lines on the fast path are copied unchanged. All other records are read exactly and written as rows
+in which no text can end a cell or a row. Rejects are written in the same way.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import attrs
 
 from ..errors import Reject, RejectCause
 from . import values
+from .fast_path import COLUMNS, FastLines, literal
 from .layouts import LAYOUTS, ColumnType, Layout
-from .plain import COLUMNS, PlainLines, literal
 from .reader import Reader, RecordFile, UnendedLine, split_cells
 from .records import CdrRecord
 from .sources import ByteStream
 from .values import memo
 
-__all__ = ["REJECT_COLUMNS", "NotPlain", "Sifted", "SmallFiles", "sift"]
+__all__ = ["REJECT_COLUMNS", "NoFastPath", "SlowRows", "SmallFiles", "read_slow_lines"]
 
 _SEPARATOR = "\x1f"
 _ESCAPES = str.maketrans({"\\": "\\b", "\n": "\\n", "\r": "\\r", _SEPARATOR: "\\s"})
@@ -54,25 +54,26 @@ REJECT_COLUMNS = {
 }
 
 
-class NotPlain(Exception):
-    """Lines have other columns from somewhere on: there, what is plain is another question."""
+class NoFastPath(Exception):
+    """The columns change within the file, and the fast path is not valid for the later lines."""
 
 
 @attrs.frozen
-class Sifted:
-    """What is in a file: `records == plain + good + rejected`.
+class SlowRows:
+    """Records of a file that was read by the slow path: `records == fast + good + rejected`.
 
     Attributes:
-        plain_path: the plain lines, each after its number and that of its record.
-        plain: how many these are.
-        good: records that were read exactly.
-        rejected: records that could not be read.
-        layouts: of the good ones.
-        unended: the last record, if it is good and its line has no end.
+        fast_lines_path: Path of the lines left to the fast path, each after its line number and its
+            record number.
+        fast: Number of these lines.
+        good: Number of records that were read exactly.
+        rejected: Number of records that could not be read.
+        layouts: Layouts of the records that were read exactly.
+        unended: The last record, if it was read exactly and its line has no end.
     """
 
-    plain_path: Path
-    plain: int
+    fast_lines_path: Path
+    fast: int
     good: int
     rejected: int
     layouts: frozenset[str]
@@ -82,11 +83,11 @@ class Sifted:
 
     @property
     def records(self) -> int:
-        """All of them."""
-        return self.plain + self.good + self.rejected
+        """Number of all records."""
+        return self.fast + self.good + self.rejected
 
     def select(self, file_id: int) -> str:
-        """SQL for the good ones, in the order of COLUMNS."""
+        """Return SQL for the records that were read exactly, in the order of COLUMNS."""
         columns = {name: kind for name, kind in COLUMNS.items() if name != "file_id"}
         texts = {name: self._good_rows.text(name, kind) for name, kind in columns.items()}
         texts["file_id"] = f"CAST({file_id} AS INTEGER)"
@@ -94,43 +95,43 @@ class Sifted:
         return f"SELECT {wide} FROM {self._good_rows.source(columns)}"  # noqa: S608
 
     def select_rejects(self) -> str:
-        """SQL for the others."""
+        """Return SQL for the rejects."""
         texts = {name: self._rejects.text(name, kind) for name, kind in REJECT_COLUMNS.items()}
         texts["raw"] = 'from_hex("raw")'
         wide = ", ".join(f'{text} AS "{name}"' for name, text in texts.items())
         return f"SELECT {wide} FROM {self._rejects.source(REJECT_COLUMNS)}"  # noqa: S608
 
 
-def sift(
+def read_slow_lines(
     name: str,
     path: Path,
     layout: Layout | None,
     folder: Path,
     progress: Callable[[int], object],
-    plain: PlainLines | None = None,
-    odd: Iterator[int] | None = None,
-) -> Sifted:
-    """Read a file exactly, but for its plain lines.
+    fast: FastLines | None = None,
+    slow_line_numbers: Iterator[int] | None = None,
+) -> SlowRows:
+    """Read a file exactly, except for lines on the fast path.
 
     Args:
-        name: of the file, for rejects.
-        path: of the file, or of its copy.
-        layout: of records before the first header row.
-        folder: where to write.
-        progress: is told how many bytes were read.
-        plain: how plain lines look; None to read every line exactly.
-        odd: the numbers of all lines that are not plain, in their order; None for every line.
+        name: Name of the file, for rejects.
+        path: Path of the file or its copy.
+        layout: Layout of records before the first header row.
+        folder: Folder to write to.
+        progress: Called with the number of bytes read so far.
+        fast: The fast path of the file; None to read every line exactly.
+        slow_line_numbers: Numbers of all lines on the slow path, in order; None for every line.
 
     Raises:
-        CdrError: the file is refused as a whole.
-        NotPlain: it has to be read without plain lines.
-        OSError: the folder cannot be written.
+        CdrError: The whole file is refused.
+        NoFastPath: The file must be read without a fast path.
+        OSError: The folder cannot be written to.
     """
-    plain_path = folder / "plain"
+    fast_lines_path = folder / "fast"
     kinds: set[str] = set()
     with ExitStack() as stack:
         good, bad = (_RowFile(folder / name, stack) for name in ("rows", "rejects"))
-        target = stack.enter_context(plain_path.open("w", encoding="utf-8", newline=""))
+        target = stack.enter_context(fast_lines_path.open("w", encoding="utf-8", newline=""))
         source = stack.enter_context(path.open("rb"))
 
         def read(size: int) -> bytes:
@@ -138,8 +139,8 @@ def sift(
             return source.read(size)
 
         stream = ByteStream(name, read)
-        every = odd or count(1)
-        file = _Sieve(Reader(b"", layout), stream, plain, every, target)
+        numbers = slow_line_numbers or count(1)
+        file = _SlowFile(Reader(b"", layout), stream, fast, numbers, target)
         while (batch := file.batch()) is not None:
             for record, number, line in file.placed(batch):
                 good.write((*_cells(record), number, line))
@@ -147,9 +148,9 @@ def sift(
             reject = file.take_reject()
             if reject is not None:
                 bad.write(_reject_cells(reject))
-    return Sifted(
-        plain_path=plain_path,
-        plain=file.passed,
+    return SlowRows(
+        fast_lines_path=fast_lines_path,
+        fast=file.fast_lines,
         good=good.rows,
         rejected=bad.rows,
         layouts=frozenset(kinds),
@@ -160,13 +161,13 @@ def sift(
 
 
 class SmallFiles:
-    """Many small files, read exactly, and written down so that DuckDB reads all at once.
+    """Reads many small files exactly, and writes them so that DuckDB reads all at once.
 
     Args:
-        folder: where to write.
+        folder: Folder to write to.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: The folder cannot be written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -179,14 +180,14 @@ class SmallFiles:
         """Read one more file.
 
         Returns:
-            How many records it has.
+            The number of its records.
 
         Raises:
-            CdrError: it is refused.
-            OSError: the folder cannot be written.
+            CdrError: The file is refused.
+            OSError: The folder cannot be written to.
         """
         before = self._good.rows + self._rejects.rows
-        file = _Sieve(Reader(b"", layout), stream, None, count(1), io.StringIO())
+        file = _SlowFile(Reader(b"", layout), stream, None, count(1), io.StringIO())
         while (batch := file.batch()) is not None:
             for record, number, line in file.placed(batch):
                 self._good.write((*_cells(record), number, line, file_id))
@@ -196,7 +197,7 @@ class SmallFiles:
         return self._good.rows + self._rejects.rows - before
 
     def select(self) -> tuple[str, str]:
-        """SQL for the rows, in the order of COLUMNS, and for the rejects, after their file_id."""
+        """Return SQL for the rows, in the order of COLUMNS, and for the rejects, after file_id."""
         self._open.close()
         columns = {name: kind for name, kind in COLUMNS.items() if name != "file_id"}
         good = ", ".join(self._good.text(name, kind) for name, kind in COLUMNS.items())
@@ -209,35 +210,35 @@ class SmallFiles:
         )
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the files."""
         self._open.close()
 
 
-class _Sieve(RecordFile):
-    """A file of which only those lines are read that are not plain.
+class _SlowFile(RecordFile):
+    """A file of which only the lines on the slow path are read.
 
-    A plain line within quoted text is a part of that: it is passed over with the record in which it
-    is, as the exact reader alone says where a record ends.
+    Only the exact reader decides where a record ends. A line within quoted text belongs to that
+    record, even if it matches the fast path.
 
     Attributes:
-        passed: plain lines, which were written as they stand.
+        fast_lines: Number of lines that were written unchanged for the fast path.
     """
 
     def __init__(
         self,
         reader: Reader,
         stream: ByteStream,
-        plain: PlainLines | None,
-        odd: Iterator[int],
+        fast: FastLines | None,
+        slow_line_numbers: Iterator[int],
         target: IO[str],
     ) -> None:
-        self.passed = 0
-        self._plain = plain
-        self._odd = odd
-        self._odd_line = next(odd, sys.maxsize)
-        self._odd_from = self._odd_to = 0  # the run of them before that one
+        self.fast_lines = 0
+        self._fast = fast
+        self._slow_line_numbers = slow_line_numbers
+        self._next_slow = next(slow_line_numbers, sys.maxsize)
+        self._slow_from = self._slow_to = 0  # the run of slow lines before that one
         self._target = target
-        # For each run of records in a batch: where it begins there, its first number and line.
+        # For each run of records in a batch: its start in the batch, first number and first line.
         self._runs: list[tuple[int, int, int]] = []
         super().__init__(reader, stream, _read_as_text())
 
@@ -246,70 +247,72 @@ class _Sieve(RecordFile):
         return super().batch()
 
     def placed(self, batch: list[CdrRecord]) -> Iterator[tuple[CdrRecord, int, int]]:
-        """The records of the last batch, each with its number and line."""
+        """Yield the records of the last batch, each with its record and line number."""
         ends = [first for first, _, _ in self._runs[1:]] + [len(batch)]
-        for (first, number, line), end in zip(self._runs, ends, strict=False):  # maybe no runs
+        for (first, number, line), end in zip(
+            self._runs, ends, strict=False
+        ):  # there may be no runs
             yield from zip(batch[first:end], count(number), count(line))
 
-    def _take_plain(self, batch: list[CdrRecord]) -> None:
+    def _take_simple(self, batch: list[CdrRecord]) -> None:
         begin = self._next
         while True:
-            odd, end = self._odd_run()
-            self._pass(odd, self._number + 1 + self._next - begin)
-            if odd == end:
+            first, end = self._slow_run()
+            self._skip_fast(first, self._number + 1 + self._next - begin)
+            if first == end:
                 return
-            self._runs.append((len(batch), self._number + 1 + odd - begin, self._line + odd))
-            self._remaining = iter(self._lines[odd:end])
-            super()._take_plain(batch)
+            self._runs.append((len(batch), self._number + 1 + first - begin, self._line + first))
+            self._remaining = iter(self._lines[first:end])
+            super()._take_simple(batch)
             if self._next < end:
                 self._remaining = islice(self._lines, self._next + 1, None)
                 return
 
-    def _take_careful(self, batch: list[CdrRecord]) -> bool:
+    def _take_any(self, batch: list[CdrRecord]) -> bool:
         self._runs.append((len(batch), self._number + 1, self._line + self._next))
-        return super()._take_careful(batch)
+        return super()._take_any(batch)
 
-    def _odd_run(self) -> tuple[int, int]:
-        """Where in the block the next lines begin and end that are not plain."""
+    def _slow_run(self) -> tuple[int, int]:
+        """Return where in the block the next run of slow lines begins and ends."""
         here, stop = self._line + self._next, self._line + len(self._lines)
-        while self._odd_to <= here:
-            self._odd_from, self._odd_to = self._odd_line, self._odd_line + 1
-            self._odd_line = next(self._odd, sys.maxsize)
-            while self._odd_line == self._odd_to < stop:
-                self._odd_to += 1
-                self._odd_line = next(self._odd, sys.maxsize)
-        first, end = max(self._odd_from, here), self._odd_to
+        while self._slow_to <= here:
+            self._slow_from, self._slow_to = self._next_slow, self._next_slow + 1
+            self._next_slow = next(self._slow_line_numbers, sys.maxsize)
+            while self._next_slow == self._slow_to < stop:
+                self._slow_to += 1
+                self._next_slow = next(self._slow_line_numbers, sys.maxsize)
+        first, end = max(self._slow_from, here), self._slow_to
         return min(first, stop) - self._line, min(end, stop) - self._line
 
-    def _pass(self, end: int, number: int) -> None:
-        """Write the plain lines before `end`, the first of which is record `number`."""
+    def _skip_fast(self, end: int, number: int) -> None:
+        """Write the fast lines before `end`, of which the first is record `number`."""
         lines = self._lines[self._next : end]
-        if lines and self._plain is not None:
+        if lines and self._fast is not None:
             if self._plan is None:
-                raise NotPlain  # with the header row, what these lines mean is lost
-            # As reading them would do.
-            self._plan = self._plan.settled(len(self._plain.names), ends_empty=True)
-            if len(self._plan.header) != len(self._plain.names):
-                raise NotPlain
+                raise NoFastPath  # without a header row, the columns of these lines are unknown
+            # Reading the lines would do the same.
+            self._plan = self._plan.settled(len(self._fast.names), ends_empty=True)
+            if len(self._plan.header) != len(self._fast.names):
+                raise NoFastPath
         parts = ["\n"] * (3 * len(lines))
         parts[::3] = map(
             "{};{};".format, count(self._line + self._next), range(number, number + len(lines))
         )
         parts[1::3] = lines
         self._target.write("".join(parts))
-        self.passed += len(lines)
+        self.fast_lines += len(lines)
         self._next = end
 
     def _header(self, cells: list[str], line: int) -> None:
         super()._header(cells, line)
-        now, plain = self.plan, self._plain
-        assert now is not None  # noqa: S101 - it has just been set
-        if plain is not None and not plain.suits(now):
-            raise NotPlain
+        now, fast = self.plan, self._fast
+        assert now is not None  # noqa: S101 - set by the call above
+        if fast is not None and not fast.suits(now):
+            raise NoFastPath
 
 
 def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
-    """As `values.conversions`, checked in the same way, but text stays what it is."""
+    """Return conversions with the checks of `values.conversions` that keep each cell as text."""
 
     def text(cell: str) -> str:
         return cell
@@ -345,10 +348,10 @@ def _read_as_text() -> Mapping[ColumnType, Callable[[str], Any]]:
 
 
 class _RowFile:
-    """Rows of text, one a line, none of which can hold a line end or a separator.
+    """A file with one row of text per line; line ends and separators in cells are escaped.
 
     Attributes:
-        rows: how many there are.
+        rows: Number of rows.
     """
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
@@ -369,12 +372,12 @@ class _RowFile:
         self._file.write(row + "\n")
 
     def text(self, name: str, kind: str) -> str:
-        """SQL for a column."""
+        """Return SQL for a column."""
         quoted = f'"{name}"'
         return _UNESCAPE.format(quoted) if self._escaped and kind == "VARCHAR" else quoted
 
     def source(self, columns: Mapping[str, str]) -> str:
-        """SQL that reads the file."""
+        """Return SQL that reads the file."""
         typed = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
         longest = self._longest * 4 + (1 << 20)  # in bytes
         return (
@@ -386,7 +389,7 @@ class _RowFile:
 
 
 def _picker(layout: Layout) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    # After the columns come the extras, and then an empty text for what the layout does not have.
+    # The extras follow the columns; then comes an empty text for columns missing in the layout.
     fields = [column.field for column in layout.columns]
     places = [fields.index(f) if f in fields else len(fields) + 1 for f in _WIDE_FIELDS]
     pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(*places)
@@ -399,7 +402,7 @@ _PICK: Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
 
 
 def _cells(record: CdrRecord) -> tuple[Any, ...]:
-    """A record as text, up to the extras."""
+    """Return a record as text, including the extras."""
     cells = _PICK[record.layout]((*record, ""))
     if None in cells:
         cells = tuple("" if cell is None else cell for cell in cells)
@@ -443,7 +446,7 @@ def _quoted(name: str) -> str:
 
 
 def _call_id(reject: Reject) -> str:
-    """The CallId in the raw text of a reject, as far as it can be told; else nothing."""
+    """Return the CallId in the raw text of a reject; empty if it cannot be located."""
     place = _place_of_call_id(reject.header)
     if reject.cause is RejectCause.HEADER or place is None:
         return ""

@@ -1,10 +1,10 @@
-"""What DuckDB may read of a file: its plain lines, and no other.
+"""The fast path: DuckDB reads every line that is certainly one complete, valid record.
 
-A line is *plain* if one regular expression says that it is a whole good record: no quoted text goes
-over its end, and nothing depends on how a CSV reader treats what is odd. DuckDB looks at each line
-as one text first, and reads columns only of those that are plain. It never sees the file itself,
-but a copy in which lines are numbered and those that it could stumble over are empty. Every other
-line goes through the exact reader, in `sifting.py`.
+One regular expression decides whether a line takes the fast path. No quoted text continues on the
+next line, and nothing depends on how a CSV reader treats malformed input. DuckDB first reads each
+line as a single text, and splits only matching lines into columns. It reads a copy with numbered
+lines, in which lines that could confuse it are empty. All other lines take the slow path, in
+`slow_path.py`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from .sources import ByteStream
 
 __all__ = [
     "COLUMNS",
+    "FastLines",
+    "FastRows",
     "NumberedLines",
-    "PlainLines",
-    "PlainRows",
+    "fast_lines",
     "has_returns",
     "literal",
     "number",
-    "plain_lines",
     "unended_line",
 ]
 
 _BLOCK = 1 << 20
 _PART = 32
-"""Blocks in a file of numbered lines."""
+"""Blocks per file of numbered lines."""
 _LINE = 1 << 21
-"""Longer lines, in bytes, are not for DuckDB."""
+"""Maximum length of a line on the fast path, in bytes."""
 
 _SQL_TYPES = {
     ColumnType.INTEGER: "BIGINT",
     ColumnType.TIME: "TIMESTAMP",
-    # Whatever the exact reader takes for an amount fits, and the sum of a thousand million of them.
+    # Fits every amount that the exact reader accepts, and the sum of a thousand million of them.
     ColumnType.DECIMAL: "DECIMAL(38, 18)",
 }
 _NAMES = {"to": "to_"}
@@ -65,28 +65,28 @@ COLUMNS: Mapping[str, str] = {
     "record": "BIGINT",
     "line": "BIGINT",
 }
-"""The columns of the table `records`, with their types."""
+"""Columns of the table `records`, with their types."""
 
 
 def literal(text: object) -> str:
-    """A text in SQL; it may hold anything but NUL."""
+    """Return a text as an SQL literal; any character but NUL is allowed."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
-# --- numbered lines ------------------------------------------------------------------------------
+# --- Numbered lines ------------------------------------------------------------------------------
 
 
 @attrs.frozen
 class NumberedLines:
-    """Lines of a file, each as `number;line`, for DuckDB.
+    """Lines of a file for DuckDB, each written as `number;line`.
 
-    An end with CR has lost it. A line is empty if it is too long, no UTF-8, or has what DuckDB
-    takes for something else than text.
+    A CR before the line end is removed. A line is empty if it is too long, is not UTF-8, or
+    contains bytes that DuckDB does not read as text.
 
     Attributes:
-        path: of the file that has them.
-        count: how many there are.
-        end: where they end in the file that they come from, in bytes.
+        path: Path of the numbered lines.
+        count: Number of lines.
+        end: Offset in the original file at which the lines end, in bytes.
     """
 
     path: Path
@@ -95,15 +95,15 @@ class NumberedLines:
 
 
 def number(source: Path, folder: Path, *, skip: int = 0) -> Generator[NumberedLines, None, None]:
-    """Write the lines of a file for DuckDB, part after part, so that it can begin early.
+    """Write the lines of a file for DuckDB, in parts, so that it can start early.
 
     Args:
-        source: the file.
-        folder: where to write.
-        skip: lines at its beginning that are left out.
+        source: The file.
+        folder: The folder to write to.
+        skip: Lines to omit at the beginning.
 
     Raises:
-        OSError: they cannot be written.
+        OSError: The lines cannot be written.
     """
     with source.open("rb") as file:
         blocks = _numbered_blocks(file, skip)
@@ -121,7 +121,7 @@ def number(source: Path, folder: Path, *, skip: int = 0) -> Generator[NumberedLi
 
 
 def _numbered_blocks(file: IO[bytes], skip: int) -> Iterator[tuple[int, bytes]]:
-    """How many lines, and these."""
+    """Yield numbered lines in blocks, each with its number of lines."""
     first = 1
     while block := file.read(_BLOCK):
         block += file.readline(_LINE - _BLOCK)
@@ -131,7 +131,7 @@ def _numbered_blocks(file: IO[bytes], skip: int) -> Iterator[tuple[int, bytes]]:
             lines[-1] = b"\n"
             while rest and not rest.endswith(b"\n"):
                 rest = file.readline(_BLOCK)
-        del lines[:skip]  # the first block has all of them
+        del lines[:skip]  # all of them are in the first block
         first, skip = first + skip, 0
         parts = [b""] * (2 * len(lines))
         parts[::2] = map(b"%d;".__mod__, range(first, first + len(lines)))
@@ -140,25 +140,25 @@ def _numbered_blocks(file: IO[bytes], skip: int) -> Iterator[tuple[int, bytes]]:
         yield len(lines), b"".join(parts)
 
 
-# Its own delimiter, which separates nothing, and what the exact reader has to decide about.
+# The delimiter of `_as_text`, and bytes that only the exact reader can judge.
 _UNSAFE = re.compile(b"[\0\1\r]|^\xef\xbb\xbf").search
 
 
 def _safe_lines(block: bytes) -> list[bytes]:
-    """Whole lines, each with LF."""
+    """Return complete lines, each with LF; lines that could confuse DuckDB are empty."""
     if b"\r" in block:
         block = block.replace(b"\r\n", b"\n")
     safe = not (b"\0" in block or b"\1" in block or b"\r" in block)
     if safe and not block.isascii():
         safe = b"\xef\xbb\xbf" not in block and _is_utf8(block)
     if safe:
-        return block.splitlines(keepends=True)  # of bytes, nothing else than CR and LF ends a line
+        return block.splitlines(keepends=True)  # for bytes, only CR and LF end a line
     lines = block.split(b"\n")[:-1]
     return [b"\n" if _UNSAFE(line) or not _is_utf8(line) else line + b"\n" for line in lines]
 
 
 def has_returns(path: Path) -> bool:
-    """Whether there is a CR anywhere: DuckDB takes some of them for the end of a line."""
+    """Return whether a file contains a CR: DuckDB reads some of them as line ends."""
     block = bytearray(_BLOCK)
     with path.open("rb", buffering=0) as file:
         while size := file.readinto(block):
@@ -175,11 +175,11 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
-# --- plain lines --------------------------------------------------------------------------------
+# --- Lines on the fast path ----------------------------------------------------------------------
 
 _INTEGER = "-?[0-9]{1,18}"
 _DECIMAL = r"-?[0-9]{1,11}(?:\.[0-9]{1,18})?"
-_DATE = (  # only those that exist
+_DATE = (  # only valid dates
     "(?:[12][0-9]{3}-(?:"
     "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"
     "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"
@@ -191,14 +191,14 @@ _PATTERNS = {
     ColumnType.INTEGER: f'(?:"(?:{_INTEGER})?"|(?:{_INTEGER})?)',
     ColumnType.DECIMAL: f'(?:"(?:{_DECIMAL})?"|(?:{_DECIMAL})?)',
     ColumnType.TIME: f'(?:"(?:{_TIME})?"|(?:{_TIME})?)',
-    # These are compared without case, which means the same everywhere only in ASCII.
+    # Compared without case, which is unambiguous only in ASCII.
     ColumnType.RESULT: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
     ColumnType.REASON: '(?:"[ !#-~]*"|[ !#-:<-~]*)',
 }
 _CAPITALS = dict.fromkeys(
     (ColumnType.RESULT, ColumnType.REASON), '(?:"[ !#-`{-~]*"|[ !#-:<-`{-~]*)'
 )
-# It may begin a line, where a byte order mark is no text.
+# No byte order mark: at the beginning of a line it is not text.
 _TEXT = r'(?:"(?:[^"\r\0\x01]|"")*"|[^;"\r\0\x01\x{FEFF}]*)'
 _REQUIRED = {
     ColumnType.TEXT: r'(?:"(?:[^"\r\0\x01]|"")+"|[^;"\r\0\x01\x{FEFF}]+)',
@@ -213,16 +213,16 @@ _OPTIONS = (
 
 
 @attrs.frozen
-class PlainLines:
-    """How the plain lines of a file are told, and read.
+class FastLines:
+    """Recognizes and reads the lines of a file that take the fast path.
 
     Attributes:
-        layout: of the records on them.
-        names: of the columns, as the file has them, in lower case.
-        header_lines: before the first record.
-        capitals: whether results and reasons have no small letters, so that there is nothing to do
-            to them; the first record tells what may be, and `count` what is.
-        plan: that reads them exactly.
+        layout: Layout of the records.
+        names: Column names in the order of the file, in lower case.
+        header_lines: Lines before the first record.
+        capitals: Whether results and reasons contain no lower-case letters and need no conversion.
+            A guess from the first record, until `count` settles it.
+        plan: Plan that reads the same lines exactly.
     """
 
     layout: Layout
@@ -233,32 +233,34 @@ class PlainLines:
     plan: Plan = attrs.field(eq=False, repr=False)
 
     def suits(self, plan: Plan) -> bool:
-        """Whether the same lines are plain after a header row that says this."""
+        """Return whether a header row with this plan leaves the fast path unchanged."""
         names = tuple(name.lower() for name in plan.header if name)
         return plan.layout == self.layout and names == tuple(filter(None, self.names))
 
     def count(self, path: Path, *, numbered: bool = True) -> str:
-        """SQL: the lines of a file, how many are plain, how many of these have results and reasons
-        without small letters (if that may be true of all), and the bytes of all, each with an end.
+        """Return SQL that counts the lines of a file.
+
+        Its columns are all lines, lines on the fast path, those of them with results and reasons
+        without lower-case letters (if that may be true of all), and all bytes with line ends.
         """
         capitals = "false"
         if self.capitals:
-            capitals = self._is_plain(numbered=numbered, capitals=True)
-        plain = self._is_plain(numbered=numbered)
+            capitals = self._is_fast(numbered=numbered, capitals=True)
+        fast = self._is_fast(numbered=numbered)
         return (
             "SELECT count(*), count(kind), count(nullif(kind, 1)), sum(strlen(line) + 1) FROM ("  # noqa: S608
-            f"SELECT line, CASE WHEN {capitals} THEN 2 WHEN {plain} THEN 1 END AS kind "
+            f"SELECT line, CASE WHEN {capitals} THEN 2 WHEN {fast} THEN 1 END AS kind "
             f"FROM {_as_text(path)})"
         )
 
-    def odd(self, *paths: Path) -> str:
-        """SQL for the numbers of the other lines, in their order, the header apart."""
+    def slow_line_numbers(self, *paths: Path) -> str:
+        """Return SQL for the numbers of lines on the slow path, in order, without the header."""
         return (
             "SELECT CAST(split_part(line, ';', 1) AS BIGINT) "  # noqa: S608
-            f"FROM {_as_text(*paths)} WHERE NOT {self._is_plain(numbered=True)} ORDER BY 1"
+            f"FROM {_as_text(*paths)} WHERE NOT {self._is_fast(numbered=True)} ORDER BY 1"
         )
 
-    def _is_plain(self, *, numbered: bool, capitals: bool = False) -> str:
+    def _is_fast(self, *, numbered: bool, capitals: bool = False) -> str:
         patterns = _PATTERNS | _CAPITALS if capitals else _PATTERNS
         cells = ["[0-9]+"] * numbered + [_pattern(column, patterns) for column in self._columns]
         return f"regexp_full_match(line, {literal(';'.join(cells))})"
@@ -271,13 +273,13 @@ class PlainLines:
         numbers: tuple[str, ...] = ("line",),
         skip: int = 0,
     ) -> str:
-        """SQL for the rows of files of plain lines, in the order of COLUMNS.
+        """Return SQL for the rows of files with only such lines, in the order of COLUMNS.
 
         Args:
-            paths: of the files.
-            file_ids: for each of them, the number of the file that the lines come from.
-            numbers: what stands before the columns: nothing, `line`, or `line` and `record`.
-            skip: lines that come before, in each file.
+            paths: Paths of the files.
+            file_ids: Number of the original file, one for each path.
+            numbers: Columns before those of the record: none, `line`, or `line` and `record`.
+            skip: Lines to skip at the beginning of each file.
         """
         typed = dict.fromkeys(numbers, "BIGINT")
         cells = {"layout": literal(self.layout.name), "file_id": _file_id(file_ids)}
@@ -314,7 +316,7 @@ def _list(paths: Sequence[Path]) -> str:
 
 
 def _as_text(*paths: Path) -> str:
-    """The lines of files, each as one text."""
+    """Return SQL for the lines of files, each as one text."""
     return (
         f"read_csv({_list(paths)}, columns={{'line': 'VARCHAR'}}, delim='\1', quote='', "
         f"escape='', {_OPTIONS})"
@@ -322,54 +324,56 @@ def _as_text(*paths: Path) -> str:
 
 
 @attrs.frozen
-class PlainRows:
-    """The rows of files of plain lines; the more of them are read at once, the faster it is.
+class FastRows:
+    """Rows of files in which every line takes the fast path.
+
+    Reading many files in one statement is faster than reading each on its own.
 
     Attributes:
-        lines: how these are told, and read.
-        numbers: what stands before the columns, as in `PlainLines.select`.
-        skip: lines that come before, in each file.
-        paths: of the files.
+        lines: Recognizes and reads the lines.
+        numbers: Columns before those of the record, as in `FastLines.select`.
+        skip: Lines to skip at the beginning of each file.
+        paths: Paths of the files.
     """
 
-    lines: PlainLines
+    lines: FastLines
     numbers: tuple[str, ...]
     skip: int
     paths: tuple[Path, ...] = attrs.field(eq=False)
 
     def select(self, file_id: int) -> str:
-        """SQL for them, in the order of COLUMNS."""
+        """Return SQL for the rows, in the order of COLUMNS."""
         return self.select_all([(file_id, self)])
 
-    def select_all(self, files: Sequence[tuple[int, PlainRows]]) -> str:
-        """SQL for these and others of the same form, each with the number of its file."""
+    def select_all(self, files: Sequence[tuple[int, FastRows]]) -> str:
+        """Return SQL for equal FastRows of several files, each with the number of its file."""
         found = [(path, file_id) for file_id, rows in files for path in rows.paths]
         paths, file_ids = zip(*found, strict=True)
         return self.lines.select(paths, file_ids, numbers=self.numbers, skip=self.skip)
 
 
-def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | None:
-    """How plain lines look; None if the first line does not say, or names columns of its own."""
+def fast_lines(name: str, path: Path, layout: Layout | None) -> FastLines | None:
+    """Return the fast path of a file; None without a layout or with columns of its own."""
     with path.open("rb") as file:
         head, second = file.readline(_BLOCK), file.readline(_BLOCK)
         before = is_separator_line(head)
         if before:
             head, second = second, file.readline(_BLOCK)
         if not head.endswith(b"\n") and (second or file.read(1)):
-            return None  # more of it might name other columns
+            return None  # the rest of the line might name other columns
     reader = Reader(b"", layout)
     parts = iter([head])
     first = RecordFile(reader, ByteStream(name, lambda size: next(parts, b"")))
     try:
         first.batch()
     except CdrError:
-        return None  # the exact reader says why
+        return None  # the exact reader reports the reason
     plan = first.plan
     if plan is None or plan.extras:
         return None
     record = split_cells(second.decode("utf-8", "replace").rstrip("\r\n"))
     plan = plan.settled(len(record), ends_empty=record[-1:] == [""])
-    return PlainLines(
+    return FastLines(
         layout=plan.layout,
         names=tuple(name.lower() for name in plan.header),
         header_lines=before + reader.header_rows,
@@ -379,23 +383,23 @@ def plain_lines(name: str, path: Path, layout: Layout | None) -> PlainLines | No
     )
 
 
-def unended_line(plain: PlainLines, path: Path, records: int) -> UnendedLine | None:
-    """The last record of a file of plain lines, if its line has no end.
+def unended_line(fast: FastLines, path: Path, records: int) -> UnendedLine | None:
+    """Return the last record of a file on the fast path, if its line has no end.
 
     Args:
-        plain: how its lines are read.
-        path: of the file.
-        records: how many there are.
+        fast: Reads the lines.
+        path: Path of the file.
+        records: Number of records.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LINE))  # what is longer is not plain
+        file.seek(max(0, size - _LINE))  # longer lines take the slow path
         end = file.read()
     if not records or end.endswith(b"\n"):
         return None
     cells = split_cells(end.rpartition(b"\n")[2].decode().removesuffix("\r"))
-    fields = plain.plan.fields_from(len(cells))
-    return UnendedLine(records, records + plain.header_lines, fields, cells[-1]) if fields else None
+    fields = fast.plan.fields_from(len(cells))
+    return UnendedLine(records, records + fast.header_lines, fields, cells[-1]) if fields else None
 
 
 def _in_capitals(columns: Sequence[Column | None], line: bytes) -> bool:
@@ -415,7 +419,7 @@ def _pattern(column: Column | None, patterns: Mapping[ColumnType, str]) -> str:
 
 
 def _folded(name: str, column: Column) -> str:
-    """SQL for a cell: a result or a reason that is known only in capitals is written so."""
+    """Return SQL for a cell; known results and reasons become upper case."""
     enum = _OPEN_ENUMS.get(column.type)
     if enum is None:
         return name
