@@ -917,9 +917,19 @@ def test_help_shows_no_type_for_flags(tmp_path: Path, words: str):
     assert re.findall("<(?:bool|boolean|int|integer|count)>", shown) == []
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_help_names_no_file_of_the_repository(run: Run, words: str):
-    assert not re.search(r"docs/|\.md\b|README", run(*words.split(), "--help").out)
+def test_help_fits_80_columns_and_names_no_file_of_the_repository(run: Run):
+    root: Any = typer.main.get_command(cli_app.app)
+    for path in ["sinchvoice", *(path for path, _ in cli_app._commands(root))]:
+        shown = run(*path.split()[1:], "--help").out
+        assert shown.startswith(f"Usage: {path} ")
+        assert not re.search(r"docs/|\.md\b|README", shown)
+        assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_second_paragraph_of_help_is_wrapped_at_the_width_of_the_terminal(tmp_path: Path):
+    shown = unstyled(on_a_terminal({}, tmp_path, "call", "custom", "--help"))
+    (line,) = [line for line in shown.splitlines() if "SVAML is JSON if" in line]
+    assert len(line.rstrip()) > 70
 
 
 def test_help_lists_every_fault_also_on_a_terminal(run: Run, tmp_path: Path):
@@ -1543,7 +1553,9 @@ def test_every_record_that_cannot_be_read_is_told_with_its_line_and_cause(run: R
     assert ran.code == 1
     assert ran.out.splitlines()[1] == "<stdin>\tsip-terminated\t3\t2\t1\t1"
     first, second, summary = ran.err.splitlines()
-    assert first.startswith("reject: <stdin>, line 4: CallTime '2026-11-01T00:00:00' has no zone")
+    assert first.startswith(
+        "reject: <stdin>, line 4: CallTime '2026-11-01T00:00:00' has no time zone"
+    )
     assert second.startswith("reject: <stdin>, line 5: Duration '12.6' is not a whole number")
     assert summary == "error: 2 records cannot be read: correct them and check again"
 

@@ -601,7 +601,7 @@ def test_an_application_that_answers_in_a_loop_ends_its_call(box: Sandbox, app: 
         },
     ],
 )
-def test_a_wait_beyond_every_calendar_has_no_end(box: Sandbox, app: App, action: dict[str, Any]):
+def test_a_wait_past_the_year_9999_has_no_end(box: Sandbox, app: App, action: dict[str, Any]):
     box.ring = math.inf
     app.on(IncomingCall, json.dumps({"action": action}).encode())
     call = incoming(box)
@@ -615,7 +615,7 @@ def test_a_wait_beyond_every_calendar_has_no_end(box: Sandbox, app: App, action:
 
 @pytest.mark.parametrize("error", [SystemExit(1), TimeoutError("db"), pytest.fail.Exception("no")])
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
-def test_whatever_an_application_raises_is_an_error_500(
+def test_any_exception_of_an_application_is_an_error_500(
     box: Sandbox, kind: str, error: BaseException
 ):
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
@@ -1194,7 +1194,7 @@ def test_a_slow_answer_is_no_answer():
 @pytest.mark.parametrize(
     "first", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]
 )
-def test_an_answer_that_trickles_in_is_none(first: bytes):
+def test_an_answer_that_trickles_in_is_no_answer(first: bytes):
     drops = raw_servers.dripping(first, first or b"x", pause=0.05)
     with (
         running(populated=False, now=NOW, callback_timeout=0.2) as box,
@@ -1202,7 +1202,7 @@ def test_an_answer_that_trickles_in_is_none(first: bytes):
     ):
         box.callback_url = f"http://127.0.0.1:{server.port}/"
         incoming(box)
-    assert {sent.error for sent in box.callbacks} == {"there was no answer within 0.2 s"}
+    assert {sent.error for sent in box.callbacks} == {"no answer within 0.2 s"}
     assert all(sent.seconds < 1 for sent in box.callbacks)
 
 

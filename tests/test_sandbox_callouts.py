@@ -174,7 +174,7 @@ def test_a_callout_can_be_parked_while_it_rings(box: Sandbox, app: App):
     assert (call.reason, app.names()) == ("TIMEOUT", ["dice"])
 
 
-def test_what_a_callout_sends_and_its_limit_begin_once(box: Sandbox, app: App):
+def test_the_keys_and_the_limit_of_a_callout_begin_once(box: Sandbox, app: App):
     app.on(
         AnsweredCall,
         Svaml(action=RunMenu([Menu("main", max_digits=1, timeout_mills=30_000)])),

@@ -336,7 +336,7 @@ class Courier:
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a connection until a deadline, however slowly the bytes come."""
+    """Reads from a connection until a deadline, even if bytes arrive slowly."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._connection = connection
@@ -400,7 +400,7 @@ class _Asgi:
             return response.status_code, await response.aread()
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 - pytest.fail and sys.exit are none of ours
+        except BaseException as error:  # noqa: BLE001 - includes the application's sys.exit
             return _failed(str(request.url), error)
 
     def _run(self) -> None:
@@ -480,7 +480,7 @@ def _is_async(app: CallbackApp) -> bool:
 
 
 def _failed(url: str, error: BaseException) -> tuple[int, bytes]:
-    """What a server answers for an application that fails."""
+    """Return a server's answer for a failing application."""
     _logger.error("the callback application failed at %s", url, exc_info=error)
     return 500, f"{type(error).__name__}: {error}".encode(errors="replace")
 
@@ -491,7 +491,7 @@ def _parsed(url: str) -> httpx.URL:
 
 
 def _is_silent(connection: socket.socket) -> bool:
-    """Whether an idle connection is open, and has nothing to be read."""
+    """Tell whether an idle connection is open, and has no bytes to read."""
     try:
         connection.setblocking(False)
         connection.recv(1)
