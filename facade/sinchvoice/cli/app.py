@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -57,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command, and return the exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed before the program began
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the end
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
     app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
     root, code = typer.main.get_command(app), 0
     as_json = "--json" in takewhile(lambda argument: argument != "--", arguments)
