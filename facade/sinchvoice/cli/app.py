@@ -58,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command, and return the exit code."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed before the program began
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
     root, code = typer.main.get_command(app), 0
     as_json = "--json" in takewhile(lambda argument: argument != "--", arguments)
