@@ -16,7 +16,7 @@ _END = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC).timestamp()
 
 
 def end_of(start: datetime, seconds: float = 0, *, mills: int = 0) -> datetime | None:
-    """Return the time so much later; None if it is after the year 9999."""
+    """Return the time after a wait; None if it is after the year 9999."""
     try:
         return start + timedelta(seconds=max(seconds, 0), milliseconds=max(mills, 0))
     except OverflowError:

@@ -180,7 +180,7 @@ class Courier:
         """Return why callbacks cannot go to this URL; None if they can."""
         try:
             parsed = _parsed(url)
-            host = parsed.host  # which decodes it
+            host = parsed.host  # decodes the host
         except (httpx.InvalidURL, ValueError) as error:
             return f"{error}"
         if parsed.scheme not in ("http", "https") or not host:

@@ -122,10 +122,10 @@ def _named_problem(kind: str, part: object, union: str, place: str) -> str | Non
 
 
 def _find_error(name: str, value: object) -> Any:
-    """The first error of a value by a schema; None if there is none."""
+    """Return the first error of a value in a schema; None if it is valid."""
     try:
         return next(_validator(name).iter_errors(value), None)
-    except ValueError as error:  # an error quotes the value, unless that is nested too deep
+    except ValueError as error:  # the value is nested too deeply to be quoted in an error
         return _TooDeep(str(error))
 
 
