@@ -27,6 +27,7 @@ from sinchvoice import (
     NotFoundError,
     OtherEndpoint,
     PstnEndpoint,
+    ServerError,
     SipEndpoint,
     VoiceClient,
     cdr,
@@ -1079,3 +1080,19 @@ def test_impossible_details_of_a_call_are_refused(
 ):
     with pytest.raises(InvalidRequest, match=problem):
         box.add_call(to=PHONE, **details)
+
+
+def test_faults_from_the_start_may_be_text():
+    with (
+        running(faults=["unavailable on GET /v1/counters/*"]) as box,
+        VoiceClient.from_env(box.environ, retries=0) as voice,
+    ):
+        with pytest.raises(ServerError):
+            voice.reports.counter("currentcalls")
+        assert voice.reports.service_status("rtpproxy").is_up
+
+
+@pytest.mark.parametrize("fault", ["latncy=1", 5, None, ["latency=1"]])
+def test_a_fault_from_the_start_that_is_not_valid_is_refused(fault: Any):
+    with pytest.raises(InvalidRequest, match="fault"), running(faults=[fault]):
+        pass

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
@@ -41,7 +40,7 @@ from ..errors import (
 )
 from ..reports import parse_day
 from .options import OutputOptions, command
-from .output import Record, RejectsFound, show_error, write
+from .output import Record, RejectsFound, show_error, write, write_csv_row
 
 __all__ = ["add_commands"]
 
@@ -876,7 +875,7 @@ def _write_csv(records: list[Record], names: list[str]) -> None:
         dict.fromkeys(cost["currency"] for record in records for cost in record["cost"])
     )
     shown = {"amount": "cost", **{name: name for name in ("per_talk_minute", "per_started_minute")}}
-    _write_cells(
+    write_csv_row(
         [*names, *(f"{name} {currency}" for currency in currencies for name in shown.values())]
     )
     for record in records:
@@ -887,28 +886,7 @@ def _write_csv(records: list[Record], names: list[str]) -> None:
             amount = cost.get("amount")
             cells.append(None if amount is None else Decimal(amount))
             cells += [cost.get(key) for key in ("per_talk_minute", "per_started_minute")]
-        _write_cells(cells)
-
-
-# Possible starts of a cell with any separator: a spreadsheet with another separator does not see
-# the quotes. Full-width forms count as the usual characters.
-_FORMULA = re.compile(
-    '(^|[,;|\t\r\n])(?=[\\s"\ufeff\u200b]*[=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]|[\t\r\n])'
-)
-
-
-def _write_cells(cells: Iterable[object]) -> None:
-    write(",".join(map(_csv_cell, cells)))
-
-
-def _csv_cell(cell: object) -> str:
-    """Return a CSV cell without formulas for spreadsheets or control characters for terminals."""
-    if not isinstance(cell, str):
-        return "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
-    text = _FORMULA.sub(r"\1'", cell)
-    if sys.stdout.isatty():
-        text = printable(text, len(text))
-    return '"{}"'.format(text.replace('"', '""')) if re.search('[,;|"\t\r\n]', text) else text
+        write_csv_row(cells)
 
 
 def _cell(value: object) -> object:

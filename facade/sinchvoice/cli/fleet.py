@@ -32,9 +32,8 @@ from ..errors import (
     ServerError,
 )
 from ..reports import FleetProgress, ReportOutcome, User
-from .cdr import _write_cells
 from .options import ClientOptions, command, logged
-from .output import NoReports, Output, Record, ReportsMissing, write
+from .output import NoReports, Output, Record, ReportsMissing, write, write_csv_row
 from .svaml_file import read_bytes
 
 __all__ = ["add_fleet", "length", "watch_counter"]
@@ -298,9 +297,9 @@ def _flat(record: Record) -> Record:
 
 def _write_csv(records: Iterator[Record]) -> None:
     names = ("type", *_COLUMNS[:-1], "first_call", "domain", "error")
-    _write_cells(names)
+    write_csv_row(names)
     for record in records:
-        _write_cells(_flat(record)[name] for name in names)
+        write_csv_row(_flat(record)[name] for name in names)
 
 
 def _write_parquet(records: Iterator[Record], path: Path) -> None:

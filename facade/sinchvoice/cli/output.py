@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from textwrap import fill
 from typing import Any, TextIO, TypeAlias
 
@@ -53,6 +54,7 @@ __all__ = [
     "show_error",
     "wrapped",
     "write",
+    "write_csv_row",
 ]
 
 Record: TypeAlias = Mapping[str, Any]
@@ -262,6 +264,27 @@ def write(line: str, stream: TextIO | None = None) -> None:
     """
     out: TextIO = sys.stdout if stream is None else stream
     _put(wrapped(line) if out is sys.stderr else line, out)
+
+
+# Possible starts of a cell with any separator: a spreadsheet with another separator does not see
+# the quotes. Full-width forms count as the usual characters.
+_FORMULA = re.compile(
+    '(^|[,;|\t\r\n])(?=[\\s"\ufeff\u200b]*[=+\\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]|[\t\r\n])'
+)
+
+
+def write_csv_row(cells: Iterable[object]) -> None:
+    """Write a row of CSV without formulas for spreadsheets or control characters for terminals."""
+    write(",".join(map(_csv_cell, cells)))
+
+
+def _csv_cell(cell: object) -> str:
+    if not isinstance(cell, str):
+        return "" if cell is None else f"{cell:f}" if isinstance(cell, Decimal) else str(cell)
+    text = _FORMULA.sub(r"\1'", cell)
+    if sys.stdout.isatty():
+        text = printable(text, len(text))
+    return '"{}"'.format(text.replace('"', '""')) if re.search('[,;|"\t\r\n]', text) else text
 
 
 def wrapped(text: str) -> str:

@@ -510,3 +510,20 @@ _BY_NAME: dict[str, Callable[..., Fault]] = {
     "wrong-key": lambda: WrongKey(),
     "old": lambda seconds="86400": Old(float(seconds)),
 }
+
+
+def read_injection(value: object) -> Injection:
+    """Return an injection, from one or from its text.
+
+    Raises:
+        InvalidRequest: It is neither.
+    """
+    if isinstance(value, str):
+        return Injection.parse(value)
+    if not isinstance(value, Injection):
+        raise InvalidRequest(
+            parameter="faults",
+            value=value,
+            remedy="give an Injection, or text like 'latency=0.2 10% on GET'",
+        )
+    return value

@@ -28,7 +28,7 @@ from .app import create_app
 from .call import SandboxCall
 from .clock import SandboxClock, length_of
 from .deliveries import TIMEOUT, CallbackApp, Courier, SandboxCallback
-from .faults import Fault, Injection
+from .faults import Fault, Injection, read_injection
 from .switchboard import CallbackUrls
 from .wire import REGIONAL, Connections, Wire
 from .world import NUMBERS, USERS, AccountNumber, SandboxRequest, World
@@ -424,7 +424,7 @@ def running(
     seed: int = 1,
     populated: bool = True,
     now: datetime | None = None,
-    faults: Iterable[Injection] = (),
+    faults: Iterable[Injection | str] = (),
     callback_url: str | None = None,
     callback_fallback_url: str | None = None,
     callback_app: CallbackApp | None = None,
@@ -443,7 +443,8 @@ def running(
             call of each kind of endpoint, or without calls.
         now: Time, with a time zone, at which the clock stands still until `box.clock.advance`; by
             default, it follows real time. Signatures are always checked by real time.
-        faults: Faults from the start.
+        faults: Faults from the start; as text, like `latency=0.2 10% on GET`, see
+            `Injection.parse`.
         callback_url: URL for callbacks of the first application, on loopback; `box.callback_url`.
         callback_fallback_url: URL for callbacks that fail there; `box.callback_fallback_url`.
         callback_app: An ASGI or WSGI application that receives all callbacks without a socket;
@@ -454,15 +455,15 @@ def running(
 
     Raises:
         OSError: The sandbox cannot listen on the address.
-        InvalidRequest: `now` has no time zone, the port is invalid, or a callback URL is not
-            allowed.
+        InvalidRequest: `now` has no time zone, the port or a fault is invalid, or a callback URL is
+            not allowed.
     """
     if port not in range(65_536):
         raise InvalidRequest(f"port is {port!r}: give a port from 0 to 65535")
     courier = Courier(callback_app, hosts=callback_hosts, timeout=callback_timeout)
     given = (callback_url, callback_fallback_url)
     urls = CallbackUrls(*(None if each is None else courier.read_url(each) for each in given))
-    injections = list(faults)
+    injections = [read_injection(fault) for fault in faults]
     regions: dict[str, str] = {}
     world = World(seed=seed, now=now, courier=courier, injections=injections, region_urls=regions)
     world.begin_with(urls)
