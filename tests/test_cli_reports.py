@@ -206,11 +206,14 @@ def test_a_run_continues_from_its_journal(run: Run, box: Sandbox, tmp_path: Path
     assert len(box.requests) == before + 1
 
 
-def test_control_c_finishes_what_is_in_flight_and_says_how_to_continue(tmp_path: Path):
+@pytest.mark.parametrize("latency", ["0.1", "0"])
+def test_control_c_finishes_what_is_in_flight_and_says_how_to_continue(
+    tmp_path: Path, latency: str
+):
     journal = tmp_path / "journal"
-    with running(faults=[Injection.parse("latency=0.1")]) as box:
+    with running(faults=[f"latency={latency}"]) as box:
         environ = {**os.environ, **box.environ}
-        users = [f"user{number}" for number in range(500)]
+        users = [f"user{number}" for number in range(3000)]
         arguments = [sys.executable, "-m", "sinchvoice", "report", "users", "--file", "-", "--json"]
         with subprocess.Popen(
             [*arguments, "--concurrency", "4", "--resume", str(journal)],

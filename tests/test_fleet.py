@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
+import signal
 import threading
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -418,6 +420,31 @@ def test_credentials_are_not_in_a_journal(scripted: Any, tmp_path: Path):
     content = (tmp_path / "journal").read_text()
     assert credentials.application_key in content
     assert credentials.application_secret not in content
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_moment_loses_no_report_and_never_hangs(
+    scripted: Any, tmp_path: Path, seed: int
+):
+    voice = scripted(httpx.Response(200, json=REPORT))
+    users = [f"user{number}" for number in range(2000)]
+    main = threading.main_thread().ident
+    assert main is not None
+    timer = threading.Timer(
+        random.Random(seed).uniform(0.0, 0.03), signal.pthread_kill, [main, signal.SIGINT]
+    )
+    journal = tmp_path / "journal"
+    timer.start()
+    # An interrupt in a destructor is lost to Python itself: then the run goes to its end.
+    with suppress(KeyboardInterrupt):
+        list(voice.reports.user_calls_many(users, concurrency=4, resume=journal))
+    with suppress(KeyboardInterrupt):
+        timer.join()
+    kept = journal.read_bytes().count(b'"endpoint"') if journal.exists() else 0
+    assert kept >= len({request.url.path for request in voice.requests})
+    again = run(voice, journal) if kept else []
+    assert all(outcome.error is None for outcome in again)
 
 
 # --- On a real server ---------------------------------------------------------------------------

@@ -452,7 +452,8 @@ def blocking(
     exchange = exchange.with_settings(attrs.evolve(exchange.settings, retries=plan.policy))
     timing = exchange.timing
     inbox: SimpleQueue[tuple[Task, float] | None] = SimpleQueue()
-    outbox: SimpleQueue[_Item] = SimpleQueue()
+    results: deque[_Item] = deque()
+    arrivals: SimpleQueue[None] = SimpleQueue()
 
     def work() -> None:
         while (item := inbox.get()) is not None:
@@ -461,7 +462,8 @@ def blocking(
                 result = exchange.run(plan.operation(item[0]))
             except BaseException as error:  # noqa: BLE001 - raised where the iterator is
                 result = error
-            outbox.put((*item, result))
+            results.append((*item, result))
+            arrivals.put(None)
 
     threads: list[threading.Thread] = []
     with _told(exchange, plan, resume, progress) as tell:
@@ -479,9 +481,12 @@ def blocking(
                 pause = plan.pause()
                 if plan.in_flight:
                     with suppress(Empty):
-                        outcome = plan.settle(*outbox.get(timeout=pause))
+                        arrivals.get(timeout=pause)
+                    while results:
+                        outcome = plan.settle(*results[0])
+                        tell(outcome)
+                        results.popleft()  # only now: Ctrl-C anywhere before must not lose it
                         if outcome is not None:
-                            tell(outcome)
                             yield outcome
                 elif pause is None:
                     return
@@ -489,12 +494,13 @@ def blocking(
                     timing.sleep(pause)
         finally:
             plan.is_stopped = True
-            while plan.in_flight:
-                tell(plan.settle(*outbox.get()))
             for _ in threads:
                 inbox.put(None)
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:  # Ctrl-C can come before its start
+                    thread.join()
+            for item in results:
+                tell(plan.settle(*item))
 
 
 async def asynchronous(
