@@ -639,12 +639,13 @@ def make_call(box: Sandbox, content: bytes, secret: str | None = None) -> tuple[
     return request(box, "POST", "/sandbox/incoming-calls", content=content, secret=secret)
 
 
-def test_a_request_starts_an_incoming_call(box: Sandbox):
-    status, made = make_call(box, b'{"from":"+12125550145"}')
-    assert status == 200
-    call = box.calls[made["callId"]]
-    assert call.from_ == PstnEndpoint("+12125550145")
-    assert call.to == PstnEndpoint(box.account_numbers[0].number)
+def test_a_request_starts_an_incoming_call():
+    with running() as box:
+        status, made = make_call(box, b'{"from":"+12125550145"}')
+        assert status == 200
+        call = box.calls[made["callId"]]
+        assert call.from_ == PstnEndpoint("+12125550145")
+        assert call.to == PstnEndpoint(box.account_numbers[0].number)
 
 
 @pytest.mark.parametrize(
@@ -673,8 +674,8 @@ def test_a_request_for_an_incoming_call_must_be_signed(box: Sandbox):
     assert code == 40102
 
 
-def test_faults_do_not_strike_requests_for_incoming_calls(box: Sandbox):
-    with box.inject(faults.Reset(), on="*") as injection:
+def test_faults_do_not_strike_requests_for_incoming_calls():
+    with running() as box, box.inject(faults.Reset(), on="*") as injection:
         status, _ = make_call(box, b'{"from":"+12125550145"}')
     assert (status, injection.hits) == (200, 0)
 
