@@ -147,7 +147,9 @@ class ReportOutcome(data.Model):
 
     def _values(self) -> dict[str, Any]:
         keys = ("success", "failed", "duration", "first_call")
-        report = dict.fromkeys(keys) if self.report is None else self.report._values()
+        report: dict[str, Any] = dict.fromkeys(keys)
+        if self.report is not None:
+            report = self.report._values()
         return {
             "endpoint": self.endpoint,
             "start": self.start,
