@@ -343,4 +343,4 @@ def test_the_example_of_the_documentation_is_right(
     exec(compile(example, "cdr-files.md", "exec"), {})  # noqa: S102
     *rows, reject = capsys.readouterr().out.splitlines()
     assert sum(map(int, rows)) == 399
-    assert "has no zone" in reject
+    assert "has no time zone" in reject

@@ -244,6 +244,13 @@ SUCCESSES: list[Operation] = [
         for window in [{"domain": domain, "start": start, "stop": stop}]
     ),
     Operation(
+        "reports on many",
+        lambda voice, _: [
+            outcome.result()
+            for outcome in voice.reports.user_calls_many([USER, PHONE], concurrency=1)
+        ],
+    ),
+    Operation(
         "reports by day",
         lambda voice, _: list(
             voice.reports.user_calls_by_window(USER, date(2026, 11, 1), date(2026, 11, 4))

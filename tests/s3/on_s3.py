@@ -161,7 +161,7 @@ def test_what_may_not_be_read_is_named(
             error = refused(archive, f"s3://{NAME}/{place}")
             assert error.file == f"s3://{NAME}/b.csv"
             assert "access is denied (" in error.message
-            assert "check the credentials, and what they may read" in error.message
+            assert "check the credentials and their permissions" in error.message
 
 
 @pytest.mark.parametrize("place", ["a.csv", "", "*.csv"])
