@@ -424,7 +424,7 @@ def running(
     seed: int = 1,
     populated: bool = True,
     now: datetime | None = None,
-    faults: Iterable[Injection | str] = (),
+    faults: Iterable[Injection] | Iterable[str] = (),
     callback_url: str | None = None,
     callback_fallback_url: str | None = None,
     callback_app: CallbackApp | None = None,
