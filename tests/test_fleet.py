@@ -29,8 +29,8 @@ from sinchvoice import (
     RateLimitError,
     VoiceClient,
 )
-from sinchvoice.fleet import Pace, windows
-from sinchvoice.reports import FleetProgress, ReportOutcome
+from sinchvoice.fleet import Pace
+from sinchvoice.reports import FleetProgress, ReportOutcome, windows
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.sandbox.faults import Injection
 
@@ -76,7 +76,6 @@ def names(outcomes: list[ReportOutcome]) -> list[str]:
 @pytest.mark.parametrize(
     ("start", "stop", "step", "expected"),
     [
-        (None, None, None, [(None, None)]),
         ("2026-11-01", "2026-11-03", "day", ["2026-11-01", "2026-11-02", "2026-11-03"]),
         (
             "2026-11-01",
@@ -90,7 +89,12 @@ def names(outcomes: list[ReportOutcome]) -> list[str]:
             "month",
             ["2026-01-15", "2026-02-01", "2026-03-01", "2026-03-31", "2026-04-01"],
         ),
-        ("2026-01-01", "2026-03-01", None, ["2026-01-01", "2026-01-31", "2026-03-01"]),
+        (
+            "2026-01-01",
+            "2026-03-01",
+            timedelta(days=30),
+            ["2026-01-01", "2026-01-31", "2026-03-01"],
+        ),
         (
             "2026-11-01T22:00Z",
             "2026-11-03T01:00Z",
@@ -110,18 +114,18 @@ def test_a_period_is_cut_by_the_calendar(start: Any, stop: Any, step: Any, expec
         kind = datetime if "T" in expected[0] else date
         ends = [kind.fromisoformat(each) for each in expected]
         expected = list(pairwise(ends))
-    assert windows(start, stop, step) == expected
+    assert list(windows(start, stop, step)) == expected
 
 
 @given(
     st.dates(date(2000, 1, 1), date(2030, 1, 1)),
     st.integers(1, 500),
-    st.sampled_from(["day", "week", "month", None]) | st.integers(1, 30).map(timedelta),
+    st.sampled_from(["day", "week", "month"]) | st.integers(1, 30).map(timedelta),
 )
 def test_windows_cover_the_period_without_gaps_and_none_is_too_long(
     start: date, days: int, step: Any
 ):
-    cut = windows(start, start + timedelta(days=days), step)
+    cut = list(windows(start, start + timedelta(days=days), step))
     assert [cut[0][0], cut[-1][1]] == [start, start + timedelta(days=days)]
     for (begin, end), (following, _) in zip(cut, [*cut[1:], (cut[-1][1], None)], strict=True):
         assert isinstance(begin, date)
@@ -143,6 +147,8 @@ def test_windows_cover_the_period_without_gaps_and_none_is_too_long(
         ("2026-11-01", "2026-12-02", timedelta(0)),
         ("2026-11-01", "2026-12-02", "year"),
         ("tomorrow", "2026-12-02", "day"),
+        ("2026-12-01", "tomorrow", None),
+        ("1000-01-01", "2026-12-02", "day"),  # more than 100,000 windows
     ],
 )
 def test_a_period_that_makes_no_sense_is_refused_before_anything_is_requested(
@@ -207,6 +213,7 @@ def test_users_may_be_text_and_one_that_occurs_twice_is_asked_once(scripted: Any
         PstnEndpoint("+46730170101"),
     }
     assert len(voice.requests) == len(outcomes) == 2
+    assert {(each.start, each.stop) for each in outcomes} == {(None, None)}
 
 
 @pytest.mark.parametrize("wrong", ["+4673 017 0101", "sip:a@b.example", "", 5])
@@ -216,6 +223,21 @@ def test_a_user_that_is_not_valid_is_named_before_anything_is_requested(scripted
         voice.reports.user_calls_many(["alice", wrong, "bob"])
     assert "it is number 2 of the endpoints" in raised.value.__notes__
     assert voice.requests == []
+
+
+@pytest.mark.parametrize("step", ["day", "week", "month", timedelta(days=30)])
+def test_windows_end_with_the_calendar(step: Any):
+    cut = list(windows("9999-12-20", date.max, step))
+    assert (cut[0][0], cut[-1][1]) == (date(9999, 12, 20), date.max)
+
+
+@pytest.mark.parametrize(
+    "options", [{"resume": 5}, {"resume": ["a"]}, {"progress": 5}, {"progress": "bar"}]
+)
+def test_an_option_of_another_kind_is_refused_at_the_call(scripted: Any, options: dict[str, Any]):
+    (name,) = options
+    with pytest.raises(InvalidRequest, match=f"^{name} is"):
+        scripted(httpx.Response(200)).reports.user_calls_many(USERS, **options)
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1001, 1.5, True, "4"])
@@ -360,6 +382,10 @@ def run(voice: Any, journal: Path, **options: Any) -> list[ReportOutcome]:
     return list(voice.reports.user_calls_many(USERS, resume=journal, **options))
 
 
+def reports_in(journal: Path) -> int:
+    return max(0, journal.read_bytes().count(b"\n") - 1)
+
+
 @pytest.mark.parametrize("cut", [1, 5, 40])
 def test_a_line_that_was_cut_off_is_asked_again(scripted: Any, tmp_path: Path, cut: int):
     journal = tmp_path / "journal"
@@ -384,6 +410,38 @@ def test_a_file_of_something_else_is_refused_and_left_alone(
     with pytest.raises(InvalidRequest, match="is not a journal of reports: give another file"):
         run(scripted(httpx.Response(200, json=REPORT)), journal)
     assert journal.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["missing/journal", ".", "a\0b"])
+def test_a_journal_that_cannot_be_opened_is_named(
+    scripted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.chdir(tmp_path)
+    voice = scripted(httpx.Response(200, json=REPORT))
+    with pytest.raises(InvalidRequest, match=r"cannot be opened \(.*: give another file"):
+        run(voice, Path(name))
+    assert voice.requests == []
+
+
+def test_what_arrived_before_a_cancellation_is_in_the_journal(scripted: Any, tmp_path: Path):
+    voice = scripted(httpx.Response(200, json=REPORT), is_async=True)
+
+    async def main() -> None:
+        outcomes = voice.reports.user_calls_many(USERS, concurrency=4, resume=tmp_path / "journal")
+
+        async def read() -> None:
+            async with aclosing(outcomes):
+                async for _ in outcomes:
+                    await asyncio.sleep(60)
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0.2)
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(main())
+    assert reports_in(tmp_path / "journal") == len(voice.requests) == 4
 
 
 def test_a_journal_of_other_reports_is_refused(scripted: Any, tmp_path: Path):
@@ -429,20 +487,27 @@ def test_an_interrupt_at_any_moment_loses_no_report_and_never_hangs(
 ):
     voice = scripted(httpx.Response(200, json=REPORT))
     users = [f"user{number}" for number in range(2000)]
-    main = threading.main_thread().ident
-    assert main is not None
+    journal, armed = tmp_path / "journal", True
+
+    def interrupt(*_: object) -> None:
+        if armed:
+            raise KeyboardInterrupt
+
+    usual = signal.signal(signal.SIGINT, interrupt)
     timer = threading.Timer(
-        random.Random(seed).uniform(0.0, 0.03), signal.pthread_kill, [main, signal.SIGINT]
+        random.Random(seed).uniform(0.0, 0.03), signal.raise_signal, [signal.SIGINT]
     )
-    journal = tmp_path / "journal"
-    timer.start()
-    # An interrupt in a destructor is lost to Python itself: then the run goes to its end.
-    with suppress(KeyboardInterrupt):
-        list(voice.reports.user_calls_many(users, concurrency=4, resume=journal))
-    with suppress(KeyboardInterrupt):
+    try:
+        # An interrupt in a destructor is lost to Python itself: then the run goes to its end.
+        with suppress(KeyboardInterrupt):
+            timer.start()
+            list(voice.reports.user_calls_many(users, concurrency=4, resume=journal))
+            armed = False
         timer.join()
-    kept = journal.read_bytes().count(b'"endpoint"') if journal.exists() else 0
-    assert kept >= len({request.url.path for request in voice.requests})
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    kept = reports_in(journal) if journal.exists() else 0
+    assert kept >= len(voice.requests)
     again = run(voice, journal) if kept else []
     assert all(outcome.error is None for outcome in again)
 

@@ -15,7 +15,8 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,15 +26,26 @@ from . import data, endpoints
 from .errors import ApiError, AuthenticationError, InvalidRequest, RateLimitError
 from .exchange import AsyncExchange, Exchange
 from .flow import Operation, Timing
-from .reports import FleetProgress, ReportOutcome, Step, User, UserCallReport, user_calls
+from .reports import (
+    FleetProgress,
+    ReportOutcome,
+    Step,
+    User,
+    UserCallReport,
+    Window,
+    user_calls,
+    windows,
+)
 from .retry import Failure, RetryPolicy
 from .vocabulary import Day, Domain, ReportDomain
 
-__all__ = ["asynchronous", "blocking", "plan", "windows"]
+__all__ = ["asynchronous", "blocking", "plan"]
 
-Window: TypeAlias = tuple[date | datetime, date | datetime] | tuple[None, None]
+Progress: TypeAlias = Callable[[FleetProgress], object]
+Span: TypeAlias = Window | tuple[None, None]
 
-_MAX_WINDOW = timedelta(days=30)
+_LONGEST_WINDOW = timedelta(days=30)
+_MOST_WINDOWS = 100_000
 _LONGEST_PAUSE = 900.0  # seconds; a server that asks for more ends the run
 _MOST_REFUSALS = 20  # answers 429 to one request, each followed by a pause
 _MOST_AT_ONCE = 1000
@@ -48,66 +60,27 @@ def plan(
     step: Step | None,
     domain: Domain,
     concurrency: int,
+    resume: str | os.PathLike[str] | None,
+    progress: Progress | None,
 ) -> Plan:
     """Check everything and make a plan; see `Reports.user_calls_many`."""
-    cut = windows(start, stop, step)
-    return Plan(users, cut, domain, concurrency, exchange.settings.retries, exchange.timing)
-
-
-def windows(start: Day | None, stop: Day | None, step: Step | None) -> list[Window]:
-    """Cut a period into windows of at most 30 days.
-
-    Args:
-        start: Beginning of the period; None, with `stop`, for no period.
-        stop: End of the period, of the same kind.
-        step: Length of a window; or `day`, `week` (from Monday) or `month` of the calendar, in
-            UTC. A month of 31 days is two windows, of 30 days and of one. None for 30 days.
-
-    Raises:
-        InvalidRequest: Only one end is given, they are a day and a time, the period is empty, or
-            the step is not one of these.
-    """
-    if not (step is None or step in ("day", "week", "month") or isinstance(step, timedelta)):
+    if progress is not None and not callable(progress):
+        raise InvalidRequest(parameter="progress", value=progress, remedy="give a function")
+    if not isinstance(resume, str | os.PathLike | None):
+        raise InvalidRequest(parameter="resume", value=resume, remedy="give the path of a file")
+    cut: list[Span] = [(None, None)]
+    if (start, stop, step) != (None, None, None):
+        length = _LONGEST_WINDOW if step is None else step
+        cut = list(islice(windows(start, stop, length), _MOST_WINDOWS + 1))
+    if len(cut) > _MOST_WINDOWS:
         raise InvalidRequest(
-            parameter="step", value=step, remedy="give a timedelta, 'day', 'week' or 'month'"
+            f"{start} to {stop} has more than {_MOST_WINDOWS:,} windows",
+            parameter="step",
+            value=step,
+            remedy="give a longer step or a shorter period",
         )
-    if isinstance(step, timedelta) and not timedelta(0) < step <= _MAX_WINDOW:
-        raise InvalidRequest(
-            parameter="step", value=step, remedy="give more than 0 and at most 30 days"
-        )
-    first, last = data.parse_day(start, "start"), data.parse_day(stop, "stop")
-    if first is None and last is None and step is None:
-        return [(None, None)]
-    if first is None or last is None:
-        raise InvalidRequest(f"start is {start!r} and stop {stop!r}: give both, or neither")
-    days = not isinstance(first, datetime)
-    if days is isinstance(last, datetime):
-        raise InvalidRequest(f"start is {start!r} and stop {stop!r}: give two days or two times")
-    if days and isinstance(step, timedelta) and step % timedelta(days=1):
-        raise InvalidRequest(f"step is {step}: between days, it must be whole days")
-    begin, final = _moment(first), _moment(last)
-    if begin >= final:
-        raise InvalidRequest(f"stop {stop} is not after start {start}")
-    cut: list[Window] = []
-    while begin < final:
-        end = min(_next(begin, step), begin + _MAX_WINDOW, final)
-        cut.append((begin.date(), end.date()) if days else (begin, end))
-        begin = end
-    return cut
-
-
-def _next(begin: datetime, step: Step | None) -> datetime:
-    """The end of the window that begins then."""
-    if step is None or isinstance(step, timedelta):
-        return begin + (_MAX_WINDOW if step is None else step)
-    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
-    if step == "month":
-        return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return midnight + timedelta(days=7 - midnight.weekday() if step == "week" else 1)
-
-
-def _moment(day: date | datetime) -> datetime:
-    return day if isinstance(day, datetime) else datetime.combine(day, time(), UTC)
+    retries, timing = exchange.settings.retries, exchange.timing
+    return Plan(users, cut, domain, concurrency, retries, timing, resume, progress)
 
 
 # --- Plan ---------------------------------------------------------------------------------------
@@ -117,7 +90,7 @@ class Task(NamedTuple):
     """A report to request."""
 
     user: User
-    window: Window
+    window: Span
     refusals: int = 0
 
 
@@ -172,6 +145,8 @@ class Plan:
         concurrency: Requests at once, at most.
         policy: When requests are repeated.
         timing: Clocks and dice.
+        resume: Path of the journal.
+        progress: Called after each outcome.
 
     Raises:
         InvalidRequest: An endpoint, the domain or the concurrency is not valid.
@@ -180,11 +155,13 @@ class Plan:
     def __init__(
         self,
         users: Iterable[User | str],
-        windows: Sequence[Window],
+        windows: Sequence[Span],
         domain: Domain,
         concurrency: int,
         policy: RetryPolicy,
         timing: Timing,
+        resume: str | os.PathLike[str] | None,
+        progress: Progress | None,
     ) -> None:
         if type(concurrency) is not int or not 1 <= concurrency <= _MOST_AT_ONCE:
             raise InvalidRequest(
@@ -194,6 +171,7 @@ class Plan:
             )
         self._users, self._windows = _checked(users, domain), windows
         self.domain = ReportDomain(domain)
+        self.resume, self.told = resume, progress
         self.policy = _Persistent(**attrs.asdict(policy, recurse=False))
         self._pace, self._timing = Pace(concurrency), timing
         self._refusals = 0  # without an answer in between
@@ -319,7 +297,7 @@ def _checked(users: Iterable[User | str], domain: Domain) -> list[User]:
     return list(found)
 
 
-def _key(window: Window) -> str:
+def _key(window: Span) -> str:
     return "/".join("" if end is None else data.format_day(end) for end in window)
 
 
@@ -334,8 +312,9 @@ class Journal:
         about: What all its reports have in common.
 
     Raises:
-        InvalidRequest: The file is not a journal, is one of other reports, or is in use.
-        OSError: It cannot be opened or read.
+        InvalidRequest: The file is not a journal, is one of other reports, is in use, or cannot be
+            opened.
+        OSError: It cannot be read.
     """
 
     def __init__(self, path: str | os.PathLike[str], about: dict[str, str]) -> None:
@@ -343,7 +322,11 @@ class Journal:
         self._about = {"journal": "sinchvoice user_calls_many", "version": 1, **about}
         self._synced = 0.0
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self._path, flags, 0o600)
+        try:
+            self._file = os.open(self._path, flags, 0o600)
+        except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            raise self._refusal(f"cannot be opened ({reason})", "give another file") from error
         try:
             _lock(self._file, self._path)
             self.reports = self._read()
@@ -439,15 +422,9 @@ def _lock(file: int, path: str) -> None:
 # --- Drivers ------------------------------------------------------------------------------------
 
 _Item: TypeAlias = tuple[Task, float, UserCallReport | BaseException]
-Progress: TypeAlias = Callable[[FleetProgress], object]
 
 
-def blocking(
-    exchange: Exchange,
-    plan: Plan,
-    resume: str | os.PathLike[str] | None,
-    progress: Progress | None,
-) -> Iterator[ReportOutcome]:
+def blocking(exchange: Exchange, plan: Plan) -> Iterator[ReportOutcome]:
     """Run a plan in threads; closing the iterator waits for the requests on their way."""
     exchange = exchange.with_settings(attrs.evolve(exchange.settings, retries=plan.policy))
     timing = exchange.timing
@@ -466,7 +443,7 @@ def blocking(
             arrivals.put(None)
 
     threads: list[threading.Thread] = []
-    with _told(exchange, plan, resume, progress) as tell:
+    with _told(exchange, plan) as tell:
         try:
             while True:
                 while (task := plan.take()) is not None:
@@ -503,17 +480,13 @@ def blocking(
                 tell(plan.settle(*item))
 
 
-async def asynchronous(
-    exchange: AsyncExchange,
-    plan: Plan,
-    resume: str | os.PathLike[str] | None,
-    progress: Progress | None,
-) -> AsyncIterator[ReportOutcome]:
+async def asynchronous(exchange: AsyncExchange, plan: Plan) -> AsyncIterator[ReportOutcome]:
     """Run a plan in tasks; closing the iterator waits for the requests on their way."""
     exchange = exchange.with_settings(attrs.evolve(exchange.settings, retries=plan.policy))
     timing = exchange.timing
     inbox: asyncio.Queue[tuple[Task, float]] = asyncio.Queue()
     outbox: asyncio.Queue[_Item] = asyncio.Queue()
+    results: deque[_Item] = deque()
 
     async def work() -> None:
         while True:
@@ -528,7 +501,7 @@ async def asynchronous(
             outbox.put_nowait((task, sent, result))
 
     workers: list[asyncio.Task[None]] = []
-    with _told(exchange, plan, resume, progress) as tell:
+    with _told(exchange, plan) as tell:
         try:
             while True:
                 while (task := plan.take()) is not None:
@@ -543,10 +516,11 @@ async def asynchronous(
                 if plan.in_flight:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(pause):
-                            item = await outbox.get()
-                        outcome = plan.settle(*item)
+                            results.append(await outbox.get())
+                    while results:
+                        outcome = plan.settle(*results.popleft())
+                        tell(outcome)
                         if outcome is not None:
-                            tell(outcome)
                             yield outcome
                 elif pause is None:
                     return
@@ -564,31 +538,30 @@ async def asynchronous(
                 for worker in workers:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
+                while not outbox.empty():  # arrived before the cancellation
+                    tell(plan.settle(*outbox.get_nowait()))
 
 
 @contextmanager
 def _told(
-    exchange: Exchange | AsyncExchange,
-    plan: Plan,
-    resume: str | os.PathLike[str] | None,
-    progress: Progress | None,
+    exchange: Exchange | AsyncExchange, plan: Plan
 ) -> Iterator[Callable[[ReportOutcome | None], None]]:
     """Open the journal, and return what records an outcome there and reports the progress."""
     journal: Journal | None = None
-    if resume is not None:
+    if plan.resume is not None:
         about = {
             "application_key": exchange.settings.credentials.application_key,
             "reporting_url": exchange.settings.reporting_url,
             "domain": plan.domain.value,
         }
-        journal = Journal(resume, about)
+        journal = Journal(plan.resume, about)
         plan.known = journal.reports
 
     def tell(outcome: ReportOutcome | None) -> None:
         if outcome is not None and journal is not None and outcome.report and not outcome.resumed:
             journal.add(outcome, exchange.timing.monotonic())
-        if outcome is not None and progress is not None:
-            progress(plan.progress())
+        if outcome is not None and plan.told is not None:
+            plan.told(plan.progress())
 
     try:
         yield tell

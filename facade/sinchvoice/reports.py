@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from calendar import monthrange
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -42,6 +43,7 @@ __all__ = [
 
 User: TypeAlias = PstnEndpoint | MxpEndpoint
 Step: TypeAlias = timedelta | Literal["day", "week", "month"]
+Window: TypeAlias = tuple[date | datetime, date | datetime]
 
 _logger = logging.getLogger("sinchvoice")
 
@@ -377,7 +379,7 @@ class Reports:
         Raises:
             InvalidRequest: A user, the period or an option is not valid; when this is called, and
                 nothing was requested. While it is iterated: the journal is of other reports, is
-                in use, or is something else.
+                in use, is something else, or cannot be opened.
             AuthenticationError: While it is iterated: the credentials are refused.
             RateLimitError: While it is iterated: the server asks for a pause of more than 15
                 minutes.
@@ -387,8 +389,10 @@ class Reports:
         """
         from . import fleet
 
-        plan = fleet.plan(self._exchange, users, start, stop, step, domain, concurrency)
-        return fleet.blocking(self._exchange, plan, resume, progress)
+        plan = fleet.plan(
+            self._exchange, users, start, stop, step, domain, concurrency, resume, progress
+        )
+        return fleet.blocking(self._exchange, plan)
 
     def counter(self, counter_id: str) -> Counter:
         """Read a counter, for example `currentcalls`: the number of ongoing calls.
@@ -476,8 +480,10 @@ class AsyncReports:
         """
         from . import fleet
 
-        plan = fleet.plan(self._exchange, users, start, stop, step, domain, concurrency)
-        return fleet.asynchronous(self._exchange, plan, resume, progress)
+        plan = fleet.plan(
+            self._exchange, users, start, stop, step, domain, concurrency, resume, progress
+        )
+        return fleet.asynchronous(self._exchange, plan)
 
     async def counter(self, counter_id: str) -> Counter:
         """Read a counter; see `Reports.counter`."""
@@ -517,10 +523,26 @@ def user_calls(
     )
 
 
-def _windows(
-    endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
-) -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
-    """Check all arguments at once, then build one window at a time."""
+def windows(start: Day | None, stop: Day | None, step: Step) -> Iterator[Window]:
+    """Check a period, and cut it into windows of at most 30 days.
+
+    Args:
+        start: Beginning of the period.
+        stop: End of the period, of the same kind.
+        step: Length of a window; or `day`, `week` (from Monday) or `month` of the calendar, in
+            UTC. A month of 31 days is two windows, of 30 days and of one.
+
+    Returns:
+        An iterator that makes one window at a time.
+
+    Raises:
+        InvalidRequest: The ends are not two days or two times, the period is empty, or the step is
+            not one of these.
+    """
+    if step not in ("day", "week", "month") and not isinstance(step, timedelta):
+        raise InvalidRequest(
+            parameter="step", value=step, remedy="give a timedelta, 'day', 'week' or 'month'"
+        )
     first, last = parse_day(start, "start"), parse_day(stop, "stop")
     if (
         first is None
@@ -533,27 +555,57 @@ def _windows(
             value=stop,
             remedy="give two days or two times",
         )
-    if not isinstance(step, timedelta) or not timedelta(0) < step <= _MAX_WINDOW:
+    days = not isinstance(first, datetime)
+    if isinstance(step, timedelta):
+        if not timedelta(0) < step <= _MAX_WINDOW:
+            raise InvalidRequest(
+                parameter="step",
+                value=step,
+                remedy="give a timedelta above 0 and of at most 30 days",
+            )
+        if days and step % timedelta(days=1):
+            raise InvalidRequest(
+                f"step is {step}",
+                parameter="step",
+                value=step,
+                remedy="give whole days between days",
+            )
+    _length(first, last)
+
+    def cut() -> Iterator[Window]:
+        begin, final = _moment(first), _moment(last)
+        while begin < final:
+            length = min(_length_of(step, begin), _MAX_WINDOW)
+            end = begin + length if final - begin > length else final
+            yield (begin.date(), end.date()) if days else (begin, end)
+            begin = end
+
+    return cut()
+
+
+def _length_of(step: Step, begin: datetime) -> timedelta:
+    """Return the length of the window that begins then."""
+    if isinstance(step, timedelta):
+        return step
+    midnight = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    if step == "month":
+        whole = timedelta(days=monthrange(begin.year, begin.month)[1] - begin.day + 1)
+    else:
+        whole = timedelta(days=7 - begin.weekday() if step == "week" else 1)
+    return whole - (begin - midnight)
+
+
+def _windows(
+    endpoint: object, domain: str, start: Day, stop: Day, step: timedelta
+) -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
+    """Check all arguments at once, then build one window at a time."""
+    if not isinstance(step, timedelta):
         raise InvalidRequest(
             parameter="step", value=step, remedy="give a timedelta above 0 and of at most 30 days"
         )
-    days = not isinstance(first, datetime)
-    if days and step % timedelta(days=1):
-        raise InvalidRequest(
-            f"step is {step}", parameter="step", value=step, remedy="give whole days between days"
-        )
-    _length(first, last)
+    cut = windows(start, stop, step)
     user_calls(endpoint, domain, None, None)
-
-    def build() -> Iterator[tuple[date, date, Operation[UserCallReport]]]:
-        begin, final = _moment(first), _moment(last)
-        while begin < final:
-            end = begin + step if final - begin > step else final
-            opens, closes = (begin.date(), end.date()) if days else (begin, end)
-            yield opens, closes, user_calls(endpoint, domain, opens, closes)
-            begin = end
-
-    return build()
+    return ((begin, end, user_calls(endpoint, domain, begin, end)) for begin, end in cut)
 
 
 def _counter(counter_id: str) -> Operation[Counter]:
