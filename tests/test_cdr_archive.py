@@ -431,7 +431,9 @@ def test_nothing_is_kept_of_a_file_that_changes_meanwhile(
     assert state(archive) == {"records": [], "conflicts": [], "rejects": [], "files": []}
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are seen in /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="this system does not list open files in /proc"
+)
 def test_no_file_stays_open_while_somebody_keeps_the_error(archive: Archive, tmp_path: Path):
     bad = tmp_path / "bad.csv"
     bad.write_bytes(b"a;b\n1;2\n")

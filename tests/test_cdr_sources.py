@@ -895,7 +895,7 @@ def test_only_keys_that_identify_the_content_are_compared(
         found[name] = was
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_cannot_change(tmp_path: Path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

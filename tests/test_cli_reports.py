@@ -15,8 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import pytest
-from sinchvoice.cli import fleet, main
+from sinchvoice.cli import main, reports
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.sandbox.faults import Injection
 
@@ -118,8 +119,12 @@ def test_users_come_from_a_column(run: Run, tmp_path: Path, separator: str):
         ("alice", ("--step", "31d", *PERIOD[:4]), "at most 30d"),
         ("alice", ("--step", "1y", *PERIOD[:4]), "give a length like 7d, 6h or 30m"),
         ("alice", ("--start", "2026-11-03", "--stop", "2026-11-01"), "is not after"),
-        ("alice", ("--start", "2026-11-03"), "give both, or neither"),
-        ("alice", ("--resume", "users.csv"), "is not a journal of reports"),
+        ("alice", ("--start", "2026-11-03"), "give --start and --stop"),
+        ("alice", ("--by", "day"), "give --start and --stop"),
+        ("alice", ("--start", "2026-11-03", "--stop", "2026-11-04T00:00Z"), "give two days or two"),
+        ("alice", ("--resume", "missing/journal"), "--resume 'missing/journal' cannot be opened"),
+        ("alice", ("--resume", "."), "--resume '.' cannot be opened (Is a directory)"),
+        ("alice", ("--resume", "users.csv"), "--resume 'users.csv' is not a journal of reports"),
         ("alice", ("--parquet", "no/such/folder.parquet"), "there is no folder no/such"),
     ],
 )
@@ -185,7 +190,6 @@ def test_csv_is_safe_in_a_spreadsheet(run: Run):
 
 
 def test_parquet_is_written_whole(run: Run, tmp_path: Path):
-    duckdb = pytest.importorskip("duckdb", reason="the extra cdr is not installed")
     path = tmp_path / "reports.parquet"
     ran = run("report", "users", "alice", "+46730170101", *PERIOD, "--parquet", str(path), "--json")
     assert ran.code == 2  # two formats
@@ -251,7 +255,7 @@ def test_a_counter_is_watched_until_control_c(
         if len(naps) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(fleet.time, "sleep", sleep)
+    monkeypatch.setattr(reports.time, "sleep", sleep)
     ran = run("report", "counter", "currentcalls", "--watch", "--json")
     assert ran.code == 130
     assert [line["counter"] for line in lines(ran.out)] == ["currentcalls"] * 3
@@ -262,4 +266,4 @@ def test_a_counter_is_watched_until_control_c(
     ("values", "picture"), [([1.0], "▁"), ([0, 7, 14], "▁▅█"), ([5, 5, 5], "▁▁▁"), ([-1, 1], "▁█")]
 )
 def test_a_picture_has_a_level_for_each_reading(values: list[float], picture: str):
-    assert fleet._picture(values) == picture
+    assert reports._picture(values) == picture

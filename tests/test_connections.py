@@ -381,7 +381,7 @@ def test_a_closed_client_refuses_calls_and_can_be_closed_again(ask: Ask):
         assert settles(lambda: not server.open)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no interval timers")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
 def test_a_signal_handler_may_close_the_client_at_any_moment():
     """The handler runs in the interrupted thread, which may hold the lock of the connections."""
     previous = signal.getsignal(signal.SIGALRM)

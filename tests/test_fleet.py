@@ -462,7 +462,7 @@ def test_a_line_that_is_not_a_report_is_named(scripted: Any, tmp_path: Path):
 
 
 def test_a_journal_that_is_in_use_is_refused(scripted: Any, tmp_path: Path):
-    pytest.importorskip("fcntl", reason="this system has no locks of this kind")
+    pytest.importorskip("fcntl", reason="this system has no flock")
     voice = scripted(httpx.Response(200, json=REPORT))
     with closing(voice.reports.user_calls_many(USERS, resume=tmp_path / "journal")) as outcomes:
         next(outcomes)

@@ -30,7 +30,7 @@ from raw_servers import (
 from sinchvoice import ApiError, AsyncVoiceClient, VoiceClient
 
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
 ]
 

@@ -162,7 +162,7 @@ def interrupted_after(seconds: float) -> Iterator[None]:
 
 
 needs_timers = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="there are no interval timers"
+    not hasattr(signal, "setitimer"), reason="this system has no interval timers"
 )
 
 

@@ -383,7 +383,7 @@ def test_no_value_of_no_proxy_raises(no_proxy: str, host: str):
     assert found is None or str(found) == "http://proxy"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="names of variables have no case there")
+@pytest.mark.skipif(os.name == "nt", reason="Windows ignores the case of variable names")
 @given(
     st.dictionaries(
         st.sampled_from(

@@ -1097,3 +1097,9 @@ def test_faults_from_the_start_may_be_text():
 def test_a_fault_from_the_start_that_is_not_valid_is_refused(fault: Any):
     with pytest.raises(InvalidRequest, match="fault"), running(faults=[fault]):
         pass
+
+
+@pytest.mark.parametrize("given", ["latency=0.2", faults.Injection(faults.Reset()), 5, None])
+def test_faults_from_the_start_are_a_list(given: Any):
+    with pytest.raises(InvalidRequest, match="give a list of faults"), running(faults=given):
+        pass

@@ -191,7 +191,7 @@ def test_a_cancelled_call_does_not_show_credentials(what: str, auth: str):
     assert_hides(error)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no interval timers")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
 @pytest.mark.parametrize("auth", ["signed", "basic"])
 @pytest.mark.parametrize("what", ["says nothing", "reads nothing"])
 def test_an_interrupted_call_does_not_show_credentials(what: str, auth: str):

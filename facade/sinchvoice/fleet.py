@@ -83,7 +83,7 @@ def plan(
     return Plan(users, cut, domain, concurrency, retries, timing, resume, progress)
 
 
-# --- Plan ---------------------------------------------------------------------------------------
+# --- Plan ----------------------------------------------------------------------------------------
 
 
 class Task(NamedTuple):
@@ -301,7 +301,7 @@ def _key(window: Span) -> str:
     return "/".join("" if end is None else data.format_day(end) for end in window)
 
 
-# --- Journal ------------------------------------------------------------------------------------
+# --- Journal -------------------------------------------------------------------------------------
 
 
 class Journal:
@@ -399,7 +399,7 @@ class Journal:
 
     def _refusal(self, problem: str, remedy: str) -> InvalidRequest:
         return InvalidRequest(
-            f"{self._path} {problem}", parameter="resume", value=self._path, remedy=remedy
+            f"resume {self._path!r} {problem}", parameter="resume", value=self._path, remedy=remedy
         )
 
 
@@ -412,14 +412,14 @@ def _lock(file: int, path: str) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InvalidRequest(
-                f"{path} is in use by another run",
+                f"resume {path!r} is in use by another run",
                 parameter="resume",
                 value=path,
                 remedy="wait for its end, or give another file",
             ) from None
 
 
-# --- Drivers ------------------------------------------------------------------------------------
+# --- Drivers -------------------------------------------------------------------------------------
 
 _Item: TypeAlias = tuple[Task, float, UserCallReport | BaseException]
 

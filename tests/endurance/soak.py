@@ -216,7 +216,7 @@ def test_randomly_killed_threads_lose_nothing(url: str):
     assert released(before)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no interval timers")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timers")
 def test_interrupts_by_signals_lose_nothing(url: str):
     outcomes: Counter[str] = Counter()
     dice = random.Random(20261127)

@@ -159,7 +159,7 @@ PLANTED = {
         ["pytest_sinchvoice.voice_client: was removed"],
     ),
     "a renamed option": (
-        "facade/sinchvoice/cli/app.py",
+        "facade/sinchvoice/cli/reports.py",
         '"--by-day"',
         '"--daily"',
         ["sinchvoice report user --by-day: was removed"],

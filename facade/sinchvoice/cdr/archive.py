@@ -193,7 +193,7 @@ class Archive(Database):
             return not self._one("SELECT count(*) FROM files")
         return False
 
-    # --- Loading ----------------------------------------------------------------------------------
+    # --- Loading ---------------------------------------------------------------------------------
 
     def load(
         self,
@@ -284,7 +284,7 @@ class Archive(Database):
                 "the archive is open with read_only=True: open it without read_only to change it"
             )
 
-    # --- Maintenance ------------------------------------------------------------------------------
+    # --- Maintenance -----------------------------------------------------------------------------
 
     def remove(self, file: int | str | os.PathLike[str]) -> RemoveReport:
         """Remove a file loaded by mistake, as if it had never been loaded.
@@ -457,7 +457,7 @@ class Archive(Database):
         except (OSError, self._duckdb.Error) as error:
             raise CdrError(f"nothing was {done}: {reason(error)}", str(self.path)) from error
 
-    # --- Queries ----------------------------------------------------------------------------------
+    # --- Queries ---------------------------------------------------------------------------------
 
     def rejects(self, *, resolved: bool = False) -> list[ArchivedReject]:
         """Return the rejects in the order of arrival.
@@ -555,7 +555,7 @@ class Archive(Database):
             raise CdrError(f"the export cannot be written: {reason(error)}", str(target)) from error
         return [path for path in sorted(target.rglob("*.parquet")) if path.name != MANIFEST]
 
-    # --- Transactions -----------------------------------------------------------------------------
+    # --- Transactions ----------------------------------------------------------------------------
 
     @contextmanager
     def _transaction(self, done: str, name: str = "") -> Iterator[None]:

@@ -129,7 +129,7 @@ class Loader:
         self._remove_copies(self._waiting)
         self._waiting = []
 
-    # --- Reading ----------------------------------------------------------------------------------
+    # --- Reading ---------------------------------------------------------------------------------
 
     def _read(self, stream: ByteStream) -> _File:
         begin = time.monotonic()
@@ -196,7 +196,7 @@ class Loader:
 
         return tell
 
-    # --- Storing ----------------------------------------------------------------------------------
+    # --- Storing ---------------------------------------------------------------------------------
 
     def _flush(self, failed: Failed | None) -> Iterator[FileReport]:
         """Store the waiting files, in one transaction if possible."""

@@ -190,7 +190,7 @@ def _move_identical(run: Run, first: int, changes: TableChanges) -> None:
         changes.by_file[file_id].update(records=-number, duplicates=number)
 
 
-# --- Call by call ---------------------------------------------------------------------------------
+# --- Call by call --------------------------------------------------------------------------------
 
 
 @attrs.frozen(eq=False)
@@ -344,7 +344,7 @@ class _Moves:
             )
 
 
-# --- Records cut short ----------------------------------------------------------------------------
+# --- Records cut short ---------------------------------------------------------------------------
 
 
 @attrs.frozen

@@ -703,7 +703,7 @@ def _place(value: Any) -> tuple[bool, Any]:
     return (value is None, "" if value is None else value)
 
 
-# --- Arguments ------------------------------------------------------------------------------------
+# --- Arguments -----------------------------------------------------------------------------------
 
 
 def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:

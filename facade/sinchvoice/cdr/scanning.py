@@ -190,7 +190,7 @@ class Scan(Database):
         self._check_unchanged()
         return _ScanStream(self, statement, parameters)
 
-    # --- Content of the files ---------------------------------------------------------------------
+    # --- Content of the files --------------------------------------------------------------------
 
     def _open(self, opened: Iterable[ByteStream], layout: Layout | None) -> None:
         names: list[str] = []

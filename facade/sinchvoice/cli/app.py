@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import takewhile
 from pathlib import Path
@@ -21,13 +20,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .. import CallLeg, ReportDomain, __version__, endpoints, signing
+from .. import CallLeg, __version__, endpoints, signing
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
-from ..reports import format_day, parse_day
 from .calling import add_calling
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
-from .fleet import add_fleet, length, watch_counter
 from .options import (
     AccountOptions,
     ClientOptions,
@@ -47,6 +44,7 @@ from .output import (
     show_error,
     write,
 )
+from .reports import add_reports
 from .sandbox_cdr import add_command
 
 __all__ = ["app", "run"]
@@ -227,119 +225,6 @@ cdr_group.callback()(expanded(_cdr))
 add_commands(cdr_group)
 
 
-# --- Reports -------------------------------------------------------------------------------------
-
-
-@command(report_group)
-def user(
-    options: ClientOptions,
-    endpoint: Annotated[
-        str,
-        typer.Argument(
-            metavar="ENDPOINT",
-            help="Number with its plus, or an app user; number:… and username:… are explicit.",
-        ),
-    ],
-    domain: Annotated[
-        ReportDomain, typer.Option("--domain", help="Where the calls ended.")
-    ] = ReportDomain.DATA,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="TIME", help="Begin on this day or at this time."),
-    ] = None,
-    stop: Annotated[
-        str | None,
-        typer.Option(
-            "--stop", metavar="TIME", help="End on this day or at this time, at most 30 days later."
-        ),
-    ] = None,
-    by_day: Annotated[bool, typer.Option("--by-day", help="Report on each day.")] = False,
-    step: Annotated[
-        str | None,
-        typer.Option(
-            "--step", metavar="LENGTH", help="Report on windows of this length: 7d, 6h, 30m."
-        ),
-    ] = None,
-) -> None:
-    """Report on the calls of an app user or a number.
-
-    Times are days in UTC, like 2026-11-01, or times with a zone, like 2026-11-01T09:00Z. With
-    --by-day or --step, the whole period may be longer than 30 days.
-    """
-    asked: dict[str, Any] = {
-        "endpoint": endpoints.parse(endpoint).to_dict(),
-        "domain": domain.value,
-    }
-    begin = parse_day(start, "--start")
-    end = parse_day(stop, "--stop")
-    length = _length(step, by_day=by_day)
-    if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
-        raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
-    if length is None:
-        with logged(options), options.client() as voice:
-            report = voice.reports.user_calls(endpoint, domain=domain, start=begin, stop=end)
-        asked["start"] = None if begin is None else format_day(begin)
-        asked["stop"] = None if end is None else format_day(end)
-        options.output.record({**asked, **report.to_dict()})
-        return
-    if begin is None or end is None:
-        raise InvalidRequest(
-            "--by-day and --step need a beginning and an end: give --start and --stop"
-        )
-    if not isinstance(begin, datetime) and length % timedelta(days=1):
-        raise InvalidRequest(
-            f"--step is {step!r} between days: give times, like --start {start}T00:00Z"
-        )
-    with logged(options), options.client() as voice:
-        windows = voice.reports.user_calls_by_window(endpoint, begin, end, length, domain=domain)
-        options.output.rows(
-            ({**asked, **window.to_dict()} for window in windows),
-            ("start", "stop", "success", "failed", "duration"),
-        )
-
-
-@command(report_group)
-def counter(
-    options: ClientOptions,
-    counter_id: Annotated[
-        str, typer.Argument(metavar="COUNTER", help="Name of the counter, like currentcalls.")
-    ],
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Read the counter every two minutes, until Ctrl-C.")
-    ] = False,
-) -> None:
-    """Read a counter of the platform, refreshed every two minutes."""
-    with logged(options), options.client() as voice:
-        if watch:
-            watch_counter(options.output, voice, counter_id)
-        found = voice.reports.counter(counter_id)
-    options.output.record({"counter": counter_id, **found.to_dict()})
-
-
-@command(report_group)
-def service(
-    options: ClientOptions,
-    service_id: Annotated[
-        str, typer.Argument(metavar="SERVICE", help="Name of the service, like rtpproxy.")
-    ],
-) -> None:
-    """Show whether a service is up. The exit code is 0 in both cases."""
-    with logged(options), options.client() as voice:
-        found = voice.reports.service_status(service_id)
-    options.output.record({"service": service_id, **found.to_dict()})
-
-
-def _length(step: str | None, *, by_day: bool) -> timedelta | None:
-    if step is None:
-        return timedelta(days=1) if by_day else None
-    if by_day:
-        raise InvalidRequest(f"--step is {step!r}: give a length, or --by-day, not both")
-    return length(step)
-
-
-add_fleet(report_group)
-
-
 # --- Calls ---------------------------------------------------------------------------------------
 
 _CallId = Annotated[
@@ -432,6 +317,7 @@ def _done(options: OutputOptions, what: str, call: str) -> None:
     options.output.record({"done": what, "call": call})
 
 
+add_reports(report_group)
 add_calling(call_group, conference_group, number_group, callback_group)
 
 
@@ -667,6 +553,8 @@ def incoming_call(
     The sandbox sends the callbacks of the call to its --callback-url.
     """
     ends = {"from": caller} if callee is None else {"from": caller, "to": callee}
+    for end in ends.values():
+        endpoints.parse(end)  # says best what is wrong
     with logged(options), options.sandbox_client() as voice:
         response = voice.request("POST", "/sandbox/incoming-calls", json=ends)
     options.output.record({"call_id": response.json()["callId"]})

@@ -146,7 +146,9 @@ _ARGUMENTS: Mapping[str, str] = {
     "pie": "--pie",
     "primary": "--primary",
     "prompts": "--prompts",
+    "resume": "--resume",
     "text": "TEXT",
+    "tz": "--tz",
 }
 
 

@@ -512,12 +512,18 @@ _BY_NAME: dict[str, Callable[..., Fault]] = {
 }
 
 
-def read_injection(value: object) -> Injection:
-    """Return an injection, from one or from its text.
+def read_injections(faults: object) -> list[Injection]:
+    """Return injections, from a list of them or of their texts.
 
     Raises:
-        InvalidRequest: It is neither.
+        InvalidRequest: It is not such a list.
     """
+    if isinstance(faults, str | Injection) or not isinstance(faults, Iterable):
+        raise InvalidRequest(parameter="faults", value=faults, remedy="give a list of faults")
+    return [_read_injection(fault) for fault in faults]
+
+
+def _read_injection(value: object) -> Injection:
     if isinstance(value, str):
         return Injection.parse(value)
     if not isinstance(value, Injection):

@@ -28,7 +28,7 @@ from .app import create_app
 from .call import SandboxCall
 from .clock import SandboxClock, length_of
 from .deliveries import TIMEOUT, CallbackApp, Courier, SandboxCallback
-from .faults import Fault, Injection, read_injection
+from .faults import Fault, Injection, read_injections
 from .switchboard import CallbackUrls
 from .wire import REGIONAL, Connections, Wire
 from .world import NUMBERS, USERS, AccountNumber, SandboxRequest, World
@@ -463,7 +463,7 @@ def running(
     courier = Courier(callback_app, hosts=callback_hosts, timeout=callback_timeout)
     given = (callback_url, callback_fallback_url)
     urls = CallbackUrls(*(None if each is None else courier.read_url(each) for each in given))
-    injections = [read_injection(fault) for fault in faults]
+    injections = read_injections(faults)
     regions: dict[str, str] = {}
     world = World(seed=seed, now=now, courier=courier, injections=injections, region_urls=regions)
     world.begin_with(urls)

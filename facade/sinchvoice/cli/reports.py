@@ -1,4 +1,4 @@
-"""`report users`: reports on many users, from arguments, a file or a column of one."""
+"""The commands of `report`: one user or many, counters and services."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -31,12 +31,12 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
-from ..reports import FleetProgress, ReportOutcome, User
+from ..reports import FleetProgress, ReportOutcome, User, format_day, parse_day
 from .options import ClientOptions, command, logged
 from .output import NoReports, Output, Record, ReportsMissing, write, write_csv_row
 from .svaml_file import read_bytes
 
-__all__ = ["add_fleet", "length", "watch_counter"]
+__all__ = ["add_reports"]
 
 _COLUMNS = ("endpoint", "start", "stop", "success", "failed", "duration", "error")
 _LONGEST = timedelta(days=30)
@@ -49,9 +49,72 @@ class _By(StrEnum):
     MONTH = "month"
 
 
-def add_fleet(group: typer.Typer) -> None:
-    """Add the command to the group `report`."""
-    command(group)(users)
+_Domain = Annotated[ReportDomain, typer.Option("--domain", help="Where the calls ended.")]
+_Start = Annotated[
+    str | None, typer.Option("--start", metavar="TIME", help="Begin on this day or at this time.")
+]
+_Stop = Annotated[
+    str | None, typer.Option("--stop", metavar="TIME", help="End on this day or at this time.")
+]
+_Step = Annotated[
+    str | None,
+    typer.Option("--step", metavar="LENGTH", help="Report on windows of this length: 7d, 6h, 30m."),
+]
+
+
+def add_reports(group: typer.Typer) -> None:
+    """Add the commands to the group."""
+    for each in (user, users, counter, service):
+        command(group)(each)
+
+
+def user(
+    options: ClientOptions,
+    endpoint: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENDPOINT",
+            help="Number with its plus, or an app user; number:… and username:… are explicit.",
+        ),
+    ],
+    domain: _Domain = ReportDomain.DATA,
+    start: _Start = None,
+    stop: _Stop = None,
+    by_day: Annotated[bool, typer.Option("--by-day", help="Report on each day.")] = False,
+    step: _Step = None,
+) -> None:
+    """Report on the calls of an app user or a number.
+
+    Times are days in UTC, like 2026-11-01, or times with a zone, like 2026-11-01T09:00Z. With
+    --by-day or --step, the whole period may be longer than 30 days.
+    """
+    asked: dict[str, Any] = {
+        "endpoint": endpoints.parse(endpoint).to_dict(),
+        "domain": domain.value,
+    }
+    begin, end = _period(start, stop)
+    length = _length(step, by_day=by_day)
+    if length is None:
+        with logged(options), options.client() as voice:
+            report = voice.reports.user_calls(endpoint, domain=domain, start=begin, stop=end)
+        asked["start"] = None if begin is None else format_day(begin)
+        asked["stop"] = None if end is None else format_day(end)
+        options.output.record({**asked, **report.to_dict()})
+        return
+    if begin is None or end is None:
+        raise InvalidRequest(
+            "--by-day and --step need a beginning and an end: give --start and --stop"
+        )
+    if not isinstance(begin, datetime) and length % timedelta(days=1):
+        raise InvalidRequest(
+            f"--step is {step!r} between days: give times, like --start {start}T00:00Z"
+        )
+    with logged(options), options.client() as voice:
+        windows = voice.reports.user_calls_by_window(endpoint, begin, end, length, domain=domain)
+        options.output.rows(
+            ({**asked, **window.to_dict()} for window in windows),
+            ("start", "stop", "success", "failed", "duration"),
+        )
 
 
 def users(
@@ -70,25 +133,13 @@ def users(
         str | None,
         typer.Option("--column", metavar="NAME", help="Column of the endpoints in a CSV file."),
     ] = None,
-    domain: Annotated[
-        ReportDomain, typer.Option("--domain", help="Where the calls ended.")
-    ] = ReportDomain.DATA,
-    start: Annotated[
-        str | None,
-        typer.Option("--start", metavar="TIME", help="Begin on this day or at this time."),
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option("--stop", metavar="TIME", help="End on this day or at this time.")
-    ] = None,
+    domain: _Domain = ReportDomain.DATA,
+    start: _Start = None,
+    stop: _Stop = None,
     by: Annotated[
         _By | None, typer.Option("--by", help="Report on each day, week or month, in UTC.")
     ] = None,
-    step: Annotated[
-        str | None,
-        typer.Option(
-            "--step", metavar="LENGTH", help="Report on windows of this length: 7d, 6h, 30m."
-        ),
-    ] = None,
+    step: _Step = None,
     concurrency: Annotated[
         int,
         typer.Option("--concurrency", metavar="N", min=1, max=1000, help="Requests at once."),
@@ -119,7 +170,12 @@ def users(
     if by is not None and step is not None:
         raise InvalidRequest("--by and --step both cut the period: give one of them")
     wanted = _users(endpoint or [], file, column)
-    cut: Any = by.value if by is not None else None if step is None else length(step)
+    begin, end = _period(start, stop)
+    cut: Any = _length(step) if by is None else by.value
+    if (begin is None or end is None) and (begin is not end or cut is not None):
+        raise InvalidRequest(
+            "a period, --by and --step need a beginning and an end: give --start and --stop"
+        )
     counts = {"reports": 0, "failed": 0}
     first: list[Exception] = []
 
@@ -136,8 +192,8 @@ def users(
     with logged(options), options.client() as voice, _bar() as told:
         outcomes = voice.reports.user_calls_many(
             wanted,
-            start,
-            stop,
+            begin,
+            end,
             step=cut,
             domain=domain,
             concurrency=concurrency,
@@ -169,12 +225,20 @@ def users(
         raise kind(f"{counts['failed']:,} of {total:,} reports are missing; the first: {first[0]}")
 
 
-def length(step: str) -> timedelta:
-    """Read the length of a window, like 7d, 6h or 30m.
+def _period(start: str | None, stop: str | None) -> tuple[date | None, date | None]:
+    """Read the ends of a period, two days or two times."""
+    begin, end = parse_day(start, "--start"), parse_day(stop, "--stop")
+    if begin and end and isinstance(begin, datetime) is not isinstance(end, datetime):
+        raise InvalidRequest(f"--start is {start!r}, --stop {stop!r}: give two days or two times")
+    return begin, end
 
-    Raises:
-        InvalidRequest: It is not one, or is not more than 0 and at most 30 days.
-    """
+
+def _length(step: str | None, *, by_day: bool = False) -> timedelta | None:
+    """Read the length of a window."""
+    if step is None:
+        return timedelta(days=1) if by_day else None
+    if by_day:
+        raise InvalidRequest(f"--step is {step!r}: give a length, or --by-day, not both")
     number, unit = step[:-1], step[-1:]
     if not (number.isascii() and number.isdigit() and len(number) <= 6 and unit in _UNITS):
         raise InvalidRequest(f"--step is {step!r}: give a length like 7d, 6h or 30m")
@@ -184,14 +248,44 @@ def length(step: str) -> timedelta:
     return found
 
 
-# --- Counter -------------------------------------------------------------------------------------
+# --- Counters and services -----------------------------------------------------------------------
+
+
+def counter(
+    options: ClientOptions,
+    counter_id: Annotated[
+        str, typer.Argument(metavar="COUNTER", help="Name of the counter, like currentcalls.")
+    ],
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Read the counter every two minutes, until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Read a counter of the platform, refreshed every two minutes."""
+    with logged(options), options.client() as voice:
+        if watch:
+            _watch(options.output, voice, counter_id)
+        found = voice.reports.counter(counter_id)
+    options.output.record({"counter": counter_id, **found.to_dict()})
+
+
+def service(
+    options: ClientOptions,
+    service_id: Annotated[
+        str, typer.Argument(metavar="SERVICE", help="Name of the service, like rtpproxy.")
+    ],
+) -> None:
+    """Show whether a service is up. The exit code is 0 in both cases."""
+    with logged(options), options.client() as voice:
+        found = voice.reports.service_status(service_id)
+    options.output.record({"service": service_id, **found.to_dict()})
+
 
 REFRESH = 120.0  # seconds
 _KEPT = 90  # readings: three hours
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
-def watch_counter(output: Output, voice: VoiceClient, counter_id: str) -> NoReturn:
+def _watch(output: Output, voice: VoiceClient, counter_id: str) -> NoReturn:
     """Read a counter at every refresh, until Ctrl-C.
 
     A terminal shows one line, with a graph of the last three hours; other output gets each reading.
