@@ -30,10 +30,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import attrs
 import httpx
 import pytest
 import typer
+from command_line import Ran, Run, isolated, runner
 from rich.progress import Progress
 from sinchvoice import (
     ApiConnectionError,
@@ -78,34 +78,6 @@ TODAY = datetime.now(UTC).date()
 THREE_DAYS = ["--start", str(TODAY - timedelta(days=3)), "--stop", str(TODAY)]
 
 
-@attrs.frozen
-class Ran:
-    """The output of a run."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> Any:
-        return json.loads(self.err.splitlines()[-1])["error"]
-
-
-Run = Callable[..., Ran]
-
-
-def isolated(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Return an environment with only these credentials."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SINCH")}
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        kept.pop(name, None)
-    return {**kept, "HOME": str(home), "XDG_CONFIG_HOME": str(home), **environ}
-
-
 @pytest.fixture
 def run(
     box: Sandbox,
@@ -114,19 +86,7 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
     """Run the command in this process; standard output is not a terminal."""
-    environ = isolated(box.environ, tmp_path)
-    for name in set(os.environ) - set(environ):
-        monkeypatch.delenv(name)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*arguments: str, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capsys.readouterr()
-        code = main(arguments)
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    return runner(isolated(box.environ, tmp_path), monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -10,27 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pytest
-from sinchvoice.cli import main, reports
+from command_line import Ran, Run, isolated, runner
+from sinchvoice.cli import reports
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.sandbox.faults import Injection
 
 PERIOD = ("--start", "2026-11-01", "--stop", "2026-11-03", "--by", "day")
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -40,19 +32,8 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    for name in [name for name in os.environ if name.startswith("SINCH")]:
-        monkeypatch.delenv(name)
-    for name, value in {**box.environ, "XDG_CONFIG_HOME": str(tmp_path)}.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capsys.readouterr()
-        code = main(arguments)
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    return runner(isolated(box.environ, tmp_path), monkeypatch, capsys)
 
 
 @pytest.fixture
