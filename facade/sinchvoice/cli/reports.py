@@ -64,8 +64,10 @@ _Step = Annotated[
 
 def add_reports(group: typer.Typer) -> None:
     """Add the commands to the group."""
-    for each in (user, users, counter, service):
-        command(group)(each)
+    command(group)(user)
+    command(group)(users)
+    command(group)(counter)
+    command(group)(service)
 
 
 def user(
