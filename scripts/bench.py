@@ -1164,6 +1164,7 @@ def _serve_bare() -> None:
             "SINCH_APPLICATION_SECRET": "JViE5vDor0Sw3WllZka15Q==",
             "SINCH_VOICE_CALLING_URL": url,
             "SINCH_VOICE_REPORTING_URL": f"{url}/v1",
+            "SINCH_VOICE_CONFIGURATION_URL": url,  # https would need certificates
             "CALL": "4398599d1ba84ef3bde0a82dfb61abed",
         },
     )
@@ -1200,6 +1201,7 @@ def _serve_slow(faults: str) -> None:
             "SINCH_APPLICATION_KEY": "5F5C418A0F914BBC8234A9BF5EDDAD97",
             "SINCH_APPLICATION_SECRET": "JViE5vDor0Sw3WllZka15Q==",
             "SINCH_VOICE_REPORTING_URL": f"{url}/v1",
+            "SINCH_VOICE_CONFIGURATION_URL": url,
         },
         delay=FLEET_LATENCY,
     )
