@@ -2,7 +2,7 @@
 
     imports     `from sinchvoice import VoiceClient` against `import httpx`, and the time to the
                 first answer against a GET with httpx, in fresh interpreters
-    signing     signed requests per second on one core
+    signing     signed requests per second on one core, against the same signature by hand
     callbacks   an ICE received and answered, against its signature and JSON by hand
     calls       a GET through the client against the same GET by hand, with httpx and `signing`:
                 against the sandbox and against a bare server, each in a separate process; then 64
@@ -50,6 +50,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
 from itertools import count
@@ -95,10 +96,12 @@ def imports() -> bool:
 
 
 def signing() -> bool:
-    """At least 150,000 requests are signed per second."""
+    """Signing a request takes at most 1.8 times as long as by hand."""
     from sinchvoice.signing import Credentials, format_timestamp, signed_headers
 
     credentials = Credentials("5F5C418A0F914BBC8234A9BF5EDDAD97", "JViE5vDor0Sw3WllZka15Q==")
+    secret = base64.b64decode(credentials.application_secret)
+    path = "/calling/v1/calls/id/4398599d1ba84ef3bde0a82dfb61abed"
     good = True
     for name, body in (("GET", b""), ("PATCH", b'{"action":{"name":"hangup"}}')):
 
@@ -106,15 +109,25 @@ def signing() -> bool:
             signed_headers(
                 credentials,
                 method=method,
-                resource="/calling/v1/calls/id/4398599d1ba84ef3bde0a82dfb61abed",
+                resource=path,
                 timestamp=format_timestamp(time.time()),
                 content_type="application/json" if body else "",
                 body=body,
             )
 
-        rate = median(20_000 / _seconds(sign, 20_000) for _ in range(ROUNDS))
-        print(f"signing {name:5}      {rate:8,.0f} /s (limit 150,000)")
-        good &= rate >= 150_000
+        def by_hand(method: str = name, body: bytes = body) -> dict[str, str]:
+            moment = datetime.now(UTC).isoformat()
+            digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+            kind = "application/json" if body else ""
+            lines = f"{method}\n{digest if body else ''}\n{kind}\nx-timestamp:{moment}\n{path}"
+            signature = base64.b64encode(hmac.digest(secret, lines.encode(), "sha256")).decode()
+            claim = f"Application {credentials.application_key}:{signature}"
+            return {"Authorization": claim, "x-timestamp": moment}
+
+        rounds = [(_seconds(sign, 20_000), _seconds(by_hand, 20_000)) for _ in range(ROUNDS)]
+        rate = 20_000 / median(ours for ours, _ in rounds)
+        print(f"signing {name:5}      {rate:8,.0f} /s")
+        good &= _ratio(f"signing {name}", *map(list, zip(*rounds, strict=True)), 1.8)
     return good
 
 
