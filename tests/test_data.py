@@ -37,10 +37,13 @@ from sinchvoice import (
     Price,
     PstnEndpoint,
     ReportWindow,
+    ResponseInfo,
     ServiceStatus,
     SipEndpoint,
     UserCallReport,
+    callbacks,
     endpoints,
+    svaml,
 )
 from sinchvoice.reports import format_day, parse_day
 from sinchvoice.sandbox import running
@@ -287,6 +290,36 @@ def test_copies_and_pickles_keep_a_whole_result(result: Any):
     ):
         assert found == result
         assert getattr(found, "raw", None) == getattr(result, "raw", None)
+
+
+@given(calls | placed | reports | prices)
+def test_equal_results_have_equal_hashes(result: Any):
+    again = copy.deepcopy(result)
+    assert len({result, again}) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        callbacks.parse(b'{"event":"ice","custom":{"order":7}}'),
+        callbacks.parse(b'{"event":"pie","custom":{"order":7},"menuResult":{}}'),
+        callbacks.parse(b'{"event":"new"}'),
+        callbacks.parse(b'{"event":"notify"}').answer(),
+        svaml.Svaml([svaml.Raw({"name": "new"})], svaml.Hangup()),
+        ResponseInfo(
+            operation="calls.get",
+            method="GET",
+            host="localhost",
+            status_code=200,
+            headers={"date": "x"},
+            attempts=1,
+            elapsed=0.1,
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_with_objects_in_them_have_a_hash(value: Any):
+    assert value in {value}
 
 
 # --- Missing and wrong values --------------------------------------------------------------------

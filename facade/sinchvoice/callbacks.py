@@ -104,7 +104,7 @@ class CallbackAnswer:
     """
 
     body: bytes = b""
-    headers: dict[str, str] = attrs.field(factory=dict)
+    headers: dict[str, str] = attrs.field(factory=dict, hash=False)
     status_code: int = 200
 
 
@@ -287,7 +287,7 @@ class _Event:
     call_id: str | None
     conference_id: str | None
     timestamp: datetime | None
-    custom: str | Mapping[str, Any] | None
+    custom: str | Mapping[str, Any] | None = attrs.field(hash=False)
     application_key: str | None
     user: str | None
     cookies: tuple[tuple[str, str], ...]

@@ -95,7 +95,7 @@ class Call(data.Model):
     result: CallResult | str | None = None
     reason: CallReason | str | None = None
     timestamp: datetime | None = None
-    custom: str | Mapping[str, Any] | None = None
+    custom: str | Mapping[str, Any] | None = attrs.field(default=None, hash=False)
     user_rate: Price | None = None
     debit: Price | None = None
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)

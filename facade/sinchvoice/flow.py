@@ -319,7 +319,7 @@ class ResponseInfo:
     method: str
     host: str
     status_code: int | None
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False, hash=False)
     attempts: int
     elapsed: float
     error: ApiError | None = attrs.field(default=None, repr=False)
@@ -680,7 +680,9 @@ class Flow(Generic[T]):
     def _status_error(self, answer: Answer, received: float) -> ApiStatusError:
         """Return the error for an answer that is not a success."""
         code = answer.status
-        self._may_have_executed |= not (400 <= code <= 499 or code in (307, 308))
+        # A proxy answers 408 also for a request that it has passed on.
+        refused = 400 <= code <= 499 and code != 408
+        self._may_have_executed |= not (refused or code in (307, 308))
         body = read_error_body(answer.content)
         # A date in Retry-After is by the server's clock, which may differ from ours.
         now = http_date(answer.header("Date")) or received

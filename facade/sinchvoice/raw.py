@@ -36,7 +36,7 @@ class Response:
     """
 
     status_code: int
-    headers: Mapping[str, str] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False, hash=False)
     content: bytes = attrs.field(repr=False)
     attempts: int
     elapsed: float

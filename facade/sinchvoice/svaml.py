@@ -522,7 +522,7 @@ class Raw:
         InvalidRequest: The value is not a JSON object, or has no name.
     """
 
-    value: Mapping[str, Any] = attrs.field(converter=_json_copy, repr=_shown)
+    value: Mapping[str, Any] = attrs.field(converter=_json_copy, repr=_shown, hash=False)
 
     def to_wire(self) -> dict[str, Any]:
         """Return a copy of the given JSON."""

@@ -107,7 +107,9 @@ class Planted:
         forged: Multiline records whose lines look like a header row and a record.
     """
 
-    rejects: Mapping[RejectCause, int] = attrs.field(factory=dict, converter=_causes)
+    rejects: Mapping[RejectCause, int] = attrs.field(
+        factory=dict, converter=_causes, hash=False
+    )
     duplicates: int = attrs.field(default=0, validator=_count)
     duplicates_across: int = attrs.field(default=0, validator=_count)
     conflicts: int = attrs.field(default=0, validator=_count)
@@ -190,7 +192,7 @@ class CdrCounts:
     duplicates: int = 0
     conflicts: int = 0
     late: int = 0
-    rejects: Mapping[RejectCause, int] = attrs.field(factory=dict)
+    rejects: Mapping[RejectCause, int] = attrs.field(factory=dict, hash=False)
     answered: int = 0
     talk_seconds: int = 0
     cost: Decimal = Decimal("0.0000")
