@@ -107,9 +107,7 @@ class Planted:
         forged: Multiline records whose lines look like a header row and a record.
     """
 
-    rejects: Mapping[RejectCause, int] = attrs.field(
-        factory=dict, converter=_causes, hash=False
-    )
+    rejects: Mapping[RejectCause, int] = attrs.field(factory=dict, converter=_causes, hash=False)
     duplicates: int = attrs.field(default=0, validator=_count)
     duplicates_across: int = attrs.field(default=0, validator=_count)
     conflicts: int = attrs.field(default=0, validator=_count)
