@@ -12,10 +12,12 @@ nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typecheck", "drift", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
+os.environ.setdefault("PIP_NO_COMPILE", "0")  # modules are compiled where they are imported
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["examples", "facade", "scripts", "tests", "noxfile.py"]
 EXTRAS = ["cdr", "cli", "sandbox"]
+WHEELS: list[Path] = []
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last version for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"
 
@@ -363,13 +365,21 @@ def install_groups(session: nox.Session, *names: str) -> None:
 
 
 def install_wheel(session: nox.Session, *extras: str) -> None:
-    """Build the wheel and install it, rather than the tree."""
-    folder = Path(session.create_tmp()) / "wheel"
-    for old in folder.glob("*.whl"):
-        old.unlink()
-    install_groups(session, "build")
-    session.run("python", "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), silent=True)
-    (wheel,) = folder.glob("*.whl")
+    """Install the wheel, rather than the tree."""
+    wheel = build_wheel(session)
     session.install(f"{wheel}[{','.join(extras)}]" if extras else str(wheel))
     # Again by force: the content can differ while the version is the same.
     session.install("--force-reinstall", "--no-deps", str(wheel))
+
+
+def build_wheel(session: nox.Session) -> Path:
+    """Build the wheel in the first session that needs it; the next ones share it."""
+    if not WHEELS:
+        folder = Path(session.create_tmp()) / "wheel"
+        shutil.rmtree(folder, ignore_errors=True)
+        install_groups(session, "build")
+        hatchling = ("python", "-m", "hatchling")
+        session.run(*hatchling, "build", "-t", "wheel", "-d", str(folder), silent=True)
+        WHEELS.extend(folder.resolve().glob("*.whl"))
+    (wheel,) = WHEELS
+    return wheel
