@@ -62,6 +62,7 @@ from .cdr_options import (
 )
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write, write_csv_row
+from .report_page import report
 
 __all__ = ["add_commands"]
 
@@ -71,6 +72,7 @@ def add_commands(group: typer.Typer) -> None:
     command(group)(check)
     command(group)(load)
     command(group)(stats)
+    command(group)(report)
     command(group)(completeness)
     command(group)(rejects)
     command(group)(export)

@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from ...errors import InvalidRequest
+from ...errors import InvalidRequest, printable
 from ..kpis import Dimension, KpiFilter, zone
 from ..queries import Database
-from .content import collect
+from .content import Content, collect
 
-__all__ = ["report"]
+__all__ = ["report", "report_charts"]
 
 
 def report(
@@ -64,24 +64,23 @@ def report(
         CdrError: The records cannot be read.
         ImportError: The extra is not installed.
     """
-    where = KpiFilter() if where is None else where
-    for name in ("start", "until"):
-        if name in where:
-            raise InvalidRequest(f"where has {name!r}: give the period with first and last")
-    if first is not None and last is not None and last < first:
-        raise InvalidRequest(f"last is {last}, before first ({first}): exchange them")
+    content = _collected(calls, first, last, tz, where, by)
     with _needs_extra():
         import jinja2
 
-        from .sections import sections  # imports the libraries of the charts
+        from .sections import sections
 
-        content = collect(calls, first, last, zone(tz), where, by)
         found = sections(content)
-        style = files(__name__).joinpath("page.css").read_text("utf-8")
-        loader = jinja2.PackageLoader(__name__, "")
-        page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return page.get_template("page.html").render(
-        title=title,
+    style = _style()
+    page = jinja2.Environment(
+        loader=jinja2.PackageLoader(__name__, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html")
+    return page.render(
+        title=printable(title, 200),
         content=content,
         sections=found,
         style=style,
@@ -90,16 +89,69 @@ def report(
     )
 
 
+def report_charts(
+    calls: Database,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    tz: str | ZoneInfo = "UTC",
+    where: KpiFilter | None = None,
+    by: Dimension = "country",
+) -> dict[str, bytes]:
+    """Draw the charts of a report as PNG images, in the colours of its light theme.
+
+    The arguments and errors are those of `report`.
+
+    Returns:
+        The images by caption, in the order of the page.
+    """
+    content = _collected(calls, first, last, tz, where, by)
+    with _needs_extra():
+        from .charts import png
+        from .sections import sections
+
+        found = sections(content)
+    colors = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", _style().partition("@media")[0]))
+    return {
+        figure.caption: png(figure.drawing, colors)
+        for section in found
+        for figure in section.figures
+        if figure.drawing is not None
+    }
+
+
+def _collected(
+    calls: Database,
+    first: date | None,
+    last: date | None,
+    tz: str | ZoneInfo,
+    where: KpiFilter | None,
+    by: Dimension,
+) -> Content:
+    where = KpiFilter() if where is None else where
+    for name in ("start", "until"):
+        if name in where:
+            raise InvalidRequest(f"where has {name!r}: give the period with first and last")
+    for name, day in (("first", first), ("last", last)):
+        if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
+            raise InvalidRequest(parameter=name, value=day, remedy="give a date")
+    if first is not None and last is not None and last < first:
+        raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
+    return collect(calls, first, last, zone(tz), where, by)
+
+
+def _style() -> str:
+    return files(__name__).joinpath("page.css").read_text("utf-8")
+
+
 def _digest(text: str) -> str:
     """Return a hash for the content security policy."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @contextmanager
-def _needs_extra() -> Iterator[Any]:
+def _needs_extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ImportError(
-            f"reports need {error.name}: pip install 'sinchvoice[report]'"
-        ) from error
+        raise ImportError(f"reports need {error.name}: pip install 'sinchvoice[report]'") from error

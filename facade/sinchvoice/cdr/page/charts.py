@@ -15,15 +15,13 @@ from xml.etree import ElementTree as ET
 import altair as alt
 import vl_convert
 
-__all__ = ["bars", "columns", "courses", "heat_map", "ratio_course"]
+__all__ = ["bars", "columns", "courses", "heat_map", "png", "ratio_course"]
 
 Row = Mapping[str, Any]
 
 _WIDTH = 720
 _INK, _GRID = "#a0000f", "#a0000e"
 _SERIES = tuple(f"#a0000{number}" for number in range(1, 9))
-_SHADES = ("#a000a0", "#a000a9")
-"""Ends of the scale of a heat map: their mixtures have red 160 and green 0, too."""
 _VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)"} | {
     color: f"var(--series-{number})" for number, color in enumerate(_SERIES)
 }
@@ -35,7 +33,7 @@ def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
     layers = []
     for number, name in enumerate(series):
         data = [row for row in rows if row["series"] == name]
-        base = alt.Chart(alt.Data(values=data)).encode(
+        base = alt.Chart(_data(data)).encode(
             x=_days(), y=alt.Y("value:Q", title=unit), description="text:N"
         )
         color = _SERIES[number % len(_SERIES)]
@@ -48,7 +46,7 @@ def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
 
 def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
     """Draw a ratio over days; the area of a point is the number of calls behind it."""
-    base = alt.Chart(alt.Data(values=list(rows))).encode(
+    base = alt.Chart(_data(rows)).encode(
         x=_days(),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
         description="text:N",
@@ -62,7 +60,7 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
 def columns(rows: Sequence[Row], title: str, unit: str) -> str:
     """Draw a column for each row: `name`, `value` and `text`, in the given order."""
     chart = (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(_data(rows))
         .mark_bar(color=_SERIES[0])
         .encode(
             x=alt.X("name:N", sort=None, title=title, axis=alt.Axis(labelAngle=0)),
@@ -76,7 +74,7 @@ def columns(rows: Sequence[Row], title: str, unit: str) -> str:
 def bars(rows: Sequence[Row], unit: str) -> str:
     """Draw a horizontal bar for each row: `name`, `value` and `text`, in the given order."""
     chart = (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(_data(rows))
         .mark_bar(color=_SERIES[0])
         .encode(
             x=alt.X("value:Q", title=unit),
@@ -90,7 +88,7 @@ def bars(rows: Sequence[Row], unit: str) -> str:
 def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
     """Draw calls by weekday and hour: rows have `weekday`, `hour`, `value` and `text`."""
     chart = (
-        alt.Chart(alt.Data(values=list(rows)))
+        alt.Chart(_data(rows))
         .mark_rect()
         .encode(
             x=alt.X("hour:O", title="hour", axis=alt.Axis(labelAngle=0)),
@@ -103,6 +101,23 @@ def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
         )
     )
     return _drawn(chart, 190)
+
+
+def png(drawing: str, colors: Mapping[str, str]) -> bytes:
+    """Return a drawing as a PNG image, at twice its size.
+
+    Args:
+        drawing: The SVG.
+        colors: Values of the variables of the page, and of `--ink` for the text.
+    """
+    for variable, color in colors.items():
+        drawing = drawing.replace(f"var({variable})", color)
+    drawing = drawing.replace("currentColor", colors["--ink"])
+    return bytes(vl_convert.svg_to_png(drawing, scale=2))
+
+
+def _data(rows: Sequence[Row]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(row) for row in rows])
 
 
 def _days() -> alt.X:
@@ -126,7 +141,7 @@ def _drawn(chart: Any, height: int) -> str:
             titleFontWeight="normal",
         )
     )
-    root = ET.fromstring(vl_convert.vegalite_to_svg(chart.to_dict()))
+    root = ET.fromstring(vl_convert.vegalite_to_svg(chart.to_dict()))  # noqa: S314 - just drawn
     for each in root.iter():
         label = each.attrib.pop("aria-label", None)
         for name in ("role", "aria-roledescription", "aria-hidden", "font-family"):

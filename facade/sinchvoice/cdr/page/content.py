@@ -75,7 +75,7 @@ class Content:
     week: Sequence[KpiRow]
     results: Sequence[KpiRow]
     reasons: Sequence[KpiRow]
-    by: str
+    by: Dimension
     destinations: Sequence[KpiRow]
     applications: Sequence[KpiRow]
     users: Sequence[KpiRow]
@@ -206,7 +206,7 @@ def _late(calls: Database) -> int | None:
 
 def _rejects(calls: Database) -> list[tuple[str, int]]:
     resolved = " WHERE resolved_by IS NULL" if hasattr(calls, "completeness") else ""
-    query = f"SELECT cause, count(*) FROM rejects{resolved} GROUP BY cause ORDER BY 2 DESC, 1"
+    query = f"SELECT cause, count(*) FROM rejects{resolved} GROUP BY cause ORDER BY 2 DESC, 1"  # noqa: S608
     return [(str(cause), number) for cause, number in calls.sql(query).rows]
 
 

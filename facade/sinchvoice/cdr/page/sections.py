@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
 import attrs
 
 from ...errors import printable
-from ..kpis import DEFINITIONS, WEEKDAYS, KpiRow, Ratio
+from ..kpis import DEFINITIONS, WEEKDAYS, Dimension, KpiRow, Ratio
 from . import charts
 from .content import Content, Distribution
 
@@ -117,7 +116,7 @@ def _headline(content: Content) -> Section:
             name="Minutes of use",
             value=f"{total.minutes_of_use:,.0f}",
             basis=f"talk time of {total.talk_seconds:,} s / 60",
-            change=_change(total.talk_seconds, before and before.talk_seconds),
+            change=_change(total.talk_seconds, None if before is None else before.talk_seconds),
         ),
         _ratio_tile(total, before, "short_calls", percent),
         _ratio_tile(total, before, "setup_time", seconds),
@@ -152,7 +151,7 @@ def _count(total: KpiRow, before: KpiRow | None, field: str, title: str) -> Tile
         name=title,
         value=f"{value:,}",
         basis=_FORMULAS[field].meaning,
-        change=_change(value, before and getattr(before, field)),
+        change=_change(value, None if before is None else getattr(before, field)),
     )
 
 
@@ -175,7 +174,9 @@ def _ratio_tile(
 def _change(now: int | Decimal, before: int | Decimal | None) -> str:
     if not before:
         return ""
-    return f"{float((Decimal(now) - Decimal(before)) / Decimal(before)):+.1%} against {number(before)}"
+    return (
+        f"{float((Decimal(now) - Decimal(before)) / Decimal(before)):+.1%} against {number(before)}"
+    )
 
 
 # --- Records -------------------------------------------------------------------------------------
@@ -201,8 +202,8 @@ def _records(content: Content) -> Section:
     if content.late is not None:
         text.append(f"{content.late:,} records came late, with the file of a later day.")
     if content.rejects:
-        rows = [(cause, f"{calls:,}") for cause, calls in content.rejects]
-        tables.append(("Records that cannot be read", Table(("cause", "records"), rows)))
+        causes = [(cause, f"{calls:,}") for cause, calls in content.rejects]
+        tables.append(("Records that cannot be read", Table(("cause", "records"), causes)))
         text.append("No figure on this page counts the records that cannot be read.")
     else:
         text.append("No record is unreadable.")
@@ -234,7 +235,9 @@ def _course(content: Content) -> Section:
     figures = [
         Figure(
             caption="Calls of each day by outcome",
-            drawing=charts.courses([row for row in calls if row["series"] in shown], shown, "calls"),
+            drawing=charts.courses(
+                [row for row in calls if row["series"] in shown], shown, "calls"
+            ),
             table=_outcome_table("day", content.days, lambda row: str(row.by["day"])),
             series=shown,
         )
@@ -346,7 +349,11 @@ def _destinations(content: Content) -> Section:
 
 def _callers(content: Content) -> Section:
     figures, text = [], []
-    for dimension, rows in (("application", content.applications), ("user", content.users)):
+    groups: Sequence[tuple[Dimension, Sequence[KpiRow]]] = (
+        ("application", content.applications),
+        ("user", content.users),
+    )
+    for dimension, rows in groups:
         if rows:
             caption = f"Calls by {dimension}"
             figures.append(_group_figure(caption, dimension, rows, content.total))
@@ -361,19 +368,17 @@ def _rest(content: Content, dimension: str) -> list[str]:
     return [f"{number_left:,} more by {dimension} have fewer calls."] if number_left else []
 
 
-def _group_figure(
-    caption: str, dimension: str, rows: Sequence[KpiRow], total: KpiRow
-) -> Figure:
+def _group_figure(caption: str, dimension: Dimension, rows: Sequence[KpiRow], total: KpiRow) -> Figure:
     data = [
         {
-            "name": _short(name(row.by[dimension])),  # type: ignore[index]
+            "name": _short(name(row.by[dimension])),
             "value": row.attempts,
-            "text": f"{_short(name(row.by[dimension]))}: {row.attempts:,} calls, "  # type: ignore[index]
+            "text": f"{_short(name(row.by[dimension]))}: {row.attempts:,} calls, "
             f"{row.attempts / total.attempts:.1%}",
         }
         for row in rows
     ]
-    table = _kpi_table(dimension, rows, lambda row: name(row.by[dimension]))  # type: ignore[index]
+    table = _kpi_table(dimension, rows, lambda row: name(row.by[dimension]))
     return Figure(caption=caption, drawing=charts.bars(data, "calls"), table=table)
 
 
@@ -466,13 +471,13 @@ def minutes(row: KpiRow) -> str:
 
 
 def percent(ratio: Ratio) -> str:
-    """Return a share in per cent; a dash without calls."""
-    return "–" if ratio.value is None else f"{ratio.value:.1%}"
+    """Return a share in per cent; `n/a` without calls."""
+    return "n/a" if ratio.value is None else f"{ratio.value:.1%}"
 
 
 def seconds(ratio: Ratio) -> str:
-    """Return a mean in seconds; a dash without calls."""
-    return "–" if ratio.value is None else f"{ratio.value:,.1f} s"
+    """Return a mean in seconds; `n/a` without calls."""
+    return "n/a" if ratio.value is None else f"{ratio.value:,.1f} s"
 
 
 def _short(text: str) -> str:
