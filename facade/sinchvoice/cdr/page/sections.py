@@ -363,7 +363,7 @@ def _callers(content: Content) -> Section:
     return Section(heading="Applications and users", text=text, figures=figures)
 
 
-def _rest(content: Content, dimension: str) -> list[str]:
+def _rest(content: Content, dimension: Dimension) -> list[str]:
     number_left = content.left_out.get(dimension, 0)
     return [f"{number_left:,} more by {dimension} have fewer calls."] if number_left else []
 
