@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import isolated, runner
+from documentation import blocks
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sinchvoice import InvalidRequest, cdr
 from sinchvoice.sandbox import cdr_files
@@ -60,9 +63,7 @@ def show(
 
 def check(page: Page, complaints: list[str]) -> None:
     assert complaints == []
-    needed, available = page.evaluate(
-        "[document.documentElement.scrollWidth, window.innerWidth]"
-    )
+    needed, available = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert needed <= available
     page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
@@ -86,9 +87,7 @@ def cells(page: Page, caption: str) -> list[list[str]]:
 def test_a_report_has_the_numbers_of_the_archive(
     browser: Browser, archive: cdr.Archive, tmp_path: Path, scheme: str, width: int
 ):
-    page, complaints = show(
-        browser, tmp_path, cdr.report(archive), scheme=scheme, width=width
-    )
+    page, complaints = show(browser, tmp_path, cdr.report(archive), scheme=scheme, width=width)
     check(page, complaints)
     (total,) = archive.kpis()
     text = page.inner_text("body")
@@ -211,3 +210,50 @@ def test_charts_are_drawn_as_images(archive: cdr.Archive):
 def test_a_wrong_argument_is_named(archive: cdr.Archive, options: Any, message: str):
     with pytest.raises(InvalidRequest, match=message):
         cdr.report(archive, **options)
+
+
+def test_the_guide_does_what_it_says(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    first, python, second = blocks("docs/how-to/report-page.md")
+    subprocess.run(["sh", "-eu", "-c", first.code], check=True, capture_output=True)
+    written = Path("week-46.html").read_text("utf-8")
+    page, complaints = show(browser, tmp_path, written)
+    assert complaints == []
+    assert page.title() == "Calls of week 46"
+    assert "2026-11-09 to 2026-11-15, days of Europe/Stockholm." in page.inner_text("header")
+    exec(compile(python.code, python.page, "exec"), {})  # noqa: S102
+    assert "Call report" in Path("week-46.html").read_text("utf-8")
+    subprocess.run(["sh", "-eu", "-c", second.code], check=True, capture_output=True)
+    assert Path("week-46.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(Path("charts").glob("*.png"))) > 8
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--from", "2026-11-03", "--to", "2026-11-02"], 2, "ends before it begins"),
+        (["--from", "yesterday"], 2, "--from is 'yesterday'"),
+        (["--format", "gif"], 2, "--format is 'gif': give html, pdf or png"),
+        (["-o", "nowhere/report.html"], 2, "'nowhere', which does not exist"),
+        (["-o", "."], 2, "'.' cannot be written"),
+        (["--by", "planet"], 2, "planet"),
+    ],
+)
+def test_a_wrong_option_is_named_and_nothing_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    code: int,
+    message: str,
+):
+    monkeypatch.chdir(tmp_path)
+    cdr_files(tmp_path, records=10, layouts=["phone-terminated"])
+    run = runner(isolated({}, tmp_path), monkeypatch, capsys)
+    before = sorted(tmp_path.iterdir())
+    ran = run("cdr", "report", "phone-terminated-2026-11-02.csv", *options)
+    assert (ran.code, ran.out) == (code, "")
+    assert message in ran.err
+    assert sorted(tmp_path.iterdir()) == before

@@ -368,7 +368,9 @@ def _rest(content: Content, dimension: Dimension) -> list[str]:
     return [f"{number_left:,} more by {dimension} have fewer calls."] if number_left else []
 
 
-def _group_figure(caption: str, dimension: Dimension, rows: Sequence[KpiRow], total: KpiRow) -> Figure:
+def _group_figure(
+    caption: str, dimension: Dimension, rows: Sequence[KpiRow], total: KpiRow
+) -> Figure:
     data = [
         {
             "name": _short(name(row.by[dimension])),
