@@ -193,7 +193,7 @@ def test_a_report_of_a_scan_prints_on_a4(browser: Browser, tmp_path: Path):
 
 def test_charts_are_drawn_as_images(archive: cdr.Archive):
     images = cdr.report_charts(archive)
-    assert list(images)[0] == "Calls of each day by outcome"
+    assert next(iter(images)) == "Calls of each day by outcome"
     assert all(image.startswith(b"\x89PNG") for image in images.values())
 
 
@@ -212,12 +212,16 @@ def test_a_wrong_argument_is_named(archive: cdr.Archive, options: Any, message: 
         cdr.report(archive, **options)
 
 
+def shell(code: str) -> None:
+    subprocess.run(["/bin/sh", "-eu", "-c", code], check=True, capture_output=True)
+
+
 def test_the_guide_does_what_it_says(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
     first, python, second = blocks("docs/how-to/report-page.md")
-    subprocess.run(["sh", "-eu", "-c", first.code], check=True, capture_output=True)
+    shell(first.code)
     written = Path("week-46.html").read_text("utf-8")
     page, complaints = show(browser, tmp_path, written)
     assert complaints == []
@@ -225,7 +229,7 @@ def test_the_guide_does_what_it_says(
     assert "2026-11-09 to 2026-11-15, days of Europe/Stockholm." in page.inner_text("header")
     exec(compile(python.code, python.page, "exec"), {})  # noqa: S102
     assert "Call report" in Path("week-46.html").read_text("utf-8")
-    subprocess.run(["sh", "-eu", "-c", second.code], check=True, capture_output=True)
+    shell(second.code)
     assert Path("week-46.pdf").read_bytes().startswith(b"%PDF")
     assert len(list(Path("charts").glob("*.png"))) > 8
 
