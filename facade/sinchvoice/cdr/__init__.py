@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
     from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
+    from .page import report, report_charts
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -82,6 +83,8 @@ __all__ = [
     "kpis",
     "read",
     "read_arrow",
+    "report",
+    "report_charts",
     "scan",
 ]
 
@@ -102,6 +105,8 @@ _LAZY = {
     "Scan": "scanning",
     "arrow_schema": "arrow",
     "read_arrow": "arrow",
+    "report": "page",
+    "report_charts": "page",
     "scan": "scanning",
 }
 

@@ -587,6 +587,25 @@ def sql(tz: str | ZoneInfo = "UTC") -> str:
     return query.replace(_LOCAL, f"{local} AS local_time")
 
 
+def over_calls(
+    query: str, where: KpiFilter | None = None, tz: str | ZoneInfo = "UTC"
+) -> tuple[str, dict[str, Any]]:
+    """Return a query of DuckDB over the calls that KPIs count, and its parameters.
+
+    Args:
+        query: A query on `chosen`, which has the columns of the CTE of this name in `kpis.sql`.
+        where: Filter of the calls.
+        tz: Time zone of days, hours and weekdays.
+
+    Raises:
+        InvalidRequest: A dimension, a value or the time zone does not exist.
+    """
+    calls = sql(tz).partition(_ALL_CALLS)[0].rstrip().removesuffix(",")
+    _, parameters = _arguments((), where, 1)
+    return _PARAMETER.sub(r"$\1", f"{calls}\n{query}"), parameters
+
+
+_ALL_CALLS = "-- One pass over the calls"
 _LOCAL = "call_time AS local_time"
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")  # DuckDB writes $name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
@@ -10,8 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from datetime import time as time_of_day
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -26,76 +24,47 @@ from rich.text import Text
 
 from .. import cdr
 from ..cdr import kpis
-from ..cdr.kpis import DIMENSIONS, Dimension, KpiRow, Ratio
-from ..cdr.opening import is_database
+from ..cdr.kpis import Dimension, KpiRow, Ratio
 from ..cdr.sources import streams
 from ..errors import (
-    ArchiveInUse,
     CdrError,
-    ConfigurationError,
     InvalidRequest,
     Reject,
     RejectCause,
     printable,
 )
 from ..reports import parse_day
+from .cdr_options import (
+    ARCHIVE,
+    WAIT,
+    ArchiveOrFiles,
+    ArchivePath,
+    AsCsv,
+    By,
+    Files,
+    FilesOrArchive,
+    Layout,
+    Memory,
+    MinAttempts,
+    Recursive,
+    Threads,
+    Tz,
+    Wait,
+    Where,
+    cell,
+    check_no_archives,
+    database,
+    known_layout,
+    kpi_filter,
+    opened_archive,
+    report_left_out,
+    utc,
+)
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write, write_csv_row
+from .report_page import report
 
 __all__ = ["add_commands"]
-
-
-_Files = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILE", help="Files, folders, quoted globs, URLs; - for standard input."
-    ),
-]
-_Layout = Annotated[
-    str | None,
-    typer.Option(
-        "--layout",
-        metavar="LAYOUT",
-        autocompletion=lambda: list(cdr.LAYOUTS),
-        help=f"Layout of records without a header row: {', '.join(cdr.LAYOUTS)}.",
-    ),
-]
-_Recursive = Annotated[bool, typer.Option("--recursive", help="Read subfolders as well.")]
-_ARCHIVE = Path("calls.duckdb")
-_Archive = Annotated[
-    Path, typer.Option("--archive", metavar="ARCHIVE", help="DuckDB file of the archive.")
-]
-_Archive_or_files = Annotated[
-    Path | None,
-    typer.Option(
-        "--archive",
-        metavar="ARCHIVE",
-        help="DuckDB file of the archive.",
-        show_default=str(_ARCHIVE),
-    ),
-]
-_Files_or_archive = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[FILE]...",
-        help="Files to query in place, as for check; the archive if none are given.",
-    ),
-]
-_Memory = Annotated[
-    str | None,
-    typer.Option("--memory-limit", metavar="SIZE", help="Memory limit of DuckDB, such as 512MB."),
-]
-_Threads = Annotated[
-    int | None,
-    typer.Option("--threads", metavar="N", help="Threads of DuckDB; one per core if unset."),
-]
-_Wait = Annotated[
-    float,
-    typer.Option(
-        "--wait", metavar="SECONDS", help="Wait this long for another process to close the archive."
-    ),
-]
-_WAIT = 60.0
 
 
 def add_commands(group: typer.Typer) -> None:
@@ -103,6 +72,7 @@ def add_commands(group: typer.Typer) -> None:
     command(group)(check)
     command(group)(load)
     command(group)(stats)
+    command(group)(report)
     command(group)(completeness)
     command(group)(rejects)
     command(group)(export)
@@ -115,12 +85,12 @@ def add_commands(group: typer.Typer) -> None:
 
 def check(
     options: OutputOptions,
-    files: _Files,
-    layout: _Layout = None,
-    recursive: _Recursive = False,
+    files: Files,
+    layout: Layout = None,
+    recursive: Recursive = False,
 ) -> None:
     """Check files of call detail records, and report each unreadable record with its cause."""
-    wanted = _known(layout)
+    wanted = known_layout(layout)
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
     rejected = 0
@@ -137,7 +107,7 @@ def check(
         _each(files, checked, failures, left_out, options, recursive=recursive),
         ("file", "layout", "records", "rejected"),
     )
-    _report_left_out(left_out, options)
+    report_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
     if rejected:
         raise RejectsFound(
@@ -155,7 +125,7 @@ def _each(
     recursive: bool,
 ) -> Iterator[Record]:
     """Yield the result of each file; collect errors and continue with the next file."""
-    _check_no_archives(files)
+    check_no_archives(files)
     for source in files:
         opened = streams(source, recursive=recursive, leave_out=left_out.append)
         while True:
@@ -169,34 +139,12 @@ def _each(
                 failures.append(error)
 
 
-def _report_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
-    """Report the number of files left out and the reasons; with -v, the names."""
-    if options.verbose:
-        for file in files:
-            write(f"left out: {printable(file.name, 300)} ({file.reason})", sys.stderr)
-    if files and not options.as_json:
-        reasons = Counter(file.reason for file in files)
-        counts = "; ".join(f"{reason}: {number}" for reason, number in sorted(reasons.items()))
-        plural = "s" * (len(files) > 1)
-        write(f"note: {len(files)} file{plural} left out ({counts})", sys.stderr)
-        hints = [] if options.verbose else ["-v lists them"]
-        if reasons["a folder"]:
-            hints.append("--recursive reads folders")
-        if hints:
-            write(f"hint: {'; '.join(hints)}", sys.stderr)
-
-
 def _fail(failures: list[CdrError], *, as_json: bool) -> None:
     """Show all errors but the last, and raise that."""
     for failure in failures[:-1]:
         show_error(failure, as_json=as_json)
     if failures:
         raise failures[-1]
-
-
-def _known(layout: str | None) -> cdr.LayoutName | None:
-    """Return the name of a layout as its type; it is checked where it is used."""
-    return cast("cdr.LayoutName | None", layout)
 
 
 def _warn_of_no_records(name: str) -> None:
@@ -245,16 +193,16 @@ def _reject_record(reject: Any) -> Record:
 
 def load(
     options: OutputOptions,
-    files: _Files,
-    archive: _Archive = _ARCHIVE,
-    layout: _Layout = None,
-    recursive: _Recursive = False,
-    memory_limit: _Memory = None,
-    threads: _Threads = None,
-    wait: _Wait = _WAIT,
+    files: Files,
+    archive: ArchivePath = ARCHIVE,
+    layout: Layout = None,
+    recursive: Recursive = False,
+    memory_limit: Memory = None,
+    threads: Threads = None,
+    wait: Wait = WAIT,
 ) -> None:
     """Load files into an archive: each record once, and unreadable ones as rejects."""
-    wanted = _known(layout)
+    wanted = known_layout(layout)
     failures: list[CdrError] = []
     reports: list[cdr.FileReport] = []
     left_out: list[cdr.LeftOut] = []
@@ -279,9 +227,9 @@ def load(
             record = _load_record(file)
             yield {**record, "left_out": len(left_out)} if options.as_json else record
 
-    _check_no_archives(files)
+    check_no_archives(files)
     with (
-        _opened(
+        opened_archive(
             archive, wait, must_exist=False, memory_limit=memory_limit, threads=threads
         ) as opened,
         _progress() as bars,
@@ -293,7 +241,7 @@ def load(
         still_open = opened.sql("SELECT count(*) FROM rejects WHERE resolved_by IS NULL").rows[0][0]
     if not options.as_json:
         _warn_of(reports, archive, still_open=still_open)
-    _report_left_out(left_out, options)
+    report_left_out(left_out, options)
     _fail(failures, as_json=options.as_json)
 
 
@@ -311,7 +259,7 @@ def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -
             "conflicts",
             sys.stderr,
         )
-    where = "" if archive == _ARCHIVE else f" --archive {shlex.quote(str(archive))}"
+    where = "" if archive == ARCHIVE else f" --archive {shlex.quote(str(archive))}"
     if rejected and still_open:
         write(f"warning: {rejected} rejected: see sinchvoice cdr rejects{where}", sys.stderr)
     if conflicts:
@@ -342,56 +290,28 @@ def _load_record(file: cdr.FileReport) -> Record:
 
 def stats(
     options: OutputOptions,
-    files: _Files_or_archive = None,
-    archive: _Archive_or_files = None,
-    layout: _Layout = None,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--by",
-            metavar="DIMENSION",
-            autocompletion=lambda: list(DIMENSIONS),
-            help=f"Group by {', '.join(DIMENSIONS)}; repeatable.",
-        ),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where",
-            metavar="DIMENSION=VALUE",
-            help="Count only these calls; repeatable for more values or dimensions. start=TIME and "
-            "until=TIME count calls at or after one time and before another.",
-        ),
-    ] = None,
-    min_attempts: Annotated[
-        int, typer.Option("--min-attempts", metavar="N", help="No ratios for fewer attempts.")
-    ] = 1,
-    tz: Annotated[
-        str,
-        typer.Option(
-            "--tz",
-            metavar="ZONE",
-            help="Time zone of day, hour and weekday, and of days in --where; for example "
-            "Europe/Stockholm.",
-        ),
-    ] = "UTC",
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
-    ] = False,
-    recursive: _Recursive = False,
-    memory_limit: _Memory = None,
-    threads: _Threads = None,
-    wait: _Wait = _WAIT,
+    files: FilesOrArchive = None,
+    archive: ArchiveOrFiles = None,
+    layout: Layout = None,
+    by: By = None,
+    where: Where = None,
+    min_attempts: MinAttempts = 1,
+    tz: Tz = "UTC",
+    as_csv: AsCsv = False,
+    recursive: Recursive = False,
+    memory_limit: Memory = None,
+    threads: Threads = None,
+    wait: Wait = WAIT,
 ) -> None:
     """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
     currency.
     """
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
-    groups, counted = cast("list[Dimension]", by or []), _filter(where or [], tz)
+    groups, counted = cast("list[Dimension]", by or []), kpi_filter(where or [], tz)
     # This checks the arguments before any file is read.
     kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts, tz=tz)
-    with _database(
+    with database(
         files,
         archive,
         layout,
@@ -410,23 +330,23 @@ def stats(
     options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
-def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
+def completeness(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: Wait = WAIT) -> None:
     """Print the content of an archive for each day and layout, and the missing days."""
-    with _opened(archive, wait, read_only=True) as opened:
+    with opened_archive(archive, wait, read_only=True) as opened:
         days = opened.completeness()
     options.output.rows(
         (
             {
-                "day": _cell(day.day),
+                "day": cell(day.day),
                 "layout": day.layout,
                 "files": day.files,
                 "records": day.records,
-                "first_call": _utc(day.first_call),
-                "last_call": _utc(day.last_call),
+                "first_call": utc(day.first_call),
+                "last_call": utc(day.last_call),
                 "late": day.late,
                 "rejects": day.rejects,
                 "is_gap": day.is_gap,
-                "last_day": _cell(day.last_day),
+                "last_day": cell(day.last_day),
                 "is_implausible": day.is_implausible,
             }
             for day in days
@@ -437,7 +357,7 @@ def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wa
 
 def rejects(
     options: OutputOptions,
-    archive: _Archive = _ARCHIVE,
+    archive: ArchivePath = ARCHIVE,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Include rejects whose call was loaded since.")
     ] = False,
@@ -445,12 +365,12 @@ def rejects(
         bool,
         typer.Option("--raw", help="Print the raw text, to correct and load again."),
     ] = False,
-    wait: _Wait = _WAIT,
+    wait: Wait = WAIT,
 ) -> None:
     """Print the records of an archive that could not be read."""
     if raw and options.as_json:
         raise InvalidRequest("--raw and --json are two formats: give one of them")
-    with _opened(archive, wait, read_only=True) as opened:
+    with opened_archive(archive, wait, read_only=True) as opened:
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
@@ -498,13 +418,13 @@ def _write_line(line: bytes) -> None:
 def export(
     options: OutputOptions,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
-    archive: _Archive = _ARCHIVE,
-    memory_limit: _Memory = None,
-    threads: _Threads = None,
-    wait: _Wait = _WAIT,
+    archive: ArchivePath = ARCHIVE,
+    memory_limit: Memory = None,
+    threads: Threads = None,
+    wait: Wait = WAIT,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
-    with _opened(
+    with opened_archive(
         archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
     ) as opened:
         files = opened.to_parquet(folder)
@@ -514,21 +434,21 @@ def export(
 def sql(
     options: OutputOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
-    files: _Files_or_archive = None,
-    archive: _Archive_or_files = None,
-    layout: _Layout = None,
-    recursive: _Recursive = False,
-    wait: _Wait = _WAIT,
+    files: FilesOrArchive = None,
+    archive: ArchiveOrFiles = None,
+    layout: Layout = None,
+    recursive: Recursive = False,
+    wait: Wait = WAIT,
 ) -> None:
     """Run a read-only SQL query on an archive or on files."""
     if files and os.path.isfile(query):  # noqa: PTH113 - not every query is a valid Path
         raise InvalidRequest(f"QUERY {query!r} is a file: give the query first")
-    with _database(files, archive, layout, options, wait, recursive=recursive) as opened:
+    with database(files, archive, layout, options, wait, recursive=recursive) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
     options.output.rows(
         (
-            {name: _cell(value) for name, value in zip(columns, row, strict=True)}
+            {name: cell(value) for name, value in zip(columns, row, strict=True)}
             for row in found.rows
         ),
         columns,
@@ -544,11 +464,11 @@ def remove(
             metavar="FILE", help="Name as loaded, SHA-256, or number in the table files."
         ),
     ],
-    archive: _Archive = _ARCHIVE,
-    wait: _Wait = _WAIT,
+    archive: ArchivePath = ARCHIVE,
+    wait: Wait = WAIT,
 ) -> None:
     """Remove files loaded by mistake from an archive, as if they had never been loaded."""
-    with _opened(archive, wait) as opened:
+    with opened_archive(archive, wait) as opened:
         options.output.rows(
             (attrs.asdict(opened.remove(int(f) if f.isdecimal() else f)) for f in files),
             ("name", "records", "loaded", "restored", "reopened"),
@@ -571,8 +491,8 @@ def erase(
         list[str] | None,
         typer.Option("--user", metavar="USER", help="Calls from or to an app user; repeatable."),
     ] = None,
-    archive: _Archive = _ARCHIVE,
-    wait: _Wait = _WAIT,
+    archive: ArchivePath = ARCHIVE,
+    wait: Wait = WAIT,
 ) -> None:
     """Erase calls from an archive permanently, with their conflicts and rejects."""
     day = None if before is None else parse_day(before, "--before")
@@ -580,15 +500,15 @@ def erase(
         raise InvalidRequest(f"--before is {before!r}: give a day like 2026-11-01")
     if day is None and not numbers and not users:
         raise InvalidRequest("nothing to erase: give --before, --number or --user")
-    with _opened(archive, wait) as opened:
+    with opened_archive(archive, wait) as opened:
         report = opened.erase(before=day, numbers=numbers or (), users=users or ())
     options.output.record(attrs.asdict(report))
 
 
-def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
+def compact(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: Wait = WAIT) -> None:
     """Rewrite an archive without free space."""
     before = archive.stat().st_size if archive.exists() else 0
-    with _opened(archive, wait) as opened:
+    with opened_archive(archive, wait) as opened:
         opened.compact()
     options.output.record(
         {"archive": str(archive), "before": before, "after": archive.stat().st_size}
@@ -598,11 +518,11 @@ def compact(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = 
 def backup(
     options: OutputOptions,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Path of the copy; must be new.")],
-    archive: _Archive = _ARCHIVE,
-    wait: _Wait = _WAIT,
+    archive: ArchivePath = ARCHIVE,
+    wait: Wait = WAIT,
 ) -> None:
     """Copy the current state of an archive."""
-    with _opened(archive, wait, read_only=True) as opened:
+    with opened_archive(archive, wait, read_only=True) as opened:
         copy = opened.backup(file)
     options.output.record({"file": str(copy)})
 
@@ -614,102 +534,6 @@ def _distinct(names: Sequence[str]) -> list[str]:
         free = (name, *(f"{name}_{number}" for number in range(1, len(names))))
         found.append(next(each for each in free if each not in found))
     return found
-
-
-def _database(
-    files: list[str] | None,
-    archive: Path | None,
-    layout: str | None,
-    options: OutputOptions,
-    wait: float,
-    *,
-    recursive: bool,
-    memory_limit: str | None = None,
-    threads: int | None = None,
-) -> cdr.Archive | cdr.Scan:
-    """Open the files to query, or an archive if there are none."""
-    if not files:
-        if layout is not None:
-            raise InvalidRequest("--layout applies to files: give files, or omit it")
-        if recursive:
-            raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
-        return _opened(
-            archive or _ARCHIVE,
-            wait,
-            read_only=True,
-            memory_limit=memory_limit,
-            threads=threads,
-        )
-    if archive is not None:
-        raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
-    _check_no_archives(files)
-    with _needs_duckdb():
-        found = cdr.scan(
-            *files,
-            layout=_known(layout),
-            recursive=recursive,
-            memory_limit=memory_limit,
-            threads=threads,
-        )
-    _report_left_out(found.left_out, attrs.evolve(options, as_json=False))
-    if found.rejected:
-        write(
-            f"warning: {found.rejected} of {found.records} records cannot be read and are left "
-            "out: see sinchvoice cdr check",
-            sys.stderr,
-        )
-    return found
-
-
-def _check_no_archives(files: list[str]) -> None:
-    for file in files:
-        if _is_database(file):
-            raise InvalidRequest(f"{file} is an archive: give it with --archive")
-
-
-def _is_database(file: str) -> bool:
-    path = Path(file)
-    try:
-        return path.is_file() and is_database(path)  # a pipe can be read only once
-    except (OSError, ValueError):
-        return False  # the reader reports the reason
-
-
-def _opened(
-    path: Path,
-    wait: float,
-    *,
-    must_exist: bool = True,
-    read_only: bool = False,
-    memory_limit: str | None = None,
-    threads: int | None = None,
-) -> cdr.Archive:
-    if must_exist and not path.exists():
-        error = InvalidRequest(f"the archive {str(path)!r} does not exist")
-        error.add_note("give it with --archive, or create it with sinchvoice cdr load")
-        raise error
-
-    def open_within(seconds: float) -> cdr.Archive:
-        return cdr.Archive(
-            path, read_only=read_only, wait=seconds, memory_limit=memory_limit, threads=threads
-        )
-
-    with _needs_duckdb():
-        try:
-            return open_within(0)
-        except ArchiveInUse as error:
-            if wait <= 0:
-                raise
-            write(f"waiting up to {wait:g} s: {error}", sys.stderr)
-        return open_within(wait)
-
-
-@contextmanager
-def _needs_duckdb() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise ConfigurationError(str(error)) from None
 
 
 class _Bars:
@@ -812,50 +636,15 @@ def _progress() -> Iterator[_Bars | None]:
         yield _Bars(bars)
 
 
-def _filter(conditions: list[str], tz: str) -> Any:
-    """Return conditions as a `KpiFilter`; the KPIs check names and values."""
-    found: dict[str, Any] = {}
-    for condition in conditions:
-        name, equals, text = condition.partition("=")
-        if not equals:
-            raise InvalidRequest(f"--where is {condition!r}: give DIMENSION=VALUE")
-        if name in ("start", "until"):
-            if name in found:
-                raise InvalidRequest(f"--where {name} is given twice: give it once")
-            found[name] = _instant(f"--where {name}", text, tz)
-            continue
-        value: Any = text or None
-        try:
-            if name == "day":
-                value = date.fromisoformat(text)
-            elif name == "hour":
-                value = int(text)
-        except ValueError:
-            raise InvalidRequest(
-                f"--where is {condition!r}: {text!r} is not a valid {name}"
-            ) from None
-        found.setdefault(name, []).append(value)
-    return found or None
-
-
-def _instant(name: str, text: str, tz: str) -> datetime:
-    """Return a time, or the start of a day in a time zone."""
-    found = parse_day(text, name)
-    assert found is not None  # noqa: S101 - only None gives None
-    if isinstance(found, datetime):
-        return found
-    return datetime.combine(found, time_of_day(), kpis.zone(tz)).astimezone(UTC)
-
-
 _COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in ("by", "costs")]
 
 
 def _kpi_record(row: Any) -> Record:
     counts = {name: getattr(row, name) for name in _COUNTS}
     return {
-        **{name: _cell(value) for name, value in row.by.items()},
+        **{name: cell(value) for name, value in row.by.items()},
         **{
-            name: value.value if isinstance(value, Ratio) else _cell(value)
+            name: value.value if isinstance(value, Ratio) else cell(value)
             for name, value in counts.items()
         },
         "cost": [
@@ -887,19 +676,3 @@ def _write_csv(records: list[Record], names: list[str]) -> None:
             cells.append(None if amount is None else Decimal(amount))
             cells += [cost.get(key) for key in ("per_talk_minute", "per_started_minute")]
         write_csv_row(cells)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, datetime):
-        return _utc(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # JSON has no such numbers
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
-
-
-def _utc(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment.isoformat()}Z"

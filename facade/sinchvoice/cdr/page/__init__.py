@@ -1,0 +1,157 @@
+"""A report of call detail records as one HTML page.
+
+    from sinchvoice import cdr
+
+    with cdr.Archive("calls.duckdb", read_only=True) as archive:
+        page = cdr.report(archive, first=date(2026, 11, 1), last=date(2026, 11, 30))
+    Path("november.html").write_text(page, "utf-8")
+
+The page needs nothing else: no network, no script, no font. It needs the extra:
+`pip install 'sinchvoice[report]'`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from ...errors import InvalidRequest, printable
+from ..kpis import Dimension, KpiFilter, zone
+from ..queries import Database
+from .content import Content, collect
+
+__all__ = ["report", "report_charts"]
+
+
+def report(
+    calls: Database,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    tz: str | ZoneInfo = "UTC",
+    where: KpiFilter | None = None,
+    by: Dimension = "country",
+    title: str = "Call report",
+) -> str:
+    """Make a report of the calls in an archive or a scan.
+
+    It has the completeness of the records, the KPIs with formula, numerator and denominator, their
+    course over days and hours, results and reasons, destinations, applications and users, the
+    distribution of durations and setup times, and the change against the period before. Every
+    chart has a table of its values.
+
+    Args:
+        calls: The archive or scan.
+        first: First day of the period, in the time zone; None for the first day with a call.
+        last: Last day, included; None for the last day with a call.
+        tz: Time zone of days, hours and weekdays; see `kpis.compute`.
+        where: Filter of the calls, without `start` and `until`; see `kpis.KpiFilter`.
+        by: Dimension of the section on destinations, for example `country` or `layout`.
+        title: Heading of the page.
+
+    Returns:
+        The page: HTML in one text, in UTF-8 when written to a file.
+
+    Raises:
+        InvalidRequest: The period ends before it begins, or a dimension, a value or the time zone
+            does not exist.
+        CdrError: The records cannot be read.
+        ImportError: The extra is not installed.
+    """
+    content = _collected(calls, first, last, tz, where, by)
+    with _needs_extra():
+        import jinja2
+
+        from .sections import sections
+
+        found = sections(content)
+    style = _style()
+    page = jinja2.Environment(
+        loader=jinja2.PackageLoader(__name__, ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html")
+    return page.render(
+        title=printable(title, 200),
+        content=content,
+        sections=found,
+        style=style,
+        digest=_digest(style),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def report_charts(
+    calls: Database,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    tz: str | ZoneInfo = "UTC",
+    where: KpiFilter | None = None,
+    by: Dimension = "country",
+) -> dict[str, bytes]:
+    """Draw the charts of a report as PNG images, in the colours of its light theme.
+
+    The arguments and errors are those of `report`.
+
+    Returns:
+        The images by caption, in the order of the page.
+    """
+    content = _collected(calls, first, last, tz, where, by)
+    with _needs_extra():
+        from .charts import png
+        from .sections import sections
+
+        found = sections(content)
+    colors = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", _style().partition("@media")[0]))
+    return {
+        figure.caption: png(figure.drawing, colors)
+        for section in found
+        for figure in section.figures
+        if figure.drawing is not None
+    }
+
+
+def _collected(
+    calls: Database,
+    first: date | None,
+    last: date | None,
+    tz: str | ZoneInfo,
+    where: KpiFilter | None,
+    by: Dimension,
+) -> Content:
+    where = KpiFilter() if where is None else where
+    for name in ("start", "until"):
+        if name in where:
+            raise InvalidRequest(f"where has {name!r}: give the period with first and last")
+    for name, day in (("first", first), ("last", last)):
+        if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
+            raise InvalidRequest(parameter=name, value=day, remedy="give a date")
+    if first is not None and last is not None and last < first:
+        raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
+    return collect(calls, first, last, zone(tz), where, by)
+
+
+def _style() -> str:
+    return files(__name__).joinpath("page.css").read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    """Return a hash for the content security policy."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@contextmanager
+def _needs_extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"reports need {error.name}: pip install 'sinchvoice[report]'") from error

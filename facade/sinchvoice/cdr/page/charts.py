@@ -1,0 +1,165 @@
+"""Charts as SVG: drawn by Altair and vl-convert, coloured by the style sheet of the page.
+
+A drawing has no script and no style of its own. Placeholders for colours become the variables of
+the page, so that it follows the light and the dark theme, and the description of each mark becomes
+its tooltip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import altair as alt
+import vl_convert
+
+__all__ = ["bars", "columns", "courses", "heat_map", "png", "ratio_course"]
+
+Row = Mapping[str, Any]
+
+_WIDTH = 720
+_INK, _GRID = "#a0000f", "#a0000e"
+_SERIES = tuple(f"#a0000{number}" for number in range(1, 9))
+_VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)"} | {
+    color: f"var(--series-{number})" for number, color in enumerate(_SERIES)
+}
+_SVG = "http://www.w3.org/2000/svg"
+
+
+def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
+    """Draw one line for each series over days: rows have `day`, `series`, `value` and `text`."""
+    layers = []
+    for number, name in enumerate(series):
+        data = [row for row in rows if row["series"] == name]
+        base = alt.Chart(_data(data)).encode(
+            x=_days(), y=alt.Y("value:Q", title=unit), description="text:N"
+        )
+        color = _SERIES[number % len(_SERIES)]
+        layers.append(base.mark_line(color=color, strokeWidth=2).properties(name=f"s{number}_line"))
+        layers.append(
+            base.mark_point(color=color, filled=True, size=24).properties(name=f"s{number}_point")
+        )
+    return _drawn(alt.layer(*layers), 240)
+
+
+def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
+    """Draw a ratio over days; the area of a point is the number of calls behind it."""
+    base = alt.Chart(_data(rows)).encode(
+        x=_days(),
+        y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
+        description="text:N",
+    )
+    size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, 160], zero=True))
+    line = base.mark_line(color=_SERIES[0], strokeWidth=1.5)
+    points = base.mark_point(color=_SERIES[0], filled=True, opacity=0.8).encode(size=size)
+    return _drawn(alt.layer(line, points), 200)
+
+
+def columns(rows: Sequence[Row], title: str, unit: str) -> str:
+    """Draw a column for each row: `name`, `value` and `text`, in the given order."""
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar(color=_SERIES[0])
+        .encode(
+            x=alt.X("name:N", sort=None, title=title, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("value:Q", title=unit),
+            description="text:N",
+        )
+    )
+    return _drawn(chart, 200)
+
+
+def bars(rows: Sequence[Row], unit: str) -> str:
+    """Draw a horizontal bar for each row: `name`, `value` and `text`, in the given order."""
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar(color=_SERIES[0])
+        .encode(
+            x=alt.X("value:Q", title=unit),
+            y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
+            description="text:N",
+        )
+    )
+    return _drawn(chart, 22 * len(rows))
+
+
+def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
+    """Draw calls by weekday and hour: rows have `weekday`, `hour`, `value` and `text`."""
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_rect()
+        .encode(
+            x=alt.X("hour:O", title="hour", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("weekday:N", sort=list(days), title=None),
+            color=alt.value(_SERIES[0]),
+            opacity=alt.Opacity(
+                "value:Q", legend=None, scale=alt.Scale(range=[0.04, 1], domainMin=0)
+            ),
+            description="text:N",
+        )
+    )
+    return _drawn(chart, 190)
+
+
+def png(drawing: str, colors: Mapping[str, str]) -> bytes:
+    """Return a drawing as a PNG image, at twice its size.
+
+    Args:
+        drawing: The SVG.
+        colors: Values of the variables of the page, and of `--ink` for the text.
+    """
+    for variable, color in colors.items():
+        drawing = drawing.replace(f"var({variable})", color)
+    drawing = drawing.replace("currentColor", colors["--ink"])
+    return bytes(vl_convert.svg_to_png(drawing, scale=2))
+
+
+def _data(rows: Sequence[Row]) -> alt.InlineData:
+    return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def _days() -> alt.X:
+    return alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=alt.Axis(format="%d %b %y"))
+
+
+def _drawn(chart: Any, height: int) -> str:
+    """Return the SVG of a chart, as a part of an HTML page."""
+    chart = (
+        chart.properties(width=_WIDTH, height=height)
+        .configure(background="transparent", font="sans-serif")
+        .configure_view(strokeOpacity=0)
+        .configure_axis(
+            labelColor=_INK,
+            titleColor=_INK,
+            domainColor=_GRID,
+            tickColor=_GRID,
+            gridColor=_GRID,
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+        )
+    )
+    root = ET.fromstring(vl_convert.vegalite_to_svg(chart.to_dict()))  # noqa: S314 - just drawn
+    for each in root.iter():
+        label = each.attrib.pop("aria-label", None)
+        for name in ("role", "aria-roledescription", "aria-hidden", "font-family"):
+            each.attrib.pop(name, None)
+        for name in ("fill", "stroke"):
+            if name in each.attrib:
+                color = each.attrib[name]
+                each.attrib[name] = _VARIABLES.get(color, color)
+        if label is not None and not len(each):
+            ET.SubElement(each, f"{{{_SVG}}}title").text = label
+        if each.tag == f"{{{_SVG}}}g" and "class" in each.attrib:
+            found = re.search(r"\bs([0-9]+)_(?:line|point)", each.attrib["class"])
+            each.attrib.pop("class")
+            if found:
+                each.attrib["class"] = f"series-{found[1]}"
+    # The page says what the drawing shows; its table has the values.
+    root.attrib.update({"role": "img", "aria-hidden": "true", "class": "drawing"})
+    root.attrib.pop("width", None)
+    root.attrib.pop("height", None)
+    ET.register_namespace("", _SVG)
+    return ET.tostring(root, encoding="unicode")

@@ -1,0 +1,215 @@
+"""The numbers of a report: everything that is read from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from ...errors import printable
+from .. import kpis
+from ..kpis import Dimension, KpiFilter, KpiRow
+from ..queries import Database
+
+__all__ = ["Content", "Distribution", "collect"]
+
+_TOP = 15
+"""Number of values of a dimension that are shown."""
+_DURATIONS = (0, 6, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_SETUP_TIMES = (0, 1, 2, 3, 5, 8, 13, 20, 30, 60)
+
+
+@attrs.frozen
+class Distribution:
+    """How many calls have a value from one edge to the next, in seconds.
+
+    Attributes:
+        edges: Lower edges; the last interval has no end.
+        calls: Calls in each interval.
+    """
+
+    edges: Sequence[int]
+    calls: Sequence[int]
+
+
+@attrs.frozen(kw_only=True)
+class Content:
+    """The numbers of a report.
+
+    Attributes:
+        first: First day of the period; None without calls.
+        last: Last day.
+        tz: Name of the time zone.
+        filters: The filter, as pairs of dimension and values.
+        total: The KPIs of the period.
+        before: The KPIs of as many days before it; None if there are no calls.
+        days: The KPIs of each day; without days that have no calls.
+        missing: Days of the period without calls, as first and last day of each gap.
+        hours: The KPIs of each hour of the day.
+        week: The KPIs of each weekday and hour.
+        results: The KPIs by result.
+        reasons: The KPIs by reason.
+        by: Name of the dimension of `destinations`.
+        destinations: The KPIs by that dimension, most calls first.
+        applications: The KPIs by application, most calls first.
+        users: The KPIs by app user, most calls first; users without a name are left out.
+        left_out: Number of values left out of the last three, by dimension.
+        durations: Distribution of the durations of answered calls.
+        setup_times: Distribution of the setup times.
+        late: Records loaded with a file of a later day, of all days; None for a scan.
+        rejects: Unreadable records by cause, of all days.
+    """
+
+    first: date | None
+    last: date | None
+    tz: str
+    filters: Sequence[tuple[str, str]]
+    total: KpiRow
+    before: KpiRow | None
+    days: Sequence[KpiRow]
+    missing: Sequence[tuple[date, date]]
+    hours: Sequence[KpiRow]
+    week: Sequence[KpiRow]
+    results: Sequence[KpiRow]
+    reasons: Sequence[KpiRow]
+    by: Dimension
+    destinations: Sequence[KpiRow]
+    applications: Sequence[KpiRow]
+    users: Sequence[KpiRow]
+    left_out: Mapping[str, int]
+    durations: Distribution
+    setup_times: Distribution
+    late: int | None
+    rejects: Sequence[tuple[str, int]]
+
+
+def collect(
+    calls: Database,
+    first: date | None,
+    last: date | None,
+    tz: ZoneInfo,
+    where: KpiFilter,
+    by: Dimension,
+) -> Content:
+    """Read the numbers; the arguments are those of `report`."""
+    first, last = _period(calls, first, last, tz, where)
+    chosen = where if first is None or last is None else _between(where, first, last, tz)
+
+    def ask(*dimensions: Dimension, where: KpiFilter = chosen) -> list[KpiRow]:
+        return list(calls.kpis(dimensions, where, tz=tz))
+
+    left_out: dict[str, int] = {}
+
+    def largest(dimension: Dimension) -> list[KpiRow]:
+        rows = sorted(ask(dimension), key=lambda row: -row.attempts)
+        rows = [row for row in rows if dimension == by or row.by[dimension] is not None]
+        left_out[dimension] = max(0, len(rows) - _TOP)
+        return rows[:_TOP]
+
+    (total,) = ask()
+    days = ask("day")
+    before = None
+    if first is not None and last is not None and first - date.min > last - first:
+        length = last - first + timedelta(days=1)
+        (before,) = ask(where=_between(where, first - length, first - timedelta(days=1), tz))
+    week = ask("weekday", "hour")
+    return Content(
+        first=first,
+        last=last,
+        tz=tz.key,
+        filters=[(name, _listed(value)) for name, value in where.items()],
+        total=total,
+        before=before if before is not None and before.attempts else None,
+        days=days,
+        missing=_gaps(first, last, {row.by["day"] for row in days}),
+        hours=ask("hour"),
+        week=week,
+        results=ask("result"),
+        reasons=sorted(ask("reason"), key=lambda row: -row.attempts),
+        by=by,
+        destinations=largest(by),
+        applications=largest("application"),
+        users=largest("user"),
+        left_out=left_out,
+        durations=_distribution(calls, "talk_seconds", _DURATIONS, chosen, tz),
+        setup_times=_distribution(calls, "setup_seconds", _SETUP_TIMES, chosen, tz),
+        late=_late(calls),
+        rejects=_rejects(calls),
+    )
+
+
+def _period(
+    calls: Database, first: date | None, last: date | None, tz: ZoneInfo, where: KpiFilter
+) -> tuple[date | None, date | None]:
+    """Return the period, by default from the first to the last day with a plausible call."""
+    if first is not None and last is not None:
+        return first, last
+    found = [row.by["day"] for row in calls.kpis("day", where, tz=tz)]
+    days = [day for day in found if isinstance(day, date) and 2000 <= day.year < 2100]
+    if not days:
+        return first or last, last or first
+    first, last = first or days[0], last or days[-1]
+    return first, max(first, last)
+
+
+def _between(where: KpiFilter, first: date, last: date, tz: ZoneInfo) -> KpiFilter:
+    found = where.copy()
+    found["start"] = _midnight(first, tz)
+    if last < date.max:
+        found["until"] = _midnight(last + timedelta(days=1), tz)
+    return found
+
+
+def _midnight(day: date, tz: ZoneInfo) -> datetime:
+    moment = datetime(day.year, day.month, day.day, tzinfo=tz)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the first days of year 1
+        return moment.replace(tzinfo=UTC)
+
+
+def _gaps(first: date | None, last: date | None, there: set[Any]) -> list[tuple[date, date]]:
+    gaps: list[tuple[date, date]] = []
+    if first is None or last is None:
+        return gaps
+    one = timedelta(days=1)
+    present = sorted(day for day in there if isinstance(day, date) and first <= day <= last)
+    for before, after in zip([first - one, *present], [*present, last + one], strict=True):
+        if after - before > one:
+            gaps.append((before + one, after - one))
+    return gaps
+
+
+def _distribution(
+    calls: Database, value: str, edges: Sequence[int], where: KpiFilter, tz: ZoneInfo
+) -> Distribution:
+    number = " ".join(
+        f"WHEN {value} >= {edge} THEN {place}" for place, edge in reversed([*enumerate(edges)])
+    )
+    query, parameters = kpis.over_calls(
+        f"SELECT CASE {number} END AS place, count(*) FROM chosen "  # noqa: S608 - constants
+        f"WHERE {value} IS NOT NULL GROUP BY place",
+        where,
+        tz,
+    )
+    found = dict(calls.sql(query, parameters).rows)
+    return Distribution(edges, [found.get(place, 0) for place in range(len(edges))])
+
+
+def _late(calls: Database) -> int | None:
+    completeness: Callable[[], Sequence[Any]] | None = getattr(calls, "completeness", None)
+    return None if completeness is None else sum(day.late for day in completeness())
+
+
+def _rejects(calls: Database) -> list[tuple[str, int]]:
+    resolved = " WHERE resolved_by IS NULL" if hasattr(calls, "completeness") else ""
+    query = f"SELECT cause, count(*) FROM rejects{resolved} GROUP BY cause ORDER BY 2 DESC, 1"  # noqa: S608
+    return [(str(cause), number) for cause, number in calls.sql(query).rows]
+
+
+def _listed(value: Any) -> str:
+    values = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else list(value)
+    return printable(", ".join("none" if each is None else str(each) for each in values), 200)

@@ -1,0 +1,307 @@
+"""What commands for call detail records share: options, opening the records, filters and cells."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import attrs
+import typer
+
+from .. import cdr
+from ..cdr import kpis
+from ..cdr.kpis import DIMENSIONS
+from ..cdr.opening import is_database
+from ..errors import ArchiveInUse, ConfigurationError, InvalidRequest, printable
+from ..reports import parse_day
+from .options import OutputOptions
+from .output import write
+
+__all__ = [
+    "ARCHIVE",
+    "WAIT",
+    "ArchiveOrFiles",
+    "ArchivePath",
+    "AsCsv",
+    "By",
+    "Files",
+    "FilesOrArchive",
+    "Layout",
+    "Memory",
+    "MinAttempts",
+    "Recursive",
+    "Threads",
+    "Tz",
+    "Wait",
+    "Where",
+    "cell",
+    "check_no_archives",
+    "database",
+    "known_layout",
+    "kpi_filter",
+    "opened_archive",
+    "report_left_out",
+    "utc",
+]
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE", help="Files, folders, quoted globs, URLs; - for standard input."
+    ),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="LAYOUT",
+        autocompletion=lambda: list(cdr.LAYOUTS),
+        help=f"Layout of records without a header row: {', '.join(cdr.LAYOUTS)}.",
+    ),
+]
+Recursive = Annotated[bool, typer.Option("--recursive", help="Read subfolders as well.")]
+ARCHIVE = Path("calls.duckdb")
+ArchivePath = Annotated[
+    Path, typer.Option("--archive", metavar="ARCHIVE", help="DuckDB file of the archive.")
+]
+ArchiveOrFiles = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="ARCHIVE",
+        help="DuckDB file of the archive.",
+        show_default=str(ARCHIVE),
+    ),
+]
+FilesOrArchive = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE]...",
+        help="Files to query in place, as for check; the archive if none are given.",
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option("--memory-limit", metavar="SIZE", help="Memory limit of DuckDB, such as 512MB."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", help="Threads of DuckDB; one per core if unset."),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", metavar="SECONDS", help="Wait this long for another process to close the archive."
+    ),
+]
+WAIT = 60.0
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="DIMENSION",
+        autocompletion=lambda: list(DIMENSIONS),
+        help=f"Group by {', '.join(DIMENSIONS)}; repeatable.",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="DIMENSION=VALUE",
+        help="Count only these calls; repeatable for more values or dimensions. start=TIME and "
+        "until=TIME count calls at or after one time and before another.",
+    ),
+]
+MinAttempts = Annotated[
+    int, typer.Option("--min-attempts", metavar="N", help="No ratios for fewer attempts.")
+]
+Tz = Annotated[
+    str,
+    typer.Option(
+        "--tz",
+        metavar="ZONE",
+        help="Time zone of day, hour and weekday, and of days in --where; for example "
+        "Europe/Stockholm.",
+    ),
+]
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
+]
+
+
+def database(
+    files: list[str] | None,
+    archive: Path | None,
+    layout: str | None,
+    options: OutputOptions,
+    wait: float,
+    *,
+    recursive: bool,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> cdr.Archive | cdr.Scan:
+    """Open the files to query, or an archive if there are none."""
+    if not files:
+        if layout is not None:
+            raise InvalidRequest("--layout applies to files: give files, or omit it")
+        if recursive:
+            raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
+        return opened_archive(
+            archive or ARCHIVE,
+            wait,
+            read_only=True,
+            memory_limit=memory_limit,
+            threads=threads,
+        )
+    if archive is not None:
+        raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
+    check_no_archives(files)
+    with _needs_duckdb():
+        found = cdr.scan(
+            *files,
+            layout=known_layout(layout),
+            recursive=recursive,
+            memory_limit=memory_limit,
+            threads=threads,
+        )
+    report_left_out(found.left_out, attrs.evolve(options, as_json=False))
+    if found.rejected:
+        write(
+            f"warning: {found.rejected} of {found.records} records cannot be read and are left "
+            "out: see sinchvoice cdr check",
+            sys.stderr,
+        )
+    return found
+
+
+def check_no_archives(files: list[str]) -> None:
+    for file in files:
+        if _is_database(file):
+            raise InvalidRequest(f"{file} is an archive: give it with --archive")
+
+
+def _is_database(file: str) -> bool:
+    path = Path(file)
+    try:
+        return path.is_file() and is_database(path)  # a pipe can be read only once
+    except (OSError, ValueError):
+        return False  # the reader reports the reason
+
+
+def opened_archive(
+    path: Path,
+    wait: float,
+    *,
+    must_exist: bool = True,
+    read_only: bool = False,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> cdr.Archive:
+    if must_exist and not path.exists():
+        error = InvalidRequest(f"the archive {str(path)!r} does not exist")
+        error.add_note("give it with --archive, or create it with sinchvoice cdr load")
+        raise error
+
+    def open_within(seconds: float) -> cdr.Archive:
+        return cdr.Archive(
+            path, read_only=read_only, wait=seconds, memory_limit=memory_limit, threads=threads
+        )
+
+    with _needs_duckdb():
+        try:
+            return open_within(0)
+        except ArchiveInUse as error:
+            if wait <= 0:
+                raise
+            write(f"waiting up to {wait:g} s: {error}", sys.stderr)
+        return open_within(wait)
+
+
+@contextmanager
+def _needs_duckdb() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def known_layout(layout: str | None) -> cdr.LayoutName | None:
+    """Return the name of a layout as its type; it is checked where it is used."""
+    return cast("cdr.LayoutName | None", layout)
+
+
+def report_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> None:
+    """Report the number of files left out and the reasons; with -v, the names."""
+    if options.verbose:
+        for file in files:
+            write(f"left out: {printable(file.name, 300)} ({file.reason})", sys.stderr)
+    if files and not options.as_json:
+        reasons = Counter(file.reason for file in files)
+        counts = "; ".join(f"{reason}: {number}" for reason, number in sorted(reasons.items()))
+        plural = "s" * (len(files) > 1)
+        write(f"note: {len(files)} file{plural} left out ({counts})", sys.stderr)
+        hints = [] if options.verbose else ["-v lists them"]
+        if reasons["a folder"]:
+            hints.append("--recursive reads folders")
+        if hints:
+            write(f"hint: {'; '.join(hints)}", sys.stderr)
+
+
+def kpi_filter(conditions: list[str], tz: str) -> Any:
+    """Return conditions as a `KpiFilter`; the KPIs check names and values."""
+    found: dict[str, Any] = {}
+    for condition in conditions:
+        name, equals, text = condition.partition("=")
+        if not equals:
+            raise InvalidRequest(f"--where is {condition!r}: give DIMENSION=VALUE")
+        if name in ("start", "until"):
+            if name in found:
+                raise InvalidRequest(f"--where {name} is given twice: give it once")
+            found[name] = _instant(f"--where {name}", text, tz)
+            continue
+        value: Any = text or None
+        try:
+            if name == "day":
+                value = date.fromisoformat(text)
+            elif name == "hour":
+                value = int(text)
+        except ValueError:
+            raise InvalidRequest(
+                f"--where is {condition!r}: {text!r} is not a valid {name}"
+            ) from None
+        found.setdefault(name, []).append(value)
+    return found or None
+
+
+def _instant(name: str, text: str, tz: str) -> datetime:
+    """Return a time, or the start of a day in a time zone."""
+    found = parse_day(text, name)
+    assert found is not None  # noqa: S101 - only None gives None
+    if isinstance(found, datetime):
+        return found
+    return datetime.combine(found, time_of_day(), kpis.zone(tz)).astimezone(UTC)
+
+
+def cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return utc(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def utc(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment.isoformat()}Z"

@@ -1,0 +1,204 @@
+"""The command for a report of call records as a page, a document or images."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from .. import cdr
+from ..cdr.kpis import DIMENSIONS, Dimension
+from ..errors import ConfigurationError, InvalidRequest
+from ..reports import parse_day
+from .cdr_options import (
+    WAIT,
+    ArchiveOrFiles,
+    FilesOrArchive,
+    Layout,
+    Memory,
+    Recursive,
+    Threads,
+    Tz,
+    Wait,
+    Where,
+    database,
+    kpi_filter,
+)
+from .options import OutputOptions
+
+__all__ = ["report"]
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_PATIENCE = 120  # seconds for a browser to print
+
+
+def report(
+    options: OutputOptions,
+    files: FilesOrArchive = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The page; a folder for png.")
+    ] = Path("report.html"),
+    archive: ArchiveOrFiles = None,
+    layout: Layout = None,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="DAY", help="First day; the first with a call if unset."),
+    ] = None,
+    last: Annotated[
+        str | None,
+        typer.Option("--to", metavar="DAY", help="Last day, included; the last if unset."),
+    ] = None,
+    tz: Tz = "UTC",
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="DIMENSION",
+            autocompletion=lambda: list(DIMENSIONS),
+            help="Dimension of the section on destinations.",
+        ),
+    ] = "country",
+    country: Annotated[
+        list[str] | None,
+        typer.Option("--country", metavar="CODE", help="Only calls to a country; repeatable."),
+    ] = None,
+    application: Annotated[
+        list[str] | None,
+        typer.Option("--application", metavar="KEY", help="Only its calls; repeatable."),
+    ] = None,
+    where: Where = None,
+    title: Annotated[
+        str, typer.Option("--title", metavar="TEXT", help="Heading of the page.")
+    ] = "Call report",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="html|pdf|png", help="pdf needs Chromium; png is a file per chart."
+        ),
+    ] = "html",
+    recursive: Recursive = False,
+    memory_limit: Memory = None,
+    threads: Threads = None,
+    wait: Wait = WAIT,
+) -> None:
+    """Write a report of calls as one HTML page: completeness, KPIs, charts and tables."""
+    if form not in ("html", "pdf", "png"):
+        raise InvalidRequest(f"--format is {form!r}: give html, pdf or png")
+    if not output.absolute().parent.is_dir():
+        raise InvalidRequest(f"--output is in {str(output.parent)!r}, which does not exist")
+    browser = _browser() if form == "pdf" else ""
+    conditions = [
+        *(where or ()),
+        *(f"country={each}" for each in country or ()),
+        *(f"application={each}" for each in application or ()),
+    ]
+    wanted: Any = {
+        "first": _day(first, "--from"),
+        "last": _day(last, "--to"),
+        "tz": tz,
+        "where": kpi_filter(conditions, tz),
+        "by": cast("Dimension", by),
+    }
+    with database(
+        files,
+        archive,
+        layout,
+        options,
+        wait,
+        recursive=recursive,
+        memory_limit=memory_limit,
+        threads=threads,
+    ) as opened:
+        try:
+            if form == "png":
+                made = _write_images(output, cdr.report_charts(opened, **wanted))
+            else:
+                page = cdr.report(opened, title=title, **wanted)
+                made = [output]
+                _write(output, _printed(browser, page) if browser else page.encode())
+        except ImportError as error:
+            raise ConfigurationError(str(error)) from None
+    options.output.rows(({"file": str(file)} for file in made), ("file",))
+
+
+def _day(text: str | None, name: str) -> date | None:
+    day = None if text is None else parse_day(text, name)
+    if isinstance(day, datetime):
+        raise InvalidRequest(f"{name} is {text!r}: give a day like 2026-11-01")
+    return day
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, delete=False) as file:
+            made = Path(file.name)
+            try:
+                file.write(content)
+                file.close()
+                made.replace(path)
+            except BaseException:
+                made.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise InvalidRequest(
+            f"{str(path)!r} cannot be written ({error.strerror or error}): give another path"
+        ) from error
+
+
+def _write_images(folder: Path, images: Mapping[str, bytes]) -> list[Path]:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(
+            f"{str(folder)!r} is not a folder ({error.strerror}): give a folder with --output"
+        ) from error
+    made = []
+    for number, (caption, content) in enumerate(images.items(), 1):
+        words = re.sub("[^a-z0-9]+", "-", caption.lower())[:40].strip("-")
+        path = folder / f"{number:02}-{words}.png"
+        _write(path, content)
+        made.append(path)
+    return made
+
+
+def _browser() -> str:
+    """Return the program that prints pages."""
+    names: tuple[str | None, ...] = (os.environ.get("CHROMIUM"), *map(shutil.which, _BROWSERS))
+    for name in names:
+        if name:
+            return name
+    raise ConfigurationError(
+        "a PDF needs Chromium, which is not installed: install it, set CHROMIUM to its path, or "
+        "print the HTML page from a browser"
+    )
+
+
+def _printed(browser: str, page: str) -> bytes:
+    """Return a page as a PDF document."""
+    with tempfile.TemporaryDirectory(prefix="sinchvoice-report-") as name:
+        source, printed = Path(name, "page.html"), Path(name, "page.pdf")
+        source.write_text(page, "utf-8")
+        options = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer"]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            options.append("--no-sandbox")  # root has no other way; the page has no script
+        command = [browser, *options, f"--user-data-dir={name}/profile"]
+        command += [f"--print-to-pdf={printed}", source.as_uri()]
+        try:
+            done = subprocess.run(  # noqa: S603
+                command, capture_output=True, timeout=_PATIENCE, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ConfigurationError(f"{browser} cannot print the page: {error}") from error
+        if not printed.is_file():
+            last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise ConfigurationError(f"{browser} cannot print the page: {last or done.returncode}")
+        return printed.read_bytes()

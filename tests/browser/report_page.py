@@ -1,0 +1,263 @@
+"""The report of call records in Chromium: `nox -s browser` runs this file."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import isolated, runner
+from documentation import blocks
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sinchvoice import InvalidRequest, cdr
+from sinchvoice.sandbox import cdr_files
+
+AXE = Path(os.environ["AXE"]).read_text(encoding="utf-8")
+SEVERE = {"serious", "critical"}
+HOSTILE = "</title></script><img src=x onerror=alert(1)>&\"'"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cdr.Archive]:
+    """Twelve days of calls; all files of the fourth and fifth day are missing."""
+    folder = tmp_path_factory.mktemp("records")
+    cdr_files(folder, records=300, days=12)
+    for day in ("2026-11-05", "2026-11-06"):
+        for file in folder.glob(f"*{day}.csv"):
+            file.unlink()
+    with cdr.Archive(folder / "calls.duckdb") as opened:
+        opened.load(folder / "*.csv")
+        yield opened
+
+
+def show(
+    browser: Browser, folder: Path, html: str, *, scheme: Any = "light", width: int = 1100
+) -> tuple[Page, list[str]]:
+    """Open a page from disk, and return it with everything that the browser complains of."""
+    path = folder / "report.html"
+    path.write_text(html, "utf-8")
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.on("request", lambda request: complaints.append(request.url))
+    page.goto(path.as_uri())
+    complaints.remove(path.as_uri())
+    return page, complaints
+
+
+def check(page: Page, complaints: list[str]) -> None:
+    assert complaints == []
+    needed, available = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert needed <= available
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    severe = [
+        (finding["id"], [node["html"][:200] for node in finding["nodes"]])
+        for finding in found["violations"]
+        if finding["impact"] in SEVERE
+    ]
+    assert severe == []
+    assert len(found["passes"]) > 10
+
+
+def cells(page: Page, caption: str) -> list[list[str]]:
+    """Return the cells of the table with a caption."""
+    table = page.locator("table", has=page.locator("caption", has_text=re.compile(f"^{caption}$")))
+    rows = table.locator("tbody tr")
+    return [row.locator("th, td").all_text_contents() for row in rows.all()]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 400)])
+def test_a_report_has_the_numbers_of_the_archive(
+    browser: Browser, archive: cdr.Archive, tmp_path: Path, scheme: str, width: int
+):
+    page, complaints = show(browser, tmp_path, cdr.report(archive), scheme=scheme, width=width)
+    check(page, complaints)
+    (total,) = archive.kpis()
+    text = page.inner_text("body")
+    assert f"{total.attempts:,}" in text
+    assert f"{total.asr.value:.1%}" in text
+    for cost in total.costs:
+        assert f"{cost.amount:,f} {cost.currency}" in text
+    days = {str(row.by["day"]): row for row in archive.kpis("day")}
+    shown = cells(page, "Calls of each day by outcome")
+    assert [row[0] for row in shown] == list(days)
+    assert all(row[1] == f"{days[row[0]].attempts:,}" for row in shown)
+    assert all(
+        sum(int(cell.replace(",", "")) for cell in row[2:]) == days[row[0]].attempts
+        for row in shown
+    )
+    assert cells(page, "Days without calls") == [["2026-11-05", "2026-11-06", "2"]]
+    by_reason = cells(page, "Calls by reason")
+    assert sum(int(row[1].replace(",", "")) for row in by_reason) == total.attempts
+    durations = cells(page, "Answered calls by duration, in seconds")
+    assert sum(int(row[1].replace(",", "")) for row in durations) == total.timed
+    costs = cells(page, "Cost by country; never added across currencies")
+    in_eur = sum((Decimal(row[3].replace(",", "")) for row in costs if row[4] == "EUR"), Decimal())
+    assert in_eur == total.costs[0].amount
+
+
+def test_a_series_is_switched_off_by_the_keyboard(
+    browser: Browser, archive: cdr.Archive, tmp_path: Path
+):
+    page, complaints = show(browser, tmp_path, cdr.report(archive))
+    line = page.locator(".series-0 path").first
+    expect(line).to_be_visible()
+    page.get_by_role("checkbox", name="answered").focus()
+    page.keyboard.press("Space")
+    expect(line).to_be_hidden()
+    page.keyboard.press("Space")
+    expect(line).to_be_visible()
+    summary = page.locator("summary").first
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("details table").first).to_be_visible()
+    assert complaints == []
+
+
+def test_the_point_of_a_day_has_its_values_as_tooltip(
+    browser: Browser, archive: cdr.Archive, tmp_path: Path
+):
+    page, _ = show(browser, tmp_path, cdr.report(archive))
+    (day, *_) = archive.kpis("day")
+    titles = page.locator("svg title").all_text_contents()
+    assert f"{day.by['day']}, answered: {day.answered:,} calls" in titles
+
+
+def test_texts_of_the_records_never_become_markup(browser: Browser, tmp_path: Path):
+    with cdr.Archive(tmp_path / "calls.duckdb") as opened:
+        generated = tmp_path / "records"
+        cdr_files(generated, records=20, layouts=["phone-terminated"])
+        (file,) = generated.glob("*.csv")
+        header, *lines = file.read_text("utf-8").splitlines()
+        names = header.split(";")
+        country = names.index("ToCountryId")
+        changed = []
+        for line in lines:
+            fields = line.split(";") if '"' not in line else None
+            if fields is not None:
+                quoted = HOSTILE.replace('"', '""')
+                fields[country] = f'"{quoted}"'
+                changed.append(";".join(fields))
+        assert len(changed) > 5
+        source = tmp_path / "hostile.csv"
+        source.write_text("\n".join([header, *changed, ""]), "utf-8")
+        assert opened.load(source).loaded == len(changed)
+        html = cdr.report(opened, title=HOSTILE)
+    page, complaints = show(browser, tmp_path, html)
+    check(page, complaints)
+    assert page.locator("img, script").count() == 0
+    assert page.locator("h1").inner_text() == HOSTILE
+    assert cells(page, "Calls by country")[0][0] == HOSTILE
+
+
+def test_an_empty_archive_and_a_single_day_have_a_report(
+    browser: Browser, archive: cdr.Archive, tmp_path: Path
+):
+    with cdr.Archive(tmp_path / "empty.duckdb") as empty:
+        page, complaints = show(browser, tmp_path, cdr.report(empty))
+    check(page, complaints)
+    assert "There is no call in the records." in page.inner_text("body")
+    day = date(2026, 11, 3)
+    page, complaints = show(browser, tmp_path, cdr.report(archive, first=day, last=day))
+    check(page, complaints)
+    (row,) = archive.kpis("day", {"day": day})
+    assert cells(page, "Calls of each day by outcome")[0][:2] == [str(day), f"{row.attempts:,}"]
+
+
+def test_a_report_of_a_scan_prints_on_a4(browser: Browser, tmp_path: Path):
+    cdr_files(tmp_path / "records", records=50, days=2)
+    with cdr.scan(tmp_path / "records" / "*.csv") as calls:
+        page, complaints = show(browser, tmp_path, cdr.report(calls, tz="Europe/Stockholm"))
+    assert complaints == []
+    printed = page.pdf(prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF")
+    assert re.search(rb"/MediaBox \[0 0 59[45](?:\.\d+)? 84[12]", printed)
+
+
+def test_charts_are_drawn_as_images(archive: cdr.Archive):
+    images = cdr.report_charts(archive)
+    assert next(iter(images)) == "Calls of each day by outcome"
+    assert all(image.startswith(b"\x89PNG") for image in images.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"first": date(2026, 11, 3), "last": date(2026, 11, 2)}, "ends before it begins"),
+        ({"first": "2026-11-03"}, "first is '2026-11-03'"),
+        ({"by": "planet"}, "by has 'planet'"),
+        ({"tz": "Mars/Olympus"}, "Mars/Olympus"),
+        ({"where": {"start": None}}, "give the period with first and last"),
+    ],
+)
+def test_a_wrong_argument_is_named(archive: cdr.Archive, options: Any, message: str):
+    with pytest.raises(InvalidRequest, match=message):
+        cdr.report(archive, **options)
+
+
+def shell(code: str) -> None:
+    subprocess.run(["/bin/sh", "-eu", "-c", code], check=True, capture_output=True)
+
+
+def test_the_guide_does_what_it_says(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    first, python, second = blocks("docs/how-to/report-page.md")
+    shell(first.code)
+    written = Path("week-46.html").read_text("utf-8")
+    page, complaints = show(browser, tmp_path, written)
+    assert complaints == []
+    assert page.title() == "Calls of week 46"
+    assert "2026-11-09 to 2026-11-15, days of Europe/Stockholm." in page.inner_text("header")
+    exec(compile(python.code, python.page, "exec"), {})  # noqa: S102
+    assert "Call report" in Path("week-46.html").read_text("utf-8")
+    shell(second.code)
+    assert Path("week-46.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(Path("charts").glob("*.png"))) > 8
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--from", "2026-11-03", "--to", "2026-11-02"], 2, "ends before it begins"),
+        (["--from", "yesterday"], 2, "--from is 'yesterday'"),
+        (["--format", "gif"], 2, "--format is 'gif': give html, pdf or png"),
+        (["-o", "nowhere/report.html"], 2, "'nowhere', which does not exist"),
+        (["-o", "."], 2, "'.' cannot be written"),
+        (["--by", "planet"], 2, "planet"),
+    ],
+)
+def test_a_wrong_option_is_named_and_nothing_is_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    code: int,
+    message: str,
+):
+    monkeypatch.chdir(tmp_path)
+    cdr_files(tmp_path, records=10, layouts=["phone-terminated"])
+    run = runner(isolated({}, tmp_path), monkeypatch, capsys)
+    before = sorted(tmp_path.iterdir())
+    ran = run("cdr", "report", "phone-terminated-2026-11-02.csv", *options)
+    assert (ran.code, ran.out) == (code, "")
+    assert message in ran.err
+    assert sorted(tmp_path.iterdir()) == before
