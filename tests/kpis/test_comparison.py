@@ -255,7 +255,9 @@ def test_a_wrong_argument_is_refused_with_its_name_value_and_remedy(arguments: A
 
 
 def test_archive_and_scan_compare_as_the_function_does(tmp_path: Path):
-    cdr_generator.cdr_files(tmp_path / "cdr", days=14, records=8)
+    cdr_generator.cdr_files(
+        tmp_path / "cdr", days=14, records=8, layouts=("app-to-app", "sip-terminated")
+    )
     period = "2026-11-09..2026-11-15"
     with (
         cdr.Archive(tmp_path / "calls.duckdb") as archive,
