@@ -146,6 +146,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "cli": "--cli",
     "conference_id": "CONFERENCE",
     "custom": "--custom",
+    "day": "--day",
     "destination": "ENDPOINT",
     "dice": "--dice",
     "dtmf": "--dtmf",
