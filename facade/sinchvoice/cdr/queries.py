@@ -8,9 +8,10 @@ import re
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -21,10 +22,13 @@ import attrs
 
 from ..errors import CdrError
 from .fast_path import literal
-from .kpis import Dimension, KpiFilter, KpiRows
+from .kpis import Dimension, KpiFilter, KpiRows, on_duckdb
 
 if TYPE_CHECKING:
     import duckdb
+
+    from .alerts import AlertReport, AlertRule
+    from .comparison import ComparedKpi, Comparison, PeriodLike, With
 
 __all__ = [
     "ArrowStream",
@@ -139,6 +143,89 @@ class Database(ABC):
             )
         self._kpis[id(rows)] = rows
         return rows
+
+    def compare(
+        self,
+        period: PeriodLike,
+        with_: With = "previous",
+        *,
+        by: Dimension | Sequence[Dimension] = (),
+        where: KpiFilter | None = None,
+        kpi: ComparedKpi | Sequence[ComparedKpi] | None = None,
+        min_attempts: int = 1,
+        tz: str | ZoneInfo = "UTC",
+        weeks: int = 4,
+        alpha: float = 0.05,
+    ) -> Comparison:
+        """Compare the KPIs of two periods; see `cdr.comparison.compare` for the arguments.
+
+        Args:
+            period: Days to compare.
+            with_: Days to compare with: `previous`, `same-weekdays` or a period.
+            by: One or more of `kpis.DIMENSIONS` except `day` to group by.
+            where: Filter of the counted calls.
+            kpi: One or more of `comparison.COMPARED`; None for all.
+            min_attempts: Groups with fewer attempts have no ratios.
+            tz: Time zone of the days.
+            weeks: Weeks of `same-weekdays`.
+            alpha: Share of false alarms among the changes that are called more than chance.
+
+        Raises:
+            InvalidRequest: An argument is wrong.
+            CdrError: The KPIs cannot be computed.
+        """
+        from . import comparison
+
+        found = comparison.compare(
+            self._run,
+            period,
+            with_,
+            by=by,
+            where=where,
+            kpi=kpi,
+            min_attempts=min_attempts,
+            tz=tz,
+            weeks=weeks,
+            alpha=alpha,
+        )
+        return found.with_notes(
+            remark
+            for each in (found.period, found.reference)
+            for remark in self._unfinished(*each.utc_days(tz))
+        )
+
+    def alert(
+        self,
+        period: PeriodLike,
+        rules: Iterable[AlertRule],
+        *,
+        tz: str | ZoneInfo = "UTC",
+    ) -> AlertReport:
+        """Judge a period by rules; see `cdr.alerts.evaluate`.
+
+        Args:
+            period: Days to judge.
+            rules: The rules, as from `alerts.read_rules`.
+            tz: Time zone of the days.
+
+        Raises:
+            InvalidRequest: An argument is wrong.
+            CdrError: The KPIs cannot be computed.
+        """
+        from . import alerts
+
+        report = alerts.evaluate(self._run, period, rules, tz=tz)
+        return report.with_notes(self._unfinished(*report.period.utc_days(tz)))
+
+    def _run(self, query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+        """Run a query of the KPIs."""
+        run = on_duckdb(self._connection)
+        with self._failing():
+            return interruptible(self._connection, lambda: run(query, parameters))
+
+    def _unfinished(self, first: date, last: date) -> list[str]:
+        """Return remarks on records that may be missing between two UTC days."""
+        return []
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Run a read-only SQL query.

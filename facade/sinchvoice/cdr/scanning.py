@@ -164,6 +164,11 @@ class Scan(Database):
         self._check_unchanged()
         return rows
 
+    def _run(self, query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+        rows = super()._run(query, parameters)
+        self._check_unchanged()
+        return rows
+
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Run a read-only SQL query as `Archive.sql` does.
 
