@@ -8,7 +8,7 @@ import re
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
@@ -20,8 +20,11 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..errors import CdrError
+from . import signals
 from .fast_path import literal
-from .kpis import Dimension, KpiFilter, KpiRows
+from .kpis import Dimension, KpiFilter, KpiRows, Run, on_duckdb
+from .periods import Period
+from .signals import KINDS, SignalKind, SignalReport, Thresholds
 
 if TYPE_CHECKING:
     import duckdb
@@ -139,6 +142,40 @@ class Database(ABC):
             )
         self._kpis[id(rows)] = rows
         return rows
+
+    def signals(
+        self,
+        period: Period,
+        *,
+        thresholds: Thresholds | None = None,
+        kinds: Collection[SignalKind] = KINDS,
+        min_score: float = 0,
+        tz: str | ZoneInfo = "UTC",
+    ) -> SignalReport:
+        """Find signals of fraud among the calls of a period; see `cdr.signals`.
+
+        Args:
+            period: The days to judge, such as `2026-11-23..2026-11-29`; both are included.
+            thresholds: Thresholds; None for the defaults.
+            kinds: Kinds of signals to look for.
+            min_score: Lowest score to return, 0 to 100.
+            tz: Time zone of the period's days.
+
+        Raises:
+            InvalidRequest: The period, a kind, the score or the time zone is not valid.
+            CdrError: The signals cannot be computed.
+        """
+        return self._computed(
+            lambda run: signals.compute(
+                run, period, thresholds=thresholds, kinds=kinds, min_score=min_score, tz=tz
+            )
+        )
+
+    def _computed(self, work: Callable[[Run], T]) -> T:
+        """Run a function on the records so that Ctrl-C can interrupt it."""
+        connection = self._connection
+        with self._failing():
+            return interruptible(connection, lambda: work(on_duckdb(connection)))
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Run a read-only SQL query.
