@@ -420,12 +420,12 @@ _REASONS: Mapping[SignalKind, Callable[[Mapping[str, Any], Thresholds], str]] = 
         f"{found['measured']:.1f} times the usual {found['usual_price']:.4g}"
     ),
     "caller_rate": lambda found, limits: (
-        f"{found['attempts']} calls in an hour to {found['numbers']} numbers; at most "
-        f"{found['past_most']} an hour in the {limits.past_days} days before"
+        f"{found['measured']:.0f} calls in an hour, {found['attempts']} in all to "
+        f"{found['numbers']} numbers; at most {found['past_most']} an hour in the {limits.past_days} days before"
     ),
     "prefix_rate": lambda found, limits: (
-        f"{found['attempts']} calls in an hour by {found['callers']} callers; at most "
-        f"{found['past_most']} an hour in the {limits.past_days} days before"
+        f"{found['measured']:.0f} calls in an hour, {found['attempts']} in all by "
+        f"{found['callers']} callers; at most {found['past_most']} an hour in the {limits.past_days} days before"
     ),
     "called_range": lambda found, limits: (
         f"{found['numbers']} numbers of one range called in a day, {found['sequential']} next to "
@@ -449,8 +449,8 @@ def _sections() -> dict[str, str]:
         code = re.sub(r" *--.*", "", section).strip()
         found[name] = _filled(code, found)
     for subject in ("caller", "prefix"):
-        hours = {"hours": found[f"{subject}_hours"]}
-        found[f"{subject}_rate"] = _filled(found["rate"], hours)
+        halves = {"halves": found[f"{subject}_halves"]}
+        found[f"{subject}_rate"] = _filled(found["rate"], halves)
     return found
 
 

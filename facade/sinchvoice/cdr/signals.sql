@@ -22,8 +22,11 @@ SELECT
     layout,
     call_time,
     CAST(CAST(call_time AS DATE) - DATE '2000-01-01' AS BIGINT) AS call_day,
-    CAST(CAST(call_time AS DATE) - DATE '2000-01-01' AS BIGINT) * 24
-        + CAST(EXTRACT(HOUR FROM call_time) AS BIGINT) AS call_hour,
+    (
+        CAST(CAST(call_time AS DATE) - DATE '2000-01-01' AS BIGINT) * 24
+        + CAST(EXTRACT(HOUR FROM call_time) AS BIGINT)
+    ) * 2
+        + CASE WHEN EXTRACT(MINUTE FROM call_time) < 30 THEN 0 ELSE 1 END AS half_hour,
     (
         CAST(CAST(call_time AS DATE) - DATE '2000-01-01' AS BIGINT) * 24
         + CAST(EXTRACT(HOUR FROM call_time) AS BIGINT)
@@ -315,7 +318,7 @@ SELECT
     CASE WHEN :digits = 0 THEN caller ELSE SUBSTRING(called_number, 1, :digits) END AS subject,
     call_id,
     layout,
-    call_hour,
+    half_hour,
     call_second,
     is_past,
     is_answered,
@@ -324,11 +327,12 @@ SELECT
     called
 FROM {calls} AS calls
 
--- # caller_hours
--- There can be millions of callers: only those with a busy hour have to be counted in the past.
+-- # caller_halves
+-- There can be millions of callers. Only one with enough calls in an hour is counted in the past,
+-- and one half of that hour has half of the calls.
 SELECT
     subjects.subject,
-    subjects.call_hour,
+    subjects.half_hour,
     subjects.is_past,
     COUNT(*) AS attempts
 FROM {subjects} AS subjects
@@ -338,32 +342,45 @@ INNER JOIN (
         SELECT subject
         FROM {subjects} AS subjects
         WHERE NOT is_past AND subject IS NOT NULL
-        GROUP BY subject, call_hour
-        HAVING COUNT(*) >= :min_calls
+        GROUP BY subject, half_hour
+        HAVING COUNT(*) * 2 >= :min_calls
     ) AS busy
 ) AS candidates
     ON subjects.subject = candidates.subject
-GROUP BY subjects.subject, subjects.call_hour, subjects.is_past
+GROUP BY subjects.subject, subjects.half_hour, subjects.is_past
 
--- # prefix_hours
+-- # prefix_halves
 SELECT
     subject,
-    call_hour,
+    half_hour,
     is_past,
     COUNT(*) AS attempts
 FROM {subjects} AS subjects
 WHERE layout = 'phone-terminated'
-GROUP BY subject, call_hour, is_past
+GROUP BY subject, half_hour, is_past
 
 -- # rate
--- `{hours}` is one of the two.
-WITH hours AS {hours},
+-- `{halves}` is one of the two. Hours begin at every half hour, so that a burst of half an hour is
+-- within one of them.
+WITH hours AS (
+    SELECT
+        subject,
+        half_hour,
+        is_past,
+        attempts AS half_attempts,
+        SUM(attempts) OVER (
+            PARTITION BY subject, is_past ORDER BY half_hour
+            RANGE BETWEEN 1 PRECEDING AND CURRENT ROW
+        ) AS attempts
+    FROM {halves} AS halves
+    WHERE subject IS NOT NULL
+),
 
 past AS (
     SELECT
         subject,
         MAX(attempts) AS busiest,
-        SUM(attempts) AS past_calls
+        SUM(half_attempts) AS past_calls
     FROM hours
     WHERE is_past
     GROUP BY subject
@@ -372,22 +389,46 @@ past AS (
 unusual AS (
     SELECT
         hours.subject,
-        hours.call_hour,
+        hours.half_hour,
         hours.attempts,
         COALESCE(past.busiest, 0) AS busiest,
-        COALESCE(past.past_calls, 0) AS past_calls
+        COALESCE(past.past_calls, 0) AS past_calls,
+        LAG(hours.half_hour) OVER (
+            PARTITION BY hours.subject ORDER BY hours.half_hour
+        ) AS earlier
     FROM hours
     LEFT JOIN past ON hours.subject = past.subject
     WHERE
         NOT hours.is_past
-        AND hours.subject IS NOT NULL
         AND hours.attempts >= :min_calls
         AND hours.attempts >= :factor * COALESCE(past.busiest, 0)
 ),
 
-own AS (
+numbered AS (
     SELECT
         unusual.*,
+        SUM(CASE WHEN half_hour - earlier <= 2 THEN 0 ELSE 1 END) OVER (
+            PARTITION BY subject ORDER BY half_hour ROWS UNBOUNDED PRECEDING
+        ) AS rush
+    FROM unusual
+),
+
+rushes AS (
+    SELECT
+        subject,
+        rush,
+        busiest,
+        past_calls,
+        MIN(half_hour) - 1 AS first_half,
+        MAX(half_hour) AS last_half,
+        MAX(attempts) AS measured
+    FROM numbered
+    GROUP BY subject, rush, busiest, past_calls
+),
+
+own AS (
+    SELECT
+        rushes.*,
         subjects.call_id,
         subjects.call_second,
         subjects.is_answered,
@@ -395,27 +436,31 @@ own AS (
         subjects.caller,
         subjects.called,
         ROW_NUMBER() OVER (
-            PARTITION BY unusual.subject, unusual.call_hour
+            PARTITION BY rushes.subject, rushes.rush
             ORDER BY subjects.call_second, subjects.call_id
         ) AS place
-    FROM unusual
+    FROM rushes
     INNER JOIN {subjects} AS subjects
-        ON unusual.subject = subjects.subject AND unusual.call_hour = subjects.call_hour
+        ON
+            rushes.subject = subjects.subject
+            AND rushes.first_half <= subjects.half_hour
+            AND rushes.last_half >= subjects.half_hour
     WHERE NOT subjects.is_past
 ),
 
 counted AS (
     SELECT
         subject,
-        call_hour,
+        rush,
         MIN(call_second) AS begins,
         MAX(call_second) AS ends,
+        COUNT(*) AS attempts,
         COUNT(CASE WHEN is_answered THEN 1 END) AS answered,
         COALESCE(SUM(talk_seconds), 0) AS talk_seconds,
         COUNT(DISTINCT called) AS numbers,
         COUNT(DISTINCT caller) AS callers
     FROM own
-    GROUP BY subject, call_hour
+    GROUP BY subject, rush
 )
 
 SELECT
@@ -423,21 +468,21 @@ SELECT
     CAST(NULL AS STRING) AS currency,
     counted.begins,
     counted.ends,
-    CAST(own.attempts AS DOUBLE) AS measured,
+    CAST(own.measured AS DOUBLE) AS measured,
     CAST(
         CASE WHEN :factor * own.busiest > :min_calls THEN :factor * own.busiest ELSE :min_calls END
         AS DOUBLE
     ) AS threshold,
     own.call_id,
-    own.attempts,
+    counted.attempts,
     counted.answered,
     counted.numbers,
     counted.callers,
     CAST(counted.talk_seconds AS BIGINT) AS talk_seconds,
     CAST(own.past_calls AS BIGINT) AS past_calls,
-    own.busiest
+    CAST(own.busiest AS BIGINT) AS past_most
 FROM own
-INNER JOIN counted ON own.subject = counted.subject AND own.call_hour = counted.call_hour
+INNER JOIN counted ON own.subject = counted.subject AND own.rush = counted.rush
 WHERE own.place <= :evidence
 ORDER BY 1, 3, own.place
 
