@@ -34,6 +34,7 @@ from .records import (
 from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
+    from . import reconciliation, signals
     from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
@@ -82,11 +83,13 @@ __all__ = [
     "kpis",
     "read",
     "read_arrow",
+    "reconciliation",
     "scan",
+    "signals",
 ]
 
 
-# These need DuckDB; reading does not.
+# These need DuckDB, or are seldom needed; reading does not need them.
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",
@@ -102,7 +105,9 @@ _LAZY = {
     "Scan": "scanning",
     "arrow_schema": "arrow",
     "read_arrow": "arrow",
+    "reconciliation": "reconciliation",
     "scan": "scanning",
+    "signals": "signals",
 }
 
 
@@ -112,5 +117,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+        module = import_module(f".{_LAZY[name]}", __name__)
+        return module if name == _LAZY[name] else getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,9 +8,10 @@ import re
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +20,24 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
+from ..endpoints import MxpEndpoint, PstnEndpoint
 from ..errors import CdrError
-from . import signals
+from ..vocabulary import Domain, ReportDomain
+from . import reconciliation, signals
 from .fast_path import literal
 from .kpis import Dimension, KpiFilter, KpiRows, Run, on_duckdb
 from .periods import Period
+from .reconciliation import (
+    Direction,
+    InvoiceLine,
+    InvoiceReconciliation,
+    InvoiceRow,
+    Minutes,
+    ReconciledCall,
+    ReportedWindow,
+    ReportReconciliation,
+    ReportRow,
+)
 from .signals import KINDS, SignalKind, SignalReport, Thresholds
 
 if TYPE_CHECKING:
@@ -170,6 +184,108 @@ class Database(ABC):
                 run, period, thresholds=thresholds, kinds=kinds, min_score=min_score, tz=tz
             )
         )
+
+    def reconcile_invoice(
+        self,
+        lines: Iterable[InvoiceLine],
+        period: Period | None = None,
+        *,
+        minutes: Minutes = "started",
+        amount_tolerance: Decimal | str | int = Decimal("0.01"),
+        minutes_tolerance: Decimal | str | int = Decimal(1),
+        tz: str | ZoneInfo = "UTC",
+    ) -> InvoiceReconciliation:
+        """Compare an invoice with the records; see `cdr.reconciliation`.
+
+        Args:
+            lines: Lines of the invoice, such as `reconciliation.read_invoice` returns.
+            period: The compared days; None for those from the first to the last line.
+            minutes: `started` to round each call up to whole minutes, `talk` for exact talk time.
+            amount_tolerance: Largest difference of amounts in a row that counts as equal.
+            minutes_tolerance: Largest difference of minutes in a row that counts as equal.
+            tz: Time zone of the invoice's days.
+
+        Raises:
+            InvalidRequest: An argument is not valid.
+            CdrError: The records cannot be queried.
+        """
+        return self._computed(
+            lambda run: reconciliation.reconcile_invoice(
+                run,
+                lines,
+                period,
+                minutes=minutes,
+                amount_tolerance=amount_tolerance,
+                minutes_tolerance=minutes_tolerance,
+                tz=tz,
+            )
+        )
+
+    def reconcile_reports(
+        self,
+        user: MxpEndpoint | PstnEndpoint | str,
+        windows: Iterable[ReportedWindow],
+        *,
+        domain: Domain = ReportDomain.DATA,
+        direction: Direction = "both",
+        call_tolerance: int = 0,
+        second_tolerance: int = 0,
+    ) -> ReportReconciliation:
+        """Compare the reports on a user with the records; see `cdr.reconciliation`.
+
+        Args:
+            user: A phone number or an app user.
+            windows: Windows with their reports, from `voice.reports.user_calls_by_window`.
+            domain: The domain of the reports.
+            direction: The compared calls of the user.
+            call_tolerance: Largest difference of calls that counts as equal.
+            second_tolerance: Largest difference of durations that counts as equal, in seconds.
+
+        Raises:
+            InvalidRequest: An argument is not valid.
+            CdrError: The records cannot be queried.
+        """
+        asked = list(windows)  # before another thread has the connection
+        return self._computed(
+            lambda run: reconciliation.reconcile_reports(
+                run,
+                user,
+                asked,
+                domain=domain,
+                direction=direction,
+                call_tolerance=call_tolerance,
+                second_tolerance=second_tolerance,
+            )
+        )
+
+    def invoice_calls(self, row: InvoiceRow, *, most: int = 10_000) -> list[ReconciledCall]:
+        """Return the records of a row of `reconcile_invoice`, the earliest first.
+
+        Args:
+            row: The row.
+            most: Most records to return, 1 to 1,000,000.
+
+        Raises:
+            InvalidRequest: `most` is out of range.
+            CdrError: The records cannot be queried.
+        """
+        return self._computed(lambda run: reconciliation.invoice_calls(run, row, most=most))
+
+    def report_calls(
+        self, found: ReportReconciliation, row: ReportRow, *, most: int = 10_000
+    ) -> list[ReconciledCall]:
+        """Return the records of a row of `reconcile_reports`, the earliest first.
+
+        Args:
+            found: The reconciliation.
+            row: One of its rows.
+            most: Most records to return, 1 to 1,000,000.
+
+        Raises:
+            InvalidRequest: `most` is out of range.
+            CdrError: The records cannot be queried.
+        """
+        return self._computed(lambda run: reconciliation.report_calls(run, found, row, most=most))
 
     def _computed(self, work: Callable[[Run], T]) -> T:
         """Run a function on the records so that Ctrl-C can interrupt it."""
