@@ -111,7 +111,9 @@ def billed(
     found: dict[Any, list[Call]] = defaultdict(list)
     for call in CALLS:
         if call.amount is not None:
-            found[call.time.astimezone(zone).date().isoformat()[:length], call.currency].append(call)
+            found[call.time.astimezone(zone).date().isoformat()[:length], call.currency].append(
+                call
+            )
     sums = {}
     for key, calls in found.items():
         amount = sum((call.amount or Decimal(0) for call in calls), Decimal(0))
@@ -161,7 +163,13 @@ def test_a_right_invoice_is_equal(archive: Any, zone: str, minutes: Any, length:
 def test_every_planted_difference_is_found_with_its_records(archive: Any):
     sums = billed(UTC, "started")
     right = {(line.period, line.currency): line for line in lines_of(sums)}
-    day, other, lost, extra, near = "2026-10-26", "2026-10-27", "2026-10-28", "2026-10-29", "2026-10-30"
+    day, other, lost, extra, near = (
+        "2026-10-26",
+        "2026-10-27",
+        "2026-10-28",
+        "2026-10-29",
+        "2026-10-30",
+    )
     right[day, "EUR"] = attrs.evolve(
         right[day, "EUR"], amount=right[day, "EUR"].amount + Decimal("0.011")
     )
@@ -174,9 +182,7 @@ def test_every_planted_difference_is_found_with_its_records(archive: Any):
         right[near, "USD"], amount=right[near, "USD"].amount - Decimal("0.01")
     )
     found = archive.reconcile_invoice(right.values())
-    states = {
-        (row.period, row.currency): row.state for row in found.differences if row.currency
-    }
+    states = {(row.period, row.currency): row.state for row in found.differences if row.currency}
     assert states == {
         (day, "EUR"): "different",
         (other, "SEK"): "different",
@@ -235,7 +241,7 @@ def test_sums_keep_every_digit(archive: Any):
 @pytest.mark.parametrize(
     ("text", "options"),
     [
-        ("Day,Currency,Minutes,Amount\n2026-11-01,EUR,12,\"1,234.50\"\n", {}),
+        ('Day,Currency,Minutes,Amount\n2026-11-01,EUR,12,"1,234.50"\n', {}),
         ("\ufeffdate;currency;amount;minutes\r\n2026-11-01;EUR;1234.50;12\r\n;;;\r\n", {}),
         (
             "Datum;Betrag;Min.\n01.11.2026;1.234,50;12,0\n",
@@ -387,9 +393,7 @@ def test_right_reports_are_equal(
     archive: Any, name: str, direction: Any, domain: Any, edges: Any, inclusive: bool
 ):
     user = PstnEndpoint(name) if name.startswith("+") else MxpEndpoint(name)
-    windows = reported(
-        of_user(user, domain, direction), edges[:-1], edges[1:], inclusive=inclusive
-    )
+    windows = reported(of_user(user, domain, direction), edges[:-1], edges[1:], inclusive=inclusive)
     found = archive.reconcile_reports(name, iter(windows), domain=domain, direction=direction)
     assert (found.user, found.domain, found.stop_is_inclusive) == (user, domain, inclusive)
     assert found.differences == ()
@@ -421,7 +425,7 @@ def test_a_window_with_another_report_is_a_difference_with_its_records(archive: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"user": "sip:alice@example.com"}, "there are no reports on SIP addresses"),
+        ({"user": "sip:alice@example.com"}, "user is 'sip:alice@example.com': give a phone number"),
         ({"domain": "sip"}, "domain is 'sip': give 'data' or 'pstn'"),
         ({"direction": "in"}, "direction is 'in': give 'both', 'made' or 'received'"),
         ({"direction": "received", "domain": "pstn"}, "an app user receives no phone-terminated"),

@@ -16,7 +16,7 @@ import attrs
 from sinchvoice import cdr
 
 PERIOD = "2026-11-23..2026-11-29"  # Monday to Sunday
-START, UNTIL = datetime(2026, 11, 23), datetime(2026, 11, 30)
+START, UNTIL = datetime.fromisoformat("2026-11-23"), datetime.fromisoformat("2026-11-30")
 
 
 @attrs.frozen
@@ -127,8 +127,10 @@ def _signal(
 
 
 def _is_short(call: Call, limits: Any) -> bool:
-    return call.is_answered and call.duration is not None and (
-        0 <= call.duration <= limits.short_seconds
+    return (
+        call.is_answered
+        and call.duration is not None
+        and (0 <= call.duration <= limits.short_seconds)
     )
 
 
@@ -143,7 +145,9 @@ def _short_calls(_: Sequence[Call], now: Sequence[Call], limits: Any) -> Iterabl
         bursts: list[tuple[datetime, datetime, int]] = []
         for moment in sorted({call.time.replace(microsecond=0) for call in calls}):
             window = [
-                call for call in calls if moment - length < call.time.replace(microsecond=0) <= moment
+                call
+                for call in calls
+                if moment - length < call.time.replace(microsecond=0) <= moment
             ]
             short = sum(_is_short(call, limits) for call in window)
             if short < limits.burst_calls or short * 100 < limits.burst_share * len(window):
@@ -335,10 +339,16 @@ def noise(count: int, seed: int) -> list[Call]:
     calls = []
     for number in range(count):
         layout = pick(("phone-terminated",) * 3 + ("phone-originated", "app-to-app"))
-        day = dice.randrange(12)
         seconds = pick((0, 86_399, 3_600, 43_200)) + dice.randrange(900)
-        moment = START + timedelta(days=day - 4, seconds=seconds)
+        moment = START + timedelta(days=dice.randrange(12) - 4, seconds=seconds)
         priced = layout != "app-to-app" and dice.random() < 0.7
+        caller = pick(("", *(f"+46730170{n:03}" for n in range(6)), "anonymous"))
+        prefix = pick(("+4673", "4673", "+1212", "1212", "+8821", "8821"))
+        called = f"{prefix}017{dice.randrange(pick((30, 30, 1000))):03}"
+        if dice.random() < 0.1:
+            called = pick(("", "+", "+12", "12125550101"))
+        if layout == "app-to-app":
+            caller, called = pick(("alice", "bob", "")), pick(("carol", "dave"))
         calls.append(
             Call(
                 layout=layout,
@@ -346,16 +356,8 @@ def noise(count: int, seed: int) -> list[Call]:
                 time=moment.replace(microsecond=pick((0, 0, 999_999))),
                 result=pick(("ANSWERED", "ANSWERED", "BUSY", "FAILED", "")),
                 duration=pick((None, -1, 0, 1, 6, 7, 60, 61, 300)),
-                from_=pick(("", *(f"+46730170{n:03}" for n in range(6)), "anonymous"))
-                if layout != "app-to-app"
-                else pick(("alice", "bob", "")),
-                to=(
-                    pick(("", "+", "+12", "12125550101"))
-                    if dice.random() < 0.1
-                    else f"{pick(('+', ''))}{pick(('4673', '1212', '8821'))}017{dice.randrange(pick((30, 30, 1000))):03}"
-                )
-                if layout != "app-to-app"
-                else pick(("carol", "dave")),
+                from_=caller,
+                to=called,
                 amount=Decimal(pick(("0.01", "0.5", "2", "0"))) if priced else None,
                 currency=pick(("EUR", "USD", "SEK", "GBP", "JPY", "")) if priced else "",
                 user=pick(("alice", "bob", "")) if layout == "phone-terminated" else "",

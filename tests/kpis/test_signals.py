@@ -1,13 +1,11 @@
-"""Signals of fraud: the SQL agrees with plain Python, and planted fraud is told from look-alikes."""
+"""Signals of fraud: the SQL agrees with plain Python, and look-alikes of fraud are told from it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import attrs
 import fraud_oracle as oracle
 import pytest
 from sinchvoice import InvalidRequest, cdr
@@ -63,7 +61,9 @@ def as_expected(found: signals.Signal) -> dict[str, Any]:
 
 
 def assert_same(found: signals.SignalReport, expected: list[dict[str, Any]]) -> None:
-    ordered = sorted(found.signals, key=lambda each: (each.subject, each.currency or "", each.start))
+    ordered = sorted(
+        found.signals, key=lambda each: (each.subject, each.currency or "", each.start)
+    )
     shown = [as_expected(each) for each in ordered]
     assert [each["subject"] for each in shown] == [each["subject"] for each in expected]
     for one, other in zip(shown, expected, strict=True):
@@ -107,7 +107,9 @@ def test_planted_fraud_is_told_from_look_alikes(found: Any):
 
 def test_evidence_leads_to_the_calls(found: Any):
     world, report = found
-    (burst,) = (each for each in report.signals if each.subject == "robot-0" and "short" in each.kind)
+    (burst,) = (
+        each for each in report.signals if each.subject == "robot-0" and "short" in each.kind
+    )
     own = [call for call in world.calls if call.user == "robot-0"]
     assert burst.call_ids == tuple(call.call_id for call in own[:20])
     assert burst.counts == {"attempts": 45, "answered": 45, "short": 45, "numbers": 45}
@@ -132,17 +134,14 @@ def test_the_highest_score_comes_first_and_low_ones_can_be_left_out(found: Any):
 def test_the_days_of_a_period_are_those_of_the_time_zone(noise: Any):
     calls, archive = noise
     report = archive.signals("2026-11-23", tz="America/New_York", kinds=())
-    start, until = datetime(2026, 11, 23, 5), datetime(2026, 11, 24, 5)
-    assert (report.start, report.until) == (
-        start.replace(tzinfo=UTC),
-        until.replace(tzinfo=UTC),
-    )
-    assert report.calls == sum(start <= call.time < until for call in calls)
+    start, until = datetime(2026, 11, 23, 5, tzinfo=UTC), datetime(2026, 11, 24, 5, tzinfo=UTC)
+    assert (report.start, report.until) == (start, until)
+    assert report.calls == sum(start <= call.time.replace(tzinfo=UTC) < until for call in calls)
     assert report.signals == ()
 
 
 def test_a_period_without_calls_has_no_signals(noise: Any):
-    report = noise[1].signals("2030-01", min_score=1)
+    report = noise[1].signals("2030-01-01", min_score=1)
     assert (report.calls, report.past_days, report.signals) == (0, 0, ())
 
 
@@ -158,11 +157,9 @@ def test_signals_are_data(found: Any):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"period": "2026-11-31"}, "period is '2026-11-31': give text like"),
-        ({"period": "2026-11-29..2026-11-23"}, "give an end after the start"),
-        ({"period": "2026-11-29..2026-11-30T00:00Z"}, "give two days or two times"),
-        ({"period": 7}, "give text like"),
-        ({"kinds": ["calls"]}, "kinds has 'calls', which is unknown: use some of 'short_calls'"),
+        ({"period": "2026-11-31"}, "period is '2026-11-31': give a day like"),
+        ({"period": "2026-11-29..2026-11-23"}, "give the first day first"),
+        ({"kinds": ["calls"]}, "kinds is 'calls': give some of short_calls, "),
         ({"min_score": 101}, "min_score is 101: give a number from 0 to 100"),
         ({"tz": "Mars"}, "tz is 'Mars'"),
     ],
@@ -178,11 +175,3 @@ def test_wrong_arguments_are_named(noise: Any, wrong: dict[str, Any], message: s
 def test_thresholds_are_whole_numbers_in_a_range(value: Any):
     with pytest.raises(InvalidRequest, match="burst_calls is .*: give a whole number from 2 to"):
         signals.Thresholds(burst_calls=value)
-
-
-def test_every_threshold_is_documented_with_its_default_and_reason():
-    page = Path(__file__).parents[2].joinpath("docs/how-to/fraud-and-invoices.md").read_text("utf-8")
-    for field in attrs.fields(signals.Thresholds):
-        facts = field.metadata
-        row = f"| `{field.name}` | {field.default} {facts['unit']} | {facts['meaning']} | {facts['why']} |"
-        assert row in page

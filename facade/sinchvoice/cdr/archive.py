@@ -514,6 +514,29 @@ class Archive(Database):
         names = [field.name for field in attrs.fields(DayCompleteness)]
         return [DayCompleteness(**dict(zip(names, row, strict=True))) for row in rows]
 
+    def _unfinished(self, first: date, last: date) -> list[str]:
+        notes = []
+        newest, open_rejects = self._ask(
+            """
+            SELECT max(day), (
+                SELECT count(*) FROM rejects AS r JOIN files AS f ON f.file_id = r.file_id
+                WHERE resolved_by IS NULL AND f.day BETWEEN ? AND ?
+            ) FROM files
+            """,
+            first,
+            last,
+        )[0]
+        if newest is not None and newest <= last:
+            notes.append(
+                f"late records may be missing: no file of a day after {newest} (UTC) is loaded"
+            )
+        if open_rejects:
+            plural = "s" * (open_rejects > 1)
+            notes.append(
+                f"{open_rejects} unreadable record{plural} in files of {first}..{last} (UTC)"
+            )
+        return notes
+
     def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `records` as Parquet files, a folder `day=…` for each UTC day.
 

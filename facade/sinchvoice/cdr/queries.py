@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -20,28 +21,29 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from ..endpoints import MxpEndpoint, PstnEndpoint
 from ..errors import CdrError
-from ..vocabulary import Domain, ReportDomain
-from . import reconciliation, signals
 from .fast_path import literal
-from .kpis import Dimension, KpiFilter, KpiRows, Run, on_duckdb
-from .periods import Period
-from .reconciliation import (
-    Direction,
-    InvoiceLine,
-    InvoiceReconciliation,
-    InvoiceRow,
-    Minutes,
-    ReconciledCall,
-    ReportedWindow,
-    ReportReconciliation,
-    ReportRow,
-)
-from .signals import KINDS, SignalKind, SignalReport, Thresholds
+from .kpis import Dimension, KpiFilter, KpiRows, on_duckdb
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ..endpoints import MxpEndpoint, PstnEndpoint
+    from ..vocabulary import Domain
+    from .alerts import AlertReport, AlertRule
+    from .comparison import ComparedKpi, Comparison, PeriodLike, With
+    from .reconciliation import (
+        Direction,
+        InvoiceLine,
+        InvoiceReconciliation,
+        InvoiceRow,
+        Minutes,
+        ReconciledCall,
+        ReportedWindow,
+        ReportReconciliation,
+        ReportRow,
+    )
+    from .signals import SignalKind, SignalReport, Thresholds
 
 __all__ = [
     "ArrowStream",
@@ -157,12 +159,85 @@ class Database(ABC):
         self._kpis[id(rows)] = rows
         return rows
 
+    def compare(
+        self,
+        period: PeriodLike,
+        with_: With = "previous",
+        *,
+        by: Dimension | Sequence[Dimension] = (),
+        where: KpiFilter | None = None,
+        kpi: ComparedKpi | Sequence[ComparedKpi] | None = None,
+        min_attempts: int = 1,
+        tz: str | ZoneInfo = "UTC",
+        weeks: int = 4,
+        alpha: float = 0.05,
+    ) -> Comparison:
+        """Compare the KPIs of two periods; see `cdr.comparison.compare` for the arguments.
+
+        Args:
+            period: Days to compare.
+            with_: Days to compare with: `previous`, `same-weekdays` or a period.
+            by: One or more of `kpis.DIMENSIONS` except `day` to group by.
+            where: Filter of the counted calls.
+            kpi: One or more of `comparison.COMPARED`; None for all.
+            min_attempts: Groups with fewer attempts have no ratios.
+            tz: Time zone of the days.
+            weeks: Weeks of `same-weekdays`.
+            alpha: Share of false alarms among the changes that are called more than chance.
+
+        Raises:
+            InvalidRequest: An argument is wrong.
+            CdrError: The KPIs cannot be computed.
+        """
+        from . import comparison
+
+        found = comparison.compare(
+            self._run,
+            period,
+            with_,
+            by=by,
+            where=where,
+            kpi=kpi,
+            min_attempts=min_attempts,
+            tz=tz,
+            weeks=weeks,
+            alpha=alpha,
+        )
+        return found.with_notes(
+            remark
+            for each in (found.period, found.reference)
+            for remark in self._unfinished(*each.utc_days(tz))
+        )
+
+    def alert(
+        self,
+        period: PeriodLike,
+        rules: Iterable[AlertRule],
+        *,
+        tz: str | ZoneInfo = "UTC",
+    ) -> AlertReport:
+        """Judge a period by rules; see `cdr.alerts.evaluate`.
+
+        Args:
+            period: Days to judge.
+            rules: The rules, as from `alerts.read_rules`.
+            tz: Time zone of the days.
+
+        Raises:
+            InvalidRequest: An argument is wrong.
+            CdrError: The KPIs cannot be computed.
+        """
+        from . import alerts
+
+        report = alerts.evaluate(self._run, period, rules, tz=tz)
+        return report.with_notes(self._unfinished(*report.period.utc_days(tz)))
+
     def signals(
         self,
-        period: Period,
+        period: PeriodLike,
         *,
         thresholds: Thresholds | None = None,
-        kinds: Collection[SignalKind] = KINDS,
+        kinds: Collection[SignalKind] | None = None,
         min_score: float = 0,
         tz: str | ZoneInfo = "UTC",
     ) -> SignalReport:
@@ -171,7 +246,7 @@ class Database(ABC):
         Args:
             period: The days to judge, such as `2026-11-23..2026-11-29`; both are included.
             thresholds: Thresholds; None for the defaults.
-            kinds: Kinds of signals to look for.
+            kinds: Kinds of signals to look for; None for all.
             min_score: Lowest score to return, 0 to 100.
             tz: Time zone of the period's days.
 
@@ -179,16 +254,16 @@ class Database(ABC):
             InvalidRequest: The period, a kind, the score or the time zone is not valid.
             CdrError: The signals cannot be computed.
         """
-        return self._computed(
-            lambda run: signals.compute(
-                run, period, thresholds=thresholds, kinds=kinds, min_score=min_score, tz=tz
-            )
+        from . import signals
+
+        return signals.compute(
+            self._run, period, thresholds=thresholds, kinds=kinds, min_score=min_score, tz=tz
         )
 
     def reconcile_invoice(
         self,
         lines: Iterable[InvoiceLine],
-        period: Period | None = None,
+        period: PeriodLike | None = None,
         *,
         minutes: Minutes = "started",
         amount_tolerance: Decimal | str | int = Decimal("0.01"),
@@ -209,16 +284,16 @@ class Database(ABC):
             InvalidRequest: An argument is not valid.
             CdrError: The records cannot be queried.
         """
-        return self._computed(
-            lambda run: reconciliation.reconcile_invoice(
-                run,
-                lines,
-                period,
-                minutes=minutes,
-                amount_tolerance=amount_tolerance,
-                minutes_tolerance=minutes_tolerance,
-                tz=tz,
-            )
+        from . import reconciliation
+
+        return reconciliation.reconcile_invoice(
+            self._run,
+            lines,
+            period,
+            minutes=minutes,
+            amount_tolerance=amount_tolerance,
+            minutes_tolerance=minutes_tolerance,
+            tz=tz,
         )
 
     def reconcile_reports(
@@ -226,7 +301,7 @@ class Database(ABC):
         user: MxpEndpoint | PstnEndpoint | str,
         windows: Iterable[ReportedWindow],
         *,
-        domain: Domain = ReportDomain.DATA,
+        domain: Domain = "data",
         direction: Direction = "both",
         call_tolerance: int = 0,
         second_tolerance: int = 0,
@@ -245,17 +320,16 @@ class Database(ABC):
             InvalidRequest: An argument is not valid.
             CdrError: The records cannot be queried.
         """
-        asked = list(windows)  # before another thread has the connection
-        return self._computed(
-            lambda run: reconciliation.reconcile_reports(
-                run,
-                user,
-                asked,
-                domain=domain,
-                direction=direction,
-                call_tolerance=call_tolerance,
-                second_tolerance=second_tolerance,
-            )
+        from . import reconciliation
+
+        return reconciliation.reconcile_reports(
+            self._run,
+            user,
+            windows,
+            domain=domain,
+            direction=direction,
+            call_tolerance=call_tolerance,
+            second_tolerance=second_tolerance,
         )
 
     def invoice_calls(self, row: InvoiceRow, *, most: int = 10_000) -> list[ReconciledCall]:
@@ -269,7 +343,9 @@ class Database(ABC):
             InvalidRequest: `most` is out of range.
             CdrError: The records cannot be queried.
         """
-        return self._computed(lambda run: reconciliation.invoice_calls(run, row, most=most))
+        from . import reconciliation
+
+        return reconciliation.invoice_calls(self._run, row, most=most)
 
     def report_calls(
         self, found: ReportReconciliation, row: ReportRow, *, most: int = 10_000
@@ -285,13 +361,19 @@ class Database(ABC):
             InvalidRequest: `most` is out of range.
             CdrError: The records cannot be queried.
         """
-        return self._computed(lambda run: reconciliation.report_calls(run, found, row, most=most))
+        from . import reconciliation
 
-    def _computed(self, work: Callable[[Run], T]) -> T:
-        """Run a function on the records so that Ctrl-C can interrupt it."""
-        connection = self._connection
+        return reconciliation.report_calls(self._run, found, row, most=most)
+
+    def _run(self, query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+        """Run a query with named parameters, as the functions on `Run` expect."""
+        run = on_duckdb(self._connection)
         with self._failing():
-            return interruptible(connection, lambda: work(on_duckdb(connection)))
+            return interruptible(self._connection, lambda: run(query, parameters))
+
+    def _unfinished(self, first: date, last: date) -> list[str]:
+        """Return remarks on records that may be missing between two UTC days."""
+        return []
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Run a read-only SQL query.

@@ -36,8 +36,9 @@ from ..endpoints import MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest, printable
 from ..vocabulary import Domain, ReportDomain
 from . import kpis
+from .comparison import Period, PeriodLike
 from .kpis import Run
-from .periods import Period, bounds, day_start, month_after
+from .periods import day_start, span
 
 __all__ = [
     "Direction",
@@ -144,7 +145,9 @@ def read_invoice(
     header = text.partition("\n")[0]
     separator = max(",;\t", key=header.count) if delimiter is None else delimiter
     if len(separator) != 1 or separator in '"\r\n':
-        raise InvalidRequest(f"delimiter is {separator!r}: give one character, such as ';'")
+        raise InvalidRequest(
+            parameter="delimiter", value=separator, remedy="give one character, such as ';'"
+        )
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[InvoiceLine] = []
     try:
@@ -181,9 +184,7 @@ def read_invoice(
                 )
             )
     except csv.Error as error:
-        raise InvalidRequest(
-            f"{shown}, line {rows.line_num}: {error}: correct the file"
-        ) from None
+        raise InvalidRequest(f"{shown}, line {rows.line_num}: {error}: correct the file") from None
     if not lines:
         raise InvalidRequest(f"{shown} has no lines below its header: give an invoice with some")
     return lines
@@ -199,7 +200,9 @@ def _content(source: str | os.PathLike[str] | bytes) -> tuple[bytes, str]:
         raise InvalidRequest(f"{os.fspath(source)!r} cannot be read: {reason}") from error
 
 
-def _place(shown: str, names: list[str], key: str, given: str | None, *, needed: bool) -> int | None:
+def _place(
+    shown: str, names: list[str], key: str, given: str | None, *, needed: bool
+) -> int | None:
     """Return the place of a column."""
     wanted = _COLUMNS[key] if given is None else (given,)
     folded = [name.casefold() for name in names]
@@ -328,7 +331,7 @@ class InvoiceReconciliation:
 def reconcile_invoice(
     run: Run,
     lines: Iterable[InvoiceLine],
-    period: Period | None = None,
+    period: PeriodLike | None = None,
     *,
     minutes: Minutes = "started",
     amount_tolerance: Decimal | str | int = Decimal("0.01"),
@@ -369,7 +372,7 @@ def reconcile_invoice(
                 "only days or only months"
             )
     if minutes not in ("started", "talk"):
-        raise InvalidRequest(f"minutes is {minutes!r}: give 'started' or 'talk'")
+        raise InvalidRequest(parameter="minutes", value=minutes, remedy="give 'started' or 'talk'")
     most_amount = _tolerance("amount_tolerance", amount_tolerance)
     most_minutes = _tolerance("minutes_tolerance", minutes_tolerance)
     start, until = _compared(every, period, tz, by_month=by_month)
@@ -377,7 +380,7 @@ def reconcile_invoice(
     invoiced: dict[tuple[str, str | None], list[InvoiceLine]] = defaultdict(list)
     days: dict[str, date] = {}
     for each in every:
-        begin, end = _span(each.day, tz, by_month=by_month)
+        begin, end = span(each.day, each.day, tz, by_month=by_month)
         if start <= begin and end <= until:
             invoiced[each.period, each.currency].append(each)
             days[each.period] = each.day
@@ -410,7 +413,7 @@ def reconcile_invoice(
             state = "only in the records"
         elif not is_equal and not costs:
             state = "only in the invoice"
-        begin, end = _span(days[key[0]], tz, by_month=by_month)
+        begin, end = span(days[key[0]], days[key[0]], tz, by_month=by_month)
         return InvoiceRow(
             period=key[0],
             currency=key[1],
@@ -456,36 +459,31 @@ def _minutes(costs: Iterable[kpis.KpiCost], minutes: Minutes) -> Decimal:
 
 def _tolerance(name: str, value: Decimal | str | int) -> Decimal:
     text = str(value)
-    if isinstance(value, bool | float) or not re.fullmatch(r"\d{1,15}(\.\d{1,15})?", text, re.ASCII):
+    if isinstance(value, bool | float) or not re.fullmatch(
+        r"\d{1,15}(\.\d{1,15})?", text, re.ASCII
+    ):
         raise InvalidRequest(
-            f"{name} is {printable(repr(value), 60)}: give a Decimal, or text like '0.01', of 0 or "
-            "more"
+            parameter=name, value=value, remedy="give a Decimal or text like '0.01', of 0 or more"
         )
-    return Decimal(text)
+    return Decimal(number[0])
 
 
 def _compared(
-    lines: Sequence[InvoiceLine], period: Period | None, tz: str | ZoneInfo, *, by_month: bool
+    lines: Sequence[InvoiceLine], period: PeriodLike | None, tz: str | ZoneInfo, *, by_month: bool
 ) -> tuple[datetime, datetime]:
     """Return start and end of the comparison; whole months for an invoice of months."""
     if period is None:
         days = [each.day for each in lines]
-        return _span(min(days), tz, by_month=by_month)[0], _span(max(days), tz, by_month=by_month)[1]
-    start, until = bounds(period, tz)
-    if by_month:
-        local = kpis.zone(tz)
-        first, last = start.astimezone(local), until.astimezone(local)
-        if any(each.day != 1 or each.time() != datetime.min.time() for each in (first, last)):
-            raise InvalidRequest(
-                f"period is {period!r}, and the invoice is about months: give whole months, such as "
-                "2026-11"
-            )
-    return start, until
-
-
-def _span(day: date, tz: str | ZoneInfo, *, by_month: bool) -> tuple[datetime, datetime]:
-    after = month_after(day) if by_month else day + _ONE_DAY
-    return day_start(day, tz), day_start(after, tz)
+        return span(min(days), max(days), tz, by_month=by_month)
+    given = Period.of(period)
+    whole = given.first.day == 1 and (given.last + _ONE_DAY).day == 1
+    if by_month and not whole:
+        raise InvalidRequest(
+            parameter="period",
+            value=str(given),
+            remedy="give whole months, as the invoice is about months",
+        )
+    return span(given.first, given.last, tz)
 
 
 # --- Reports on a user ---------------------------------------------------------------------------
@@ -618,7 +616,9 @@ def reconcile_reports(
         ("second_tolerance", second_tolerance),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InvalidRequest(f"{name} is {value!r}: give a whole number of at least 0")
+            raise InvalidRequest(
+                parameter=name, value=value, remedy="give a whole number of at least 0"
+            )
     every = list(windows)
     if not every:
         raise InvalidRequest("windows is empty: give at least one window with its report")
@@ -685,8 +685,7 @@ def _user(user: MxpEndpoint | PstnEndpoint | str) -> MxpEndpoint | PstnEndpoint:
     found = endpoints.parse(user) if isinstance(user, str) else user
     if not isinstance(found, MxpEndpoint | PstnEndpoint):
         raise InvalidRequest(
-            f"user is {printable(str(user), 60)!r}: there are no reports on SIP addresses; give a "
-            "phone number or an app user"
+            parameter="user", value=str(user), remedy="give a phone number or an app user"
         )
     return found
 
@@ -695,7 +694,9 @@ def _domain(domain: ReportDomain | str) -> ReportDomain:
     try:
         return ReportDomain(domain)
     except ValueError:
-        raise InvalidRequest(f"domain is {domain!r}: give 'data' or 'pstn'") from None
+        raise InvalidRequest(
+            parameter="domain", value=domain, remedy="give 'data' or 'pstn'"
+        ) from None
 
 
 def _of_user(
@@ -703,7 +704,9 @@ def _of_user(
 ) -> tuple[str, dict[str, Any]]:
     """Return the SQL condition for the records of a user, and its parameters."""
     if direction not in ("both", "made", "received"):
-        raise InvalidRequest(f"direction is {direction!r}: give 'both', 'made' or 'received'")
+        raise InvalidRequest(
+            parameter="direction", value=direction, remedy="give 'both', 'made' or 'received'"
+        )
     if isinstance(user, PstnEndpoint):
         digits = user.number.removeprefix("+")
         parameters = {"name": digits, "other_name": f"+{digits}"}
@@ -717,8 +720,10 @@ def _of_user(
         made, received = "user_id = :name", ""
         if direction == "received":
             raise InvalidRequest(
-                "direction is 'received', and an app user receives no phone-terminated calls: "
-                "give 'both', or the domain 'data'"
+                parameter="direction",
+                value=direction,
+                remedy="give 'both' or the domain 'data': an app user receives no phone-terminated "
+                "calls",
             )
     chosen = {"both": (made, received), "made": (made,), "received": (received,)}[direction]
     return f"layout = '{layout}' AND ({' OR '.join(filter(None, chosen))})", parameters
@@ -729,10 +734,12 @@ def _ends(window: ReportedWindow) -> tuple[datetime, datetime, datetime]:
     start, stop = window.start, window.stop
     if isinstance(start, datetime) and isinstance(stop, datetime):
         if start.tzinfo is None or stop.tzinfo is None:
-            raise InvalidRequest(f"the window from {start} to {stop} has no zone: give times with one")
+            raise InvalidRequest(
+                f"the window from {start} to {stop} has no zone: give times with one"
+            )
         begin, end, step = start.astimezone(UTC), stop.astimezone(UTC), timedelta(seconds=1)
     elif isinstance(start, datetime) or isinstance(stop, datetime):
-        raise InvalidRequest(f"the window from {start} to {stop} is of two kinds: give two days")
+        raise InvalidRequest(f"the window {start} to {stop} is of two kinds: give two days")
     else:
         begin, end, step = day_start(start), day_start(stop), _ONE_DAY
     return begin, end, end + step
@@ -820,7 +827,9 @@ def _calls(
     most: int,
 ) -> list[ReconciledCall]:
     if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= 1_000_000:
-        raise InvalidRequest(f"most is {most!r}: give a whole number from 1 to 1000000")
+        raise InvalidRequest(
+            parameter="most", value=most, remedy="give a whole number from 1 to 1000000"
+        )
     query = _sections()["calls"].format(condition=condition, most=most)
     times = {"start": _text(start), "until": _text(until)}
     return [
@@ -862,8 +871,7 @@ def _as_data(value: Any) -> dict[str, Any]:
         return format_day(each) if isinstance(each, datetime) else each
 
     return {
-        name.rstrip("_"): written(each)
-        for name, each in attrs.asdict(value, recurse=False).items()
+        name.rstrip("_"): written(each) for name, each in attrs.asdict(value, recurse=False).items()
     }
 
 

@@ -13,12 +13,12 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -26,7 +26,7 @@ import attrs
 from ..errors import CdrError, InvalidRequest
 from . import layouts
 from .fast_path import COLUMNS, FastRows, fast_lines, has_returns
-from .kpis import Dimension, KpiFilter, KpiRows, Run
+from .kpis import Dimension, KpiFilter, KpiRows
 from .layouts import Layout, LayoutName
 from .loading import FileContent, Mismatch, find, find_exactly, spool
 from .queries import (
@@ -43,8 +43,6 @@ from .slow_path import REJECT_COLUMNS, SmallFiles
 from .sources import ByteStream, LeftOut, Source, streams
 
 __all__ = ["Scan", "scan"]
-
-T = TypeVar("T")
 
 _FEW = 64
 _SMALL = 1 << 17
@@ -166,10 +164,10 @@ class Scan(Database):
         self._check_unchanged()
         return rows
 
-    def _computed(self, work: Callable[[Run], T]) -> T:
-        result = super()._computed(work)
+    def _run(self, query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
+        rows = super()._run(query, parameters)
         self._check_unchanged()
-        return result
+        return rows
 
     def sql(self, query: str, parameters: Parameters = ()) -> QueryResult:
         """Run a read-only SQL query as `Archive.sql` does.

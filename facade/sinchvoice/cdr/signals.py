@@ -25,9 +25,10 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..data import format_day
-from ..errors import InvalidRequest, printable
+from ..errors import InvalidRequest
+from .comparison import Period, PeriodLike
 from .kpis import Run
-from .periods import Period, bounds
+from .periods import span
 
 __all__ = [
     "KINDS",
@@ -59,7 +60,9 @@ def _whole(
     def check(_: object, attribute: attrs.Attribute[int], value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise InvalidRequest(
-                f"{attribute.name} is {value!r}: give a whole number from {low} to {high}"
+                parameter=attribute.name,
+                value=value,
+                remedy=f"give a whole number from {low} to {high}",
             )
 
     facts = {"unit": unit, "meaning": meaning, "why": why, "kinds": kinds}
@@ -233,10 +236,10 @@ class SignalReport:
 
 def compute(
     run: Run,
-    period: Period,
+    period: PeriodLike,
     *,
     thresholds: Thresholds | None = None,
-    kinds: Collection[SignalKind] = KINDS,
+    kinds: Collection[SignalKind] | None = None,
     min_score: float = 0,
     tz: str | ZoneInfo = "UTC",
 ) -> SignalReport:
@@ -247,7 +250,7 @@ def compute(
             another function of this type.
         period: The days to judge, such as `2026-11-23..2026-11-29`; both are included.
         thresholds: Thresholds; None for the defaults.
-        kinds: Kinds of signals to look for.
+        kinds: Kinds of signals to look for; None for all.
         min_score: Lowest score to return, 0 to 100. A signal has at least 50.
         tz: Time zone of the period's days.
 
@@ -258,14 +261,14 @@ def compute(
         InvalidRequest: The period, a kind, the score or the time zone is not valid.
     """
     limits = Thresholds() if thresholds is None else thresholds
-    start, until = bounds(period, tz)
-    wanted = _kinds(kinds)
+    days = Period.of(period)
+    start, until = span(days.first, days.last, tz)
+    past = start - timedelta(days=limits.past_days)
+    wanted = _kinds(KINDS if kinds is None else kinds)
     if isinstance(min_score, bool) or not 0 <= min_score <= 100:
-        raise InvalidRequest(f"min_score is {min_score!r}: give a number from 0 to 100")
-    try:
-        past = start - timedelta(days=limits.past_days)
-    except OverflowError:
-        raise InvalidRequest(f"period is {period!r}: give days after the year 1") from None
+        raise InvalidRequest(
+            parameter="min_score", value=min_score, remedy="give a number from 0 to 100"
+        )
     common = {
         "past": _without_zone(past),
         "start": _without_zone(start),
@@ -290,9 +293,8 @@ def _kinds(kinds: Collection[SignalKind]) -> list[SignalKind]:
     given = {kinds} if isinstance(kinds, str) else set(kinds)
     for kind in given:
         if kind not in KINDS:
-            names = ", ".join(map(repr, KINDS))
             raise InvalidRequest(
-                f"kinds has {printable(repr(kind), 60)}, which is unknown: use some of {names}"
+                parameter="kinds", value=kind, remedy=f"give some of {', '.join(KINDS)}"
             )
     return [kind for kind in KINDS if kind in given]
 
@@ -421,11 +423,13 @@ _REASONS: Mapping[SignalKind, Callable[[Mapping[str, Any], Thresholds], str]] = 
     ),
     "caller_rate": lambda found, limits: (
         f"{found['measured']:.0f} calls in an hour, {found['attempts']} in all to "
-        f"{found['numbers']} numbers; at most {found['past_most']} an hour in the {limits.past_days} days before"
+        f"{found['numbers']} numbers; at most {found['past_most']} an hour in the "
+        f"{limits.past_days} days before"
     ),
     "prefix_rate": lambda found, limits: (
         f"{found['measured']:.0f} calls in an hour, {found['attempts']} in all by "
-        f"{found['callers']} callers; at most {found['past_most']} an hour in the {limits.past_days} days before"
+        f"{found['callers']} callers; at most {found['past_most']} an hour in the "
+        f"{limits.past_days} days before"
     ),
     "called_range": lambda found, limits: (
         f"{found['numbers']} numbers of one range called in a day, {found['sequential']} next to "

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 from .. import CallLeg, __version__, endpoints, signing
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
+from .analysis import add_analysis
 from .calling import add_calling
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
@@ -36,6 +37,7 @@ from .options import (
 )
 from .output import (
     EXIT_CODES,
+    AlarmsRaised,
     OutputClosed,
     RejectsFound,
     ReportsMissing,
@@ -75,7 +77,14 @@ def run(arguments: Sequence[str]) -> int:
         _add_hints(error, root)
         show_error(error, as_json=as_json)
         code = exit_code(error)
-    except (SinchVoiceError, SignatureMismatch, RejectsFound, ReportsMissing, OSError) as error:
+    except (
+        SinchVoiceError,
+        SignatureMismatch,
+        RejectsFound,
+        ReportsMissing,
+        AlarmsRaised,
+        OSError,
+    ) as error:
         show_error(error, as_json=as_json)
         code = exit_code(error)
     return code
@@ -223,6 +232,7 @@ callback_group.callback()(expanded(_callback))
 sign_group.callback()(expanded(_sign))
 cdr_group.callback()(expanded(_cdr))
 add_commands(cdr_group)
+add_analysis(cdr_group)
 
 
 # --- Calls ---------------------------------------------------------------------------------------

@@ -43,12 +43,14 @@ from ..errors import (
 __all__ = [
     "EXIT_CODES",
     "WORDS",
+    "AlarmsRaised",
     "NoReports",
     "Output",
     "OutputClosed",
     "Record",
     "RejectsFound",
     "ReportsMissing",
+    "RulesUnjudged",
     "SignatureMismatch",
     "exit_code",
     "show_error",
@@ -76,6 +78,14 @@ class NoReports(ReportsMissing):
     """All reports on many users are missing."""
 
 
+class AlarmsRaised(Exception):
+    """Some rules are broken."""
+
+
+class RulesUnjudged(AlarmsRaised):
+    """No rule is broken, but some cannot be judged."""
+
+
 class SignatureMismatch(Exception):
     """A signature matches no form of the request."""
 
@@ -99,6 +109,8 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     SignatureMismatch: 11,
     ReportsMissing: 12,
     NoReports: 13,
+    AlarmsRaised: 14,
+    RulesUnjudged: 15,
     KeyboardInterrupt: 130,
     BrokenPipeError: 141,
     OutputClosed: 141,
@@ -126,6 +138,7 @@ WORDS: Mapping[str, str] = {
 #: Arguments of the library at the beginning of errors, translated for the command line.
 _ARGUMENTS: Mapping[str, str] = {
     "ace": "--ace",
+    "alpha": "--alpha",
     "application_key": "--application",
     "callback_headers": "--callback-header",
     "callback_url": "--callback-url",
@@ -139,16 +152,20 @@ _ARGUMENTS: Mapping[str, str] = {
     "fallback": "--fallback",
     "greeting": "--greeting",
     "ice": "--ice",
+    "kpi": "--kpi",
     "locale": "--locale",
     "max_duration": "--max-duration",
     "moh": "--moh",
     "moh_class": "--moh",
+    "period": "--period",
     "pie": "--pie",
     "primary": "--primary",
     "prompts": "--prompts",
     "resume": "--resume",
     "text": "TEXT",
     "tz": "--tz",
+    "weeks": "--weeks",
+    "with": "--with",
 }
 
 
