@@ -458,10 +458,8 @@ def _minutes(costs: Iterable[kpis.KpiCost], minutes: Minutes) -> Decimal:
 
 
 def _tolerance(name: str, value: Decimal | str | int) -> Decimal:
-    text = str(value)
-    if isinstance(value, bool | float) or not re.fullmatch(
-        r"\d{1,15}(\.\d{1,15})?", text, re.ASCII
-    ):
+    number = re.fullmatch(r"\d{1,15}(\.\d{1,15})?", str(value), re.ASCII)
+    if isinstance(value, bool | float) or number is None:
         raise InvalidRequest(
             parameter=name, value=value, remedy="give a Decimal or text like '0.01', of 0 or more"
         )
