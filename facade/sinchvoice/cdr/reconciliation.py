@@ -592,9 +592,9 @@ def reconcile_reports(
         user: A phone number or an app user; as text, see `endpoints.parse`.
         windows: Windows with their reports, from `voice.reports.user_calls_by_window`. Days are in
             UTC.
-        domain: The domain of the reports. The compared records are: of an app user, app-to-app
-            calls for `data` and phone-terminated ones for `pstn`; of a number, phone-originated
-            calls for `data` and phone-terminated ones for `pstn`.
+        domain: The domain of the reports. For `pstn`, phone-terminated calls are compared. For
+            `data`, phone-originated ones, and with an app user also app-to-app calls; but a
+            phone-originated record names the called number, seldom the user who answered.
         direction: `made` or `received` for one of both; the documentation does not say which the
             reports count.
         call_tolerance: Largest difference of calls that counts as equal.
@@ -708,13 +708,13 @@ def _of_user(
     if isinstance(user, PstnEndpoint):
         digits = user.number.removeprefix("+")
         parameters = {"name": digits, "other_name": f"+{digits}"}
-        layout = "phone-originated" if domain == ReportDomain.DATA else "phone-terminated"
+        layouts = ["phone-originated" if domain == ReportDomain.DATA else "phone-terminated"]
         made, received = (f"{column} IN (:name, :other_name)" for column in ("from_", "to_"))
     elif domain == ReportDomain.DATA:
-        parameters, layout = {"name": user.username}, "app-to-app"
+        parameters, layouts = {"name": user.username}, ["app-to-app", "phone-originated"]
         made, received = "from_ = :name", "to_ = :name"
     else:
-        parameters, layout = {"name": user.username}, "phone-terminated"
+        parameters, layouts = {"name": user.username}, ["phone-terminated"]
         made, received = "user_id = :name", ""
         if direction == "received":
             raise InvalidRequest(
@@ -724,7 +724,8 @@ def _of_user(
                 "calls",
             )
     chosen = {"both": (made, received), "made": (made,), "received": (received,)}[direction]
-    return f"layout = '{layout}' AND ({' OR '.join(filter(None, chosen))})", parameters
+    listed = ", ".join(f"'{layout}'" for layout in layouts)
+    return f"layout IN ({listed}) AND ({' OR '.join(filter(None, chosen))})", parameters
 
 
 def _ends(window: ReportedWindow) -> tuple[datetime, datetime, datetime]:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -31,12 +31,15 @@ from .kpis import Run
 from .periods import span
 
 __all__ = [
+    "COLUMNS",
+    "COUNTS",
     "KINDS",
     "Signal",
     "SignalKind",
     "SignalReport",
     "Thresholds",
     "compute",
+    "reach",
 ]
 
 SignalKind: TypeAlias = Literal[
@@ -48,6 +51,20 @@ SignalKind: TypeAlias = Literal[
     "calling_range",
 ]
 KINDS: tuple[SignalKind, ...] = get_args(SignalKind)
+
+COLUMNS = (
+    "layout",
+    "call_id",
+    "call_time",
+    "result",
+    "duration",
+    "from_",
+    "to_",
+    "amount",
+    "currency",
+    "user_id",
+)
+"""Columns of the records that the queries read."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -261,9 +278,7 @@ def compute(
         InvalidRequest: The period, a kind, the score or the time zone is not valid.
     """
     limits = Thresholds() if thresholds is None else thresholds
-    days = Period.of(period)
-    start, until = span(days.first, days.last, tz)
-    past = start - timedelta(days=limits.past_days)
+    past, start, until = reach(period, limits, tz)
     wanted = _kinds(KINDS if kinds is None else kinds)
     if isinstance(min_score, bool) or not 0 <= min_score <= 100:
         raise InvalidRequest(
@@ -276,7 +291,8 @@ def compute(
         "short_seconds": limits.short_seconds,
         "evidence": limits.evidence,
     }
-    ((calls, past_days),) = _run(run, "totals", common)
+    totals = list(_run(run, "totals", common))
+    calls, past_days = totals[0] if totals else (0, 0)
     found = [
         signal
         for kind in wanted
@@ -287,6 +303,15 @@ def compute(
     return SignalReport(
         start=start, until=until, calls=int(calls), past_days=int(past_days), signals=tuple(found)
     )
+
+
+def reach(
+    period: PeriodLike, limits: Thresholds, tz: str | ZoneInfo = "UTC"
+) -> tuple[datetime, datetime, datetime]:
+    """Return the start of the past, and start and end of the period, in UTC."""
+    days = Period.of(period)
+    start, until = span(days.first, days.last, tz)
+    return start - timedelta(days=limits.past_days), start, until
 
 
 def _kinds(kinds: Collection[SignalKind]) -> list[SignalKind]:
@@ -362,6 +387,9 @@ _QUERIES: Mapping[SignalKind, tuple[str, tuple[str, ...]]] = {
     ),
 }
 """The query of each kind, and the names of its counts."""
+
+COUNTS: tuple[str, ...] = tuple(dict.fromkeys(n for _, names in _QUERIES.values() for n in names))
+"""Names of the counts of all kinds."""
 
 
 def _signals(
@@ -470,4 +498,4 @@ def _run(run: Run, name: str, parameters: Mapping[str, Any]) -> Iterable[Sequenc
     query = _sections()[name]
     used = set(re.findall(r":(\w+)", query))
     given = {key: value for key, value in parameters.items() if key in used}
-    return cast("Iterable[Sequence[Any]]", run(query, given))
+    return run(query, given)
