@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, TypeAlias
 
 import attrs
@@ -125,7 +127,8 @@ def find_signals(
             cells += [record["counts"].get(name) for name in signals.COUNTS]
             write_csv_row([*cells, " ".join(record["call_ids"])])
     else:
-        options.output.rows(found, ("score", "kind", "subject", "start", "reason"))
+        shown = [_briefly(record) for record in found] if _is_on_terminal(options) else found
+        options.output.rows(shown, ("score", "kind", "subject", "start", "reason"))
     _tell(report, limits)
 
 
@@ -371,21 +374,23 @@ def reconcile(
         threads=threads,
     ) as opened:
         found = compared.compare(opened)
-        calls = list(compared.calls(opened)) if records else []
-    if records:
-        shown = calls
-        columns = (
-            [*calls[0]][:1] + ["call_id", "call_time", "to", "duration", "amount"] if calls else []
-        )
-    else:
-        shown = [row.to_dict() for row in (found.differences if differences else found.rows)]
-        columns = compared.columns(shown)
+        shown: list[Record] = []
+        if records:
+            shown = list(compared.calls(opened))
+        else:
+            rows = found.differences if differences else found.rows
+            shown = [row.to_dict() for row in rows]
     if as_csv:
-        if shown:
-            write_csv_row(shown[0])
+        names = [compared.period, *_CALL] if records else compared.names
+        write_csv_row(names)
         for record in shown:
-            write_csv_row(record.values())
+            write_csv_row(_number(name, record[name]) for name in names)
     else:
+        columns = ["call_id", "call_time", "to", "duration", "amount", "currency"]
+        if not records:
+            columns = compared.columns(shown)
+        if _is_on_terminal(options):
+            shown = [_briefly(record) for record in shown]
         options.output.rows(shown, columns)
     for note in compared.notes():
         write(f"note: {note}", sys.stderr)
@@ -394,6 +399,29 @@ def reconcile(
             f"{len(found.differences)} of {len(found.rows)} rows are different"
             + ": --records prints their records" * (not records)
         )
+
+
+_CALL = [field.name.rstrip("_") for field in attrs.fields(reconciliation.ReconciledCall)]
+
+
+def _number(name: str, value: Any) -> Any:
+    """Return a cell for CSV, amounts and minutes as numbers."""
+    is_number = re.search("amount|minutes", name) and isinstance(value, str)
+    return Decimal(value) if is_number else value
+
+
+def _is_on_terminal(options: OutputOptions) -> bool:
+    return sys.stdout.isatty() and not options.as_json
+
+
+def _briefly(record: Record) -> dict[str, Any]:
+    """Return a record for a terminal, with times to the minute; midnight is a day."""
+    return {
+        name: value[:16].replace("T", " ").removesuffix(" 00:00")
+        if name in ("start", "call_time")
+        else value
+        for name, value in record.items()
+    }
 
 
 def _days(period: str | None) -> comparison.Period:
@@ -408,6 +436,9 @@ _MOST = 10_000
 
 class _Invoice:
     """The comparison with an invoice."""
+
+    period = "period"
+    names = tuple(field.name for field in attrs.fields(reconciliation.InvoiceRow))
 
     def __init__(
         self, lines: list[reconciliation.InvoiceLine], period: str | None, given: dict[str, Any]
@@ -443,6 +474,9 @@ class _Invoice:
 
 class _Reports:
     """The comparison with the reports on a user."""
+
+    period = "start"
+    names = tuple(field.name for field in attrs.fields(reconciliation.ReportRow))
 
     def __init__(
         self, options: ClientOptions, user: str, period: comparison.Period, given: dict[str, Any]
@@ -482,12 +516,12 @@ class _Reports:
 
     def notes(self) -> Iterator[str]:
         found = self._found
-        yield (f"equal means within {found.call_tolerance} calls and {found.second_tolerance} s")
+        yield f"equal means within {found.call_tolerance} calls and {found.second_tolerance} s"
         if any(row.border_calls for row in found.rows):
+            fits = "better if it does" if found.stop_is_inclusive else "as well or better if not"
             yield (
-                "the documentation does not say whether a window includes its end, the day after "
-                f"it: here it is taken as {'in' if found.stop_is_inclusive else 'ex'}cluded, which "
-                "gives fewer differences"
+                "the documentation does not say whether the report on a day includes the next one; "
+                f"the records fit {fits}"
             )
 
 
