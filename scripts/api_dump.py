@@ -37,6 +37,8 @@ PUBLIC = (
     "sinchvoice.callouts",
     "sinchvoice.calls",
     "sinchvoice.cdr",
+    "sinchvoice.cdr.alerts",
+    "sinchvoice.cdr.comparison",
     "sinchvoice.cdr.kpis",
     "sinchvoice.cli",
     "sinchvoice.conferences",

@@ -127,14 +127,8 @@ def compare(
     ) as opened:
         found = opened.compare(period, cast("comparison.With", with_), **given)
     shown = [change for change in found.changes if change.is_more_than_chance or not changed]
-    records = [
-        {
-            **_change_record(change),
-            "period": str(found.period),
-            "reference": str(found.reference),
-        }
-        for change in shown
-    ]
+    days = {"period": str(found.period), "reference": str(found.reference)}
+    records = [{**_change_record(change), **days} for change in shown]
     if as_csv:
         write_csv_row([*groups, *_CHANGE])
         for record in records:
@@ -259,7 +253,8 @@ def alert(
     if period is not None and day is not None:
         raise InvalidRequest("--period and --day are two periods: give one of them")
     wanted = alerts.read_rules(rules)
-    judged = comparison.Period.of(_days(period, day, tz))
+    name = "day" if period is None else "period"
+    judged = comparison.Period.of(_days(period, day, tz), name)
     with database(
         files,
         archive,
@@ -280,7 +275,8 @@ def alert(
         columns[-1] = "reason"
     _rows(options, records, columns)
     if report.absent:
-        write(f"warning: no records at all on {comparison.listed(report.absent)}", sys.stderr)
+        days = ", ".join(map(str, report.absent))
+        write(f"warning: no records at all on {days}", sys.stderr)
     if options.verbose:
         for result in report.results:
             write(f"note: {_summary(result)}", sys.stderr)

@@ -154,6 +154,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "cli": "--cli",
     "conference_id": "CONFERENCE",
     "custom": "--custom",
+    "day": "--day",
     "delimiter": "--delimiter",
     "destination": "ENDPOINT",
     "dice": "--dice",
