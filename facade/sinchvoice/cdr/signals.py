@@ -31,7 +31,6 @@ from .kpis import Run
 from .periods import span
 
 __all__ = [
-    "COLUMNS",
     "COUNTS",
     "KINDS",
     "Signal",
@@ -39,7 +38,6 @@ __all__ = [
     "SignalReport",
     "Thresholds",
     "compute",
-    "reach",
 ]
 
 SignalKind: TypeAlias = Literal[
