@@ -40,6 +40,8 @@ PUBLIC = (
     "sinchvoice.cdr.alerts",
     "sinchvoice.cdr.comparison",
     "sinchvoice.cdr.kpis",
+    "sinchvoice.cdr.reconciliation",
+    "sinchvoice.cdr.signals",
     "sinchvoice.cli",
     "sinchvoice.conferences",
     "sinchvoice.endpoints",

@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import typer
-from sinchvoice.cdr import LAYOUTS, kpis
+from sinchvoice.cdr import LAYOUTS, kpis, signals
 from sinchvoice.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,6 +168,16 @@ def kpi_table() -> str:
     return "\n".join(lines)
 
 
+def threshold_table() -> str:
+    """Return the table of the thresholds of signals."""
+    lines = ["| threshold | default | meaning | why |", "|---|---|---|---|"]
+    for field in attrs.fields(signals.Thresholds):
+        facts = field.metadata
+        default = f"{field.default} {facts['unit']}"
+        lines.append(f"| `{field.name}` | {default} | {facts['meaning']} | {facts['why']} |")
+    return "\n".join(lines)
+
+
 def layout_tables() -> str:
     """Return a table for each layout of call detail records."""
     lines = []
@@ -188,6 +199,7 @@ def layout_tables() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "reference/kpis.md": kpi_table,
     "reference/cdr-files.md": layout_tables,
+    "how-to/fraud-and-invoices.md": threshold_table,
 }
 PLACE = re.compile(r"(<!-- from the code -->\n)(.*?)(\n<!-- end -->)", re.DOTALL)
 

@@ -8,15 +8,20 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import duckdb
+import fraud_oracle
 import kpi_oracle as oracle
 import pytest
 from period_calls import LAST_WEEK, fill, made
 from pyspark.sql import SparkSession
 from sinchvoice import cdr
-from sinchvoice.cdr import comparison, kpis
+from sinchvoice.cdr import comparison, kpis, reconciliation, signals
+from sinchvoice.reports import ReportWindow, UserCallReport
+from test_signals import LOW, assert_same
 
 MANY = oracle.generated(2000, seed=2026)
 
@@ -152,3 +157,52 @@ def test_a_comparison_is_the_same_on_duckdb_and_on_spark(
         )
     assert on_spark == on_duckdb
     assert len(on_spark.changes) == 24
+
+
+# --- Signals and reconciliation ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def noise(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Calls, an archive and a Spark session with them."""
+    calls = fraud_oracle.noise(3000, seed=7)
+    folder = tmp_path_factory.mktemp("noise")
+    with cdr.Archive(folder / "calls.duckdb") as archive:
+        archive.load(fraud_oracle.file(calls))
+        session = spark.newSession()
+        archive.to_parquet(folder / "export")
+        table = session.read.parquet(str(folder / "export")).coalesce(1).cache()
+        table.createOrReplaceTempView("records")
+        yield calls, archive, session
+
+
+@pytest.mark.parametrize("kind", signals.KINDS)
+def test_spark_finds_the_signals_of_plain_python(noise: Any, kind: signals.SignalKind):
+    calls, _, session = noise
+    run = kpis.on_spark(session)
+    found = signals.compute(run, fraud_oracle.PERIOD, thresholds=LOW, kinds=[kind])
+    assert_same(found, fraud_oracle.expected(kind, calls, LOW))
+
+
+def test_spark_reconciles_as_an_archive_does(noise: Any):
+    _, archive, session = noise
+    run = kpis.on_spark(session)
+    lines = [
+        reconciliation.InvoiceLine(day=date(2026, 11, day), currency="EUR", amount=Decimal(1))
+        for day in (20, 24, 29)
+    ]
+    found = reconciliation.reconcile_invoice(run, lines, minutes="talk")
+    assert found == archive.reconcile_invoice(lines, minutes="talk")
+    row = found.differences[0]
+    assert reconciliation.invoice_calls(run, row) == archive.invoice_calls(row)
+    report = UserCallReport(success=1, failed=1, duration=1)
+    days = [date(2026, 11, day) for day in range(20, 30)]
+    windows = [
+        ReportWindow(start=start, stop=stop, report=report) for start, stop in pairwise(days)
+    ]
+    for user in ("alice", "+46730170001"):
+        asked = reconciliation.reconcile_reports(run, user, windows, domain="pstn")
+        assert asked == archive.reconcile_reports(user, windows, domain="pstn")
+        assert reconciliation.report_calls(run, asked, asked.rows[0]) == archive.report_calls(
+            asked, asked.rows[0]
+        )

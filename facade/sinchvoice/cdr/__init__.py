@@ -34,6 +34,7 @@ from .records import (
 from .sources import LeftOut, Source
 
 if TYPE_CHECKING:
+    from . import reconciliation, signals
     from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
@@ -83,13 +84,15 @@ __all__ = [
     "kpis",
     "read",
     "read_arrow",
+    "reconciliation",
     "report",
     "report_charts",
     "scan",
+    "signals",
 ]
 
 
-# These need DuckDB; reading does not.
+# These need DuckDB, or are seldom needed; reading does not need them.
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",
@@ -107,7 +110,9 @@ _LAZY = {
     "read_arrow": "arrow",
     "report": "page",
     "report_charts": "page",
+    "reconciliation": "reconciliation",
     "scan": "scanning",
+    "signals": "signals",
 }
 
 
@@ -117,5 +122,6 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+        module = import_module(f".{_LAZY[name]}", __name__)
+        return module if name == _LAZY[name] else getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -550,9 +550,9 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
     """
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
-        rows: Iterable[Sequence[Any]] = connection.execute(
-            _PARAMETER.sub(r"$\1", query), parameters
-        ).fetchall()
+        names = "|".join(parameters)
+        text = re.sub(rf":({names})\b", r"$\1", query) if names else query
+        rows: Iterable[Sequence[Any]] = connection.execute(text, parameters).fetchall()
         return rows
 
     return run

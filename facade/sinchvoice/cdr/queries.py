@@ -8,10 +8,11 @@ import re
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -27,8 +28,22 @@ from .kpis import Dimension, KpiFilter, KpiRows, on_duckdb
 if TYPE_CHECKING:
     import duckdb
 
+    from ..endpoints import MxpEndpoint, PstnEndpoint
+    from ..vocabulary import Domain
     from .alerts import AlertReport, AlertRule
     from .comparison import ComparedKpi, Comparison, PeriodLike, With
+    from .reconciliation import (
+        Direction,
+        InvoiceLine,
+        InvoiceReconciliation,
+        InvoiceRow,
+        Minutes,
+        ReconciledCall,
+        ReportedWindow,
+        ReportReconciliation,
+        ReportRow,
+    )
+    from .signals import SignalKind, SignalReport, Thresholds
 
 __all__ = [
     "ArrowStream",
@@ -217,8 +232,141 @@ class Database(ABC):
         report = alerts.evaluate(self._run, period, rules, tz=tz)
         return report.with_notes(self._unfinished(*report.period.utc_days(tz)))
 
+    def signals(
+        self,
+        period: PeriodLike,
+        *,
+        thresholds: Thresholds | None = None,
+        kinds: Collection[SignalKind] | None = None,
+        min_score: float = 0,
+        tz: str | ZoneInfo = "UTC",
+    ) -> SignalReport:
+        """Find signals of fraud among the calls of a period; see `cdr.signals`.
+
+        Args:
+            period: The days to judge, such as `2026-11-23..2026-11-29`; both are included.
+            thresholds: Thresholds; None for the defaults.
+            kinds: Kinds of signals to look for; None for all.
+            min_score: Lowest score to return, 0 to 100.
+            tz: Time zone of the period's days.
+
+        Raises:
+            InvalidRequest: The period, a kind, the score or the time zone is not valid.
+            CdrError: The signals cannot be computed.
+        """
+        from . import signals
+
+        return signals.compute(
+            self._run, period, thresholds=thresholds, kinds=kinds, min_score=min_score, tz=tz
+        )
+
+    def reconcile_invoice(
+        self,
+        lines: Iterable[InvoiceLine],
+        period: PeriodLike | None = None,
+        *,
+        minutes: Minutes = "started",
+        amount_tolerance: Decimal | str | int = Decimal("0.01"),
+        minutes_tolerance: Decimal | str | int = Decimal(1),
+        tz: str | ZoneInfo = "UTC",
+    ) -> InvoiceReconciliation:
+        """Compare an invoice with the records; see `cdr.reconciliation`.
+
+        Args:
+            lines: Lines of the invoice, such as `reconciliation.read_invoice` returns.
+            period: The compared days; None for those from the first to the last line.
+            minutes: `started` to round each call up to whole minutes, `talk` for exact talk time.
+            amount_tolerance: Largest difference of amounts in a row that counts as equal.
+            minutes_tolerance: Largest difference of minutes in a row that counts as equal.
+            tz: Time zone of the invoice's days.
+
+        Raises:
+            InvalidRequest: An argument is not valid.
+            CdrError: The records cannot be queried.
+        """
+        from . import reconciliation
+
+        return reconciliation.reconcile_invoice(
+            self._run,
+            lines,
+            period,
+            minutes=minutes,
+            amount_tolerance=amount_tolerance,
+            minutes_tolerance=minutes_tolerance,
+            tz=tz,
+        )
+
+    def reconcile_reports(
+        self,
+        user: MxpEndpoint | PstnEndpoint | str,
+        windows: Iterable[ReportedWindow],
+        *,
+        domain: Domain = "data",
+        direction: Direction = "both",
+        call_tolerance: int = 0,
+        second_tolerance: int = 0,
+    ) -> ReportReconciliation:
+        """Compare the reports on a user with the records; see `cdr.reconciliation`.
+
+        Args:
+            user: A phone number or an app user.
+            windows: Windows with their reports, from `voice.reports.user_calls_by_window`.
+            domain: The domain of the reports.
+            direction: The compared calls of the user.
+            call_tolerance: Largest difference of calls that counts as equal.
+            second_tolerance: Largest difference of durations that counts as equal, in seconds.
+
+        Raises:
+            InvalidRequest: An argument is not valid.
+            CdrError: The records cannot be queried.
+        """
+        from . import reconciliation
+
+        return reconciliation.reconcile_reports(
+            self._run,
+            user,
+            windows,
+            domain=domain,
+            direction=direction,
+            call_tolerance=call_tolerance,
+            second_tolerance=second_tolerance,
+        )
+
+    def invoice_calls(self, row: InvoiceRow, *, most: int = 10_000) -> list[ReconciledCall]:
+        """Return the records of a row of `reconcile_invoice`, the earliest first.
+
+        Args:
+            row: The row.
+            most: Most records to return, 1 to 1,000,000.
+
+        Raises:
+            InvalidRequest: `most` is out of range.
+            CdrError: The records cannot be queried.
+        """
+        from . import reconciliation
+
+        return reconciliation.invoice_calls(self._run, row, most=most)
+
+    def report_calls(
+        self, found: ReportReconciliation, row: ReportRow, *, most: int = 10_000
+    ) -> list[ReconciledCall]:
+        """Return the records of a row of `reconcile_reports`, the earliest first.
+
+        Args:
+            found: The reconciliation.
+            row: One of its rows.
+            most: Most records to return, 1 to 1,000,000.
+
+        Raises:
+            InvalidRequest: `most` is out of range.
+            CdrError: The records cannot be queried.
+        """
+        from . import reconciliation
+
+        return reconciliation.report_calls(self._run, found, row, most=most)
+
     def _run(self, query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
-        """Run a query of the KPIs."""
+        """Run a query with named parameters, as the functions on `Run` expect."""
         run = on_duckdb(self._connection)
         with self._failing():
             return interruptible(self._connection, lambda: run(query, parameters))

@@ -13,12 +13,12 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -42,6 +42,10 @@ from .queries import (
 from .slow_path import REJECT_COLUMNS, SmallFiles
 from .sources import ByteStream, LeftOut, Source, streams
 
+if TYPE_CHECKING:
+    from .comparison import PeriodLike
+    from .signals import SignalKind, SignalReport, Thresholds
+
 __all__ = ["Scan", "scan"]
 
 _FEW = 64
@@ -49,6 +53,7 @@ _SMALL = 1 << 17
 """Maximum bytes of a small file; after the first `_FEW` files, small ones are read in Python,
 because DuckDB needs milliseconds for each file."""
 
+_CALLS = "FROM temp.calls"
 _COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
 _SLOW_ROWS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 _REJECTS = ", ".join(
@@ -163,6 +168,45 @@ class Scan(Database):
         rows = super().kpis(by, where, min_attempts=min_attempts, tz=tz)
         self._check_unchanged()
         return rows
+
+    def signals(
+        self,
+        period: PeriodLike,
+        *,
+        thresholds: Thresholds | None = None,
+        kinds: Collection[SignalKind] | None = None,
+        min_score: float = 0,
+        tz: str | ZoneInfo = "UTC",
+    ) -> SignalReport:
+        """Find signals of fraud as `Archive.signals` does, in a copy of the columns that it needs.
+
+        Raises:
+            InvalidRequest: The period, a kind, the score or the time zone is not valid.
+            CdrError: A file has changed.
+        """
+        from . import signals
+
+        past, _, until = signals.reach(period, thresholds or signals.Thresholds(), tz)
+        between = [moment.replace(tzinfo=None) for moment in (past, until)]
+        with self._failing():
+            self._do(
+                f"CREATE OR REPLACE TEMP TABLE calls AS SELECT {', '.join(signals.COLUMNS)} "  # noqa: S608
+                "FROM records WHERE call_time >= ? AND call_time < ?",
+                *between,
+            )
+        try:
+            return signals.compute(
+                lambda query, given: self._run(
+                    query.replace("FROM records", "FROM temp.calls"), given
+                ),
+                period,
+                thresholds=thresholds,
+                kinds=kinds,
+                min_score=min_score,
+                tz=tz,
+            )
+        finally:
+            self._do("DROP TABLE temp.calls")
 
     def _run(self, query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
         rows = super()._run(query, parameters)

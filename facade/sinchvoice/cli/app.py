@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 from .. import CallLeg, __version__, endpoints, signing
 from ..errors import ConfigurationError, InvalidRequest, SinchVoiceError, printable
 from .analysis import add_analysis
+from .auditing import add_auditing
 from .calling import add_calling
 from .cdr import add_commands
 from .explain import SignedRequest, read_signature, read_target, visible
@@ -38,6 +39,7 @@ from .options import (
 from .output import (
     EXIT_CODES,
     AlarmsRaised,
+    DifferencesFound,
     OutputClosed,
     RejectsFound,
     ReportsMissing,
@@ -83,6 +85,7 @@ def run(arguments: Sequence[str]) -> int:
         RejectsFound,
         ReportsMissing,
         AlarmsRaised,
+        DifferencesFound,
         OSError,
     ) as error:
         show_error(error, as_json=as_json)
@@ -233,6 +236,7 @@ sign_group.callback()(expanded(_sign))
 cdr_group.callback()(expanded(_cdr))
 add_commands(cdr_group)
 add_analysis(cdr_group)
+add_auditing(cdr_group)
 
 
 # --- Calls ---------------------------------------------------------------------------------------

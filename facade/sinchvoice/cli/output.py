@@ -44,6 +44,7 @@ __all__ = [
     "EXIT_CODES",
     "WORDS",
     "AlarmsRaised",
+    "DifferencesFound",
     "NoReports",
     "Output",
     "OutputClosed",
@@ -86,6 +87,10 @@ class RulesUnjudged(AlarmsRaised):
     """No rule is broken, but some cannot be judged."""
 
 
+class DifferencesFound(Exception):
+    """Records differ from an invoice or from reports."""
+
+
 class SignatureMismatch(Exception):
     """A signature matches no form of the request."""
 
@@ -111,6 +116,7 @@ EXIT_CODES: Mapping[type[BaseException], int] = {
     NoReports: 13,
     AlarmsRaised: 14,
     RulesUnjudged: 15,
+    DifferencesFound: 16,
     KeyboardInterrupt: 130,
     BrokenPipeError: 141,
     OutputClosed: 141,
@@ -139,7 +145,9 @@ WORDS: Mapping[str, str] = {
 _ARGUMENTS: Mapping[str, str] = {
     "ace": "--ace",
     "alpha": "--alpha",
+    "amount_tolerance": "--amount-tolerance",
     "application_key": "--application",
+    "call_tolerance": "--call-tolerance",
     "callback_headers": "--callback-header",
     "callback_url": "--callback-url",
     "capability": "--capability",
@@ -147,15 +155,22 @@ _ARGUMENTS: Mapping[str, str] = {
     "conference_id": "CONFERENCE",
     "custom": "--custom",
     "day": "--day",
+    "delimiter": "--delimiter",
     "destination": "ENDPOINT",
     "dice": "--dice",
+    "direction": "--direction",
+    "domain": "--domain",
     "dtmf": "--dtmf",
     "fallback": "--fallback",
     "greeting": "--greeting",
     "ice": "--ice",
+    "kinds": "--kind",
     "kpi": "--kpi",
     "locale": "--locale",
     "max_duration": "--max-duration",
+    "min_score": "--min-score",
+    "minutes": "--minutes",
+    "minutes_tolerance": "--minutes-tolerance",
     "moh": "--moh",
     "moh_class": "--moh",
     "period": "--period",
@@ -163,8 +178,10 @@ _ARGUMENTS: Mapping[str, str] = {
     "primary": "--primary",
     "prompts": "--prompts",
     "resume": "--resume",
+    "second_tolerance": "--second-tolerance",
     "text": "TEXT",
     "tz": "--tz",
+    "user": "--user",
     "weeks": "--weeks",
     "with": "--with",
 }
