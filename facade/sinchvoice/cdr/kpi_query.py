@@ -26,6 +26,7 @@ __all__ = [
     "columns",
     "generic",
     "made",
+    "percentile_column",
     "percentile_columns",
 ]
 
@@ -105,10 +106,15 @@ def columns(question: Question) -> tuple[str, ...]:
     return (*map(column, question.by), *places, *_VALUES, *percentile_columns(question))
 
 
+def percentile_column(name: str, rank: int) -> str:
+    """Return the column of a percentile."""
+    return f"{name}_p{rank / SCALE:g}".replace(".", "_")
+
+
 def percentile_columns(question: Question) -> dict[str, tuple[str, int]]:
     """Return the columns of percentiles, such as `duration_p99_9`, with value and rank of each."""
     return {
-        f"{name}_p{rank / SCALE:g}".replace(".", "_"): (value, rank)
+        percentile_column(name, rank): (value, rank)
         for name, value in (("duration", "talk_seconds"), ("setup_time", "setup_time"))
         for rank in question.percentiles
     }
@@ -127,26 +133,36 @@ def made(question: Question) -> str:
     Its parameters are `:start`, `:until` and, if the question has a filter, `:wanted`.
     """
     text = re.sub(r"^ *--.*\n| +--.*", "", generic(question.tz), flags=re.MULTILINE)
-    begin, end = text.split(_GROUPS)
-    end, _ = end.split(_RESULT)
-    begin = _grouped(_filtered(_with_prefixes(begin, question), question), question.by)
+    calls, end = text.strip().removeprefix("WITH ").split(_BY_CURRENCY)
+    calls = _grouped(_filtered(_with_prefixes(calls, question), question), question.by)
     groups = [column(name) for name in question.by]
-    parts = [begin]
+    table, tables, more = "chosen", [], ()
     if question.top:
-        parts.append(_largest(groups, question.top))
-        end = end.replace("FROM by_currency", "FROM kept")
-    end = _grouped(end, question.by, _PLACES if question.top else ())
-    result = ",\n    ".join([end.rstrip(), *percentile_columns(question)]) + f"\n{_RESULT}"
+        tables.append(_again(calls, "sized") + _largest(groups, question.top))
+        calls += _kept(groups, question.top)
+        table, more = "kept", _PLACES
+    end = _grouped(end.replace("FROM chosen", f"FROM {table}"), question.by, more)
+    end, _ = end.split(_RESULT)
+    end = ",\n    ".join([end.rstrip(), *percentile_columns(question)])
+    join = ""
     if question.percentiles:
         key = ["place"] if question.top else groups
-        parts.append(_percentiles(begin, question, groups))
-        result += f"\nLEFT JOIN percentiles ON {_same((name, f'of_{name}') for name in key)}"
-    return f"{''.join(parts)}{_GROUPS}{result}\n"
+        tables.append(_again(calls, "counted") + _percentiles(f"{table}_counted", key, question))
+        join = f"\nLEFT JOIN percentiles ON {_same((name, f'of_{name}') for name in key)}"
+    return f"WITH {''.join(tables)}{calls}{_BY_CURRENCY}{end}\n{_RESULT}{join}\n"
+
+
+def _again(calls: str, suffix: str) -> str:
+    """Return the tables of calls under other names.
+
+    DuckDB would keep a table that is used twice in memory, with every call.
+    """
+    return re.sub(r"\b(calls|chosen|kept)\b", rf"\1_{suffix}", calls)
 
 
 _PLACES = ("place", "all_groups")
 _LOCAL = "call_time AS local_time"
-_GROUPS = "by_group AS ("
+_BY_CURRENCY = "by_currency AS ("
 _RESULT = "FROM by_group"
 
 
@@ -215,110 +231,82 @@ _LIST = re.compile(r"(?:^( +)(?:CASE WHEN ARRAY_CONTAINS\(:by, .* AS )?by_\w+,?\
 
 # --- Largest groups, and percentiles -------------------------------------------------------------
 
-_COUNTED = (*(name for name in COUNTS if name not in ("delivered", "talk_seconds")), "priced")
-_SUMMED = ("talk_seconds", "setup_seconds", "cost", "priced_seconds", "started_seconds")
-
 
 def _largest(groups: Sequence[str], top: int) -> str:
-    """Return the table `kept`: `by_currency` with all groups after the largest as one."""
-    keys = ", ".join(groups)
+    """Return the table `largest`: the groups with the most calls, and the number of all groups."""
     order = ", ".join(f"{name} NULLS LAST" for name in groups)
-    kept = "".join(f"CASE WHEN place <= {top} THEN {name} END AS {name}, " for name in groups)
-    sums = ",\n        ".join(
-        [f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in _COUNTED]
-        + [f"SUM({name}) AS {name}" for name in _SUMMED]
-    )
-    return f"""placed AS (
-    SELECT *, DENSE_RANK() OVER (ORDER BY group_attempts DESC, {order}) AS place
-    FROM (
-        SELECT *, SUM(attempts) OVER (PARTITION BY {keys}) AS group_attempts
-        FROM by_currency
-    ) AS sized
-),
-
-kept AS (
-    SELECT
-        {keys},
-        place,
-        all_groups,
-        currency,
-        {sums}
+    names = ", ".join(f"{name} AS largest_{name}" for name in groups)
+    return f"""largest AS (
+    SELECT {names}, place, all_groups
     FROM (
         SELECT
-            {kept}CASE WHEN place <= {top} THEN place ELSE {top + 1} END AS place,
-            MAX(place) OVER () AS all_groups,
-            currency, {", ".join((*_COUNTED, *_SUMMED))}
-        FROM placed
-    ) AS cut
-    GROUP BY {keys}, place, all_groups, currency
+            *,
+            ROW_NUMBER() OVER (ORDER BY group_calls DESC, {order}) AS place,
+            COUNT(*) OVER () AS all_groups
+        FROM (
+            SELECT {", ".join(groups)}, COUNT(*) AS group_calls
+            FROM chosen_sized
+            GROUP BY {", ".join(groups)}
+        ) AS sized
+    ) AS placed
+    WHERE place <= {top}
 ),
 
 """  # noqa: S608 - of checked names and numbers
 
 
-def _percentiles(begin: str, question: Question, groups: Sequence[str]) -> str:
+def _kept(groups: Sequence[str], top: int) -> str:
+    """Return the table `kept`: `chosen` with all groups but the largest as one."""
+    names = ", ".join(f"largest_{name} AS {name}" for name in groups)
+    return f"""kept AS (
+    SELECT
+        {names},
+        COALESCE(place, {top + 1}) AS place,
+        all_groups,
+        currency, outcome, talk_seconds, rest, setup_seconds, amount
+    FROM chosen
+    LEFT JOIN largest ON {_same((name, f"largest_{name}") for name in groups)}
+),
+
+"""  # noqa: S608 - of checked names and numbers
+
+
+def _percentiles(table: str, groups: Sequence[str], question: Question) -> str:
     """Return the table `percentiles`: the nearest rank in the distribution of each group.
 
     Calls are counted for each length, so memory grows with the number of lengths and not of calls.
     """
-    calls, *_ = begin.partition("by_currency AS (")
-    calls = re.sub(r"\b(calls|chosen)\b", r"\1_again", calls.strip().removeprefix("WITH "))
     keys = "".join(f"{name}, " for name in groups)
-    table, key = "distribution", list(groups)
-    cut = ""
-    if question.top:
-        table, key = "kept_distribution", ["place"]
-        same = _same((f"distribution.{name}", f"largest.{name}") for name in groups)
-        cut = f"""kept_distribution AS (
-    SELECT place, talk_seconds, setup_time, SUM(calls) AS calls
-    FROM (
-        SELECT COALESCE(place, {question.top + 1}) AS place, talk_seconds, setup_time, calls
-        FROM distribution
-        LEFT JOIN (SELECT DISTINCT {keys}place FROM kept WHERE place <= {question.top}) AS largest
-            ON {same}
-    ) AS numbered
-    GROUP BY place, talk_seconds, setup_time
-),
-
-"""  # noqa: S608 - of checked names and numbers
     ranks = ",\n        ".join(
         f"MIN(CASE WHEN running * {100 * SCALE} >= total * {rank} THEN {value} END) AS {name}"
         for name, (value, rank) in percentile_columns(question).items()
     )
-    partition = ", ".join([*key, "talk_seconds IS NULL"])
-    chosen = "".join(f"{name} AS of_{name},\n        " for name in key)
-    return f"""{calls}
-
-distribution AS (
-    SELECT *
-    FROM (
-        SELECT {keys}talk_seconds, setup_time, COUNT(*) AS calls
-        FROM (
-            SELECT
-                {keys}
-                CAST(talk_seconds AS BIGINT) AS talk_seconds,
-                CAST(setup_seconds AS DECIMAL(18, 3)) AS setup_time
-            FROM chosen_again
-        ) AS lengths
-        GROUP BY GROUPING SETS (({keys}talk_seconds), ({keys}setup_time))
-    ) AS counted
-    WHERE talk_seconds IS NOT NULL OR setup_time IS NOT NULL
-),
-
-{cut}percentiles AS (
+    same = f"PARTITION BY {keys}talk_seconds IS NULL"
+    return f"""percentiles AS (
     SELECT
-        {chosen}{ranks}
+        {"".join(f"{name} AS of_{name}, " for name in groups)}
+        {ranks}
     FROM (
         SELECT
             *,
-            CAST(SUM(calls) OVER (PARTITION BY {partition}) AS BIGINT) AS total,
+            CAST(SUM(calls) OVER ({same}) AS BIGINT) AS total,
             CAST(
-                SUM(calls) OVER (PARTITION BY {partition} ORDER BY talk_seconds, setup_time)
-                AS BIGINT
+                SUM(calls) OVER ({same} ORDER BY talk_seconds, setup_time) AS BIGINT
             ) AS running
-        FROM {table}
+        FROM (
+            SELECT {keys}talk_seconds, setup_time, COUNT(*) AS calls
+            FROM (
+                SELECT
+                    {keys}
+                    CAST(talk_seconds AS BIGINT) AS talk_seconds,
+                    CAST(setup_seconds AS DECIMAL(18, 3)) AS setup_time
+                FROM {table}
+            ) AS lengths
+            GROUP BY GROUPING SETS (({keys}talk_seconds), ({keys}setup_time))
+        ) AS counted
+        WHERE talk_seconds IS NOT NULL OR setup_time IS NOT NULL
     ) AS ranked
-    {f"GROUP BY {', '.join(key)}" if key else ""}
+    {f"GROUP BY {', '.join(groups)}" if groups else ""}
 ),
 
 """  # noqa: S608 - of checked names and numbers

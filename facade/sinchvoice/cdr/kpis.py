@@ -572,7 +572,8 @@ class KpiRows(Sequence[KpiRow]):
         names = [*map(kpi_query.column, asked.question.by), "currency"]
         if top := asked.question.top:
             columns.append(
-                f"CASE WHEN place > {top} THEN all_groups - {top} ELSE 0 END AS rest_groups"
+                f"CASE WHEN place > {top} THEN MAX(all_groups) OVER () - {top} ELSE 0 END "
+                "AS rest_groups"
             )
             names = ["place", "currency"]
         order = ", ".join(f"{name} NULLS LAST" for name in names)
@@ -671,32 +672,55 @@ class _Asked:
                 dict.fromkeys(columns, 0)
                 | dict.fromkeys(kpi_query.percentile_columns(self.question))
             ]
+        ordered = sorted(groups, key=lambda group: [_place(value) for value in group])
+        rest = 0
+        if self.question.top and len(ordered) > self.question.top:
+            rest = int(groups[ordered[0]][0]["all_groups"]) - self.question.top
+        last = len(ordered) - 1
         return [
-            self._row(groups[key])
-            for key in sorted(groups, key=lambda group: [_place(value) for value in group])
+            self._row(groups[key], rest if number == last else 0)
+            for number, key in enumerate(ordered)
         ]
 
-    def _row(self, by_currency: list[dict[str, Any]]) -> KpiRow:
+    def _row(self, by_currency: list[dict[str, Any]], rest: int) -> KpiRow:
         values = by_currency[0]
-        top = self.question.top or 0
-        rest = int(values["all_groups"]) - top if top and values["place"] > top else 0
-        row = _row(by_currency, self.min_attempts)
-        enough = row.attempts >= self.min_attempts
-        ranks = [
-            [values[name] if enough else None for name, (value, _) in columns if value == of]
-            for columns in [kpi_query.percentile_columns(self.question).items()]
-            for of in ("talk_seconds", "setup_time")
-        ]
-        return attrs.evolve(
-            row,
+        counts = {name: int(values[name]) for name in kpi_query.COUNTS}
+        enough = counts["attempts"] >= self.min_attempts
+        setup_seconds = _exact(values["setup_seconds"])
+
+        def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
+            value = values[field] if enough and denominator else None
+            return Ratio(numerator, denominator, value, _FORMULAS[field])
+
+        return KpiRow(
             by={name: REST if rest else self._value(name, values) for name in self.question.by},
-            duration_percentiles=dict(zip(self._percentiles.values(), ranks[0], strict=True)),
+            minutes_of_use=float(values["minutes_of_use"]),
+            setup_seconds=setup_seconds,
+            asr=ratio("asr", counts["answered"], counts["attempts"]),
+            ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
+            acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
+            setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
+            short_calls=ratio("short_calls", counts["short"], counts["timed"]),
+            costs=tuple(
+                _cost(each, enough)
+                for each in sorted(by_currency, key=lambda each: _place(each["currency"]))
+                if each["priced"]
+            ),
+            duration_percentiles={
+                rank: values[name] if enough else None for rank, name in self._ranks("duration")
+            },
             setup_time_percentiles={
-                rank: None if value is None else _exact(value)
-                for rank, value in zip(self._percentiles.values(), ranks[1], strict=True)
+                rank: _exact(values[name]) if enough and values[name] is not None else None
+                for rank, name in self._ranks("setup_time")
             },
             rest_groups=rest,
+            **counts,
         )
+
+    def _ranks(self, field: str) -> Iterator[tuple[float, str]]:
+        """Yield each percentile with its column."""
+        for rank, given in self._percentiles.items():
+            yield given, kpi_query.percentile_column(field, rank)
 
     def _value(self, name: str, values: dict[str, Any]) -> Any:
         """Return the value of a dimension in a row of the result."""
@@ -777,35 +801,6 @@ def _for_duckdb(query: str) -> str:
 
 
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")
-
-
-def _row(by_currency: list[dict[str, Any]], min_attempts: int) -> KpiRow:
-    """Return the KPIs of a group, without its dimensions."""
-    values = by_currency[0]
-    counts = {name: int(values[name]) for name in kpi_query.COUNTS}
-    enough = counts["attempts"] >= min_attempts
-    setup_seconds = _exact(values["setup_seconds"])
-
-    def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
-        value = values[field] if enough and denominator else None
-        return Ratio(numerator, denominator, value, _FORMULAS[field])
-
-    return KpiRow(
-        by={},
-        minutes_of_use=float(values["minutes_of_use"]),
-        setup_seconds=setup_seconds,
-        asr=ratio("asr", counts["answered"], counts["attempts"]),
-        ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
-        acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
-        setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
-        short_calls=ratio("short_calls", counts["short"], counts["timed"]),
-        costs=tuple(
-            _cost(each, enough)
-            for each in sorted(by_currency, key=lambda each: _place(each["currency"]))
-            if each["priced"]
-        ),
-        **counts,
-    )
 
 
 def _cost(values: dict[str, Any], enough: bool) -> KpiCost:

@@ -350,8 +350,9 @@ def stats(
         typer.Option(
             "--by",
             metavar="DIMENSION",
-            autocompletion=lambda: list(DIMENSIONS),
-            help=f"Group by {', '.join(DIMENSIONS)}; repeatable.",
+            autocompletion=lambda: [*DIMENSIONS, "prefix"],
+            help=f"Group by {', '.join(DIMENSIONS)}, prefix:N (first N digits of the called "
+            "number) or prefix; repeatable.",
         ),
     ] = None,
     where: Annotated[
@@ -375,6 +376,29 @@ def stats(
             "Europe/Stockholm.",
         ),
     ] = "UTC",
+    prefixes: Annotated[
+        Path | None,
+        typer.Option(
+            "--prefixes",
+            metavar="FILE",
+            help="CSV file with prefixes, and names if you like, for --by prefix; the longest "
+            "match counts.",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top", metavar="N", help="Only the N groups with most attempts; the rest is one row."
+        ),
+    ] = None,
+    percentiles: Annotated[
+        str | None,
+        typer.Option(
+            "--percentiles",
+            metavar="P,...",
+            help="Percentiles of duration and setup time; for example 50,90,95.",
+        ),
+    ] = None,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
     ] = False,
@@ -389,8 +413,18 @@ def stats(
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
     groups, counted = cast("list[Dimension]", by or []), _filter(where or [], tz)
+    ranks = _numbers("--percentiles", percentiles)
     # This checks the arguments before any file is read.
-    kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts, tz=tz)
+    kpis.compute(
+        lambda *_: (),
+        groups,
+        counted,
+        min_attempts=min_attempts,
+        tz=tz,
+        prefixes=prefixes,
+        top=top,
+        percentiles=ranks,
+    )
     with _database(
         files,
         archive,
@@ -401,13 +435,42 @@ def stats(
         memory_limit=memory_limit,
         threads=threads,
     ) as opened:
-        found = opened.kpis(groups, counted, min_attempts=min_attempts, tz=tz)
-    records = [_kpi_record(row) for row in found]
+        found = opened.kpis(
+            groups,
+            counted,
+            min_attempts=min_attempts,
+            tz=tz,
+            prefixes=prefixes,
+            top=top,
+            percentiles=ranks,
+        )
+    records = [_kpi_record(row, top=top) for row in found]
+    durations, setups = (
+        [f"{name}_{_rank(each)}" for each in ranks] for name in ("duration", "setup_time")
+    )
     if as_csv:
-        _write_csv(records, [*(by or ()), *_COUNTS])
+        rest = [] if top is None else ["rest_groups"]
+        _write_csv(records, [*groups, *rest, *_COUNTS, *durations, *setups])
         return
-    shown = ("attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost")
-    options.output.rows(records, (*(by or ()), *shown), rounded=True)
+    shown = ["attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost"]
+    if ranks:
+        shown = ["attempts", "asr", "acd", *durations, "setup_time", *setups]
+    options.output.rows(records, (*groups, *shown), rounded=True)
+
+
+def _numbers(option: str, text: str | None) -> list[float]:
+    """Return numbers separated by commas."""
+    try:
+        found = [float(each) for each in text.split(",")] if text else []
+    except ValueError:
+        raise InvalidRequest(
+            f"{option} is {text!r}: give numbers above 0 and up to 100, like 50,90,95"
+        ) from None
+    return [int(each) if each.is_integer() else each for each in found]
+
+
+def _rank(percentile: float) -> str:
+    return f"p{percentile:g}".replace(".", "_")
 
 
 def completeness(options: OutputOptions, archive: _Archive = _ARCHIVE, wait: _Wait = _WAIT) -> None:
@@ -847,16 +910,23 @@ def _instant(name: str, text: str, tz: str) -> datetime:
     return datetime.combine(found, time_of_day(), kpis.zone(tz)).astimezone(UTC)
 
 
-_COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in ("by", "costs")]
+_NOT_COUNTS = ("by", "costs", "duration_percentiles", "setup_time_percentiles", "rest_groups")
+_COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in _NOT_COUNTS]
 
 
-def _kpi_record(row: Any) -> Record:
+def _kpi_record(row: Any, *, top: int | None) -> Record:
     counts = {name: getattr(row, name) for name in _COUNTS}
     return {
         **{name: _cell(value) for name, value in row.by.items()},
+        **({} if top is None else {"rest_groups": row.rest_groups}),
         **{
             name: value.value if isinstance(value, Ratio) else _cell(value)
             for name, value in counts.items()
+        },
+        **{f"duration_{_rank(p)}": value for p, value in row.duration_percentiles.items()},
+        **{
+            f"setup_time_{_rank(p)}": _cell(value)
+            for p, value in row.setup_time_percentiles.items()
         },
         "cost": [
             {

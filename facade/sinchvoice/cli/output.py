@@ -144,10 +144,13 @@ _ARGUMENTS: Mapping[str, str] = {
     "moh": "--moh",
     "moh_class": "--moh",
     "pie": "--pie",
+    "percentiles": "--percentiles",
+    "prefixes": "--prefixes",
     "primary": "--primary",
     "prompts": "--prompts",
     "resume": "--resume",
     "text": "TEXT",
+    "top": "--top",
     "tz": "--tz",
 }
 
