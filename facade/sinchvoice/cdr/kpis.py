@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from .. import decoding
-from ..errors import InvalidRequest, printable
+from ..errors import InvalidRequest, Remedy, printable
 from ..vocabulary import CallReason, CallResult
 from . import kpi_query, prefixes
 from .layouts import LAYOUTS, LayoutName
@@ -642,7 +642,12 @@ class _Asked:
         if top is not None:
             _count("top", top)
             if not dimensions:
-                raise InvalidRequest(f"top is {top} without groups: give by as well")
+                raise InvalidRequest(
+                    f"top is {top} without groups",
+                    parameter="top",
+                    value=top,
+                    remedy=Remedy("give {by} as well", by="by"),
+                )
         self._percentiles = _percentiles(percentiles)
         known = None if table is None else prefixes.read(table)
         self.parameters = _parameters({} if where is None else where, known)
@@ -855,16 +860,30 @@ def _check_prefixes(
 ) -> None:
     """Check that the dimension `prefix` and its table are given together."""
     if table is not None and "prefix" not in (*by, *filtered):
-        raise InvalidRequest("prefixes has no effect without the dimension 'prefix': add it to by")
+        raise InvalidRequest(
+            "prefixes has no effect without the dimension 'prefix'",
+            parameter="prefixes",
+            remedy=Remedy("add it to {by}", by="by"),
+        )
     if table is None and "prefix" in by:
         raise InvalidRequest(
-            "by has 'prefix' without a table: give prefixes, or 'prefix:4' for the first 4 digits"
+            "by has 'prefix' without a table",
+            parameter="by",
+            value="prefix",
+            remedy=Remedy(
+                "give {prefixes}, or 'prefix:4' for the first 4 digits", prefixes="prefixes"
+            ),
         )
 
 
 def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidRequest(f"{name} is {_shown(value)}: give a whole number of at least 1")
+        raise InvalidRequest(
+            f"{name} is {_shown(value)}",
+            parameter=name,
+            value=value,
+            remedy="give a whole number of at least 1",
+        )
     return value
 
 
@@ -877,11 +896,18 @@ def _percentiles(given: Any) -> dict[int, float]:
         rank = round(each * kpi_query.SCALE) if known else 0
         if not known or rank / kpi_query.SCALE != each:
             raise InvalidRequest(
-                f"percentiles has {_shown(each)}: give numbers above 0 and up to 100, with at most "
-                "3 decimals"
+                f"percentiles has {_shown(each)}",
+                parameter="percentiles",
+                value=each,
+                remedy="give numbers above 0 and up to 100, with at most 3 decimals",
             )
         if rank in found:
-            raise InvalidRequest(f"percentiles has {each} twice: give it once")
+            raise InvalidRequest(
+                f"percentiles has {each} twice",
+                parameter="percentiles",
+                value=each,
+                remedy="give it once",
+            )
         found[rank] = each
     return found
 
@@ -976,7 +1002,11 @@ def _prefix(name: str, value: Any, table: prefixes.Prefixes | None) -> str:
     _, _, count = name.partition(":")
     if not count:
         if table is None:
-            raise InvalidRequest(f"where[{name!r}] needs a table: give prefixes")
+            raise InvalidRequest(
+                f"where[{name!r}] needs a table",
+                parameter="where",
+                remedy=Remedy("give {prefixes}", prefixes="prefixes"),
+            )
         if text and text not in table.names:
             raise InvalidRequest(
                 f"where[{name!r}] has {_shown(value)}, which is not in prefixes: give a name of "

@@ -110,6 +110,7 @@ _NARROWEST = 7  # characters of a column, including the space after it
 #: Names in the library's remedies, translated for the command line.
 WORDS: Mapping[str, str] = {
     "basic_auth": "--auth basic",
+    "by": "--by",
     "callback_hosts": "--callback-host",
     "canonical_resource": "--canonical-resource",
     "custom": "the text of --custom",
@@ -117,6 +118,7 @@ WORDS: Mapping[str, str] = {
     "get_call": "'sinchvoice call get'",
     "fallback": "--fallback",
     "layout": "--layout",
+    "prefixes": "--prefixes",
     "primary": "--primary",
     "recursive": "--recursive",
     "update_call": "'sinchvoice call update'",
@@ -127,6 +129,7 @@ WORDS: Mapping[str, str] = {
 _ARGUMENTS: Mapping[str, str] = {
     "ace": "--ace",
     "application_key": "--application",
+    "by": "--by",
     "callback_headers": "--callback-header",
     "callback_url": "--callback-url",
     "capability": "--capability",
@@ -141,10 +144,11 @@ _ARGUMENTS: Mapping[str, str] = {
     "ice": "--ice",
     "locale": "--locale",
     "max_duration": "--max-duration",
+    "min_attempts": "--min-attempts",
     "moh": "--moh",
     "moh_class": "--moh",
-    "pie": "--pie",
     "percentiles": "--percentiles",
+    "pie": "--pie",
     "prefixes": "--prefixes",
     "primary": "--primary",
     "prompts": "--prompts",
