@@ -1719,6 +1719,34 @@ def test_the_kpis_of_an_archive_are_printed(run: Run, archive: Path):
     assert run("cdr", "stats", "--json", "--min-attempts", "1000").json["asr"] is None
 
 
+def test_the_kpis_of_prefixes_largest_groups_and_percentiles_are_printed(
+    run: Run, archive: Path, tmp_path: Path
+):
+    options = ("--by", "prefix:2", "--by", "layout", "--top", "2", "--percentiles", "50,99.9")
+    lines = run("cdr", "stats", *options, "--json").out.splitlines()
+    first, second, rest = map(json.loads, lines)
+    assert first["attempts"] >= second["attempts"] > 0
+    assert first["attempts"] + second["attempts"] + rest["attempts"] == 202
+    assert (rest["prefix:2"], rest["layout"]) == ("(rest)", "(rest)")
+    assert (first["rest_groups"], rest["rest_groups"] > 0) == (0, True)
+    assert 0 < rest["duration_p50"] <= rest["duration_p99_9"]
+    rows = list(csv.DictReader(run("cdr", "stats", *options, "--csv").out.splitlines()))
+    assert [row["rest_groups"] for row in rows] == ["0", "0", str(rest["rest_groups"])]
+    assert [row["duration_p50"] for row in rows] == [
+        "" if each["duration_p50"] is None else str(each["duration_p50"])
+        for each in (first, second, rest)
+    ]
+    assert [row["setup_time_p99_9"] for row in rows] == [
+        each["setup_time_p99_9"] or "" for each in (first, second, rest)
+    ]
+    (tmp_path / "all.csv").write_text("1,one\n2\n3\n4\n5\n6\n7\n8\n9\n", "utf-8")
+    named = run("cdr", "stats", "--by", "prefix", "--prefixes", str(tmp_path / "all.csv"), "--json")
+    digits = run("cdr", "stats", "--by", "prefix:1", "--json")
+    wanted = [json.loads(line) for line in digits.out.splitlines()]
+    found = [json.loads(line) for line in named.out.splitlines()]
+    assert sorted(each["attempts"] for each in found) == sorted(each["attempts"] for each in wanted)
+
+
 def test_csv_is_no_formula_for_a_spreadsheet(run: Run, archive: Path):
     ran = run("cdr", "stats", "--by", "reason", "--by", "application", "--csv")
     rows = list(csv.DictReader(ran.out.splitlines()))
@@ -1976,6 +2004,13 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["stats", "--where", "hour=noon"], "'noon' is not a valid hour"),
         (["stats", "--where", "planet=Earth"], "planet"),
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
+        (["stats", "--by", "prefix"], "by has 'prefix' without a table: give --prefixes, or"),
+        (["stats", "--by", "prefix", "--prefixes", "none.csv"], "the file 'none.csv' of prefixes"),
+        (["stats", "--by", "prefix:99"], "'prefix:N'"),
+        (["stats", "--top", "3"], "--top is 3 without groups: give --by as well"),
+        (["stats", "--by", "day", "--top", "0"], "--top is 0: give a whole number"),
+        (["stats", "--percentiles", "50;90"], "--percentiles is '50;90': give numbers above 0"),
+        (["stats", "--percentiles", "101"], "--percentiles has 101: give numbers above 0"),
         (["stats", "--csv", "--json"], "--csv and --json are two formats"),
         (["stats", "--where", "start=2026-11-01", "--where", "start=2026-11-02"], "given twice"),
         (["stats", "missing.csv", "--by", "planet"], "planet"),

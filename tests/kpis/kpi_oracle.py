@@ -6,6 +6,7 @@ It does not use `sinchvoice.cdr.kpis`. Sums are exact, ratios are fractions.
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from sinchvoice import cdr
+from sinchvoice import PstnEndpoint, cdr
 
 # --- Records -------------------------------------------------------------------------------------
 
@@ -39,8 +40,41 @@ TIMES = (
     "9999-12-31T23:59:59Z",
 )
 AMOUNTS = ("", "0", "0.1", "0.0230", "12.345678901234567891", "-1.50", "1000000")
-CURRENCIES = ("EUR", "USD", "SEK", "")
+CURRENCIES = ("EUR", "USD", "SEK", "GBP", "PLN", "")
 COUNTRIES = ("SE", "US", "")
+NUMBERS = (
+    "+46730170101",
+    "+46730170102",
+    "+46730990101",
+    "+46 73-017 01 03",
+    "+46201234567",
+    "+1 (212) 555.0101",
+    "12125550102",
+    "+4670123456789012345",  # longer than any number
+    "112",
+    "4",
+    "+1/2",
+    "+46+730170101",
+    "(046) 73",
+    "4６730170101",
+    "+",
+    "anonymous",
+    "sip:+46730170101@example.com",
+    "46730170101@example.com",
+    "",
+)
+PREFIXES: dict[str, str | None] = {
+    "4": "zone 4",
+    "46": None,
+    "4673": "mobile",
+    "4670": "mobile",
+    "46730170": "O'Hara's \\ range",
+    "46730170101": "one number",
+    "1": "zone 4",
+    "1212": None,
+    "11": "short",
+    "999999999999999": "nobody",
+}
 NAMES = ("alice", "bob", "Åsa", "")
 KEYS = ("5F5C418A0F914BBC8234A9BF5EDDAD97", "669E367E-6BBA-48AB-AF15-266871C28135", "")
 
@@ -67,9 +101,9 @@ def chosen(pick: Any) -> tuple[str, dict[str, str]]:
         "Duration": pick(DURATIONS),
         "AnswerTime": pick(("", made, later(made, pick), pick(TIMES))),
         "From": "+12125550101",
-        "To": "+46730170101",
+        "To": pick(NUMBERS),
         "FromUserId": pick(NAMES),
-        "ToUserId": "carol",
+        "ToUserId": pick(("carol", "46730170101")),
         "Amount": pick(AMOUNTS),
         "Currency": pick(CURRENCIES),
         "Custom": "",
@@ -150,8 +184,9 @@ def in_table(record: Any) -> tuple[Any, ...]:
 # --- KPIs ----------------------------------------------------------------------------------------
 
 
-def values(record: Any) -> dict[str, Any]:
+def values(record: Any, prefixes: Any = None) -> dict[str, Any]:
     """Return the dimensions of a call."""
+    number = re.sub("[^0-9]", "", record.to.number) if isinstance(record.to, PstnEndpoint) else None
     if record.layout == "app-to-app":
         user = None if record.from_ is None else record.from_.username
     else:
@@ -167,7 +202,16 @@ def values(record: Any) -> dict[str, Any]:
         "result": record.result,
         "reason": record.reason,
         "currency": getattr(record, "currency", None),
+        "prefix": longest_match(number, prefixes or {}),
+        **{f"prefix:{count}": number and number[:count] for count in range(1, 16)},
     }
+
+
+def longest_match(number: str | None, prefixes: dict[str, str | None]) -> str | None:
+    """Return the name of the longest prefix of a number, or the prefix if it has no name."""
+    matches = [prefix for prefix in prefixes if number is not None and number.startswith(prefix)]
+    best = max(matches, key=len, default=None)
+    return best and (prefixes[best] or best)
 
 
 def outcome(record: Any) -> str:
@@ -190,19 +234,40 @@ def microseconds(span: timedelta) -> int:
 
 
 def expected(
-    records: Iterable[Any], by: Sequence[str] = (), where: Any = None, min_attempts: int = 1
+    records: Iterable[Any],
+    by: Sequence[str] = (),
+    where: Any = None,
+    min_attempts: int = 1,
+    *,
+    prefixes: Any = None,
+    top: int | None = None,
+    percentiles: Sequence[float] = (),
 ) -> list[dict[str, Any]]:
     """Return the expected rows."""
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for record in records:
-        of = values(record)
+        of = values(record, prefixes)
         if all(passes(record, of, *item) for item in (where or {}).items()):
             groups[tuple(of[name] for name in by)].append(record)
     if not by:
         groups[()]
+    ordered = sorted(groups, key=lambda group: order(by, group))
+    rest: list[tuple[Any, ...]] = []
+    if top is not None:
+        ordered.sort(key=lambda group: -len(groups[group]))  # keeps the order of equals
+        ordered, rest = ordered[:top], ordered[top:]
+    rows = [(group, groups[group], 0) for group in ordered]
+    if rest:
+        calls = [call for group in rest for call in groups[group]]
+        rows.append((("(rest)",) * len(by), calls, len(rest)))
     return [
-        {"by": dict(zip(by, group, strict=True)), **counted(groups[group], min_attempts)}
-        for group in sorted(groups, key=lambda group: order(by, group))
+        {
+            "by": dict(zip(by, group, strict=True)),
+            "rest_groups": number,
+            **counted(calls, min_attempts),
+            **ranked(calls, min_attempts, percentiles),
+        }
+        for group, calls, number in rows
     ]
 
 
@@ -236,11 +301,7 @@ def counted(calls: list[Any], min_attempts: int) -> dict[str, Any]:
     kpis["short"] = sum(length <= 6 for length in lengths(calls))
     kpis["talk_seconds"] = sum(lengths(calls))
     kpis["minutes_of_use"] = Fraction(kpis["talk_seconds"], 60)
-    setups = [
-        microseconds(call.answer_time - call.call_time)
-        for call in calls
-        if getattr(call, "answer_time", None) and call.answer_time >= call.call_time
-    ]
+    setups = setup_times(calls)
     kpis["connected"] = len(setups)
     kpis["setup_seconds"] = Fraction(sum(setups), 10**6)
     enough = len(calls) >= min_attempts
@@ -273,6 +334,37 @@ def counted(calls: list[Any], min_attempts: int) -> dict[str, Any]:
             }
         )
     return kpis
+
+
+def ranked(calls: list[Any], min_attempts: int, percentiles: Sequence[float]) -> dict[str, Any]:
+    """Return the percentiles: by nearest rank, setup times rounded to the millisecond."""
+    setups = [Fraction((each + 500) // 1000, 1000) for each in setup_times(calls)]
+    enough = len(calls) >= min_attempts
+    return {
+        field: {each: nearest_rank(found, each) if enough else None for each in percentiles}
+        for field, found in (
+            ("duration_percentiles", lengths(calls)),
+            ("setup_time_percentiles", setups),
+        )
+    }
+
+
+def nearest_rank(found: list[Any], percentile: float) -> Any:
+    """Return the smallest value that this percentage of the values does not exceed."""
+    wanted = Fraction(str(percentile)) / 100 * len(found)
+    for number, value in enumerate(sorted(found), 1):
+        if number >= wanted:
+            return value
+    return None
+
+
+def setup_times(calls: list[Any]) -> list[int]:
+    """Return the setup times in microseconds."""
+    return [
+        microseconds(call.answer_time - call.call_time)
+        for call in calls
+        if getattr(call, "answer_time", None) and call.answer_time >= call.call_time
+    ]
 
 
 def lengths(calls: list[Any]) -> list[int]:

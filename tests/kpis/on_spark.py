@@ -6,11 +6,13 @@ The session's time zone is New York, so that UTC times treated as local ones are
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import fraud_oracle
@@ -113,6 +115,64 @@ def test_spark_duckdb_and_plain_python_agree(spark: Any, duck: Any, by: Any):
 def test_spark_filters_like_plain_python(spark: Any, where: Any):
     wanted = oracle.expected(MANY, ("day",), where)
     oracle.assert_same(kpis.compute(kpis.on_spark(spark), "day", where), wanted)
+
+
+@pytest.mark.parametrize("name", ["Europe/Stockholm", "America/New_York", "Australia/Lord_Howe"])
+def test_spark_and_duckdb_agree_on_local_days_and_hours(spark: Any, duck: Any, name: str):
+    by: Any = ("day", "hour", "weekday")
+    found = kpis.compute(kpis.on_spark(spark), by, tz=name)
+    assert found == kpis.compute(kpis.on_duckdb(duck), by, tz=name)
+    local = ZoneInfo(name)
+    wanted = Counter(
+        each.call_time.astimezone(local).strftime("%F %-H %A")
+        for each in MANY
+        if 2000 < each.call_time.year < 2070
+    )
+    shown = {
+        f"{row.by['day']} {row.by['hour']} {row.by['weekday']}": row.attempts
+        for row in found
+        if "2000" < str(row.by["day"]) < "2070"
+    }
+    assert shown == wanted
+    day: Any = {"day": date(2026, 11, 1), "hour": [0, 1]}
+    (row,) = kpis.compute(kpis.on_spark(spark), where=day, tz=name)
+    assert row == kpis.compute(kpis.on_duckdb(duck), where=day, tz=name)[0]
+    assert row.attempts == sum(wanted[f"2026-11-01 {hour} Sunday"] for hour in (0, 1))
+
+
+QUESTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "digits": (("prefix:4", "layout"), {}),
+    "table": (("prefix", "prefix:2"), {"prefixes": oracle.PREFIXES}),
+    "top": (("reason", "weekday"), {"top": 5}),
+    "top currency": (("currency",), {"top": 2}),
+    "percentiles": ((), {"percentiles": (50, 99.9)}),
+    "percentiles by group": (("country", "weekday"), {"percentiles": (50, 90, 95)}),
+    "everything": (
+        ("prefix", "currency"),
+        {"prefixes": oracle.PREFIXES, "top": 4, "percentiles": (25, 100), "min_attempts": 3},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_spark_answers_every_question_like_plain_python(spark: Any, name: str):
+    by, arguments = QUESTIONS[name]
+    wanted = oracle.expected(MANY, by, **arguments)
+    oracle.assert_same(kpis.compute(kpis.on_spark(spark), by, **arguments), wanted)
+
+
+def test_spark_filters_by_prefixes_like_plain_python(spark: Any):
+    where: Any = {"prefix": ["O'Hara's \\ range", "mobile", None], "prefix:1": ["4", None]}
+    found = kpis.compute(kpis.on_spark(spark), "layout", where, prefixes=oracle.PREFIXES)
+    wanted = oracle.expected(MANY, ("layout",), where, prefixes=oracle.PREFIXES)
+    oracle.assert_same(found, wanted)
+
+
+def test_spark_takes_thousands_of_prefixes(spark: Any, duck: Any):
+    dice = random.Random(6)
+    many = sorted({str(dice.randrange(1, 10 ** dice.randrange(2, 8))) for _ in range(3000)})
+    found = kpis.compute(kpis.on_spark(spark), "prefix", prefixes=many)
+    assert found == kpis.compute(kpis.on_duckdb(duck), "prefix", prefixes=many)
 
 
 def test_without_calls_there_is_one_row_of_zeros(spark: Any):

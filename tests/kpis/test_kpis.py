@@ -21,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sinchvoice import CallReason, CallResult, InvalidRequest, cdr
-from sinchvoice.cdr import kpis
+from sinchvoice.cdr import kpi_query, kpis
 from sinchvoice.sandbox import Planted, cdr_generator
 
 ROOT = Path(__file__).parent.parent.parent
@@ -362,7 +362,8 @@ def test_rows_are_frozen_and_can_be_compared_kept_and_sent(many: Any):
 @pytest.mark.parametrize("by", ["countries", ("day", "to_country_id"), ("1; DROP TABLE records",)])
 def test_an_unknown_dimension_is_refused_and_the_known_ones_are_named(many: Any, by: Any):
     with pytest.raises(
-        InvalidRequest, match=r"^by has .*: use one of 'day', 'hour', .*'currency'$"
+        InvalidRequest,
+        match=r"^by has .*: use one of 'day', 'hour', .*'currency', 'prefix:N', 'prefix'$",
     ):
         kpis.compute(kpis.on_duckdb(many), by)
 
@@ -451,35 +452,69 @@ def test_times_can_be_left_open(many: Any):
 # --- Query and definitions -----------------------------------------------------------------------
 
 
-def test_spark_gets_the_query_unchanged_and_the_parameters_by_name(many: Any):
+def test_spark_gets_the_query_of_duckdb_and_the_parameters_by_name(many: Any):
     class Session:
         def sql(self, sqlQuery: str, args: Any = None) -> Any:  # noqa: N803
-            assert sqlQuery == kpis.sql()
+            self.query = sqlQuery
             self.rows = kpis.on_duckdb(many)(sqlQuery, args)
             return self
 
         def collect(self) -> Any:
             return self.rows
 
-    assert kpis.compute(kpis.on_spark(Session())) == kpis.compute(kpis.on_duckdb(many))
+    session = Session()
+    assert kpis.compute(kpis.on_spark(session)) == kpis.compute(kpis.on_duckdb(many))
+    assert set(re.findall(r":(\w+)", session.query)) == {"start", "until"}
+    assert not set("{}$?;") & set(session.query)
 
 
-def test_the_query_has_its_parameters_and_no_other_placeholder():
+def test_the_query_for_all_questions_has_its_parameters_and_no_other_placeholder():
     code = re.sub("--.*", "", kpis.sql())
     assert set(re.findall(r":(\w+)", code)) == {"by", "filtered", "wanted", "start", "until"}
     assert not set("{}$?;") & set(code)
 
 
-def test_every_column_of_the_query_is_known_by_its_name(many: Any):
-    seen = []
+def test_the_query_for_all_questions_gives_the_same_as_that_of_one(many: Any):
+    dimensions: Any = ("country", "weekday", "currency")
+    where: Any = {"country": ["SE", None], "hour": [5, 6, 23]}
+    rows: list[Any] = []
 
     def run(query: str, parameters: dict[str, Any]) -> Any:
-        rows = kpis.on_duckdb(many)(query, parameters)
-        seen.extend(many.description)
-        return rows
+        found = kpis.on_duckdb(many)(query, parameters)
+        rows.extend(sorted(found, key=repr))
+        return found
 
-    kpis.compute(run)
-    assert [name for name, *_ in seen] == list(kpis._COLUMNS)
+    kpis.compute(run, dimensions, where)
+    parameters = {
+        "by": list(dimensions),
+        "filtered": ["country", "hour"],
+        "wanted": ["country=SE", "country=", "hour=5", "hour=6", "hour=23"],
+        "start": None,
+        "until": None,
+    }
+    found = kpis.on_duckdb(many)(kpis.sql(), parameters)
+    names = [f"by_{name}" for name in kpis.DIMENSIONS]
+    assert [name for name, *_ in many.description][: len(names)] == names
+    places = [kpis.DIMENSIONS.index(name) for name in dimensions]
+    cut = [(*(row[place] for place in places), *row[len(names) :]) for row in found]
+    assert sorted(cut, key=repr) == rows
+    assert len(rows) > 10
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        kpi_query.Question(()),
+        kpi_query.Question(("day", "prefix:4")),
+        kpi_query.Question(("weekday",), top=2),
+        kpi_query.Question(("country",), percentiles=(50_000, 99_900)),
+        kpi_query.Question(("currency",), ("country",), top=1, percentiles=(50_000,)),
+    ],
+)
+def test_every_column_of_the_query_is_known_by_its_name(many: Any, question: Any):
+    wanted: dict[str, Any] = {"wanted": ["country=SE"]} if question.filtered else {}
+    kpis.on_duckdb(many)(kpi_query.made(question), {"start": None, "until": None, **wanted})
+    assert [name for name, *_ in many.description] == list(kpi_query.columns(question))
 
 
 def test_every_ratio_follows_its_formula(many: Any):
@@ -505,7 +540,10 @@ def evaluated(formula: str, names: dict[str, Any]) -> float:
     return float(eval(code, {}, known))  # noqa: S307 - formulas are constants of the module
 
 
+NO_KPIS = ("by", "costs", "rest_groups")
+
+
 def test_every_field_of_the_results_has_one_definition():
-    fields = [name for name in get_type_hints(kpis.KpiRow) if name not in ("by", "costs")]
+    fields = [name for name in get_type_hints(kpis.KpiRow) if name not in NO_KPIS]
     fields += [f"costs.{name}" for name in get_type_hints(kpis.KpiCost) if name != "currency"]
     assert sorted(each.field for each in kpis.DEFINITIONS) == sorted(fields)

@@ -94,6 +94,15 @@ def test_a_day_of_25_hours_has_the_calls_of_all_hours():
     assert {row.by["hour"]: row.attempts for row in rows}[2] == 12
 
 
+@pytest.mark.parametrize("name", ["Pacific/Kiritimati", "America/New_York"])
+def test_the_ends_of_the_calendar_are_days_that_python_knows(name: str):
+    records = calls_around(datetime(1, 1, 1, 6), datetime(9999, 12, 31, 17, 59))  # noqa: DTZ001
+    with duckdb.connect() as connection:
+        oracle.fill(connection, records)
+        rows = kpis.compute(kpis.on_duckdb(connection), "day", tz=name)
+    assert [row.by["day"] for row in rows] == [date(1, 1, 1), date(9999, 12, 31)]
+
+
 @pytest.mark.parametrize("wrong", ["", "Mars/Olympus", "../etc/passwd", "/etc/passwd", 5, None])
 def test_a_zone_that_does_not_exist_is_refused(wrong: Any):
     with pytest.raises(InvalidRequest, match=r"^tz .*IANA database"):

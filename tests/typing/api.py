@@ -263,6 +263,14 @@ def kpis_of_calls() -> None:
     assert_type(rows[0].by, Mapping[cdr.Dimension, date | int | str | None])
     where: cdr.KpiFilter = {"start": datetime.now(UTC), "layout": "app-to-app"}
     cdr.kpis.compute(run, "weekday", where, min_attempts=30)
+    more: cdr.KpiFilter = {"prefix:2": ["46", None], "prefix": "mobile"}
+    numbers = cdr.kpis.compute(
+        run, ("prefix:4", "prefix"), more, prefixes={"46": None}, top=10, percentiles=(50, 99.9)
+    )
+    assert_type(numbers[0].rest_groups, int)
+    assert_type(numbers[0].duration_percentiles, Mapping[float, int | None])
+    assert_type(numbers[0].setup_time_percentiles, Mapping[float, Decimal | None])
+    cdr.kpis.compute(run, "prefix:16")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cdr.kpis.compute(run, "countries")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cdr.kpis.compute(run, where={"weekday": "monday"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     cdr.kpis.compute(run, where={"callid": "1"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -15,21 +15,23 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args, overload
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from .. import decoding
-from ..errors import InvalidRequest, printable
+from ..errors import InvalidRequest, Remedy, printable
 from ..vocabulary import CallReason, CallResult
+from . import kpi_query, prefixes
 from .layouts import LAYOUTS, LayoutName
-from .zones import local_time, zone
+from .prefixes import PrefixTable
+from .zones import zone
 
 __all__ = [
     "DEFINITIONS",
     "DIMENSIONS",
+    "REST",
     "WEEKDAYS",
     "Definition",
     "Dimension",
@@ -38,6 +40,8 @@ __all__ = [
     "KpiRow",
     "KpiRows",
     "KpiStream",
+    "PrefixDimension",
+    "PrefixTable",
     "Ratio",
     "Run",
     "Weekday",
@@ -48,7 +52,7 @@ __all__ = [
     "zone",
 ]
 
-Dimension: TypeAlias = Literal[
+_ColumnDimension: TypeAlias = Literal[
     "day",
     "hour",
     "weekday",
@@ -60,7 +64,31 @@ Dimension: TypeAlias = Literal[
     "reason",
     "currency",
 ]
-DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+PrefixDimension: TypeAlias = Literal[
+    "prefix",
+    "prefix:1",
+    "prefix:2",
+    "prefix:3",
+    "prefix:4",
+    "prefix:5",
+    "prefix:6",
+    "prefix:7",
+    "prefix:8",
+    "prefix:9",
+    "prefix:10",
+    "prefix:11",
+    "prefix:12",
+    "prefix:13",
+    "prefix:14",
+    "prefix:15",
+]
+"""First digits of the called number, or its group in a table of prefixes."""
+Dimension: TypeAlias = Literal[_ColumnDimension, PrefixDimension]
+DIMENSIONS: tuple[Dimension, ...] = get_args(_ColumnDimension)
+"""The dimensions without those of prefixes, which are `prefix:1` to `prefix:15` and `prefix`."""
+
+REST = "(rest)"
+"""Value of every dimension in the row of all groups after the largest."""
 
 Weekday: TypeAlias = Literal[
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"
@@ -71,7 +99,32 @@ Run: TypeAlias = Callable[[str, dict[str, Any]], Iterable[Sequence[Any]]]
 """Runs a query with named parameters and returns its rows; made by `on_duckdb` and `on_spark`."""
 
 
-class KpiFilter(TypedDict, total=False):
+_Prefix: TypeAlias = "str | Collection[str | None] | None"
+_PrefixFilter = TypedDict(
+    "_PrefixFilter",
+    {
+        "prefix": _Prefix,
+        "prefix:1": _Prefix,
+        "prefix:2": _Prefix,
+        "prefix:3": _Prefix,
+        "prefix:4": _Prefix,
+        "prefix:5": _Prefix,
+        "prefix:6": _Prefix,
+        "prefix:7": _Prefix,
+        "prefix:8": _Prefix,
+        "prefix:9": _Prefix,
+        "prefix:10": _Prefix,
+        "prefix:11": _Prefix,
+        "prefix:12": _Prefix,
+        "prefix:13": _Prefix,
+        "prefix:14": _Prefix,
+        "prefix:15": _Prefix,
+    },
+    total=False,
+)
+
+
+class KpiFilter(_PrefixFilter, total=False):
     """The counted calls: those with one of the given values in every given dimension.
 
     A string is one value; None selects calls without a value; an empty collection selects no call.
@@ -90,6 +143,8 @@ class KpiFilter(TypedDict, total=False):
         result: Result of the call.
         reason: Reason for the end of the call.
         currency: Currency of the amount.
+        prefix: Group of the called number in the table `prefixes`.
+        prefix:4: First digits of the called number, here 4; `prefix:1` to `prefix:15`.
     """
 
     start: datetime | None
@@ -236,6 +291,20 @@ DEFINITIONS: tuple[Definition, ...] = (
         "Share of answered calls of at most 6 s.",
         "share",
     ),
+    Definition(
+        "duration_percentiles",
+        "Percentiles of the duration",
+        "nearest rank of Duration over timed",
+        "Duration that the given percentage of answered calls does not exceed; on request.",
+        "s",
+    ),
+    Definition(
+        "setup_time_percentiles",
+        "Percentiles of the setup time",
+        "nearest rank of AnswerTime - CallTime over connected, rounded to 0.001",
+        "Setup time that the given percentage of these calls does not exceed; on request.",
+        "s",
+    ),
     Definition("costs.priced", "Priced", "Amount is not empty", "Calls with an amount."),
     Definition(
         "costs.amount",
@@ -326,7 +395,8 @@ class KpiRow:
     no_credit, network_failures and undecided.
 
     Attributes:
-        by: Value of each requested dimension; None if the calls have none.
+        by: Value of each requested dimension; None if the calls have none, `REST` for all groups
+            after the largest.
         attempts: All calls.
         answered: Answered calls.
         busy: Calls to a busy callee.
@@ -350,6 +420,10 @@ class KpiRow:
         setup_time: Mean time from the call to its answer, in seconds.
         short_calls: Share of answered calls of at most 6 s.
         costs: The cost in each currency, sorted by currency.
+        duration_percentiles: Requested percentiles of the duration in seconds; None as for ratios.
+        setup_time_percentiles: Requested percentiles of the setup time in seconds, to the
+            millisecond; None as for ratios.
+        rest_groups: Number of groups added in this row; 0 for a group of its own.
     """
 
     by: Mapping[Dimension, date | int | str | None] = attrs.field(hash=False)
@@ -376,6 +450,9 @@ class KpiRow:
     setup_time: Ratio
     short_calls: Ratio
     costs: tuple[KpiCost, ...]
+    duration_percentiles: Mapping[float, int | None] = attrs.field(factory=dict, hash=False)
+    setup_time_percentiles: Mapping[float, Decimal | None] = attrs.field(factory=dict, hash=False)
+    rest_groups: int = 0
 
 
 class DuckDBConnection(Protocol):
@@ -397,31 +474,44 @@ def compute(
     *,
     min_attempts: int = 1,
     tz: str | ZoneInfo = "UTC",
+    prefixes: PrefixTable | None = None,
+    top: int | None = None,
+    percentiles: float | Sequence[float] = (),
 ) -> list[KpiRow]:
     """Compute the KPIs of the calls in the table or view `records`, for each group.
 
-    Dimensions and values are bound as parameters, never inserted into the SQL.
+    Values are bound as parameters, never inserted into the SQL.
 
     Args:
         run: Access to the records: `on_duckdb(connection)`, `on_spark(session)` or another function
             of this type.
-        by: One or more of `DIMENSIONS` to group by; empty for one row over all calls, even if there
-            are none.
+        by: One or more of `DIMENSIONS`, `prefix:1` to `prefix:15` and `prefix` to group by; empty
+            for one row over all calls, even if there are none. `prefix:4` is the first 4 digits of
+            the called number, all of a shorter one.
         where: Filter of the counted calls; None for all.
-        min_attempts: Groups with fewer attempts have ratios without a value; 1 or more.
+        min_attempts: Groups with fewer attempts have ratios and percentiles without a value; 1 or
+            more.
         tz: Time zone of `day`, `hour` and `weekday`, in groups and filters: a name of the IANA
             database, like `Europe/Stockholm`, or a ZoneInfo. Offsets are known from 2000 to 2070.
+        prefixes: Table for the dimension `prefix`, whose longest match counts: a mapping from
+            prefixes to names, prefixes alone, or the path of a CSV file with both. Prefixes with
+            the same name are one group; one without a name is its own.
+        top: Number of groups to keep, those with the most attempts; among equals, the first in
+            their order. One more row, `REST`, adds the others. None for all groups.
+        percentiles: Percentiles of duration and setup time, above 0 and up to 100, with at most 3
+            decimals. Each is a value that occurs: the smallest that at least this percentage of
+            the calls does not exceed.
 
     Returns:
         A row for each group with calls, sorted by the dimensions in the given order; calls without
-        a value come last.
+        a value come last. With `top`, the largest group comes first and the rest last.
 
     Raises:
-        InvalidRequest: A dimension, a value or the time zone does not exist, or min_attempts is out
-            of range.
+        InvalidRequest: A dimension, a value, the time zone, a prefix or a percentile does not
+            exist, or min_attempts or top is out of range.
     """
-    dimensions, parameters = _arguments(by, where, min_attempts)
-    return _rows(run(sql(tz), parameters), dimensions, min_attempts)
+    asked = _Asked(by, where, min_attempts, tz, prefixes, top, percentiles)
+    return asked.rows(run(kpi_query.made(asked.question), asked.parameters))
 
 
 class KpiRows(Sequence[KpiRow]):
@@ -437,40 +527,56 @@ class KpiRows(Sequence[KpiRow]):
         where: KpiFilter | None,
         min_attempts: int,
         tz: str | ZoneInfo = "UTC",
+        *,
+        prefixes: PrefixTable | None = None,
+        top: int | None = None,
+        percentiles: float | Sequence[float] = (),
     ) -> None:
-        self._dimensions, parameters = _arguments(by, where, min_attempts)
-        self._min_attempts = min_attempts
-        query = _PARAMETER.sub(r"$\1", sql(tz))
-        self._found: Any = connection.sql(query, params=parameters).materialize()
+        self._asked = _Asked(by, where, min_attempts, tz, prefixes, top, percentiles)
+        query = _for_duckdb(kpi_query.made(self._asked.question))
+        self._found: Any = connection.sql(query, params=self._asked.parameters).materialize()
         self._made: list[KpiRow] | None = None
 
     def to_arrow(self) -> KpiStream:
         """Return the KPIs as an Arrow C stream, usable until the database is closed.
 
-        The stream has a row for each group and currency: the dimensions, the counts and ratios of
-        the group, then `currency` and the cost in it. Without calls there is no row.
+        The stream has a row for each group and currency: the dimensions, the counts, ratios and
+        percentiles of the group, then `currency` and the cost in it. Without calls there is no
+        row. With `top`, the last column is `rest_groups`; above 0, its row is the rest, without
+        dimensions.
 
         Raises:
             InvalidRequest: The database is closed.
         """
         if self._found is None:
             raise InvalidRequest("the database is closed: request the stream before closing it")
-        enough = f"attempts >= {self._min_attempts}"
-        columns = [
-            _DIMENSION.get(name, "by_{0}").format(name) + f" AS {name}" for name in self._dimensions
+        asked = self._asked
+        enough = f"CASE WHEN attempts >= {asked.min_attempts} THEN {{0}} END AS {{0}}"
+        columns = [asked.arrow_dimension(name) for name in asked.question.by]
+        columns += [f"CAST({name} AS BIGINT) AS {name}" for name in kpi_query.COUNTS]
+        columns += ["CAST(setup_seconds AS DECIMAL(38, 6)) AS setup_seconds", "minutes_of_use"]
+        columns += [
+            enough.format(name)
+            for name in (*kpi_query.RATIOS, *kpi_query.percentile_columns(asked.question))
         ]
-        columns += _COUNTS_AS
-        for name in _COLUMNS[len(DIMENSIONS) + len(_COUNTS) + 2 :]:
-            if name == "started_seconds":
-                columns.append("CAST(started_seconds // 60 AS BIGINT) AS started_minutes")
-            elif name in ("priced_seconds", "currency", "priced", "cost"):
-                columns.append(_EXACT.get(name, name))
-            else:
-                columns.append(f"CASE WHEN {enough} THEN {name} END AS {name}")
-        order = ", ".join(f"by_{name} NULLS LAST" for name in (*self._dimensions,))
-        order = f"{order}, currency NULLS LAST" if order else "currency NULLS LAST"
-        if "currency" in self._dimensions:
-            columns.remove("currency")  # the dimension has it
+        if "currency" not in asked.question.by:  # otherwise the dimension has it
+            columns.append("currency")
+        columns += [
+            "priced",
+            "CAST(cost AS DECIMAL(38, 18)) AS cost",
+            "CAST(priced_seconds AS BIGINT) AS priced_seconds",
+            "CAST(started_seconds // 60 AS BIGINT) AS started_minutes",
+            enough.format("cost_per_talk_minute"),
+            enough.format("cost_per_started_minute"),
+        ]
+        names = [*map(kpi_query.column, asked.question.by), "currency"]
+        if top := asked.question.top:
+            columns.append(
+                f"CASE WHEN place > {top} THEN MAX(all_groups) OVER () - {top} ELSE 0 END "
+                "AS rest_groups"
+            )
+            names = ["place", "currency"]
+        order = ", ".join(f"{name} NULLS LAST" for name in names)
         return KpiStream(self._found.order(order).project(", ".join(columns)))
 
     def keep(self) -> None:
@@ -480,7 +586,7 @@ class KpiRows(Sequence[KpiRow]):
 
     def _all(self) -> list[KpiRow]:
         if self._made is None:
-            self._made = _rows(self._found.fetchall(), self._dimensions, self._min_attempts)
+            self._made = self._asked.rows(self._found.fetchall())
         return self._made
 
     def __len__(self) -> int:
@@ -518,29 +624,136 @@ class KpiStream:
         return self._relation.__arrow_c_stream__(requested_schema)
 
 
-def _arguments(
-    by: Dimension | Sequence[Dimension], where: KpiFilter | None, min_attempts: int
-) -> tuple[tuple[Dimension, ...], dict[str, Any]]:
-    """Return the dimensions and the parameters of the query."""
-    if isinstance(min_attempts, bool) or not isinstance(min_attempts, int) or min_attempts < 1:
-        raise InvalidRequest(f"min_attempts is {min_attempts!r}: give a whole number of at least 1")
-    dimensions = _dimensions(by)
-    return dimensions, {"by": list(dimensions), **_parameters({} if where is None else where)}
+class _Asked:
+    """The checked arguments of a computation, and its rows."""
+
+    def __init__(
+        self,
+        by: Dimension | Sequence[Dimension],
+        where: KpiFilter | None,
+        min_attempts: int,
+        tz: str | ZoneInfo,
+        table: PrefixTable | None,
+        top: int | None,
+        percentiles: float | Sequence[float],
+    ) -> None:
+        self.min_attempts = _count("min_attempts", min_attempts)
+        dimensions = _dimensions(by)
+        if top is not None:
+            _count("top", top)
+            if not dimensions:
+                raise InvalidRequest(
+                    f"top is {top} without groups",
+                    parameter="top",
+                    value=top,
+                    remedy=Remedy("give {by} as well", by="by"),
+                )
+        self._percentiles = _percentiles(percentiles)
+        known = None if table is None else prefixes.read(table)
+        self.parameters = _parameters({} if where is None else where, known)
+        filtered = tuple(self.parameters.pop("filtered"))
+        if not filtered:
+            del self.parameters["wanted"]
+        _check_prefixes(dimensions, filtered, known)
+        self.question = kpi_query.Question(
+            by=dimensions,
+            filtered=filtered,
+            tz=zone(tz).key,
+            prefixes=known,
+            top=top,
+            percentiles=tuple(self._percentiles),
+        )
+
+    def rows(self, found: Iterable[Sequence[Any]]) -> list[KpiRow]:
+        """Return the rows of the query's result, which has one for each group and currency."""
+        columns = kpi_query.columns(self.question)
+        keys = ["place"] if self.question.top else [*map(kpi_query.column, self.question.by)]
+        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for row in found:
+            values = dict(zip(columns, row, strict=True))
+            groups.setdefault(tuple(values[key] for key in keys), []).append(values)
+        if not groups and not keys:
+            groups[()] = [
+                dict.fromkeys(columns, 0)
+                | dict.fromkeys(kpi_query.percentile_columns(self.question))
+            ]
+        ordered = sorted(groups, key=lambda group: [_place(value) for value in group])
+        rest = 0
+        if self.question.top and len(ordered) > self.question.top:
+            rest = int(groups[ordered[0]][0]["all_groups"]) - self.question.top
+        last = len(ordered) - 1
+        return [
+            self._row(groups[key], rest if number == last else 0)
+            for number, key in enumerate(ordered)
+        ]
+
+    def _row(self, by_currency: list[dict[str, Any]], rest: int) -> KpiRow:
+        values = by_currency[0]
+        counts = {name: int(values[name]) for name in kpi_query.COUNTS}
+        enough = counts["attempts"] >= self.min_attempts
+        setup_seconds = _exact(values["setup_seconds"])
+
+        def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
+            value = values[field] if enough and denominator else None
+            return Ratio(numerator, denominator, value, _FORMULAS[field])
+
+        return KpiRow(
+            by={name: REST if rest else self._value(name, values) for name in self.question.by},
+            minutes_of_use=float(values["minutes_of_use"]),
+            setup_seconds=setup_seconds,
+            asr=ratio("asr", counts["answered"], counts["attempts"]),
+            ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
+            acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
+            setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
+            short_calls=ratio("short_calls", counts["short"], counts["timed"]),
+            costs=tuple(
+                _cost(each, enough)
+                for each in sorted(by_currency, key=lambda each: _place(each["currency"]))
+                if each["priced"]
+            ),
+            duration_percentiles={
+                rank: values[name] if enough else None for rank, name in self._ranks("duration")
+            },
+            setup_time_percentiles={
+                rank: _exact(values[name]) if enough and values[name] is not None else None
+                for rank, name in self._ranks("setup_time")
+            },
+            rest_groups=rest,
+            **counts,
+        )
+
+    def _ranks(self, field: str) -> Iterator[tuple[float, str]]:
+        """Yield each percentile with its column."""
+        for rank, given in self._percentiles.items():
+            yield given, kpi_query.percentile_column(field, rank)
+
+    def _value(self, name: str, values: dict[str, Any]) -> Any:
+        """Return the value of a dimension in a row of the result."""
+        value = values[kpi_query.column(name)]
+        if value is None:
+            return None
+        if name == "weekday":
+            return WEEKDAYS[value - 1]
+        if name == "prefix":
+            assert self.question.prefixes is not None  # noqa: S101 - checked
+            return self.question.prefixes.names[value - 1]
+        return value
+
+    def arrow_dimension(self, name: str) -> str:
+        """Return a dimension as a column of the Arrow stream."""
+        column = kpi_query.column(name)
+        if name == "weekday":
+            column = f"{_list(WEEKDAYS)}[{column}]"
+        elif name == "prefix" and self.question.prefixes is not None:
+            column = f"{_list(self.question.prefixes.names)}[{column}]"
+        elif name == "currency":  # of the amounts, in the rest as well
+            column = name
+        return f'{column} AS "{name}"'
 
 
-def _rows(
-    found: Iterable[Sequence[Any]], dimensions: tuple[Dimension, ...], min_attempts: int
-) -> list[KpiRow]:
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in found:
-        values = dict(zip(_COLUMNS, row, strict=True))
-        groups.setdefault(tuple(values[f"by_{name}"] for name in dimensions), []).append(values)
-    if not groups and not dimensions:
-        groups[()] = [dict.fromkeys(_COLUMNS, 0)]
-    return [
-        _row(dict(zip(dimensions, group, strict=True)), groups[group], min_attempts)
-        for group in sorted(groups, key=lambda group: [_place(value) for value in group])
-    ]
+def _list(names: Iterable[str]) -> str:
+    """Return a list of strings in SQL."""
+    return "[{}]".format(", ".join("'{}'".format(name.replace("'", "''")) for name in names))
 
 
 def on_duckdb(connection: DuckDBConnection) -> Run:
@@ -574,7 +787,9 @@ def on_spark(session: SparkSession) -> Run:
 
 @cache
 def sql(tz: str | ZoneInfo = "UTC") -> str:
-    """Return the query, with parameters as `:name`.
+    """Return the query for all questions without prefixes, with parameters as `:name`.
+
+    `compute` runs a shorter one, with only the dimensions of its question.
 
     Args:
         tz: Time zone of days, hours and weekdays. For UTC the query is `kpis.sql` unchanged.
@@ -582,9 +797,7 @@ def sql(tz: str | ZoneInfo = "UTC") -> str:
     Raises:
         InvalidRequest: The time zone does not exist.
     """
-    query = files("sinchvoice.cdr").joinpath("kpis.sql").read_text("utf-8")
-    local = local_time("call_time", zone(tz).key)
-    return query.replace(_LOCAL, f"{local} AS local_time")
+    return kpi_query.generic(zone(tz).key)
 
 
 def over_calls(
@@ -601,95 +814,19 @@ def over_calls(
         InvalidRequest: A dimension, a value or the time zone does not exist.
     """
     calls = sql(tz).partition(_ALL_CALLS)[0].rstrip().removesuffix(",")
-    _, parameters = _arguments((), where, 1)
-    return _PARAMETER.sub(r"$\1", f"{calls}\n{query}"), parameters
+    parameters = {"by": [], **_parameters(KpiFilter() if where is None else where, None)}
+    return _for_duckdb(f"{calls}\n{query}"), parameters
 
 
 _ALL_CALLS = "-- One pass over the calls"
-_LOCAL = "call_time AS local_time"
-_PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")  # DuckDB writes $name
-
-_COUNTS = (
-    "attempts",
-    "answered",
-    "busy",
-    "no_answer",
-    "abandoned",
-    "hung_up",
-    "blocked",
-    "no_credit",
-    "network_failures",
-    "undecided",
-    "delivered",
-    "timed",
-    "short",
-    "talk_seconds",
-    "connected",
-)
-_COLUMNS = (
-    *(f"by_{name}" for name in DIMENSIONS),
-    *_COUNTS,
-    "setup_seconds",
-    "minutes_of_use",
-    "asr",
-    "ner",
-    "acd",
-    "setup_time",
-    "short_calls",
-    "currency",
-    "priced",
-    "cost",
-    "priced_seconds",
-    "started_seconds",
-    "cost_per_talk_minute",
-    "cost_per_started_minute",
-)
 
 
-_EXACT = {
-    "priced_seconds": "CAST(priced_seconds AS BIGINT) AS priced_seconds",
-    "cost": "CAST(cost AS DECIMAL(38, 18)) AS cost",
-}
-_COUNTS_AS = (
-    *(f"CAST({name} AS BIGINT) AS {name}" for name in _COUNTS),
-    "CAST(setup_seconds AS DECIMAL(38, 6)) AS setup_seconds",
-    "minutes_of_use",
-)
-_DIMENSION = {
-    "weekday": "[{}][by_{{0}}]".format(", ".join(f"'{name}'" for name in WEEKDAYS)),
-}
+def _for_duckdb(query: str) -> str:
+    """Return a query with parameters as `$name`."""
+    return _PARAMETER.sub(r"$\1", query)
 
 
-def _row(
-    group: dict[Dimension, Any], by_currency: list[dict[str, Any]], min_attempts: int
-) -> KpiRow:
-    values = by_currency[0]
-    counts = {name: int(values[name]) for name in _COUNTS}
-    enough = counts["attempts"] >= min_attempts
-    setup_seconds = _exact(values["setup_seconds"])
-
-    def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
-        value = values[field] if enough and denominator else None
-        return Ratio(numerator, denominator, value, _FORMULAS[field])
-
-    if group.get("weekday") is not None:
-        group["weekday"] = WEEKDAYS[group["weekday"] - 1]
-    return KpiRow(
-        by=group,
-        minutes_of_use=float(values["minutes_of_use"]),
-        setup_seconds=setup_seconds,
-        asr=ratio("asr", counts["answered"], counts["attempts"]),
-        ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
-        acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
-        setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
-        short_calls=ratio("short_calls", counts["short"], counts["timed"]),
-        costs=tuple(
-            _cost(each, enough)
-            for each in sorted(by_currency, key=lambda each: _place(each["currency"]))
-            if each["priced"]
-        ),
-        **counts,
-    )
+_PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")
 
 
 def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
@@ -728,14 +865,75 @@ def _place(value: Any) -> tuple[bool, Any]:
 def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
     dimensions: tuple[Dimension, ...] = (by,) if isinstance(by, str) else tuple(by)
     for place, name in enumerate(dimensions):
-        if name not in DIMENSIONS:
-            raise _unknown("by", name, DIMENSIONS)
+        if name not in _ALL:
+            raise _unknown("by", name, _NAMES)
         if name in dimensions[:place]:
             raise InvalidRequest(f"by lists {name!r} twice: give each dimension once")
     return dimensions
 
 
-def _parameters(where: KpiFilter) -> dict[str, Any]:
+_ALL = frozenset(get_args(Dimension))
+_NAMES = (*DIMENSIONS, "prefix:N", "prefix")
+
+
+def _check_prefixes(
+    by: Sequence[str], filtered: Sequence[str], table: prefixes.Prefixes | None
+) -> None:
+    """Check that the dimension `prefix` and its table are given together."""
+    if table is not None and "prefix" not in (*by, *filtered):
+        raise InvalidRequest(
+            "prefixes has no effect without the dimension 'prefix'",
+            parameter="prefixes",
+            remedy=Remedy("add it to {by}", by="by"),
+        )
+    if table is None and "prefix" in by:
+        raise InvalidRequest(
+            "by has 'prefix' without a table",
+            parameter="by",
+            value="prefix",
+            remedy=Remedy(
+                "give {prefixes}, or 'prefix:4' for the first 4 digits", prefixes="prefixes"
+            ),
+        )
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidRequest(
+            f"{name} is {_shown(value)}",
+            parameter=name,
+            value=value,
+            remedy="give a whole number of at least 1",
+        )
+    return value
+
+
+def _percentiles(given: Any) -> dict[int, float]:
+    """Return the percentiles by their thousandths."""
+    found: dict[int, float] = {}
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    for each in given if several else (given,):
+        known = isinstance(each, int | float) and not isinstance(each, bool) and 0 < each <= 100
+        rank = round(each * kpi_query.SCALE) if known else 0
+        if not known or rank / kpi_query.SCALE != each:
+            raise InvalidRequest(
+                f"percentiles has {_shown(each)}",
+                parameter="percentiles",
+                value=each,
+                remedy="give numbers above 0 and up to 100, with at most 3 decimals",
+            )
+        if rank in found:
+            raise InvalidRequest(
+                f"percentiles has {each} twice",
+                parameter="percentiles",
+                value=each,
+                remedy="give it once",
+            )
+        found[rank] = each
+    return found
+
+
+def _parameters(where: KpiFilter, table: prefixes.Prefixes | None) -> dict[str, Any]:
     """Return the query parameters of a filter."""
     filtered: list[str] = []
     wanted: list[str] = []
@@ -748,8 +946,11 @@ def _parameters(where: KpiFilter) -> dict[str, Any]:
             for each in _several(value):
                 text = _READS[name](name, each)
                 wanted.append(f"{name}={text}")
+        elif name in _ALL:
+            filtered.append(name)
+            wanted.extend(f"{name}={_prefix(name, each, table)}" for each in _several(value))
         else:
-            raise _unknown("where", name, ("start", "until", *DIMENSIONS))
+            raise _unknown("where", name, ("start", "until", *_NAMES))
     return {"filtered": filtered, "wanted": wanted, **times}
 
 
@@ -814,6 +1015,31 @@ def _result(name: str, value: Any) -> str:
 
 def _reason(name: str, value: Any) -> str:
     return decoding.open_enum(CallReason, _text(name, value)) or ""
+
+
+def _prefix(name: str, value: Any, table: prefixes.Prefixes | None) -> str:
+    """Return the text of a prefix in the query: digits, or the number of its group."""
+    text = _text(name, value)
+    _, _, count = name.partition(":")
+    if not count:
+        if table is None:
+            raise InvalidRequest(
+                f"where[{name!r}] needs a table",
+                parameter="where",
+                remedy=Remedy("give {prefixes}", prefixes="prefixes"),
+            )
+        if text and text not in table.names:
+            raise InvalidRequest(
+                f"where[{name!r}] has {_shown(value)}, which is not in prefixes: give a name of "
+                "this table, or a prefix without one"
+            )
+        return str(table.names.index(text) + 1) if text else ""
+    found = prefixes.digits(text)
+    if text and (found is None or len(found) > int(count)):
+        raise InvalidRequest(
+            f"where[{name!r}] has {_shown(value)}: give the first {count} digits of a number"
+        )
+    return found or ""
 
 
 _READS: Mapping[str, Callable[[str, Any], str]] = {

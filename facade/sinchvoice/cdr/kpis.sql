@@ -122,7 +122,7 @@ chosen AS (
 ),
 
 -- One pass over the calls. All aggregates are sums, so memory grows with the number of groups and
--- not of calls; this is why there are no percentiles.
+-- not of calls.
 by_currency AS (
     SELECT
         by_day,

@@ -24,6 +24,7 @@ import attrs
 from ..errors import CdrError
 from .fast_path import literal
 from .kpis import Dimension, KpiFilter, KpiRows, on_duckdb
+from .prefixes import PrefixTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -138,23 +139,40 @@ class Database(ABC):
         *,
         min_attempts: int = 1,
         tz: str | ZoneInfo = "UTC",
+        prefixes: PrefixTable | None = None,
+        top: int | None = None,
+        percentiles: float | Sequence[float] = (),
     ) -> KpiRows:
         """Compute attempts, ASR, NER, ACD, minutes of use, cost per currency, …; see `cdr.kpis`.
 
         Args:
-            by: One or more of `kpis.DIMENSIONS` to group by.
+            by: Dimensions to group by: `kpis.DIMENSIONS`, `prefix:4` for digits of the called
+                number, or `prefix`.
             where: Filter of the counted calls.
             min_attempts: Groups with fewer attempts have no ratios.
             tz: Time zone of days, hours and weekdays; see `cdr.kpis.compute`.
+            prefixes: Table for the dimension `prefix`; see `cdr.kpis.compute`.
+            top: Number of largest groups to keep; the others are one row.
+            percentiles: Percentiles of duration and setup time, such as `(50, 90, 95)`.
 
         Raises:
-            InvalidRequest: A dimension, a value of one, or the time zone does not exist.
+            InvalidRequest: An argument is not possible; see `cdr.kpis.compute`.
             CdrError: The KPIs cannot be computed.
         """
         connection = self._connection
         with self._failing():
             rows = interruptible(
-                connection, lambda: KpiRows(connection, by, where, min_attempts, tz)
+                connection,
+                lambda: KpiRows(
+                    connection,
+                    by,
+                    where,
+                    min_attempts,
+                    tz,
+                    prefixes=prefixes,
+                    top=top,
+                    percentiles=percentiles,
+                ),
             )
         self._kpis[id(rows)] = rows
         return rows

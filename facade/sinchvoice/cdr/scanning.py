@@ -29,6 +29,7 @@ from .fast_path import COLUMNS, FastRows, fast_lines, has_returns
 from .kpis import Dimension, KpiFilter, KpiRows
 from .layouts import Layout, LayoutName
 from .loading import FileContent, Mismatch, find, find_exactly, spool
+from .prefixes import PrefixTable
 from .queries import (
     ArrowStream,
     Database,
@@ -158,14 +159,25 @@ class Scan(Database):
         *,
         min_attempts: int = 1,
         tz: str | ZoneInfo = "UTC",
+        prefixes: PrefixTable | None = None,
+        top: int | None = None,
+        percentiles: float | Sequence[float] = (),
     ) -> KpiRows:
         """Compute KPIs as `Archive.kpis` does.
 
         Raises:
             CdrError: A file has changed.
-            InvalidRequest: A dimension or a value of one does not exist.
+            InvalidRequest: An argument is not possible.
         """
-        rows = super().kpis(by, where, min_attempts=min_attempts, tz=tz)
+        rows = super().kpis(
+            by,
+            where,
+            min_attempts=min_attempts,
+            tz=tz,
+            prefixes=prefixes,
+            top=top,
+            percentiles=percentiles,
+        )
         self._check_unchanged()
         return rows
 

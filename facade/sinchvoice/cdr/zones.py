@@ -17,6 +17,9 @@ __all__ = ["local_time", "offsets", "zone"]
 
 # No record is older than the API; later changes of law are unknown.
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC)
+_UTC_UNTIL, _KNOWN, _UTC_FROM = (
+    datetime.fromisoformat(day) for day in ("0001-01-01", "0001-01-02", "9999-12-31")
+)
 _STEP = timedelta(hours=12)
 
 
@@ -79,10 +82,14 @@ def offsets(name: str) -> tuple[tuple[datetime, int], ...]:
 
 
 def local_time(column: str, name: str) -> str:
-    """Return SQL for the local time of a column with times in UTC, without a zone."""
+    """Return SQL for the local time of a column with times in UTC, without a zone.
+
+    Times on the first and last day that Python can represent stay in UTC.
+    """
     if name == "UTC":
         return column
-    return _chosen(column, offsets(name))
+    (_, before), *later = offsets(name)
+    return _chosen(column, [(_UTC_UNTIL, 0), (_KNOWN, before), *later, (_UTC_FROM, 0)])
 
 
 def _chosen(column: str, parts: Sequence[tuple[datetime, int]]) -> str:

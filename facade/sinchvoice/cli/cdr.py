@@ -297,6 +297,29 @@ def stats(
     where: Where = None,
     min_attempts: MinAttempts = 1,
     tz: Tz = "UTC",
+    prefixes: Annotated[
+        Path | None,
+        typer.Option(
+            "--prefixes",
+            metavar="FILE",
+            help="CSV file with prefixes, and names if you like, for --by prefix; the longest "
+            "match counts.",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top", metavar="N", help="Only the N groups with most attempts; the rest is one row."
+        ),
+    ] = None,
+    percentiles: Annotated[
+        str | None,
+        typer.Option(
+            "--percentiles",
+            metavar="P,...",
+            help="Percentiles of duration and setup time; for example 50,90,95.",
+        ),
+    ] = None,
     as_csv: AsCsv = False,
     recursive: Recursive = False,
     memory_limit: Memory = None,
@@ -309,8 +332,18 @@ def stats(
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
     groups, counted = cast("list[Dimension]", by or []), kpi_filter(where or [], tz)
+    ranks = _numbers("--percentiles", percentiles)
     # This checks the arguments before any file is read.
-    kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts, tz=tz)
+    kpis.compute(
+        lambda *_: (),
+        groups,
+        counted,
+        min_attempts=min_attempts,
+        tz=tz,
+        prefixes=prefixes,
+        top=top,
+        percentiles=ranks,
+    )
     with database(
         files,
         archive,
@@ -321,13 +354,42 @@ def stats(
         memory_limit=memory_limit,
         threads=threads,
     ) as opened:
-        found = opened.kpis(groups, counted, min_attempts=min_attempts, tz=tz)
-    records = [_kpi_record(row) for row in found]
+        found = opened.kpis(
+            groups,
+            counted,
+            min_attempts=min_attempts,
+            tz=tz,
+            prefixes=prefixes,
+            top=top,
+            percentiles=ranks,
+        )
+    records = [_kpi_record(row, top=top) for row in found]
+    durations, setups = (
+        [f"{name}_{_rank(each)}" for each in ranks] for name in ("duration", "setup_time")
+    )
     if as_csv:
-        _write_csv(records, [*(by or ()), *_COUNTS])
+        rest = [] if top is None else ["rest_groups"]
+        _write_csv(records, [*groups, *rest, *_COUNTS, *durations, *setups])
         return
-    shown = ("attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost")
-    options.output.rows(records, (*(by or ()), *shown), rounded=True)
+    shown = ["attempts", "answered", "asr", "ner", "acd", "minutes_of_use", "cost"]
+    if ranks:
+        shown = ["attempts", "asr", "acd", *durations, "setup_time", *setups]
+    options.output.rows(records, (*groups, *shown), rounded=True)
+
+
+def _numbers(option: str, text: str | None) -> list[float]:
+    """Return numbers separated by commas."""
+    try:
+        found = [float(each) for each in text.split(",")] if text else []
+    except ValueError:
+        raise InvalidRequest(
+            f"{option} is {text!r}: give numbers above 0 and up to 100, like 50,90,95"
+        ) from None
+    return [int(each) if each.is_integer() else each for each in found]
+
+
+def _rank(percentile: float) -> str:
+    return f"p{percentile:g}".replace(".", "_")
 
 
 def completeness(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: Wait = WAIT) -> None:
@@ -636,16 +698,22 @@ def _progress() -> Iterator[_Bars | None]:
         yield _Bars(bars)
 
 
-_COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in ("by", "costs")]
+_NOT_COUNTS = ("by", "costs", "duration_percentiles", "setup_time_percentiles", "rest_groups")
+_COUNTS = [field.name for field in attrs.fields(KpiRow) if field.name not in _NOT_COUNTS]
 
 
-def _kpi_record(row: Any) -> Record:
+def _kpi_record(row: Any, *, top: int | None) -> Record:
     counts = {name: getattr(row, name) for name in _COUNTS}
     return {
         **{name: cell(value) for name, value in row.by.items()},
+        **({} if top is None else {"rest_groups": row.rest_groups}),
         **{
             name: value.value if isinstance(value, Ratio) else cell(value)
             for name, value in counts.items()
+        },
+        **{f"duration_{_rank(p)}": value for p, value in row.duration_percentiles.items()},
+        **{
+            f"setup_time_{_rank(p)}": cell(value) for p, value in row.setup_time_percentiles.items()
         },
         "cost": [
             {

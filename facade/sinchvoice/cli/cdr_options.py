@@ -108,8 +108,9 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="DIMENSION",
-        autocompletion=lambda: list(DIMENSIONS),
-        help=f"Group by {', '.join(DIMENSIONS)}; repeatable.",
+        autocompletion=lambda: [*DIMENSIONS, "prefix"],
+        help=f"Group by {', '.join(DIMENSIONS)}, prefix:N (first N digits of the called number) or "
+        "prefix; repeatable.",
     ),
 ]
 Where = Annotated[
