@@ -2,8 +2,8 @@
 
 A page of another site can make a browser send requests to loopback. It gets nothing: the name of
 the host must be that of loopback (against DNS rebinding), the cookie does not travel from other
-sites, and a request that acts must come from a page of the console. Another program on this machine,
-on another port, is of the same site for cookies, but not of the same origin.
+sites, and a request that acts must come from a page of the console. For cookies, a program on
+another port of this machine is the same site; it is another origin all the same.
 """
 
 from __future__ import annotations

@@ -169,9 +169,7 @@ class _Pages:
             page = calls_page(world)
             key = next(iter(world.applications))
             urls = world.switchboard.urls.get(key, CallbackUrls())
-            numbers = [
-                number.number for number in world.numbers.values() if number.application_key
-            ]
+            numbers = [number.number for number in world.numbers.values() if number.application_key]
             return {
                 "page": page,
                 "numbers": numbers,
@@ -368,15 +366,15 @@ class _Pages:
             switchboard.urls[key] = CallbackUrls(url, fallback)
             return f"Callbacks go to {url}." if url else "There is no callback URL now."
         world.ring = math.inf if form.get("answers") == "me" else None
-        return "Phones ring until you answer." if world.ring else "Phones are answered by themselves."
+        return (
+            "Phones ring until you answer." if world.ring else "Phones are answered by themselves."
+        )
 
     # --- Faults ----------------------------------------------------------------------------------
 
     def _is_on(self, name: str) -> bool:
         injection = self._switched.get(name)
-        return (
-            injection is not None and not injection.is_over and injection in self._injections
-        )
+        return injection is not None and not injection.is_over and injection in self._injections
 
     def _switch_fault(self, form: Form) -> str:
         for name, text, what in (*_REQUEST_FAULTS, *_CALLBACK_FAULTS):

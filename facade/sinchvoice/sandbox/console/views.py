@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from heapq import nlargest
 from typing import Any
 
 import attrs
@@ -12,7 +13,6 @@ import attrs
 from ...endpoints import Endpoint, MxpEndpoint, OtherEndpoint, PstnEndpoint, SipEndpoint
 from ...errors import printable
 from ...svaml import (
-    ConnectConf,
     ConnectMxp,
     ConnectPstn,
     ConnectSip,
@@ -33,15 +33,15 @@ __all__ = [
     "CallPage",
     "CallsPage",
     "Line",
-    "calls_page",
     "call_page",
+    "calls_page",
     "listeners_of",
     "name_of",
     "request_lines",
 ]
 
-#: Calls to show of each kind, and entries of a call.
-CALLS, ENTRIES = 50, 200
+#: Ongoing and ended calls to show, and entries of a call.
+ONGOING, ENDED, ENTRIES = 50, 20, 200
 _MOST_TEXT = 4_000  # characters
 
 _EVENTS = {
@@ -164,36 +164,34 @@ class CallPage:
 
 def calls_page(world: World) -> CallsPage:
     """Return the calls, newest first, and the conferences."""
-    ongoing: list[CallRow] = []
-    ended: list[CallRow] = []
-    rooms: dict[str, list[CallRow]] = {}
-    counts = [0, 0]
     with world.lock:
-        for call in reversed(world.calls.values()):
-            is_over = call.ended is not None
-            counts[is_over] += 1
-            rows = ended if is_over else ongoing
-            if len(rows) < CALLS:
-                rows.append(_row(call))
-            room = call.conference_id
-            if room is not None and not is_over and len(rooms.setdefault(room, [])) < CALLS:
-                rooms[room].append(_row(call))
-    return CallsPage(
-        ongoing=ongoing,
-        ended=ended,
-        more_ongoing=counts[0] - len(ongoing),
-        more_ended=counts[1] - len(ended),
-        conferences=sorted(rooms.items())[:CALLS],
-    )
+        ended: list[SandboxCall] = []
+        ongoing: list[SandboxCall] = []
+        for call in world.calls.values():
+            (ongoing if call.ended is None else ended).append(call)
+        rooms: dict[str, list[CallRow]] = {}
+        for call in ongoing:
+            if call.conference_id is not None:
+                rows = rooms.setdefault(call.conference_id, [])
+                if len(rows) < ONGOING:
+                    rows.append(_row(call))
+        return CallsPage(
+            ongoing=[_row(call) for call in ongoing[: -ONGOING - 1 : -1]],
+            ended=[_row(call) for call in nlargest(ENDED, ended, key=lambda call: call.started)],
+            more_ongoing=max(len(ongoing) - ONGOING, 0),
+            more_ended=max(len(ended) - ENDED, 0),
+            conferences=sorted(rooms.items())[:ONGOING],
+        )
 
 
 def _row(call: SandboxCall) -> CallRow:
+    is_ringing = call.line is not None and call.line.is_ringing
     return CallRow(
         call_id=call.call_id,
-        started=f"{call.started:%H:%M:%S}",
+        started=f"{call.started:%m-%d %H:%M:%S}",
         kind=_KINDS[call.kind],
         ends=f"{name_of(call.from_)} → {name_of(call.to)}",
-        state=str(call.state),
+        state="ringing" if is_ringing else str(call.state),
         situation=situation(call),
         muted=call.muted,
         on_hold=call.on_hold,
