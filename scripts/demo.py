@@ -3,8 +3,8 @@
 It uses only the public API of the installed package. The requests are signed, and go over loopback
 to a server that checks every signature. In the second part, the server sends callbacks.
 
-With `--console` (`python3 scripts/bootstrap.py demo -- --console`), it runs the voice application of
-the README in a sandbox with a console instead, until Ctrl-C.
+With `--console` (`python3 scripts/bootstrap.py demo -- --console`), it runs the README's voice
+application in a sandbox with a console instead, until Ctrl-C.
 """
 
 import os

@@ -564,6 +564,14 @@ def test_a_page_is_kept_up_to_date(browser: Browser, app: App, box: Sandbox):
         assert any("No such call" in page for page in pages)
 
 
+def test_a_request_without_a_call_is_shown_as_it_comes(browser: Browser, box: Sandbox):
+    with browser.http.stream("GET", "/console/live/requests") as response:
+        pages = frames(response)
+        assert "There are none yet" in next(pages)
+        httpx.get(f"{box.calling_url}/v1/counters/currentcalls")
+        assert "GET /v1/counters/currentcalls: HTTP 401" in next(pages)
+
+
 def test_a_browser_that_goes_away_leaves_nothing_behind(browser: Browser, app: App, box: Sandbox):
     journal = box._world.journal
     assert journal is not None
@@ -636,7 +644,7 @@ def test_the_journal_drops_the_oldest_entries_of_all(monkeypatch: pytest.MonkeyP
     journal = Journal()
     for call_id in ("a", "b", "a", "c", "a"):
         add(journal, call_id)
-    assert len(journal) == 3
+    assert journal.length == 3
     assert [len(journal.read(call_id)[0]) for call_id in "abc"] == [2, 0, 1]
     assert journal.read("a")[1] == 1
 
@@ -646,12 +654,12 @@ def test_the_journal_counts_what_answers_add(monkeypatch: pytest.MonkeyPatch):
     journal = Journal()
     first, second = add(journal, "a", 4_000), add(journal, "b", 4_000)
     journal.change("a", first, 3_000)
-    assert len(journal) == 1  # the oldest one went, and its answer with it
+    assert journal.length == 1  # the oldest one went, and its answer with it
     assert journal.bytes == second.size
     journal.change("a", first, 3_000)
     assert journal.bytes == second.size
     journal.clear()
-    assert (len(journal), journal.bytes) == (0, 0)
+    assert (journal.length, journal.bytes) == (0, 0)
 
 
 def test_a_long_timeline_is_cut_and_says_so(browser: Browser, app: App, box: Sandbox):

@@ -117,19 +117,14 @@ class Entry:
 
 @attrs.define
 class _Log:
-    """The entries of one call, and a number that changes with them."""
+    """The entries of one call."""
 
     entries: deque[Entry] = attrs.field(factory=deque)
-    version: int = 0
     dropped: int = 0
 
 
 class Journal:
-    """Keeps what happened. Threads may share it.
-
-    Attributes:
-        requests: The last requests of all, oldest first.
-    """
+    """Keeps what happened. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -143,7 +138,7 @@ class Journal:
             self._logs: dict[str, _Log] = {}
             self._order: deque[tuple[str, Entry]] = deque()
             self._bytes = 0
-            self.requests: deque[Entry] = deque(maxlen=REQUESTS)
+            self._requests: deque[Entry] = deque(maxlen=REQUESTS)
         self.tell()
 
     def reserve(self) -> int:
@@ -174,11 +169,10 @@ class Journal:
         entry = Entry(place, at, what, size + _OVERHEAD)
         with self._lock:
             if isinstance(what, Requested):
-                self.requests.append(entry)
+                self._requests.append(entry)
             if call_id is not None:
                 log = self._logs.setdefault(call_id, _Log())
                 log.entries.append(entry)
-                log.version += 1
                 self._order.append((call_id, entry))
                 self._grow(entry.size)
         self.tell()
@@ -189,7 +183,6 @@ class Journal:
         with self._lock:
             log = self._logs.get(call_id)
             if log is not None and entry in log.entries:
-                log.version += 1
                 entry.size += grown
                 self._grow(grown)
         self.tell()
@@ -201,7 +194,6 @@ class Journal:
             self._bytes -= oldest.size
             log = self._logs[call_id]
             log.entries.popleft()  # the oldest one of all is the oldest one of its call
-            log.version += 1
             log.dropped += 1
             if not log.entries:
                 del self._logs[call_id]
@@ -212,13 +204,14 @@ class Journal:
             log = self._logs.get(call_id, _Log())
             return sorted(log.entries, key=lambda entry: entry.number), log.dropped
 
-    def version(self, call_id: str) -> int:
-        """Return a number that changes with the entries of a call."""
+    def read_requests(self) -> list[Entry]:
+        """Return the last requests of all, oldest first."""
         with self._lock:
-            log = self._logs.get(call_id)
-            return -1 if log is None else log.version
+            return list(self._requests)
 
-    def __len__(self) -> int:
+    @property
+    def length(self) -> int:
+        """Number of entries of calls."""
         return len(self._order)
 
     @property

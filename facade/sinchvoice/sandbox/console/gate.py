@@ -39,6 +39,7 @@ _HEADERS = {
 # URL was opened from another site, such as a terminal in a browser.
 _WELCOME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sandbox console</title>
+<link rel="icon" href="/console/static/icon.svg">
 <meta http-equiv="refresh" content="0; url=/console/"></head>
 <body><p><a href="/console/">Continue to the console</a></p></body></html>
 """

@@ -1,4 +1,4 @@
-"""The pages of the console: their routes, their forms, and the streams that keep them up to date."""
+"""The pages of the console: routes, forms, and the streams that keep the pages up to date."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from .views import call_page, calls_page, listeners_of, request_lines
 
 __all__ = ["create_pages"]
 
+_PACKAGE = __name__.rpartition(".")[0]
 _MOST_STREAMS = 32
 _MOST_FORM = 65_536  # bytes
 _MOST_FAULTS = 100
@@ -85,9 +86,9 @@ class _Pages:
         self._injections = injections
         self._switched: dict[str, Injection] = {}
         self._streams = 0
-        self._texts = resources.files(__package__) / "static"
+        self._texts = resources.files(_PACKAGE) / "static"
         self._templates = Environment(
-            loader=PackageLoader(__package__),
+            loader=PackageLoader(_PACKAGE),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -182,7 +183,7 @@ class _Pages:
 
     def _show_requests(self, request: Request) -> dict[str, Any]:
         journal = self._world.journal
-        return {"lines": request_lines(list(journal.requests) if journal else [])}
+        return {"lines": [] if journal is None else request_lines(journal.read_requests())}
 
     def _show_faults(self, request: Request) -> dict[str, Any]:
         with self._world.lock:

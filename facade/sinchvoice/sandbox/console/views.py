@@ -488,7 +488,7 @@ def _who(leg: CallLeg) -> str:
 
 
 def _words(what: Say | PlayFiles) -> str:
-    """Return what a listener hears: text, also that of prompts like `#tts[…]`, or names of files."""
+    """Return what a listener hears: text, also that of `#tts[…]`, or names of files."""
     if isinstance(what, Say):
         return printable(what.text or "", _MOST_TEXT)
     said = []
