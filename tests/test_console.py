@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -679,6 +681,27 @@ def test_each_layer_stays_out_of_a_sandbox_without_a_console():
         assert call.kind == "incoming"
         assert call.journal is None
         assert box._world.journal is None
+
+
+# --- Where it is started -------------------------------------------------------------------------
+
+
+def test_the_demo_opens_a_telephone_with_the_application_of_the_readme():
+    demo = Path(__file__).parents[1] / "scripts" / "demo.py"
+    command = [sys.executable, "-u", str(demo), "--console"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        shown = iter(process.stdout.readline, "")
+        url = next(line.strip() for line in shown if "/console/?token=" in line)
+        base = url.partition("/console/")[0]
+        with httpx.Client(base_url=base, headers={"Origin": base}) as http:
+            http.get(url)
+            page = http.post("/console/calls", data={"from": CALLER}).headers["location"]
+            with http.stream("GET", page.replace("/console/", "/console/live/", 1)) as response:
+                pages = frames(response)
+                assert any("1 for sales, 2 for a message." in each for each in pages)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
 
 
 # --- What it is made of --------------------------------------------------------------------------
