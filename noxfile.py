@@ -20,13 +20,18 @@ EXTRAS = ["cdr", "cli", "sandbox"]
 WHEELS: list[Path] = []
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last version for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"
+AXE = "axe-core@4.14.1"
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the main use case on the embedded sandbox."""
-    install_wheel(session, "cdr", "sandbox")
-    session.run("python", "scripts/demo.py")
+    """Run the main use case on the embedded sandbox; -- --console opens a telephone instead."""
+    if session.posargs:
+        install_groups(session, "demo")
+        install_wheel(session, "sandbox")
+    else:
+        install_wheel(session, "cdr", "sandbox")
+    session.run("python", "scripts/demo.py", *session.posargs)
 
 
 @nox.session
@@ -148,6 +153,21 @@ def docs(session: nox.Session) -> None:
     install_wheel(session, *EXTRAS)
     session.run("python", "scripts/docs_site.py")
     session.run("pytest", "tests/site/built.py", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Use the sandbox's console in Chromium, and check it with axe."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        session.skip("no Chromium: install Debian's package chromium, or set CHROMIUM")
+    folder = install_from_npm(session, AXE)
+    install_groups(session, "browser")
+    install_wheel(session, "sandbox")
+    axe = folder / "node_modules" / "axe-core" / "axe.min.js"
+    env = {"AXE": str(axe), "CHROMIUM": chromium}
+    session.run("pytest", "tests/browser/console.py", *session.posargs, env=env)
 
 
 @nox.session

@@ -39,11 +39,27 @@ def main(folder: Path) -> int:
         "purl": f"pkg:pypi/{project['name']}@{version}",
         "licenses": [{"license": {"id": project["license"]}}],
     }
+    bill["components"].append(vendored())
     folder.mkdir(exist_ok=True)
     file = folder / f"{project['name']}.cdx.json"
     file.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
     print(f"{file}: {len(bill['components'])} components")
     return 0
+
+
+def vendored() -> dict[str, Any]:
+    """Return the component that is part of the wheel: htmx, in the sandbox's console."""
+    (script,) = (ROOT / "facade/sinchvoice/sandbox/console/static").glob("htmx-*.min.js")
+    version = script.name.removeprefix("htmx-").removesuffix(".min.js")
+    purl = f"pkg:npm/htmx.org@{version}"
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": "htmx.org",
+        "version": version,
+        "purl": purl,
+        "licenses": [{"license": {"id": "0BSD"}}],
+    }
 
 
 def reduced(project: dict[str, Any], version: str) -> str:

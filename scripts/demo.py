@@ -2,12 +2,20 @@
 
 It uses only the public API of the installed package. The requests are signed, and go over loopback
 to a server that checks every signature. In the second part, the server sends callbacks.
+
+With `--console` (`python3 scripts/bootstrap.py demo -- --console`), it runs the README's voice
+application in a sandbox with a console instead, until Ctrl-C.
 """
 
+import os
+import re
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -38,9 +46,15 @@ from sinchvoice.svaml import ConnectConf, Hangup, Menu, MenuOption, RunMenu, Sva
 WRONG_SECRET = "BeIukql3pTKJ8RGL5zo0DA=="  # noqa: S105 - a published example
 
 
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
 def main() -> None:
-    look_up_and_report()
-    call_and_be_called_back()
+    if sys.argv[1:] == ["--console"]:
+        show_console()
+    else:
+        look_up_and_report()
+        call_and_be_called_back()
 
 
 def look_up_and_report() -> None:
@@ -119,6 +133,30 @@ def call_and_be_called_back() -> None:
             for record in cdr.read(folder):
                 if isinstance(record, cdr.PhoneTerminated):
                     print(f"  billed: call {record.call_id}, {record.amount} {record.currency}")
+
+
+def show_console() -> None:
+    with running(populated=False, console=True) as box:
+        os.environ.update(box.environ)
+        box.callback_app = voice_application()
+        print("The voice application of README.md runs in a sandbox.\n")
+        print(f"  {box.console_url}\n")
+        print("Open this address in a browser on this machine, and choose Call. You hear a menu:")
+        print("press 1, answer the phone that rings, and talk. Stop with Ctrl-C.", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print()
+
+
+def voice_application() -> Any:
+    """Return the application `voice.py` of the README, which needs FastAPI."""
+    text = README.read_text(encoding="utf-8")
+    block = re.search(r'^```python title="voice.py"\n(.*?)^```$', text, re.DOTALL | re.MULTILINE)
+    assert block is not None
+    names: dict[str, Any] = {"__name__": "voice"}
+    exec(compile(block[1], str(README), "exec"), names)  # noqa: S102 - it is this project's own
+    return names["app"]
 
 
 @contextmanager

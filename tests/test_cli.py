@@ -2083,6 +2083,19 @@ def test_the_sandbox_shows_its_callback_url(run: Run):
     assert "# numbers of the account: +1" in ran.out
 
 
+@pytest.mark.usefixtures("interrupted_soon")
+def test_the_sandbox_prints_the_address_of_its_console(run: Run):
+    ran = run("sandbox", "--console", "--json")
+    url = ran.json["SINCH_VOICE_CALLING_URL"]
+    assert re.fullmatch(rf"{url}/console/\?token=[\w-]{{32}}", ran.json["console_url"])
+
+
+def test_the_console_is_for_this_machine_only(run: Run):
+    ran = run("sandbox", "--console", "--host", "0.0.0.0")  # noqa: S104
+    assert (ran.code, ran.out) == (2, "")
+    assert "the console is for this machine only: listen on 127.0.0.1" in ran.err
+
+
 def test_callbacks_do_not_go_to_other_hosts(run: Run):
     ran = run("sandbox", "--callback-url", "http://example.com/")
     assert (ran.code, ran.out) == (2, "")

@@ -489,6 +489,13 @@ def _sandbox(
             f"Names: {_FAULTS}.",
         ),
     ] = None,
+    console: Annotated[
+        bool,
+        typer.Option(
+            "--console",
+            help="Serve pages with the calls and a telephone, and print their address.",
+        ),
+    ] = False,
 ) -> None:
     """Run a local Sinch Voice until Ctrl-C.
 
@@ -521,13 +528,17 @@ def _sandbox(
                         faults=injections,
                         callback_url=callback_url,
                         callback_hosts=callback_host or (),
+                        console=console,
                     )
                 )
+            except ModuleNotFoundError as error:
+                raise ConfigurationError(str(error)) from None
             except (OSError, UnicodeError) as error:
                 reason = getattr(error, "strerror", None) or error
                 raise InvalidRequest(f"cannot listen on {host}, port {port}: {reason}") from error
             if options.as_json:
-                options.output.record(box.environ)
+                address = {} if box.console_url is None else {"console_url": box.console_url}
+                options.output.record({**box.environ, **address})
             else:
                 for name, value in box.environ.items():
                     write(f"export {name}={shlex.quote(value)}")
@@ -588,6 +599,8 @@ def _inventory(box: Any) -> Iterator[str]:
     own = [each.number for each in box.account_numbers]
     yield f"numbers of the account: {', '.join(own)}; the first one reaches the application"
     yield f"callbacks: {box.callback_url or 'none; set --callback-url'}"
+    if box.console_url is not None:
+        yield f"console: {box.console_url}"
     yield "stop with Ctrl-C"
 
 

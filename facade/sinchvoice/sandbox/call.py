@@ -35,6 +35,7 @@ from ..svaml import (
 )
 from ..vocabulary import CallLeg, CallReason, CallResult, CallStatus
 from .clock import SandboxClock, end_of
+from .journal import Happened, Journal, Performed
 
 __all__ = ["CallState", "Heard", "Line", "SandboxCall"]
 
@@ -83,6 +84,14 @@ class Line(Protocol):
         """Carry out the SVAML of a request."""
         ...
 
+    @property
+    def is_ringing(self) -> bool:
+        """Whether the callee's phone is ringing."""
+        ...
+
+
+_GIVES_UP = {"caller": "gives up", "callee": "declines"}
+
 
 @attrs.frozen
 class _Ending:
@@ -111,6 +120,8 @@ class SandboxCall:
         muted: Whether the call is muted in the conference.
         on_hold: Whether the call is on hold in the conference.
         call_headers: Headers that the call was connected with, as pairs.
+        kind: How the call began: `incoming`; `tts`, `conference` or `custom` for a callout; `added`
+            for `add_call`.
     """
 
     def __init__(
@@ -146,7 +157,9 @@ class SandboxCall:
         self.muted = False
         self.on_hold = False
         self.call_headers: tuple[tuple[str, str], ...] = ()
+        self.kind: Literal["incoming", "tts", "conference", "custom", "added"] = "added"
         self.line: Line | None = None
+        self.journal: Journal | None = None
         self._clock = clock
         self._heard: deque[Heard] = deque(maxlen=INSTRUCTIONS)
         self._instructions: deque[Instruction] = deque(maxlen=INSTRUCTIONS)
@@ -288,6 +301,7 @@ class SandboxCall:
                 "calls made by add_call have no menus for keys",
                 remedy="make the call with incoming_call or a callout",
             )
+        self.note("caller" if self.kind == "incoming" else "callee", f"presses {keys}")
         self.line.press(keys)
 
     def hang_up(self, *, by: Literal["caller", "callee"] = "caller") -> None:
@@ -309,6 +323,8 @@ class SandboxCall:
         if self.answered is None:
             result = CallResult.NO_ANSWER if by == "caller" else CallResult.BUSY
             reason = CallReason.CANCEL if by == "caller" else reason
+        is_early = result is not None or (self.line is not None and self.line.is_ringing)
+        self.note(by, _GIVES_UP[by] if is_early else "hangs up")
         if self.line is not None:
             self.line.hang_up(reason, result)
         else:
@@ -345,7 +361,18 @@ class SandboxCall:
 
     def hear(self, what: Say | PlayFiles, leg: CallLeg) -> None:
         """Record something played or said."""
-        self._heard.append(Heard(leg, what))
+        heard = Heard(leg, what)
+        self._heard.append(heard)
+        if self.journal is not None:
+            self._journal(self.journal, heard)
+
+    def note(self, who: str, did: str) -> None:
+        """Write something that happened into the journal, if there is one."""
+        if self.journal is not None:
+            self._journal(self.journal, Happened(who, did))
+
+    def _journal(self, journal: Journal, what: Any) -> None:
+        journal.add(what, at=self._clock.now, call_id=self.call_id)
 
     def was_ongoing(self, moment: datetime) -> bool:
         """Tell whether the call was ongoing at that moment."""
@@ -398,6 +425,8 @@ class SandboxCall:
         self._instructions.extend(instructions)
         self._actions.extend(actions)
         for instruction in instructions:
+            if self.journal is not None and not isinstance(instruction, Say | PlayFiles):
+                self._journal(self.journal, Performed(leg, instruction))
             match instruction:
                 case Say() | PlayFiles():
                     self.hear(instruction, leg)
@@ -413,6 +442,8 @@ class SandboxCall:
                 case Answer() if self.answered is None:
                     self.pick_up()
         for action in actions:
+            if self.journal is not None:
+                self._journal(self.journal, Performed(leg, action))
             self._act(action)
 
     def _act(self, action: Action) -> None:

@@ -186,6 +186,7 @@ class Plan:
         conference: The conference that a conference callout joins.
         dtmf: Keys to send after the answer.
         max_duration: Limit of the whole call, in seconds.
+        patience: Milliseconds that menus wait longer than their timeouts say.
     """
 
     kind: Kind
@@ -200,6 +201,7 @@ class Plan:
     conference: ConnectConf | None = None
     dtmf: str | None = None
     max_duration: int | None = None
+    patience: int = 0
 
 
 # --- Life ----------------------------------------------------------------------------------------
@@ -371,6 +373,7 @@ class Dialog:
         seconds = ring if give_up is None else min(ring, give_up)
         until = end_of(now, seconds)
         self.is_ringing, self._by_machine = True, False
+        self.call.note("callee", "hears the phone ring")
         try:
             while True:
                 stimulus = yield from self._wait(until, goes_on=True)
@@ -383,6 +386,7 @@ class Dialog:
                     break
         finally:
             self.is_ringing = False
+        self.call.note("callee", "lets a machine answer" if self._by_machine else "answers")
         self._pick_up()
         if self._was_reached:
             return
@@ -527,7 +531,7 @@ class Dialog:
         return "pie" in self._sends and not isinstance(self.call.to, MxpEndpoint)
 
     def _choose(self, run: MenuRun, locale: str | None) -> Generator[Step, Stimulus, Result]:
-        step, last = run.start(), None
+        step, last, patience = run.start(), None, self.plan.patience
         while True:
             now = self._clock.now
             if isinstance(step, Result):
@@ -536,8 +540,9 @@ class Dialog:
                 if step.text is not None:
                     self._play(step.text, locale)
                 whole = run.menu.max_timeout_mills
-                last = None if whole is None else end_of(now, mills=whole)
-            ends = [end for end in (end_of(now, mills=run.mills), last) if end is not None]
+                last = None if whole is None else end_of(now, mills=whole + patience)
+            next_ = end_of(now, mills=run.mills + patience)
+            ends = [end for end in (next_, last) if end is not None]
             stimulus = yield from self._wait(min(ends, default=None))
             if isinstance(stimulus, Pressed):
                 step = run.press(stimulus.key)

@@ -383,6 +383,13 @@ class Injection:
         what = self._script[0] if self._repeats and self._script else list(self._script)
         return f"Injection({what!r}, on={self._on!r}, probability={self._probability})"
 
+    def describe(self) -> str:
+        """Return what it does, for readers."""
+        script = list(self._script)
+        what = repr(script[0]) if self._repeats and script else repr(script)
+        share = "" if self._probability == 1 else f", {self._probability:.4g} of them"
+        return f"{what} on {self._on}{share}"
+
     @property
     def is_over(self) -> bool:
         """Whether the injection has stopped."""

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import attrs
 import uvicorn
@@ -29,9 +29,14 @@ from .call import SandboxCall
 from .clock import SandboxClock, length_of
 from .deliveries import TIMEOUT, CallbackApp, Courier, SandboxCallback
 from .faults import Fault, Injection, read_injections
+from .journal import Journal
+from .recorder import Recorder
 from .switchboard import CallbackUrls
 from .wire import REGIONAL, Connections, Wire
 from .world import NUMBERS, USERS, AccountNumber, SandboxRequest, World
+
+if TYPE_CHECKING:
+    from .console import Gate
 
 __all__ = ["Sandbox", "SandboxApplication", "running"]
 
@@ -239,9 +244,12 @@ class Sandbox(SandboxApplication):
 
     Attributes:
         regional_url: Base URL of its other region, the target of `faults.Redirect`.
+        console_url: URL of its console, with the token that lets a browser in; None without a
+            console.
     """
 
     regional_url: str
+    console_url: str | None = attrs.field(default=None, repr=False)
     _injections: list[Injection] = attrs.field(repr=False, alias="injections")
     _connections: Connections = attrs.field(repr=False, alias="connections")
 
@@ -431,6 +439,7 @@ def running(
     callback_hosts: Iterable[str] = (),
     callback_timeout: float = TIMEOUT,
     middleware: Callable[[AsgiApp], AsgiApp] | None = None,
+    console: bool = False,
 ) -> Iterator[Sandbox]:
     """Run a sandbox until the block ends.
 
@@ -452,11 +461,14 @@ def running(
         callback_hosts: Names of hosts, with wildcards, allowed for callbacks besides loopback.
         callback_timeout: Seconds for the application's answer.
         middleware: Wrapper of the ASGI application, for failures that are not in `faults`.
+        console: Whether to serve pages that show the calls and have a telephone, at
+            `box.console_url`; on loopback only.
 
     Raises:
         OSError: The sandbox cannot listen on the address.
-        InvalidRequest: `now` has no time zone, the port or a fault is invalid, or a callback URL is
-            not allowed.
+        InvalidRequest: `now` has no time zone, the port or a fault is invalid, a callback URL is
+            not allowed, or the console would be on an address other than loopback.
+        ModuleNotFoundError: The console needs jinja2, which the extra `sandbox` brings.
     """
     if port not in range(65_536):
         raise InvalidRequest(f"port is {port!r}: give a port from 0 to 65535")
@@ -465,17 +477,36 @@ def running(
     urls = CallbackUrls(*(None if each is None else courier.read_url(each) for each in given))
     injections = read_injections(faults)
     regions: dict[str, str] = {}
-    world = World(seed=seed, now=now, courier=courier, injections=injections, region_urls=regions)
+    make_pages = _console() if console else None
+    journal = Journal() if console else None
+    world = World(
+        seed=seed,
+        now=now,
+        courier=courier,
+        injections=injections,
+        region_urls=regions,
+        journal=journal,
+    )
     world.begin_with(urls)
     connections = Connections()
     with _listen(host, port) as listener, _listen(host, 0) as regional:
+        if console:
+            _refuse_strangers(listener)
         _warn_of_strangers(host, listener)
         url = _url(listener)
         regions.update({"": url, REGIONAL: _url(regional)})
-        app = Wire(create_app(world), world, injections, connections, _url(regional))
+        recorder = None if journal is None else Recorder(journal, world)
+        app: AsgiApp = Wire(
+            create_app(world), world, injections, connections, _url(regional), recorder
+        )
+        if middleware is not None:
+            app = middleware(app)
+        gate = None
+        if make_pages is not None:
+            app = gate = make_pages(app, world, injections, connections, url)
         server = uvicorn.Server(
             uvicorn.Config(
-                cast("Any", middleware(app) if middleware else app),
+                cast("Any", app),
                 access_log=False,
                 date_header=False,
                 http=_protocol(connections),
@@ -501,6 +532,7 @@ def running(
             configuration_url=url,
             reporting_url=f"{url}/v1",
             regional_url=_url(regional),
+            console_url=None if gate is None else gate.url,
             application_key=credentials.application_key,
             application_secret=credentials.application_secret,
             world=world,
@@ -520,6 +552,29 @@ def running(
             connections.close()
             server.should_exit = True
             thread.join(_START_TIMEOUT)
+
+
+def _console() -> Callable[..., Gate]:
+    """Return the maker of the console; its packages are imported only for it."""
+    try:
+        from .console import open_console
+    except ModuleNotFoundError as error:
+        if error.name not in ("jinja2", "markupsafe"):
+            raise
+        raise ModuleNotFoundError(
+            f"the console needs {error.name}: pip install 'sinchvoice[sandbox]'", name=error.name
+        ) from None
+    return open_console
+
+
+def _refuse_strangers(listener: socket.socket) -> None:
+    address = listener.getsockname()[0]
+    if not ipaddress.ip_address(address).is_loopback:
+        raise InvalidRequest(
+            parameter="host",
+            value=address,
+            remedy="the console is for this machine only: listen on 127.0.0.1, or leave it out",
+        )
 
 
 def _ring_of(value: float | timedelta | None) -> float | None:

@@ -12,7 +12,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from itertools import count
@@ -45,9 +46,10 @@ from .dialogs import (
     Wait,
 )
 from .faults import CallbackFault, Fault, Injection, Late, OutOfOrder, Twice
+from .journal import Entry, Journal
 from .schema import find_answer_problem, read_json
 
-__all__ = ["CallbackUrls", "Switchboard", "read_answer"]
+__all__ = ["CallbackUrls", "Switchboard", "not_waiting", "read_answer"]
 
 #: Callbacks to keep, and bytes of their bodies and answers.
 CALLBACKS, BYTES = 10_000, 32 * 2**20
@@ -59,6 +61,16 @@ _PATIENCE = 60.0  # seconds
 
 _logger = logging.getLogger("uvicorn.error")
 _is_answering: ContextVar[bool] = ContextVar("sinchvoice_sandbox_is_answering", default=False)
+
+
+@contextmanager
+def not_waiting() -> Iterator[None]:
+    """Drive calls in this context without waiting for the callbacks that result."""
+    token = _is_answering.set(True)
+    try:
+        yield
+    finally:
+        _is_answering.reset(token)
 
 
 @attrs.frozen
@@ -100,6 +112,10 @@ class _Line:
         self.is_waiting = False
         self.turn = 0
         self._board = board
+
+    @property
+    def is_ringing(self) -> bool:
+        return self.dialog.is_ringing
 
     def answer(self, *, by_machine: bool) -> None:
         with self._board.lock:
@@ -144,6 +160,7 @@ class Switchboard:
         courier: Delivers callbacks.
         injections: The active faults.
         finished: Called with the id of each call that ends.
+        journal: Takes the callbacks; None without a console.
 
     Attributes:
         urls: Callback URLs, by application key.
@@ -157,12 +174,14 @@ class Switchboard:
         courier: Courier,
         injections: list[Injection],
         finished: Callable[[str], None],
+        journal: Journal | None = None,
     ) -> None:
         self.lock = lock
         self.courier = courier
         self._clock = clock
         self._injections = injections
         self._finished = finished
+        self._journal = journal
         self._changed = threading.Condition(lock)
         self._jobs: SimpleQueue[_Line | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -472,7 +491,7 @@ class Switchboard:
         return result
 
     def _post(self, line: _Line, record: SandboxCallback) -> None:
-        self._remember(line, record)
+        entry = self._remember(line, record)
         started = time.monotonic()
         try:
             record.status, record.answer = self.courier.post(
@@ -486,16 +505,22 @@ class Switchboard:
         record.seconds = time.monotonic() - started
         with self.lock:
             self._bytes += len(record.answer)
+        if self._journal is not None and entry is not None:
+            self._journal.change(record.call_id, entry, len(record.answer))
 
-    def _remember(self, line: _Line, record: SandboxCallback) -> None:
+    def _remember(self, line: _Line, record: SandboxCallback) -> Entry | None:
         with self.lock:
             if line not in self._served:
-                return
+                return None
             self._history.append(record)
             self._bytes += len(record.body)
             while len(self._history) > CALLBACKS or self._bytes > BYTES:
                 oldest = self._history.popleft()
                 self._bytes -= len(oldest.body) + len(oldest.answer)
+            if self._journal is None:
+                return None
+            size = len(record.body)
+            return self._journal.add(record, at=record.at, call_id=record.call_id, size=size)
 
 
 def read_answer(event: Mapping[str, Any], answer: bytes) -> Answered | Invalid | Silence:

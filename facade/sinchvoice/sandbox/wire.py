@@ -28,6 +28,7 @@ from .faults import (
     Reset,
     Truncate,
 )
+from .recorder import Recorder
 from .world import CONTROL, Refused, SandboxRequest, World
 
 __all__ = ["REGIONAL", "Connections", "Wire"]
@@ -144,6 +145,7 @@ class Wire:
         injections: The active faults.
         connections: The open connections.
         regional_url: Target of `Redirect`.
+        recorder: Records requests for the console; None without one.
     """
 
     def __init__(
@@ -153,12 +155,14 @@ class Wire:
         injections: list[Injection],
         connections: Connections,
         regional_url: str,
+        recorder: Recorder | None = None,
     ) -> None:
         self._app = app
         self._world = world
         self._injections = injections
         self._connections = connections
         self._regional_url = regional_url
+        self._recorder = recorder
         self._regional_port = int(regional_url.rpartition(":")[2])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,6 +175,7 @@ class Wire:
         )
         # A request in progress during a reset must not affect the new world.
         epoch = self._world.keep(request)
+        number = 0 if self._recorder is None else self._recorder.begin()
         try:
             scope["sandbox.body"] = await _read(receive)
         except ClientDisconnect:
@@ -195,6 +200,9 @@ class Wire:
         if answer:
             request.status = answer[0]["status"]
             request.error_code = _error_code(answer)
+        if self._recorder is not None and self._world.epoch == epoch:
+            self._recorder.end(number, request, scope, answer)
+        if answer:
             if any(isinstance(fault, Truncate) for fault in faults) and answer[-1].get("body"):
                 await self._cut(answer, scope, receive, send)
             else:

@@ -28,6 +28,7 @@ from .clock import SandboxClock, end_of
 from .deliveries import Courier
 from .dialogs import RING, Plan
 from .faults import Fault, Injection
+from .journal import Journal
 from .switchboard import CallbackUrls, Switchboard
 
 __all__ = ["AccountNumber", "Refused", "SandboxRequest", "World"]
@@ -117,6 +118,7 @@ class World:
         courier: Delivers callbacks.
         injections: The active faults.
         region_urls: Base URLs of the calling API, by region.
+        journal: Takes what happens; None without a console.
     """
 
     def __init__(
@@ -127,7 +129,9 @@ class World:
         courier: Courier,
         injections: list[Injection],
         region_urls: dict[str, str],
+        journal: Journal | None = None,
     ) -> None:
+        self.journal = journal
         self._seed = seed
         self._start = now
         self._region_urls = region_urls
@@ -139,7 +143,8 @@ class World:
             clock=lambda: self.clock,
             courier=courier,
             injections=injections,
-            finished=self._forget_older_than,
+            finished=self._finish,
+            journal=journal,
         )
         self.reset()
 
@@ -167,6 +172,8 @@ class World:
             self.requests: deque[SandboxRequest] = deque(maxlen=REQUESTS)
             self._bodies: deque[SandboxRequest] = deque()
             self._bytes = 0
+            if self.journal is not None:
+                self.journal.clear()
 
     def keep(self, request: SandboxRequest) -> int:
         """Keep a request, and return the current epoch, a number that `reset` changes."""
@@ -207,6 +214,7 @@ class World:
             call = SandboxCall(clock=self.clock, call_id=call_id or self.new_id(), **details)
             if call.call_id in self.calls:
                 raise InvalidRequest(f"there already is a call {call.call_id!r}: give another id")
+            call.journal = self.journal
             self.calls[call.call_id] = call
         return call
 
@@ -267,6 +275,7 @@ class World:
         ring: float | None = None,
         custom: str = "",
         call_headers: tuple[tuple[str, str], ...] = (),
+        patience: int = 0,
     ) -> SandboxCall:
         """Start an incoming call without waiting for its callbacks; see `Sandbox.incoming_call`.
 
@@ -277,6 +286,7 @@ class World:
             ring: Seconds; None for the sandbox's default.
             custom: Text attached by the caller's app.
             call_headers: Headers of the caller's app, as pairs.
+            patience: Milliseconds that menus wait longer than their timeouts say.
 
         Raises:
             InvalidRequest: An argument is wrong, or the application has no number.
@@ -293,6 +303,7 @@ class World:
                 ring=ring,
                 sends=frozenset(("ice", "ace", "pie", "dice")),
                 region_url=self._region_urls[""],
+                patience=patience,
             )
             return self._connect(
                 key, plan, "", from_=caller, to=callee, custom=custom, call_headers=call_headers
@@ -332,11 +343,16 @@ class World:
             region=region,
             **details,
         )
-        call.call_headers = call_headers
+        call.call_headers, call.kind = call_headers, plan.kind
+        call.note("call", "begins")
         self.switchboard.connect(call, plan)
         return call
 
-    def _forget_older_than(self, call_id: str) -> None:
+    def _finish(self, call_id: str) -> None:
+        """Take note of the end of a call with callbacks, and forget the oldest such call."""
+        if self.journal is not None and call_id in self.calls:
+            call = self.calls[call_id]
+            call.note("call", f"ends: {call.result}, {call.reason}, {call.duration} s")
         self._over.append(call_id)
         if len(self._over) > CALLS:
             self.calls.pop(self._over.popleft(), None)
