@@ -70,7 +70,7 @@ def read(table: PrefixTable) -> Prefixes:
         rows = _of_file(Path(table))
     elif isinstance(table, Mapping):
         rows = (("prefixes", prefix, name) for prefix, name in table.items())
-    elif isinstance(table, Collection) and not isinstance(table, bytes):
+    elif isinstance(table, Collection):
         rows = (("prefixes", prefix, None) for prefix in table)
     else:
         raise InvalidRequest(
