@@ -31,7 +31,8 @@
                 with clean files and with defects
 
 The two sides of a comparison take turns, so that a change of the machine's speed affects both. The
-printed figures are medians. A missed limit makes the exit code 1.
+printed figures are medians. A missed limit makes the exit code 1. `nox -s bench -- --write PART…`
+also writes them into docs/explanation/figures.md; figures.py describes the form of a printed line.
 """
 
 import asyncio
@@ -225,7 +226,7 @@ def load() -> bool:
                     sizes.append(_resident(int(environ["PID"])))
     rate, ceiling = median(rates["sandbox"]), median(rates["bare"])
     print(f"load, bare server  {ceiling:8,.0f} /s")
-    print(f"load, sandbox      {rate:8,.0f} /s (limit 1,000)")
+    print(f"load, sandbox      {rate:8,.0f} /s (limit 1,000, more is better)")
     # The histories of requests and of the call are full after 20,000 requests.
     early, late = sizes[2], sizes[-1]
     print(f"load, memory       {early / 1024:8.1f} MiB after 30,000 requests")
@@ -504,16 +505,18 @@ def cdr_others() -> bool:
         )
         truth = cdr_files(broken, records=records // 4, days=4, layouts=[PHONE], planted=planted)
         for files in (clean, broken):
-            print(f"{files.name} files: seconds, MiB, calls, cost")
             for side in sides:
                 turns = [_counted(side, files) for _ in range(3 if files == clean else 1)]
                 seconds, peak = (median(float(turn[n]) for turn in turns) for n in (0, 1))
                 calls, cost = turns[0][2:]
-                print(f"{side:10} {seconds:8.2f} {peak / 1024:8.0f} {calls:>10} {cost:>16}")
+                print(
+                    f"{files.name}, {side:10} {seconds:8.2f} s, {peak / 1024:5.0f} MiB, "
+                    f"{calls:>9} calls, cost {cost}"
+                )
                 if side == "archive":
                     found = int(calls), Decimal(cost)
         expected = truth.total.loaded, truth.total.cost
-        print(f"{'truth':10} {'':8} {'':8} {expected[0]:>10} {expected[1]:>16}")
+        print(f"{files.name}, truth  {expected[0]} calls, cost {expected[1]}")
     return found == expected
 
 
@@ -1309,8 +1312,13 @@ if __name__ == "__main__":
             _export(path)
         case ["insert-cdr", path]:
             _insert_plainly(path)
+        case ["--write", *names] if names and set(names) <= set(COMMANDS):
+            import figures
+
+            good = [figures.measured(name, COMMANDS[name], COMMANDS) for name in names]
+            sys.exit(0 if all(good) else 1)
         case names if names and set(names) <= set(COMMANDS):
             good = [COMMANDS[name]() for name in names]
             sys.exit(0 if all(good) else 1)
         case _:
-            sys.exit(f"usage: bench.py {' '.join(COMMANDS)}")
+            sys.exit(f"usage: bench.py [--write] {' '.join(COMMANDS)}")
