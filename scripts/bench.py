@@ -359,38 +359,38 @@ def cdr() -> bool:
 def cdr_archive() -> bool:
     """Loading takes at most 2.0 times as long as a plain insert, and memory does not grow."""
     records = CDR_RECORDS * 5
-    seconds: dict[str, list[float]] = {"insert": [], "plain": [], "mixed": [], "odd": []}
-    peaks: dict[str, list[float]] = {"plain": [], "long": []}
+    seconds: dict[str, list[float]] = {"insert": [], "fast": [], "mixed": [], "slow": []}
+    peaks: dict[str, list[float]] = {"fast": [], "long": []}
     with TemporaryDirectory() as folder:
-        files = {name: Path(folder) / name for name in ("plain", "long", "mixed", "odd")}
-        _write_plain(files["plain"], 5)
+        files = {name: Path(folder) / name for name in ("fast", "long", "mixed", "slow")}
+        _write_plain(files["fast"], 5)
         _write_plain(files["long"], 50)
-        for name, every in (("mixed", 100), ("odd", 1)):
-            with files["plain"].open("rb") as source, files[name].open("wb") as target:
+        for name, every in (("mixed", 100), ("slow", 1)):
+            with files["fast"].open("rb") as source, files[name].open("wb") as target:
                 for number, line in enumerate(source, -1):
-                    odd = number % every == 0
-                    target.write(line.replace(b"Z;", b"+00:00;") if odd else line)
+                    slow = number % every == 0
+                    target.write(line.replace(b"Z;", b"+00:00;") if slow else line)
         for _ in range(ARCHIVE_ROUNDS):
-            seconds["insert"].append(_child("insert-cdr", files["plain"])[0])
-            seconds["plain"].append(_child("load-cdr", files["plain"])[0])
+            seconds["insert"].append(_child("insert-cdr", files["fast"])[0])
+            seconds["fast"].append(_child("load-cdr", files["fast"])[0])
             seconds["mixed"].append(_child("load-cdr", files["mixed"])[0])
         for _ in range(3):
-            seconds["odd"].append(_child("load-cdr", files["odd"])[0])
+            seconds["slow"].append(_child("load-cdr", files["slow"])[0])
             for name, found in peaks.items():
                 found.append(_child("load-cdr", files[name], LITTLE_MEMORY)[1])
     print(f"archive, insert    {median(seconds['insert']):8.2f} s for {records:,} records")
     for name, what in (
-        ("plain", "all lines on the fast path"),
+        ("fast", "all lines on the fast path"),
         ("mixed", "one line in a hundred on the slow path"),
-        ("odd", "all lines on the slow path"),
+        ("slow", "all lines on the slow path"),
     ):
         print(f"archive, load      {median(seconds[name]):8.2f} s, {what}")
-    good = _ratio("archive, load", seconds["plain"], seconds["insert"], 2.0)
-    print(f"archive, memory    {median(peaks['plain']) / 1024:8.1f} MiB for {records:,} records")
+    good = _ratio("archive, load", seconds["fast"], seconds["insert"], 2.0)
+    print(f"archive, memory    {median(peaks['fast']) / 1024:8.1f} MiB for {records:,} records")
     print(
         f"archive, memory    {median(peaks['long']) / 1024:8.1f} MiB for {records * 10:,} records"
     )
-    growth = median(peaks["long"]) / median(peaks["plain"])
+    growth = median(peaks["long"]) / median(peaks["fast"])
     print(f"archive, memory    {growth:8.2f} x (limit 1.2, with {LITTLE_MEMORY} for DuckDB)")
     return good and growth <= 1.2
 
