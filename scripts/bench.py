@@ -31,7 +31,8 @@
                 with clean files and with defects
 
 The two sides of a comparison take turns, so that a change of the machine's speed affects both. The
-printed figures are medians. A missed limit makes the exit code 1.
+printed figures are medians. A missed limit makes the exit code 1. `nox -s bench -- --write PART…`
+also writes them into docs/explanation/figures.md; figures.py describes the form of a printed line.
 """
 
 import asyncio
@@ -225,7 +226,7 @@ def load() -> bool:
                     sizes.append(_resident(int(environ["PID"])))
     rate, ceiling = median(rates["sandbox"]), median(rates["bare"])
     print(f"load, bare server  {ceiling:8,.0f} /s")
-    print(f"load, sandbox      {rate:8,.0f} /s (limit 1,000)")
+    print(f"load, sandbox      {rate:8,.0f} /s (limit 1,000, more is better)")
     # The histories of requests and of the call are full after 20,000 requests.
     early, late = sizes[2], sizes[-1]
     print(f"load, memory       {early / 1024:8.1f} MiB after 30,000 requests")
@@ -358,38 +359,38 @@ def cdr() -> bool:
 def cdr_archive() -> bool:
     """Loading takes at most 2.0 times as long as a plain insert, and memory does not grow."""
     records = CDR_RECORDS * 5
-    seconds: dict[str, list[float]] = {"insert": [], "plain": [], "mixed": [], "odd": []}
-    peaks: dict[str, list[float]] = {"plain": [], "long": []}
+    seconds: dict[str, list[float]] = {"insert": [], "fast": [], "mixed": [], "slow": []}
+    peaks: dict[str, list[float]] = {"fast": [], "long": []}
     with TemporaryDirectory() as folder:
-        files = {name: Path(folder) / name for name in ("plain", "long", "mixed", "odd")}
-        _write_plain(files["plain"], 5)
+        files = {name: Path(folder) / name for name in ("fast", "long", "mixed", "slow")}
+        _write_plain(files["fast"], 5)
         _write_plain(files["long"], 50)
-        for name, every in (("mixed", 100), ("odd", 1)):
-            with files["plain"].open("rb") as source, files[name].open("wb") as target:
+        for name, every in (("mixed", 100), ("slow", 1)):
+            with files["fast"].open("rb") as source, files[name].open("wb") as target:
                 for number, line in enumerate(source, -1):
-                    odd = number % every == 0
-                    target.write(line.replace(b"Z;", b"+00:00;") if odd else line)
+                    slow = number % every == 0
+                    target.write(line.replace(b"Z;", b"+00:00;") if slow else line)
         for _ in range(ARCHIVE_ROUNDS):
-            seconds["insert"].append(_child("insert-cdr", files["plain"])[0])
-            seconds["plain"].append(_child("load-cdr", files["plain"])[0])
+            seconds["insert"].append(_child("insert-cdr", files["fast"])[0])
+            seconds["fast"].append(_child("load-cdr", files["fast"])[0])
             seconds["mixed"].append(_child("load-cdr", files["mixed"])[0])
         for _ in range(3):
-            seconds["odd"].append(_child("load-cdr", files["odd"])[0])
+            seconds["slow"].append(_child("load-cdr", files["slow"])[0])
             for name, found in peaks.items():
                 found.append(_child("load-cdr", files[name], LITTLE_MEMORY)[1])
     print(f"archive, insert    {median(seconds['insert']):8.2f} s for {records:,} records")
     for name, what in (
-        ("plain", "all lines on the fast path"),
+        ("fast", "all lines on the fast path"),
         ("mixed", "one line in a hundred on the slow path"),
-        ("odd", "all lines on the slow path"),
+        ("slow", "all lines on the slow path"),
     ):
         print(f"archive, load      {median(seconds[name]):8.2f} s, {what}")
-    good = _ratio("archive, load", seconds["plain"], seconds["insert"], 2.0)
-    print(f"archive, memory    {median(peaks['plain']) / 1024:8.1f} MiB for {records:,} records")
+    good = _ratio("archive, load", seconds["fast"], seconds["insert"], 2.0)
+    print(f"archive, memory    {median(peaks['fast']) / 1024:8.1f} MiB for {records:,} records")
     print(
         f"archive, memory    {median(peaks['long']) / 1024:8.1f} MiB for {records * 10:,} records"
     )
-    growth = median(peaks["long"]) / median(peaks["plain"])
+    growth = median(peaks["long"]) / median(peaks["fast"])
     print(f"archive, memory    {growth:8.2f} x (limit 1.2, with {LITTLE_MEMORY} for DuckDB)")
     return good and growth <= 1.2
 
@@ -504,16 +505,18 @@ def cdr_others() -> bool:
         )
         truth = cdr_files(broken, records=records // 4, days=4, layouts=[PHONE], planted=planted)
         for files in (clean, broken):
-            print(f"{files.name} files: seconds, MiB, calls, cost")
             for side in sides:
                 turns = [_counted(side, files) for _ in range(3 if files == clean else 1)]
                 seconds, peak = (median(float(turn[n]) for turn in turns) for n in (0, 1))
                 calls, cost = turns[0][2:]
-                print(f"{side:10} {seconds:8.2f} {peak / 1024:8.0f} {calls:>10} {cost:>16}")
+                print(
+                    f"{files.name}, {side:10} {seconds:8.2f} s, {peak / 1024:5.0f} MiB, "
+                    f"{calls:>9} calls, cost {cost}"
+                )
                 if side == "archive":
                     found = int(calls), Decimal(cost)
         expected = truth.total.loaded, truth.total.cost
-        print(f"{'truth':10} {'':8} {'':8} {expected[0]:>10} {expected[1]:>16}")
+        print(f"{files.name}, truth  {expected[0]} calls, cost {expected[1]}")
     return found == expected
 
 
@@ -1309,8 +1312,13 @@ if __name__ == "__main__":
             _export(path)
         case ["insert-cdr", path]:
             _insert_plainly(path)
+        case ["--write", *names] if names and set(names) <= set(COMMANDS):
+            import figures
+
+            good = [figures.measured(name, COMMANDS[name], COMMANDS) for name in names]
+            sys.exit(0 if all(good) else 1)
         case names if names and set(names) <= set(COMMANDS):
             good = [COMMANDS[name]() for name in names]
             sys.exit(0 if all(good) else 1)
         case _:
-            sys.exit(f"usage: bench.py {' '.join(COMMANDS)}")
+            sys.exit(f"usage: bench.py [--write] {' '.join(COMMANDS)}")

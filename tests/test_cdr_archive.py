@@ -1,4 +1,4 @@
-"""The archive has every record once, accounts for every other, and loses or changes none."""
+"""An archive stores each record once, accounts for all others, and loses or changes none."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def rows(archive: Archive, columns: str = CONTENT, table: str = "records") -> li
 
 
 def state(archive: Archive) -> dict[str, list[Any]]:
-    """What the archive says, whichever file said it first."""
+    """The content of the archive, whichever file it came from first."""
     return {
         "records": rows(archive),
         "conflicts": rows(archive, CONTENT, "conflicts"),
@@ -123,7 +123,7 @@ def check_like_the_exact_reader(
 
 
 def some_of_each(layout: cdr.LayoutName, number: int) -> Planted:
-    """Every kind of reject that is not of 16 MiB."""
+    """A reject for every cause except a record above 16 MiB."""
     causes = [cause for cause in cdr_generator.CAUSES[layout] if cause is not RejectCause.SIZE]
     return Planted(rejects=dict.fromkeys(causes, number))
 
@@ -477,28 +477,28 @@ def test_what_progress_raises_ends_the_loading(
     assert archive.load(content).skipped == (stage == "done")
 
 
-@pytest.mark.parametrize("odd", [None, '"a\nb"', '"not closed'])
+@pytest.mark.parametrize("slow", [None, '"a\nb"', '"not closed'])
 def test_progress_goes_through_the_file_in_each_stage(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch, odd: str | None
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, slow: str | None
 ):
     monkeypatch.setattr(fast_path, "_BLOCK", 1 << 10)
     monkeypatch.setattr(fast_path, "_PART", 2)
     content = file(*(row(CallId=str(n)) for n in range(200)))
-    if odd:
-        content += row(CallId="odd", Custom=odd).encode()
+    if slow:
+        content += row(CallId="slow", Custom=slow).encode()
     seen: list[cdr.LoadProgress] = []
     report = archive.load(content, progress=seen.append).details[0]
-    assert report.read_by == ("mixed" if odd else "fast")
-    behind: dict[str, list[int]] = {}
+    assert report.read_by == ("mixed" if slow else "fast")
+    processed: dict[str, list[int]] = {}
     for each in seen:
         assert each.size in (None, len(content))
-        behind.setdefault(each.stage, []).append(each.bytes)
-    stages = ["reading", "checking", *(["sifting"] if odd else []), "loading", "done"]
-    assert list(behind) == stages
-    assert len(behind["checking"]) > 10
-    for bytes_behind in behind.values():
-        assert bytes_behind == sorted(bytes_behind)
-        assert bytes_behind[-1] == len(content)
+        processed.setdefault(each.stage, []).append(each.bytes)
+    stages = ["reading", "checking", *(["sifting"] if slow else []), "loading", "done"]
+    assert list(processed) == stages
+    assert len(processed["checking"]) > 10
+    for bytes_done in processed.values():
+        assert bytes_done == sorted(bytes_done)
+        assert bytes_done[-1] == len(content)
 
 
 @pytest.mark.parametrize("seconds", ["0.02", "0.1"])

@@ -1,4 +1,4 @@
-"""Questions to files without an archive."""
+"""Queries of files without an archive."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_a_scan_has_the_rows_and_kpis_of_an_archive(path: Path, tmp_path: Path):
     packed = tmp_path / "more.csv.gz"
     packed.write_bytes(gzip.compress(generated(300, seed=2, layout="app-to-app")))
     planted = Planted(rejects={RejectCause.INTEGER: 20, RejectCause.QUOTE: 5}, multiline=9)
-    odd = generated(300, seed=3, layout="sip-terminated", planted=planted)
+    unusual = generated(300, seed=3, layout="sip-terminated", planted=planted)
     with (
-        cdr.scan(path, packed, odd) as scan,
+        cdr.scan(path, packed, unusual) as scan,
         cdr.Archive(tmp_path / "calls.duckdb") as archive,
     ):
-        report = archive.load(path, packed, odd)
+        report = archive.load(path, packed, unusual)
         assert (scan.records, scan.rejected) == (report.records, report.rejected)
         assert scan.rejected == 25
         rows = archive.sql(
@@ -91,13 +91,13 @@ def test_unusual_files_are_scanned_as_the_exact_reader_reads_them(path: Path, ch
 
 @pytest.mark.parametrize("name", ["a*.csv", "[a].csv", "a'b.csv", "day=2026/a.csv", "a?.csv"])
 def test_the_name_of_a_file_is_a_name_and_nothing_else(path: Path, tmp_path: Path, name: str):
-    odd = tmp_path / "folder" / name
-    odd.parent.mkdir(parents=True)
-    odd.write_bytes(path.read_bytes())
+    unusual = tmp_path / "folder" / name
+    unusual.parent.mkdir(parents=True)
+    unusual.write_bytes(path.read_bytes())
     (tmp_path / "folder" / "a.csv").write_bytes(generated(7, seed=9))
-    with cdr.scan(odd) as scan:
+    with cdr.scan(unusual) as scan:
         assert scan.sql("SELECT count(*) FROM records").rows == [(500,)]
-        assert scan.sql("SELECT name FROM files").rows == [(str(odd),)]
+        assert scan.sql("SELECT name FROM files").rows == [(str(unusual),)]
 
 
 def test_a_file_that_changes_after_it_was_opened_fails_the_question(path: Path):
@@ -297,10 +297,10 @@ def test_a_forked_process_can_ask_too(path: Path):
 
 
 def test_a_file_whose_name_is_no_utf_8_is_read(path: Path, tmp_path: Path):
-    odd = tmp_path / os.fsdecode(b"\xff.csv")
-    path.rename(odd)
-    with cdr.scan(odd) as scan, cdr.Archive(tmp_path / "calls.duckdb") as archive:
-        assert archive.load(odd).loaded == scan.records == 500
+    unusual = tmp_path / os.fsdecode(b"\xff.csv")
+    path.rename(unusual)
+    with cdr.scan(unusual) as scan, cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        assert archive.load(unusual).loaded == scan.records == 500
         for database in (scan, archive):
             assert database.sql("SELECT name FROM files").rows == [(f"{tmp_path}/\\udcff.csv",)]
 

@@ -307,12 +307,12 @@ def test_a_file_with_the_name_of_a_glob_is_that_file(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["", "a\0b", b"\xff"])
 def test_an_invalid_name_is_refused(name: Any):
-    class Odd:
+    class Wrong:
         def __fspath__(self) -> Any:
             return name
 
     with pytest.raises(InvalidRequest, match="is not a file name"):
-        count(Odd())
+        count(Wrong())
 
 
 def test_a_name_that_is_too_long_is_refused():

@@ -1,4 +1,4 @@
-"""What is taken out of an archive, erased, compacted and copied, and who may use it meanwhile."""
+"""Removing files, erasing, compacting and copying, and access by other processes meanwhile."""
 
 from __future__ import annotations
 

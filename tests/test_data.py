@@ -15,6 +15,7 @@ import pytest
 from documentation import blocks
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import SAMPLES
 from sinchvoice import (
     ApplicationNumber,
     Call,
@@ -42,6 +43,7 @@ from sinchvoice import (
     SipEndpoint,
     UserCallReport,
     callbacks,
+    data,
     endpoints,
     svaml,
 )
@@ -142,6 +144,17 @@ placed = st.one_of(
 @given(calls | reports | windows | counters | services | prices | received_endpoints | placed)
 def test_every_result_survives_json(result: Any):
     assert there_and_back(result) == result
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_result_of_every_operation_survives_json(scripted: Any, name: str):
+    result = SAMPLES[name].run(scripted(SAMPLES[name].response()))
+    for model in result if isinstance(result, list | tuple) else [result]:
+        if isinstance(model, data.Model):
+            assert there_and_back(model) == model
+            assert model.to_dict() != {}
+        else:
+            assert model is None, "derive its class from data.Model"
 
 
 @given(calls | placed)

@@ -42,7 +42,10 @@ def published() -> dict[str, tuple[str, str, str]]:
 
 
 def test_the_operations_of_the_specifications_are_declared_and_no_others():
-    assert {route.operation_id for route in ROUTES} == published().keys()
+    declared = {route.operation_id for route in ROUTES}
+    missing, unknown = published().keys() - declared, declared - published().keys()
+    assert not missing, "declare them in facade/sinchvoice/routes.py, also in ROUTES at its end"
+    assert not unknown, "openapi/ does not specify them: delete them from routes.py"
     assert max(Counter(route.name for route in ROUTES).values()) == 1
 
 
@@ -63,13 +66,17 @@ def test_the_generated_module_is_that_of_the_operation(route: Route):
 
 @by_name
 def test_only_harmless_operations_are_repeated_after_an_unknown_outcome(route: Route):
-    assert route.replayable is (route.method == "GET" or route.name in REPLAYABLE)
+    assert route.replayable is (route.method == "GET" or route.name in REPLAYABLE), (
+        f"correct `replayable` in routes.py, or REPLAYABLE in {__file__}"
+    )
 
 
 @by_name
 def test_its_methods_are_on_both_surfaces(route: Route):
     for name in route.methods:
         surface, _, method = name.partition(".")
+        missing = [one.__name__ for one in SURFACES[surface] if not hasattr(one, method)]
+        assert not missing, f"write the method {method} of these classes"
         for kind, client in zip(SURFACES[surface], (VoiceClient, AsyncVoiceClient), strict=True):
             assert inspect.isfunction(getattr(kind, method))
             assert isinstance(inspect.getattr_static(client, surface), property)
@@ -83,11 +90,14 @@ def test_every_method_of_a_surface_is_declared():
         for name in vars(kind)
         if not name.startswith("_")
     }
-    assert methods == {name for route in ROUTES for name in route.methods}
+    declared = {name for route in ROUTES for name in route.methods}
+    assert not methods - declared, "name them in a Route of routes.py, as `name` or in `also`"
+    assert not declared - methods, "write these methods"
 
 
 def test_every_declared_method_has_a_sample():
-    assert SAMPLES.keys() == {name for route in ROUTES for name in route.methods}
+    missing = {name for route in ROUTES for name in route.methods} - SAMPLES.keys()
+    assert not missing, "add a sample for each of them to tests/samples.py"
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

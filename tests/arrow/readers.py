@@ -1,4 +1,4 @@
-"""What others read of an archive: pyarrow, polars, pandas and DuckDB, each by itself.
+"""An archive as read by pyarrow, polars, pandas and DuckDB, each by itself.
 
 `nox -s arrow` runs this file. The process lives in New York, so that a time that is taken for a
 local one shows.
@@ -74,14 +74,14 @@ def export(archive: cdr.Archive, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture(scope="module")
 def rows(archive: cdr.Archive) -> Rows:
-    """All records, as `sql` gives them."""
+    """Return all records, as `sql` does."""
     found = archive.sql("SELECT * FROM records ORDER BY file_id, record")
     return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
 
 @pytest.fixture(scope="module")
 def facts(archive: cdr.Archive) -> Facts:
-    """For each currency: calls, cost, the first call and the last."""
+    """Return calls, cost, first and last call for each currency."""
     found = archive.sql(
         "SELECT currency, count(*), sum(amount), min(call_time), max(call_time) "
         "FROM records GROUP BY ALL"
@@ -127,7 +127,7 @@ def of_pandas(frame: pd.DataFrame) -> tuple[Rows, Facts]:
 
 
 def known(value: Any) -> Any:
-    """A value of pandas as Python has it."""
+    """Return a value of pandas as a Python value."""
     if isinstance(value, pd.Timestamp):
         return value.to_pydatetime()
     missing = value is pd.NaT or (isinstance(value, float) and math.isnan(value))
@@ -218,8 +218,8 @@ LOST = b"a;1;2026-11-01T00:00:00Z;ANSWERED;N/A;12.6;x;y;;K\n"
 def folder(tmp_path: Path) -> Path:
     for layout in cdr.LAYOUTS:
         (tmp_path / f"{layout}.csv").write_bytes(made(layout, DAYS[0]))
-    odd = made("sip-terminated", DAYS[1]).splitlines(keepends=True)
-    (tmp_path / "odd.txt").write_bytes(b"".join([*odd[:9], LOST, *odd[9:]]))
+    lines = made("sip-terminated", DAYS[1]).splitlines(keepends=True)
+    (tmp_path / "damaged.txt").write_bytes(b"".join([*lines[:9], LOST, *lines[9:]]))
     (tmp_path / "extremes.csv").write_bytes(EXTREMES)
     (tmp_path / "left out").write_bytes(b"")
     return tmp_path
@@ -252,9 +252,9 @@ def test_the_rejects_of_record_batches_are_those_of_the_exact_reader(folder: Pat
         assert sum(1 for _ in reader) == rows
     assert calls.rejects == reader.rejects
     with pytest.raises(cdr.CdrError, match="line 10: Duration '12.6'"):
-        list(cdr.read_arrow(folder / "odd.txt", on_reject="raise"))
+        list(cdr.read_arrow(folder / "damaged.txt", on_reject="raise"))
     told: list[cdr.Reject] = []
-    assert list(cdr.read_arrow(folder / "odd.txt", on_reject=told.append))
+    assert list(cdr.read_arrow(folder / "damaged.txt", on_reject=told.append))
     assert told == reader.rejects
 
 

@@ -114,11 +114,11 @@ class Operation:
     """A request to a server.
 
     Attributes:
-        name: what it is called in a report.
-        run: does it, with a client and the id of a call.
-        code: the error that it ends with; None if it succeeds.
-        call: what the call is like, as for `Sandbox.add_call`.
-        call_id: the call's id; without it, a fresh one.
+        name: Name in a report.
+        run: Sends it, with a client and the id of a call.
+        code: Code of the expected error; None for a success.
+        call: Arguments of `Sandbox.add_call` for the call.
+        call_id: Id of the call; None for a new one.
     """
 
     name: str
@@ -133,7 +133,7 @@ def _update(name: str, what: svaml.Svaml, **more: Any) -> Operation:
 
 
 def _act(name: str, action: svaml.Action) -> Operation:
-    """Return a parked call, which accepts every action."""
+    """Return an operation that parks a call, so that it accepts every action, and acts on it."""
 
     def run(voice: VoiceClient, call: str) -> None:
         voice.calls.update(call, svaml.Svaml(action=svaml.Park()))
@@ -384,7 +384,7 @@ FAILURES: list[Operation] = [
         40003,
     ),
     Operation(
-        "query what is no number",
+        "query an invalid number",
         lambda voice, _: _deprecated(voice.applications.query_number, "+123"),
         40001,
     ),

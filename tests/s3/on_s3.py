@@ -46,7 +46,7 @@ def counts(archive: cdr.Archive) -> list[int]:
 
 
 def refused(archive: cdr.Archive, source: Any) -> CdrError:
-    """The error of a file that cannot be loaded, after which the archive is as it was before."""
+    """Return the error of a file that cannot be loaded; the archive must stay unchanged."""
     before = counts(archive)
     with pytest.raises(CdrError) as caught:
         archive.load(source)
@@ -263,7 +263,7 @@ def test_a_bucket_is_asked_without_an_archive_or_is_an_error_too(bucket: Any, li
 
 
 class Change:
-    """Puts another object in the place of one, when the second part of that is asked for."""
+    """Replaces an object when its second part is requested."""
 
     def __init__(self, bucket: Any, content: bytes) -> None:
         self.bucket = bucket

@@ -114,51 +114,18 @@ def test_every_operation_takes_basic_or_signed_authentication(document: dict[str
 # --- Published documents -------------------------------------------------------------------------
 
 
-def test_operations_have_their_published_names():
-    names = {
-        operation["operationId"]
-        for spec in SPECS
-        for operation in operations(VARIANTS[f"published {spec}"])
-    }
-    assert names == {
-        "Callouts",
-        "Calling_GetCallResult",
-        "Calling_UpdateCall",
-        "Calling_ManageCallWithCallLeg",
-        "Calling_GetConferenceInfo",
-        "Calling_KickConferenceAll",
-        "Calling_ManageConferenceParticipant",
-        "Calling_KickConferenceParticipant",
-        "Configuration_GetNumbers",
-        "Configuration_UpdateNumbers",
-        "Configuration_UnassignNumber",
-        "Configuration_GetCallbackURLs",
-        "Configuration_UpdateCallbackURLs",
-        "Calling_QueryNumber",
-        "Report_GetUserCallReport",
-        "Report_GetCounter",
-        "Report_GetServiceStatus",
-    }
-
-
 def test_operations_list_only_their_published_success():
     successes = {op["operationId"]: list(op["responses"]) for op in operations(PUBLISHED)}
-    assert successes == {
-        "Callouts": ["200"],
-        "Calling_GetCallResult": ["200"],
-        "Calling_UpdateCall": ["204"],
-        "Calling_ManageCallWithCallLeg": ["200"],
-        "Calling_GetConferenceInfo": ["200"],
-        "Calling_KickConferenceAll": ["204"],
-        "Calling_ManageConferenceParticipant": ["200"],
-        "Calling_KickConferenceParticipant": ["200"],
-        "Configuration_GetNumbers": ["200"],
-        "Configuration_UpdateNumbers": ["204"],
-        "Configuration_UnassignNumber": ["204"],
-        "Configuration_GetCallbackURLs": ["200"],
-        "Configuration_UpdateCallbackURLs": ["204"],
-        "Calling_QueryNumber": ["200"],
+    without_content = {
+        "Calling_UpdateCall",
+        "Calling_KickConferenceAll",
+        "Configuration_UpdateNumbers",
+        "Configuration_UnassignNumber",
+        "Configuration_UpdateCallbackURLs",
     }
+    for name, found in successes.items():
+        expected = ["204"] if name in without_content else ["200"]
+        assert found == expected, f"{name}: correct the answer, or `without_content` in {__file__}"
 
 
 def test_the_ringing_tone_of_norway_is_a_string():

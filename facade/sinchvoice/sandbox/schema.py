@@ -123,8 +123,9 @@ def _named_problem(kind: str, part: object, union: str, place: str) -> str | Non
 
 def _find_error(name: str, value: object) -> Any:
     """Return the first error of a value in a schema; None if it is valid."""
+    validator = _validator(name)
     try:
-        return next(_validator(name).iter_errors(value), None)
+        return next(validator.iter_errors(value), None)
     except ValueError as error:  # the value is nested too deeply to be quoted in an error
         return _TooDeep(str(error))
 
