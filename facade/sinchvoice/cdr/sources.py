@@ -592,9 +592,7 @@ def _remote_file(
         yield from _unpacked(name, _Remote(name, file, origin), choice, origin)
 
 
-def _remote_files(
-    shown: str, system: Any, location: str, choice: _Choice
-) -> list[dict[str, Any]]:
+def _remote_files(shown: str, system: Any, location: str, choice: _Choice) -> list[dict[str, Any]]:
     """Return the files of a folder, those matched by a glob, or the one file, as listed."""
     before = len(choice.reasons)
     with _foreign(shown):
@@ -603,10 +601,7 @@ def _remote_files(
         is_glob = glob.has_magic(location) and "?" not in location
         if is_glob:
             found = list(system.glob(location, detail=True).values())
-        elif (
-            not location.endswith("/")
-            and (one := system.info(location))["type"] != "directory"
-        ):
+        elif not location.endswith("/") and (one := system.info(location))["type"] != "directory":
             return [{**one, "name": location}]
         elif choice.recursive:
             found = list(system.find(location, detail=True).values())
