@@ -533,16 +533,17 @@ class _Job:
 
     def _counts(self, plain: DataFrame, several: DataFrame) -> Mapping[str, Counter[int]]:
         """Return the numbers of each file's records, by table."""
+        lit = self._functions.lit
+        rejects = self._contents.where("reject IS NOT NULL").join(self._numbers, "place")
+        every = several.select("file_id", "fate", "completed")
+        for table, rows in (("records", plain), ("rejects", rejects)):
+            fate, completed = lit(table).alias("fate"), lit(False).alias("completed")
+            every = every.union(rows.select("file_id", fate, completed))
         counts: dict[str, Counter[int]] = defaultdict(Counter)
-        for row in plain.groupBy("file_id").count().collect():
-            counts["records"][row.file_id] += row["count"]
-        for row in several.groupBy("file_id", "fate", "completed").count().collect():
+        for row in every.groupBy("file_id", "fate", "completed").count().collect():
             counts[row.fate][row.file_id] += row["count"]
             if row.completed:
                 counts["completed"][row.file_id] += row["count"]
-        rejects = self._contents.where("reject IS NOT NULL").join(self._numbers, "place")
-        for row in rejects.groupBy("file_id").count().collect():
-            counts["rejects"][row.file_id] += row["count"]
         return counts
 
     # --- Rejects ---------------------------------------------------------------------------------
