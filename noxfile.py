@@ -168,13 +168,13 @@ def arrow(session: nox.Session) -> None:
 
 @nox.session
 def spark(session: nox.Session) -> None:
-    """Compare the KPIs on Spark with DuckDB and plain Python; needs Java 17 or later."""
-    home = os.environ.get("JAVA_HOME")
-    if shutil.which(Path(home, "bin", "java") if home else "java") is None:
+    """Read files on a cluster of Spark that loses a worker, and compute KPIs; needs Java 17."""
+    if not has_java():
         session.skip("no Java: install a JDK, 17 or later, or set JAVA_HOME")
-    install_groups(session, "test", "spark")
-    install_wheel(session, "cdr", "sandbox")
-    session.run("pytest", "tests/kpis/on_spark.py", *session.posargs)
+    install_groups(session, "spark")
+    install_wheel(session, "cli", "sandbox", "spark")
+    files = ("tests/spark/on_cluster.py", "tests/kpis/on_spark.py")
+    session.run("pytest", *(session.posargs or files))
 
 
 @nox.session
@@ -254,6 +254,9 @@ def bench(session: nox.Session) -> None:
     install_wheel(session, "cdr", "sandbox")
     names = "signing callbacks calls load callouts fleet".split()
     names += "cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
+    if session.posargs == ["spark"] or (not session.posargs and has_java()):
+        install_groups(session, "spark")
+        names.append("spark")
     session.run("python", "scripts/bench.py", *(session.posargs or names))
     if missed:
         session.error("a limit was missed above")
@@ -308,6 +311,11 @@ def release_notes(session: nox.Session) -> None:
 def github_release(session: nox.Session) -> None:
     """Publish a tag as a release on GitHub, with its section of CHANGELOG.md, dist/ and sbom/."""
     session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
+
+
+def has_java() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which(Path(home, "bin", "java") if home else "java") is not None
 
 
 def run_tests(session: nox.Session) -> None:

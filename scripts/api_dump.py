@@ -38,6 +38,7 @@ PUBLIC = (
     "sinchvoice.calls",
     "sinchvoice.cdr",
     "sinchvoice.cdr.kpis",
+    "sinchvoice.cdr.spark",
     "sinchvoice.cli",
     "sinchvoice.conferences",
     "sinchvoice.endpoints",

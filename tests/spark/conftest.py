@@ -36,6 +36,7 @@ def session(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "spark.executor.extraJavaOptions": LEAN,
         "spark.executorEnv.PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "spark.pyspark.python": sys.executable,
+        "spark.sql.codegen.wholeStage": "false",  # few rows are not worth a compilation
         "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),

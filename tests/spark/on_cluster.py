@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import re
 import zipfile
 from collections import Counter
@@ -15,6 +17,7 @@ import attrs
 import documentation
 import pytest
 from cluster import Cluster
+from command_line import runner
 from gated_files import GatedFiles
 from sinchvoice import CdrError, InvalidRequest, cdr
 from sinchvoice.cdr import RejectCause, kpis, spark
@@ -170,7 +173,7 @@ def test_a_duplicate_names_its_original(loaded: Loaded):
         assert (row.of_file, row.of_record) < (row.file_id, row.record)
 
 
-@pytest.mark.parametrize("by", [(), ("day", "layout"), kpis.DIMENSIONS], ids=str)
+@pytest.mark.parametrize("by", [(), kpis.DIMENSIONS], ids=["all", "every dimension"])
 def test_the_kpis_are_those_of_the_archive(loaded: Loaded, session: Any, by: Any):
     loaded.tables.create_views()
     assert kpis.compute(kpis.on_spark(session), by) == loaded.archive.kpis(by)
@@ -186,8 +189,8 @@ def test_the_format_reads_the_same_records_and_rejects(loaded: Loaded, session: 
     (file,) = source.option("table", "files").load(names).collect()
     assert (file.records, file.rejected, file.layouts) == (5, 0, ["sip-terminated"])
     reject = names[0].replace("x4-custom", "x5-reject")
-    found = source.option("table", "rejects").load(reject)
-    assert rows(found, "line", "cause", "call_id") == [(2, "time", "id-20"), (3, "time", "id-21")]
+    found = rows(source.option("table", "rejects").load(reject), "line", "cause", "call_id")
+    assert found == [(2, "time", "id-20"), (3, "time", "id-21")]
 
 
 def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
@@ -202,6 +205,8 @@ def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
     new.write_text("".join([lines[0], lines[1], moved, added, again]))
     lake = str(tmp_path / "lake")
     with spark.read(session, tmp_path / "old") as tables:
+        with pytest.raises(InvalidRequest, match="no lake is given"):
+            tables.to_lake()
         tables.to_lake(lake)
         with pytest.raises(InvalidRequest, match="exists, and would have calls twice"):
             tables.to_lake(lake)
@@ -218,7 +223,7 @@ def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
             assert duplicate == (3, 2, 1)
             with pytest.raises(InvalidRequest, match="were read with the lake"):
                 tables.to_lake(f"{lake}-2")
-            tables.to_lake(lake)
+            tables.to_lake()
             with pytest.raises(CdrError, match="the lake changed since it was read"):
                 tables.to_lake(lake)
         columns = "layout, call_id, call_time, result, custom, file_id, record"
@@ -227,9 +232,10 @@ def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
             map(tuple, archive.sql(f"SELECT {columns} FROM records").rows),  # noqa: S608
             key=repr,
         )
-    # The conflict is on another day than the call: only a look at all days finds it.
+    # This record is on another day than its call: only a look at all days finds that.
+    new.write_text(lines[0] + moved)
     with spark.read(session, new, lake=lake, across_days=False) as tables:
-        assert (tables.report.loaded, tables.report.duplicates) == (1, 2)
+        assert (tables.report.loaded, tables.report.conflicts) == (1, 0)
 
 
 def test_a_file_that_cannot_be_read_is_an_error_or_collected(session: Any, tmp_path: Path):
@@ -283,8 +289,6 @@ def test_a_bucket_that_denies_and_a_lake_that_is_none_are_named(session: Any, tm
     with pytest.raises(CdrError, match="s3://nobody/cdr"):
         spark.read(session, "s3://nobody/cdr")
     (tmp_path / "one.csv").write_text(HEADER + sip(1))
-    with pytest.raises(CdrError, match="the lake does not exist or is empty"):
-        spark.read(session, tmp_path, lake=str(tmp_path / "lake"))
     session.range(1).write.parquet(str(tmp_path / "other"))
     with pytest.raises(CdrError, match="this is not a lake of records: it has no layout"):
         spark.read(session, tmp_path, lake=str(tmp_path / "other"))
@@ -301,11 +305,28 @@ def test_an_old_spark_is_refused():
 
 
 def test_the_page_on_spark_does_what_it_says(
-    session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
-    """Run the blocks of docs/how-to/spark.md."""
+    """Run the blocks of docs/how-to/scale.md; the command ends the session, so it comes last."""
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"session": session}
-    for block in documentation.blocks("docs/how-to/spark.md"):
-        if block.language == "python" and block.mark.startswith("run by "):
+    names: dict[str, Any] = {}
+    commands = []
+    for block in documentation.blocks("docs/how-to/scale.md"):
+        if block.mark.startswith("run by "):
+            if block.language == "sh":
+                commands += block.code.splitlines()
+                continue
             exec(compile(block.code, block.page, "exec"), names)  # noqa: S102
+            out = capsys.readouterr().out
+            assert re.fullmatch(documentation.pattern(block.output or ""), out), out
+    (command,) = commands
+    program, *arguments = command.split()
+    assert program == "sinchvoice"
+    run = runner(os.environ, monkeypatch, capsys)
+    ran = run(*arguments, "--json")
+    assert ran.code == 0, ran.err
+    files = [json.loads(line) for line in ran.out.splitlines()]
+    assert [file["duplicates"] for file in files] == [100] * 8

@@ -102,8 +102,8 @@ def read(
         layout: Layout of records before the first header row.
         recursive: Whether subfolders are read.
         lake: Folder or URL of Parquet files with a folder `day=…` for each UTC day, as made by
-            `SparkTables.to_lake` and `Archive.to_parquet`. Its records count as earlier ones:
-            `records` has new calls only.
+            `SparkTables.to_lake` and `Archive.to_parquet`, or that does not exist yet. Its records
+            count as earlier ones: `records` has new calls only.
         across_days: Whether a call is looked for on all days of the lake, which reads two of its
             columns; False reads only the days of the new records.
         failed: Treatment of a file that cannot be read. None stops with its error, `collect` keeps
@@ -200,7 +200,7 @@ class SparkTables:
         for name in ("records", "duplicates", "conflicts", "rejects", "files"):
             getattr(self, name).createOrReplaceTempView(name)
 
-    def to_lake(self, folder: str) -> None:
+    def to_lake(self, folder: str | None = None) -> None:
         """Add `records` to a lake: Parquet files with a folder `day=…` for each UTC day.
 
         Spark writes the files, so URLs are those of Hadoop, such as `s3a://`. Only one process may
@@ -208,7 +208,8 @@ class SparkTables:
         written is then known.
 
         Args:
-            folder: The `lake` of `read`; without one, a folder that does not exist.
+            folder: Folder or URL; None for the `lake` of `read`. Without a `lake`, it must not
+                exist.
 
         Raises:
             InvalidRequest: The folder is not the `lake` of `read`, or it exists.
@@ -223,26 +224,26 @@ class _Lake:
 
     Attributes:
         folder: Folder or URL.
-        records: The records, with their `day`.
+        records: The records, with their `day`; None if it does not exist yet.
         files: The Parquet files.
         last_file: Highest file_id; 0 if it is empty.
     """
 
     folder: str
-    records: DataFrame
-    files: frozenset[str]
-    last_file: int
+    records: DataFrame | None = None
+    files: frozenset[str] = frozenset()
+    last_file: int = 0
 
     @classmethod
     def open(cls, session: SparkSession, folder: str) -> _Lake:
         """Open a lake.
 
         Raises:
-            CdrError: It does not exist, or is not a lake.
+            CdrError: It is not a lake.
         """
         records = _parquet(session, folder)
         if records is None:
-            raise CdrError("the lake does not exist or is empty: read without it first", folder)
+            return cls(folder)
         missing = [name for name in [*COLUMNS, "day"] if name not in records.columns]
         if missing:
             raise CdrError(f"this is not a lake of records: it has no {missing[0]}", folder)
@@ -270,6 +271,7 @@ class _Job:
         self._session = session
         self._layout = layout
         self._lake = lake
+        self._earlier = None if lake is None else lake.records
         self._across_days = across_days
         self._kept: list[DataFrame] = []
         self._contents = self._keep(contents)
@@ -327,23 +329,27 @@ class _Job:
             job=self,
         )
 
-    def write(self, records: DataFrame, folder: str) -> None:
+    def write(self, records: DataFrame, folder: str | None) -> None:
+        """Add records to the lake; see `SparkTables.to_lake`."""
         lake = self._lake
-        now = _parquet(self._session, folder)
-        if lake is None:
-            if now is not None:
-                raise InvalidRequest(
-                    f"the lake {folder!r} exists, and would have calls twice: read the files with "
-                    "lake= to add new calls, or give another folder"
-                )
-        elif folder != lake.folder:
+        target = lake.folder if folder is None and lake is not None else folder
+        if target is None:
+            raise InvalidRequest("no lake is given: give a folder, or lake= when you read")
+        if lake is not None and target != lake.folder:
             raise InvalidRequest(
-                f"the files were read with the lake {lake.folder!r}, not {folder!r}: give that one"
+                f"the files were read with the lake {lake.folder!r}, not {target!r}: give that one"
             )
-        elif now is None or frozenset(now.inputFiles()) != lake.files:
-            raise CdrError("the lake changed since it was read: read the files again", folder)
+        found = _parquet(self._session, target)
+        files = frozenset[str]() if found is None else frozenset(found.inputFiles())
+        if lake is None and files:
+            raise InvalidRequest(
+                f"the lake {target!r} exists, and would have calls twice: read the files with "
+                "lake= to add new calls, or give another folder"
+            )
+        if lake is not None and files != lake.files:
+            raise CdrError("the lake changed since it was read: read the files again", target)
         days = records.withColumn("day", self._functions.col("call_time").cast("date"))
-        days.hint("rebalance", "day").write.mode("append").partitionBy("day").parquet(folder)
+        days.hint("rebalance", "day").write.mode("append").partitionBy("day").parquet(target)
 
     # --- Files -----------------------------------------------------------------------------------
 
@@ -434,12 +440,12 @@ class _Job:
         """Return the records of calls that have one, and all records of the others."""
         count = self._functions.count
         numbers = records.groupBy("key").agg(count("*").alias("number"))
-        if self._lake is None:
+        if self._earlier is None:
             repeated = self._keep(numbers.where("number > 1").select("key"))
             earlier = None
         else:
             numbers = self._keep(numbers)
-            hits, earlier = self._in_lake(self._lake, records, numbers.select("key"))
+            hits, earlier = self._in_lake(self._earlier, records, numbers.select("key"))
             again = numbers.where("number > 1").select("key")
             repeated = self._keep(again.union(hits.select("key")).distinct())
         repeated = self._small(repeated)
@@ -450,11 +456,11 @@ class _Job:
         return plain, several
 
     def _in_lake(
-        self, lake: _Lake, records: DataFrame, keys: DataFrame
+        self, lake: DataFrame, records: DataFrame, keys: DataFrame
     ) -> tuple[DataFrame, DataFrame]:
         """Return the keys of calls in the lake, and the lake's records of these calls."""
         col = self._functions.col
-        known = lake.records.withColumn("key", self._functions.xxhash64(*_CALL))
+        known = lake.withColumn("key", self._functions.xxhash64(*_CALL))
         if not self._across_days:
             rows = records.select(col("call_time").cast("date").alias("day")).distinct().collect()
             known = known.where(col("day").isin([row.day for row in rows]))
@@ -562,8 +568,8 @@ class _Job:
             nobody = functions.lit(None).cast("int").alias("resolved_by")
             return resolved, rejects.select(*columns, nobody)
         calls = records.select(*_CALL, col("file_id").alias("call_file"))
-        if self._lake is not None:
-            earlier = self._lake.records.select(*_CALL, col("file_id").cast("int"))
+        if self._earlier is not None:
+            earlier = self._earlier.select(*_CALL, col("file_id").cast("int"))
             calls = calls.union(earlier)
         named = of_files.where("reject.call_id IS NOT NULL").select(
             "file_id", col("reject.record").alias("record"), "reject.layout", "reject.call_id"

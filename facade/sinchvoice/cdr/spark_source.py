@@ -96,7 +96,9 @@ _SCHEMAS: Mapping[str, Mapping[str, str | Mapping[str, str]]] = {
 _OPTIONS = ("layout", "memoryLimit", "partitionBytes", "recursive", "table")
 _OF_SPARK = ("path", "paths")
 
-# Without pyspark in the environment of type checkers, its classes have no types.
+# The environment of type checkers has neither of these.
+pa: Any = import_module("pyarrow")
+pc: Any = import_module("pyarrow.compute")
 _DataSource: Any = import_module("pyspark.sql.datasource").DataSource
 _DataSourceReader: Any = import_module("pyspark.sql.datasource").DataSourceReader
 _InputPartition: Any = import_module("pyspark.sql.datasource").InputPartition
@@ -280,8 +282,6 @@ _Maker = Callable[[ArrowFile, int], Iterator[Mapping[str, Any]]]
 
 
 def _records(file: ArrowFile, place: int) -> Iterator[Mapping[str, Any]]:
-    import pyarrow as pa
-
     left = file.content.records - len(file.rejects())
     for batch in _content(file):
         left -= batch.num_rows
@@ -308,8 +308,6 @@ def _files(file: ArrowFile, place: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _contents(file: ArrowFile, place: int) -> Iterator[Mapping[str, Any]]:
-    import pyarrow as pa
-
     rejects = _reject_rows(file)
     left = file.content.records - len(rejects)
     days: Counter[date] = Counter()
@@ -351,9 +349,6 @@ def _reject_rows(file: ArrowFile) -> list[dict[str, Any]]:
 
 def _days(batch: Any) -> dict[date, int]:
     """Return the number of records by day."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     days = batch.column("call_time").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     return {each["values"]: each["counts"] for each in pc.value_counts(days).to_pylist()}
 
@@ -392,8 +387,6 @@ def _fields(schema: Mapping[str, str]) -> str:
 
 def _arrow_schema(schema: Mapping[str, str | Mapping[str, str]]) -> Any:
     """Return a schema as Spark writes it in Arrow."""
-    import pyarrow as pa
-
     types = {
         "INT": pa.int32(),
         "BIGINT": pa.int64(),
@@ -416,8 +409,6 @@ def _arrow_schema(schema: Mapping[str, str | Mapping[str, str]]) -> Any:
 
 def _batches(columns: Mapping[str, Any], schema: Any) -> Iterable[Any]:
     """Yield rows as record batches of limited size."""
-    import pyarrow as pa
-
     rows = len(next(iter(columns.values())))
     arrays = []
     for field in schema:

@@ -39,6 +39,7 @@ from ..errors import (
     printable,
 )
 from ..reports import parse_day
+from .cdr_spark import spark
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write, write_csv_row
 
@@ -111,6 +112,7 @@ def add_commands(group: typer.Typer) -> None:
     command(group)(erase)
     command(group)(compact)
     command(group)(backup)
+    command(group)(spark)
 
 
 def check(
