@@ -10,7 +10,7 @@ from typing import Self
 
 
 class GatedFiles:
-    """Serves files by name.
+    """Serves files by name, and denies all others.
 
     Attributes:
         arrived: Released by each request for content.
@@ -24,11 +24,17 @@ class GatedFiles:
 
         class Handler(BaseHTTPRequestHandler):
             def do_HEAD(self) -> None:
+                if self.path[1:] not in files:
+                    self.send_error(403)
+                    return
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(files[self.path[1:]])))
                 self.end_headers()
 
             def do_GET(self) -> None:
+                if self.path[1:] not in files:
+                    self.send_error(403)
+                    return
                 gated.arrived.release()
                 gated.gate.wait()
                 content = files[self.path[1:]]

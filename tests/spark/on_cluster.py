@@ -285,9 +285,11 @@ def test_a_wrong_option_is_named(session: Any, options: dict[str, str], message:
         session.read.format("sinch-cdr").options(**options).load("cdr")
 
 
-def test_a_bucket_that_denies_and_a_lake_that_is_none_are_named(session: Any, tmp_path: Path):
-    with pytest.raises(CdrError, match="s3://nobody/cdr"):
-        spark.read(session, "s3://nobody/cdr")
+def test_a_place_that_denies_and_a_folder_that_is_no_lake_are_named(session: Any, tmp_path: Path):
+    with GatedFiles({}) as server:
+        url = f"{server.url}/cdr.csv"
+        with pytest.raises(CdrError, match=f"{url}: access is denied .*403"):
+            spark.read(session, url)
     (tmp_path / "one.csv").write_text(HEADER + sip(1))
     session.range(1).write.parquet(str(tmp_path / "other"))
     with pytest.raises(CdrError, match="this is not a lake of records: it has no layout"):
