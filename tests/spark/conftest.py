@@ -34,8 +34,6 @@ def session(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "spark.driver.extraJavaOptions": LEAN,
         "spark.driver.host": "127.0.0.1",
         "spark.executor.extraJavaOptions": LEAN,
-        "spark.executorEnv.PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "spark.pyspark.python": sys.executable,
         "spark.sql.codegen.wholeStage": "false",  # few rows are not worth a compilation
         "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.shuffle.partitions": "2",
@@ -43,6 +41,7 @@ def session(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # Java reads it when it starts
     made = SparkSession.Builder().master(cluster.url).config(map=settings).getOrCreate()
     made.sparkContext.setLogLevel("OFF")
     yield made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -113,8 +114,8 @@ def _session(master: str | None) -> Any:
         conf.setMaster(master)
     elif not conf.contains("spark.master"):
         conf.setMaster("local[*]")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf.setIfMissing("spark.app.name", "sinchvoice cdr spark")
-    conf.setIfMissing("spark.pyspark.python", sys.executable)
     conf.setIfMissing("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     try:
         session = sql.SparkSession.builder.config(conf=conf).getOrCreate()
