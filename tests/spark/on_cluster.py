@@ -226,6 +226,7 @@ def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
             tables.to_lake()
             with pytest.raises(CdrError, match="the lake changed since it was read"):
                 tables.to_lake(lake)
+        archive.to_parquet(tmp_path / "export")
         columns = "layout, call_id, call_time, result, custom, file_id, record"
         stored = session.read.parquet(lake)
         assert rows(stored, *columns.split(", ")) == sorted(
@@ -234,8 +235,11 @@ def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
         )
     # This record is on another day than its call: only a look at all days finds that.
     new.write_text(lines[0] + moved)
-    with spark.read(session, new, lake=lake, across_days=False) as tables:
+    export = str(tmp_path / "export")
+    with spark.read(session, new, lake=export, across_days=False) as tables:
         assert (tables.report.loaded, tables.report.conflicts) == (1, 0)
+        with pytest.raises(InvalidRequest, match="belongs to an archive"):
+            tables.to_lake()
 
 
 def test_a_file_that_cannot_be_read_is_an_error_or_collected(session: Any, tmp_path: Path):

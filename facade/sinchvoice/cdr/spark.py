@@ -212,7 +212,8 @@ class SparkTables:
                 exist.
 
         Raises:
-            InvalidRequest: The folder is not the `lake` of `read`, or it exists.
+            InvalidRequest: The folder is not the `lake` of `read`, it exists, or an archive writes
+                it.
             CdrError: The lake changed since it was read.
         """
         self._job.write(self.records, folder)
@@ -348,6 +349,11 @@ class _Job:
             )
         if lake is not None and files != lake.files:
             raise CdrError("the lake changed since it was read: read the files again", target)
+        if any("/part-" not in file for file in files):
+            raise InvalidRequest(
+                f"the lake {target!r} belongs to an archive, whose next export would refuse the "
+                "files of Spark: write tables.records elsewhere"
+            )
         days = records.withColumn("day", self._functions.col("call_time").cast("date"))
         days.hint("rebalance", "day").write.mode("append").partitionBy("day").parquet(target)
 
