@@ -300,8 +300,8 @@ class Location:
     size: int | None
     _path: str
     _system: Any = None
-    _identity: Mapping[str, object] | None = None
-    _failure: str | None = None
+    _identity: Mapping[str, object] | None = attrs.field(default=None, alias="identity")
+    _failure: str | None = attrs.field(default=None, alias="failure")
 
     def open(
         self, *, leave_out: Callable[[LeftOut], object] = lambda _: None

@@ -142,7 +142,7 @@ def read(
         reader = reader.option("layout", name)
     with _spark_errors():
         contents = reader.load(places)
-    earlier = None if lake is None else _Lake.open(session, lake)
+    earlier = None if lake is None else _Lake.open(session, _absolute(lake))
     job = _Job(session, contents, name, earlier, across_days)
     try:
         return job.run(begin, left_out, failed)
@@ -175,7 +175,7 @@ class SparkTables:
     rejects: DataFrame
     files: DataFrame
     report: LoadReport
-    _job: _Job
+    _job: _Job = attrs.field(alias="job")
 
     def __enter__(self) -> Self:
         return self
@@ -216,7 +216,7 @@ class SparkTables:
                 it.
             CdrError: The lake changed since it was read.
         """
-        self._job.write(self.records, folder)
+        self._job.write(self.records, None if folder is None else _absolute(folder))
 
 
 @attrs.frozen
