@@ -157,17 +157,18 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """Use the sandbox's console in Chromium, and check it with axe."""
+    """Use the sandbox's console and the report of records in Chromium, checked with axe."""
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     if chromium is None:
         session.skip("no Chromium: install Debian's package chromium, or set CHROMIUM")
     folder = install_from_npm(session, AXE)
     install_groups(session, "browser")
-    install_wheel(session, "sandbox")
+    install_wheel(session, "cdr", "cli", "report", "sandbox")
     axe = folder / "node_modules" / "axe-core" / "axe.min.js"
     env = {"AXE": str(axe), "CHROMIUM": chromium}
-    session.run("pytest", "tests/browser/console.py", *session.posargs, env=env)
+    files = ("tests/browser/console.py", "tests/browser/report_page.py")
+    session.run("pytest", *(session.posargs or files), env=env)
 
 
 @nox.session
@@ -188,13 +189,13 @@ def arrow(session: nox.Session) -> None:
 
 @nox.session
 def spark(session: nox.Session) -> None:
-    """Compare the KPIs on Spark with DuckDB and plain Python; needs Java 17 or later."""
-    home = os.environ.get("JAVA_HOME")
-    if shutil.which(Path(home, "bin", "java") if home else "java") is None:
+    """Read files on a cluster of Spark that loses a worker, and compute KPIs; needs Java 17."""
+    if not has_java():
         session.skip("no Java: install a JDK, 17 or later, or set JAVA_HOME")
-    install_groups(session, "test", "spark")
-    install_wheel(session, "cdr", "sandbox")
-    session.run("pytest", "tests/kpis/on_spark.py", *session.posargs)
+    install_groups(session, "spark")
+    install_wheel(session, "cli", "sandbox", "spark")
+    files = ("tests/spark/on_cluster.py", "tests/kpis/on_spark.py")
+    session.run("pytest", *(session.posargs or files))
 
 
 @nox.session
@@ -268,6 +269,8 @@ def bench(session: nox.Session) -> None:
     asked = [name for name in session.posargs if name != "--write"]
     names = "signing callbacks calls load callouts fleet".split()
     names += "cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
+    if has_java():
+        names.append("spark")
     missed = False
     install_wheel(session)
     if not asked or "imports" in asked:
@@ -279,6 +282,8 @@ def bench(session: nox.Session) -> None:
     if others:
         install_groups(session, "arrow")  # for cdr-others
         install_wheel(session, "cdr", "sandbox")
+        if "spark" in others:
+            install_groups(session, "spark")
         session.run("python", "scripts/bench.py", *write, *others)
     if missed:
         session.error("a limit was missed above")
@@ -333,6 +338,11 @@ def release_notes(session: nox.Session) -> None:
 def github_release(session: nox.Session) -> None:
     """Publish a tag as a release on GitHub, with its section of CHANGELOG.md, dist/ and sbom/."""
     session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
+
+
+def has_java() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which(Path(home, "bin", "java") if home else "java") is not None
 
 
 def run_tests(session: nox.Session) -> None:

@@ -42,6 +42,7 @@ PUBLIC = (
     "sinchvoice.cdr.kpis",
     "sinchvoice.cdr.reconciliation",
     "sinchvoice.cdr.signals",
+    "sinchvoice.cdr.spark",
     "sinchvoice.cli",
     "sinchvoice.conferences",
     "sinchvoice.endpoints",

@@ -29,6 +29,9 @@
     cdr-others  calls and cost by country of a million records, with typical code for csv, DuckDB,
                 polars, pyarrow and pandas, and with this library: time, memory and correctness,
                 with clean files and with defects
+    spark       files into deduplicated Parquet on Spark with two cores, against the same into an
+                archive: records per CPU second, and the memory of a worker for ten times the
+                records; needs Java
 
 The two sides of a comparison take turns, so that a change of the machine's speed affects both. The
 printed figures are medians. A missed limit makes the exit code 1. `nox -s bench -- --write PART…`
@@ -59,6 +62,7 @@ from operator import call
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import Any
 
 ROUNDS = 15
@@ -518,6 +522,108 @@ def cdr_others() -> bool:
         expected = truth.total.loaded, truth.total.cost
         print(f"{files.name}, truth  {expected[0]} calls, cost {expected[1]}")
     return found == expected
+
+
+def spark() -> bool:
+    """Spark makes at least 60,000 records a core and second into Parquet, with flat memory.
+
+    CPU time counts all processes: Spark's Java and its workers, and the threads of an archive.
+    """
+    records = CDR_RECORDS * 5
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        _write_plain(folder / "whole.csv", 5)
+        _split(folder / "whole.csv", folder / "small", 16, records)
+        _write_plain(folder / "whole.csv", 50)
+        _split(folder / "whole.csv", folder / "large", 16, records * 10)
+        (folder / "whole.csv").unlink()
+        rates: dict[str, list[float]] = {"archive": [], "spark": []}
+        for _ in range(3):
+            rates["archive"].append(records / _child("load-cdr-cpu", folder / "small")[0])
+            rates["spark"].append(records / _child("load-on-spark", folder / "small")[0])
+        peaks = [_child("load-on-spark", folder / size)[1] for size in ("small", "large")]
+    for side, found in rates.items():
+        print(f"spark, {side:11} {median(found):8,.0f} records/s a core (spark: 60,000 or more)")
+    _ratio("spark, rate", rates["spark"], rates["archive"], None)
+    growth = peaks[1] / peaks[0]
+    print(f"spark, worker      {peaks[0] / 1024:8.1f} MiB for {records:,} records")
+    print(f"spark, worker      {growth:8.2f} x for ten times the records (limit 1.2)")
+    return median(rates["spark"]) >= 60_000 and growth <= 1.2
+
+
+def _load_on_spark(folder: str) -> None:
+    """Write a lake; print CPU seconds of all processes, and the memory of the largest worker."""
+    from sinchvoice.cdr import spark
+
+    settings = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = import_module("pyspark.sql").SparkSession.Builder()
+    session = builder.master("local[2]").config(map=settings).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    session.range(10).count()  # starts what Spark starts once
+    with TemporaryDirectory(dir=folder) as target, _watching_workers() as peak:
+        before = _cpu_seconds()
+        with spark.read(session, f"{folder}/*.csv") as tables:
+            tables.to_lake(f"{target}/lake")
+            report = tables.report
+        seconds = _cpu_seconds() - before
+    assert report.loaded == report.records
+    session.stop()
+    print(seconds, peak[0])
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of this process and all below it, the ended ones included."""
+    ticks = 0
+    for pid in [os.getpid(), *_below(os.getpid())]:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _below(parent: int) -> Iterator[int]:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            of = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if of == parent:
+            yield int(path.parent.name)
+            yield from _below(int(path.parent.name))
+
+
+@contextmanager
+def _watching_workers() -> Iterator[list[int]]:
+    """Note the memory (KiB) of the largest process of Python below this one, twice a second."""
+    peak, ended = [0], Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            for pid in _below(os.getpid()):
+                try:
+                    status = Path(f"/proc/{pid}/status").read_text()
+                except OSError:
+                    continue
+                used = re.search(r"VmHWM:\s+(\d+)", status)
+                if used and status.startswith("Name:\tpython"):
+                    peak[0] = max(peak[0], int(used[1]))
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _counted(side: str, files: Path) -> list[str]:
@@ -1276,6 +1382,7 @@ COMMANDS: dict[str, Callable[[], bool]] = {
     "cdr-many": cdr_many,
     "cdr-scan": cdr_scan,
     "cdr-others": cdr_others,
+    "spark": spark,
 }
 
 if __name__ == "__main__":
@@ -1302,6 +1409,8 @@ if __name__ == "__main__":
             _ask_scan(command.removeprefix("scan-"), path)
         case ["load-daily", path, seed, known]:
             _load_daily(path, seed, known)
+        case ["load-on-spark", path]:
+            _load_on_spark(path)
         case ["count-calls", side, path]:
             _count_calls(side, path)
         case ["load-cdr-cpu", path]:

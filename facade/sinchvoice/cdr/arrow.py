@@ -9,24 +9,27 @@ This needs the extra and pyarrow: `pip install 'sinchvoice[cdr]' pyarrow`.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import attrs
+
 from ..errors import CdrError, InvalidRequest, Reject, RejectCause
 from . import layouts
 from .fast_path import COLUMNS
 from .layouts import Layout, LayoutName
-from .loading import FileContent, Mismatch, find, find_exactly, spool
+from .loading import FileContent, Mismatch, Spooled, find, find_exactly, spool
 from .queries import import_duckdb, settings
 from .reader import OnReject, split_cells
 from .sources import ByteStream, LeftOut, Source, streams
 
-__all__ = ["ArrowRecords", "arrow_schema", "read_arrow"]
+__all__ = ["ArrowFile", "ArrowFiles", "ArrowRecords", "arrow_schema", "read_arrow"]
 
 _BATCH = 1 << 16
 _CONTENT = [name for name in COLUMNS if name not in ("file_id", "record", "line")]
@@ -120,8 +123,7 @@ class ArrowRecords(Iterator[Any]):
         self.left_out: list[LeftOut] = []
         self._on_reject = on_reject
         self._batch_size = batch_size
-        self._duckdb = import_duckdb()
-        self._config = memory_limit, threads
+        self._files = ArrowFiles(memory_limit, threads)
         opened = streams(source, recursive=recursive, leave_out=self.left_out.append)
         self._all = self._iterate(opened, None if layout is None else layouts.find(layout))
 
@@ -151,62 +153,31 @@ class ArrowRecords(Iterator[Any]):
     def _iterate(
         self, opened: Generator[ByteStream, None, None], layout: Layout | None
     ) -> Generator[Any, None, None]:
-        with (
-            tempfile.TemporaryDirectory(prefix="sinchvoice-arrow-") as name,
-            self._duckdb.connect(config=settings(Path(name), *self._config)) as connection,
-            closing(opened),
-        ):
-            connection.execute("SET TimeZone = 'UTC'")
-            for number, stream in enumerate(opened):
-                folder = Path(name) / str(number)
-                folder.mkdir()
+        with self._files as files, closing(opened):
+            for stream in opened:
                 self.files += 1
-                try:
-                    yield from self._batches(connection, stream, layout, folder)
-                except OSError as error:
-                    raise CdrError(
-                        f"{folder} cannot be written: {error.strerror or error}", stream.name
-                    ) from error
-                except self._duckdb.Error as error:
-                    raise CdrError(f"cannot be read: {error}", stream.name) from error
-                for each in folder.iterdir():
-                    each.unlink()
+                with files.read(stream, layout) as file:
+                    yield from self._batches(file)
 
-    def _batches(
-        self, connection: Any, stream: ByteStream, layout: Layout | None, folder: Path
-    ) -> Generator[Any, None, None]:
-        spooled = spool(stream, folder / "copy", lambda size: None)
-        where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
-        try:
-            found = find(connection, *where)
-        except (self._duckdb.Error, Mismatch):
-            found = find_exactly(*where)
-        self.records += found.records
-        left = found.records - self._report_rejects(connection, found, stream.name)
-        for rows in found.rows:
-            query = (
-                f"SELECT {', '.join(_CONTENT)}, CAST(? AS VARCHAR) AS file, record, line "  # noqa: S608
-                f"FROM ({rows.select(0)})"
-            )
-            reader = connection.sql(query, params=[stream.name]).to_arrow_reader(self._batch_size)
-            for batch in reader:
-                if batch.num_rows:
-                    self.yielded += batch.num_rows
-                    left -= batch.num_rows
-                    yield batch.cast(self.schema)
+    def _batches(self, file: ArrowFile) -> Generator[Any, None, None]:
+        self.records += file.content.records
+        left = file.content.records - self._report_rejects(file)
+        columns = f"{', '.join(_CONTENT)}, CAST(? AS VARCHAR) AS file, record, line"
+        for batch in file.batches(columns, [file.name], self._batch_size):
+            self.yielded += batch.num_rows
+            left -= batch.num_rows
+            yield batch.cast(self.schema)
         if left:
-            raise CdrError(f"{left} records were not read: report this", stream.name)
+            raise CdrError(f"{left} records were not read: report this", file.name)
 
-    def _report_rejects(self, connection: Any, found: FileContent, file: str) -> int:
+    def _report_rejects(self, file: ArrowFile) -> int:
         """Report the rejects of a file and return their number."""
-        if found.rejects is None:
-            return 0
-        rows = connection.execute(f"{found.rejects} ORDER BY record").fetchall()
+        rows = file.rejects()
         for line, offset, record, layout, column, value, cause, message, raw, *rest in rows:
             size, header, _ = rest
             self.rejected += 1
             reject = Reject(
-                file=file,
+                file=file.name,
                 line=line,
                 offset=offset,
                 record=record,
@@ -220,12 +191,127 @@ class ArrowRecords(Iterator[Any]):
                 header=tuple(split_cells(header) or header.split(";")),
             )
             if self._on_reject == "raise":
-                raise CdrError(message, file, line, reject)
+                raise CdrError(message, file.name, line, reject)
             if self._on_reject == "collect":
                 self.rejects.append(reject)
             elif callable(self._on_reject):
                 self._on_reject(reject)
         return len(rows)
+
+
+@attrs.frozen
+class ArrowFile:
+    """A file that was read: its records as Arrow record batches, and its rejects.
+
+    Attributes:
+        name: Name of the file.
+        spooled: Copy of the file.
+        content: Content of the file.
+    """
+
+    name: str
+    spooled: Spooled
+    content: FileContent
+    _connection: Any
+
+    def batches(
+        self, columns: str, parameters: Sequence[object] = (), size: int = _BATCH
+    ) -> Iterator[Any]:
+        """Yield the readable records.
+
+        Args:
+            columns: The columns, in SQL.
+            parameters: Values of `?` in these.
+            size: Maximum number of rows in a batch.
+        """
+        for rows in self.content.rows:
+            query = f"SELECT {columns} FROM ({rows.select(0)})"  # noqa: S608
+            found = self._connection.sql(query, params=list(parameters) or None)
+            for batch in found.to_arrow_reader(size):
+                if batch.num_rows:
+                    yield batch
+
+    def rejects(self) -> list[tuple[Any, ...]]:
+        """Return the rejects in the order of the file, with the values of `REJECT_COLUMNS`."""
+        if self.content.rejects is None:
+            return []
+        found = self._connection.execute(f"{self.content.rejects} ORDER BY record")
+        rows: list[tuple[Any, ...]] = found.fetchall()
+        return rows
+
+
+class ArrowFiles:
+    """Reads files for Arrow, one at a time; usable in one `with` block.
+
+    Args:
+        memory_limit: Memory limit of DuckDB, such as `512MB`; None for four fifths of the machine's
+            memory.
+        threads: Threads of DuckDB; None for one per core.
+    """
+
+    def __init__(self, memory_limit: str | None, threads: int | None) -> None:
+        self._duckdb = import_duckdb()
+        self._config = memory_limit, threads
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        self._temporary = tempfile.TemporaryDirectory(prefix="sinchvoice-arrow-")
+        self._folder = Path(self._temporary.name)
+        try:
+            config = settings(self._folder, *self._config)
+            self._connection = self._duckdb.connect(config=config)
+            self._connection.execute("SET TimeZone = 'UTC'")
+        except BaseException:
+            self._temporary.cleanup()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+        self._temporary.cleanup()
+
+    @contextmanager
+    def read(
+        self, stream: ByteStream, layout: Layout | None, *, exactly_below: int = 0
+    ) -> Iterator[ArrowFile]:
+        """Read a file; its copy is removed at the end of the `with` block.
+
+        Args:
+            stream: The file.
+            layout: Layout of records before the first header row.
+            exactly_below: Size in bytes below which a file takes the slow path alone, which is
+                faster for small ones.
+
+        Raises:
+            CdrError: The file cannot be read or is refused.
+        """
+        self._number += 1
+        folder = self._folder / str(self._number)
+        try:
+            folder.mkdir()
+            spooled = spool(stream, folder / "copy", lambda size: None)
+            where = (spooled.name, spooled.path, layout, folder, lambda stage, size: None)
+            if spooled.size < exactly_below:
+                found = find_exactly(*where)
+            else:
+                try:
+                    found = find(self._connection, *where)
+                except (self._duckdb.Error, Mismatch):
+                    found = find_exactly(*where)
+            yield ArrowFile(stream.name, spooled, found, self._connection)
+        except OSError as error:
+            raise CdrError(
+                f"{folder} cannot be written: {error.strerror or error}", stream.name
+            ) from error
+        except self._duckdb.Error as error:
+            raise CdrError(f"cannot be read: {error}", stream.name) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _import_pyarrow() -> Any:

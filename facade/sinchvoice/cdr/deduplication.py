@@ -23,7 +23,18 @@ import attrs
 
 from .fast_path import COLUMNS
 
-__all__ = ["Counts", "EarlierRecords", "Run", "TableChanges", "deduplicate_new", "remove_file"]
+__all__ = [
+    "Counts",
+    "EarlierRecords",
+    "Occurrence",
+    "Run",
+    "TableChanges",
+    "UnendedRecord",
+    "deduplicate",
+    "deduplicate_new",
+    "kept_record",
+    "remove_file",
+]
 
 Run: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 """Runs SQL with parameters and returns the rows."""
@@ -194,7 +205,7 @@ def _move_identical(run: Run, first: int, changes: TableChanges) -> None:
 
 
 @attrs.frozen(eq=False)
-class _Occurrence:
+class Occurrence:
     """A record of a call and its place.
 
     Attributes:
@@ -238,15 +249,15 @@ def _deduplicate(
     left = iter(keys)
     while some := list(islice(left, _CALLS)):
         unended = {
-            (file_id, record): _UnendedRecord(fields, text)
+            (file_id, record): UnendedRecord(fields, text)
             for file_id, record, fields, text in run("FROM kept.unended")
         }
         moves = _Moves(run, changes)
         for call in _calls(run, some, earlier, first, without):
-            kept = _kept(call, unended)
+            kept = kept_record(call, unended)
             if first is not None and kept is not call[0] and kept.file_id >= first:
                 changes.completed[kept.file_id] += 1
-            known: dict[tuple[Any, ...], _Occurrence] = {}
+            known: dict[tuple[Any, ...], Occurrence] = {}
             for each in call:
                 before = known.setdefault(each.content, each)
                 if each is kept:
@@ -260,7 +271,7 @@ def _deduplicate(
 
 def _calls(
     run: Run, keys: list[int], earlier: EarlierRecords, first: int | None, without: int
-) -> Iterator[list[_Occurrence]]:
+) -> Iterator[list[Occurrence]]:
     """Yield the records of each call with one of these keys, in the order of arrival."""
     some = "key IN (SELECT unnest($1))"
     # Separate statements: DuckDB takes longer to plan a joint one than to run these.
@@ -272,12 +283,12 @@ def _calls(
     if first is not None:
         new = f"SELECT 'records', {select}.records WHERE file_id >= {first} AND {some}"
         found += run(new, keys)
-    calls: dict[tuple[Any, ...], list[_Occurrence]] = defaultdict(list)
-    holders: dict[tuple[int, int], _Occurrence] = {}
+    calls: dict[tuple[Any, ...], list[Occurrence]] = defaultdict(list)
+    holders: dict[tuple[int, int], Occurrence] = {}
     for table, row, *values in found:
         content = tuple(values[: len(_CONTENT)])
         file_id, record, line, key = values[len(_CONTENT) :]
-        each = _Occurrence(table, row, file_id, record, line, key, content, (table, row))
+        each = Occurrence(table, row, file_id, record, line, key, content, (table, row))
         holders[each.source] = each
         calls[content[:2]].append(each)
     for row, of_file, of_record, file_id, record, line, key in run(
@@ -288,7 +299,7 @@ def _calls(
         original = holders[of_file, of_record]
         source = (file_id, record, line, key)
         shared = (original.content, original.holder, original.source)
-        each = _Occurrence("duplicates", row, *source, *shared)
+        each = Occurrence("duplicates", row, *source, *shared)
         calls[original.content[:2]].append(each)
     for call in calls.values():
         left = [each for each in call if each.file_id != without]
@@ -307,7 +318,7 @@ class _Moves:
         self._moving: dict[tuple[str, str], list[tuple[int, ...]]] = defaultdict(list)
         self._duplicates: list[tuple[int, ...]] = []
 
-    def add(self, each: _Occurrence, table: str, original: _Occurrence | None = None) -> None:
+    def add(self, each: Occurrence, table: str, original: Occurrence | None = None) -> None:
         """Plan the move of a record to a table, a duplicate with its original."""
         if table == each.table and (original is None or original.source == each.original):
             return
@@ -348,7 +359,7 @@ class _Moves:
 
 
 @attrs.frozen
-class _UnendedRecord:
+class UnendedRecord:
     """The end of a record on a last line without a line end.
 
     Attributes:
@@ -360,9 +371,9 @@ class _UnendedRecord:
     text: str
 
 
-def _kept(
-    call: Sequence[_Occurrence], unended: Mapping[tuple[int, int], _UnendedRecord]
-) -> _Occurrence:
+def kept_record(
+    call: Sequence[Occurrence], unended: Mapping[tuple[int, int], UnendedRecord]
+) -> Occurrence:
     """Return the record of a call to keep: the first, or one that completes it."""
     kept, *others = call
     end = unended.get(kept.source)
@@ -378,7 +389,7 @@ def _kept(
     return kept
 
 
-def _completes(whole: _Occurrence, cut: _Occurrence, end: _UnendedRecord) -> bool:
+def _completes(whole: Occurrence, cut: Occurrence, end: UnendedRecord) -> bool:
     """Tell whether a record begins with one cut short and continues it."""
     last, *following = end.fields
     for name, one, other in zip(_CONTENT, whole.content, cut.content, strict=True):

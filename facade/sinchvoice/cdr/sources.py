@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ import attrs
 from ..errors import CdrError, InvalidRequest, Remedy, printable
 from .open_files import is_open
 
-__all__ = ["ByteStream", "LeftOut", "RemoteFile", "Source", "streams"]
+__all__ = ["ByteStream", "LeftOut", "Location", "RemoteFile", "Source", "locate", "streams"]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]"
 
@@ -89,6 +89,8 @@ _IDENTITY = frozenset(
     "contentmd5 created digest etag generation ino lastmodified lastwritetime md5hash "
     "modificationtime modified modify mtime sha size updated versionid".split()
 )
+# Those of them that are the same in a listing and for the file itself.
+_LISTED_IDENTITY = frozenset("contentmd5 digest etag generation md5hash sha size".split())
 _DAMAGED = (
     OSError,
     EOFError,
@@ -285,6 +287,85 @@ def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, No
         )
 
 
+@attrs.frozen
+class Location:
+    """A file to be opened later, also by another process, which must see the same files.
+
+    Attributes:
+        name: Name of the file.
+        size: Size in bytes, as stored; None if unknown.
+    """
+
+    name: str
+    size: int | None
+    _path: str
+    _system: Any = None
+    _identity: Mapping[str, object] | None = attrs.field(default=None, alias="identity")
+    _failure: str | None = attrs.field(default=None, alias="failure")
+
+    def open(
+        self, *, leave_out: Callable[[LeftOut], object] = lambda _: None
+    ) -> Generator[ByteStream, None, None]:
+        """Yield the streams in the file, as `streams` does.
+
+        A file that changed since it was located fails when it is read.
+
+        Args:
+            leave_out: Called with each file of an archive that is not read.
+        """
+        choice = _Choice(False, leave_out)
+        if self._failure is not None:
+            yield _failing(self.name, CdrError(self._failure, self.name))
+        elif self._system is None:
+            file = _local_file(Path(self._path), choice, self._identity)
+            yield from _or_failing(self.name, file)
+        else:
+            file = _remote_file(self.name, self._system, self._path, choice, self._identity)
+            yield from _or_failing(self.name, file)
+
+
+def locate(
+    location: str | os.PathLike[str],
+    *,
+    recursive: bool = False,
+    leave_out: Callable[[LeftOut], object] = lambda _: None,
+) -> Iterator[Location]:
+    """Yield the files at a path, a glob, a folder or a URL, without opening them; see `streams`.
+
+    Raises:
+        CdrError: The file or the folder does not exist, or has no files.
+        InvalidRequest: This is not a path or a URL.
+    """
+    text = os.fspath(location)
+    if not isinstance(text, str) or not text or "\0" in text or text == "-":
+        raise InvalidRequest(f"path {location!r} is not a file name: give a path or a URL")
+    choice = _Choice(recursive, leave_out)
+    if isinstance(location, str) and _URL.match(location):
+        shown = _without_secrets(location)
+        system, path = _located(location)
+        for found in _remote_files(shown, system, path, choice):
+            size = found.get("size")
+            yield Location(
+                shown if found["name"] == path else _remote_name(system, found["name"]),
+                size if isinstance(size, int) else None,
+                found["name"],
+                system,
+                _identity(found),
+            )
+        return
+    for each, failure in _listed(text, choice):
+        name = str(each)
+        if failure is not None:
+            yield Location(_storable(name), None, name, failure=failure.message)
+            continue
+        try:
+            stored = each.stat()
+        except (OSError, ValueError) as error:
+            raise _unreadable(name, error) from error
+        identity = {"size": stored.st_size, "mtime": stored.st_mtime_ns}
+        yield Location(_storable(name), stored.st_size, name, identity=identity)
+
+
 def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
     return hasattr(source, "fs") and hasattr(source, "path") and not hasattr(source, "read")
 
@@ -293,6 +374,15 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
 
 
 def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
+    for each, failure in _listed(location, choice):
+        if failure is None:
+            yield from _or_failing(str(each), _local_file(each, choice))
+        else:
+            yield _failing(str(each), failure)
+
+
+def _listed(location: str, choice: _Choice) -> _Listed:
+    """Yield the files at a path, in a folder or of a glob."""
     path = Path(location)
     before = len(choice.reasons)
     try:
@@ -311,11 +401,7 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
         listed, problem = [(path, None)], ""
     if not listed:
         raise choice.nothing(problem, location, before)
-    for each, failure in listed:
-        if failure is None:
-            yield from _or_failing(str(each), _local_file(each, choice))
-        else:
-            yield _failing(str(each), failure)
+    yield from listed
 
 
 _NO_FILES = "the folder has no .csv, .txt or .zip files"
@@ -418,7 +504,9 @@ def _bracket_hint(location: str) -> str:
     return ""
 
 
-def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None]:
+def _local_file(
+    path: Path, choice: _Choice, listed: Mapping[str, object] | None = None
+) -> Generator[ByteStream, None, None]:
     if is_open(path):
         raise CdrError(
             "this is an open archive, not a file of records: query it with sql() or copy it with "
@@ -429,8 +517,10 @@ def _local_file(path: Path, choice: _Choice) -> Generator[ByteStream, None, None
     with ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
+            stored = path.stat()
         except (OSError, ValueError) as error:
             raise _unreadable(str(path), error) from error
+        _check_listed(str(path), listed, {"size": stored.st_size, "mtime": stored.st_mtime_ns})
         # A pipe can be read only once.
         own = path if path.is_file() else None
         yield from _unpacked(str(path), file, choice, origin, own)
@@ -477,23 +567,33 @@ def _located(url: str) -> tuple[Any, str]:
 def _remote(
     shown: str, system: Any, location: str, choice: _Choice
 ) -> Generator[ByteStream, None, None]:
-    for path in _remote_paths(shown, system, location, choice):
-        name = shown if path == location else _without_secrets(system.unstrip_protocol(path))
+    for found in _remote_files(shown, system, location, choice):
+        path = found["name"]
+        name = shown if path == location else _remote_name(system, path)
         yield from _or_failing(name, _remote_file(name, system, path, choice))
 
 
+def _remote_name(system: Any, path: str) -> str:
+    return _without_secrets(system.unstrip_protocol(path))
+
+
 def _remote_file(
-    name: str, system: Any, path: str, choice: _Choice
+    name: str,
+    system: Any,
+    path: str,
+    choice: _Choice,
+    listed: Mapping[str, object] | None = None,
 ) -> Generator[ByteStream, None, None]:
     origin = _Origin(name, partial(_remote_identity, name, system, path))
+    _check_listed(name, listed, origin.before)
     with ExitStack() as stack:
         with _foreign(name):
             file = stack.enter_context(_opened(system, path))
         yield from _unpacked(name, _Remote(name, file, origin), choice, origin)
 
 
-def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> list[str]:
-    """Return the files of a folder, those matched by a glob, or the one file."""
+def _remote_files(shown: str, system: Any, location: str, choice: _Choice) -> list[dict[str, Any]]:
+    """Return the files of a folder, those matched by a glob, or the one file, as listed."""
     before = len(choice.reasons)
     with _foreign(shown):
         # A process may run for days and must see new files.
@@ -501,13 +601,13 @@ def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> li
         is_glob = glob.has_magic(location) and "?" not in location
         if is_glob:
             found = list(system.glob(location, detail=True).values())
-        elif not (location.endswith("/") or system.info(location)["type"] == "directory"):
-            return [location]
+        elif not location.endswith("/") and (one := system.info(location))["type"] != "directory":
+            return [{**one, "name": location}]
         elif choice.recursive:
             found = list(system.find(location, detail=True).values())
         else:
             found = system.ls(location, detail=True)
-        paths = []
+        files = []
         for each in sorted(found, key=lambda each: each["name"]):
             below = each["name"].partition("?")[0].removeprefix(location.rstrip("/")).split("/")
             *folders, name = filter(None, below) if not is_glob else below
@@ -518,13 +618,13 @@ def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> li
                 hidden = next(filter(None, map(_hidden, folders)), None)
                 refused = hidden or _refused_by_name(name)
             if refused is None:
-                paths.append(each["name"])
+                files.append(each)
             else:
-                choice.refuse(_without_secrets(system.unstrip_protocol(each["name"])), refused)
-    if not paths:
+                choice.refuse(_remote_name(system, each["name"]), refused)
+    if not files:
         problem = "no file matches the pattern: check the URL" if is_glob else _NO_FILES
         raise choice.nothing(problem, shown, before)
-    return paths
+    return files
 
 
 def _opened(system: Any, path: str) -> Any:
@@ -624,12 +724,15 @@ class _Origin:
     Args:
         name: Name of the file.
         identify: Returns a value that identifies the content of the file; None if unknown.
+
+    Attributes:
+        before: This value, before the file was opened.
     """
 
     def __init__(self, name: str, identify: Callable[[], object]) -> None:
         self._name = name
         self._identify = identify
-        self._before = identify()
+        self.before = identify()
 
     def check_unchanged(self) -> None:
         try:
@@ -650,7 +753,7 @@ class _Origin:
         return error
 
     def _has_changed(self) -> bool:
-        return self._before is not None and self._identify() != self._before
+        return self.before is not None and self._identify() != self.before
 
     def _changed(self) -> CdrError:
         return CdrError(
@@ -668,11 +771,24 @@ def _local_identity(path: Path) -> object:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _remote_identity(name: str, system: Any, path: str) -> object:
+def _remote_identity(name: str, system: Any, path: str) -> Mapping[str, object]:
     with _foreign(name):
         system.invalidate_cache(path)
-        known = {re.sub("[-_]", "", key).lower(): value for key, value in system.info(path).items()}
+        return _identity(system.info(path))
+
+
+def _identity(info: Mapping[str, object]) -> Mapping[str, object]:
+    known = {re.sub("[-_]", "", key).lower(): value for key, value in info.items()}
     return {key: known[key] for key in known.keys() & _IDENTITY}
+
+
+def _check_listed(name: str, listed: Mapping[str, object] | None, now: object) -> None:
+    """Refuse a file that is not the listed one any more."""
+    if listed is None or not isinstance(now, Mapping):
+        return
+    keys = listed.keys() & now.keys() & (_LISTED_IDENTITY | {"mtime"})
+    if any(listed[key] != now[key] for key in keys):
+        raise CdrError("the file changed after it was listed: list and read it again", name)
 
 
 # --- Compression and archives --------------------------------------------------------------------

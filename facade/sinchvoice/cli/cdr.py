@@ -60,6 +60,7 @@ from .cdr_options import (
     report_left_out,
     utc,
 )
+from .cdr_spark import spark
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write, write_csv_row
 from .report_page import report
@@ -81,6 +82,7 @@ def add_commands(group: typer.Typer) -> None:
     command(group)(erase)
     command(group)(compact)
     command(group)(backup)
+    command(group)(spark)
 
 
 def check(

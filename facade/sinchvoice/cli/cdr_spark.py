@@ -1,0 +1,128 @@
+"""The command that reads call detail records on Apache Spark."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from .. import cdr
+from ..cdr import layouts
+from ..errors import CdrError, InvalidRequest
+from .options import OutputOptions
+from .output import Record, write
+
+__all__ = ["spark"]
+
+
+def spark(
+    options: OutputOptions,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Files, folders, quoted globs, URLs."),
+    ],
+    lake: Annotated[
+        str | None,
+        typer.Option(
+            "--lake",
+            metavar="FOLDER",
+            help="Add new calls to this folder of Parquet files, which may not exist yet.",
+        ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="LAYOUT",
+            autocompletion=lambda: list(cdr.LAYOUTS),
+            help=f"Layout of records without a header row: {', '.join(cdr.LAYOUTS)}.",
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Read subfolders as well.")
+    ] = False,
+    master: Annotated[
+        str | None,
+        typer.Option(
+            "--master",
+            metavar="URL",
+            help="Cluster of Spark; if unset, that of spark-submit, or this machine.",
+        ),
+    ] = None,
+) -> None:
+    """Read files on Apache Spark: each call once, and new ones into a lake."""
+    wanted = None if layout is None else layouts.find(layout)
+    session = _session(master)
+    from ..cdr import spark as cdr_spark
+
+    failures: list[CdrError] = []
+    try:
+        with cdr_spark.read(
+            session, *files, layout=wanted, recursive=recursive, lake=lake, failed=failures.append
+        ) as tables:
+            if lake is not None:
+                tables.to_lake()
+            report = tables.report
+    finally:
+        session.stop()
+    options.output.rows(
+        _records(report),
+        ("file", "records", "loaded", "duplicates", "conflicts", "rejected", "skipped"),
+    )
+    if report.rejected and not options.as_json:
+        write(
+            f"warning: {report.rejected} rejected: see sinchvoice cdr check, or the table rejects "
+            "in Python",
+            sys.stderr,
+        )
+    if failures:
+        if len(failures) > 1:
+            write(f"error: {len(failures)} files were not read; the first:", sys.stderr)
+        raise failures[0]
+
+
+def _records(report: cdr.LoadReport) -> Iterator[Record]:
+    for file in report.details:
+        yield {
+            "file": file.name,
+            "records": file.records,
+            "loaded": file.loaded,
+            "duplicates": file.duplicates,
+            "conflicts": file.conflicts,
+            "rejected": file.rejected,
+            "completed": file.completed,
+            "resolved": file.resolved,
+            "skipped": file.skipped,
+            "read_by": file.read_by,
+        }
+
+
+def _session(master: str | None) -> Any:
+    """Start a session of Spark, whose workers start this Python unless configured otherwise."""
+    try:
+        sql = import_module("pyspark.sql")
+        conf = import_module("pyspark").SparkConf()
+    except ImportError as error:
+        raise InvalidRequest(
+            "pyspark is missing: pip install 'sinchvoice[cli,spark]' pyspark"
+        ) from error
+    if master is not None:
+        conf.setMaster(master)
+    elif not conf.contains("spark.master"):
+        conf.setMaster("local[*]")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    conf.setIfMissing("spark.app.name", "sinchvoice cdr spark")
+    conf.setIfMissing("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+    try:
+        session = sql.SparkSession.builder.config(conf=conf).getOrCreate()
+    except Exception as error:  # noqa: BLE001 - Java's, of many kinds
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise InvalidRequest(
+            f"Spark does not start: {first[0]}: install Java 17 or later, and check --master"
+        ) from None
+    session.sparkContext.setLogLevel("ERROR")
+    return session
