@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
+    from .lake import LakeReport
     from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
@@ -62,6 +63,7 @@ __all__ = [
     "KpiFilter",
     "KpiRow",
     "KpiRows",
+    "LakeReport",
     "Layout",
     "LayoutName",
     "LeftOut",
@@ -95,6 +97,7 @@ _LAZY = {
     "DayCompleteness": "archive",
     "EraseReport": "erasing",
     "FileReport": "load_reports",
+    "LakeReport": "lake",
     "LoadProgress": "load_reports",
     "LoadReport": "load_reports",
     "QueryResult": "queries",

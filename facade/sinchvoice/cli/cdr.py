@@ -497,8 +497,20 @@ def _write_line(line: bytes) -> None:
 
 def export(
     options: OutputOptions,
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder for the files; with --incremental, a URL such as s3://bucket/lake too.",
+        ),
+    ],
     archive: _Archive = _ARCHIVE,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Write only the days that changed since the last export."
+        ),
+    ] = False,
     memory_limit: _Memory = None,
     threads: _Threads = None,
     wait: _Wait = _WAIT,
@@ -507,8 +519,19 @@ def export(
     with _opened(
         archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
     ) as opened:
-        files = opened.to_parquet(folder)
-    options.output.rows(({"file": str(file)} for file in files), ("file",))
+        if not incremental:
+            files = opened.to_parquet(folder)
+            options.output.rows(({"file": str(file)} for file in files), ("file",))
+            return
+        report = opened.to_parquet(folder, incremental=True)
+    changes = [
+        *({"day": str(day), "change": "written"} for day in report.written),
+        *({"day": str(day), "change": "removed"} for day in report.removed),
+    ]
+    options.output.rows(changes, ("day", "change"))
+    if not options.as_json:
+        plural = "s" * (report.unchanged != 1)
+        write(f"note: {report.unchanged} day{plural} of {report.lake} unchanged", sys.stderr)
 
 
 def sql(
