@@ -153,7 +153,7 @@ def s3(session: nox.Session) -> None:
     """Load from a moto bucket with s3fs over a connection that is cut, stalled and corrupted."""
     install_groups(session, "s3")
     install_wheel(session, "cdr", "cli", "sandbox")
-    session.run("pytest", "tests/s3/on_s3.py", *session.posargs)
+    session.run("pytest", "tests/s3/on_s3.py", "tests/s3/lake_on_s3.py", *session.posargs)
 
 
 @nox.session

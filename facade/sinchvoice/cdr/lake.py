@@ -284,13 +284,13 @@ def find(source: object, aside: Path) -> Lake | None:
 
 def _may_be_lake(location: str) -> bool:
     """Tell whether a lake can be at this location, before a store is asked."""
-    if not is_url(location):
-        path = Path(location)
+    scheme, _, rest = location.partition("://") if is_url(location) else ("file", "", location)
+    if scheme in ("file", "local"):
+        path = Path(rest)
         try:
             return path.is_dir() and any(path.glob("day=*/_sinchvoice.parquet"))
         except (OSError, ValueError):
             return False  # the reader reports the reason
-    scheme, _, rest = location.partition("://")
     name = rest.rstrip("/").rpartition("/")[2]
     is_file = "." in name and not rest.endswith("/")
     return stores.is_store(scheme) and not is_file and not glob.has_magic(rest)

@@ -606,6 +606,8 @@ def store_errors(name: str, done: str = "read") -> Iterator[None]:
     """Turn any error of a file system into a CdrError; `done` says what could not be done."""
     try:
         yield
+    except CdrError:
+        raise
     except ImportError as error:
         raise CdrError(f"a package is missing: {printable(str(error))}", name) from error
     except Exception as error:  # noqa: BLE001 - each file system has its own exceptions

@@ -268,8 +268,9 @@ class Store:
             try:
                 found = self._system.find(self._path, detail=True)
             except FileNotFoundError as error:
-                if _is_missing_bucket(error):
-                    raise
+                if _code(error) == "NoSuchBucket":
+                    problem = "the bucket does not exist: check the URL, or create it"
+                    raise CdrError(problem, self._shown) from None
                 return {}
             start = self._path.lstrip("/") + "/"
             return {
@@ -435,13 +436,10 @@ def _claim_name(number: int) -> str:
 
 def _is_refusal(error: Exception) -> bool:
     """Tell whether a store refused to create an object because it exists, or is being created."""
-    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
-    return isinstance(error, FileExistsError) or code in (
-        "PreconditionFailed",
-        "ConditionalRequestConflict",
-    )
+    is_refused = _code(error) in ("PreconditionFailed", "ConditionalRequestConflict")
+    return isinstance(error, FileExistsError) or is_refused
 
 
-def _is_missing_bucket(error: Exception) -> bool:
-    code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
-    return bool(code == "NoSuchBucket")
+def _code(error: Exception) -> Any:
+    """Return the error code of S3 behind an error of s3fs."""
+    return getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
