@@ -21,7 +21,7 @@ import fsspec
 import pytest
 from command_line import Run, isolated, runner
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import Archive, LakeReport, fast_path, lake, manifests, stores
+from sinchvoice.cdr import Archive, LakeReport, fast_path, lake, manifests, sources, stores
 from sinchvoice.sandbox import cdr_generator
 
 HEADER = "CallId;CallTime;Duration;From;To;Custom;UserId;ToCountryId"
@@ -146,6 +146,14 @@ def test_a_whole_record_in_place_of_one_cut_short_is_a_change(archive: Archive, 
     load(archive, file(row("b")))
     assert archive.sql("SELECT count(*) FROM conflicts").rows == [(1,)]
     assert export(archive, place) == (DAYS[:1], [])
+
+
+def test_the_first_and_the_last_day_of_time_are_days(archive: Archive, place: str, tmp_path: Path):
+    load(archive, a_day(date.min), a_day(date.max), a_day(DAYS[0]))
+    export(archive, place)
+    load(archive, file(row("late", date.max), row("early", date.min)))
+    assert export(archive, place) == ([date.min, date.max], [])
+    assert in_lake(place, tmp_path) == archived(archive)
 
 
 def test_a_file_of_duplicates_changes_nothing(archive: Archive, place: str):
@@ -289,7 +297,7 @@ def test_an_export_of_an_earlier_version_is_continued(archive: Archive, tmp_path
     load(archive, a_day(DAYS[0]), a_day(DAYS[1]))
     paths = archive.to_parquet(place)
     (place / manifests.MANIFEST).unlink()
-    (place / manifests.NO_DAY).rmdir()
+    (place / sources.NO_DAY).rmdir()
     listed = {f"{path.parent.name}/{path.name}": manifests.describe(path) for path in paths}
     old = paths[0].with_name("_sinchvoice.parquet")
     with duckdb.connect() as run:
@@ -682,6 +690,14 @@ def test_a_lake_that_changes_while_it_is_opened_is_read_again(
     with cdr.scan(place) as scanned:
         assert scanned.records == 503
     assert len(calls) == 2
+
+
+def test_a_lake_is_not_loaded(archive: Archive, place: str):
+    load(archive, a_day(DAYS[0]))
+    export(archive, place)
+    for recursive in (False, True):
+        with pytest.raises(CdrError, match="this is a lake, written by an export: scan it, or"):
+            archive.load(place, recursive=recursive)
 
 
 # --- The command --------------------------------------------------------------------------------

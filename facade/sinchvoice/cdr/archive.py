@@ -13,17 +13,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Remedy
-from . import deduplication, erasing, exporting, lake, layouts, resolving, stores
+from . import deduplication, delta, erasing, exporting, lake, layouts, resolving, stores
 from .batches import Loader, update_file_counts
 from .erasing import EraseReport
 from .fast_path import literal
@@ -34,6 +34,9 @@ from .opening import ArchiveFile, put_new
 from .queries import Database, import_duckdb, interruptible, reason
 from .sources import ByteStream, LeftOut, Source, is_url, streams, without_secrets
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = [
     "Archive",
@@ -566,7 +569,7 @@ class Archive(Database):
         with self._exporting(str(target)):
             exporting.recover(target)
             exporting.check_replaceable(target)
-            with self._snapshot() as run, self._folder("export") as aside:
+            with self._snapshot() as (run, _), self._folder("export") as aside:
                 exporting.write(run, aside)
                 exporting.put_in_place(aside, target)
         return [path for path in sorted(target.rglob("*.parquet")) if path.name[0] != "_"]
@@ -576,10 +579,42 @@ class Archive(Database):
         target = stores.place(location)
         with (
             self._exporting(target.shown),
-            self._snapshot() as run,
+            self._snapshot() as (run, _),
             self._folder("export") as aside,
         ):
             return lake.update(run, target, aside)
+
+    def to_delta(
+        self,
+        table: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> LakeReport:
+        """Write `records` to a Delta Lake table, partitioned by `day`, the UTC day of the call.
+
+        Only the days that changed since the last export are written, all in one commit; days
+        without records are removed. The table has the columns of `records` and `day`. It needs the
+        extra `delta`.
+
+        Args:
+            table: Path or URL of the table; a missing one is created. An existing one must have
+                been written from this archive, or from one that it is a copy of.
+            storage_options: Options of the store for `deltalake`; None for those of the
+                environment.
+
+        Returns:
+            The days written and removed.
+
+        Raises:
+            CdrError: Another program changed the records in the table, or is writing to it; it
+                belongs to another archive, or cannot be written.
+            ImportError: The extra is not installed.
+        """
+        location = os.fspath(table)
+        with self._exporting(without_secrets(location)), self._snapshot() as (run, cursor):
+            return interruptible(
+                cursor, lambda: delta.update(run, cursor.sql, location, storage_options)
+            )
 
     @contextmanager
     def _exporting(self, target: str) -> Iterator[None]:
@@ -589,8 +624,8 @@ class Archive(Database):
             raise CdrError(f"the export cannot be written: {reason(error)}", target) from error
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
-        """Run SQL on one state of the archive."""
+    def _snapshot(self) -> Iterator[tuple[deduplication.Run, duckdb.DuckDBPyConnection]]:
+        """Yield a function that runs SQL on one state of the archive, and its connection."""
         with closing(self._connection.cursor()) as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
 
@@ -598,7 +633,7 @@ class Archive(Database):
                 given = list(parameters)
                 return interruptible(cursor, lambda: cursor.execute(query, given).fetchall())
 
-            yield run
+            yield run, cursor
 
     # --- Transactions ----------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,10 +24,10 @@ import attrs
 
 from .deduplication import Run
 from .fast_path import literal
+from .sources import NO_DAY
 
 __all__ = [
     "MANIFEST",
-    "NO_DAY",
     "Changes",
     "Description",
     "LoadedFile",
@@ -42,8 +42,6 @@ __all__ = [
     "stamp",
 ]
 
-NO_DAY = "day=__HIVE_DEFAULT_PARTITION__"
-"""Folder of the manifest: the partition of records without a day, which has none."""
 MANIFEST = f"{NO_DAY}/_sinchvoice.parquet"
 """Path of the manifest in the export. Version 1 had it in the folder of the first day."""
 
@@ -236,10 +234,10 @@ def _held(
         if not days:
             return {}
         where = (
-            "WHERE call_time >= $1 AND call_time < $2 "
+            "WHERE call_time >= $1 AND call_time < CAST($2 AS DATE) + 1 "
             "AND CAST(call_time AS DATE) IN (SELECT unnest($3))"
         )
-        parameters = [min(days), max(days) + timedelta(days=1), list(days)]
+        parameters = [min(days), max(days), list(days)]
     # The number of the records and the sums of their first three powers: unlike DuckDB's hash(),
     # these are the same in every version, and unlike MD5, they cost nothing.
     number = "CAST(record AS HUGEINT)"

@@ -31,6 +31,7 @@ from ..errors import CdrError, InvalidRequest, Remedy, printable
 from .open_files import is_open
 
 __all__ = [
+    "NO_DAY",
     "ByteStream",
     "LeftOut",
     "RemoteFile",
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]"
+
+NO_DAY = "day=__HIVE_DEFAULT_PARTITION__"
+"""Folder in a lake: the partition of records without a day, which has the manifest and no other."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z0-9+.:\-]+)?://")
 _QUOTED_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s\"'<>]+")
@@ -326,6 +330,8 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
     if is_folder:
         listed = list(_walk(path, choice, set()))
         problem = _NO_FILES
+        if not listed and (path / NO_DAY).is_dir():
+            raise _lake(location)
     elif is_glob:
         listed = list(_matches(map(Path, found), choice))
         problem = f"no file matches the pattern{_bracket_hint(location)}"
@@ -341,6 +347,14 @@ def _local(location: str, choice: _Choice) -> Generator[ByteStream, None, None]:
 
 
 _NO_FILES = "the folder has no .csv, .txt or .zip files"
+
+
+def _lake(name: str) -> CdrError:
+    return CdrError(
+        "this is a lake, written by an export: scan it, or load the files it was made of", name
+    )
+
+
 _Listed: TypeAlias = "Iterator[tuple[Path, CdrError | None]]"
 """Files to read, each with the error if it cannot be read."""
 
@@ -544,6 +558,8 @@ def _remote_paths(shown: str, system: Any, location: str, choice: _Choice) -> li
             else:
                 choice.refuse(without_secrets(system.unstrip_protocol(each["name"])), refused)
     if not paths:
+        if any(NO_DAY in each["name"] for each in found):
+            raise _lake(shown)
         problem = "no file matches the pattern: check the URL" if is_glob else _NO_FILES
         raise choice.nothing(problem, shown, before)
     return paths

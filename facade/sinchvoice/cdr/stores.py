@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from ..errors import CdrError, InvalidRequest
-from .manifests import NO_DAY, Description, describe
-from .sources import is_url, located, store_errors, without_secrets
+from .manifests import Description, describe
+from .sources import NO_DAY, is_url, located, store_errors, without_secrets
 from .workspace import Workspace, remove_abandoned
 
 fcntl: Any

@@ -78,7 +78,7 @@ _Files_or_archive = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE]...",
-        help="Files to query in place, as for check; the archive if none are given.",
+        help="Files to query in place, as for check, or a lake; the archive if none are given.",
     ),
 ]
 _Memory = Annotated[
@@ -501,7 +501,8 @@ def export(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="Folder for the files; with --incremental, a URL such as s3://bucket/lake too.",
+            help="Folder for the files; with --incremental or --delta, a URL such as "
+            "s3://bucket/lake too.",
         ),
     ],
     archive: _Archive = _ARCHIVE,
@@ -511,19 +512,31 @@ def export(
             "--incremental", help="Write only the days that changed since the last export."
         ),
     ] = False,
+    delta: Annotated[
+        bool,
+        typer.Option(
+            "--delta", help="Write to a Delta Lake table, and only the days that changed."
+        ),
+    ] = False,
     memory_limit: _Memory = None,
     threads: _Threads = None,
     wait: _Wait = _WAIT,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
+    if incremental and delta:
+        raise InvalidRequest("--delta is incremental already: omit --incremental")
     with _opened(
         archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
     ) as opened:
-        if not incremental:
+        if not incremental and not delta:
             files = opened.to_parquet(folder)
             options.output.rows(({"file": str(file)} for file in files), ("file",))
             return
-        report = opened.to_parquet(folder, incremental=True)
+        with _needs_extra():
+            if delta:
+                report = opened.to_delta(folder)
+            else:
+                report = opened.to_parquet(folder, incremental=True)
     changes = [
         *({"day": str(day), "change": "written"} for day in report.written),
         *({"day": str(day), "change": "removed"} for day in report.removed),
@@ -666,7 +679,7 @@ def _database(
     if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
     _check_no_archives(files)
-    with _needs_duckdb():
+    with _needs_extra():
         found = cdr.scan(
             *files,
             layout=_known(layout),
@@ -717,7 +730,7 @@ def _opened(
             path, read_only=read_only, wait=seconds, memory_limit=memory_limit, threads=threads
         )
 
-    with _needs_duckdb():
+    with _needs_extra():
         try:
             return open_within(0)
         except ArchiveInUse as error:
@@ -728,7 +741,7 @@ def _opened(
 
 
 @contextmanager
-def _needs_duckdb() -> Iterator[None]:
+def _needs_extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
