@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from documentation import blocks
 from sinchvoice import CdrError, cdr
 from sinchvoice.cdr import delta
 from sinchvoice.cli import main
@@ -128,6 +129,19 @@ def test_what_no_export_of_this_archive_wrote_is_refused(archive: cdr.Archive, t
         archive.to_delta(tmp_path / "mine")
     with pytest.raises(CdrError, match="this folder has other files: give a new one"):
         archive.to_delta(tmp_path / "cdr")
+
+
+def test_the_example_of_the_documentation_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (example,) = [
+        block
+        for block in blocks("docs/how-to/lake.md")
+        if block.mark.startswith("run by tests/arrow/on_delta.py")
+    ]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example.code, "lake.md", "exec"), {})  # noqa: S102
+    assert capsys.readouterr().out == example.output
 
 
 def test_the_command_writes_a_table(
