@@ -84,8 +84,8 @@ def update(run: Run, place: Place, aside: Path) -> LakeReport:
         stamp(run, path, data)
         return path
 
-    sizes = place.sizes()
-    _check(place, _manifest(place, sizes), sizes)  # before anything is written
+    if not any(map(is_manifest, sizes := place.sizes())):
+        _check(place, Manifest(), sizes)  # before anything is written there
     with place.locked(write_stamp) as keep:
         return _Update(run, place, aside, keep).run()
 

@@ -96,7 +96,7 @@ class LoadedFile:
 
     Attributes:
         identity: Digest of its number, bytes, layout and time of loading.
-        counts: Its numbers of records by table; empty if an export of them did not end.
+        counts: Its numbers of records by table, as text; empty if an export of them did not end.
         name: Name as loaded.
     """
 
@@ -123,7 +123,10 @@ class State:
         """Return the state as JSON values."""
         return {
             "days": {str(day): dict(held) for day, held in sorted(self.days.items())},
-            "files": {number: attrs.astuple(file) for number, file in self.files.items()},
+            "files": {
+                number: (file.identity, file.counts, file.name)
+                for number, file in self.files.items()
+            },
             "erasures": self.erasures,
         }
 
@@ -163,6 +166,14 @@ class Changes:
     days: list[date]
 
 
+_FILES = """
+SELECT file_id,
+    md5(concat_ws('/', file_id, sha256, coalesce(layout, ''), epoch_us(loaded_at)))[:16],
+    concat_ws('/', loaded, duplicates, conflicts, erased), name
+FROM files ORDER BY file_id
+"""
+
+
 def find_changes(run: Run, known: State, stale: Collection[date] = ()) -> Changes:
     """Compare an archive with an export.
 
@@ -179,14 +190,7 @@ def find_changes(run: Run, known: State, stale: Collection[date] = ()) -> Change
     Raises:
         OtherArchive: The archive has no file of the export.
     """
-    files = {
-        file_id: LoadedFile(_digest(file_id, *identity), _digest(*counts), name)
-        for file_id, *identity, name, loaded, duplicates, conflicts, erased in run(
-            "SELECT file_id, sha256, layout, loaded_at, name, loaded, duplicates, conflicts, "
-            "erased FROM files ORDER BY file_id"
-        )
-        for counts in [(loaded, duplicates, conflicts, erased)]
-    }
+    files = {file_id: LoadedFile(*file) for file_id, *file in run(_FILES)}
     erasures = _digest(*run("FROM erasures ORDER BY ALL"))
     identities = {file.identity for file in files.values()}
     kept = [file.identity in identities for file in known.files.values()]

@@ -148,17 +148,21 @@ class Folder:
             return {}
         if not self.path.is_dir():
             raise CdrError("this is not a folder: give a new one", self.shown)
-        found = {}
-        for each in sorted(self.path.rglob("*")):
-            name = each.relative_to(self.path).as_posix()
-            if each.is_symlink() or not (each.is_dir() or each.is_file()):
-                raise CdrError(
-                    f"this folder has {name}, a link or not a regular file: move it away",
-                    self.shown,
-                )
-            if each.is_file():
-                found[name] = each.stat().st_size
-        return found
+        return dict(self._files(self.path, ""))
+
+    def _files(self, folder: Path, start: str) -> Iterator[tuple[str, int]]:
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from self._files(folder / entry.name, f"{start}{entry.name}/")
+                elif entry.is_file(follow_symlinks=False):
+                    yield start + entry.name, entry.stat().st_size
+                else:
+                    raise CdrError(
+                        f"this folder has {start}{entry.name}, a link or not a regular file: "
+                        "move it away",
+                        self.shown,
+                    )
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
