@@ -173,18 +173,18 @@ def browser(session: nox.Session) -> None:
 
 @nox.session
 def s3(session: nox.Session) -> None:
-    """Load from a moto bucket with s3fs over a connection that is cut, stalled and corrupted."""
+    """Read and write a moto bucket with s3fs over a connection that is cut and corrupted."""
     install_groups(session, "s3")
     install_wheel(session, "cdr", "cli", "sandbox")
-    session.run("pytest", "tests/s3/on_s3.py", *session.posargs)
+    session.run("pytest", "tests/s3/on_s3.py", "tests/s3/lake_on_s3.py", *session.posargs)
 
 
 @nox.session
 def arrow(session: nox.Session) -> None:
-    """Read the output of an archive with pyarrow, polars and pandas."""
+    """Read the output of an archive with pyarrow, polars, pandas and deltalake."""
     install_groups(session, "arrow")
-    install_wheel(session, "cdr", "sandbox")
-    session.run("pytest", "tests/arrow/readers.py", *session.posargs)
+    install_wheel(session, "cdr", "cli", "delta", "sandbox")
+    session.run("pytest", "tests/arrow/readers.py", "tests/arrow/on_delta.py", *session.posargs)
 
 
 @nox.session

@@ -127,7 +127,7 @@ class Stub:
                 written[key(thing)] = module.__name__
                 body += self._definition(name, thing)
         exported = call("__all__ = [", map(repr, sorted(module.__all__)), "]")
-        lines = ["from typing import Literal", *imports, "", *exported, "", *body]
+        lines = ["from typing import Literal, overload", *imports, "", *exported, "", *body]
         return "\n".join(lines) + "\n"
 
     def _definition(self, name: str, thing: Any) -> list[str]:
@@ -177,7 +177,12 @@ class Stub:
         if isinstance(value, classmethod | staticmethod):
             return [f"@{type(value).__name__}", *self._function(name, value.__func__)]
         if inspect.isfunction(value):
-            return self._function(name, value)
+            overloads = [
+                line
+                for each in typing.get_overloads(value)
+                for line in ["@overload", *self._function(name, each)]
+            ]
+            return [*overloads, *self._function(name, value)]
         if name in hints:  # a slot of attrs, or a class variable
             return [f"{name}: {self.written(hints[name])}"]
         return [f"{name} = {default(value)}"]

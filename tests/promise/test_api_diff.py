@@ -274,6 +274,43 @@ def test_an_alias_of_a_type_means_what_it_stands_for(
     assert union(spelled, known) == members
 
 
+OVERLOADED = """
+from typing import Literal, overload
+@overload
+def f(x: int, y: Literal[False] = False) -> {0}: ...
+@overload
+def f(x: int, y: Literal[True]) -> str: ...
+def f(x: int, y: bool = False) -> int | bytes | str: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("def f(x: int) -> int: ...", OVERLOADED.format("int"), []),
+        ("def f(x: int) -> int: ...", OVERLOADED.format("bytes"), ["f: can now return bytes"]),
+        (OVERLOADED.format("int"), OVERLOADED.format("int"), []),
+        (
+            OVERLOADED.format("int"),
+            OVERLOADED.format("int").replace("-> str", "-> bytes"),
+            ["f: can now return bytes"],
+        ),
+    ],
+)
+def test_a_function_with_overloads_is_compared_call_by_call(
+    tmp_path: Path, old: str, new: str, expected: list[str]
+):
+    sides = []
+    for name, text in (("old", old), ("new", new)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.py").write_text(text)
+        loaded = griffe.load("m", search_paths=[tmp_path / name], allow_inspection=False)
+        sides.append(loaded)
+    known = [definitions(side) for side in sides]
+    found = api_diff.narrowed_function(sides[0]["f"], sides[1]["f"], *known)
+    assert [f"{each.name.removeprefix('m.')}: {each.what}" for each in found] == expected
+
+
 def test_stubs_do_not_depend_on_where_and_when_they_are_made(promised: Path, tmp_path: Path):
     again = stubs(ROOT, tmp_path)
     names = sorted(file.relative_to(promised) for file in promised.rglob("*.pyi"))

@@ -29,6 +29,8 @@ class Line(ThreadingHTTPServer):
         stall_after: Bytes of an object before the answer stalls.
         on_get: Called for each request for a part of an object, before it is fetched.
         dropped: Names of headers withheld from the bucket.
+        on_put: Called for each upload of an object or a part of one, with the path of the object;
+            returns False to close the connection in place of it.
     """
 
     daemon_threads = True
@@ -45,6 +47,7 @@ class Line(ThreadingHTTPServer):
         self.stall_after: int | None = None
         self.on_get: Callable[[], object] = lambda: None
         self.dropped: tuple[str, ...] = ()
+        self.on_put: Callable[[str], object] = lambda path: None
 
     @property
     def url(self) -> str:
@@ -63,6 +66,9 @@ class Between(BaseHTTPRequestHandler):
         is_part = self.command == "GET" and "Range" in self.headers
         if is_part:
             self.server.on_get()
+        if self.command == "PUT" and self.server.on_put(self.path) is False:
+            self.close_connection = True
+            return
         sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {
             name: value for name, value in self.headers.items() if name not in self.server.dropped

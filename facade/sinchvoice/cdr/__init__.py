@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .archive import Archive, ArchivedReject, DayCompleteness
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
+    from .lake import LakeReport
     from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
     from .page import report, report_charts
     from .queries import ArrowStream, QueryResult
@@ -64,6 +65,7 @@ __all__ = [
     "KpiFilter",
     "KpiRow",
     "KpiRows",
+    "LakeReport",
     "Layout",
     "LayoutName",
     "LeftOut",
@@ -101,6 +103,7 @@ _LAZY = {
     "DayCompleteness": "archive",
     "EraseReport": "erasing",
     "FileReport": "load_reports",
+    "LakeReport": "lake",
     "LoadProgress": "load_reports",
     "LoadReport": "load_reports",
     "QueryResult": "queries",

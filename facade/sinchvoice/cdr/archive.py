@@ -13,27 +13,30 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
-from ..errors import CdrError, InvalidRequest
-from . import deduplication, erasing, exporting, layouts, resolving
+from ..errors import CdrError, InvalidRequest, Remedy
+from . import deduplication, delta, erasing, exporting, lake, layouts, resolving, stores
 from .batches import Loader, update_file_counts
 from .erasing import EraseReport
-from .exporting import MANIFEST
 from .fast_path import literal
+from .lake import LakeReport
 from .layouts import Layout, LayoutName
 from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
 from .opening import ArchiveFile, put_new
 from .queries import Database, import_duckdb, interruptible, reason
-from .sources import ByteStream, LeftOut, Source, streams
+from .sources import ByteStream, LeftOut, Source, is_url, streams, without_secrets
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = [
     "Archive",
@@ -537,7 +540,17 @@ class Archive(Database):
             )
         return notes
 
-    def to_parquet(self, folder: str | os.PathLike[str]) -> list[Path]:
+    @overload
+    def to_parquet(
+        self, folder: str | os.PathLike[str], *, incremental: Literal[False] = False
+    ) -> list[Path]: ...
+    @overload
+    def to_parquet(
+        self, folder: str | os.PathLike[str], *, incremental: Literal[True]
+    ) -> LakeReport: ...
+    def to_parquet(
+        self, folder: str | os.PathLike[str], *, incremental: bool = False
+    ) -> list[Path] | LakeReport:
         """Write `records` as Parquet files, a folder `day=…` for each UTC day.
 
         The export is written to a temporary folder and then renamed, so the target holds the
@@ -545,38 +558,105 @@ class Archive(Database):
         the files, so that another export replaces these files and nothing else. Only the owner can
         read the files.
 
+        An incremental export writes only the days that changed since the last one, and removes days
+        without records. Each day is replaced in one step; a reader never finds half a day, nor a
+        day twice. One export at a time writes to a folder, the others are refused. An interrupted
+        export is completed by the next.
+
         Args:
-            folder: Target folder. An existing folder must be empty or an unchanged export.
+            folder: Target folder. An existing folder must be empty or an unchanged export. For an
+                incremental export, a URL of an object store too, such as `s3://bucket/lake`.
+            incremental: Whether to write changed days only. The folder must then have been written
+                from this archive, or from one that it is a copy of.
 
         Returns:
-            The paths of the files, sorted.
+            The paths of the files, sorted; for an incremental export, the days written and removed.
 
         Raises:
-            CdrError: The folder has other content or cannot be written.
-            InvalidRequest: The folder is a URL.
+            CdrError: The folder has other content, belongs to another archive, is being written by
+                another export, or cannot be written.
+            InvalidRequest: The folder is a URL of an unsupported store, or the export is not
+                incremental.
         """
-        if "://" in str(folder):
-            raise InvalidRequest(f"folder is {str(folder)!r}: give a local folder and copy that")
+        if incremental:
+            return self._update_lake(folder)
+        if is_url(folder):
+            raise InvalidRequest(
+                f"folder is {without_secrets(str(folder))!r}",
+                remedy=Remedy(
+                    "give a local folder, or export with {incremental}",
+                    incremental="incremental=True",
+                ),
+            )
         target = Path(os.path.realpath(folder))
-        try:
+        with self._exporting(str(target)):
             exporting.recover(target)
             exporting.check_replaceable(target)
-            aside = self._file.workspace.folder("export")
-            try:
-                with closing(self._connection.cursor()) as cursor:
-                    cursor.execute("BEGIN TRANSACTION READ ONLY")  # one snapshot for all days
-                    exporting.write(
-                        lambda query: interruptible(
-                            cursor, lambda: cursor.execute(query).fetchall()
-                        ),
-                        aside,
-                    )
+            with self._snapshot() as (run, _), self._folder("export") as aside:
+                exporting.write(run, aside)
                 exporting.put_in_place(aside, target)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+        return [path for path in sorted(target.rglob("*.parquet")) if path.name[0] != "_"]
+
+    def _update_lake(self, folder: str | os.PathLike[str]) -> LakeReport:
+        location = folder if is_url(folder) else os.fspath(folder)
+        target = stores.place(location)
+        with (
+            self._exporting(target.shown),
+            self._snapshot() as (run, _),
+            self._folder("export") as aside,
+        ):
+            return lake.update(run, target, aside)
+
+    def to_delta(
+        self,
+        table: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, str] | None = None,
+    ) -> LakeReport:
+        """Write `records` to a Delta Lake table, partitioned by `day`, the UTC day of the call.
+
+        Only the days that changed since the last export are written, all in one commit; days
+        without records are removed. The table has the columns of `records` and `day`. It needs the
+        extra `delta`.
+
+        Args:
+            table: Path or URL of the table; a missing one is created. An existing one must have
+                been written from this archive, or from one that it is a copy of.
+            storage_options: Options of the store for `deltalake`; None for those of the
+                environment.
+
+        Returns:
+            The days written and removed.
+
+        Raises:
+            CdrError: Another program changed the records in the table, or is writing to it; it
+                belongs to another archive, or cannot be written.
+            ImportError: The extra is not installed.
+        """
+        location = os.fspath(table)
+        with self._exporting(without_secrets(location)), self._snapshot() as (run, cursor):
+            return interruptible(
+                cursor, lambda: delta.update(run, cursor.sql, location, storage_options)
+            )
+
+    @contextmanager
+    def _exporting(self, target: str) -> Iterator[None]:
+        try:
+            yield
         except (OSError, self._duckdb.Error) as error:
-            raise CdrError(f"the export cannot be written: {reason(error)}", str(target)) from error
-        return [path for path in sorted(target.rglob("*.parquet")) if path.name != MANIFEST]
+            raise CdrError(f"the export cannot be written: {reason(error)}", target) from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[tuple[deduplication.Run, duckdb.DuckDBPyConnection]]:
+        """Yield a function that runs SQL on one state of the archive, and its connection."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+
+            def run(query: str, *parameters: object) -> list[tuple[Any, ...]]:
+                given = list(parameters)
+                return interruptible(cursor, lambda: cursor.execute(query, given).fetchall())
+
+            yield run, cursor
 
     # --- Transactions ----------------------------------------------------------------------------
 

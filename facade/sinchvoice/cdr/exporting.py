@@ -1,14 +1,11 @@
 """Export of records as Parquet files, and recognition of an earlier export.
 
-The manifest of an export has the size and SHA-256 of every file. A folder is replaced only if it
-contains nothing else. The manifest is a Parquet file without rows, because some readers of a folder
-refuse any other file type.
+A folder is replaced as a whole, and only if it contains nothing but the files of its manifest. An
+incremental export, in `lake.py`, replaces single days of it instead.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,13 +15,12 @@ from typing import Any
 
 from ..errors import CdrError
 from .fast_path import literal
+from .manifests import MANIFEST, Manifest, State, describe, file_of, find_changes, is_manifest
+from .stores import locked
 from .workspace import Workspace, abandoned
 
-__all__ = ["MANIFEST", "check_replaceable", "put_in_place", "recover", "write"]
+__all__ = ["check_replaceable", "copy_day", "put_in_place", "recover", "write"]
 
-MANIFEST = "_sinchvoice.parquet"
-"""The name of the manifest, in the folder of the first day."""
-_BEGIN = b'{"sinchvoice export": 1, '
 _PURPOSE = "export"
 
 
@@ -38,25 +34,20 @@ def write(run: Callable[[str], list[tuple[Any, ...]]], folder: Path) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    days = run("SELECT DISTINCT CAST(call_time AS DATE) AS day FROM records ORDER BY day")
-    files = {}
-    for (day,) in days:
-        path = folder / f"day={day}" / "data_0.parquet"
+    state = find_changes(run, State()).state
+    manifest = Manifest(state=state)
+    for day in sorted(state.days):
+        path = folder / file_of(day)
         path.parent.mkdir(mode=0o700)
-        run(_copy(day, path))
+        run(copy_day(day, path))
         path.chmod(0o600)
-        files[path.relative_to(folder).as_posix()] = _description(path)
-    if files:
-        path = folder / next(iter(files))
-        manifest = _BEGIN.decode() + json.dumps({"files": files})[1:]
-        run(
-            f"COPY (FROM records LIMIT 0) TO {literal(path.with_name(MANIFEST))} "
-            f"(FORMAT parquet, KV_METADATA {{sinchvoice: {literal(manifest)}}})"
-        )
-        path.with_name(MANIFEST).chmod(0o600)
+        manifest.files[file_of(day)] = describe(path)
+    if manifest.files:
+        (folder / MANIFEST).parent.mkdir(mode=0o700)
+        manifest.write(run, folder / MANIFEST)
 
 
-def _copy(day: date, path: Path) -> str:
+def copy_day(day: date, path: Path) -> str:
     """Return SQL that writes one day; day by day, the export needs little memory."""
     begin = f"TIMESTAMP '{day} 00:00:00'"
     return (
@@ -100,8 +91,9 @@ def put_in_place(written: Path, target: Path) -> None:
         new, old = near.path / "new", near.path / "old"
         shutil.move(written, new)
         if target.exists():
-            check_replaceable(target)
-            target.rename(old)
+            with locked(target):
+                check_replaceable(target)
+                target.rename(old)
         try:
             if old.exists():
                 check_replaceable(old)  # again: writers no longer find it under its name
@@ -133,43 +125,28 @@ def _foreign(folder: Path) -> str | None:
         ValueError: The manifest cannot be read.
         OSError: A file cannot be read.
     """
-    manifest = _manifest(folder)
-    files: dict[str, Any] = {} if manifest is None else _read(manifest)
-    folders = {str(Path(name).parent) for name in files}
+    path = _manifest(folder)
+    manifest = Manifest() if path is None else Manifest.read(path.read_bytes())
+    names = {*manifest.files, *manifest.pending}
+    folders = {str(Path(name).parent) for name in names}
     for each in sorted(folder.rglob("*")):
         name = each.relative_to(folder).as_posix()
         if each.is_symlink():
             return f"the link {name}"
         if each.is_dir():
-            if name not in folders:
+            if name not in folders and (path is None or each != path.parent):
                 return f"the folder {name}"
-        elif each != manifest:
-            if name not in files or not each.is_file():
+        elif each != path:
+            if name not in names or not each.is_file():
                 return f"the file {name}"
-            if files[name] != _description(each):
+            if describe(each) not in manifest.descriptions(name):
                 return f"the changed file {name}"
     return None
 
 
 def _manifest(folder: Path) -> Path | None:
-    found = [each for each in folder.glob(f"day=*/{MANIFEST}") if each.is_file()]
+    names = [
+        each.relative_to(folder).as_posix() for each in folder.glob("day=*/_sinchvoice.parquet")
+    ]
+    found = [folder / name for name in names if is_manifest(name) and (folder / name).is_file()]
     return found[0] if len(found) == 1 else None
-
-
-def _read(manifest: Path) -> dict[str, Any]:
-    """Return the files listed in a manifest; Parquet metadata holds text uncompressed."""
-    content = manifest.read_bytes()
-    begin = content.find(_BEGIN)
-    if begin < 0:
-        raise ValueError("not a manifest of sinchvoice")
-    text = content[begin:].decode("utf-8", "replace")
-    files = json.JSONDecoder().raw_decode(text)[0].get("files")
-    if not isinstance(files, dict):
-        raise ValueError("unknown format")
-    return files
-
-
-def _description(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"size": path.stat().st_size, "sha256": digest}

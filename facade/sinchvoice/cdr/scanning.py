@@ -24,9 +24,10 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..errors import CdrError, InvalidRequest
-from . import layouts
-from .fast_path import COLUMNS, FastRows, fast_lines, has_returns
+from . import lake, layouts
+from .fast_path import COLUMNS, FastRows, fast_lines, has_returns, literal
 from .kpis import Dimension, KpiFilter, KpiRows
+from .lake import Lake
 from .layouts import Layout, LayoutName
 from .loading import FileContent, Mismatch, find, find_exactly, spool
 from .prefixes import PrefixTable
@@ -41,7 +42,7 @@ from .queries import (
     settings,
 )
 from .slow_path import REJECT_COLUMNS, SmallFiles
-from .sources import ByteStream, LeftOut, Source, streams
+from .sources import ByteStream, LeftOut, Source, streams, watched
 
 if TYPE_CHECKING:
     from .comparison import PeriodLike
@@ -79,8 +80,11 @@ def scan(
     Nothing is stored or deduplicated: a record that is in the files twice counts twice. To count
     each record once, load the files into an `Archive`.
 
+    A lake, the folder of an export, is read as well. The table `files` then has the files that were
+    loaded into its archive. Rejects are not in a lake but in its archive.
+
     Args:
-        sources: As in `cdr.read`.
+        sources: As in `cdr.read`, or the path or URL of a lake.
         layout: Layout of records before the first header row; required if there is none.
         memory_limit: Memory limit of DuckDB, such as `512MB`; None for four fifths of the machine's
             memory.
@@ -135,8 +139,9 @@ class Scan(Database):
             self._connection = self._duckdb.connect(
                 config=settings(self._workspace, memory_limit, threads)
             )
-            opened = streams(list(sources), recursive=recursive, leave_out=self.left_out.append)
-            self._open(opened, None if layout is None else layouts.find(layout))
+            lakes, files = self._find_lakes(sources)
+            opened = streams(files, recursive=recursive, leave_out=self.left_out.append)
+            self._open(opened, lakes, None if layout is None else layouts.find(layout))
         except BaseException as error:
             self._temporary.cleanup()
             if isinstance(error, self._duckdb.Error):
@@ -253,7 +258,24 @@ class Scan(Database):
 
     # --- Content of the files --------------------------------------------------------------------
 
-    def _open(self, opened: Iterable[ByteStream], layout: Layout | None) -> None:
+    def _find_lakes(self, sources: Sequence[Source]) -> tuple[list[Lake], list[Source]]:
+        """Separate lakes from other sources."""
+        lakes: list[Lake] = []
+        files: list[Source] = []
+        for source in sources:
+            if isinstance(source, list | tuple):
+                more = self._find_lakes(source)
+                lakes += more[0]
+                files += more[1]
+            elif (found := lake.find(source, self._workspace)) is not None:
+                lakes.append(found)
+            else:
+                files.append(source)
+        return lakes, files
+
+    def _open(
+        self, opened: Iterable[ByteStream], lakes: Sequence[Lake], layout: Layout | None
+    ) -> None:
         names: list[str] = []
         fast: dict[FastRows, list[tuple[int, FastRows]]] = {}
         self._connection.execute(_TABLES)
@@ -275,17 +297,37 @@ class Scan(Database):
                 rows, rejects = small.select()
                 self._do(f"INSERT INTO slow_rows {rows}")
                 self._do(f"INSERT INTO rejects {rejects}")
-        if not names:
+        if not names and not lakes:
             raise InvalidRequest("there are no files to scan: give at least one file")
         self._do("INSERT INTO files SELECT generate_subscripts($1, 1), unnest($1)", names)
-        selects = [rows.select_all(files) for rows, files in fast.items()]
+        in_lakes = [self._add_lake(each) for each in lakes]
+        selects = [rows.select_all(files) for rows, files in fast.items()] + in_lakes
         if not selects or self._one("SELECT count(*) FROM slow_rows"):
             selects.append("FROM slow_rows")
         every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
         self._do(f"CREATE VIEW records AS {every}")
-        self._every = _in_public_columns(fast)
+        self._every = _in_public_columns(fast, in_lakes)
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
+
+    def _add_lake(self, lake: Lake) -> str:
+        """Add the files of a lake, and return SQL for its records."""
+        paths = list(lake.paths.values())
+        if not lake.is_copied:
+            for name, path in lake.paths.items():
+                self._in_place.append((watched(name, path), path))
+        source = f"read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false)"
+        before = self._one("SELECT coalesce(max(file_id), 0) FROM files")
+        columns = [name for name in COLUMNS if name != "file_id"]
+        counted = self._rows(f"SELECT file_id, count(*) FROM {source} GROUP BY ALL")  # noqa: S608
+        self.records += sum(number for _, number in counted)
+        self._do(
+            "INSERT INTO files SELECT unnest($1), unnest($2)",
+            [before + file_id for file_id, _ in counted],
+            [lake.names.get(file_id, lake.shown) for file_id, _ in counted],
+        )
+        kept = ", ".join([*columns[:-2], f"file_id + {before} AS file_id", *columns[-2:]])
+        return f"(SELECT {kept} FROM {source})"  # noqa: S608
 
     def _add(
         self,
@@ -397,7 +439,9 @@ class _ScanStream(ArrowStream):
         return batches.__arrow_c_stream__(requested_schema)
 
 
-def _in_public_columns(fast: Mapping[FastRows, Sequence[tuple[int, FastRows]]]) -> str:
+def _in_public_columns(
+    fast: Mapping[FastRows, Sequence[tuple[int, FastRows]]], in_lakes: Sequence[str]
+) -> str:
     """Return SQL for all records in the columns of `read_arrow`."""
     content = ", ".join(name for name in COLUMNS if name not in ("file_id", "record", "line"))
     selects = ["SELECT * EXCLUDE (record, line), record, line FROM slow_rows"]
@@ -410,6 +454,7 @@ def _in_public_columns(fast: Mapping[FastRows, Sequence[tuple[int, FastRows]]]) 
                 f"SELECT * REPLACE (row_number() OVER () AS record, "  # noqa: S608
                 f"row_number() OVER () + {rows.skip} AS line) FROM ({own.select(file_id)})"
             )
+    selects += [f"SELECT * EXCLUDE (record, line), record, line FROM {each}" for each in in_lakes]  # noqa: S608
     every = " UNION ALL ".join(f"FROM ({select})" for select in selects)
     return (
         f"SELECT {content}, name AS file, record, line "  # noqa: S608

@@ -30,9 +30,26 @@ import attrs
 from ..errors import CdrError, InvalidRequest, Remedy, printable
 from .open_files import is_open
 
-__all__ = ["ByteStream", "LeftOut", "Location", "RemoteFile", "Source", "locate", "streams"]
+__all__ = [
+    "NO_DAY",
+    "ByteStream",
+    "LeftOut",
+    "Location",
+    "RemoteFile",
+    "Source",
+    "is_url",
+    "locate",
+    "located",
+    "store_errors",
+    "streams",
+    "watched",
+    "without_secrets",
+]
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | IO[bytes] | RemoteFile | Iterable[Source]"
+
+NO_DAY = "day=__HIVE_DEFAULT_PARTITION__"
+"""Folder in a lake: the partition of records without a day, which has the manifest and no other."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z0-9+.:\-]+)?://")
 _QUOTED_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s\"'<>]+")
@@ -263,7 +280,7 @@ def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, No
     elif isinstance(source, bytes | bytearray | memoryview):
         yield from _unpacked("<bytes>", io.BytesIO(source), choice)
     elif _is_of_fsspec(source):
-        name = _without_secrets(source.fs.unstrip_protocol(source.path))
+        name = without_secrets(source.fs.unstrip_protocol(source.path))
         yield from _remote(name, source.fs, source.path, choice)
     elif isinstance(source, str | os.PathLike):
         location = os.fspath(source)
@@ -271,8 +288,8 @@ def _opened_by_kind(source: Source, choice: _Choice) -> Generator[ByteStream, No
             raise InvalidRequest(f"source {location!r} is not a file name")
         if location == "-":
             yield from _unpacked("<stdin>", sys.stdin.buffer, choice)
-        elif isinstance(source, str) and _URL.match(location):
-            yield from _remote(_without_secrets(location), *_located(location), choice)
+        elif is_url(source):
+            yield from _remote(without_secrets(location), *located(location), choice)
         else:
             yield from _local(location, choice)
     elif callable(getattr(source, "read", None)):
@@ -341,8 +358,8 @@ def locate(
         raise InvalidRequest(f"path {location!r} is not a file name: give a path or a URL")
     choice = _Choice(recursive, leave_out)
     if isinstance(location, str) and _URL.match(location):
-        shown = _without_secrets(location)
-        system, path = _located(location)
+        shown = without_secrets(location)
+        system, path = located(location)
         for found in _remote_files(shown, system, path, choice):
             size = found.get("size")
             yield Location(
@@ -370,6 +387,17 @@ def _is_of_fsspec(source: Any) -> TypeGuard[RemoteFile]:
     return hasattr(source, "fs") and hasattr(source, "path") and not hasattr(source, "read")
 
 
+def watched(name: str, path: Path) -> ByteStream:
+    """Return a stream without bytes that checks whether a local file changes."""
+    origin = _Origin(name, partial(_local_identity, path))
+    return ByteStream(name, lambda _: b"", origin=origin, path=path)
+
+
+def is_url(location: object) -> TypeGuard[str]:
+    """Tell whether a location is a URL."""
+    return isinstance(location, str) and _URL.match(location) is not None
+
+
 # --- Locations -----------------------------------------------------------------------------------
 
 
@@ -394,6 +422,8 @@ def _listed(location: str, choice: _Choice) -> _Listed:
     if is_folder:
         listed = list(_walk(path, choice, set()))
         problem = _NO_FILES
+        if not listed and (path / NO_DAY).is_dir():
+            raise _lake(location)
     elif is_glob:
         listed = list(_matches(map(Path, found), choice))
         problem = f"no file matches the pattern{_bracket_hint(location)}"
@@ -405,6 +435,14 @@ def _listed(location: str, choice: _Choice) -> _Listed:
 
 
 _NO_FILES = "the folder has no .csv, .txt or .zip files"
+
+
+def _lake(name: str) -> CdrError:
+    return CdrError(
+        "this is a lake, written by an export: scan it, or load the files it was made of", name
+    )
+
+
 _Listed: TypeAlias = "Iterator[tuple[Path, CdrError | None]]"
 """Files to read, each with the error if it cannot be read."""
 
@@ -550,14 +588,14 @@ def _given(file: Any, choice: _Choice) -> Generator[ByteStream, None, None]:
     yield from _unpacked(name if isinstance(name, str) else "<file>", file, choice)
 
 
-def _located(url: str) -> tuple[Any, str]:
+def located(url: str) -> tuple[Any, str]:
     """Return the file system of a URL and the path in it."""
-    shown = _without_secrets(url)
+    shown = without_secrets(url)
     try:
         import fsspec
     except ImportError as error:
         raise CdrError("URLs need fsspec: pip install 'sinchvoice[cdr]'", shown) from error
-    with _foreign(shown):
+    with store_errors(shown):
         system, location = fsspec.core.url_to_fs(url)
         if url.endswith("/") and not location.endswith("/"):
             location += "/"
@@ -574,7 +612,7 @@ def _remote(
 
 
 def _remote_name(system: Any, path: str) -> str:
-    return _without_secrets(system.unstrip_protocol(path))
+    return without_secrets(system.unstrip_protocol(path))
 
 
 def _remote_file(
@@ -587,7 +625,7 @@ def _remote_file(
     origin = _Origin(name, partial(_remote_identity, name, system, path))
     _check_listed(name, listed, origin.before)
     with ExitStack() as stack:
-        with _foreign(name):
+        with store_errors(name):
             file = stack.enter_context(_opened(system, path))
         yield from _unpacked(name, _Remote(name, file, origin), choice, origin)
 
@@ -595,7 +633,7 @@ def _remote_file(
 def _remote_files(shown: str, system: Any, location: str, choice: _Choice) -> list[dict[str, Any]]:
     """Return the files of a folder, those matched by a glob, or the one file, as listed."""
     before = len(choice.reasons)
-    with _foreign(shown):
+    with store_errors(shown):
         # A process may run for days and must see new files.
         system.invalidate_cache()
         is_glob = glob.has_magic(location) and "?" not in location
@@ -622,6 +660,8 @@ def _remote_files(shown: str, system: Any, location: str, choice: _Choice) -> li
             else:
                 choice.refuse(_remote_name(system, each["name"]), refused)
     if not files:
+        if any(NO_DAY in each["name"] for each in found):
+            raise _lake(shown)
         problem = "no file matches the pattern: check the URL" if is_glob else _NO_FILES
         raise choice.nothing(problem, shown, before)
     return files
@@ -666,7 +706,7 @@ class _Remote:
 
     def read(self, size: int) -> bytes:
         try:
-            with _foreign(self._name):
+            with store_errors(self._name):
                 content: bytes = self._file.read(size)
         except CdrError as error:
             raise self._origin.explained(error) from None
@@ -680,17 +720,20 @@ class _Remote:
 
 
 @contextmanager
-def _foreign(name: str) -> Iterator[None]:
+def store_errors(name: str, done: str = "read") -> Iterator[None]:
+    """Turn any error of a file system into a CdrError; `done` says what could not be done."""
     try:
         yield
+    except CdrError:
+        raise
     except ImportError as error:
         raise CdrError(f"a package is missing: {printable(str(error))}", name) from error
     except Exception as error:  # noqa: BLE001 - each file system has its own exceptions
         # Not "from error": its traceback would show the URL with the signature.
-        raise _unavailable(name, error) from None
+        raise _unavailable(name, error, done) from None
 
 
-def _unavailable(name: str, error: Exception) -> CdrError:
+def _unavailable(name: str, error: Exception, done: str) -> CdrError:
     cause = _cause(error)
     status = getattr(cause, "status", None)
     reason = f"HTTP status {status}" if status else _reason(cause)
@@ -703,7 +746,7 @@ def _unavailable(name: str, error: Exception) -> CdrError:
         return CdrError("the file or folder does not exist: check the URL", name)
     if isinstance(cause, TimeoutError):
         return CdrError("the server did not answer in time: try again later", name)
-    return CdrError(f"cannot be read: {reason}", name)
+    return CdrError(f"cannot be {done}: {reason}", name)
 
 
 def _cause(error: Exception) -> BaseException:
@@ -772,7 +815,7 @@ def _local_identity(path: Path) -> object:
 
 
 def _remote_identity(name: str, system: Any, path: str) -> Mapping[str, object]:
-    with _foreign(name):
+    with store_errors(name):
         system.invalidate_cache(path)
         return _identity(system.info(path))
 
@@ -1080,10 +1123,10 @@ def _unreadable(name: str, error: Exception, at: int = 0) -> CdrError:
 def _reason(error: BaseException) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     # Libraries quote the URL, including the signature.
-    return printable(_QUOTED_URL.sub(lambda url: _without_secrets(url[0]), str(reason)))
+    return printable(_QUOTED_URL.sub(lambda url: without_secrets(url[0]), str(reason)))
 
 
-def _without_secrets(url: str) -> str:
+def without_secrets(url: str) -> str:
     """Return a URL without user and query, which may contain a signature."""
     scheme, separator, rest = url.partition("://")
     place, _, _ = rest.partition("?")

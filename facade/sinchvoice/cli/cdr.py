@@ -56,6 +56,7 @@ from .cdr_options import (
     database,
     known_layout,
     kpi_filter,
+    needs_extra,
     opened_archive,
     report_left_out,
     utc,
@@ -481,18 +482,54 @@ def _write_line(line: bytes) -> None:
 
 def export(
     options: OutputOptions,
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
+    folder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder for the files; with --incremental or --delta, a URL such as "
+            "s3://bucket/lake too.",
+        ),
+    ],
     archive: ArchivePath = ARCHIVE,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Write only the days that changed since the last export."
+        ),
+    ] = False,
+    delta: Annotated[
+        bool,
+        typer.Option(
+            "--delta", help="Write to a Delta Lake table, and only the days that changed."
+        ),
+    ] = False,
     memory_limit: Memory = None,
     threads: Threads = None,
     wait: Wait = WAIT,
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
+    if incremental and delta:
+        raise InvalidRequest("--delta is incremental already: omit --incremental")
     with opened_archive(
         archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
     ) as opened:
-        files = opened.to_parquet(folder)
-    options.output.rows(({"file": str(file)} for file in files), ("file",))
+        if not incremental and not delta:
+            files = opened.to_parquet(folder)
+            options.output.rows(({"file": str(file)} for file in files), ("file",))
+            return
+        with needs_extra():
+            if delta:
+                report = opened.to_delta(folder)
+            else:
+                report = opened.to_parquet(folder, incremental=True)
+    changes = [
+        *({"day": str(day), "change": "written"} for day in report.written),
+        *({"day": str(day), "change": "removed"} for day in report.removed),
+    ]
+    options.output.rows(changes, ("day", "change"))
+    if not options.as_json:
+        plural = "s" * (report.unchanged != 1)
+        write(f"note: {report.unchanged} day{plural} of {report.lake} unchanged", sys.stderr)
 
 
 def sql(

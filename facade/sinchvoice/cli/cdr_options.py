@@ -47,6 +47,7 @@ __all__ = [
     "database",
     "known_layout",
     "kpi_filter",
+    "needs_extra",
     "opened_archive",
     "report_left_out",
     "utc",
@@ -85,7 +86,7 @@ FilesOrArchive = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE]...",
-        help="Files to query in place, as for check; the archive if none are given.",
+        help="Files to query in place, as for check, or a lake; the archive if none are given.",
     ),
 ]
 Memory = Annotated[
@@ -166,7 +167,7 @@ def database(
     if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
     check_no_archives(files)
-    with _needs_duckdb():
+    with needs_extra():
         found = cdr.scan(
             *files,
             layout=known_layout(layout),
@@ -217,7 +218,7 @@ def opened_archive(
             path, read_only=read_only, wait=seconds, memory_limit=memory_limit, threads=threads
         )
 
-    with _needs_duckdb():
+    with needs_extra():
         try:
             return open_within(0)
         except ArchiveInUse as error:
@@ -228,7 +229,7 @@ def opened_archive(
 
 
 @contextmanager
-def _needs_duckdb() -> Iterator[None]:
+def needs_extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:

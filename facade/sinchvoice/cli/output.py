@@ -133,6 +133,7 @@ WORDS: Mapping[str, str] = {
     "canonical_resource": "--canonical-resource",
     "custom": "the text of --custom",
     "enable_ace": "--enable-ace",
+    "incremental": "--incremental",
     "get_call": "'sinchvoice call get'",
     "fallback": "--fallback",
     "layout": "--layout",
