@@ -317,8 +317,9 @@ def _judge_values(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> No
             if not value.denominator:
                 judge.skip(_MISSING.get(kpi, "no calls"))
                 continue
+            broken: list[Bound] = [bound for bound in _ABSOLUTE if _breaks(rule, bound, value)]
             judge.judge(
-                (bound for bound in _ABSOLUTE if _breaks(rule, bound, value)),
+                broken,
                 by,
                 value,
                 attempts,
@@ -381,7 +382,7 @@ def _judge_changes(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> t
         if change.absolute is None:
             judge.skip(change.reason or "no calls")
             continue
-        broken = [bound for bound in _RELATIVE if _changes_by(rule, bound, change)]
+        broken: list[Bound] = [bound for bound in _RELATIVE if _changes_by(rule, bound, change)]
         if broken and rule.alpha is not None:
             if change.is_more_than_chance is None:
                 judge.skip(change.reason or "no calls")

@@ -139,18 +139,19 @@ class Period:
 
 
 def _ends(given: object, name: str) -> tuple[date, date]:
+    ends: tuple[object, ...] | None
     if isinstance(given, str):
-        first, dots, last = given.partition("..")
+        start, dots, end = given.partition("..")
         try:
-            ends = _day(first), _day(last if dots else first)
+            ends = _day(start), _day(end if dots else start)
         except ValueError:
             ends = None
     elif isinstance(given, tuple) and len(given) == 2:
         ends = given
     else:
-        ends = (given, given)  # type: ignore[assignment]
+        ends = (given, given)
     if ends is None or not all(
-        isinstance(end, date) and not isinstance(end, datetime) for end in ends
+        isinstance(each, date) and not isinstance(each, datetime) for each in ends
     ):
         raise InvalidRequest(
             parameter=name,
@@ -158,7 +159,7 @@ def _ends(given: object, name: str) -> tuple[date, date]:
             remedy="give a day like 2026-11-23, or the first and the last day like "
             "2026-11-23..2026-11-29",
         )
-    return ends
+    return cast("tuple[date, date]", ends)
 
 
 def _day(text: str) -> date:
