@@ -174,7 +174,7 @@ def test_every_planted_difference_is_found_with_its_records(archive: Any):
         right[day, "EUR"], amount=right[day, "EUR"].amount + Decimal("0.011")
     )
     right[other, "SEK"] = attrs.evolve(
-        right[other, "SEK"], minutes=right[other, "SEK"].minutes - Decimal("1.1")
+        right[other, "SEK"], minutes=(right[other, "SEK"].minutes or 0) - Decimal("1.1")
     )
     del right[lost, "JPY"]
     right[extra, "NOK"] = attrs.evolve(right[extra, "EUR"], currency="NOK")

@@ -86,21 +86,16 @@ def expected(kind: str, calls: Sequence[Call], limits: Any) -> list[dict[str, An
     past = START - timedelta(days=limits.past_days)
     of_past = [call for call in calls if past <= call.time < START]
     now = [call for call in calls if START <= call.time < UNTIL]
-    found = {
-        "short_calls": _short_calls,
-        "new_destination": _new_destination,
-        "caller_rate": lambda *given: _rate(*given, lambda call: call.caller),
-        "prefix_rate": lambda *given: _rate(
-            *given,
-            lambda call: (
-                call.to.replace("+", "")[: limits.prefix_digits]
-                if call.layout == "phone-terminated" and call.to
-                else None
-            ),
-        ),
-        "called_range": lambda *given: _ranges(*given, calling=False),
-        "calling_range": lambda *given: _ranges(*given, calling=True),
-    }[kind](of_past, now, limits)
+    if kind == "short_calls":
+        found = _short_calls(now, limits)
+    elif kind == "new_destination":
+        found = _new_destination(of_past, now, limits)
+    elif kind == "caller_rate":
+        found = _rate(of_past, now, limits, lambda call: call.caller)
+    elif kind == "prefix_rate":
+        found = _rate(of_past, now, limits, lambda call: _prefix(call, limits))
+    else:
+        found = _ranges(of_past, now, limits, calling=kind == "calling_range")
     return sorted(found, key=lambda each: (each["subject"], each["currency"] or "", each["start"]))
 
 
@@ -134,7 +129,7 @@ def _is_short(call: Call, limits: Any) -> bool:
     )
 
 
-def _short_calls(_: Sequence[Call], now: Sequence[Call], limits: Any) -> Iterable[dict[str, Any]]:
+def _short_calls(now: Sequence[Call], limits: Any) -> Iterable[dict[str, Any]]:
     by_caller: dict[str, list[Call]] = defaultdict(list)
     for call in now:
         if call.caller:
@@ -179,14 +174,16 @@ def _short_calls(_: Sequence[Call], now: Sequence[Call], limits: Any) -> Iterabl
             }
 
 
+def _prefix(call: Call, limits: Any) -> str | None:
+    """Return the prefix of the called number, if it is one."""
+    if call.layout != "phone-terminated" or not call.to:
+        return None
+    return call.to.replace("+", "")[: limits.prefix_digits]
+
+
 def _new_destination(
     past: Sequence[Call], now: Sequence[Call], limits: Any
 ) -> Iterable[dict[str, Any]]:
-    def destination(call: Call) -> str | None:
-        if call.layout != "phone-terminated" or not call.to:
-            return None
-        return call.to.replace("+", "")[: limits.prefix_digits]
-
     def price(calls: Iterable[Call]) -> tuple[Decimal, int]:
         """Return cost and started minutes of calls with a price and a duration."""
         cost, minutes = Decimal(0), 0
@@ -198,10 +195,10 @@ def _new_destination(
                 cost += call.amount
         return cost, minutes
 
-    seen = {destination(call) for call in past}
+    seen = {_prefix(call, limits) for call in past}
     by_destination: dict[tuple[str, str], list[Call]] = defaultdict(list)
     for call in now:
-        where = destination(call)
+        where = _prefix(call, limits)
         if where is not None and call.currency and where not in seen:
             by_destination[where, call.currency].append(call)
     for (where, currency), calls in by_destination.items():
@@ -308,7 +305,8 @@ def _ranges(
         numbers = set(map(number, calls))
         threshold = max(limits.range_numbers, limits.range_factor * most[where])
         if len(numbers) >= threshold:
-            others = {call.called if calling else call.caller for call in calls} - {None}
+            sides = {call.called if calling else call.caller for call in calls} - {None}
+            others: dict[str, Any] = {"called" if calling else "callers": len(sides)}
             yield _signal(
                 where,
                 len(numbers),
@@ -322,7 +320,7 @@ def _ranges(
                     each.isdigit() and str(int(each) - 1).zfill(len(each)) in numbers
                     for each in numbers
                 ),
-                **{"called" if calling else "callers": len(others)},
+                **others,
                 talk_seconds=sum(call.timed or 0 for call in calls),
                 past_calls=before[where],
                 past_most=most[where],

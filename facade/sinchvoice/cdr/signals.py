@@ -67,9 +67,7 @@ COLUMNS = (
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def _whole(
-    default: int, low: int, high: int, unit: str, meaning: str, why: str, kinds: str = ""
-) -> Any:
+def _whole(default: int, low: int, high: int, unit: str, meaning: str, why: str) -> Any:
     """Declare a threshold: a whole number with its range, unit, meaning and reason."""
 
     def check(_: object, attribute: attrs.Attribute[int], value: object) -> None:
@@ -80,7 +78,7 @@ def _whole(
                 remedy=f"give a whole number from {low} to {high}",
             )
 
-    facts = {"unit": unit, "meaning": meaning, "why": why, "kinds": kinds}
+    facts = {"unit": unit, "meaning": meaning, "why": why}
     return attrs.field(default=default, validator=check, metadata=facts)
 
 
@@ -108,11 +106,9 @@ class Thresholds:
     """
 
     past_days: int = _whole(
-        28, 1, 366, "days", "the past that a period is compared with", "four of each weekday", "all"
+        28, 1, 366, "days", "the past that a period is compared with", "four of each weekday"
     )
-    short_seconds: int = _whole(
-        6, 0, 3600, "s", "longest short call", "the same as of the KPI", "short_calls"
-    )
+    short_seconds: int = _whole(6, 0, 3600, "s", "longest short call", "as for the KPI")
     burst_minutes: int = _whole(
         10, 1, 1440, "min", "length of the window", "a person does not redial that often"
     )
@@ -172,9 +168,7 @@ class Thresholds:
         "numbers in a day against the most on a day of the past",
         "a company with such a range is called every week",
     )
-    evidence: int = _whole(
-        20, 1, 1000, "calls", "most call ids of a signal", "enough to look at", "all"
-    )
+    evidence: int = _whole(20, 1, 1000, "calls", "most call ids of a signal", "enough to look at")
 
 
 @attrs.frozen(kw_only=True)
