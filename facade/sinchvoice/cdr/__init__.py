@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .arrow import ArrowRecords, arrow_schema, read_arrow
     from .erasing import EraseReport
     from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
+    from .masking import Mask, Masking, MaskingMethod
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
 
@@ -67,6 +68,9 @@ __all__ = [
     "LeftOut",
     "LoadProgress",
     "LoadReport",
+    "Mask",
+    "Masking",
+    "MaskingMethod",
     "PhoneOriginated",
     "PhoneTerminated",
     "QueryResult",
@@ -86,7 +90,7 @@ __all__ = [
 ]
 
 
-# These need DuckDB; reading does not.
+# Most of these need DuckDB; reading does not.
 _LAZY = {
     "Archive": "archive",
     "ArchivedReject": "archive",
@@ -97,6 +101,9 @@ _LAZY = {
     "FileReport": "load_reports",
     "LoadProgress": "load_reports",
     "LoadReport": "load_reports",
+    "Mask": "masking",
+    "Masking": "masking",
+    "MaskingMethod": "masking",
     "QueryResult": "queries",
     "RemoveReport": "load_reports",
     "Scan": "scanning",

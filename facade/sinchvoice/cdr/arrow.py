@@ -18,10 +18,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..errors import CdrError, InvalidRequest, Reject, RejectCause
-from . import layouts
+from . import layouts, masking
 from .fast_path import COLUMNS
 from .layouts import Layout, LayoutName
 from .loading import FileContent, Mismatch, find, find_exactly, spool
+from .masked_views import masked_query
+from .masking import Mask
 from .queries import import_duckdb, settings
 from .reader import OnReject, split_cells
 from .sources import ByteStream, LeftOut, Source, streams
@@ -58,6 +60,7 @@ def read_arrow(
     batch_size: int = _BATCH,
     memory_limit: str | None = None,
     threads: int | None = None,
+    mask: Mask | None = None,
 ) -> ArrowRecords:
     """Read call detail records as Arrow record batches; see `cdr.read`.
 
@@ -70,6 +73,7 @@ def read_arrow(
         memory_limit: Memory limit of DuckDB, such as `512MB`; None for four fifths of the machine's
             memory.
         threads: Threads of DuckDB; None for one per core.
+        mask: Masking of numbers and users: a `Masking`, or `shorten` or `hash`; None for none.
 
     Returns:
         An iterator over the batches, which is also an Arrow C stream, readable once. The rows of a
@@ -80,7 +84,9 @@ def read_arrow(
         CdrError: During iteration: a file cannot be read or is refused.
         ImportError: The extra or pyarrow is not installed.
     """
-    return ArrowRecords(source, layout, on_reject, recursive, batch_size, memory_limit, threads)
+    return ArrowRecords(
+        source, layout, on_reject, recursive, batch_size, memory_limit, threads, mask
+    )
 
 
 class ArrowRecords(Iterator[Any]):
@@ -107,6 +113,7 @@ class ArrowRecords(Iterator[Any]):
         batch_size: int,
         memory_limit: str | None,
         threads: int | None,
+        mask: Mask | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InvalidRequest(f"batch_size is {batch_size!r}: give a whole number of at least 1")
@@ -118,6 +125,7 @@ class ArrowRecords(Iterator[Any]):
         self.files = self.records = self.yielded = self.rejected = 0
         self.rejects: list[Reject] = []
         self.left_out: list[LeftOut] = []
+        self._masking = masking.find(mask)
         self._on_reject = on_reject
         self._batch_size = batch_size
         self._duckdb = import_duckdb()
@@ -126,7 +134,12 @@ class ArrowRecords(Iterator[Any]):
         self._all = self._iterate(opened, None if layout is None else layouts.find(layout))
 
     def __next__(self) -> Any:
-        return next(self._all)
+        try:
+            return next(self._all)
+        except CdrError as error:
+            if self._masking is None:
+                raise
+            raise self._masking.error(error) from None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """Return the remaining batches in a capsule, as the Arrow PyCapsule interface requires."""
@@ -188,6 +201,8 @@ class ArrowRecords(Iterator[Any]):
                 f"SELECT {', '.join(_CONTENT)}, CAST(? AS VARCHAR) AS file, record, line "  # noqa: S608
                 f"FROM ({rows.select(0)})"
             )
+            if self._masking is not None:
+                query = masked_query(self._masking, query)
             reader = connection.sql(query, params=[stream.name]).to_arrow_reader(self._batch_size)
             for batch in reader:
                 if batch.num_rows:
@@ -219,8 +234,10 @@ class ArrowRecords(Iterator[Any]):
                 size=size,
                 header=tuple(split_cells(header) or header.split(";")),
             )
+            if self._masking is not None:
+                reject = self._masking.reject(reject)
             if self._on_reject == "raise":
-                raise CdrError(message, file, line, reject)
+                raise CdrError(reject.message, file, line, reject)
             if self._on_reject == "collect":
                 self.rejects.append(reject)
             elif callable(self._on_reject):
