@@ -15,7 +15,7 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["examples", "facade", "scripts", "tests", "noxfile.py"]
-EXTRAS = ["cdr", "cli", "sandbox"]
+EXTRAS = ["cdr", "cli", "sandbox", "xlsx"]
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last version for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"
 

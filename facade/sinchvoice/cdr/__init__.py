@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .masking import Mask, Masking, MaskingMethod
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
+    from .spreadsheets import write_xlsx
 
 __all__ = [
     "LAYOUTS",
@@ -87,6 +88,7 @@ __all__ = [
     "read",
     "read_arrow",
     "scan",
+    "write_xlsx",
 ]
 
 
@@ -110,6 +112,7 @@ _LAZY = {
     "arrow_schema": "arrow",
     "read_arrow": "arrow",
     "scan": "scanning",
+    "write_xlsx": "spreadsheets",
 }
 
 

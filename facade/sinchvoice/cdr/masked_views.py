@@ -59,9 +59,10 @@ def masked_views(masking: Masking, tables: Mapping[str, tuple[str, tuple[str, ..
 
 
 def _masked_users(masking: Masking, table: str, names: Iterable[str]) -> str:
-    """Return SQL for masked records that hash each app user who made calls once.
+    """Return SQL for masked records in which the mask of each app user is computed once.
 
-    A hash takes longer than the rest of a KPI. This is for queries that use no other person.
+    The masks of all rows would take longer than the rest of a KPI. This is for queries that use
+    app users who made calls, and nobody else.
 
     Args:
         masking: The masking.

@@ -140,7 +140,7 @@ class Database(ABC):
             CdrError: The KPIs cannot be computed.
         """
         connection = self._connection
-        with self._failing(), self._hashing_once(by, where):
+        with self._failing(), self._masking_users_once(by, where):
             rows = interruptible(
                 connection, lambda: KpiRows(connection, by, where, min_attempts, tz)
             )
@@ -203,13 +203,12 @@ class Database(ABC):
         raise NotImplementedError
 
     @contextmanager
-    def _hashing_once(
+    def _masking_users_once(
         self, by: Dimension | Sequence[Dimension], where: KpiFilter | None
     ) -> Iterator[None]:
-        """Hash each app user once, not once for each call, in a KPI that uses them."""
-        hashes = self._masking is not None and self._masking.method == "hash"
+        """Mask each app user once, not once for each call, in a KPI that uses them."""
         used = {by} if isinstance(by, str) else {*by}
-        if not hashes or "user" not in used.union(where or ()):
+        if self._masking is None or "user" not in used.union(where or ()):
             yield
             return
         self._connection.execute("USE memory.by_user")

@@ -46,11 +46,13 @@ from .cdr_options import (
     Layout,
     Memory,
     MinAttempts,
+    RecordOptions,
     Recursive,
     Threads,
     Tz,
     Wait,
     Where,
+    Xlsx,
     cell,
     check_no_archives,
     database,
@@ -59,6 +61,7 @@ from .cdr_options import (
     opened_archive,
     report_left_out,
     utc,
+    write_spreadsheet,
 )
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write, write_csv_row
@@ -82,20 +85,20 @@ def add_commands(group: typer.Typer) -> None:
 
 
 def check(
-    options: OutputOptions,
+    options: RecordOptions,
     files: Files,
     layout: Layout = None,
     recursive: Recursive = False,
 ) -> None:
     """Check files of call detail records, and report each unreadable record with its cause."""
-    wanted = known_layout(layout)
+    wanted, mask = known_layout(layout), options.masking()
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
     rejected = 0
 
     def checked(stream: Any) -> Record:
         nonlocal rejected
-        record = _read(stream, wanted, as_json=options.as_json)
+        record = _read(stream, wanted, mask, as_json=options.as_json)
         rejected += record["rejected"]
         if not record["records"] and not options.as_json:
             _warn_of_no_records(stream.name)
@@ -149,7 +152,7 @@ def _warn_of_no_records(name: str) -> None:
     write(f"warning: {name} has no records", sys.stderr)
 
 
-def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
+def _read(stream: Any, layout: Any, mask: cdr.Masking | None, *, as_json: bool) -> Record:
     """Read a file; write its rejects to stderr immediately, or put them into its JSON."""
     rejects: list[Record] = []
 
@@ -161,7 +164,7 @@ def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
             write(f"reject: {reject}", sys.stderr)
 
     layouts: Counter[str] = Counter()
-    with cdr.read(stream, layout, on_reject=tell) as reader:
+    with cdr.read(stream, layout, on_reject=tell, mask=mask) as reader:
         layouts.update(record.layout for record in reader)
     found: dict[str, Any] = {
         "file": stream.name,
@@ -287,7 +290,7 @@ def _load_record(file: cdr.FileReport) -> Record:
 
 
 def stats(
-    options: OutputOptions,
+    options: RecordOptions,
     files: FilesOrArchive = None,
     archive: ArchiveOrFiles = None,
     layout: Layout = None,
@@ -296,6 +299,7 @@ def stats(
     min_attempts: MinAttempts = 1,
     tz: Tz = "UTC",
     as_csv: AsCsv = False,
+    xlsx: Xlsx = None,
     recursive: Recursive = False,
     memory_limit: Memory = None,
     threads: Threads = None,
@@ -306,6 +310,8 @@ def stats(
     """
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
+    if as_csv and xlsx is not None:
+        raise InvalidRequest("--csv and --xlsx are two formats: give one of them")
     groups, counted = cast("list[Dimension]", by or []), kpi_filter(where or [], tz)
     # This checks the arguments before any file is read.
     kpis.compute(lambda *_: (), groups, counted, min_attempts=min_attempts, tz=tz)
@@ -320,6 +326,9 @@ def stats(
         threads=threads,
     ) as opened:
         found = opened.kpis(groups, counted, min_attempts=min_attempts, tz=tz)
+    if xlsx is not None:
+        write_spreadsheet(xlsx, found, options, columns=[*(by or ()), *_COUNTS])
+        return
     records = [_kpi_record(row) for row in found]
     if as_csv:
         _write_csv(records, [*(by or ()), *_COUNTS])
@@ -328,10 +337,19 @@ def stats(
     options.output.rows(records, (*(by or ()), *shown), rounded=True)
 
 
-def completeness(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: Wait = WAIT) -> None:
+def completeness(
+    options: RecordOptions,
+    archive: ArchivePath = ARCHIVE,
+    xlsx: Xlsx = None,
+    wait: Wait = WAIT,
+) -> None:
     """Print the content of an archive for each day and layout, and the missing days."""
-    with opened_archive(archive, wait, read_only=True) as opened:
+    with opened_archive(archive, wait, read_only=True, mask=options.masking()) as opened:
         days = opened.completeness()
+    if xlsx is not None:
+        names = [field.name for field in attrs.fields(cdr.DayCompleteness)]
+        write_spreadsheet(xlsx, days, options, columns=names)
+        return
     options.output.rows(
         (
             {
@@ -354,7 +372,7 @@ def completeness(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: W
 
 
 def rejects(
-    options: OutputOptions,
+    options: RecordOptions,
     archive: ArchivePath = ARCHIVE,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Include rejects whose call was loaded since.")
@@ -368,7 +386,11 @@ def rejects(
     """Print the records of an archive that could not be read."""
     if raw and options.as_json:
         raise InvalidRequest("--raw and --json are two formats: give one of them")
-    with opened_archive(archive, wait, read_only=True) as opened:
+    if raw and options.mask_numbers is not None:
+        raise InvalidRequest(
+            "--raw prints the text to correct, and --mask-numbers hides it: give one of them"
+        )
+    with opened_archive(archive, wait, read_only=True, mask=options.masking()) as opened:
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
@@ -414,7 +436,7 @@ def _write_line(line: bytes) -> None:
 
 
 def export(
-    options: OutputOptions,
+    options: RecordOptions,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Folder for the files.")],
     archive: ArchivePath = ARCHIVE,
     memory_limit: Memory = None,
@@ -423,14 +445,19 @@ def export(
 ) -> None:
     """Write the records of an archive as Parquet files, a folder for each UTC day."""
     with opened_archive(
-        archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
+        archive,
+        wait,
+        read_only=True,
+        memory_limit=memory_limit or "400MB",
+        threads=threads,
+        mask=options.masking(),
     ) as opened:
         files = opened.to_parquet(folder)
     options.output.rows(({"file": str(file)} for file in files), ("file",))
 
 
 def sql(
-    options: OutputOptions,
+    options: RecordOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     files: FilesOrArchive = None,
     archive: ArchiveOrFiles = None,
