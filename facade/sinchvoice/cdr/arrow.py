@@ -139,7 +139,7 @@ class ArrowRecords(Iterator[Any]):
         except CdrError as error:
             if self._masking is None:
                 raise
-            raise self._masking.error(error) from None
+            raise self._masking._error(error) from None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """Return the remaining batches in a capsule, as the Arrow PyCapsule interface requires."""

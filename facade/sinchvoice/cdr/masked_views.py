@@ -17,7 +17,7 @@ _HIDDEN = ("custom", "extras")
 def _masked_columns(masking: Masking) -> Mapping[str, str]:
     """Return SQL for each column of `records`, by name."""
     return {
-        name: masking.sql(name)
+        name: masking._sql(name)
         if name in _PEOPLE
         else f"CAST(NULL AS {kind})"
         if name in _HIDDEN
@@ -72,13 +72,13 @@ def _masked_users(masking: Masking, table: str, names: Iterable[str]) -> str:
     user = "CASE WHEN layout = 'app-to-app' THEN from_ ELSE user_id END"
     columns = {
         **_masked_columns(masking),
-        "from_": f"CASE WHEN layout = 'app-to-app' THEN mask ELSE {masking.sql('from_')} END",
-        "user_id": f"CASE WHEN layout <> 'app-to-app' THEN mask ELSE {masking.sql('user_id')} END",
+        "from_": f"CASE WHEN layout = 'app-to-app' THEN mask ELSE {masking._sql('from_')} END",
+        "user_id": f"CASE WHEN layout <> 'app-to-app' THEN mask ELSE {masking._sql('user_id')} END",
     }
     selected = ", ".join(f"{columns[name]} AS {name}" for name in names)
     return (
         f"SELECT {selected} FROM {table} LEFT JOIN ("  # noqa: S608
-        f"SELECT app_user, {masking.sql('app_user')} AS mask "
+        f"SELECT app_user, {masking._sql('app_user')} AS mask "
         f"FROM (SELECT DISTINCT {user} AS app_user FROM {table})) AS users ON app_user = {user}"
     )
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import attrs
 
 from .. import endpoints
-from ..errors import CdrError, InvalidRequest, Reject, RejectCause
+from ..errors import CdrError, InvalidRequest, Reject, RejectCause, printable
 from ..hidden import Hidden
 from .records import NO_EXTRAS, CdrRecord, Extras
 
@@ -119,6 +119,19 @@ class Masking:
         content = text.encode("utf-8", "surrogatepass")
         return "#" + hmac.new(self._key.reveal(), content, hashlib.sha256).hexdigest()[:_DIGITS]
 
+    def _check(self, name: str, text: object) -> None:
+        """Check a value of a filter, which is compared with masked text.
+
+        Raises:
+            InvalidRequest: It is not a mask.
+        """
+        mask = r"#[0-9a-f]{16}(@|$)" if self.method == "hash" else r".*\*{4}.*"
+        if isinstance(text, str) and text and not re.match(mask, text, re.DOTALL):
+            raise InvalidRequest(
+                f"{name} has {printable(repr(text), 60)}, but users are masked: give the mask that "
+                "results show"
+            )
+
     # --- Records and rejects ---------------------------------------------------------------------
 
     def record(self, record: CdrRecord) -> CdrRecord:
@@ -152,7 +165,7 @@ class Masking:
             header=header,
         )
 
-    def error(self, error: CdrError) -> CdrError:
+    def _error(self, error: CdrError) -> CdrError:
         """Return an error that shows nothing of a record."""
         return CdrError(
             _without_quotes(error.message),
@@ -165,7 +178,7 @@ class Masking:
 
     # --- SQL -------------------------------------------------------------------------------------
 
-    def sql(self, column: str) -> str:
+    def _sql(self, column: str) -> str:
         """Return SQL for the mask of a column; it contains the key."""
         user, host = (f"regexp_extract({column}, '{_ADDRESS}', {group})" for group in (1, 2))
         host = f"regexp_replace({host}, '{_RUN}', '{_HIDDEN}', 'g')"

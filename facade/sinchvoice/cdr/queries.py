@@ -211,6 +211,9 @@ class Database(ABC):
         if self._masking is None or "user" not in used.union(where or ()):
             yield
             return
+        users = (where or {}).get("user")
+        for user in (users,) if users is None or isinstance(users, str) else users:
+            self._masking._check("where['user']", user)
         self._connection.execute("USE memory.by_user")
         try:
             yield

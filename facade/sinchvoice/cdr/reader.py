@@ -267,7 +267,7 @@ def _with_masked_errors(
         try:
             yield from records
         except CdrError as error:
-            raise masking.error(error) from None
+            raise masking._error(error) from None
 
 
 def _raise(reject: Reject) -> None:

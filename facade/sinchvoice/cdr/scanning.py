@@ -155,7 +155,7 @@ class Scan(Database):
             if isinstance(error, self._duckdb.Error):
                 error = CdrError(f"the files cannot be scanned: {error}")
             if self._masking is not None and isinstance(error, CdrError):
-                raise self._masking.error(error) from None
+                raise self._masking._error(error) from None
             raise error
 
     def __repr__(self) -> str:

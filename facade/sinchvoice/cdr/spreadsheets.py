@@ -39,9 +39,10 @@ _WIDEST = 60
 _FORMATS = {
     "text": "@",
     "whole": "0",
-    "number": "0.00",
+    "number": "0.00##",
     "exact": "General",
     "percent": "0.0%",
+    "truth": "General",
     "day": "yyyy-mm-dd",
     "time": "yyyy-mm-dd hh:mm:ss",
     "fraction of a second": "yyyy-mm-dd hh:mm:ss.000",
@@ -129,6 +130,8 @@ def _write(
         width = len(name)
         for row, values in enumerate(table, 1):
             value = values.get(name)
+            if isinstance(value, Ratio):
+                value = value.value
             if value is None:
                 continue
             kind, found = _typed(value)
@@ -145,6 +148,7 @@ def _write(
 
 _WRITERS = {
     "text": "write_string",
+    "truth": "write_boolean",
     "day": "write_datetime",
     "time": "write_datetime",
     "fraction of a second": "write_datetime",
@@ -153,8 +157,6 @@ _WRITERS = {
 
 def _typed(value: object) -> tuple[str, Any]:
     """Return the kind of a cell, one of `_FORMATS`, and its value."""
-    if isinstance(value, Ratio):
-        value = value.value
     if isinstance(value, datetime):
         moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
         if moment.date() >= _FIRST_DAY:
@@ -163,7 +165,7 @@ def _typed(value: object) -> tuple[str, Any]:
     if isinstance(value, date):
         return ("day", value) if value >= _FIRST_DAY else ("text", value.isoformat())
     if isinstance(value, bool):
-        return "text", "yes" if value else "no"
+        return "truth", value
     if isinstance(value, int):
         return ("whole", value) if abs(value) < 10**_MAX_DIGITS else ("text", str(value))
     if isinstance(value, float):
@@ -182,12 +184,9 @@ def _text(text: str) -> str:
 
 def _width(kind: str, value: object) -> int:
     """Return the width of a cell in characters."""
-    if kind in _WRITERS and kind != "text":
+    if isinstance(value, date):
         return len(_FORMATS[kind])
-    if kind in ("number", "percent"):
-        assert isinstance(value, float)  # noqa: S101 - these kinds are of floats
-        return len(f"{value:.2f}")
-    return len(str(value))
+    return len(f"{value:.4f}" if isinstance(value, float) else str(value))
 
 
 def _cells(row: object) -> Mapping[str, object]:

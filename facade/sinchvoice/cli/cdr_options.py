@@ -142,9 +142,21 @@ AsCsv = Annotated[
     bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
 ]
 
+
+def _spreadsheet(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() != ".xlsx":
+        raise InvalidRequest(f"--xlsx is {str(path)!r}: give a name that ends in .xlsx")
+    return path
+
+
 Xlsx = Annotated[
     Path | None,
-    typer.Option("--xlsx", metavar="FILE", help="Write a spreadsheet instead of printing."),
+    typer.Option(
+        "--xlsx",
+        metavar="FILE",
+        callback=_spreadsheet,
+        help="Write a spreadsheet instead of printing.",
+    ),
 ]
 _KEY_VARIABLE = "SINCHVOICE_MASK_KEY"
 
@@ -225,8 +237,6 @@ def write_spreadsheet(
     path: Path, rows: Sequence[object], options: OutputOptions, *, columns: Sequence[str] = ()
 ) -> None:
     """Write the rows of a result to a spreadsheet, and report its name and number of rows."""
-    if path.suffix.lower() != ".xlsx":
-        raise InvalidRequest(f"--xlsx is {str(path)!r}: give a name that ends in .xlsx")
     with needs_extra():
         cdr.write_xlsx(path, rows, columns=columns)
     options.output.record({"file": str(path), "rows": len(rows)})
