@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import random
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +105,7 @@ PART = st.text(st.sampled_from("0123456789+ -()./@;:?.sipteSIPTEL<>%å\n\U0001f6
 def test_sql_masks_as_python_does(text: str):
     for masking in SQL:
         column = masking._sql("text")
-        query = f"SELECT {column} FROM (SELECT CAST(? AS VARCHAR) AS text)"
+        query = f"SELECT {column} FROM (SELECT CAST(? AS VARCHAR) AS text)"  # noqa: S608
         assert DUCKDB.execute(query, [text]).fetchall() == [(masking.mask(text),)]
 
 
@@ -511,8 +510,7 @@ TABLES = {"records": ["layout", "to_", "result"], "files": ["file_id", "name"]}
         ("SELECT r.result FROM records r", {"records": {"result"}}),
         ("SELECT name FROM files", {"files": {"name"}}),
         (
-            "WITH c AS (SELECT to_ FROM records) SELECT count(c.to_), any_value(f.name) "
-            "FROM c, files f",
+            "WITH c AS (SELECT to_ FROM records) SELECT c.to_, f.name FROM c, files f",
             {"records": {"to_"}, "files": {"name"}},
         ),
         ("FROM records", None),
