@@ -86,7 +86,7 @@ class Masking:
         elif 0 < size < _LEAST_KEY:
             raise InvalidRequest(
                 f"key has {size} byte{'s' * (size != 1)}: give at least {_LEAST_KEY}, for example "
-                "the output of: openssl rand -hex 32",
+                "secrets.token_hex(16)",
                 parameter="key",
             )
 
