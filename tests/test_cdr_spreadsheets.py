@@ -133,8 +133,9 @@ def test_kpis_are_those_of_the_rows(archive: Path, tmp_path: Path):
         assert found["day"].date() == row.by["day"]
         assert found["layout"] == row.by["layout"]
         assert (found["attempts"], found["answered"]) == (row.attempts, row.answered)
-        assert found["asr"] == pytest.approx(row.asr.value, abs=1e-15)
-        assert found["setup_time"] == pytest.approx(row.setup_time.value, rel=1e-15)
+        for name in ("asr", "setup_time", "acd"):  # they are written with 16 digits
+            value = getattr(row, name).value
+            assert found[name] == (None if value is None else pytest.approx(value, rel=1e-15))
         costs = {cost.currency: cost for cost in row.costs}
         for name in heading:
             kind, _, currency = name.partition(" ")
@@ -165,7 +166,10 @@ def test_the_command_writes_what_it_would_print(
         for values, line in zip(rows, printed, strict=True):
             for name, value in zip(heading, values, strict=True):
                 if name in line and not isinstance(value, datetime | float):
-                    assert value == line[name], name
+                    printed_value = line[name]
+                    if isinstance(value, int):
+                        printed_value = float(printed_value)
+                    assert value == printed_value, name
     (tmp_path / "folder.xlsx").mkdir()
     for arguments, message in (
         (("--xlsx", "kpis.xls"), "--xlsx is 'kpis.xls': give a name that ends in .xlsx"),

@@ -181,7 +181,9 @@ class ArrowRecords(Iterator[Any]):
                         f"{folder} cannot be written: {error.strerror or error}", stream.name
                     ) from error
                 except self._duckdb.Error as error:
-                    raise CdrError(f"cannot be read: {error}", stream.name) from error
+                    # With masking, its text may be of a record.
+                    problem = error if self._masking is None else type(error).__name__
+                    raise CdrError(f"cannot be read: {problem}", stream.name) from error
                 for each in folder.iterdir():
                     each.unlink()
 

@@ -139,6 +139,8 @@ def needed_columns(tree: Any, tables: Mapping[str, Sequence[str]]) -> Columns | 
     texts: set[str] = set()
     named: set[str] = set()
     whole_rows: set[str] = set()
+    read: set[str] = set()
+    ctes: set[str] = set()
     for each in _nodes(tree):
         kind, group = each.get("type"), each.get("class")
         if group is None:
@@ -148,12 +150,18 @@ def needed_columns(tree: Any, tables: Mapping[str, Sequence[str]]) -> Columns | 
                 return None
         elif group not in _EXPLICIT_CLASSES:
             return None
+        if kind == "BASE_TABLE":
+            if each["schema_name"] or each["catalog_name"]:
+                return None
+            read.add(each["table_name"].lower())
+        if isinstance(each.get("key"), str):
+            ctes.add(each["key"].lower())
         if group is None and "alias" in each:
             named |= {str(each["alias"]).lower(), str(each.get("table_name", "")).lower()}
         if group == "COLUMN_REF" and len(each["column_names"]) == 1:
             whole_rows.add(each["column_names"][0].lower())
         texts |= {text.lower() for text in _texts(each.values())}
-    if whole_rows & (named | set(tables)):
+    if whole_rows & (named | set(tables)) or read - ctes - set(tables):
         return None
     found: dict[str, frozenset[str]] = {}
     for table, columns in tables.items():

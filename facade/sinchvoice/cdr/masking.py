@@ -73,7 +73,7 @@ class Masking:
     """
 
     method: MaskingMethod = attrs.field(default="shorten", validator=_checked_method)
-    _key: Hidden[bytes] = attrs.field(default=None, converter=_hidden, repr=False)
+    _key: Hidden[bytes] = attrs.field(alias="key", default=None, converter=_hidden, repr=False)
 
     def __attrs_post_init__(self) -> None:
         size = len(self._key.reveal())

@@ -304,7 +304,7 @@ class ArrowStream:
     _database: Database
     _query: str
     _parameters: Parameters
-    _is_asked: bool = True
+    _is_asked: bool = attrs.field(alias="is_asked", default=True)
     """Whether the query is of an external caller."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:

@@ -152,11 +152,15 @@ class Scan(Database):
             self._open(opened, None if layout is None else layouts.find(layout))
         except BaseException as error:
             self._temporary.cleanup()
+            mask_by = self._masking
             if isinstance(error, self._duckdb.Error):
-                error = CdrError(f"the files cannot be scanned: {error}")
-            if self._masking is not None and isinstance(error, CdrError):
-                raise self._masking._error(error) from None
-            raise error
+                if mask_by is not None:  # the text may be of a record
+                    kind = type(error).__name__
+                    raise CdrError(f"the files cannot be scanned: {kind}") from None
+                raise CdrError(f"the files cannot be scanned: {error}") from error
+            if mask_by is not None and isinstance(error, CdrError):
+                raise mask_by._error(error) from None
+            raise
 
     def __repr__(self) -> str:
         return f"<Scan: {self.records} records, {self.rejected} of them rejected>"
