@@ -16,7 +16,7 @@ os.environ.setdefault("PIP_NO_COMPILE", "0")  # modules are compiled where they 
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["examples", "facade", "scripts", "tests", "noxfile.py"]
-EXTRAS = ["cdr", "cli", "sandbox"]
+EXTRAS = ["cdr", "cli", "sandbox", "xlsx"]
 WHEELS: list[Path] = []
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last version for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"

@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from .erasing import EraseReport
     from .lake import LakeReport
     from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
+    from .masking import Mask, Masking, MaskingMethod
     from .page import report, report_charts
     from .queries import ArrowStream, QueryResult
     from .scanning import Scan, scan
+    from .spreadsheets import write_xlsx
 
 __all__ = [
     "LAYOUTS",
@@ -71,6 +73,9 @@ __all__ = [
     "LeftOut",
     "LoadProgress",
     "LoadReport",
+    "Mask",
+    "Masking",
+    "MaskingMethod",
     "PhoneOriginated",
     "PhoneTerminated",
     "QueryResult",
@@ -91,6 +96,7 @@ __all__ = [
     "report_charts",
     "scan",
     "signals",
+    "write_xlsx",
 ]
 
 
@@ -106,6 +112,9 @@ _LAZY = {
     "LakeReport": "lake",
     "LoadProgress": "load_reports",
     "LoadReport": "load_reports",
+    "Mask": "masking",
+    "Masking": "masking",
+    "MaskingMethod": "masking",
     "QueryResult": "queries",
     "RemoveReport": "load_reports",
     "Scan": "scanning",
@@ -116,6 +125,7 @@ _LAZY = {
     "reconciliation": "reconciliation",
     "scan": "scanning",
     "signals": "signals",
+    "write_xlsx": "spreadsheets",
 }
 
 

@@ -23,16 +23,20 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Remedy
-from . import deduplication, delta, erasing, exporting, lake, layouts, resolving, stores
+from . import deduplication, delta, erasing, exporting, lake, layouts, masking, resolving, stores
 from .batches import Loader, update_file_counts
 from .erasing import EraseReport
-from .fast_path import literal
+from .fast_path import COLUMNS, literal
 from .lake import LakeReport
 from .layouts import Layout, LayoutName
 from .load_reports import FileReport, LoadProgress, LoadReport, RemoveReport
+from .masked_copy import MaskedCopy
+from .masked_views import masked_views
+from .masking import Mask
 from .opening import ArchiveFile, put_new
 from .queries import Database, import_duckdb, interruptible, reason
 from .sources import ByteStream, LeftOut, Source, is_url, streams, without_secrets
+from .tables import REJECT_COLUMNS
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,6 +53,14 @@ __all__ = [
 
 _MEMORY = "400MB"
 """Default memory limit of DuckDB unless read-only."""
+_MASKED = {
+    "records": ("archive.kept.records", tuple(COLUMNS)),
+    "conflicts": ("archive.kept.conflicts", tuple(COLUMNS)),
+    "rejects": ("archive.kept.rejects", REJECT_COLUMNS),
+    "files": ("archive.main.files", ("*",)),
+    "erasures": ("archive.main.erasures", ("*",)),
+}
+"""Tables for queries, with the tables and columns that they are made of."""
 
 
 @attrs.frozen(kw_only=True)
@@ -138,11 +150,14 @@ class Archive(Database):
         memory_limit: Memory limit of DuckDB, such as `512MB`; None for 400 MB, with `read_only` for
             four fifths of the machine's memory.
         threads: Threads of DuckDB; None for one per core.
+        mask: Masking of numbers and users in all results and exports: a `Masking`, or `shorten` or
+            `hash`. Needs `read_only`. None for none.
 
     Attributes:
         path: Absolute path of the file.
 
     Raises:
+        InvalidRequest: `mask` is not a masking, or the archive is not opened with `read_only`.
         ArchiveInUse: Another process has the file open; a CdrError.
         CdrError: The file is not an archive, is damaged, or cannot be written.
         ImportError: The extra is not installed.
@@ -158,9 +173,17 @@ class Archive(Database):
         wait: float = 0.0,
         memory_limit: str | None = None,
         threads: int | None = None,
+        mask: Mask | None = None,
     ) -> None:
         self.path = Path(path).absolute()
         super().__init__(str(self.path))
+        self._masking = masking.find(mask)
+        if self._masking is not None and not read_only:
+            raise InvalidRequest(
+                "mask needs an archive that is open to query only: add read_only=True",
+                parameter="mask",
+            )
+        self._limits = memory_limit, threads
         self._duckdb = import_duckdb()
         self._read_only = read_only
         self._tried = False
@@ -171,8 +194,11 @@ class Archive(Database):
             wait=wait,
             memory_limit=memory_limit or (None if read_only else _MEMORY),
             threads=threads,
+            attached=self._masking is not None,
         )
         self._connection = self._file.connection
+        if self._masking is not None:
+            self._connection.execute(masked_views(self._masking, _MASKED))
 
     def __repr__(self) -> str:
         return f"Archive({str(self.path)!r})"
@@ -189,12 +215,18 @@ class Archive(Database):
         if not self._closed:
             self._closed = True
             self._keep_kpis()
+            if self._masked_copy is not None:
+                self._masked_copy.close()
             self._file.close(remove=self._file.is_new and self._tried and self._is_empty())
 
     def _is_empty(self) -> bool:
         with suppress(self._duckdb.Error):
             return not self._one("SELECT count(*) FROM files")
         return False
+
+    def _new_masked_copy(self) -> MaskedCopy:
+        folder = self._file.workspace.folder("masked")
+        return MaskedCopy(self._connection, self._tables, folder, *self._limits)
 
     # --- Loading ---------------------------------------------------------------------------------
 
@@ -408,7 +440,13 @@ class Archive(Database):
 
         Raises:
             CdrError: The path exists or cannot be written.
+            InvalidRequest: The archive is open with `mask`, which a copy would not have.
         """
+        if self._masking is not None:
+            raise InvalidRequest(
+                "the archive is open with mask, which a copy would not have: open it without mask "
+                "to copy it"
+            )
         target = Path(path).absolute()
         with self._changing("copied"), self._folder("backup") as folder:
             if os.path.lexists(target):

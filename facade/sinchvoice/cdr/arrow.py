@@ -21,10 +21,12 @@ from typing import Any, Self
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Reject, RejectCause
-from . import layouts
+from . import layouts, masking
 from .fast_path import COLUMNS
 from .layouts import Layout, LayoutName
 from .loading import FileContent, Mismatch, Spooled, find, find_exactly, spool
+from .masked_views import masked_query
+from .masking import Mask, Masking
 from .queries import import_duckdb, settings
 from .reader import OnReject, split_cells
 from .sources import ByteStream, LeftOut, Source, streams
@@ -61,6 +63,7 @@ def read_arrow(
     batch_size: int = _BATCH,
     memory_limit: str | None = None,
     threads: int | None = None,
+    mask: Mask | None = None,
 ) -> ArrowRecords:
     """Read call detail records as Arrow record batches; see `cdr.read`.
 
@@ -73,6 +76,7 @@ def read_arrow(
         memory_limit: Memory limit of DuckDB, such as `512MB`; None for four fifths of the machine's
             memory.
         threads: Threads of DuckDB; None for one per core.
+        mask: Masking of numbers and users: a `Masking`, or `shorten` or `hash`; None for none.
 
     Returns:
         An iterator over the batches, which is also an Arrow C stream, readable once. The rows of a
@@ -83,7 +87,9 @@ def read_arrow(
         CdrError: During iteration: a file cannot be read or is refused.
         ImportError: The extra or pyarrow is not installed.
     """
-    return ArrowRecords(source, layout, on_reject, recursive, batch_size, memory_limit, threads)
+    return ArrowRecords(
+        source, layout, on_reject, recursive, batch_size, memory_limit, threads, mask
+    )
 
 
 class ArrowRecords(Iterator[Any]):
@@ -110,6 +116,7 @@ class ArrowRecords(Iterator[Any]):
         batch_size: int,
         memory_limit: str | None,
         threads: int | None,
+        mask: Mask | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise InvalidRequest(f"batch_size is {batch_size!r}: give a whole number of at least 1")
@@ -121,6 +128,7 @@ class ArrowRecords(Iterator[Any]):
         self.files = self.records = self.yielded = self.rejected = 0
         self.rejects: list[Reject] = []
         self.left_out: list[LeftOut] = []
+        self._masking = masking.find(mask)
         self._on_reject = on_reject
         self._batch_size = batch_size
         self._files = ArrowFiles(memory_limit, threads)
@@ -128,7 +136,12 @@ class ArrowRecords(Iterator[Any]):
         self._all = self._iterate(opened, None if layout is None else layouts.find(layout))
 
     def __next__(self) -> Any:
-        return next(self._all)
+        try:
+            return next(self._all)
+        except CdrError as error:
+            if self._masking is None:
+                raise
+            raise self._masking._error(error) from None
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """Return the remaining batches in a capsule, as the Arrow PyCapsule interface requires."""
@@ -163,7 +176,7 @@ class ArrowRecords(Iterator[Any]):
         self.records += file.content.records
         left = file.content.records - self._report_rejects(file)
         columns = f"{', '.join(_CONTENT)}, CAST(? AS VARCHAR) AS file, record, line"
-        for batch in file.batches(columns, [file.name], self._batch_size):
+        for batch in file.batches(columns, [file.name], self._batch_size, self._masking):
             self.yielded += batch.num_rows
             left -= batch.num_rows
             yield batch.cast(self.schema)
@@ -190,8 +203,10 @@ class ArrowRecords(Iterator[Any]):
                 size=size,
                 header=tuple(split_cells(header) or header.split(";")),
             )
+            if self._masking is not None:
+                reject = self._masking.reject(reject)
             if self._on_reject == "raise":
-                raise CdrError(message, file.name, line, reject)
+                raise CdrError(reject.message, file.name, line, reject)
             if self._on_reject == "collect":
                 self.rejects.append(reject)
             elif callable(self._on_reject):
@@ -215,7 +230,11 @@ class ArrowFile:
     _connection: Any
 
     def batches(
-        self, columns: str, parameters: Sequence[object] = (), size: int = _BATCH
+        self,
+        columns: str,
+        parameters: Sequence[object] = (),
+        size: int = _BATCH,
+        mask_by: Masking | None = None,
     ) -> Iterator[Any]:
         """Yield the readable records.
 
@@ -223,9 +242,12 @@ class ArrowFile:
             columns: The columns, in SQL.
             parameters: Values of `?` in these.
             size: Maximum number of rows in a batch.
+            mask_by: Masking of the columns of a record.
         """
         for rows in self.content.rows:
             query = f"SELECT {columns} FROM ({rows.select(0)})"  # noqa: S608
+            if mask_by is not None:
+                query = masked_query(mask_by, query)
             found = self._connection.sql(query, params=list(parameters) or None)
             for batch in found.to_arrow_reader(size):
                 if batch.num_rows:

@@ -136,7 +136,8 @@ def made(question: Question) -> str:
     calls, end = text.strip().removeprefix("WITH ").split(_BY_CURRENCY)
     calls = _grouped(_filtered(_with_prefixes(calls, question), question), question.by)
     groups = [column(name) for name in question.by]
-    table, tables, more = "chosen", [], ()
+    table, tables = "chosen", []
+    more: tuple[str, ...] = ()
     if question.top:
         tables.append(_again(calls, "sized") + _largest(groups, question.top))
         calls += _kept(groups, question.top)

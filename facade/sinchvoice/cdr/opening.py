@@ -7,12 +7,14 @@ import re
 import stat
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArchiveInUse, CdrError
 from . import open_files, tables
+from .fast_path import literal
 from .queries import import_duckdb, is_damage, lock, reason, settings
 from .workspace import Workspace, remove_abandoned
 
@@ -37,6 +39,8 @@ class ArchiveFile:
         wait: Seconds to wait for other processes to close it.
         memory_limit: Memory limit of DuckDB; None for its default.
         threads: Threads of DuckDB; None for one per core.
+        attached: True to open it as the schema-qualified database `archive` beside an empty one in
+            memory, for views that mask it; read-only.
 
     Attributes:
         path: Path of the file, links resolved.
@@ -59,8 +63,10 @@ class ArchiveFile:
         wait: float,
         memory_limit: str | None,
         threads: int | None,
+        attached: bool = False,
     ) -> None:
         self._duckdb = import_duckdb()
+        self._attached = attached
         self.path = Path(os.path.realpath(path))
         self.is_new = False
         self._is_stuck = False
@@ -173,8 +179,14 @@ class ArchiveFile:
             except OSError as error:
                 raise self._unusable(error) from error
         config = settings(self.workspace.path, self._memory_limit, self._threads)
+        connection: duckdb.DuckDBPyConnection
         try:
-            connection: duckdb.DuckDBPyConnection = self._duckdb.connect(
+            if self._attached:
+                connection = self._duckdb.connect(config=config)
+                with _closing_on_error(connection):
+                    connection.execute(f"ATTACH {literal(self.path)} AS archive (READ_ONLY)")
+                return connection
+            connection = self._duckdb.connect(
                 str(self.path), read_only=self._read_only, config=config
             )
         except (self._duckdb.Error, OSError) as error:
@@ -187,7 +199,11 @@ class ArchiveFile:
             # Queries use cursors, which keep the order of rows.
             connection.execute("SET SESSION preserve_insertion_order = false")
             lock(connection, self.workspace.path)
+            if self._attached:
+                connection.execute("USE archive")
             tables.check(connection, str(self.path), read_only=self._read_only)
+            if self._attached:
+                connection.execute("USE memory")
         except self._duckdb.Error as error:
             connection.close()
             problem = f"this is not an archive of call detail records: {error}"
@@ -276,6 +292,15 @@ class ArchiveFile:
         elif not self._read_only and not os.access(self.path, os.W_OK):
             problem = "the archive is not writable: open it with read_only=True to query it"
         return kind(f"{problem} ({reason(error)})", str(self.path))
+
+
+@contextmanager
+def _closing_on_error(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def put_new(path: Path, target: Path) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ..vocabulary import Domain
     from .alerts import AlertReport, AlertRule
     from .comparison import ComparedKpi, Comparison, PeriodLike, With
+    from .masked_copy import MaskedCopy
+    from .masking import Masking
     from .reconciliation import (
         Direction,
         InvoiceLine,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from .signals import SignalKind, SignalReport, Thresholds
 
 __all__ = [
+    "TREE",
     "ArrowStream",
     "Database",
     "Parameters",
@@ -69,7 +72,7 @@ _EXPLAIN = re.compile(
     rf"(?P<options>\(\s*{_OPTION}(?:\s*,\s*{_OPTION})*\s*\)))?",
     re.IGNORECASE | re.DOTALL,
 ).match
-_TREE = "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)"
+TREE = "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)"
 _NO_TABLE = re.compile(r"Catalog Error: Table with name (.*) does not exist!").match
 _FUNCTION_NAMES = re.compile(r'"function_name":"([^"]*)"').findall
 _REFUSED = frozenset(
@@ -106,6 +109,9 @@ class Database(ABC):
     _connection: duckdb.DuckDBPyConnection
     _tables: tuple[str, ...] = ()
     """Names of the tables open to queries."""
+    _masking: Masking | None = None
+    """Masking of the tables; the connection then has views under their names."""
+    _masked_copy: MaskedCopy | None = None
 
     def __init__(self, place: str = "") -> None:
         self._place = place
@@ -160,7 +166,7 @@ class Database(ABC):
             CdrError: The KPIs cannot be computed.
         """
         connection = self._connection
-        with self._failing():
+        with self._failing(), self._masking_users_once(by, where):
             rows = interruptible(
                 connection,
                 lambda: KpiRows(
@@ -408,7 +414,7 @@ class Database(ABC):
             CdrError: The query fails or is not read-only.
         """
         given = parameters if isinstance(parameters, Mapping) else list(parameters)
-        with self._failing(), closing(self._connection.cursor()) as cursor:
+        with self._failing(asked=True), closing(self._cursor(query, given)) as cursor:
             statement = self._question(cursor, query)
             rows = interruptible(cursor, lambda: cursor.execute(statement, given).fetchall())
             columns = tuple(column[0] for column in cursor.description or ())
@@ -430,19 +436,64 @@ class Database(ABC):
         """
         return ArrowStream(self, query, parameters)
 
+    def _cursor(self, query: str, parameters: Any) -> duckdb.DuckDBPyConnection:
+        """Return a cursor for a query of an external caller; with masking, to a masked copy."""
+        if self._masking is None:
+            return self._connection.cursor()
+        with self._failing():
+            copy = self._masked_copy = self._masked_copy or self._new_masked_copy()
+        # The query must not reach the connection to all data. Errors come before the copying.
+        with closing(copy.empty.cursor()) as cursor:
+            statement = self._question(cursor, query)
+            selects = statement.type == self._duckdb.StatementType.SELECT
+            if selects:
+                cursor.execute(f"EXPLAIN {statement.query}", parameters or None)
+        with self._failing():
+            return copy.cursor(statement.query if selects else None, parameters or None)
+
+    def _new_masked_copy(self) -> MaskedCopy:
+        raise NotImplementedError
+
+    @contextmanager
+    def _masking_users_once(
+        self, by: Dimension | Sequence[Dimension], where: KpiFilter | None
+    ) -> Iterator[None]:
+        """Mask each app user once, not once for each call, in a KPI that uses them."""
+        used = {by} if isinstance(by, str) else {*by}
+        if self._masking is None or "user" not in used.union(where or ()):
+            yield
+            return
+        users = (where or {}).get("user")
+        for user in (users,) if users is None or isinstance(users, str) else users:
+            self._masking._check("where['user']", user)
+        self._connection.execute("USE memory.by_user")
+        try:
+            yield
+        finally:
+            self._connection.execute("USE memory.main")
+
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a query of an external caller as `_rows` does; errors are a CdrError."""
         with self._failing():
             return self._rows(query, *parameters)
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
-        """Turn errors of a query into a CdrError."""
+    def _failing(self, *, asked: bool = False) -> Iterator[None]:
+        """Turn errors of a query into a CdrError.
+
+        Args:
+            asked: Whether the query of an external caller runs, which sees only masked text.
+        """
         try:
             yield
         except self._duckdb.Error as error:
             if is_damage(error):
                 raise CdrError(reason(error), self._place) from error
+            if self._masking is not None and not asked:
+                raise CdrError(
+                    f"the query fails: {type(error).__name__}; masking hides the rest, which may "
+                    "have text of a record"
+                ) from None
             if missing := _NO_TABLE(str(error)):
                 *names, last = self._tables
                 raise CdrError(
@@ -471,7 +522,7 @@ class Database(ABC):
             )
         if statement.type != kinds.SELECT:
             raise CdrError("this is not a SELECT: queries are read-only")
-        ((tree,),) = cursor.execute(_TREE, [statement.query]).fetchall()
+        ((tree,),) = cursor.execute(TREE, [statement.query]).fetchall()
         if refused := sorted(_REFUSED.intersection(_FUNCTION_NAMES(tree))):
             raise CdrError(f"{refused[0]}() is not allowed: queries are read-only")
         if explain:
@@ -505,6 +556,8 @@ class ArrowStream:
     _database: Database
     _query: str
     _parameters: Parameters
+    _is_asked: bool = attrs.field(alias="is_asked", default=True)
+    """Whether the query is of an external caller."""
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """Return the stream in a capsule, according to the Arrow PyCapsule interface.
@@ -513,14 +566,19 @@ class ArrowStream:
             CdrError: The query fails or is not read-only.
         """
         database = self._database
-        with database._failing(), ExitStack() as stack:
+        with database._failing(asked=True), ExitStack() as stack:
             # The stream keeps the cursor and its transaction.
-            cursor = stack.enter_context(closing(database._connection.cursor()))
+            cursor = stack.enter_context(closing(self._cursor()))
             statement = database._question(cursor, self._query)
             found = cursor.sql(statement, params=self._parameters or None)
             stream = found.__arrow_c_stream__(requested_schema)
             stack.pop_all()
             return stream
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        if self._is_asked:
+            return self._database._cursor(self._query, self._parameters)
+        return self._database._connection.cursor()
 
 
 def reason(error: Exception) -> str:

@@ -25,7 +25,7 @@ from contextlib import closing
 from itertools import accumulate, islice
 from operator import call, itemgetter, length_hint
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import attrs
 
@@ -35,6 +35,9 @@ from .layouts import LAYOUTS, Column, ColumnType, Layout, LayoutName
 from .records import NO_EXTRAS, RECORD_TYPES, CdrRecord, Extras
 from .sources import ByteStream, LeftOut, Source, streams
 from .values import NEEDED, BadValue, conversions, needed_moment
+
+if TYPE_CHECKING:
+    from .masking import Mask, Masking
 
 __all__ = [
     "MAX_COLUMNS",
@@ -103,6 +106,7 @@ def read(
     *,
     on_reject: OnReject = "raise",
     recursive: bool = False,
+    mask: Mask | None = None,
 ) -> Reader:
     """Read call detail records from one or more files as typed records.
 
@@ -118,6 +122,7 @@ def read(
             CdrError that carries it, `collect` keeps all in `rejects`, and a function is called
             with each.
         recursive: Whether to read subfolders too.
+        mask: Masking of numbers and users: a `Masking`, or `shorten` or `hash`; None for none.
 
     Returns:
         An iterator over the records, with counts. It closes its files when it is exhausted, when
@@ -131,7 +136,7 @@ def read(
     Source: The vendor's page "Call Detail Records". It describes neither headers nor quoting, so
     every unambiguous form is read.
     """
-    return Reader(source, layout, on_reject=on_reject, recursive=recursive)
+    return Reader(source, layout, on_reject=on_reject, recursive=recursive, mask=mask)
 
 
 class Reader(Iterator[CdrRecord]):
@@ -159,6 +164,7 @@ class Reader(Iterator[CdrRecord]):
         recursive: bool = False,
         block_size: int = _BLOCK,
         max_record: int = MAX_RECORD,
+        mask: Mask | None = None,
     ) -> None:
         self.rejects: list[Reject] = []
         self.left_out: list[LeftOut] = []
@@ -178,6 +184,7 @@ class Reader(Iterator[CdrRecord]):
         self.blank_lines = 0
         self.header_rows = 0
         self._layout = None if layout is None else layouts.find(layout)
+        self._masking = None if mask is None else _masking(mask)
         self._block_size = block_size
         self._max_record = max_record
         self._read_as = conversions()
@@ -187,6 +194,8 @@ class Reader(Iterator[CdrRecord]):
         self._all = self._iterate(
             streams(source, recursive=recursive, leave_out=self.left_out.append)
         )
+        if self._masking is not None:
+            self._all = _with_masked_errors(self._all, self._masking)
 
     @property
     def yielded(self) -> int:
@@ -222,6 +231,7 @@ class Reader(Iterator[CdrRecord]):
     def _iterate(
         self, opened: Generator[ByteStream, None, None]
     ) -> Generator[CdrRecord, None, None]:
+        masking = self._masking
         with closing(opened):
             for stream in opened:
                 self.files += 1
@@ -233,13 +243,31 @@ class Reader(Iterator[CdrRecord]):
                         batch[-1] = batch[-1]._replace(
                             extras=Extras(batch[-1].extras, may_be_cut=True)
                         )
+                    if masking is not None:
+                        batch = [masking.record(record) for record in batch]
                     self._batch = iter(batch)
                     yield from self._batch
                     reject = file.take_reject()
                     if reject is not None:
                         self._counted += 1
                         self.rejected += 1
-                        self._hand_on(reject)
+                        self._hand_on(reject if masking is None else masking.reject(reject))
+
+
+def _masking(mask: Mask) -> Masking | None:
+    from . import masking  # most readers need none
+
+    return masking.find(mask)
+
+
+def _with_masked_errors(
+    records: Generator[CdrRecord, None, None], masking: Masking
+) -> Generator[CdrRecord, None, None]:
+    with closing(records):
+        try:
+            yield from records
+        except CdrError as error:
+            raise masking._error(error) from None
 
 
 def _raise(reject: Reject) -> None:

@@ -24,12 +24,15 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ..errors import CdrError, InvalidRequest
-from . import lake, layouts
+from . import lake, layouts, masking
 from .fast_path import COLUMNS, FastRows, fast_lines, has_returns, literal
 from .kpis import Dimension, KpiFilter, KpiRows
 from .lake import Lake
 from .layouts import Layout, LayoutName
 from .loading import FileContent, Mismatch, find, find_exactly, spool
+from .masked_copy import MaskedCopy
+from .masked_views import masked_query, masked_views
+from .masking import Mask
 from .prefixes import PrefixTable
 from .queries import (
     ArrowStream,
@@ -56,11 +59,15 @@ _SMALL = 1 << 17
 because DuckDB needs milliseconds for each file."""
 
 _CALLS = "FROM temp.calls"
-_COLUMNS = ", ".join(name for name in COLUMNS if name not in ("record", "line"))
 _SLOW_ROWS = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 _REJECTS = ", ".join(
     f'"{name}" {"BLOB" if name == "raw" else kind}' for name, kind in REJECT_COLUMNS.items()
 )
+_RECORD_COLUMNS = tuple(name for name in COLUMNS if name not in ("record", "line"))
+_MASKED = {
+    "records": ("unmasked_records", _RECORD_COLUMNS),
+    "rejects": ("unmasked_rejects", ("file_id", *REJECT_COLUMNS)),
+}
 _TABLES = f"""
 CREATE TABLE files (file_id INTEGER, name VARCHAR);
 CREATE TABLE rejects (file_id INTEGER, {_REJECTS});
@@ -74,6 +81,7 @@ def scan(
     memory_limit: str | None = None,
     threads: int | None = None,
     recursive: bool = False,
+    mask: Mask | None = None,
 ) -> Scan:
     """Query files of call detail records in place.
 
@@ -90,13 +98,21 @@ def scan(
             memory.
         threads: Threads of DuckDB; None for one per core.
         recursive: Whether subfolders are read.
+        mask: Masking of numbers and users: a `Masking`, or `shorten` or `hash`; None for none.
 
     Raises:
         CdrError: A file cannot be read or is refused.
-        InvalidRequest: The layout does not exist.
+        InvalidRequest: The layout or the masking does not exist.
         ImportError: The extra is not installed.
     """
-    return Scan(sources, layout, memory_limit=memory_limit, threads=threads, recursive=recursive)
+    return Scan(
+        sources,
+        layout,
+        memory_limit=memory_limit,
+        threads=threads,
+        recursive=recursive,
+        mask=mask,
+    )
 
 
 class Scan(Database):
@@ -125,8 +141,11 @@ class Scan(Database):
         memory_limit: str | None,
         threads: int | None,
         recursive: bool = False,
+        mask: Mask | None = None,
     ) -> None:
         super().__init__()
+        self._masking = masking.find(mask)
+        self._limits = memory_limit, threads
         self.records = 0
         self.rejected = 0
         self.left_out: list[LeftOut] = []
@@ -144,8 +163,14 @@ class Scan(Database):
             self._open(opened, lakes, None if layout is None else layouts.find(layout))
         except BaseException as error:
             self._temporary.cleanup()
+            mask_by = self._masking
             if isinstance(error, self._duckdb.Error):
+                if mask_by is not None:  # the text may be of a record
+                    kind = type(error).__name__
+                    raise CdrError(f"the files cannot be scanned: {kind}") from None
                 raise CdrError(f"the files cannot be scanned: {error}") from error
+            if mask_by is not None and isinstance(error, CdrError):
+                raise mask_by._error(error) from None
             raise
 
     def __repr__(self) -> str:
@@ -154,6 +179,8 @@ class Scan(Database):
     def close(self) -> None:
         """Remove the temporary copies; queries are no longer possible."""
         self._keep_kpis()
+        if self._masked_copy is not None:
+            self._masked_copy.close()
         self._connection.close()
         self._temporary.cleanup()
 
@@ -251,10 +278,15 @@ class Scan(Database):
             CdrError: The query is not read-only, or a file has changed.
         """
         statement = self._every if query is None else query
-        with self._failing(), closing(self._connection.cursor()) as cursor:
+        with self._failing(asked=True), closing(self._connection.cursor()) as cursor:
             self._question(cursor, statement)
         self._check_unchanged()
-        return _ScanStream(self, statement, parameters)
+        return _ScanStream(self, statement, parameters, is_asked=query is not None)
+
+    def _new_masked_copy(self) -> MaskedCopy:
+        folder = self._workspace / "masked"
+        folder.mkdir()
+        return MaskedCopy(self._connection, self._tables, folder, *self._limits)
 
     # --- Content of the files --------------------------------------------------------------------
 
@@ -304,9 +336,16 @@ class Scan(Database):
         selects = [rows.select_all(files) for rows, files in fast.items()] + in_lakes
         if not selects or self._one("SELECT count(*) FROM slow_rows"):
             selects.append("FROM slow_rows")
-        every = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM ({select})" for select in selects)  # noqa: S608
-        self._do(f"CREATE VIEW records AS {every}")
+        columns = ", ".join(_RECORD_COLUMNS)
+        every = " UNION ALL ".join(f"SELECT {columns} FROM ({select})" for select in selects)  # noqa: S608
         self._every = _in_public_columns(fast, in_lakes)
+        if self._masking is None:
+            self._do(f"CREATE VIEW records AS {every}")
+        else:
+            self._do(f"CREATE VIEW unmasked_records AS {every}")
+            self._do("ALTER TABLE rejects RENAME TO unmasked_rejects")
+            self._connection.execute(masked_views(self._masking, _MASKED))
+            self._every = masked_query(self._masking, self._every)
         self.rejected = self._one("SELECT count(*) FROM rejects")
         lock(self._connection, self._workspace, *(path for _, path in self._in_place))
 
@@ -388,12 +427,12 @@ class Scan(Database):
             return find_exactly(*where)
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _failing(self, *, asked: bool = False) -> Iterator[None]:
         try:
-            with super()._failing():
+            with super()._failing(asked=asked):
                 yield
         except CdrError as error:
-            if isinstance(error.__cause__, self._duckdb.Error):
+            if isinstance(error.__cause__ or error.__context__, self._duckdb.Error):
                 self._check_unchanged()  # which may be the cause
             raise
 
@@ -417,20 +456,20 @@ class _ScanStream(ArrowStream):
         try:
             pa = import_module("pyarrow")
         except ImportError:  # without it, keep the rows in memory to check the files afterwards
-            with scan._failing(), closing(scan._connection.cursor()) as cursor:
+            with scan._failing(asked=self._is_asked), closing(self._cursor()) as cursor:
                 statement = scan._question(cursor, self._query)
                 found = cursor.sql(statement, params=self._parameters or None).materialize()
                 stream = found.__arrow_c_stream__(requested_schema)
             scan._check_unchanged()
             return stream
-        cursor = scan._connection.cursor()
-        with scan._failing():
+        with scan._failing(asked=self._is_asked):
+            cursor = self._cursor()
             statement = scan._question(cursor, self._query)
             relation = cursor.sql(statement, params=self._parameters or None)
             reader = interruptible(cursor, relation.to_arrow_reader)
 
         def checked() -> Iterator[Any]:
-            with scan._failing(), closing(cursor):
+            with scan._failing(asked=self._is_asked), closing(cursor):
                 while (batch := interruptible(cursor, lambda: next(reader, None))) is not None:
                     yield batch
             scan._check_unchanged()

@@ -14,7 +14,7 @@ from .fast_path import COLUMNS
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["KEY", "VERSION", "check", "create"]
+__all__ = ["KEY", "REJECT_COLUMNS", "VERSION", "check", "create"]
 
 VERSION = 2
 """Version of the tables."""
@@ -27,11 +27,11 @@ in every version of DuckDB; its own hash() is not.
 """
 
 _RECORD = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-_REJECT = (
+REJECT_COLUMNS = (
     "reject_id",
     "file_id",
     "line",
-    '"offset"',
+    "offset",
     "record",
     "layout",
     "column_name",
@@ -72,7 +72,7 @@ CREATE TABLE erasures (
 );
 CREATE VIEW records AS SELECT {", ".join(COLUMNS)} FROM kept.records;
 CREATE VIEW conflicts AS SELECT {", ".join(COLUMNS)} FROM kept.conflicts;
-CREATE VIEW rejects AS SELECT {", ".join(_REJECT)} FROM kept.rejects;
+CREATE VIEW rejects AS SELECT {", ".join(f'"{name}"' for name in REJECT_COLUMNS)} FROM kept.rejects;
 """  # noqa: S608 - constants of this module
 
 

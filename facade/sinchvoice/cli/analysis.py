@@ -22,6 +22,7 @@ from .cdr_options import (
     Layout,
     Memory,
     MinAttempts,
+    RecordOptions,
     Recursive,
     Threads,
     Tz,
@@ -31,7 +32,7 @@ from .cdr_options import (
     database,
     kpi_filter,
 )
-from .options import OutputOptions, command
+from .options import command
 from .output import AlarmsRaised, Record, RulesUnjudged, write, write_csv_row
 
 __all__ = ["add_analysis"]
@@ -47,7 +48,7 @@ def add_analysis(group: typer.Typer) -> None:
 
 
 def compare(
-    options: OutputOptions,
+    options: RecordOptions,
     period: Annotated[
         str,
         typer.Option(
@@ -193,7 +194,7 @@ def _ratio(ratio: Ratio, prefix: str = "") -> dict[str, Any]:
     }
 
 
-def _rows(options: OutputOptions, records: list[dict[str, Any]], columns: list[str]) -> None:
+def _rows(options: RecordOptions, records: list[dict[str, Any]], columns: list[str]) -> None:
     """Print records; on a terminal with relative changes in per cent."""
     shown: list[Record] = list(records)
     if sys.stdout.isatty() and not options.as_json:
@@ -219,7 +220,7 @@ def _write_notes(notes: tuple[str, ...]) -> None:
 
 
 def alert(
-    options: OutputOptions,
+    options: RecordOptions,
     rules: Annotated[
         Path, typer.Option("--rules", metavar="RULES", help="TOML file of the rules.")
     ],
@@ -324,7 +325,7 @@ _ALARM = (
 )
 
 
-def _alarm_record(alarm: alerts.Alarm, options: OutputOptions) -> dict[str, Any]:
+def _alarm_record(alarm: alerts.Alarm, options: RecordOptions) -> dict[str, Any]:
     group = _group(alarm.by)
     change = {} if alarm.change is None else _change_record(alarm.change)
     return {

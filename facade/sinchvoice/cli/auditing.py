@@ -20,16 +20,18 @@ from .cdr_options import (
     WAIT,
     ArchiveOrFiles,
     AsCsv,
+    ClientRecordOptions,
     FilesOrArchive,
     Layout,
     Memory,
+    RecordOptions,
     Recursive,
     Threads,
     Tz,
     Wait,
     database,
 )
-from .options import ClientOptions, OutputOptions, command, logged
+from .options import command, logged
 from .output import DifferencesFound, Record, write, write_csv_row
 from .svaml_file import read_bytes
 
@@ -50,7 +52,7 @@ def add_auditing(group: typer.Typer) -> None:
 
 
 def find_signals(
-    options: OutputOptions,
+    options: RecordOptions,
     period: Annotated[
         str,
         typer.Option(
@@ -176,7 +178,7 @@ def _tell(report: signals.SignalReport, limits: signals.Thresholds) -> None:
         )
 
 
-def _check_format(options: OutputOptions, *, as_csv: bool) -> None:
+def _check_format(options: RecordOptions | ClientRecordOptions, *, as_csv: bool) -> None:
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
 
@@ -185,7 +187,7 @@ def _check_format(options: OutputOptions, *, as_csv: bool) -> None:
 
 
 def reconcile(
-    options: ClientOptions,
+    options: ClientRecordOptions,
     files: FilesOrArchive = None,
     invoice: Annotated[
         str | None,
@@ -362,6 +364,8 @@ def reconcile(
                 "second_tolerance": second_tolerance,
             },
         )
+    if user is not None and options.mask_numbers is not None:
+        raise InvalidRequest("--mask-numbers hides the user that --user names: give one of them")
     compared.check()  # before any file is read
     with database(
         files,
@@ -410,7 +414,7 @@ def _number(name: str, value: Any) -> Any:
     return Decimal(value) if is_number else value
 
 
-def _is_on_terminal(options: OutputOptions) -> bool:
+def _is_on_terminal(options: RecordOptions | ClientRecordOptions) -> bool:
     return sys.stdout.isatty() and not options.as_json
 
 
@@ -479,7 +483,11 @@ class _Reports:
     names = tuple(field.name for field in attrs.fields(reconciliation.ReportRow))
 
     def __init__(
-        self, options: ClientOptions, user: str, period: comparison.Period, given: dict[str, Any]
+        self,
+        options: ClientRecordOptions,
+        user: str,
+        period: comparison.Period,
+        given: dict[str, Any],
     ) -> None:
         self._options, self._user, self._period, self._given = options, user, period, given
         self._found: reconciliation.ReportReconciliation

@@ -46,20 +46,24 @@ from .cdr_options import (
     Layout,
     Memory,
     MinAttempts,
+    RecordOptions,
     Recursive,
     Threads,
     Tz,
     Wait,
     Where,
+    Xlsx,
     cell,
     check_no_archives,
     database,
     known_layout,
     kpi_filter,
+    masking,
     needs_extra,
     opened_archive,
     report_left_out,
     utc,
+    write_spreadsheet,
 )
 from .cdr_spark import spark
 from .options import OutputOptions, command
@@ -87,20 +91,20 @@ def add_commands(group: typer.Typer) -> None:
 
 
 def check(
-    options: OutputOptions,
+    options: RecordOptions,
     files: Files,
     layout: Layout = None,
     recursive: Recursive = False,
 ) -> None:
     """Check files of call detail records, and report each unreadable record with its cause."""
-    wanted = known_layout(layout)
+    wanted, mask = known_layout(layout), masking(options)
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
     rejected = 0
 
     def checked(stream: Any) -> Record:
         nonlocal rejected
-        record = _read(stream, wanted, as_json=options.as_json)
+        record = _read(stream, wanted, mask, as_json=options.as_json)
         rejected += record["rejected"]
         if not record["records"] and not options.as_json:
             _warn_of_no_records(stream.name)
@@ -154,7 +158,7 @@ def _warn_of_no_records(name: str) -> None:
     write(f"warning: {name} has no records", sys.stderr)
 
 
-def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
+def _read(stream: Any, layout: Any, mask: cdr.Masking | None, *, as_json: bool) -> Record:
     """Read a file; write its rejects to stderr immediately, or put them into its JSON."""
     rejects: list[Record] = []
 
@@ -166,7 +170,7 @@ def _read(stream: Any, layout: Any, *, as_json: bool) -> Record:
             write(f"reject: {reject}", sys.stderr)
 
     layouts: Counter[str] = Counter()
-    with cdr.read(stream, layout, on_reject=tell) as reader:
+    with cdr.read(stream, layout, on_reject=tell, mask=mask) as reader:
         layouts.update(record.layout for record in reader)
     found: dict[str, Any] = {
         "file": stream.name,
@@ -292,7 +296,7 @@ def _load_record(file: cdr.FileReport) -> Record:
 
 
 def stats(
-    options: OutputOptions,
+    options: RecordOptions,
     files: FilesOrArchive = None,
     archive: ArchiveOrFiles = None,
     layout: Layout = None,
@@ -324,6 +328,7 @@ def stats(
         ),
     ] = None,
     as_csv: AsCsv = False,
+    xlsx: Xlsx = None,
     recursive: Recursive = False,
     memory_limit: Memory = None,
     threads: Threads = None,
@@ -334,6 +339,8 @@ def stats(
     """
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
+    if as_csv and xlsx is not None:
+        raise InvalidRequest("--csv and --xlsx are two formats: give one of them")
     groups, counted = cast("list[Dimension]", by or []), kpi_filter(where or [], tz)
     ranks = _numbers("--percentiles", percentiles)
     # This checks the arguments before any file is read.
@@ -366,6 +373,11 @@ def stats(
             top=top,
             percentiles=ranks,
         )
+    if xlsx is not None:
+        rest = [] if top is None else ["rest_groups"]
+        shown = [*groups, *rest, *_COUNTS]
+        write_spreadsheet(xlsx, found, options, columns=shown)
+        return
     records = [_kpi_record(row, top=top) for row in found]
     durations, setups = (
         [f"{name}_{_rank(each)}" for each in ranks] for name in ("duration", "setup_time")
@@ -395,10 +407,19 @@ def _rank(percentile: float) -> str:
     return f"p{percentile:g}".replace(".", "_")
 
 
-def completeness(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: Wait = WAIT) -> None:
+def completeness(
+    options: RecordOptions,
+    archive: ArchivePath = ARCHIVE,
+    xlsx: Xlsx = None,
+    wait: Wait = WAIT,
+) -> None:
     """Print the content of an archive for each day and layout, and the missing days."""
-    with opened_archive(archive, wait, read_only=True) as opened:
+    with opened_archive(archive, wait, read_only=True, mask=masking(options)) as opened:
         days = opened.completeness()
+    if xlsx is not None:
+        names = [field.name for field in attrs.fields(cdr.DayCompleteness)]
+        write_spreadsheet(xlsx, days, options, columns=names)
+        return
     options.output.rows(
         (
             {
@@ -421,7 +442,7 @@ def completeness(options: OutputOptions, archive: ArchivePath = ARCHIVE, wait: W
 
 
 def rejects(
-    options: OutputOptions,
+    options: RecordOptions,
     archive: ArchivePath = ARCHIVE,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Include rejects whose call was loaded since.")
@@ -435,7 +456,11 @@ def rejects(
     """Print the records of an archive that could not be read."""
     if raw and options.as_json:
         raise InvalidRequest("--raw and --json are two formats: give one of them")
-    with opened_archive(archive, wait, read_only=True) as opened:
+    if raw and options.mask_numbers is not None:
+        raise InvalidRequest(
+            "--raw prints the text to correct, and --mask-numbers hides it: give one of them"
+        )
+    with opened_archive(archive, wait, read_only=True, mask=masking(options)) as opened:
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
@@ -481,7 +506,7 @@ def _write_line(line: bytes) -> None:
 
 
 def export(
-    options: OutputOptions,
+    options: RecordOptions,
     folder: Annotated[
         str,
         typer.Argument(
@@ -511,7 +536,12 @@ def export(
     if incremental and delta:
         raise InvalidRequest("--delta is incremental already: omit --incremental")
     with opened_archive(
-        archive, wait, read_only=True, memory_limit=memory_limit or "400MB", threads=threads
+        archive,
+        wait,
+        read_only=True,
+        memory_limit=memory_limit or "400MB",
+        threads=threads,
+        mask=masking(options),
     ) as opened:
         if not incremental and not delta:
             files = opened.to_parquet(folder)
@@ -533,7 +563,7 @@ def export(
 
 
 def sql(
-    options: OutputOptions,
+    options: RecordOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     files: FilesOrArchive = None,
     archive: ArchiveOrFiles = None,

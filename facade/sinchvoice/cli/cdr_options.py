@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,9 @@ from ..cdr import kpis
 from ..cdr.kpis import DIMENSIONS
 from ..cdr.opening import is_database
 from ..errors import ArchiveInUse, ConfigurationError, InvalidRequest, printable
+from ..hidden import Hidden
 from ..reports import parse_day
-from .options import OutputOptions
+from .options import ClientOptions, OutputOptions
 from .output import write
 
 __all__ = [
@@ -32,25 +34,30 @@ __all__ = [
     "ArchivePath",
     "AsCsv",
     "By",
+    "ClientRecordOptions",
     "Files",
     "FilesOrArchive",
     "Layout",
     "Memory",
     "MinAttempts",
+    "RecordOptions",
     "Recursive",
     "Threads",
     "Tz",
     "Wait",
     "Where",
+    "Xlsx",
     "cell",
     "check_no_archives",
     "database",
     "known_layout",
     "kpi_filter",
+    "masking",
     "needs_extra",
     "opened_archive",
     "report_left_out",
     "utc",
+    "write_spreadsheet",
 ]
 
 Files = Annotated[
@@ -140,11 +147,123 @@ AsCsv = Annotated[
 ]
 
 
+def _spreadsheet(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() != ".xlsx":
+        raise InvalidRequest(f"--xlsx is {str(path)!r}: give a name that ends in .xlsx")
+    return path
+
+
+Xlsx = Annotated[
+    Path | None,
+    typer.Option(
+        "--xlsx",
+        metavar="FILE",
+        callback=_spreadsheet,
+        help="Write a spreadsheet instead of printing.",
+    ),
+]
+_KEY_VARIABLE = "SINCHVOICE_MASK_KEY"
+
+
+MaskNumbers = Annotated[
+    str | None,
+    typer.Option(
+        "--mask-numbers",
+        metavar="METHOD",
+        autocompletion=lambda: ["shorten", "hash"],
+        help="Mask phone numbers and users: shorten or hash.",
+    ),
+]
+MaskKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask-key-file",
+        metavar="FILE",
+        help=f"File with the secret key of the hashes; {_KEY_VARIABLE} or a new one if unset.",
+    ),
+]
+
+
+@attrs.frozen(kw_only=True)
+class RecordOptions(OutputOptions):
+    """Options for output with text of records."""
+
+    mask_numbers: MaskNumbers = None
+    mask_key_file: MaskKeyFile = None
+
+
+@attrs.frozen(kw_only=True)
+class ClientRecordOptions(ClientOptions):
+    """Options for output with text of records, and for requests."""
+
+    mask_numbers: MaskNumbers = None
+    mask_key_file: MaskKeyFile = None
+
+
+def masking(options: RecordOptions | ClientRecordOptions) -> cdr.Masking | None:
+    """Return the masking of all records in this run; call it once.
+
+    Raises:
+        InvalidRequest: The method does not exist, or the key is not usable.
+    """
+    method = options.mask_numbers
+    if method is None:
+        if options.mask_key_file is not None:
+            raise InvalidRequest("--mask-key-file has no effect without --mask-numbers hash")
+        return None
+    if method not in ("shorten", "hash"):
+        raise InvalidRequest(f"--mask-numbers is {method!r}: give shorten or hash")
+    if method == "shorten":
+        if options.mask_key_file is not None:
+            raise InvalidRequest(
+                "--mask-key-file has no effect with --mask-numbers shorten: give hash, or omit "
+                "the file"
+            )
+        return cdr.Masking("shorten")
+    if options.mask_key_file is not None:
+        return _hashing(f"--mask-key-file {options.mask_key_file}", _content(options.mask_key_file))
+    if key := os.environ.get(_KEY_VARIABLE):
+        return _hashing(_KEY_VARIABLE, Hidden(key.encode("utf-8", "surrogateescape")))
+    write(
+        "note: numbers are hashed with a new key: in the next run they have other hashes. For "
+        f"the same ones, set {_KEY_VARIABLE} or give --mask-key-file",
+        sys.stderr,
+    )
+    return cdr.Masking("hash")
+
+
+def _content(path: Path) -> Hidden[bytes]:
+    try:
+        return Hidden(path.read_bytes().strip())
+    except OSError as error:
+        raise InvalidRequest(
+            f"--mask-key-file {path} cannot be read: {error.strerror or error}"
+        ) from None
+
+
+def _hashing(source: str, key: Hidden[bytes]) -> cdr.Masking:
+    if not key.reveal():
+        raise InvalidRequest(f"{source} has no key: write at least 16 bytes to it")
+    try:
+        return cdr.Masking("hash", key=key.reveal())
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{source}: {error.message}") from None
+
+
+def write_spreadsheet(
+    path: Path, rows: Sequence[object], options: OutputOptions, *, columns: Sequence[str] = ()
+) -> None:
+    """Write the rows of a result to a spreadsheet, and report its name and number of rows."""
+    with needs_extra():
+        cdr.write_xlsx(path, rows, columns=columns)
+    options.output.record({"file": str(path), "rows": len(rows)})
+
+
 def database(
     files: list[str] | None,
     archive: Path | None,
     layout: str | None,
-    options: OutputOptions,
+    options: RecordOptions | ClientRecordOptions,
     wait: float,
     *,
     recursive: bool,
@@ -163,6 +282,7 @@ def database(
             read_only=True,
             memory_limit=memory_limit,
             threads=threads,
+            mask=masking(options),
         )
     if archive is not None:
         raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
@@ -174,6 +294,7 @@ def database(
             recursive=recursive,
             memory_limit=memory_limit,
             threads=threads,
+            mask=masking(options),
         )
     report_left_out(found.left_out, attrs.evolve(options, as_json=False))
     if found.rejected:
@@ -207,6 +328,7 @@ def opened_archive(
     read_only: bool = False,
     memory_limit: str | None = None,
     threads: int | None = None,
+    mask: cdr.Masking | None = None,
 ) -> cdr.Archive:
     if must_exist and not path.exists():
         error = InvalidRequest(f"the archive {str(path)!r} does not exist")
@@ -215,7 +337,12 @@ def opened_archive(
 
     def open_within(seconds: float) -> cdr.Archive:
         return cdr.Archive(
-            path, read_only=read_only, wait=seconds, memory_limit=memory_limit, threads=threads
+            path,
+            read_only=read_only,
+            wait=seconds,
+            memory_limit=memory_limit,
+            threads=threads,
+            mask=mask,
         )
 
     with needs_extra():

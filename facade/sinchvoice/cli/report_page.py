@@ -24,6 +24,7 @@ from .cdr_options import (
     FilesOrArchive,
     Layout,
     Memory,
+    RecordOptions,
     Recursive,
     Threads,
     Tz,
@@ -32,7 +33,6 @@ from .cdr_options import (
     database,
     kpi_filter,
 )
-from .options import OutputOptions
 
 __all__ = ["report"]
 
@@ -41,7 +41,7 @@ _PATIENCE = 120  # seconds for a browser to print
 
 
 def report(
-    options: OutputOptions,
+    options: RecordOptions,
     files: FilesOrArchive = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page; a folder for png.")
