@@ -638,7 +638,7 @@ class _Asked:
         percentiles: float | Sequence[float],
     ) -> None:
         self.min_attempts = _count("min_attempts", min_attempts)
-        dimensions = _dimensions(by)
+        dimensions = self._by = _dimensions(by)
         if top is not None:
             _count("top", top)
             if not dimensions:
@@ -698,7 +698,7 @@ class _Asked:
             return Ratio(numerator, denominator, value, _FORMULAS[field])
 
         return KpiRow(
-            by={name: REST if rest else self._value(name, values) for name in self.question.by},
+            by={name: REST if rest else self._value(name, values) for name in self._by},
             minutes_of_use=float(values["minutes_of_use"]),
             setup_seconds=setup_seconds,
             asr=ratio("asr", counts["answered"], counts["attempts"]),
