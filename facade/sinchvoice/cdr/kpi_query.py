@@ -136,12 +136,12 @@ def made(question: Question) -> str:
     calls, end = text.strip().removeprefix("WITH ").split(_BY_CURRENCY)
     calls = _grouped(_filtered(_with_prefixes(calls, question), question), question.by)
     groups = [column(name) for name in question.by]
-    table, tables = "chosen", []
-    more: tuple[str, ...] = ()
+    table, more = "chosen", list[str]()
+    tables: list[str] = []
     if question.top:
         tables.append(_again(calls, "sized") + _largest(groups, question.top))
         calls += _kept(groups, question.top)
-        table, more = "kept", _PLACES
+        table, more = "kept", [*_PLACES]
     end = _grouped(end.replace("FROM chosen", f"FROM {table}"), question.by, more)
     end, _ = end.split(_RESULT)
     end = ",\n    ".join([end.rstrip(), *percentile_columns(question)])

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict, cast, get_args, overload
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args, overload
 from zoneinfo import ZoneInfo
 
 import attrs
@@ -638,7 +638,7 @@ class _Asked:
         percentiles: float | Sequence[float],
     ) -> None:
         self.min_attempts = _count("min_attempts", min_attempts)
-        dimensions = _dimensions(by)
+        dimensions = self._by = _dimensions(by)
         if top is not None:
             _count("top", top)
             if not dimensions:
@@ -697,9 +697,8 @@ class _Asked:
             value = values[field] if enough and denominator else None
             return Ratio(numerator, denominator, value, _FORMULAS[field])
 
-        names = cast("tuple[Dimension, ...]", self.question.by)
         return KpiRow(
-            by={name: REST if rest else self._value(name, values) for name in names},
+            by={name: REST if rest else self._value(name, values) for name in self._by},
             minutes_of_use=float(values["minutes_of_use"]),
             setup_seconds=setup_seconds,
             asr=ratio("asr", counts["answered"], counts["attempts"]),
