@@ -16,9 +16,10 @@ import duckdb
 import fraud_oracle
 import kpi_oracle as oracle
 import pytest
+from period_calls import LAST_WEEK, fill, made
 from pyspark.sql import SparkSession
 from sinchvoice import cdr
-from sinchvoice.cdr import kpis, reconciliation, signals
+from sinchvoice.cdr import comparison, kpis, reconciliation, signals
 from sinchvoice.reports import ReportWindow, UserCallReport
 from test_signals import LOW, assert_same
 
@@ -138,6 +139,24 @@ def test_spark_knows_the_days_of_an_export(exported: Any):
     day = date(2026, 11, 1)
     of_day = table.where(f"day = DATE '{day}'")
     assert of_day.count() == sum(record.call_time.date() == day for record in records)
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Europe/Stockholm"])
+def test_a_comparison_is_the_same_on_duckdb_and_on_spark(
+    spark: Any, tmp_path_factory: pytest.TempPathFactory, tz: str
+):
+    file = tmp_path_factory.mktemp("weeks") / "weeks.parquet"
+    session = spark.newSession()
+    with duckdb.connect() as connection:
+        fill(connection, made(seed=3))
+        connection.execute(f"COPY records TO '{file}' (FORMAT parquet)")
+        session.read.parquet(str(file)).createOrReplaceTempView("records")
+        on_duckdb, on_spark = (
+            comparison.compare(run, LAST_WEEK, "same-weekdays", by="country", tz=tz)
+            for run in (kpis.on_duckdb(connection), kpis.on_spark(session))
+        )
+    assert on_spark == on_duckdb
+    assert len(on_spark.changes) == 24
 
 
 # --- Signals and reconciliation ------------------------------------------------------------------

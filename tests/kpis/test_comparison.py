@@ -74,8 +74,10 @@ def test_both_values_of_each_kpi_are_those_of_plain_python(
                 assert float(ratio.numerator) == pytest.approx(float(numerator), rel=1e-12)
                 assert ratio.denominator == pytest.approx(float(denominator), rel=1e-12)
                 assert ratio.value == pytest.approx(float(numerator / denominator), rel=1e-12)
-            assert change.absolute == change.value.value - change.reference.value
-            assert change.relative == change.absolute / change.reference.value
+            value, before = change.value.value, change.reference.value
+            assert value is not None
+            assert before is not None
+            assert (change.absolute, change.relative) == (value - before, (value - before) / before)
     assert not compared
 
 

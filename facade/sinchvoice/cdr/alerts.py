@@ -18,7 +18,7 @@ import os
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -214,7 +214,7 @@ def evaluate(
     zone = kpis.zone(tz)
     days = Period.of(period)
     known = _remembering(run)
-    layouts = days_of_layouts(known, within_period(days, zone), zone)
+    layouts = days_of_layouts(known, days, zone)
     present = set[date]().union(*layouts.values())
     results, notes = [], list[str]()
     for rule in rules:
@@ -317,8 +317,9 @@ def _judge_values(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> No
             if not value.denominator:
                 judge.skip(_MISSING.get(kpi, "no calls"))
                 continue
+            broken: list[Bound] = [bound for bound in _ABSOLUTE if _breaks(rule, bound, value)]
             judge.judge(
-                (bound for bound in _ABSOLUTE if _breaks(rule, bound, value)),
+                broken,
                 by,
                 value,
                 attempts,
@@ -381,7 +382,7 @@ def _judge_changes(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> t
         if change.absolute is None:
             judge.skip(change.reason or "no calls")
             continue
-        broken = [bound for bound in _RELATIVE if _changes_by(rule, bound, change)]
+        broken: list[Bound] = [bound for bound in _RELATIVE if _changes_by(rule, bound, change)]
         if broken and rule.alpha is not None:
             if change.is_more_than_chance is None:
                 judge.skip(change.reason or "no calls")
@@ -405,12 +406,11 @@ def _changes_by(rule: AlertRule, bound: Bound, change: Change) -> bool:
 def _find_new(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> None:
     rule = judge.rule
     before = reference_of(period, "same-weekdays", rule.weeks)
-    every = Period.of((before.first, period.first.fromordinal(period.first.toordinal() - 1)))
-    within = within_period(every, zone)
-    if not days_of_layouts(run, within, zone):
+    every = Period.of((before.first, period.first - timedelta(days=1)))
+    if not days_of_layouts(run, every, zone):
         judge.skip(f"no records at all in {every}")
         return
-    where = rule.where or {}
+    where, within = rule.where or {}, within_period(every, zone)
     known = {
         tuple(row.by.values())
         for row in kpis.compute(run, rule.by, cast("KpiFilter", {**where, **within}), tz=zone)

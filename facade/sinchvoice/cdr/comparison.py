@@ -126,8 +126,7 @@ class Period:
 
     def utc_days(self, tz: str | ZoneInfo) -> tuple[date, date]:
         """Return the first and the last UTC day that a period in a time zone touches."""
-        within = within_period(self, kpis.zone(tz))
-        start, until = cast("datetime", within["start"]), cast("datetime", within["until"])
+        start, until = _bounds(self, kpis.zone(tz))
         return start.date(), (until - timedelta(microseconds=1)).date()
 
     def __str__(self) -> str:
@@ -140,18 +139,19 @@ class Period:
 
 
 def _ends(given: object, name: str) -> tuple[date, date]:
+    ends: tuple[object, ...] | None
     if isinstance(given, str):
-        first, dots, last = given.partition("..")
+        start, dots, end = given.partition("..")
         try:
-            ends = _day(first), _day(last if dots else first)
+            ends = _day(start), _day(end if dots else start)
         except ValueError:
             ends = None
     elif isinstance(given, tuple) and len(given) == 2:
         ends = given
     else:
-        ends = (given, given)  # type: ignore[assignment]
+        ends = (given, given)
     if ends is None or not all(
-        isinstance(end, date) and not isinstance(end, datetime) for end in ends
+        isinstance(each, date) and not isinstance(each, datetime) for each in ends
     ):
         raise InvalidRequest(
             parameter=name,
@@ -159,7 +159,7 @@ def _ends(given: object, name: str) -> tuple[date, date]:
             remedy="give a day like 2026-11-23, or the first and the last day like "
             "2026-11-23..2026-11-29",
         )
-    return ends
+    return cast("tuple[date, date]", ends)
 
 
 def _day(text: str) -> date:
@@ -391,7 +391,7 @@ class Side:
     ) -> Side:
         """Compute the KPIs of a period."""
         within = within_period(period, zone)
-        layouts = days_of_layouts(run, within, zone)
+        layouts = days_of_layouts(run, period, zone)
         present = set[date]().union(*layouts.values())
         days = tuple(day for day in period.days if WEEKDAYS[day.weekday()] in _weekdays(where))
         groups: dict[tuple[Any, ...], dict[date, KpiRow]] = {}
@@ -415,14 +415,20 @@ class Side:
 
 def within_period(period: Period, zone: ZoneInfo) -> KpiFilter:
     """Return a filter for the calls of a period."""
+    start, until = _bounds(period, zone)
+    found: KpiFilter = {"start": start, "until": until}
+    if len(period.days) <= (period.last - period.first).days:
+        found["day"] = period.days
+    return found
+
+
+def _bounds(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return the first time of a period and the first time after it, in UTC."""
 
     def begin(day: date) -> datetime:
         return datetime.combine(day, time_of_day(), zone).astimezone(UTC)
 
-    found: KpiFilter = {"start": begin(period.first), "until": begin(period.last + _DAY)}
-    if len(period.days) <= (period.last - period.first).days:
-        found["day"] = period.days
-    return found
+    return begin(period.first), begin(period.last + _DAY)
 
 
 def _weekdays(where: KpiFilter) -> Collection[str]:
@@ -430,17 +436,14 @@ def _weekdays(where: KpiFilter) -> Collection[str]:
     return (wanted,) if isinstance(wanted, str) else wanted
 
 
-def days_of_layouts(run: Run, within: KpiFilter, zone: ZoneInfo) -> dict[str, set[date]]:
-    """Return the days with records of each layout, within a filter from `within_period`."""
+def days_of_layouts(run: Run, period: Period, zone: ZoneInfo) -> dict[str, set[date]]:
+    """Return the days of a period with records of each layout."""
     query = _DAYS.format(day=f"CAST({local_time('call_time', zone.key)} AS DATE)")
+    start, until = (each.replace(tzinfo=None).isoformat(" ") for each in _bounds(period, zone))
+    days = frozenset(period.days)
     found: dict[str, set[date]] = defaultdict(set)
-    times = {
-        name: cast("datetime", within[name]).replace(tzinfo=None).isoformat(" ")
-        for name in ("start", "until")
-    }
-    days = within.get("day")
-    for layout, day in run(query, times):
-        if days is None or day in cast("Collection[date]", days):
+    for layout, day in run(query, {"start": start, "until": until}):
+        if day in days:
             found[layout].add(day)
     return found
 
@@ -659,8 +662,7 @@ def _notes_on_days(sides: Sequence[Side], where: KpiFilter, zone: ZoneInfo) -> I
         if lacking:
             yield f"no {layout} records on {listed(sorted(lacking))}"
     for day in sorted(day for side in sides for day in side.days):
-        within = within_period(Period((day,)), zone)
-        start, until = cast("datetime", within["start"]), cast("datetime", within["until"])
+        start, until = _bounds(Period((day,)), zone)
         if (hours := (until - start) / timedelta(hours=1)) != 24:
             yield f"{day} has {hours:g} hours in {zone.key}"
 

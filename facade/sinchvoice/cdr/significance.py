@@ -60,6 +60,8 @@ def p_value(
     sides = [[each for each in side if each.exposure > 0] for side in (period, reference)]
     if not sides[0] or not sides[1]:
         return None, "no calls on one side"
+    if kind == "share":
+        sides = _rarer(sides)
     totals = [sum(each.total for each in side) for side in sides]
     strata = [{each.stratum for each in side} for side in sides]
     if strata[0] != strata[1] or 0 in totals:
@@ -79,15 +81,15 @@ def p_value(
     phi, spread = max(phi, floor), _spread(residuals, degrees, floor)
     score = proportional = quadratic = 0.0
     for number, side in enumerate(sides):
+        usual = {stratum: (cell.rate, cell.weight(number)) for stratum, cell in cells.items()}
         for each in side:
-            if (cell := cells.get(each.stratum)) is None:
-                continue
-            usual = each.exposure * cell.rate
-            weight = cell.exposures[1 - number] / sum(cell.exposures)
-            base = _base(usual, each.exposure, kind)
-            proportional += weight**2 * phi * base
-            quadratic += weight**2 * (floor * base + spread * usual**2)
-            score += each.total - usual if number == 0 else 0.0
+            rate, weight = usual.get(each.stratum, (0.0, 0.0))
+            expected = each.exposure * rate
+            base = _base(expected, each.exposure, kind)
+            proportional += weight * phi * base
+            quadratic += weight * (floor * base + spread * expected * expected)
+            if number == 0:
+                score += each.total - expected
     variance = max(proportional, quadratic)
     scale = math.fsum(abs(total) for total in totals)
     if abs(score) <= 1e-12 * scale:
@@ -149,11 +151,23 @@ class _Cell(NamedTuple):
     def rate(self) -> float:
         return sum(self.totals) / sum(self.exposures)
 
+    def weight(self, side: int) -> float:
+        """Return the weight of the variance of a side in that of the score."""
+        return (self.exposures[1 - side] / sum(self.exposures)) ** 2
+
 
 class _Residual(NamedTuple):
     squared: float
     base: float
     expected: float
+
+
+def _rarer(sides: list[list[Sample]]) -> list[list[Sample]]:
+    """Return misses in place of hits if there are fewer: factors fit rare events better."""
+    hits = sum(each.total for side in sides for each in side)
+    if 2 * hits <= sum(each.exposure for side in sides for each in side):
+        return sides
+    return [[each._replace(total=each.exposure - each.total) for each in side] for side in sides]
 
 
 def _cells(sides: Sequence[Sequence[Sample]]) -> dict[int, _Cell]:
