@@ -535,6 +535,9 @@ def cdr_others() -> bool:
                 turns = [_counted(side, files) for _ in range(3 if files == clean else 1)]
                 seconds, peak = (median(float(turn[n]) for turn in turns) for n in (0, 1))
                 calls, cost = turns[0][2:]
+                if calls == "fails:":
+                    print(f"{files.name}, {side:10}  fails: {cost.strip()}")
+                    continue
                 print(
                     f"{files.name}, {side:10} {seconds:8.2f} s, {peak / 1024:5.0f} MiB, "
                     f"{calls:>9} calls, cost {cost}"

@@ -91,7 +91,7 @@ class Figure:
             limit = f"at least {most}" if note == _MORE else f"at most {most}"
             limit += f", {note}" if note and note != _MORE else ""
             text = text[: bound.start()] + text[bound.end() :]
-        return cls(name, " ".join(text.split()), limit)
+        return cls(name, " ".join(text.split()).replace("|", "\\|"), limit)
 
 
 def measured(name: str, measure: Callable[[], bool], order: Iterable[str]) -> bool:

@@ -54,6 +54,7 @@ def pages(tmp_path: Path) -> Pages:
             "fleet, threads, 5 % faults    8.31 s, 0.83 ms a report",
             ("fleet, threads, 5 % faults", "8.31 s, 0.83 ms a report", ""),
         ),
+        ("broken, polars      fails: a | b", ("broken, polars", "fails: a \\| b", "")),
     ],
 )
 def test_a_printed_line_is_a_row(line: str, row: tuple[str, str, str]):
