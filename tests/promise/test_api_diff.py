@@ -274,6 +274,20 @@ def test_an_alias_of_a_type_means_what_it_stands_for(
     assert union(spelled, known) == members
 
 
+@pytest.mark.parametrize(("now", "breaking"), [("'a', 'b', 'c'", False), ("'a', 'c'", True)])
+def test_a_literal_may_gain_members_but_not_lose_them(tmp_path: Path, now: str, breaking: bool):
+    loaded = []
+    for folder, members in (("before", "'a', 'b'"), ("now", now)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.py").write_text(f"Leg = Literal[{members}]\n")
+        loaded.append(griffe.load("m", search_paths=[tmp_path / folder], allow_inspection=False))
+    before, after = loaded
+    found = api_diff.changed_attribute(
+        before["Leg"], after["Leg"], definitions(before), definitions(after)
+    )
+    assert bool([*found]) == breaking
+
+
 def test_stubs_do_not_depend_on_where_and_when_they_are_made(promised: Path, tmp_path: Path):
     again = stubs(ROOT, tmp_path)
     names = sorted(file.relative_to(promised) for file in promised.rglob("*.pyi"))
