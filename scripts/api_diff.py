@@ -326,6 +326,8 @@ def changed_attribute(
     """Yield attributes with wider types and constants with other values."""
     if more := lost(new.annotation, old.annotation, now, before):
         yield Break(old.path, f"can now be {more}")
+    if str(old.value).startswith("Literal[") and not lost(old.value, new.value, before, now):
+        return  # members may be added, as to an enumeration
     if old.name not in ("__version__", "__all__") and str(old.value) != str(new.value):
         yield Break(old.path, f"is now {new.value}, was {old.value}")
 

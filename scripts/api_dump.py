@@ -322,6 +322,7 @@ def resolved(thing: Any) -> dict[str, Any]:
         scope = {**(vars(module) if module else {}), **scope}
     found: dict[str, Any] = {}
     for name, hint in inspect.get_annotations(thing).items():
+        name = re.sub(r"\W", "_", name)
         holder = types.SimpleNamespace(__annotations__={name: hint})
         try:
             found |= typing.get_type_hints(holder, globalns=scope, include_extras=True)

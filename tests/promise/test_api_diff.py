@@ -311,6 +311,20 @@ def test_a_function_with_overloads_is_compared_call_by_call(
     assert [f"{each.name.removeprefix('m.')}: {each.what}" for each in found] == expected
 
 
+@pytest.mark.parametrize(("now", "breaking"), [("'a', 'b', 'c'", False), ("'a', 'c'", True)])
+def test_a_literal_may_gain_members_but_not_lose_them(tmp_path: Path, now: str, breaking: bool):
+    loaded = []
+    for folder, members in (("before", "'a', 'b'"), ("now", now)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.py").write_text(f"Leg = Literal[{members}]\n")
+        loaded.append(griffe.load("m", search_paths=[tmp_path / folder], allow_inspection=False))
+    before, after = loaded
+    found = api_diff.changed_attribute(
+        before["Leg"], after["Leg"], definitions(before), definitions(after)
+    )
+    assert bool([*found]) == breaking
+
+
 def test_stubs_do_not_depend_on_where_and_when_they_are_made(promised: Path, tmp_path: Path):
     again = stubs(ROOT, tmp_path)
     names = sorted(file.relative_to(promised) for file in promised.rglob("*.pyi"))

@@ -911,8 +911,10 @@ def _count(name: str, value: Any) -> int:
 def _percentiles(given: Any) -> dict[int, float]:
     """Return the percentiles by their thousandths."""
     found: dict[int, float] = {}
-    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
-    for each in given if several else (given,):
+    values: list[Any] = [given]
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes):
+        values = list(given)
+    for each in values:
         known = isinstance(each, int | float) and not isinstance(each, bool) and 0 < each <= 100
         rank = round(each * kpi_query.SCALE) if known else 0
         if not known or rank / kpi_query.SCALE != each:
