@@ -334,6 +334,13 @@ def test_days_and_months_are_not_mixed(archive: Any):
         archive.reconcile_invoice([line, attrs.evolve(line, is_month=True)])
 
 
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_impossible_days_are_named(archive: Any, day: date):
+    line = reconciliation.InvoiceLine(day=day, currency="EUR", amount=Decimal(1), line=7)
+    with pytest.raises(InvalidRequest, match="line 7 is about .*: give days from 2000 to 2069"):
+        archive.reconcile_invoice([line], tz="Europe/Stockholm")
+
+
 # --- Reports -------------------------------------------------------------------------------------
 
 

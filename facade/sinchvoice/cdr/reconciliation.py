@@ -366,6 +366,10 @@ def reconcile_invoice(
         raise InvalidRequest("lines is empty: give at least one line of an invoice")
     by_month = every[0].is_month
     for each in every:
+        if not 2000 <= each.day.year < 2070:
+            raise InvalidRequest(
+                f"line {each.line} is about {each.period}: give days from 2000 to 2069"
+            )
         if each.is_month is not by_month:
             raise InvalidRequest(
                 f"line {each.line} is about {each.period}, the first about {every[0].period}: give "
