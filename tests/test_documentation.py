@@ -32,6 +32,11 @@ ALL = [block for page in PAGES for block in blocks(page)]
 NOT_RUN = [
     ("README.md", "it makes environments; tests/test_project.py tries the script and the demo"),
     ("README.md", "it installs packages"),
+    (
+        "docs/how-to/console.md",
+        "it makes environments and runs until Ctrl-C; the session browser uses what it starts",
+    ),
+    ("docs/how-to/lake.md", "it needs a bucket; tests/s3/lake_on_s3.py writes to one"),
     ("docs/how-to/scale.md", "it installs packages"),
     ("docs/how-to/scale.md", "it needs a cluster of yours"),
     ("docs/index.md", "it installs packages"),

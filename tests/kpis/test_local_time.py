@@ -56,7 +56,7 @@ def calls_around(*nights: datetime) -> list[Any]:
     rows = []
     for night in nights:
         for number in range(-36, 37):
-            moment = (night + timedelta(minutes=10 * number)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            moment = (night + timedelta(minutes=10 * number)).isoformat() + "Z"
             call = {"CallId": f"{night}{number}", "CallTime": moment, "Result": "ANSWERED"}
             rows.append(("phone-terminated", {**cells, **call, "Duration": "60"}))
     return oracle.read(rows)

@@ -27,12 +27,14 @@ LONGEST = 15
 # before a line end. App users can look like phone numbers.
 CALLED = """CASE
             WHEN layout = 'app-to-app' THEN NULL
-            WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9]+', 0) = NULLIF(to_, '')
+            WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9]+[*]*', 0) = NULLIF(to_, '')
                 THEN SUBSTRING(to_, CASE WHEN SUBSTRING(to_, 1, 1) = '+' THEN 2 ELSE 1 END)
             WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9][0-9 ()./-]*', 0) = NULLIF(to_, '')
                 THEN TRANSLATE(to_, '+ ()./-', '')
         END"""
-"""The digits of the called number in SQL; NULL for app users, SIP addresses and other text."""
+"""The digits of the called number in SQL; NULL for app users, SIP addresses and other text.
+
+A number that a mask has shortened ends in stars, which are in no prefix of a sensible length."""
 
 _DIGITS = re.compile(rf"\+?([0-9]{{1,{LONGEST}}})").fullmatch
 _SEPARATORS = ";\t,"
