@@ -729,3 +729,28 @@ def test_the_command_tells_the_changed_days(run: Run, tmp_path: Path):
     ran = run("cdr", "export", "s3://bucket/lake")
     assert ran.code == 2
     assert "give a local folder, or export with --incremental" in ran.err
+
+
+# --- Masks ---------------------------------------------------------------------------------------
+
+
+def test_an_export_never_mixes_masked_and_plain_records(tmp_path: Path):
+    cdr_generator.cdr_files(tmp_path / "cdr", records=20, layouts=["phone-terminated"])
+    with cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        archive.load(tmp_path / "cdr")
+    key = b"sixteen bytes or more"
+    masks = [None, "shorten", cdr.Masking("hash", key=key), cdr.Masking("hash")]
+
+    def export(mask: Any, folder: Path) -> None:
+        with cdr.Archive(tmp_path / "calls.duckdb", read_only=True, mask=mask) as opened:
+            opened.to_parquet(folder, incremental=True)
+
+    for number, first in enumerate(masks):
+        folder = tmp_path / f"lake-{number}"
+        export(first, folder)
+        export(first, folder)
+        for other in masks:
+            if other is not first:
+                with pytest.raises(CdrError, match="give the same mask, or a new folder"):
+                    export(other, folder)
+    export(cdr.Masking("hash", key=key), tmp_path / "lake-2")

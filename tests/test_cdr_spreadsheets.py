@@ -153,7 +153,12 @@ def test_the_command_writes_what_it_would_print(
 ):
     monkeypatch.chdir(archive.parent)
     run = command_line.runner(command_line.isolated({}, tmp_path), monkeypatch, capsys)
-    for command in (("stats", "--by", "layout"), ("completeness",)):
+    for command in (
+        ("stats", "--by", "layout"),
+        ("stats", "--percentiles", "50,99.9"),
+        ("completeness",),
+        ("compare", "--period", "2026-11-03", "--by", "country"),
+    ):
         file = tmp_path / f"{command[0]}.xlsx"
         file.write_bytes(b"an older one")
         ran = run("cdr", *command, "--json", "--xlsx", str(file))

@@ -154,3 +154,25 @@ def test_the_command_writes_a_table(
     assert capsys.readouterr().out == f"day\tchange\n{written}"
     assert main([*command, "--incremental", str(tmp_path / "table")]) == 2
     assert "--delta is incremental already: omit --incremental" in capsys.readouterr().err
+
+
+def test_a_table_never_mixes_masked_and_plain_records(tmp_path: Path):
+    cdr_files(tmp_path / "cdr", records=20, layouts=["phone-terminated"])
+    with cdr.Archive(tmp_path / "calls.duckdb") as archive:
+        archive.load(tmp_path / "cdr")
+    key = b"sixteen bytes or more"
+    masks = [None, "shorten", cdr.Masking("hash", key=key), cdr.Masking("hash")]
+
+    def export(mask: Any, folder: Path) -> None:
+        with cdr.Archive(tmp_path / "calls.duckdb", read_only=True, mask=mask) as opened:
+            opened.to_delta(folder)
+
+    for number, first in enumerate(masks):
+        folder = tmp_path / f"table-{number}"
+        export(first, folder)
+        export(first, folder)
+        for other in masks:
+            if other is not first:
+                with pytest.raises(CdrError, match="give the same mask, or a new folder"):
+                    export(other, folder)
+    export(cdr.Masking("hash", key=key), tmp_path / "table-2")

@@ -631,9 +631,13 @@ class Archive(Database):
             exporting.recover(target)
             exporting.check_replaceable(target)
             with self._snapshot() as (run, _), self._folder("export") as aside:
-                exporting.write(run, aside)
+                exporting.write(run, aside, self._mask)
                 exporting.put_in_place(aside, target)
         return [path for path in sorted(target.rglob("*.parquet")) if path.name[0] != "_"]
+
+    @property
+    def _mask(self) -> str:
+        return "" if self._masking is None else self._masking.identity
 
     def _update_lake(self, folder: str | os.PathLike[str]) -> LakeReport:
         location = folder if is_url(folder) else os.fspath(folder)
@@ -643,7 +647,7 @@ class Archive(Database):
             self._snapshot() as (run, _),
             self._folder("export") as aside,
         ):
-            return lake.update(run, target, aside)
+            return lake.update(run, target, aside, self._mask)
 
     def to_delta(
         self,
@@ -674,7 +678,7 @@ class Archive(Database):
         location = os.fspath(table)
         with self._exporting(without_secrets(location)), self._snapshot() as (run, cursor):
             return interruptible(
-                cursor, lambda: delta.update(run, cursor.sql, location, storage_options)
+                cursor, lambda: delta.update(run, cursor.sql, location, storage_options, self._mask)
             )
 
     @contextmanager

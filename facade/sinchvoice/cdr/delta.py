@@ -16,8 +16,8 @@ from typing import Any
 
 from ..errors import CdrError, printable
 from .deduplication import Run
-from .lake import LakeReport
-from .manifests import OtherArchive, State, find_changes
+from .lake import LakeReport, other_mask
+from .manifests import OtherArchive, OtherMask, State, find_changes
 from .sources import is_url, without_secrets
 
 __all__ = ["update"]
@@ -35,6 +35,7 @@ def update(
     select: Callable[[str], Any],
     table: str,
     storage_options: Mapping[str, str] | None,
+    mask: str = "",
 ) -> LakeReport:
     """Write the changed days of an archive to a table.
 
@@ -43,6 +44,7 @@ def update(
         select: Returns the rows of a query on the same state as an Arrow stream.
         table: Path or URL of the table.
         storage_options: Options of the store.
+        mask: How the records are masked, see `Masking.identity`.
 
     Raises:
         CdrError: The table was changed by another program, was written from another archive, or
@@ -57,13 +59,15 @@ def update(
         if deltalake.DeltaTable.is_deltatable(table, storage_options=options):
             opened = deltalake.DeltaTable(table, storage_options=options)
         known = State() if opened is None else _state(opened, shown)
-        changes = find_changes(run, known)
+        changes = find_changes(run, known, mask=mask)
     except OtherArchive:
         raise CdrError(
             "this table has no file of this archive, so it belongs to another: give a new one, or "
             "the archive it was written from",
             shown,
         ) from None
+    except OtherMask:
+        raise other_mask(known, shown) from None
     except (deltalake.exceptions.DeltaError, OSError) as error:
         raise _failed("read", error, shown) from None
     days = changes.days

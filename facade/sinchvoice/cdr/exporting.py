@@ -24,17 +24,18 @@ __all__ = ["check_replaceable", "copy_day", "put_in_place", "recover", "write"]
 _PURPOSE = "export"
 
 
-def write(run: Callable[[str], list[tuple[Any, ...]]], folder: Path) -> None:
+def write(run: Callable[[str], list[tuple[Any, ...]]], folder: Path, mask: str = "") -> None:
     """Write the table or view `records` to an empty folder: one file per day and the manifest.
 
     Args:
         run: Runs SQL, each time on the same state of the records.
         folder: Target folder, for its owner alone.
+        mask: How the records are masked, see `Masking.identity`.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    state = find_changes(run, State()).state
+    state = find_changes(run, State(), mask=mask).state
     manifest = Manifest(state=state)
     for day in sorted(state.days):
         path = folder / file_of(day)

@@ -25,6 +25,7 @@ from .manifests import (
     MANIFEST,
     Manifest,
     OtherArchive,
+    OtherMask,
     State,
     day_of,
     describe,
@@ -36,7 +37,7 @@ from .manifests import (
 from .sources import is_url
 from .stores import Folder, Keep, Place, Store
 
-__all__ = ["Lake", "LakeReport", "find", "update"]
+__all__ = ["Lake", "LakeReport", "find", "other_mask", "update"]
 
 _BATCH = 1 << 28
 """Bytes of temporary files after which the days are moved to their place."""
@@ -64,16 +65,18 @@ class LakeReport:
 # --- Writing -------------------------------------------------------------------------------------
 
 
-def update(run: Run, place: Place, aside: Path) -> LakeReport:
+def update(run: Run, place: Place, aside: Path, mask: str = "") -> LakeReport:
     """Write the changed days of an archive to a lake.
 
     Args:
         run: Runs SQL, each time on the same state of the records.
         place: Place of the lake.
         aside: Empty folder for temporary files, for its owner alone.
+        mask: How the records are masked, see `Masking.identity`.
 
     Raises:
-        CdrError: The lake has other files, was written from another archive, or is in use.
+        CdrError: The lake has other files, was written from another archive or with another mask,
+            or is in use.
         OSError: A file cannot be written.
     """
     if isinstance(place, Folder):
@@ -87,14 +90,15 @@ def update(run: Run, place: Place, aside: Path) -> LakeReport:
     if not any(map(is_manifest, sizes := place.sizes())):
         _check(place, Manifest(), sizes)  # before anything is written there
     with place.locked(write_stamp) as keep:
-        return _Update(run, place, aside, keep).run()
+        return _Update(run, place, aside, keep, mask).run()
 
 
 class _Update:
     """A run of an export, while the lake is locked."""
 
-    def __init__(self, run: Run, place: Place, aside: Path, keep: Keep) -> None:
+    def __init__(self, run: Run, place: Place, aside: Path, keep: Keep, mask: str) -> None:
         self._run, self._place, self._aside, self._keep = run, place, aside, keep
+        self._mask = mask
         self._sizes = place.sizes()
         self._manifest = _manifest(place, self._sizes)
         self._batch: dict[str, Path | None] = {}
@@ -110,17 +114,19 @@ class _Update:
             if name in manifest.pending or name not in self._sizes or day_of(name) not in known.days
         }
         try:
-            changes = find_changes(self._run, known, stale)
+            changes = find_changes(self._run, known, stale, mask=self._mask)
         except OtherArchive:
             raise CdrError(
                 "this lake has no file of this archive, so it belongs to another: give a new "
                 "folder, or the archive it was written from",
                 self._place.shown,
             ) from None
+        except OtherMask:
+            raise other_mask(known, self._place.shown) from None
         found = changes.state
         if not known.files:  # so that no other archive can continue an interrupted run
             begun = {number: attrs.evolve(file, counts="") for number, file in found.files.items()}
-            manifest.state = attrs.evolve(known, files=begun)
+            manifest.state = attrs.evolve(known, files=begun, mask=self._mask)
         # Days to repair come first: the manifest forgets their former descriptions only then.
         for day in sorted(changes.days, key=lambda day: (day not in stale, day)):
             self._add(day, found)
@@ -192,6 +198,17 @@ class _Update:
         self._manifest.write(self._run, path)
         self._place.put(path, MANIFEST)
         path.unlink(missing_ok=True)
+
+
+def other_mask(known: State, shown: str) -> CdrError:
+    """Return the error for records that are masked in another way than those in an export."""
+    method = known.mask.partition(" ")[0]
+    there = f"masked by {method!r}, with its key if it has one" if method else "not masked"
+    return CdrError(
+        f"the records in this export are {there}, and it cannot have both: give the same mask, or "
+        "a new folder",
+        shown,
+    )
 
 
 def _manifest(place: Place, sizes: Mapping[str, int]) -> Manifest:

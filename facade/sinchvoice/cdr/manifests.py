@@ -33,6 +33,7 @@ __all__ = [
     "LoadedFile",
     "Manifest",
     "OtherArchive",
+    "OtherMask",
     "State",
     "day_of",
     "describe",
@@ -56,6 +57,10 @@ _IS_FILE = re.compile(r"day=(\d{4}-\d\d-\d\d)/data_0\.parquet")
 
 class OtherArchive(Exception):
     """No file that was loaded into this archive is in the export."""
+
+
+class OtherMask(Exception):
+    """The records in the export are masked in another way."""
 
 
 def file_of(day: date) -> str:
@@ -113,11 +118,13 @@ class State:
         days: Digest of the kept records of each loaded file, by day and file_id.
         files: Loaded files of the archive, by file_id.
         erasures: Digest of the archive's erasures.
+        mask: How numbers and users in them are masked, see `Masking.identity`; empty if not.
     """
 
     days: Mapping[date, Mapping[int, str]] = attrs.field(factory=dict)
     files: Mapping[int, LoadedFile] = attrs.field(factory=dict)
     erasures: str = ""
+    mask: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON values."""
@@ -128,6 +135,7 @@ class State:
                 for number, file in self.files.items()
             },
             "erasures": self.erasures,
+            "mask": self.mask,
         }
 
     @classmethod
@@ -148,6 +156,7 @@ class State:
                     for number, each in data["files"].items()
                 },
                 str(data["erasures"]),
+                str(data.get("mask", "")),
             )
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError("unknown format") from error
@@ -174,7 +183,9 @@ FROM files ORDER BY file_id
 """
 
 
-def find_changes(run: Run, known: State, stale: Collection[date] = ()) -> Changes:
+def find_changes(
+    run: Run, known: State, stale: Collection[date] = (), *, mask: str = ""
+) -> Changes:
     """Compare an archive with an export.
 
     If files were only loaded since, this reads the rows of new files, and of files that lost a
@@ -186,10 +197,14 @@ def find_changes(run: Run, known: State, stale: Collection[date] = ()) -> Change
         run: Runs SQL on a snapshot of the archive.
         known: State of the export.
         stale: Days whose content in the export is unknown.
+        mask: How the records are masked now.
 
     Raises:
         OtherArchive: The archive has no file of the export.
+        OtherMask: The records in the export are masked in another way.
     """
+    if known.files and known.mask != mask:
+        raise OtherMask
     files = {file_id: LoadedFile(*file) for file_id, *file in run(_FILES)}
     erasures = _digest(*run("FROM erasures ORDER BY ALL"))
     identities = {file.identity for file in files.values()}
@@ -210,7 +225,7 @@ def find_changes(run: Run, known: State, stale: Collection[date] = ()) -> Change
         for day in {*known.days, *days, *stale}
         if day in stale or known.days.get(day) != days.get(day)
     )
-    return Changes(State(days, files, erasures), changed_days)
+    return Changes(State(days, files, erasures, mask), changed_days)
 
 
 def _days_with(known: State, changed: Collection[int]) -> list[date]:

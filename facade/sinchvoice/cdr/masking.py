@@ -90,6 +90,14 @@ class Masking:
                 parameter="key",
             )
 
+    @property
+    def identity(self) -> str:
+        """The method, for `hash` with a digest that tells keys apart."""
+        if self.method == "shorten":
+            return self.method
+        digest = hmac.new(self._key.reveal(), b"sinchvoice", hashlib.sha256).hexdigest()
+        return f"{self.method} {digest[:_DIGITS]}"
+
     def mask(self, text: str) -> str:
         """Return the mask of a phone number, a user or a SIP address.
 

@@ -68,8 +68,8 @@ def write_xlsx(
     Args:
         path: Path of the file; it ends in `.xlsx`.
         rows: Mappings of column names to values, or objects such as `KpiRow` and
-            `DayCompleteness`. A `KpiRow` has the columns of its dimensions, counts and ratios, and
-            for each currency `cost`, `per_talk_minute` and `per_started_minute`.
+            `DayCompleteness`. A `KpiRow` has the columns of its dimensions, counts, ratios and
+            percentiles, and for each currency `cost`, `per_talk_minute` and `per_started_minute`.
         columns: Names of the first columns, in order; others follow as they come.
         percent: Names of the columns with shares to show as percentages.
 
@@ -189,6 +189,9 @@ def _width(kind: str, value: object) -> int:
     return len(f"{value:.4f}" if isinstance(value, float) else str(value))
 
 
+_APART = ("by", "costs", "duration_percentiles", "setup_time_percentiles", "rest_groups")
+
+
 def _cells(row: object) -> Mapping[str, object]:
     """Return the values of a row by the names of their columns."""
     if isinstance(row, Mapping):
@@ -197,8 +200,17 @@ def _cells(row: object) -> Mapping[str, object]:
         fields: dict[str, object] = {
             field.name: getattr(row, field.name)
             for field in attrs.fields(KpiRow)
-            if field.name not in ("by", "costs")
+            if field.name not in _APART
         }
+        for name, found in (
+            ("duration", row.duration_percentiles),
+            ("setup_time", row.setup_time_percentiles),
+        ):
+            fields |= {
+                f"{name}_p{rank:g}".replace(".", "_"): value for rank, value in found.items()
+            }
+        if row.rest_groups:
+            fields["rest_groups"] = row.rest_groups
         for cost in row.costs:
             for name, value in (
                 ("cost", cost.amount),

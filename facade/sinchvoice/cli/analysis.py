@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -28,9 +28,11 @@ from .cdr_options import (
     Tz,
     Wait,
     Where,
+    Xlsx,
     cell,
     database,
     kpi_filter,
+    write_spreadsheet,
 )
 from .options import command
 from .output import AlarmsRaised, Record, RulesUnjudged, write, write_csv_row
@@ -94,6 +96,7 @@ def compare(
     min_attempts: MinAttempts = 1,
     tz: Tz = "UTC",
     as_csv: AsCsv = False,
+    xlsx: Xlsx = None,
     archive: ArchiveOrFiles = None,
     layout: Layout = None,
     recursive: Recursive = False,
@@ -104,6 +107,8 @@ def compare(
     """Compare the KPIs of two periods, and say which changes are more than chance."""
     if as_csv and options.as_json:
         raise InvalidRequest("--csv and --json are two formats: give one of them")
+    if as_csv and xlsx is not None:
+        raise InvalidRequest("--csv and --xlsx are two formats: give one of them")
     groups = cast("list[Dimension]", by or [])
     given: dict[str, Any] = {
         "by": groups,
@@ -129,6 +134,11 @@ def compare(
         found = opened.compare(period, cast("comparison.With", with_), **given)
     shown = [change for change in found.changes if change.is_more_than_chance or not changed]
     days = {"period": str(found.period), "reference": str(found.reference)}
+    if xlsx is not None:
+        exact = [{**_change_record(change, lambda value: value), **days} for change in shown]
+        write_spreadsheet(xlsx, exact, options, columns=[*groups, *_CHANGE])
+        _write_notes(found.notes)
+        return
     records = [{**_change_record(change), **days} for change in shown]
     if as_csv:
         write_csv_row([*groups, *_CHANGE])
@@ -165,14 +175,17 @@ _CHANGE = (
 )
 
 
-def _change_record(change: comparison.Change) -> dict[str, Any]:
+def _change_record(
+    change: comparison.Change, shown: Callable[[object], object] = cell
+) -> dict[str, Any]:
+    """Return the record of a change; `shown` is for dates and exact numbers."""
     return {
-        **_group(change.by),
+        **{name: shown(value) for name, value in change.by.items()},
         "kpi": change.kpi,
         "currency": change.currency,
-        **_ratio(change.value),
+        **_ratio(change.value, shown=shown),
         "attempts": change.attempts,
-        **_ratio(change.reference, "reference_"),
+        **_ratio(change.reference, "reference_", shown=shown),
         "reference_attempts": change.reference_attempts,
         "absolute": change.absolute,
         "relative": change.relative,
@@ -186,10 +199,12 @@ def _group(by: Mapping[Any, Any]) -> dict[str, Any]:
     return {name: cell(value) for name, value in by.items()}
 
 
-def _ratio(ratio: Ratio, prefix: str = "") -> dict[str, Any]:
+def _ratio(
+    ratio: Ratio, prefix: str = "", *, shown: Callable[[object], object] = cell
+) -> dict[str, Any]:
     return {
         f"{prefix}value": ratio.value,
-        f"{prefix}numerator": cell(ratio.numerator),
+        f"{prefix}numerator": shown(ratio.numerator),
         f"{prefix}denominator": ratio.denominator,
     }
 
@@ -240,6 +255,7 @@ def alert(
         ),
     ] = None,
     tz: Tz = "UTC",
+    xlsx: Xlsx = None,
     archive: ArchiveOrFiles = None,
     layout: Layout = None,
     recursive: Recursive = False,
@@ -271,10 +287,14 @@ def alert(
     records += [_unjudged_record(result) for result in report.unjudged]
     for record in records:
         record["period"] = str(report.period)
-    columns = ["rule", "group", "bound", "limit", "value", "reference_value", "attempts"]
-    if report.unjudged:
-        columns[-1] = "reason"
-    _rows(options, records, columns)
+    if xlsx is not None:
+        cells = [{**record, "group": _named(record["group"])} for record in records]
+        write_spreadsheet(xlsx, cells, options, columns=[*_ALARM, "period"])
+    else:
+        columns = ["rule", "group", "bound", "limit", "value", "reference_value", "attempts"]
+        if report.unjudged:
+            columns[-1] = "reason"
+        _rows(options, records, columns)
     if report.absent:
         days = ", ".join(map(str, report.absent))
         write(f"warning: no records at all on {days}", sys.stderr)
@@ -333,9 +353,7 @@ def _alarm_record(alarm: alerts.Alarm, options: RecordOptions) -> dict[str, Any]
         **{name: value for name, value in change.items() if name in _ALARM},
         "state": "alarm",
         "rule": alarm.rule.name,
-        "group": group
-        if options.as_json
-        else ", ".join(f"{name}={'' if value is None else value}" for name, value in group.items()),
+        "group": group if options.as_json else _named(group),
         "kpi": alarm.rule.kpi,
         "currency": alarm.currency,
         "bound": alarm.bound,
@@ -343,6 +361,13 @@ def _alarm_record(alarm: alerts.Alarm, options: RecordOptions) -> dict[str, Any]
         **_ratio(alarm.value),
         "attempts": alarm.attempts,
     }
+
+
+def _named(group: Any) -> Any:
+    """Return a group as text."""
+    if not isinstance(group, dict):
+        return group
+    return ", ".join(f"{name}={'' if value is None else value}" for name, value in group.items())
 
 
 def _unjudged_record(result: alerts.RuleResult) -> dict[str, Any]:
