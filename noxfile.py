@@ -211,9 +211,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Check types with mypy and pyright, including the user code in tests/typing/api.py."""
-    session.install(*PROJECT["project"]["dependencies"])
-    for extra in EXTRAS:
-        session.install(*PROJECT["project"]["optional-dependencies"][extra])
+    extras = PROJECT["project"]["optional-dependencies"]
+    needed = [each for extra in (*EXTRAS, "report") for each in extras[extra]]
+    session.install(*PROJECT["project"]["dependencies"], *needed)
     install_groups(session, "typecheck")
     session.run("mypy")
     session.run("pyright")

@@ -54,11 +54,11 @@ def update(
     deltalake = _import_deltalake()
     shown = without_secrets(table)
     options = None if storage_options is None else dict(storage_options)
+    opened, known = None, State()
     try:
-        opened = None
         if deltalake.DeltaTable.is_deltatable(table, storage_options=options):
             opened = deltalake.DeltaTable(table, storage_options=options)
-        known = State() if opened is None else _state(opened, shown)
+            known = _state(opened, shown)
         changes = find_changes(run, known, mask=mask)
     except OtherArchive:
         raise CdrError(
