@@ -1,4 +1,7 @@
-"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox."""
+"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox.
+
+It is the command of docs/how-to/fraud-and-invoices.md.
+"""
 
 from __future__ import annotations
 

@@ -170,8 +170,8 @@ PLANTED = {
         'DATA = "app"',
         [
             *(
-                f"sinchvoice report {command} --domain: {what}"
-                for command in ("user", "users")
+                f"sinchvoice {command} --domain: {what}"
+                for command in ("report user", "report users", "cdr reconcile")
                 for what in (
                     "no longer takes 'data'",
                     "is now 'app' by default, was 'data'",

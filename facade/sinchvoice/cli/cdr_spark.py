@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import cdr
-from ..cdr import layouts
 from ..errors import CdrError, InvalidRequest
+from .cdr_options import known_layout
 from .options import OutputOptions
 from .output import Record, write
 
@@ -55,7 +55,7 @@ def spark(
     ] = None,
 ) -> None:
     """Read files on Apache Spark: each call once, and new ones into a lake."""
-    wanted = None if layout is None else layouts.find(layout)
+    wanted = known_layout(layout)
     session = _session(master)
     from ..cdr import spark as cdr_spark
 
