@@ -268,7 +268,7 @@ def bench(session: nox.Session) -> None:
     write = ["--write"] if "--write" in session.posargs else []
     asked = [name for name in session.posargs if name != "--write"]
     names = "signing callbacks calls load callouts fleet".split()
-    names += "cdr cdr-archive cdr-daily cdr-many cdr-scan cdr-others".split()
+    names += "cdr cdr-archive cdr-daily cdr-lake cdr-many cdr-questions cdr-scan cdr-others".split()
     if has_java():
         names.append("spark")
     missed = False

@@ -26,6 +26,8 @@
                 memory for loading and exporting them without a limit
     cdr-lake    one more day exported to a lake of 365 days, against a whole export of that day
                 alone, in CPU time
+    cdr-questions  prefixes, percentiles, comparisons, alarms, signals, reconciliation and masks on
+                5 million records, against the KPIs by country, in CPU time; and memory
     cdr-scan    the KPIs by country of a file, without an archive, against DuckDB's read_csv with
                 the same types; and the same for a query that reads every column
     cdr-others  calls and cost by country of a million records, with typical code for csv, DuckDB,
@@ -56,7 +58,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
 from itertools import count
@@ -484,6 +486,46 @@ def cdr_many() -> bool:
     return good
 
 
+def cdr_questions() -> bool:
+    """Each question on 5 million records costs at most so many times the KPIs by country.
+
+    The goal is 3 s of CPU time for each.
+    """
+    limits = {
+        "by country": None,
+        "local days": 2.0,
+        "percentiles": 3.0,
+        "top 10 users": 3.0,
+        "prefix:4": 4.0,
+        "a table of 3,000 prefixes": 4.5,
+        "compare": 3.0,
+        "alert": 3.0,
+        "signals": 3.5,
+        "reconcile": 2.0,
+        "masked, by country": 2.0,
+    }
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "calls.duckdb"
+        _fill_archive(path, 5_000_000)
+        output = subprocess.check_output([*ME, "ask-questions", str(path)], text=True)
+    *lines, peak = output.splitlines()
+    seconds = {}
+    for line in lines:
+        name, _, value = line.rpartition(" ")
+        seconds[name] = float(value)
+    good = True
+    for name, limit in limits.items():
+        ratio = seconds[name] / seconds["by country"]
+        allowed = "" if limit is None else f" (limit {limit})"
+        print(
+            f"questions, {name:25} {ratio:6.2f} x{allowed}, {seconds[name]:.2f} s of CPU (goal 3)"
+        )
+        good &= limit is None or ratio <= limit
+    memory = float(peak) / 1024
+    print(f"questions, memory           {memory:8.1f} MiB (limit 700)")
+    return good and memory <= 700
+
+
 def cdr_scan() -> bool:
     """A scan with every line checked has at least 0.40 times the rate of DuckDB's own.
 
@@ -854,6 +896,60 @@ def _load_daily(path: str, seed: str, known: str) -> None:
             seconds.append(time.process_time() - begin)
             assert (report.records, report.conflicts) == (3500, 5 if every else 0)
     print(*seconds)
+
+
+def _ask_questions(path: str) -> None:
+    """Print the CPU seconds of each question, and the peak of memory in KiB."""
+    import resource
+
+    from sinchvoice.cdr import Archive, alerts, reconciliation
+
+    period = "2024-05-13..2024-05-19"
+    prefixes = [f"4670{number}" for number in range(1000, 3000)]
+    prefixes += [f"467{number}" for number in range(1000)]
+    rules = b"""
+    [[rule]]
+    name = "fewer calls"
+    kpi = "attempts"
+    falls_by = 0.3
+    """
+    lines = [
+        reconciliation.InvoiceLine(day=date(2024, 5, day), currency="EUR", amount=Decimal(1))
+        for day in range(1, 29)
+    ]
+    with TemporaryDirectory() as folder, Archive(path, read_only=True) as archive:
+        file = Path(folder) / "rules.toml"
+        file.write_bytes(rules)
+        wanted = alerts.read_rules(file)
+        questions: dict[str, Callable[[], object]] = {
+            "by country": lambda: archive.kpis("country").to_arrow(),
+            "local days": lambda: archive.kpis("day", tz="Europe/Stockholm").to_arrow(),
+            "percentiles": lambda: archive.kpis("country", percentiles=(50, 95)).to_arrow(),
+            "top 10 users": lambda: list(archive.kpis("user", top=10)),
+            "prefix:4": lambda: archive.kpis("prefix:4").to_arrow(),
+            "a table of 3,000 prefixes": lambda: archive.kpis(
+                "prefix", prefixes=prefixes, top=10
+            ).to_arrow(),
+            "compare": lambda: archive.compare(period, "previous", by="country"),
+            "alert": lambda: archive.alert(period, wanted),
+            "signals": lambda: archive.signals(period),
+            "reconcile": lambda: archive.reconcile_invoice(lines),
+        }
+        for name, ask in questions.items():
+            print(name, _median_cpu(ask))
+    with Archive(path, read_only=True, mask="hash") as archive:
+        print("masked, by country", _median_cpu(lambda: archive.kpis("country").to_arrow()))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def _median_cpu(work: Callable[[], object]) -> float:
+    """Return the CPU time of work, the median of three."""
+    seconds = []
+    for _ in range(3):
+        begin = time.process_time()
+        work()
+        seconds.append(time.process_time() - begin)
+    return median(seconds)
 
 
 def _split(whole: Path, folder: Path, files: int, records: int) -> None:
@@ -1434,6 +1530,7 @@ COMMANDS: dict[str, Callable[[], bool]] = {
     "cdr-daily": cdr_daily,
     "cdr-lake": cdr_lake,
     "cdr-many": cdr_many,
+    "cdr-questions": cdr_questions,
     "cdr-scan": cdr_scan,
     "cdr-others": cdr_others,
     "spark": spark,
@@ -1461,6 +1558,8 @@ if __name__ == "__main__":
             _ask_duckdb(command.removeprefix("duckdb-"), path)
         case ["scan-columns" | "scan-kpis" as command, path]:
             _ask_scan(command.removeprefix("scan-"), path)
+        case ["ask-questions", path]:
+            _ask_questions(path)
         case ["load-daily", path, seed, known]:
             _load_daily(path, seed, known)
         case ["load-on-spark", path]:
