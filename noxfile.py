@@ -309,6 +309,7 @@ def build(session: nox.Session) -> None:
 @nox.session(reuse_venv=False)
 def check_dist(session: nox.Session) -> None:
     """Check what is in dist/: contents, the same bytes twice, use in an empty environment."""
+    install_groups(session, "build")
     install_wheel(session, "sandbox")
     session.run("python", "scripts/check_dist.py", "dist")
 

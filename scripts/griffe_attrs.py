@@ -27,7 +27,11 @@ class AttrsExtension(griffe.Extension):
         """Add the constructor to a class that has none in its source."""
         if "__init__" in cls.members:
             return
-        kind = getattr(import_module(cls.module.path), cls.name, None)
+        try:
+            module = import_module(cls.module.path)
+        except ImportError:  # a private module that needs an extra
+            return
+        kind = getattr(module, cls.name, None)
         if not isinstance(kind, type) or not hasattr(kind, "__attrs_attrs__"):
             return
         fields = {field.name: field for field in kind.__attrs_attrs__}
