@@ -21,7 +21,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from itertools import groupby
@@ -278,8 +278,10 @@ class _Job:
         self._contents = self._keep(contents)
 
     def close(self) -> None:
+        gone = import_module("py4j.protocol").Py4JError  # the session has ended
         while self._kept:
-            self._kept.pop().unpersist()
+            with suppress(gone):
+                self._kept.pop().unpersist()
 
     def run(
         self,
