@@ -176,6 +176,8 @@ def _tell(report: signals.SignalReport, limits: signals.Thresholds) -> None:
             "rate and range is new, and no destination can be called expensive",
             sys.stderr,
         )
+    for note in report.notes:
+        write(f"warning: {note}", sys.stderr)
 
 
 def _check_format(options: RecordOptions | ClientRecordOptions, *, as_csv: bool) -> None:
