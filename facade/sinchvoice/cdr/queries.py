@@ -195,6 +195,7 @@ class Database(ABC):
         tz: str | ZoneInfo = "UTC",
         weeks: int = 4,
         alpha: float = 0.05,
+        prefixes: PrefixTable | None = None,
     ) -> Comparison:
         """Compare the KPIs of two periods; see `cdr.comparison.compare` for the arguments.
 
@@ -208,6 +209,7 @@ class Database(ABC):
             tz: Time zone of the days.
             weeks: Weeks of `same-weekdays`.
             alpha: Share of false alarms among the changes that are called more than chance.
+            prefixes: Table for the dimension `prefix`; see `cdr.kpis.compute`.
 
         Raises:
             InvalidRequest: An argument is wrong.
@@ -227,6 +229,7 @@ class Database(ABC):
                 tz=tz,
                 weeks=weeks,
                 alpha=alpha,
+                prefixes=prefixes,
             )
         return found.with_notes(
             remark
