@@ -19,7 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import LAYOUTS, ColumnType
+from sinchvoice.cdr import LAYOUTS, ColumnType, alerts
 from sinchvoice.cdr.masked_copy import needed_columns
 from sinchvoice.cdr.masked_views import masked_views
 from sinchvoice.cdr.masking import Masking
@@ -362,6 +362,51 @@ def test_reading_scanning_and_archives_agree(planted: Planted):
 
 def _text(endpoint: Any) -> str | None:
     return None if endpoint is None else endpoint.to_dict()["endpoint"]
+
+
+def test_every_question_takes_masked_users_only(planted: Planted):
+    rule = alerts.AlertRule(name="busy", kpi="attempts", where={"user": "anna12345"}, above=9)
+    masked = attrs.evolve(rule, by=("user",), where=None, above=0)
+    for mask in METHODS:
+        with cdr.Archive(planted.archive, read_only=True, mask=mask) as archive:
+            with pytest.raises(InvalidRequest, match="'anna12345', but users are masked"):
+                archive.compare("2026-11-02", where={"user": "anna12345"})
+            with pytest.raises(InvalidRequest, match="rule 'busy': where.*but users are masked"):
+                archive.alert("2026-11-02", [rule])
+            with pytest.raises(InvalidRequest, match="records are masked"):
+                archive.reconcile_reports("anna12345", [])
+            users = {row.by["user"] for row in archive.kpis("user")}
+            report = archive.alert("2026-11-02", [masked])
+            assert {alarm.by["user"] for alarm in report.alarms} == users
+            changes = archive.compare("2026-11-02", by="user", kpi="asr").changes
+            assert {change.by["user"] for change in changes} == users
+
+
+def test_signals_are_judged_only_where_masks_show_enough(planted: Planted):
+    for mask, seen in zip(
+        METHODS,
+        (("new_destination", "prefix_rate"), ("short_calls", "caller_rate")),
+        strict=True,
+    ):
+        archive = cdr.Archive(planted.archive, read_only=True, mask=mask)
+        with archive, cdr.scan(planted.folder / "cdr", mask=mask) as calls:
+            for each in (archive, calls):
+                (note,) = each.signals("2026-11-02").notes
+                assert all(kind not in note for kind in seen)
+                assert "called_range, calling_range" in note
+                assert each.signals("2026-11-02", kinds=seen).notes == ()
+                with pytest.raises(InvalidRequest, match="called_range.*numbers are (short|hash)"):
+                    each.signals("2026-11-02", kinds=["called_range"])
+    with cdr.Archive(planted.archive, read_only=True) as archive:
+        assert archive.signals("2026-11-02").notes == ()
+
+
+def test_hashed_numbers_have_no_prefixes(planted: Planted):
+    with cdr.Archive(planted.archive, read_only=True, mask=METHODS[1]) as archive:
+        with pytest.raises(InvalidRequest, match="'prefix:2' needs digits, but numbers are hashed"):
+            archive.kpis("prefix:2")
+        with pytest.raises(InvalidRequest, match="'prefix' needs digits"):
+            archive.kpis(where={"prefix": "SE"}, prefixes={"46": "SE"})
 
 
 def test_kpis_by_user_count_the_masked_users(planted: Planted):

@@ -2025,7 +2025,7 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
         (["stats", "--by", "prefix"], "by has 'prefix' without a table: give --prefixes, or"),
         (["stats", "--by", "prefix", "--prefixes", "none.csv"], "the file 'none.csv' of prefixes"),
-        (["stats", "--by", "prefix:99"], "'prefix:N'"),
+        (["stats", "--by", "prefix:99"], "'prefix:1 to prefix:15'"),
         (["stats", "--top", "3"], "--top is 3 without groups: give --by as well"),
         (["stats", "--by", "day", "--top", "0"], "--top is 0: give a whole number"),
         (["stats", "--percentiles", "50;90"], "--percentiles is '50;90': give numbers above 0"),

@@ -96,6 +96,23 @@ def test_files_are_compared_without_an_archive(run: Run):
     assert (ran.out, ran.err) == (archived.out, "")
 
 
+def test_destinations_of_a_table_are_compared(run: Run, folder: Path):
+    (folder / "prefixes.csv").write_text("prefix,name\n46,Sweden\n4670,Sweden mobile\n")
+    table = {"46": "Sweden", "4670": "Sweden mobile"}
+    options = ("--by", "prefix", "--prefixes", str(folder / "prefixes.csv"), "--kpi", "attempts")
+    ran = run("cdr", "compare", "--period", WEEK, *options, "--json")
+    with cdr.Archive(folder / "calls.duckdb", read_only=True) as archive:
+        expected = archive.compare(WEEK, by="prefix", kpi="attempts", prefixes=table)
+        first, last = (date.fromisoformat(day) for day in WEEK.split(".."))
+        start, until = (datetime(*day.timetuple()[:3], tzinfo=UTC) for day in (first, last))
+        until += timedelta(days=1)
+        rows = archive.kpis("prefix", {"start": start, "until": until}, prefixes=table)
+        counted = {row.by["prefix"]: row.attempts for row in rows}
+    shown = {line["prefix"]: line["numerator"] for line in lines(ran.out)}
+    assert shown == counted
+    assert shown == {each.by["prefix"]: each.value.numerator for each in expected.changes}
+
+
 def test_only_changes_beyond_chance_are_printed_on_request(run: Run):
     ran = run("cdr", "compare", "cdr", "--period", WEEK, "--changed")
     assert (ran.code, ran.out) == (0, "")
@@ -109,6 +126,11 @@ def test_only_changes_beyond_chance_are_printed_on_request(run: Run):
         (["--period", "last week"], "--period is 'last week': give a day like 2026-11-23"),
         (["--period", WEEK, "--with", WEEK], f"--with is '{WEEK}': give other days"),
         (["--period", WEEK, "--weeks", "0"], "--weeks is 0: give a number from 1 to 52"),
+        (["--period", WEEK, "--weeks", "3"], "--weeks has no effect without --with same-weekdays"),
+        (
+            ["--period", WEEK, "--by", "prefix"],
+            "'prefix' without a table: give --prefixes",
+        ),
         (["--period", WEEK, "--alpha", "5"], "--alpha is 5.0: give a number between 0 and 1"),
         (["--period", WEEK, "--kpi", "pdd"], "--kpi is 'pdd': give one of attempts"),
         (["--period", WEEK, "--json", "--csv"], "--csv and --json are two formats"),

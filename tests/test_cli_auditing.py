@@ -143,6 +143,7 @@ def test_an_equal_invoice_ends_with_0_and_differences_with_16(run: Run):
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == (
         "note: equal means within 0.01 of an amount, and within 1 of the started minutes\n"
+        "note: 1 line of the invoice outside the period left out\n"
     )
 
 
@@ -160,6 +161,11 @@ def test_the_records_of_a_difference_are_listed(run: Run, tmp_path: Path):
     assert (lost["record_amount"], lost["amount_difference"]) == ("", "1.00")
     ran = run("cdr", *OPTIONS, "--amount-tolerance", "1000.02", "--minutes-tolerance", "5")
     assert ran.code == 0
+
+
+def test_lines_outside_the_period_are_told(run: Run):
+    ran = run("cdr", *OPTIONS, "calls.csv", "--period", "2026-11-23")
+    assert "note: 2 lines of the invoice outside the period left out\n" in ran.err
 
 
 def test_an_invoice_can_come_from_standard_input(run: Run):
@@ -185,6 +191,8 @@ def test_an_invoice_can_come_from_standard_input(run: Run):
         ((*OPTIONS, "--json", "--csv"), "--csv and --json are two formats"),
         (("reconcile", "--user", "alice"), "--period is missing: give the days of the reports"),
         (("reconcile", "--user", "sip:a@b", *PERIOD), "--user is 'sip:a@b'"),
+        ((*OPTIONS, "--domain", "pstn"), "--domain has no effect with --invoice: remove it"),
+        (("reconcile", "--user", "a", *PERIOD, "--tz", "Asia/Tokyo"), "--tz has no effect with"),
         (("reconcile", "--user", "alice", *PERIOD, "--direction", "x"), "--direction is 'x'"),
     ],
 )

@@ -156,6 +156,15 @@ def test_a_large_change_that_may_be_chance_is_no_alarm_unless_wanted(records: An
     assert raised(found) == [("r", "rises_by")]
 
 
+def test_a_cost_in_a_currency_without_amounts_is_not_judged(records: Any):
+    calls = [call(at(11, 24, 8), currency="EUR", amount=Decimal(2))]
+    for bounds in ({"above": 1}, {"rises_by": 1}):
+        found = report(records, calls, DAY, rule("cost", currency="eur", **bounds))
+        assert [result.unjudged for result in found.unjudged] == [{"no amounts in eur": 1}]
+    found = report(records, calls, DAY, rule("cost", currency="eur", below=1))
+    assert [alarm.value.value for alarm in found.alarms] == [0]
+
+
 def test_new_destinations_are_those_not_seen_in_the_weeks_before(records: Any):
     calls = [
         call(at(11, 24), to_country_id="SE"),

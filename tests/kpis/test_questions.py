@@ -208,7 +208,10 @@ def test_an_impossible_table_of_prefixes_is_refused(run: kpis.Run, table: Any, m
         ({"by": "prefix"}, "by has 'prefix' without a table: give prefixes, or 'prefix:4'"),
         ({"where": {"prefix": "46"}}, r"where\['prefix'\] needs a table: give prefixes"),
         ({"by": "prefix:2", "prefixes": ["46"]}, "prefixes has no effect without .*: add it to by"),
-        ({"by": "prefix:0"}, "by has 'prefix:0', which is unknown: use one of .*'prefix:N'"),
+        (
+            {"by": "prefix:0"},
+            "by has 'prefix:0', which is unknown: use one of .*'prefix:1 to prefix:15'",
+        ),
         ({"by": "prefix:16"}, "by has 'prefix:16', which is unknown"),
         ({"by": ("prefix:2", "prefix:2")}, "by lists 'prefix:2' twice"),
         ({"where": {"prefix:2": "467"}}, "has '467': give the first 2 digits of a number"),

@@ -41,6 +41,7 @@ from .comparison import (
     Side,
     checked,
     compare,
+    cost_in,
     days_of_layouts,
     listed,
     ratio_of,
@@ -314,6 +315,9 @@ def _judge_values(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> No
         for currency in _currencies(rule, rows.values()):
             days = len(side.days_of(by))
             value = ratio_of(kpi, rows.values(), currency, days, enough=True)
+            if kpi == "cost" and rule.below is None and not _is_priced(rows.values(), currency):
+                judge.skip(f"no amounts in {currency}")
+                continue
             if not value.denominator:
                 judge.skip(_MISSING.get(kpi, "no calls"))
                 continue
@@ -347,6 +351,10 @@ def _currencies(rule: AlertRule, rows: Iterable[KpiRow]) -> list[str | None]:
     return sorted(found, key=lambda name: (name is None, name or ""))
 
 
+def _is_priced(rows: Iterable[KpiRow], currency: str | None) -> bool:
+    return any(cost_in(row, currency) is not None for row in rows)
+
+
 def _breaks(rule: AlertRule, bound: Bound, value: Ratio) -> bool:
     limit = getattr(rule, bound)
     if limit is None:
@@ -370,9 +378,12 @@ def _judge_changes(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> t
         weeks=rule.weeks,
         alpha=rule.alpha or 0.05,
     )
-    for change in found.changes:
-        if rule.currency is not None and change.currency != rule.currency:
-            continue
+    changes = found.changes
+    if rule.currency is not None:
+        changes = tuple(each for each in changes if each.currency == rule.currency)
+        if found.changes and not changes:
+            judge.skip(f"no amounts in {rule.currency}")
+    for change in changes:
         attempts = change.reference_attempts
         if kpi not in TOTALS:
             attempts = min(attempts, change.attempts)

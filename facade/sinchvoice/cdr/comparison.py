@@ -29,6 +29,7 @@ from ..errors import InvalidRequest
 from . import kpis
 from .kpis import WEEKDAYS, Dimension, KpiCost, KpiFilter, KpiRow, Ratio, Run
 from .layouts import LAYOUTS
+from .prefixes import PrefixTable
 from .significance import Kind, Sample, p_value, which_are_real
 from .zones import local_time
 
@@ -279,6 +280,7 @@ def compare(
     tz: str | ZoneInfo = "UTC",
     weeks: int = 4,
     alpha: float = 0.05,
+    prefixes: PrefixTable | None = None,
 ) -> Comparison:
     """Compare the KPIs of two periods, for each group.
 
@@ -297,6 +299,7 @@ def compare(
         weeks: Weeks of `same-weekdays`, 1 to 52.
         alpha: Share of false alarms among the changes that are called more than chance; between 0
             and 1.
+        prefixes: Table for the dimension `prefix`, as for `kpis.compute`.
 
     Returns:
         The changes, in the order of groups and then of `COMPARED`.
@@ -306,12 +309,12 @@ def compare(
     """
     zone = kpis.zone(tz)
     wanted = _wanted(kpi)
-    dimensions, counted = checked(by, where, zone, min_attempts)
+    dimensions, counted = checked(by, where, zone, min_attempts, prefixes)
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
         raise InvalidRequest(parameter="alpha", value=alpha, remedy="give a number between 0 and 1")
     this = Period.of(period)
     other = reference_of(this, with_, weeks)
-    sides = [Side.of(run, each, counted, zone, dimensions) for each in (this, other)]
+    sides = [Side.of(run, each, counted, zone, dimensions, prefixes) for each in (this, other)]
     changes = _changes(sides, dimensions, wanted, min_attempts)
     real = which_are_real((change.p_value for change in changes), alpha)
     return Comparison(
@@ -345,6 +348,7 @@ def checked(
     where: KpiFilter | None,
     zone: ZoneInfo,
     min_attempts: int = 1,
+    prefixes: PrefixTable | None = None,
 ) -> tuple[tuple[Dimension, ...], KpiFilter]:
     """Return dimensions and filter, which leave the days to the periods.
 
@@ -352,7 +356,7 @@ def checked(
         InvalidRequest: A dimension or a value is wrong, or chooses days.
     """
     counted: KpiFilter = {} if where is None else where
-    kpis.compute(lambda *_: (), by, counted, min_attempts=min_attempts, tz=zone)
+    kpis.compute(lambda *_: (), by, counted, min_attempts=min_attempts, tz=zone, prefixes=prefixes)
     dimensions: tuple[Dimension, ...] = (by,) if isinstance(by, str) else tuple(by)
     if "day" in dimensions:
         raise InvalidRequest("by has 'day': the periods choose the days, so group by others")
@@ -388,6 +392,7 @@ class Side:
         where: KpiFilter,
         zone: ZoneInfo,
         dimensions: tuple[Dimension, ...],
+        prefixes: PrefixTable | None = None,
     ) -> Side:
         """Compute the KPIs of a period."""
         within = within_period(period, zone)
@@ -396,7 +401,8 @@ class Side:
         days = tuple(day for day in period.days if WEEKDAYS[day.weekday()] in _weekdays(where))
         groups: dict[tuple[Any, ...], dict[date, KpiRow]] = {}
         of_days = cast("KpiFilter", {**where, **within})
-        for row in kpis.compute(run, (*dimensions, "day"), of_days, tz=zone):
+        days_by = (*dimensions, "day")
+        for row in kpis.compute(run, days_by, of_days, tz=zone, prefixes=prefixes):
             *group, day = row.by.values()
             groups.setdefault(tuple(group), {})[cast("date", day)] = row
         return cls(

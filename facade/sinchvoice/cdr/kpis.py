@@ -873,7 +873,7 @@ def _dimensions(by: Dimension | Sequence[Dimension]) -> tuple[Dimension, ...]:
 
 
 _ALL = frozenset(get_args(Dimension))
-_NAMES = (*DIMENSIONS, "prefix:N", "prefix")
+_NAMES = (*DIMENSIONS, "prefix:1 to prefix:15", "prefix")
 
 
 def _check_prefixes(
@@ -953,6 +953,12 @@ def _parameters(where: KpiFilter, table: prefixes.Prefixes | None) -> dict[str, 
             wanted.extend(f"{name}={_prefix(name, each, table)}" for each in _several(value))
         else:
             raise _unknown("where", name, ("start", "until", *_NAMES))
+    start, until = where.get("start"), where.get("until")
+    if start is not None and until is not None and start > until:
+        raise InvalidRequest(
+            f"where['start'] is {start.isoformat()}, after 'until', {until.isoformat()}: give the "
+            "earlier time as start"
+        )
     return {"filtered": filtered, "wanted": wanted, **times}
 
 

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from ..errors import CdrError
+from ..errors import CdrError, InvalidRequest
 from .fast_path import literal
-from .kpis import Dimension, KpiFilter, KpiRows, on_duckdb
+from .kpis import Dimension, KpiFilter, KpiRows, Run, on_duckdb
 from .prefixes import PrefixTable
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ class Database(ABC):
         tz: str | ZoneInfo = "UTC",
         weeks: int = 4,
         alpha: float = 0.05,
+        prefixes: PrefixTable | None = None,
     ) -> Comparison:
         """Compare the KPIs of two periods; see `cdr.comparison.compare` for the arguments.
 
@@ -208,6 +209,7 @@ class Database(ABC):
             tz: Time zone of the days.
             weeks: Weeks of `same-weekdays`.
             alpha: Share of false alarms among the changes that are called more than chance.
+            prefixes: Table for the dimension `prefix`; see `cdr.kpis.compute`.
 
         Raises:
             InvalidRequest: An argument is wrong.
@@ -215,18 +217,20 @@ class Database(ABC):
         """
         from . import comparison
 
-        found = comparison.compare(
-            self._run,
-            period,
-            with_,
-            by=by,
-            where=where,
-            kpi=kpi,
-            min_attempts=min_attempts,
-            tz=tz,
-            weeks=weeks,
-            alpha=alpha,
-        )
+        with self._masking_users_once(by, where):
+            found = comparison.compare(
+                self._run,
+                period,
+                with_,
+                by=by,
+                where=where,
+                kpi=kpi,
+                min_attempts=min_attempts,
+                tz=tz,
+                weeks=weeks,
+                alpha=alpha,
+                prefixes=prefixes,
+            )
         return found.with_notes(
             remark
             for each in (found.period, found.reference)
@@ -253,7 +257,12 @@ class Database(ABC):
         """
         from . import alerts
 
-        report = alerts.evaluate(self._run, period, rules, tz=tz)
+        given = tuple(rules)
+        used: list[Dimension] = []
+        for rule in given:
+            used += self._dimensions_with_masks(rule.by, rule.where, f"rule {rule.name!r}: ")
+        with self._masking_users_once(used, None):
+            report = alerts.evaluate(self._run, period, given, tz=tz)
         return report.with_notes(self._unfinished(*report.period.utc_days(tz)))
 
     def signals(
@@ -275,14 +284,29 @@ class Database(ABC):
             tz: Time zone of the period's days.
 
         Raises:
-            InvalidRequest: The period, a kind, the score or the time zone is not valid.
+            InvalidRequest: The period, a kind, the score or the time zone is not valid, or masks
+                hide what a kind needs.
             CdrError: The signals cannot be computed.
         """
-        from . import signals
-
-        return signals.compute(
+        return self._signals(
             self._run, period, thresholds=thresholds, kinds=kinds, min_score=min_score, tz=tz
         )
+
+    def _signals(
+        self,
+        run: Run,
+        period: PeriodLike,
+        *,
+        kinds: Collection[SignalKind] | None,
+        **given: Any,
+    ) -> SignalReport:
+        """Find signals of the kinds that masks leave."""
+        from . import signals
+
+        if self._masking is None:
+            return signals.compute(run, period, kinds=kinds, **given)
+        seen, note = signals.seen_with_masks(self._masking.method, kinds)
+        return attrs.evolve(signals.compute(run, period, kinds=seen, **given), notes=note)
 
     def reconcile_invoice(
         self,
@@ -341,11 +365,15 @@ class Database(ABC):
             second_tolerance: Largest difference of durations that counts as equal, in seconds.
 
         Raises:
-            InvalidRequest: An argument is not valid.
+            InvalidRequest: An argument is not valid, or the records are masked.
             CdrError: The records cannot be queried.
         """
         from . import reconciliation
 
+        if self._masking is not None:
+            raise InvalidRequest(
+                "the records are masked, so those of a user cannot be found: open them without mask"
+            )
         return reconciliation.reconcile_reports(
             self._run,
             user,
@@ -459,18 +487,40 @@ class Database(ABC):
         self, by: Dimension | Sequence[Dimension], where: KpiFilter | None
     ) -> Iterator[None]:
         """Mask each app user once, not once for each call, in a KPI that uses them."""
-        used = {by} if isinstance(by, str) else {*by}
-        if self._masking is None or "user" not in used.union(where or ()):
+        if "user" not in self._dimensions_with_masks(by, where):
             yield
             return
-        users = (where or {}).get("user")
-        for user in (users,) if users is None or isinstance(users, str) else users:
-            self._masking._check("where['user']", user)
         self._connection.execute("USE memory.by_user")
         try:
             yield
         finally:
             self._connection.execute("USE memory.main")
+
+    def _dimensions_with_masks(
+        self, by: Dimension | Sequence[Dimension], where: KpiFilter | None, of: str = ""
+    ) -> set[Any]:
+        """Return the used dimensions; none without masking.
+
+        Args:
+            by: As in `kpis`.
+            where: As in `kpis`.
+            of: What has them, in messages.
+
+        Raises:
+            InvalidRequest: Masks hide what they need.
+        """
+        if self._masking is None:
+            return set()
+        used = ({by} if isinstance(by, str) else {*by}).union(where or ())
+        prefix = min((name for name in used if str(name).startswith("prefix")), default=None)
+        if prefix is not None and self._masking.method == "hash":
+            raise InvalidRequest(
+                f"{of}{prefix!r} needs digits, but numbers are hashed: shorten them instead"
+            )
+        users = (where or {}).get("user")
+        for user in (users,) if users is None or isinstance(users, str) else users:
+            self._masking._check(f"{of}where['user']", user)
+        return used
 
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a query of an external caller as `_rows` does; errors are a CdrError."""

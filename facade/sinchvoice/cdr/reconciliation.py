@@ -313,6 +313,7 @@ class InvoiceReconciliation:
         amount_tolerance: Largest difference of amounts in a row that counts as equal.
         minutes_tolerance: Largest difference of minutes in a row that counts as equal.
         rows: A row for each day or month and currency of either side, in order.
+        left_out: Number of lines of the invoice outside the period.
     """
 
     start: datetime
@@ -321,6 +322,7 @@ class InvoiceReconciliation:
     amount_tolerance: Decimal
     minutes_tolerance: Decimal
     rows: tuple[InvoiceRow, ...]
+    left_out: int = 0
 
     @property
     def differences(self) -> tuple[InvoiceRow, ...]:
@@ -433,6 +435,7 @@ def reconcile_invoice(
             until=end,
         )
 
+    invoiced_lines = tuple(invoiced.values())
     keys = sorted({*invoiced, *recorded}, key=lambda key: (key[0], key[1] is None, key[1] or ""))
     return InvoiceReconciliation(
         start=start,
@@ -441,6 +444,7 @@ def reconcile_invoice(
         amount_tolerance=most_amount,
         minutes_tolerance=most_minutes,
         rows=tuple(map(compared, keys)),
+        left_out=len(every) - sum(map(len, invoiced_lines)),
     )
 
 

@@ -225,7 +225,8 @@ class Scan(Database):
         """Find signals of fraud as `Archive.signals` does, in a copy of the columns that it needs.
 
         Raises:
-            InvalidRequest: The period, a kind, the score or the time zone is not valid.
+            InvalidRequest: The period, a kind, the score or the time zone is not valid, or masks
+                hide what a kind needs.
             CdrError: A file has changed.
         """
         from . import signals
@@ -239,7 +240,7 @@ class Scan(Database):
                 *between,
             )
         try:
-            return signals.compute(
+            return self._signals(
                 lambda query, given: self._run(
                     query.replace("FROM records", "FROM temp.calls"), given
                 ),

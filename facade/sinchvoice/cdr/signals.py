@@ -234,6 +234,7 @@ class SignalReport:
         past_days: Days before the period with calls. With none, nothing has a past: all rates and
             ranges look new, and no destination can be called expensive.
         signals: The signals, highest score first.
+        notes: Remarks that limit the result, such as kinds that masks hide.
     """
 
     start: datetime
@@ -241,6 +242,7 @@ class SignalReport:
     calls: int
     past_days: int
     signals: tuple[Signal, ...]
+    notes: tuple[str, ...] = ()
 
 
 def compute(
@@ -295,6 +297,41 @@ def compute(
     return SignalReport(
         start=start, until=until, calls=int(calls), past_days=int(past_days), signals=tuple(found)
     )
+
+
+_SEEN: Mapping[str, tuple[SignalKind, ...]] = {
+    # Shortened numbers of a range are one number, and shortened users one caller.
+    "shorten": ("new_destination", "prefix_rate"),
+    # Hashes have no digits.
+    "hash": ("short_calls", "caller_rate"),
+}
+
+
+def seen_with_masks(
+    method: str, kinds: Collection[SignalKind] | None
+) -> tuple[tuple[SignalKind, ...], tuple[str, ...]]:
+    """Return the kinds that can be judged on masked records, and a note on the others.
+
+    Args:
+        method: Method of the masking.
+        kinds: The requested kinds; None for all that can be judged.
+
+    Raises:
+        InvalidRequest: A requested kind cannot be judged, or does not exist.
+    """
+    seen = _SEEN[method]
+    verb = "shortened" if method == "shorten" else "hashed"
+    hidden = ", ".join(kind for kind in KINDS if kind not in seen)
+    if kinds is None:
+        return seen, (f"numbers are {verb}, so these kinds are not judged: {hidden}",)
+    for kind in _kinds(kinds):
+        if kind not in seen:
+            raise InvalidRequest(
+                parameter="kinds",
+                value=kind,
+                remedy=f"numbers are {verb}, which leaves {' and '.join(seen)}",
+            )
+    return tuple(_kinds(kinds)), ()
 
 
 def reach(

@@ -22,6 +22,7 @@ from .cdr_options import (
     Layout,
     Memory,
     MinAttempts,
+    PrefixFile,
     RecordOptions,
     Recursive,
     Threads,
@@ -48,6 +49,8 @@ def add_analysis(group: typer.Typer) -> None:
 
 # --- Comparison ----------------------------------------------------------------------------------
 
+_WEEKS = 4
+
 
 def compare(
     options: RecordOptions,
@@ -70,7 +73,9 @@ def compare(
             "weeks before), or days like those of --period.",
         ),
     ] = "previous",
-    weeks: Annotated[int, typer.Option("--weeks", metavar="N", help="Weeks of same-weekdays.")] = 4,
+    weeks: Annotated[
+        int, typer.Option("--weeks", metavar="N", help="Weeks of same-weekdays.")
+    ] = _WEEKS,
     by: By = None,
     where: Where = None,
     kpi: Annotated[
@@ -95,6 +100,7 @@ def compare(
     ] = 0.05,
     min_attempts: MinAttempts = 1,
     tz: Tz = "UTC",
+    prefixes: PrefixFile = None,
     as_csv: AsCsv = False,
     xlsx: Xlsx = None,
     archive: ArchiveOrFiles = None,
@@ -118,9 +124,12 @@ def compare(
         "tz": tz,
         "weeks": weeks,
         "alpha": alpha,
+        "prefixes": prefixes,
     }
     # This checks the arguments before any file is read.
     comparison.compare(lambda *_: (), period, cast("comparison.With", with_), **given)
+    if weeks != _WEEKS and with_ != "same-weekdays":
+        raise InvalidRequest("--weeks has no effect without --with same-weekdays")
     with database(
         files,
         archive,

@@ -176,6 +176,8 @@ def _tell(report: signals.SignalReport, limits: signals.Thresholds) -> None:
             "rate and range is new, and no destination can be called expensive",
             sys.stderr,
         )
+    for note in report.notes:
+        write(f"warning: {note}", sys.stderr)
 
 
 def _check_format(options: RecordOptions | ClientRecordOptions, *, as_csv: bool) -> None:
@@ -327,6 +329,30 @@ def reconcile(
         raise InvalidRequest("--invoice and --user are two comparisons: give one of them")
     if invoice == "-" and "-" in (files or ()):
         raise InvalidRequest("--invoice and FILE are both standard input: give a file for one")
+    _check_unused(
+        "--invoice" if user is None else "--user",
+        {
+            "--domain": domain != "data",
+            "--direction": direction != "both",
+            "--call-tolerance": call_tolerance != 0,
+            "--second-tolerance": second_tolerance != 0,
+        }
+        if user is None
+        else {
+            "--day-column": day_column,
+            "--currency-column": currency_column,
+            "--minutes-column": minutes_column,
+            "--amount-column": amount_column,
+            "--currency": currency,
+            "--date-format": date_format,
+            "--delimiter": delimiter,
+            "--decimal-comma": decimal_comma,
+            "--minutes": minutes != "started",
+            "--amount-tolerance": amount_tolerance != "0.01",
+            "--minutes-tolerance": minutes_tolerance != "1",
+            "--tz": tz != "UTC",
+        },
+    )
     compared: _Compared
     if invoice is not None:
         lines = reconciliation.read_invoice(
@@ -405,6 +431,12 @@ def reconcile(
         )
 
 
+def _check_unused(chosen: str, others: dict[str, object]) -> None:
+    for name, is_given in others.items():
+        if is_given:
+            raise InvalidRequest(f"{name} has no effect with {chosen}: remove it")
+
+
 _CALL = [field.name.rstrip("_") for field in attrs.fields(reconciliation.ReconciledCall)]
 
 
@@ -474,6 +506,9 @@ class _Invoice:
             f"equal means within {found.amount_tolerance} of an amount, and within "
             f"{found.minutes_tolerance} of the {found.minutes} minutes"
         )
+        if number := found.left_out:
+            lines = "1 line" if number == 1 else f"{number:,} lines"
+            yield f"{lines} of the invoice outside the period left out"
 
 
 class _Reports:

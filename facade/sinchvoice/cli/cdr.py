@@ -46,6 +46,7 @@ from .cdr_options import (
     Layout,
     Memory,
     MinAttempts,
+    PrefixFile,
     RecordOptions,
     Recursive,
     Threads,
@@ -304,15 +305,7 @@ def stats(
     where: Where = None,
     min_attempts: MinAttempts = 1,
     tz: Tz = "UTC",
-    prefixes: Annotated[
-        Path | None,
-        typer.Option(
-            "--prefixes",
-            metavar="FILE",
-            help="CSV file with prefixes, and names if you like, for --by prefix; the longest "
-            "match counts.",
-        ),
-    ] = None,
+    prefixes: PrefixFile = None,
     top: Annotated[
         int | None,
         typer.Option(

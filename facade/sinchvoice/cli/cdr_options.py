@@ -40,6 +40,7 @@ __all__ = [
     "Layout",
     "Memory",
     "MinAttempts",
+    "PrefixFile",
     "RecordOptions",
     "Recursive",
     "Threads",
@@ -165,6 +166,15 @@ Xlsx = Annotated[
 _KEY_VARIABLE = "SINCHVOICE_MASK_KEY"
 
 
+PrefixFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prefixes",
+        metavar="FILE",
+        help="CSV file with prefixes, and names if you like, for --by prefix; the longest "
+        "match counts.",
+    ),
+]
 MaskNumbers = Annotated[
     str | None,
     typer.Option(
