@@ -219,7 +219,8 @@ class Change:
         attempts: All calls of the group in the period.
         reference_attempts: All calls of the group in the reference period.
         absolute: Value minus reference; None if one is missing.
-        relative: Absolute change divided by the reference; None without it, or if it is 0.
+        relative: Absolute change divided by the reference without its sign; None without one, or
+            if it is 0.
         p_value: Probability of a change at least this large by chance; None if unknown.
         is_more_than_chance: Whether the change is more than chance, among all changes of the
             comparison; None if unknown.
@@ -620,7 +621,7 @@ def _change(
     reason: str | None = "too few attempts" if all(attempts) else "no calls on one side"
     if value.value is not None and reference.value is not None:
         absolute = value.value - reference.value
-        relative = absolute / reference.value if reference.value else None
+        relative = absolute / abs(reference.value) if reference.value else None
         p, reason = p_value(samples[0], samples[1], MEASURES[kpi].kind)
     return Change(
         by=by,
