@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import attrs
 
-from ..errors import CdrError
+from ..errors import CdrError, InvalidRequest, printable
 from .fast_path import literal
 from .kpis import Dimension, KpiFilter, KpiRows, on_duckdb
 from .prefixes import PrefixTable
@@ -215,6 +215,7 @@ class Database(ABC):
         """
         from . import comparison
 
+        self._check_users(where)
         found = comparison.compare(
             self._run,
             period,
@@ -253,7 +254,10 @@ class Database(ABC):
         """
         from . import alerts
 
-        report = alerts.evaluate(self._run, period, rules, tz=tz)
+        every = tuple(rules)
+        for rule in every:
+            self._check_users(rule.where)
+        report = alerts.evaluate(self._run, period, every, tz=tz)
         return report.with_notes(self._unfinished(*report.period.utc_days(tz)))
 
     def signals(
@@ -333,7 +337,7 @@ class Database(ABC):
         """Compare the reports on a user with the records; see `cdr.reconciliation`.
 
         Args:
-            user: A phone number or an app user.
+            user: A phone number or an app user; the records must not be masked.
             windows: Windows with their reports, from `voice.reports.user_calls_by_window`.
             domain: The domain of the reports.
             direction: The compared calls of the user.
@@ -346,6 +350,12 @@ class Database(ABC):
         """
         from . import reconciliation
 
+        if self._masking is not None:
+            raise InvalidRequest(
+                f"user is {printable(str(user), 60)!r}, but users are masked: reconcile reports "
+                "without mask",
+                parameter="user",
+            )
         return reconciliation.reconcile_reports(
             self._run,
             user,
@@ -463,14 +473,21 @@ class Database(ABC):
         if self._masking is None or "user" not in used.union(where or ()):
             yield
             return
-        users = (where or {}).get("user")
-        for user in (users,) if users is None or isinstance(users, str) else users:
-            self._masking._check("where['user']", user)
+        self._check_users(where)
         self._connection.execute("USE memory.by_user")
         try:
             yield
         finally:
             self._connection.execute("USE memory.main")
+
+    def _check_users(self, where: KpiFilter | None) -> None:
+        """Check that the users of a filter are masks if the records are masked."""
+        if self._masking is None:
+            return
+        users: Any = (where or {}).get("user")
+        several = isinstance(users, Iterable) and not isinstance(users, str)
+        for user in users if several else (users,):
+            self._masking._check("where['user']", user)
 
     def _ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a query of an external caller as `_rows` does; errors are a CdrError."""
