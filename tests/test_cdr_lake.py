@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -576,6 +577,52 @@ def test_an_export_whose_claim_was_taken_over_stops(
         export(archive, store)
     assert in_lake(store, tmp_path) == archived(archive)
     assert export(archive, store) == ([], [])
+
+
+def test_an_export_that_was_overtaken_leaves_the_claims_of_others(
+    archive: Archive, store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    time = [1_800_000_000.0]
+    monkeypatch.setattr(stores, "_now", lambda: time[0])
+    place = stores.place(store)
+    numbers = iter(range(10))
+
+    def stamp(data: dict[str, Any]) -> Path:
+        path = tmp_path / f"{next(numbers)}"
+        path.write_text(json.dumps(data))
+        return path
+
+    with ExitStack() as late:
+        late.enter_context(place.locked(stamp))
+        time[0] += stores.LEASE
+        with place.locked(stamp):
+            pass
+        with place.locked(stamp):  # its claim has the number of the first one
+            late.close()
+            with pytest.raises(CdrError, match="another export is writing"):
+                place.locked(stamp).__enter__()
+    assert files(store) == {}
+
+
+def test_a_claim_that_is_gone_keeps_no_other_claim(
+    store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    time = [1_800_000_000.0]
+    monkeypatch.setattr(stores, "_now", lambda: time[0])
+    place = stores.place(store)
+
+    def stamp(data: dict[str, Any]) -> Path:
+        path = tmp_path / "stamp"
+        path.write_text(json.dumps(data))
+        return path
+
+    lost = place.locked(stamp)
+    lost.__enter__()
+    (killed,) = files(store)
+    time[0] += stores.LEASE
+    with place.locked(stamp):
+        fsspec.filesystem("memory").rm_file(f"{store.removeprefix('memory:/')}/{killed}")
+    assert files(store) == {}
 
 
 def test_a_claim_is_renewed(

@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sinchvoice import CdrError, InvalidRequest, cdr
 from sinchvoice.cdr import LAYOUTS, ColumnType, alerts
+from sinchvoice.cdr.alerts import AlertRule
 from sinchvoice.cdr.masked_copy import needed_columns
 from sinchvoice.cdr.masked_views import masked_views
 from sinchvoice.cdr.masking import Masking
@@ -424,6 +425,14 @@ def test_kpis_by_user_count_the_masked_users(planted: Planted):
             assert archive.kpis(where={"user": [None]})[0].attempts == by_user[None]
             with pytest.raises(InvalidRequest, match="'anna12345', but users are masked"):
                 archive.kpis(where={"user": "anna12345"})
+            with pytest.raises(InvalidRequest, match="'anna12345', but users are masked"):
+                archive.compare("2026-11-02", where={"user": ["anna12345"]})
+            rule = AlertRule(name="r", kpi="attempts", above=1, where={"user": "anna12345"})
+            with pytest.raises(InvalidRequest, match="'anna12345', but users are masked"):
+                archive.alert("2026-11-02", [rule])
+            with pytest.raises(InvalidRequest, match="user is 'anna12345', but users are masked"):
+                archive.reconcile_reports("anna12345", [])
+            assert archive.compare("2026-11-02", where={"user": user}).changes
             assert archive.kpis("layout") == cdr_kpis(planted, "layout")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -198,6 +199,26 @@ def test_wrong_arguments_are_explained(tmp_path: Path):
     with pytest.raises(CdrError, match="cannot be written"):
         cdr.write_xlsx(tmp_path / "missing" / "x.xlsx", [])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_takes_the_place_of_a_file_and_of_nothing_else(tmp_path: Path):
+    book, link, pipe = tmp_path / "a.xlsx", tmp_path / "link.xlsx", tmp_path / "pipe.xlsx"
+    book.write_bytes(b"old")
+    link.symlink_to(book)
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidRequest, match="rows has a int"):
+        cdr.write_xlsx(link, [1])
+    assert book.read_bytes() == b"old"
+    cdr.write_xlsx(link, [{"a": 1}])
+    assert link.is_symlink()
+    assert cells(book) == [["a"], [1]]
+    for wrong, reason in ((pipe, "not a regular file"), (tmp_path / "folder.xlsx", "a folder")):
+        if wrong != pipe:
+            wrong.mkdir()
+        with pytest.raises(CdrError, match=reason):
+            cdr.write_xlsx(wrong, [{"a": 1}])
+    assert pipe.is_fifo()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_extra_is_named_if_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

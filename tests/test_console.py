@@ -664,6 +664,17 @@ def test_the_journal_counts_what_answers_add(monkeypatch: pytest.MonkeyPatch):
     assert (journal.length, journal.bytes) == (0, 0)
 
 
+def test_the_journal_counts_the_headers_of_a_request(browser: Browser, app: App, box: Sandbox):
+    path = browser.ring().removeprefix("/console/")
+    journal = box._world.journal
+    assert journal is not None
+    before = journal.bytes
+    headers = {"Authorization": f"application {'a' * 9_000}:x", "x-timestamp": "t" * 20_000}
+    with httpx.Client(base_url=box.calling_url) as http:
+        http.get(f"/calling/v1/{path.replace('calls/', 'calls/id/')}", headers=headers)
+    assert journal.bytes - before > 29_000
+
+
 def test_a_long_timeline_is_cut_and_says_so(browser: Browser, app: App, box: Sandbox):
     path = browser.ring()
     box.settle()

@@ -167,6 +167,20 @@ def test_texts_of_the_records_never_become_markup(browser: Browser, tmp_path: Pa
     assert cells(page, "Calls by country")[0][0] == HOSTILE
 
 
+def test_names_that_are_equal_when_cut_keep_their_own_bars(tmp_path: Path):
+    generated = tmp_path / "records"
+    cdr_files(generated, records=40, layouts=["phone-terminated"])
+    (file,) = generated.glob("*.csv")
+    text = re.sub(r"user-\d*(\d)", lambda found: "x" * 60 + found[1], file.read_text("utf-8"))
+    file.write_text(text, "utf-8")
+    with cdr.scan(file) as records:
+        html = cdr.report(records)
+        users = [row for row in records.kpis("user") if row.by["user"] is not None]
+    titles = re.findall("<title>(x+….*?): ([0-9]+) calls", html)
+    assert len({name for name, _ in titles}) == len(titles) == len(users) > 3
+    assert sorted(int(calls) for _, calls in titles) == sorted(row.attempts for row in users)
+
+
 def test_an_empty_archive_and_a_single_day_have_a_report(
     browser: Browser, archive: cdr.Archive, tmp_path: Path
 ):
@@ -202,6 +216,8 @@ def test_charts_are_drawn_as_images(archive: cdr.Archive):
     [
         ({"first": date(2026, 11, 3), "last": date(2026, 11, 2)}, "ends before it begins"),
         ({"first": "2026-11-03"}, "first is '2026-11-03'"),
+        ({"first": date.min, "last": date(1, 1, 5)}, "give a day from 2000-01-01 to 2099-12-31"),
+        ({"last": date.max}, "give a day from 2000-01-01 to 2099-12-31"),
         ({"by": "planet"}, "by has 'planet'"),
         ({"tz": "Mars/Olympus"}, "Mars/Olympus"),
         ({"where": {"start": None}}, "give the period with first and last"),
@@ -242,6 +258,7 @@ def test_the_guide_does_what_it_says(
         (["--format", "gif"], 2, "--format is 'gif': give html, pdf or png"),
         (["-o", "nowhere/report.html"], 2, "'nowhere', which does not exist"),
         (["-o", "."], 2, "'.' cannot be written"),
+        (["-o", "pipe"], 2, "'pipe' cannot be written (this is not a regular file)"),
         (["--by", "planet"], 2, "planet"),
     ],
 )
@@ -254,6 +271,7 @@ def test_a_wrong_option_is_named_and_nothing_is_written(
     message: str,
 ):
     monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
     cdr_files(tmp_path, records=10, layouts=["phone-terminated"])
     run = runner(isolated({}, tmp_path), monkeypatch, capsys)
     before = sorted(tmp_path.iterdir())

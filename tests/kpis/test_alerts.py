@@ -165,6 +165,32 @@ def test_a_cost_in_a_currency_without_amounts_is_not_judged(records: Any):
     assert [alarm.value.value for alarm in found.alarms] == [0]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "falls", "rises"),
+    [
+        ("1.0", "1.1", "0.05", "0.1"),  # in binary, 1.1 - 1.0 is more than 0.1
+        ("1.0", "0.7", "0.3", "0.05"),
+        ("-1.0", "-0.9", "0.05", "0.1"),  # a smaller credit is a rise
+        ("-1.0", "-1.1", "0.1", "0.05"),
+    ],
+)
+def test_a_change_is_an_alarm_beyond_its_limit_only(
+    records: Any, before: str, now: str, falls: str, rises: str
+):
+    calls = [
+        call(at(11, day, 8), amount=Decimal(amount), currency="EUR")
+        for day, amount in ((23, before), (24, now))
+    ]
+    fields: dict[str, Any] = {"with_": "previous", "alpha": None}
+    limits = {"falls_by": Decimal(falls), "rises_by": Decimal(rises)}
+    assert raised(report(records, calls, DAY, rule("cost", **limits, **fields))) == []
+    closer = {name: limit - Decimal("0.01") for name, limit in limits.items()}
+    (alarm,) = report(records, calls, DAY, rule("cost", **closer, **fields)).alarms
+    assert alarm.bound == ("rises_by" if Decimal(now) > Decimal(before) else "falls_by")
+    assert alarm.change is not None
+    assert ((alarm.change.relative or 0) > 0) is (alarm.bound == "rises_by")
+
+
 def test_new_destinations_are_those_not_seen_in_the_weeks_before(records: Any):
     calls = [
         call(at(11, 24), to_country_id="SE"),

@@ -94,6 +94,13 @@ def test_money_is_exact_and_separate_for_each_currency(records: Any):
     assert found["cost", "SEK"].value.formula == "amount / days"
 
 
+def test_sums_of_days_keep_every_digit(records: Any):
+    amount = Decimal("9999999999999.000000000000000001")  # 31 digits
+    calls = [call(at(11, day, 8), amount=amount) for day in (23, 24, 25)]
+    found = changes(comparison.compare(run(records, calls), LAST_WEEK, kpi="cost"))
+    assert found["cost", "EUR"].value.numerator == Decimal("29999999999997.000000000000000003")
+
+
 def test_groups_of_one_period_only_are_compared_with_nothing(records: Any):
     new = [call(at(11, day, 8), to_country_id="NO") for day in (23, 24)]
     old = [call(at(11, 16, 8), to_country_id="DK")]

@@ -408,10 +408,14 @@ def _changes_by(rule: AlertRule, bound: Bound, change: Change) -> bool:
     limit = getattr(rule, bound)
     if limit is None or change.absolute is None:
         return False
-    if change.relative is None:  # from nothing
-        return bound == "rises_by" and change.absolute > 0
-    relative = change.relative if bound == "rises_by" else -change.relative
-    return relative > float(limit)
+    # Exact: a change equal to its limit does not break it.
+    value, reference = map(_fraction, (change.value, change.reference))
+    difference = value - reference if bound == "rises_by" else reference - value
+    return difference > Fraction(limit) * abs(reference)
+
+
+def _fraction(ratio: Ratio) -> Fraction:
+    return Fraction(ratio.numerator) / Fraction(ratio.denominator)
 
 
 def _find_new(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> None:

@@ -17,8 +17,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 from zoneinfo import ZoneInfo
@@ -27,8 +26,10 @@ import attrs
 
 from ..errors import InvalidRequest
 from . import kpis
+from .amounts import exact_sum
 from .kpis import WEEKDAYS, Dimension, KpiCost, KpiFilter, KpiRow, Ratio, Run
 from .layouts import LAYOUTS
+from .periods import query_time, span
 from .prefixes import PrefixTable
 from .significance import Kind, Sample, p_value, which_are_real
 from .zones import local_time
@@ -127,7 +128,7 @@ class Period:
 
     def utc_days(self, tz: str | ZoneInfo) -> tuple[date, date]:
         """Return the first and the last UTC day that a period in a time zone touches."""
-        start, until = _bounds(self, kpis.zone(tz))
+        start, until = span(self.first, self.last, tz)
         return start.date(), (until - timedelta(microseconds=1)).date()
 
     def __str__(self) -> str:
@@ -220,7 +221,8 @@ class Change:
         attempts: All calls of the group in the period.
         reference_attempts: All calls of the group in the reference period.
         absolute: Value minus reference; None if one is missing.
-        relative: Absolute change divided by the reference; None without it, or if it is 0.
+        relative: Absolute change divided by the reference without its sign; None without one, or
+            if it is 0.
         p_value: Probability of a change at least this large by chance; None if unknown.
         is_more_than_chance: Whether the change is more than chance, among all changes of the
             comparison; None if unknown.
@@ -421,20 +423,11 @@ class Side:
 
 def within_period(period: Period, zone: ZoneInfo) -> KpiFilter:
     """Return a filter for the calls of a period."""
-    start, until = _bounds(period, zone)
+    start, until = span(period.first, period.last, zone)
     found: KpiFilter = {"start": start, "until": until}
     if len(period.days) <= (period.last - period.first).days:
         found["day"] = period.days
     return found
-
-
-def _bounds(period: Period, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the first time of a period and the first time after it, in UTC."""
-
-    def begin(day: date) -> datetime:
-        return datetime.combine(day, time_of_day(), zone).astimezone(UTC)
-
-    return begin(period.first), begin(period.last + _DAY)
 
 
 def _weekdays(where: KpiFilter) -> Collection[str]:
@@ -445,7 +438,7 @@ def _weekdays(where: KpiFilter) -> Collection[str]:
 def days_of_layouts(run: Run, period: Period, zone: ZoneInfo) -> dict[str, set[date]]:
     """Return the days of a period with records of each layout."""
     query = _DAYS.format(day=f"CAST({local_time('call_time', zone.key)} AS DATE)")
-    start, until = (each.replace(tzinfo=None).isoformat(" ") for each in _bounds(period, zone))
+    start, until = map(query_time, span(period.first, period.last, zone))
     days = frozenset(period.days)
     found: dict[str, set[date]] = defaultdict(set)
     for layout, day in run(query, {"start": start, "until": until}):
@@ -541,13 +534,13 @@ def ratio_of(
         enough: False for a ratio without a value.
     """
     measure = MEASURES[kpi]
-    numerator: int | Decimal = Decimal(0) if kpi in MONEY else 0
-    denominator: int | float = 0
-    for row in rows:
-        parts = _parts(kpi, row, currency)
-        if parts is not None:
-            numerator += parts.numerator
-            denominator += parts.denominator
+    parts = [each for row in rows if (each := _parts(kpi, row, currency)) is not None]
+    numerator: int | Decimal
+    if kpi in MONEY:
+        numerator = exact_sum(Decimal(each.numerator) for each in parts)
+    else:
+        numerator = sum(each.numerator for each in parts)
+    denominator: int | float = sum(each.denominator for each in parts)
     if kpi in TOTALS:
         denominator = days * measure.unit
     elif measure.unit != 1:
@@ -626,7 +619,7 @@ def _change(
     reason: str | None = "too few attempts" if all(attempts) else "no calls on one side"
     if value.value is not None and reference.value is not None:
         absolute = value.value - reference.value
-        relative = absolute / reference.value if reference.value else None
+        relative = absolute / abs(reference.value) if reference.value else None
         p, reason = p_value(samples[0], samples[1], MEASURES[kpi].kind)
     return Change(
         by=by,
@@ -668,7 +661,7 @@ def _notes_on_days(sides: Sequence[Side], where: KpiFilter, zone: ZoneInfo) -> I
         if lacking:
             yield f"no {layout} records on {listed(sorted(lacking))}"
     for day in sorted(day for side in sides for day in side.days):
-        start, until = _bounds(Period((day,)), zone)
+        start, until = span(day, day, zone)
         if (hours := (until - start) / timedelta(hours=1)) != 24:
             yield f"{day} has {hours:g} hours in {zone.key}"
 

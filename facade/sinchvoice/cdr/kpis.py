@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args, overload
@@ -24,7 +24,9 @@ from .. import decoding
 from ..errors import InvalidRequest, Remedy, printable
 from ..vocabulary import CallReason, CallResult
 from . import kpi_query, prefixes
+from .amounts import without_zeros
 from .layouts import LAYOUTS, LayoutName
+from .periods import query_time
 from .prefixes import PrefixTable
 from .zones import zone
 
@@ -691,7 +693,7 @@ class _Asked:
         values = by_currency[0]
         counts = {name: int(values[name]) for name in kpi_query.COUNTS}
         enough = counts["attempts"] >= self.min_attempts
-        setup_seconds = _exact(values["setup_seconds"])
+        setup_seconds = without_zeros(values["setup_seconds"])
 
         def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
             value = values[field] if enough and denominator else None
@@ -715,7 +717,7 @@ class _Asked:
                 rank: values[name] if enough else None for rank, name in self._ranks("duration")
             },
             setup_time_percentiles={
-                rank: _exact(values[name]) if enough and values[name] is not None else None
+                rank: without_zeros(values[name]) if enough and values[name] is not None else None
                 for rank, name in self._ranks("setup_time")
             },
             rest_groups=rest,
@@ -830,7 +832,7 @@ _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")
 
 
 def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
-    amount = _exact(values["cost"])
+    amount = without_zeros(values["cost"])
     seconds, minutes = int(values["priced_seconds"]), int(values["started_seconds"]) // 60
 
     def ratio(field: str, denominator: int | float) -> Ratio:
@@ -846,12 +848,6 @@ def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
         per_talk_minute=ratio("per_talk_minute", seconds / 60),
         per_started_minute=ratio("per_started_minute", minutes),
     )
-
-
-def _exact(value: Decimal | int) -> Decimal:
-    """Return a number without the trailing zeros of its column type."""
-    text = f"{value:f}"
-    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _place(value: Any) -> tuple[bool, Any]:
@@ -976,7 +972,7 @@ def _time(name: str, value: Any) -> str | None:
             f"where[{name!r}] is {_shown(value)}: give a datetime with a time zone"
         )
     try:
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
+        return query_time(value)
     except OverflowError:
         raise InvalidRequest(
             f"where[{name!r}] is {_shown(value)}, out of range in UTC: give another time"

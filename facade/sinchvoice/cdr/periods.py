@@ -1,4 +1,4 @@
-"""Days and months of a time zone as times in UTC."""
+"""Days and months of a time zone as times in UTC, for queries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from .zones import zone
 
-__all__ = ["day_start", "span"]
+__all__ = ["day_start", "query_time", "span"]
 
 
 def day_start(day: date, tz: str | ZoneInfo = "UTC") -> datetime:
@@ -30,3 +30,8 @@ def span(
     if by_month:
         after = (last.replace(day=1) + timedelta(days=32)).replace(day=1)
     return day_start(first, tz), day_start(after, tz)
+
+
+def query_time(moment: datetime) -> str:
+    """Return a time as the parameter of a query: in UTC, without a zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")

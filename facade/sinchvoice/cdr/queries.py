@@ -357,7 +357,7 @@ class Database(ABC):
         """Compare the reports on a user with the records; see `cdr.reconciliation`.
 
         Args:
-            user: A phone number or an app user.
+            user: A phone number or an app user; the records must not be masked.
             windows: Windows with their reports, from `voice.reports.user_calls_by_window`.
             domain: The domain of the reports.
             direction: The compared calls of the user.

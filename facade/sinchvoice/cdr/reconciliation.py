@@ -21,7 +21,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -36,9 +36,10 @@ from ..endpoints import MxpEndpoint, PstnEndpoint
 from ..errors import InvalidRequest, printable
 from ..vocabulary import Domain, ReportDomain
 from . import kpis
+from .amounts import exact_sum, without_zeros
 from .comparison import Period, PeriodLike
 from .kpis import Run
-from .periods import day_start, span
+from .periods import day_start, query_time, span
 
 __all__ = [
     "Direction",
@@ -401,11 +402,11 @@ def reconcile_invoice(
 
     def compared(key: tuple[str, str | None]) -> InvoiceRow:
         own, costs = invoiced.get(key, []), recorded.get(key, [])
-        invoice_amount = _sum(each.amount for each in own) if own else None
-        record_amount = _sum(each.amount for each in costs) if costs else None
+        invoice_amount = exact_sum(each.amount for each in own) if own else None
+        record_amount = exact_sum(each.amount for each in costs) if costs else None
         invoice_minutes = None
         if own and all(each.minutes is not None for each in own):
-            invoice_minutes = _sum(each.minutes or Decimal(0) for each in own)
+            invoice_minutes = exact_sum(each.minutes or Decimal(0) for each in own)
         record_minutes = _minutes(costs, minutes) if costs else None
         amount_difference = _difference(invoice_amount, record_amount)
         minutes_difference = None
@@ -448,15 +449,8 @@ def reconcile_invoice(
     )
 
 
-def _sum(values: Iterable[Decimal]) -> Decimal:
-    """Return an exact sum; by default, Python rounds it to 28 digits."""
-    with localcontext() as context:
-        context.prec = 100
-        return sum(values, Decimal(0))
-
-
 def _difference(invoice: Decimal | None, records: Decimal | None) -> Decimal:
-    return _sum((invoice or Decimal(0), (records or Decimal(0)).copy_negate()))
+    return exact_sum((invoice or Decimal(0), (records or Decimal(0)).copy_negate()))
 
 
 def _minutes(costs: Iterable[kpis.KpiCost], minutes: Minutes) -> Decimal:
@@ -838,7 +832,7 @@ def _calls(
             parameter="most", value=most, remedy="give a whole number from 1 to 1000000"
         )
     query = _sections()["calls"].format(condition=condition, most=most)
-    times = {"start": _text(start), "until": _text(until)}
+    times = {"start": query_time(start), "until": query_time(until)}
     return [
         ReconciledCall(
             call_id=call_id,
@@ -848,7 +842,7 @@ def _calls(
             to=to,
             result=result,
             duration=duration,
-            amount=None if amount is None else _exact(amount),
+            amount=None if amount is None else without_zeros(amount),
             currency=currency,
         )
         for call_id, layout, call_time, from_, to, result, duration, amount, currency in run(
@@ -857,18 +851,8 @@ def _calls(
     ]
 
 
-def _exact(value: Decimal) -> Decimal:
-    """Return a number without the trailing zeros of its column type."""
-    text = f"{value:f}"
-    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-
-
 def _timestamp(moment: datetime) -> str:
-    return f"CAST('{_text(moment)}' AS TIMESTAMP WITHOUT TIME ZONE)"
+    return f"CAST('{query_time(moment)}' AS TIMESTAMP WITHOUT TIME ZONE)"
 
 
 def _as_data(value: Any) -> dict[str, Any]:

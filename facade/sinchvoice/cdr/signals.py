@@ -28,7 +28,7 @@ from ..data import format_day
 from ..errors import InvalidRequest
 from .comparison import Period, PeriodLike
 from .kpis import Run
-from .periods import span
+from .periods import query_time, span
 
 __all__ = [
     "COUNTS",
@@ -279,9 +279,9 @@ def compute(
             parameter="min_score", value=min_score, remedy="give a number from 0 to 100"
         )
     common = {
-        "past": _without_zone(past),
-        "start": _without_zone(start),
-        "until": _without_zone(until),
+        "past": query_time(past),
+        "start": query_time(start),
+        "until": query_time(until),
         "short_seconds": limits.short_seconds,
         "evidence": limits.evidence,
     }
@@ -351,10 +351,6 @@ def _kinds(kinds: Collection[SignalKind]) -> list[SignalKind]:
                 parameter="kinds", value=kind, remedy=f"give some of {', '.join(KINDS)}"
             )
     return [kind for kind in KINDS if kind in given]
-
-
-def _without_zone(moment: datetime) -> str:
-    return moment.replace(tzinfo=None).isoformat(" ")
 
 
 # --- Queries -------------------------------------------------------------------------------------

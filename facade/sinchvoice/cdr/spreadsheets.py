@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib import import_module
@@ -23,6 +21,7 @@ import attrs
 
 from ..errors import CdrError, InvalidRequest
 from .kpis import KpiRow, Ratio
+from .workspace import replacing
 
 __all__ = ["write_xlsx"]
 
@@ -97,19 +96,12 @@ def write_xlsx(
             f"the table has {len(table):,} rows and {len(names):,} columns: a spreadsheet has at "
             f"most {_MAX_ROWS - 1:,} rows below the names and {_MAX_COLUMNS:,} columns"
         )
-    target = Path(os.path.realpath(target))
     try:
-        if target.is_dir():
-            raise CdrError("this is a folder: give the name of a file", str(target))
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-        os.close(handle)
-        try:
-            with writer.Workbook(name, {"tmpdir": str(target.parent)}) as workbook:
-                _write(workbook, names, table, frozenset(percent))
-            Path(name).replace(target)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
+        with (
+            replacing(target) as new,
+            writer.Workbook(str(new), {"tmpdir": str(new.parent)}) as workbook,
+        ):
+            _write(workbook, names, table, frozenset(percent))
     except (OSError, writer.exceptions.XlsxFileError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CdrError(f"the spreadsheet cannot be written: {reason}", str(target)) from error

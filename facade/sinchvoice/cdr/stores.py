@@ -326,17 +326,15 @@ class Store:
         self._check_abandoned(self._claims())
         claim = _Claim(self, max(self._claims(), default=0) + 1, stamp)
         claim.create()
-        ended = [claim.number]
+        others: list[int] = []
         try:
             # Those seen before may have been removed, and their numbers claimed again.
-            others = [number for number in self._claims() if number != claim.number]
-            self._check_abandoned(others)
-            ended = [*others, claim.number]
+            found = [number for number in self._claims() if number != claim.number]
+            self._check_abandoned(found)
+            others = found
             yield claim.keep
         finally:
-            with suppress(CdrError):
-                for number in ended:
-                    self.remove(_claim_name(number))
+            claim.end(others)
 
     def _claims(self) -> list[int]:
         matches = map(_CLAIM.fullmatch, self._listed())
@@ -413,6 +411,18 @@ class _Claim:
             )
         with store_errors(store.shown, "written"):
             store._system.pipe_file(f"{store._path}/{name}", self._content())
+
+    def end(self, abandoned: list[int]) -> None:
+        """Remove the claim, and abandoned ones with lower numbers.
+
+        After another export has taken over, the numbers may be those of new claims.
+        """
+        with suppress(CdrError):
+            own = self._store.read_claim(self.number)
+            if own is not None and self._is(own):
+                for number in (*abandoned, self.number):
+                    with suppress(CdrError):
+                        self._store.remove(_claim_name(number))
 
     def _content(self) -> bytes:
         self._until = _now() + LEASE

@@ -1,11 +1,12 @@
-"""Temporary folders beside the files being written, and the cleanup after killed processes.
+"""Temporary files and folders beside the files being written, and their cleanup.
 
 Each folder has a mark: a file that its process keeps locked. A folder whose mark can be locked was
-abandoned. A folder without a mark is left alone, whatever its name.
+abandoned by a killed process. A folder without a mark is left alone, whatever its name.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ try:
 except ImportError:  # without locks no folder has a mark and none is cleaned up
     fcntl = None
 
-__all__ = ["Workspace", "abandoned", "remove_abandoned"]
+__all__ = ["Workspace", "abandoned", "remove_abandoned", "replacing"]
 
 _MARK = ".sinchvoice"
 
@@ -103,6 +104,34 @@ def remove_abandoned(beside: Path, purpose: str) -> None:
     with abandoned(beside, purpose) as folders:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the path of a new file for its owner alone, which replaces another at the end.
+
+    A link is followed. If the writing fails, an existing file stays as it is.
+
+    Args:
+        path: Path of the file to write.
+
+    Raises:
+        OSError: The path is something other than a file, such as a folder or a device, or cannot
+            be written.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "this is a folder", str(path))
+    if target.exists() and not target.is_file():  # a rename would replace the device itself
+        raise OSError(errno.EINVAL, "this is not a regular file", str(path))
+    handle, name = tempfile.mkstemp(prefix=".sinchvoice-", dir=target.parent)
+    os.close(handle)
+    new = Path(name)
+    try:
+        yield new
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _prefix(beside: Path, purpose: str) -> str:

@@ -16,6 +16,7 @@ import typer
 
 from .. import cdr
 from ..cdr.kpis import DIMENSIONS, Dimension
+from ..cdr.workspace import replacing
 from ..errors import ConfigurationError, InvalidRequest
 from ..reports import parse_day
 from .cdr_options import (
@@ -139,15 +140,8 @@ def _day(text: str | None, name: str) -> date | None:
 def _write(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all."""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.absolute().parent, delete=False) as file:
-            made = Path(file.name)
-            try:
-                file.write(content)
-                file.close()
-                made.replace(path)
-            except BaseException:
-                made.unlink(missing_ok=True)
-                raise
+        with replacing(path) as new:
+            new.write_bytes(content)
     except OSError as error:
         raise InvalidRequest(
             f"{str(path)!r} cannot be written ({error.strerror or error}): give another path"

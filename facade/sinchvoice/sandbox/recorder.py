@@ -68,7 +68,9 @@ class Recorder:
             what,
             at=request.at,
             call_id=self._call_id(request, sent),
-            size=len(what.body) + len(sent) + len(what.target),
+            size=len(what.body)
+            + len(sent)
+            + sum(map(len, (what.target, what.application, what.scheme, *what.signed))),
             number=number,
         )
 

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from ...errors import InvalidRequest, printable
 from ..kpis import Dimension, KpiFilter, zone
 from ..queries import Database
-from .content import Content, collect
+from .content import FIRST, LAST, Content, collect
 
 __all__ = ["report", "report_charts"]
 
@@ -48,7 +48,8 @@ def report(
 
     Args:
         calls: The archive or scan.
-        first: First day of the period, in the time zone; None for the first day with a call.
+        first: First day of the period, in the time zone, from 2000 to 2099; None for the first day
+            with a call.
         last: Last day, included; None for the last day with a call.
         tz: Time zone of days, hours and weekdays; see `kpis.compute`.
         where: Filter of the calls, without `start` and `until`; see `kpis.KpiFilter`.
@@ -59,8 +60,8 @@ def report(
         The page: HTML in one text, in UTF-8 when written to a file.
 
     Raises:
-        InvalidRequest: The period ends before it begins, or a dimension, a value or the time zone
-            does not exist.
+        InvalidRequest: The period ends before it begins or is out of range, or a dimension, a
+            value or the time zone does not exist.
         CdrError: The records cannot be read.
         ImportError: The extra is not installed.
     """
@@ -135,6 +136,10 @@ def _collected(
     for name, day in (("first", first), ("last", last)):
         if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
             raise InvalidRequest(parameter=name, value=day, remedy="give a date")
+        if day is not None and not FIRST <= day <= LAST:
+            raise InvalidRequest(
+                parameter=name, value=day, remedy=f"give a day from {FIRST} to {LAST}"
+            )
     if first is not None and last is not None and last < first:
         raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
     return collect(calls, first, last, zone(tz), where, by)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,9 +12,13 @@ import attrs
 from ...errors import printable
 from .. import kpis
 from ..kpis import Dimension, KpiFilter, KpiRow
+from ..periods import span
 from ..queries import Database
 
-__all__ = ["Content", "Distribution", "collect"]
+__all__ = ["FIRST", "LAST", "Content", "Distribution", "collect"]
+
+FIRST, LAST = date(2000, 1, 1), date(2099, 12, 31)
+"""Days of a report; earlier and later ones are default dates and typing errors."""
 
 _TOP = 15
 """Number of values of a dimension that are shown."""
@@ -112,7 +116,7 @@ def collect(
     (total,) = ask()
     days = ask("day")
     before = None
-    if first is not None and last is not None and first - date.min > last - first:
+    if first is not None and last is not None:
         length = last - first + timedelta(days=1)
         (before,) = ask(where=_between(where, first - length, first - timedelta(days=1), tz))
     week = ask("weekday", "hour")
@@ -148,7 +152,7 @@ def _period(
     if first is not None and last is not None:
         return first, last
     found = [row.by["day"] for row in calls.kpis("day", where, tz=tz)]
-    days = [day for day in found if isinstance(day, date) and 2000 <= day.year < 2100]
+    days = [day for day in found if isinstance(day, date) and FIRST <= day <= LAST]
     if not days:
         return first or last, last or first
     first, last = first or days[0], last or days[-1]
@@ -157,18 +161,8 @@ def _period(
 
 def _between(where: KpiFilter, first: date, last: date, tz: ZoneInfo) -> KpiFilter:
     found = where.copy()
-    found["start"] = _midnight(first, tz)
-    if last < date.max:
-        found["until"] = _midnight(last + timedelta(days=1), tz)
+    found["start"], found["until"] = span(first, last, tz)
     return found
-
-
-def _midnight(day: date, tz: ZoneInfo) -> datetime:
-    moment = datetime(day.year, day.month, day.day, tzinfo=tz)
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:  # the first days of year 1
-        return moment.replace(tzinfo=UTC)
 
 
 def _gaps(first: date | None, last: date | None, there: set[Any]) -> list[tuple[date, date]]:

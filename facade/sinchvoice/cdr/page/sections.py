@@ -371,14 +371,14 @@ def _rest(content: Content, dimension: Dimension) -> list[str]:
 def _group_figure(
     caption: str, dimension: Dimension, rows: Sequence[KpiRow], total: KpiRow
 ) -> Figure:
+    names = _distinct([_short(name(row.by[dimension])) for row in rows])
     data = [
         {
-            "name": _short(name(row.by[dimension])),
+            "name": each,
             "value": row.attempts,
-            "text": f"{_short(name(row.by[dimension]))}: {row.attempts:,} calls, "
-            f"{row.attempts / total.attempts:.1%}",
+            "text": f"{each}: {row.attempts:,} calls, {row.attempts / total.attempts:.1%}",
         }
-        for row in rows
+        for each, row in zip(names, rows, strict=True)
     ]
     table = _kpi_table(dimension, rows, lambda row: name(row.by[dimension]))
     return Figure(caption=caption, drawing=charts.bars(data, "calls"), table=table)
@@ -484,3 +484,15 @@ def seconds(ratio: Ratio) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:39]}…"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Number equal names, because a chart has one bar for each name."""
+    found: list[str] = []
+    for each in names:
+        number, distinct = 1, each
+        while distinct in found:
+            number += 1
+            distinct = f"{each} ({number})"
+        found.append(distinct)
+    return found
