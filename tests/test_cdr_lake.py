@@ -801,3 +801,23 @@ def test_an_export_never_mixes_masked_and_plain_records(tmp_path: Path):
                 with pytest.raises(CdrError, match="give the same mask, or a new folder"):
                     export(other, folder)
     export(cdr.Masking("hash", key=key), tmp_path / "lake-2")
+
+
+def test_a_masked_lake_is_not_masked_twice_and_knows_what_it_hides(tmp_path: Path):
+    with cdr.Archive(tmp_path / "calls.duckdb") as opened:
+        load(opened, a_day(DAYS[0]))
+    for method in ("shorten", "hash"):
+        folder = tmp_path / method
+        with cdr.Archive(tmp_path / "calls.duckdb", read_only=True, mask=method) as opened:
+            opened.to_parquet(folder, incremental=True)
+            expected = opened.signals(DAYS[0])
+        with pytest.raises(InvalidRequest, match="are masked already: read them without mask"):
+            cdr.scan(folder, mask="shorten")
+        with cdr.scan(folder) as calls:
+            assert calls.signals(DAYS[0]) == expected
+            assert expected.notes
+            with pytest.raises(InvalidRequest, match="the records are masked"):
+                calls.reconcile_reports("alice", [])
+            if method == "hash":
+                with pytest.raises(InvalidRequest, match="'prefix:2' needs digits"):
+                    calls.kpis("prefix:2")

@@ -178,6 +178,7 @@ class Archive(Database):
         self.path = Path(path).absolute()
         super().__init__(str(self.path))
         self._masking = masking.find(mask)
+        self._mask_method = None if self._masking is None else self._masking.method
         if self._masking is not None and not read_only:
             raise InvalidRequest(
                 "mask needs an archive that is open to query only: add read_only=True",

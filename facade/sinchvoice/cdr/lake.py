@@ -261,12 +261,14 @@ class Lake:
         paths: Paths of the local files, by their names for messages.
         names: Names of the loaded files, by file_id.
         is_copied: Whether the files were copied from a store.
+        mask: How the records are masked, see `Masking.identity`; empty if not.
     """
 
     shown: str
     paths: Mapping[str, Path]
     names: Mapping[int, str]
     is_copied: bool
+    mask: str
 
 
 def find(source: object, aside: Path) -> Lake | None:
@@ -325,7 +327,7 @@ def _opened(where: Place, sizes: Mapping[str, int], aside: Path) -> Lake:
     found = days or [next(filter(is_manifest, sizes))]
     if isinstance(where, Folder):
         paths = {str(where.path / name): where.path / name for name in found}
-        return Lake(where.shown, paths, names, is_copied=False)
+        return Lake(where.shown, paths, names, is_copied=False, mask=manifest.state.mask)
     assert isinstance(where, Store)  # noqa: S101 - the other place
     folder = Path(tempfile.mkdtemp(prefix="lake-", dir=aside))
     paths = {}
@@ -335,4 +337,4 @@ def _opened(where: Place, sizes: Mapping[str, int], aside: Path) -> Lake:
                 "the file changed while it was read: read it again", f"{where.shown}/{name}"
             )
         paths[f"{where.shown}/{name}"] = path
-    return Lake(where.shown, paths, names, is_copied=True)
+    return Lake(where.shown, paths, names, is_copied=True, mask=manifest.state.mask)

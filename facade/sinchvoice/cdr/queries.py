@@ -111,6 +111,8 @@ class Database(ABC):
     """Names of the tables open to queries."""
     _masking: Masking | None = None
     """Masking of the tables; the connection then has views under their names."""
+    _mask_method: str | None = None
+    """How the records are masked, also before they were exported."""
     _masked_copy: MaskedCopy | None = None
 
     def __init__(self, place: str = "") -> None:
@@ -303,9 +305,9 @@ class Database(ABC):
         """Find signals of the kinds that masks leave."""
         from . import signals
 
-        if self._masking is None:
+        if self._mask_method is None:
             return signals.compute(run, period, kinds=kinds, **given)
-        seen, note = signals.seen_with_masks(self._masking.method, kinds)
+        seen, note = signals.seen_with_masks(self._mask_method, kinds)
         return attrs.evolve(signals.compute(run, period, kinds=seen, **given), notes=note)
 
     def reconcile_invoice(
@@ -370,7 +372,7 @@ class Database(ABC):
         """
         from . import reconciliation
 
-        if self._masking is not None:
+        if self._mask_method is not None:
             raise InvalidRequest(
                 "the records are masked, so those of a user cannot be found: open them without mask"
             )
@@ -509,14 +511,16 @@ class Database(ABC):
         Raises:
             InvalidRequest: Masks hide what they need.
         """
-        if self._masking is None:
+        if self._mask_method is None:
             return set()
         used = ({by} if isinstance(by, str) else {*by}).union(where or ())
         prefix = min((name for name in used if str(name).startswith("prefix")), default=None)
-        if prefix is not None and self._masking.method == "hash":
+        if prefix is not None and self._mask_method == "hash":
             raise InvalidRequest(
                 f"{of}{prefix!r} needs digits, but numbers are hashed: shorten them instead"
             )
+        if self._masking is None:  # a lake with masks
+            return set()
         users = (where or {}).get("user")
         for user in (users,) if users is None or isinstance(users, str) else users:
             self._masking._check(f"{of}where['user']", user)

@@ -145,6 +145,7 @@ class Scan(Database):
     ) -> None:
         super().__init__()
         self._masking = masking.find(mask)
+        self._mask_method = None if self._masking is None else self._masking.method
         self._limits = memory_limit, threads
         self.records = 0
         self.rejected = 0
@@ -159,6 +160,7 @@ class Scan(Database):
                 config=settings(self._workspace, memory_limit, threads)
             )
             lakes, files = self._find_lakes(sources)
+            self._check_masks(lakes)
             opened = streams(files, recursive=recursive, leave_out=self.left_out.append)
             self._open(opened, lakes, None if layout is None else layouts.find(layout))
         except BaseException as error:
@@ -172,6 +174,15 @@ class Scan(Database):
             if mask_by is not None and isinstance(error, CdrError):
                 raise mask_by._error(error) from None
             raise
+
+    def _check_masks(self, lakes: Iterable[lake.Lake]) -> None:
+        for each in lakes:
+            if each.mask and self._masking is not None:
+                raise InvalidRequest(
+                    f"the records in {each.shown} are masked already: read them without mask"
+                )
+            if each.mask:
+                self._mask_method = each.mask.partition(" ")[0]
 
     def __repr__(self) -> str:
         return f"<Scan: {self.records} records, {self.rejected} of them rejected>"
