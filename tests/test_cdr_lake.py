@@ -604,6 +604,21 @@ def test_an_export_that_was_overtaken_leaves_the_claims_of_others(
     assert files(store) == {}
 
 
+@pytest.mark.parametrize("until", [float("inf"), float("nan"), 1e300, None])
+def test_a_claim_without_a_valid_time_is_abandoned(store: str, tmp_path: Path, until: Any):
+    data = {"sinchvoice claim": 1, "token": "t", "until": until, "by": "another program"}
+    put(store, stores._claim_name(1), json.dumps(data).encode())
+
+    def stamp(data: dict[str, Any]) -> Path:
+        path = tmp_path / "stamp"
+        path.write_text(json.dumps(data))
+        return path
+
+    with stores.place(store).locked(stamp):
+        pass
+    assert files(store) == {}
+
+
 def test_a_claim_that_is_gone_keeps_no_other_claim(
     store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

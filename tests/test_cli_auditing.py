@@ -180,8 +180,8 @@ def test_an_invoice_can_come_from_standard_input(run: Run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("reconcile",), "--invoice and --user are two comparisons: give one of them"),
-        ((*OPTIONS, "--user", "alice"), "--invoice and --user are two comparisons"),
+        (("reconcile",), "an invoice or with reports: give --invoice or --user"),
+        ((*OPTIONS, "--user", "alice"), "an invoice or with reports: give --invoice or --user"),
         (("reconcile", "--invoice", "no.csv"), "'no.csv' cannot be read"),
         (("reconcile", "--invoice", "-", "-"), "--invoice and FILE are both standard input"),
         ((*OPTIONS[:-1], "missing.csv"), "line 2: amount '0,50' is not a number"),

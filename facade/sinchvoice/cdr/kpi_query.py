@@ -20,7 +20,7 @@ __all__ = [
     "COUNTS",
     "RATIOS",
     "SCALE",
-    "_VALUES",
+    "VALUES",
     "Question",
     "column",
     "columns",
@@ -76,7 +76,7 @@ COUNTS = (
 RATIOS = ("asr", "ner", "acd", "setup_time", "short_calls")
 """Columns with a ratio of the group, in the order of the query."""
 
-_VALUES = (
+VALUES = (
     *COUNTS,
     "setup_seconds",
     "minutes_of_use",
@@ -103,7 +103,7 @@ def column(dimension: str) -> str:
 def columns(question: Question) -> tuple[str, ...]:
     """Return the names of the columns of a question's query."""
     places = _PLACES if question.top else ()
-    return (*map(column, question.by), *places, *_VALUES, *percentile_columns(question))
+    return (*map(column, question.by), *places, *VALUES, *percentile_columns(question))
 
 
 def percentile_column(name: str, rank: int) -> str:

@@ -41,6 +41,7 @@ __all__ = [
     "find_changes",
     "is_manifest",
     "stamp",
+    "stamped",
 ]
 
 MANIFEST = f"{NO_DAY}/_sinchvoice.parquet"
@@ -50,7 +51,7 @@ Description: TypeAlias = "dict[str, Any]"
 """Size and SHA-256 of a file."""
 
 _VERSION = 2
-_BEGIN = re.compile(rb'\{"sinchvoice export": (\d+), ')
+_KEY = "sinchvoice export"
 _IS_MANIFEST = re.compile(r"day=[^/]+/_sinchvoice\.parquet")
 _IS_FILE = re.compile(r"day=(\d{4}-\d\d-\d\d)/data_0\.parquet")
 
@@ -301,15 +302,13 @@ class Manifest:
         Raises:
             ValueError: The file has no manifest, or that of a later version.
         """
-        begin = _BEGIN.search(content)
-        if begin is None:
+        data = stamped(content, _KEY)
+        if data is None:
             raise ValueError("not a manifest of sinchvoice")
-        version = int(begin[1])
-        if version > _VERSION:
-            raise ValueError(f"version {version}: use a newer release of sinchvoice")
-        text = content[begin.start() :].decode("utf-8", "replace")
         try:
-            data = json.JSONDecoder().raw_decode(text)[0]
+            version = int(data[_KEY])
+            if version > _VERSION:
+                raise ValueError(f"version {version}: use a newer release of sinchvoice")
             files, pending = dict(data["files"]), dict(data.get("pending", {}))
             for name in (*files, *pending):
                 day_of(name)
@@ -324,7 +323,7 @@ class Manifest:
             run,
             path,
             {
-                "sinchvoice export": _VERSION,
+                _KEY: _VERSION,
                 "files": self.files,
                 "pending": self.pending,
                 "state": self.state.to_dict(),
@@ -344,3 +343,17 @@ def stamp(run: Run, path: Path, data: Mapping[str, Any]) -> None:
         f"(FORMAT parquet, KV_METADATA {{sinchvoice: {literal(json.dumps(data))}}})"
     )
     path.chmod(0o600)
+
+
+def stamped(content: bytes, key: str) -> dict[str, Any] | None:
+    """Return the data that `stamp` wrote to a file; None if there is none with this first key.
+
+    Raises:
+        ValueError: The data is not JSON.
+    """
+    begin = content.find(f'{{"{key}": '.encode())
+    if begin < 0:
+        return None
+    text = content[begin:].decode("utf-8", "replace")
+    data: dict[str, Any] = json.JSONDecoder().raw_decode(text)[0]
+    return data

@@ -12,7 +12,6 @@ at the end. A claim that was not renewed in time is abandoned, and the next numb
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from ..errors import CdrError, InvalidRequest
-from .manifests import Description, describe
+from .manifests import Description, describe, stamped
 from .sources import NO_DAY, is_url, located, store_errors, without_secrets
 from .workspace import Workspace, remove_abandoned
 
@@ -51,7 +50,7 @@ LEASE = 600.0
 """Seconds after which a claim that was not renewed is abandoned."""
 _PURPOSE = "lake"
 _CLAIM = re.compile(rf"{NO_DAY}/_sinchvoice_claim_(\d{{8}})\.parquet")
-_IN_CLAIM = re.compile(rb'\{"sinchvoice claim": ')
+_KEY = "sinchvoice claim"
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Schemes of stores that replace an object as a whole and can refuse to replace one."""
 
@@ -356,12 +355,14 @@ class Store:
         if name not in self._listed():
             return None
         content = self.read(name)
-        begin = _IN_CLAIM.search(content)
         try:
-            text = content[begin.start() :].decode("utf-8", "replace") if begin else ""
-            data = json.JSONDecoder().raw_decode(text)[0]
-            return {"token": data["token"], "until": float(data["until"]), "by": str(data["by"])}
-        except (ValueError, TypeError, KeyError, OverflowError):
+            data = stamped(content, _KEY)
+            if data is None:
+                return None
+            until = float(data["until"])
+            datetime.fromtimestamp(until, UTC)  # a time that can be shown
+            return {"token": data["token"], "until": until, "by": str(data["by"])}
+        except (ValueError, TypeError, KeyError, OverflowError, OSError):
             return None
 
 
@@ -428,7 +429,7 @@ class _Claim:
         self._until = _now() + LEASE
         path = self._stamp(
             {
-                "sinchvoice claim": self.number,
+                _KEY: self.number,
                 "token": self._token,
                 "until": self._until,
                 "by": f"process {os.getpid()} on {socket.gethostname()}",

@@ -326,7 +326,9 @@ def reconcile(
     """
     _check_format(options, as_csv=as_csv)
     if (invoice is None) is (user is None):
-        raise InvalidRequest("--invoice and --user are two comparisons: give one of them")
+        raise InvalidRequest(
+            "reconcile compares records with an invoice or with reports: give --invoice or --user"
+        )
     if invoice == "-" and "-" in (files or ()):
         raise InvalidRequest("--invoice and FILE are both standard input: give a file for one")
     _check_unused(
