@@ -427,6 +427,8 @@ def test_kpis_by_user_count_the_masked_users(planted: Planted):
                 archive.kpis(where={"user": "anna12345"})
             with pytest.raises(InvalidRequest, match="'anna12345', but users are masked"):
                 archive.compare("2026-11-02", where={"user": ["anna12345"]})
+            with pytest.raises(InvalidRequest, match="has 5: give a string"):
+                archive.kpis(where={"user": 5})  # type: ignore[typeddict-item]
             rule = AlertRule(name="r", kpi="attempts", above=1, where={"user": "anna12345"})
             with pytest.raises(InvalidRequest, match="'anna12345', but users are masked"):
                 archive.alert("2026-11-02", [rule])

@@ -521,8 +521,9 @@ class Database(ABC):
             )
         if self._masking is None:  # a lake with masks
             return set()
-        users = (where or {}).get("user")
-        for user in (users,) if users is None or isinstance(users, str) else users:
+        users: Any = (where or {}).get("user")
+        several = isinstance(users, Iterable) and not isinstance(users, str)
+        for user in users if several else (users,):
             self._masking._check(f"{of}where['user']", user)
         return used
 
