@@ -152,6 +152,7 @@ EXCEPTIONS = {
     "sinchvoice.hidden.Hidden",  # keeps secrets out of tracebacks
     "sinchvoice.cdr.sources.streams",  # files one by one: each is told, and may fail, by itself
     "sinchvoice.cdr.opening.is_database",  # before a file is read for nothing
+    "sinchvoice.cdr.workspace.replacing",  # a whole file or none, and never a device
 }
 
 
