@@ -14,24 +14,19 @@ from ..cdr import alerts, comparison, kpis
 from ..cdr.kpis import Dimension, Ratio
 from ..errors import InvalidRequest
 from .cdr_options import (
-    WAIT,
-    ArchiveOrFiles,
     AsCsv,
     By,
     FilesOrArchive,
-    Layout,
-    Memory,
     MinAttempts,
+    Period,
     PrefixFile,
     RecordOptions,
-    Recursive,
-    Threads,
+    SourceOptions,
     Tz,
-    Wait,
     Where,
     Xlsx,
     cell,
-    database,
+    check_formats,
     kpi_filter,
     write_spreadsheet,
 )
@@ -53,15 +48,8 @@ _WEEKS = 4
 
 
 def compare(
-    options: RecordOptions,
-    period: Annotated[
-        str,
-        typer.Option(
-            "--period",
-            metavar="DAYS",
-            help="Days to compare, both included: 2026-11-23..2026-11-29, or one day.",
-        ),
-    ],
+    options: SourceOptions,
+    period: Period,
     files: FilesOrArchive = None,
     with_: Annotated[
         str,
@@ -103,18 +91,9 @@ def compare(
     prefixes: PrefixFile = None,
     as_csv: AsCsv = False,
     xlsx: Xlsx = None,
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
-    recursive: Recursive = False,
-    memory_limit: Memory = None,
-    threads: Threads = None,
-    wait: Wait = WAIT,
 ) -> None:
     """Compare the KPIs of two periods, and say which changes are more than chance."""
-    if as_csv and options.as_json:
-        raise InvalidRequest("--csv and --json are two formats: give one of them")
-    if as_csv and xlsx is not None:
-        raise InvalidRequest("--csv and --xlsx are two formats: give one of them")
+    check_formats(options, as_csv=as_csv, xlsx=xlsx)
     groups = cast("list[Dimension]", by or [])
     given: dict[str, Any] = {
         "by": groups,
@@ -130,16 +109,7 @@ def compare(
     comparison.compare(lambda *_: (), period, cast("comparison.With", with_), **given)
     if weeks != _WEEKS and with_ != "same-weekdays":
         raise InvalidRequest("--weeks has no effect without --with same-weekdays")
-    with database(
-        files,
-        archive,
-        layout,
-        options,
-        wait,
-        recursive=recursive,
-        memory_limit=memory_limit,
-        threads=threads,
-    ) as opened:
+    with options.opened(files) as opened:
         found = opened.compare(period, cast("comparison.With", with_), **given)
     shown = [change for change in found.changes if change.is_more_than_chance or not changed]
     days = {"period": str(found.period), "reference": str(found.reference)}
@@ -244,7 +214,7 @@ def _write_notes(notes: tuple[str, ...]) -> None:
 
 
 def alert(
-    options: RecordOptions,
+    options: SourceOptions,
     rules: Annotated[
         Path, typer.Option("--rules", metavar="RULES", help="TOML file of the rules.")
     ],
@@ -265,12 +235,6 @@ def alert(
     ] = None,
     tz: Tz = "UTC",
     xlsx: Xlsx = None,
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
-    recursive: Recursive = False,
-    memory_limit: Memory = None,
-    threads: Threads = None,
-    wait: Wait = WAIT,
 ) -> None:
     """Judge a period by rules; print alarms, and rules that cannot be judged.
 
@@ -281,16 +245,7 @@ def alert(
     wanted = alerts.read_rules(rules)
     name = "day" if period is None else "period"
     judged = comparison.Period.of(_days(period, day, tz), name)
-    with database(
-        files,
-        archive,
-        layout,
-        options,
-        wait,
-        recursive=recursive,
-        memory_limit=memory_limit,
-        threads=threads,
-    ) as opened:
+    with options.opened(files) as opened:
         report = opened.alert(judged, wanted, tz=tz)
     records = [_alarm_record(alarm, options) for alarm in report.alarms]
     records += [_unjudged_record(result) for result in report.unjudged]

@@ -17,19 +17,14 @@ from ..cdr import comparison, reconciliation, signals
 from ..errors import InvalidRequest
 from ..reports import ReportWindow, UserCallReport
 from .cdr_options import (
-    WAIT,
-    ArchiveOrFiles,
     AsCsv,
-    ClientRecordOptions,
+    ClientSourceOptions,
     FilesOrArchive,
-    Layout,
-    Memory,
+    Period,
     RecordOptions,
-    Recursive,
-    Threads,
+    SourceOptions,
     Tz,
-    Wait,
-    database,
+    check_formats,
 )
 from .options import command, logged
 from .output import DifferencesFound, Record, write, write_csv_row
@@ -52,15 +47,8 @@ def add_auditing(group: typer.Typer) -> None:
 
 
 def find_signals(
-    options: RecordOptions,
-    period: Annotated[
-        str,
-        typer.Option(
-            "--period",
-            metavar="DAYS",
-            help="Days to judge, both included: 2026-11-23..2026-11-29, or one day.",
-        ),
-    ],
+    options: SourceOptions,
+    period: Period,
     files: FilesOrArchive = None,
     kind: Annotated[
         list[str] | None,
@@ -88,19 +76,13 @@ def find_signals(
     ] = None,
     tz: Tz = "UTC",
     as_csv: AsCsv = False,
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
-    recursive: Recursive = False,
-    memory_limit: Memory = None,
-    threads: Threads = None,
-    wait: Wait = WAIT,
 ) -> None:
     """Find signals of fraud: what is unusual in a period, how much, and the calls that show it.
 
     A signal is a reason to look, not a verdict. The days before the period are the past that it is
     compared with; have them in the archive, or among the files.
     """
-    _check_format(options, as_csv=as_csv)
+    check_formats(options, as_csv=as_csv)
     limits = _thresholds(threshold or [])
     given: dict[str, Any] = {
         "thresholds": limits,
@@ -110,16 +92,7 @@ def find_signals(
     }
     # This checks the arguments before any file is read.
     signals.compute(lambda *_: (), period, **given)
-    with database(
-        files,
-        archive,
-        layout,
-        options,
-        wait,
-        recursive=recursive,
-        memory_limit=memory_limit,
-        threads=threads,
-    ) as opened:
+    with options.opened(files) as opened:
         report = opened.signals(period, **given)
     found = [signal.to_dict() for signal in report.signals]
     if as_csv:
@@ -180,16 +153,11 @@ def _tell(report: signals.SignalReport, limits: signals.Thresholds) -> None:
         write(f"warning: {note}", sys.stderr)
 
 
-def _check_format(options: RecordOptions | ClientRecordOptions, *, as_csv: bool) -> None:
-    if as_csv and options.as_json:
-        raise InvalidRequest("--csv and --json are two formats: give one of them")
-
-
 # --- Reconciliation ------------------------------------------------------------------------------
 
 
 def reconcile(
-    options: ClientRecordOptions,
+    options: ClientSourceOptions,
     files: FilesOrArchive = None,
     invoice: Annotated[
         str | None,
@@ -312,19 +280,13 @@ def reconcile(
         bool, typer.Option("--records", help="Print the records of what is not equal instead.")
     ] = False,
     as_csv: AsCsv = False,
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
-    recursive: Recursive = False,
-    memory_limit: Memory = None,
-    threads: Threads = None,
-    wait: Wait = WAIT,
 ) -> None:
     """Compare records with an invoice, or with the reports on a user.
 
     An invoice has a day or month, a currency, an amount and perhaps minutes in each line. Exit
     code: 0 if all is equal within the tolerances, 16 if there are differences.
     """
-    _check_format(options, as_csv=as_csv)
+    check_formats(options, as_csv=as_csv)
     if (invoice is None) is (user is None):
         raise InvalidRequest(
             "reconcile compares records with an invoice or with reports: give --invoice or --user"
@@ -395,16 +357,7 @@ def reconcile(
     if user is not None and options.mask_numbers is not None:
         raise InvalidRequest("--mask-numbers hides the user that --user names: give one of them")
     compared.check()  # before any file is read
-    with database(
-        files,
-        archive,
-        layout,
-        options,
-        wait,
-        recursive=recursive,
-        memory_limit=memory_limit,
-        threads=threads,
-    ) as opened:
+    with options.opened(files) as opened:
         found = compared.compare(opened)
         shown: list[Record] = []
         if records:
@@ -448,7 +401,7 @@ def _number(name: str, value: Any) -> Any:
     return Decimal(value) if is_number else value
 
 
-def _is_on_terminal(options: RecordOptions | ClientRecordOptions) -> bool:
+def _is_on_terminal(options: RecordOptions) -> bool:
     return sys.stdout.isatty() and not options.as_json
 
 
@@ -521,7 +474,7 @@ class _Reports:
 
     def __init__(
         self,
-        options: ClientRecordOptions,
+        options: ClientSourceOptions,
         user: str,
         period: comparison.Period,
         given: dict[str, Any],

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -33,11 +32,9 @@ from ..errors import (
     RejectCause,
     printable,
 )
-from ..reports import parse_day
 from .cdr_options import (
     ARCHIVE,
     WAIT,
-    ArchiveOrFiles,
     ArchivePath,
     AsCsv,
     By,
@@ -49,17 +46,18 @@ from .cdr_options import (
     PrefixFile,
     RecordOptions,
     Recursive,
+    SourceOptions,
     Threads,
     Tz,
     Wait,
     Where,
     Xlsx,
     cell,
+    check_formats,
     check_no_archives,
-    database,
+    day_of,
     known_layout,
     kpi_filter,
-    masking,
     needs_extra,
     opened_archive,
     report_left_out,
@@ -98,7 +96,7 @@ def check(
     recursive: Recursive = False,
 ) -> None:
     """Check files of call detail records, and report each unreadable record with its cause."""
-    wanted, mask = known_layout(layout), masking(options)
+    wanted, mask = known_layout(layout), options.masking()
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
     rejected = 0
@@ -297,10 +295,8 @@ def _load_record(file: cdr.FileReport) -> Record:
 
 
 def stats(
-    options: RecordOptions,
+    options: SourceOptions,
     files: FilesOrArchive = None,
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
     by: By = None,
     where: Where = None,
     min_attempts: MinAttempts = 1,
@@ -322,18 +318,11 @@ def stats(
     ] = None,
     as_csv: AsCsv = False,
     xlsx: Xlsx = None,
-    recursive: Recursive = False,
-    memory_limit: Memory = None,
-    threads: Threads = None,
-    wait: Wait = WAIT,
 ) -> None:
     """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
     currency.
     """
-    if as_csv and options.as_json:
-        raise InvalidRequest("--csv and --json are two formats: give one of them")
-    if as_csv and xlsx is not None:
-        raise InvalidRequest("--csv and --xlsx are two formats: give one of them")
+    check_formats(options, as_csv=as_csv, xlsx=xlsx)
     groups, counted = cast("list[Dimension]", by or []), kpi_filter(where or [], tz)
     ranks = _numbers("--percentiles", percentiles)
     # This checks the arguments before any file is read.
@@ -347,16 +336,7 @@ def stats(
         top=top,
         percentiles=ranks,
     )
-    with database(
-        files,
-        archive,
-        layout,
-        options,
-        wait,
-        recursive=recursive,
-        memory_limit=memory_limit,
-        threads=threads,
-    ) as opened:
+    with options.opened(files) as opened:
         found = opened.kpis(
             groups,
             counted,
@@ -407,7 +387,7 @@ def completeness(
     wait: Wait = WAIT,
 ) -> None:
     """Print the content of an archive for each day and layout, and the missing days."""
-    with opened_archive(archive, wait, read_only=True, mask=masking(options)) as opened:
+    with opened_archive(archive, wait, read_only=True, mask=options.masking()) as opened:
         days = opened.completeness()
     if xlsx is not None:
         names = [field.name for field in attrs.fields(cdr.DayCompleteness)]
@@ -453,7 +433,7 @@ def rejects(
         raise InvalidRequest(
             "--raw prints the text to correct, and --mask-numbers hides it: give one of them"
         )
-    with opened_archive(archive, wait, read_only=True, mask=masking(options)) as opened:
+    with opened_archive(archive, wait, read_only=True, mask=options.masking()) as opened:
         found = opened.rejects(resolved=resolved)
     if raw:
         header = None
@@ -534,7 +514,7 @@ def export(
         read_only=True,
         memory_limit=memory_limit or "400MB",
         threads=threads,
-        mask=masking(options),
+        mask=options.masking(),
     ) as opened:
         if not incremental and not delta:
             files = opened.to_parquet(folder)
@@ -556,18 +536,14 @@ def export(
 
 
 def sql(
-    options: RecordOptions,
+    options: SourceOptions,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT.")],
     files: FilesOrArchive = None,
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
-    recursive: Recursive = False,
-    wait: Wait = WAIT,
 ) -> None:
     """Run a read-only SQL query on an archive or on files."""
     if files and os.path.isfile(query):  # noqa: PTH113 - not every query is a valid Path
         raise InvalidRequest(f"QUERY {query!r} is a file: give the query first")
-    with database(files, archive, layout, options, wait, recursive=recursive) as opened:
+    with options.opened(files) as opened:
         found = opened.sql(query)
     columns = _distinct(found.columns)
     options.output.rows(
@@ -619,9 +595,7 @@ def erase(
     wait: Wait = WAIT,
 ) -> None:
     """Erase calls from an archive permanently, with their conflicts and rejects."""
-    day = None if before is None else parse_day(before, "--before")
-    if isinstance(day, datetime):
-        raise InvalidRequest(f"--before is {before!r}: give a day like 2026-11-01")
+    day = day_of(before, "--before")
     if day is None and not numbers and not users:
         raise InvalidRequest("nothing to erase: give --before, --number or --user")
     with opened_archive(archive, wait) as opened:

@@ -34,26 +34,28 @@ __all__ = [
     "ArchivePath",
     "AsCsv",
     "By",
-    "ClientRecordOptions",
+    "ClientSourceOptions",
     "Files",
     "FilesOrArchive",
     "Layout",
     "Memory",
     "MinAttempts",
+    "Period",
     "PrefixFile",
     "RecordOptions",
     "Recursive",
+    "SourceOptions",
     "Threads",
     "Tz",
     "Wait",
     "Where",
     "Xlsx",
     "cell",
+    "check_formats",
     "check_no_archives",
-    "database",
+    "day_of",
     "known_layout",
     "kpi_filter",
-    "masking",
     "needs_extra",
     "opened_archive",
     "report_left_out",
@@ -143,6 +145,14 @@ Tz = Annotated[
         "Europe/Stockholm.",
     ),
 ]
+Period = Annotated[
+    str,
+    typer.Option(
+        "--period",
+        metavar="DAYS",
+        help="Days, both included: 2026-11-23..2026-11-29, or one day.",
+    ),
+]
 AsCsv = Annotated[
     bool, typer.Option("--csv", help="Print CSV, safe from formulas in spreadsheets.")
 ]
@@ -175,71 +185,115 @@ PrefixFile = Annotated[
         "match counts.",
     ),
 ]
-MaskNumbers = Annotated[
-    str | None,
-    typer.Option(
-        "--mask-numbers",
-        metavar="METHOD",
-        autocompletion=lambda: ["shorten", "hash"],
-        help="Mask phone numbers and users: shorten or hash.",
-    ),
-]
-MaskKeyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--mask-key-file",
-        metavar="FILE",
-        help=f"File with the secret key of the hashes; {_KEY_VARIABLE} or a new one if unset.",
-    ),
-]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RecordOptions(OutputOptions):
     """Options for output with text of records."""
 
-    mask_numbers: MaskNumbers = None
-    mask_key_file: MaskKeyFile = None
+    mask_numbers: Annotated[
+        str | None,
+        typer.Option(
+            "--mask-numbers",
+            metavar="METHOD",
+            autocompletion=lambda: ["shorten", "hash"],
+            help="Mask phone numbers and users: shorten or hash.",
+        ),
+    ] = None
+    mask_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask-key-file",
+            metavar="FILE",
+            help=f"File with the secret key of the hashes; {_KEY_VARIABLE} or a new one if unset.",
+        ),
+    ] = None
+
+    def masking(self) -> cdr.Masking | None:
+        """Return the masking of all records in this run; call it once.
+
+        Raises:
+            InvalidRequest: The method does not exist, or the key is not usable.
+        """
+        method = self.mask_numbers
+        if method is None:
+            if self.mask_key_file is not None:
+                raise InvalidRequest("--mask-key-file has no effect without --mask-numbers hash")
+            return None
+        if method not in ("shorten", "hash"):
+            raise InvalidRequest(f"--mask-numbers is {method!r}: give shorten or hash")
+        if method == "shorten":
+            if self.mask_key_file is not None:
+                raise InvalidRequest(
+                    "--mask-key-file has no effect with --mask-numbers shorten: give hash, or omit "
+                    "the file"
+                )
+            return cdr.Masking("shorten")
+        if self.mask_key_file is not None:
+            return _hashing(f"--mask-key-file {self.mask_key_file}", _content(self.mask_key_file))
+        if key := os.environ.get(_KEY_VARIABLE):
+            return _hashing(_KEY_VARIABLE, Hidden(key.encode("utf-8", "surrogateescape")))
+        write(
+            "note: numbers are hashed with a new key: in the next run they have other hashes. For "
+            f"the same ones, set {_KEY_VARIABLE} or give --mask-key-file",
+            sys.stderr,
+        )
+        return cdr.Masking("hash")
 
 
-@attrs.frozen(kw_only=True)
-class ClientRecordOptions(ClientOptions):
-    """Options for output with text of records, and for requests."""
+@attrs.frozen(kw_only=True, slots=False)
+class SourceOptions(RecordOptions):
+    """Options for questions to an archive or to files."""
 
-    mask_numbers: MaskNumbers = None
-    mask_key_file: MaskKeyFile = None
+    archive: ArchiveOrFiles = None
+    layout: Layout = None
+    recursive: Recursive = False
+    memory_limit: Memory = None
+    threads: Threads = None
+    wait: Wait = WAIT
 
-
-def masking(options: RecordOptions | ClientRecordOptions) -> cdr.Masking | None:
-    """Return the masking of all records in this run; call it once.
-
-    Raises:
-        InvalidRequest: The method does not exist, or the key is not usable.
-    """
-    method = options.mask_numbers
-    if method is None:
-        if options.mask_key_file is not None:
-            raise InvalidRequest("--mask-key-file has no effect without --mask-numbers hash")
-        return None
-    if method not in ("shorten", "hash"):
-        raise InvalidRequest(f"--mask-numbers is {method!r}: give shorten or hash")
-    if method == "shorten":
-        if options.mask_key_file is not None:
-            raise InvalidRequest(
-                "--mask-key-file has no effect with --mask-numbers shorten: give hash, or omit "
-                "the file"
+    def opened(self, files: list[str] | None) -> cdr.Archive | cdr.Scan:
+        """Open the files to query, or an archive if there are none."""
+        if not files:
+            if self.layout is not None:
+                raise InvalidRequest("--layout applies to files: give files, or omit it")
+            if self.recursive:
+                raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
+            return opened_archive(
+                self.archive or ARCHIVE,
+                self.wait,
+                read_only=True,
+                memory_limit=self.memory_limit,
+                threads=self.threads,
+                mask=self.masking(),
             )
-        return cdr.Masking("shorten")
-    if options.mask_key_file is not None:
-        return _hashing(f"--mask-key-file {options.mask_key_file}", _content(options.mask_key_file))
-    if key := os.environ.get(_KEY_VARIABLE):
-        return _hashing(_KEY_VARIABLE, Hidden(key.encode("utf-8", "surrogateescape")))
-    write(
-        "note: numbers are hashed with a new key: in the next run they have other hashes. For "
-        f"the same ones, set {_KEY_VARIABLE} or give --mask-key-file",
-        sys.stderr,
-    )
-    return cdr.Masking("hash")
+        if self.archive is not None:
+            raise InvalidRequest(
+                f"--archive {self.archive} and files exclude each other: give one of them"
+            )
+        check_no_archives(files)
+        with needs_extra():
+            found = cdr.scan(
+                *files,
+                layout=known_layout(self.layout),
+                recursive=self.recursive,
+                memory_limit=self.memory_limit,
+                threads=self.threads,
+                mask=self.masking(),
+            )
+        report_left_out(found.left_out, attrs.evolve(self, as_json=False))
+        if found.rejected:
+            write(
+                f"warning: {found.rejected} of {found.records} records cannot be read and are left "
+                "out: see sinchvoice cdr check",
+                sys.stderr,
+            )
+        return found
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ClientSourceOptions(ClientOptions, SourceOptions):
+    """Options for requests, and for questions to an archive or to files."""
 
 
 def _content(path: Path) -> Hidden[bytes]:
@@ -260,6 +314,15 @@ def _hashing(source: str, key: Hidden[bytes]) -> cdr.Masking:
         raise InvalidRequest(f"{source}: {error.message}") from None
 
 
+def check_formats(
+    options: OutputOptions, *, as_csv: bool = False, xlsx: Path | None = None
+) -> None:
+    """Refuse CSV with another format."""
+    for option, is_given in (("--json", options.as_json), ("--xlsx", xlsx is not None)):
+        if as_csv and is_given:
+            raise InvalidRequest(f"--csv and {option} are two formats: give one of them")
+
+
 def write_spreadsheet(
     path: Path, rows: Sequence[object], options: OutputOptions, *, columns: Sequence[str] = ()
 ) -> None:
@@ -267,53 +330,6 @@ def write_spreadsheet(
     with needs_extra():
         cdr.write_xlsx(path, rows, columns=columns)
     options.output.record({"file": str(path), "rows": len(rows)})
-
-
-def database(
-    files: list[str] | None,
-    archive: Path | None,
-    layout: str | None,
-    options: RecordOptions | ClientRecordOptions,
-    wait: float,
-    *,
-    recursive: bool,
-    memory_limit: str | None = None,
-    threads: int | None = None,
-) -> cdr.Archive | cdr.Scan:
-    """Open the files to query, or an archive if there are none."""
-    if not files:
-        if layout is not None:
-            raise InvalidRequest("--layout applies to files: give files, or omit it")
-        if recursive:
-            raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
-        return opened_archive(
-            archive or ARCHIVE,
-            wait,
-            read_only=True,
-            memory_limit=memory_limit,
-            threads=threads,
-            mask=masking(options),
-        )
-    if archive is not None:
-        raise InvalidRequest(f"--archive {archive} and files exclude each other: give one of them")
-    check_no_archives(files)
-    with needs_extra():
-        found = cdr.scan(
-            *files,
-            layout=known_layout(layout),
-            recursive=recursive,
-            memory_limit=memory_limit,
-            threads=threads,
-            mask=masking(options),
-        )
-    report_left_out(found.left_out, attrs.evolve(options, as_json=False))
-    if found.rejected:
-        write(
-            f"warning: {found.rejected} of {found.records} records cannot be read and are left "
-            "out: see sinchvoice cdr check",
-            sys.stderr,
-        )
-    return found
 
 
 def check_no_archives(files: list[str]) -> None:
@@ -419,6 +435,14 @@ def kpi_filter(conditions: list[str], tz: str) -> Any:
             ) from None
         found.setdefault(name, []).append(value)
     return found or None
+
+
+def day_of(text: str | None, name: str) -> date | None:
+    """Return the day in an option, if it is given."""
+    day = None if text is None else parse_day(text, name)
+    if isinstance(day, datetime):
+        raise InvalidRequest(f"{name} is {text!r}: give a day like 2026-11-01")
+    return day
 
 
 def _instant(name: str, text: str, tz: str) -> datetime:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -18,20 +17,12 @@ from .. import cdr
 from ..cdr.kpis import DIMENSIONS, Dimension
 from ..cdr.workspace import replacing
 from ..errors import ConfigurationError, InvalidRequest
-from ..reports import parse_day
 from .cdr_options import (
-    WAIT,
-    ArchiveOrFiles,
     FilesOrArchive,
-    Layout,
-    Memory,
-    RecordOptions,
-    Recursive,
-    Threads,
+    SourceOptions,
     Tz,
-    Wait,
     Where,
-    database,
+    day_of,
     kpi_filter,
 )
 
@@ -42,13 +33,11 @@ _PATIENCE = 120  # seconds for a browser to print
 
 
 def report(
-    options: RecordOptions,
+    options: SourceOptions,
     files: FilesOrArchive = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The page; a folder for png.")
     ] = Path("report.html"),
-    archive: ArchiveOrFiles = None,
-    layout: Layout = None,
     first: Annotated[
         str | None,
         typer.Option("--from", metavar="DAY", help="First day; the first with a call if unset."),
@@ -85,10 +74,6 @@ def report(
             "--format", metavar="html|pdf|png", help="pdf needs Chromium; png is a file per chart."
         ),
     ] = "html",
-    recursive: Recursive = False,
-    memory_limit: Memory = None,
-    threads: Threads = None,
-    wait: Wait = WAIT,
 ) -> None:
     """Write a report of calls as one HTML page: completeness, KPIs, charts and tables."""
     if form not in ("html", "pdf", "png"):
@@ -102,22 +87,13 @@ def report(
         *(f"application={each}" for each in application or ()),
     ]
     wanted: Any = {
-        "first": _day(first, "--from"),
-        "last": _day(last, "--to"),
+        "first": day_of(first, "--from"),
+        "last": day_of(last, "--to"),
         "tz": tz,
         "where": kpi_filter(conditions, tz),
         "by": cast("Dimension", by),
     }
-    with database(
-        files,
-        archive,
-        layout,
-        options,
-        wait,
-        recursive=recursive,
-        memory_limit=memory_limit,
-        threads=threads,
-    ) as opened:
+    with options.opened(files) as opened:
         try:
             if form == "png":
                 made = _write_images(output, cdr.report_charts(opened, **wanted))
@@ -128,13 +104,6 @@ def report(
         except ImportError as error:
             raise ConfigurationError(str(error)) from None
     options.output.rows(({"file": str(file)} for file in made), ("file",))
-
-
-def _day(text: str | None, name: str) -> date | None:
-    day = None if text is None else parse_day(text, name)
-    if isinstance(day, datetime):
-        raise InvalidRequest(f"{name} is {text!r}: give a day like 2026-11-01")
-    return day
 
 
 def _write(path: Path, content: bytes) -> None:
