@@ -19,7 +19,7 @@ from sinchvoice import VoiceClient
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
 
 AXE = Path(os.environ["AXE"]).read_text(encoding="utf-8")
-#: Findings of axe that are not put up with.
+#: Impacts of axe findings that fail a test.
 SEVERE = {"serious", "critical"}
 SEEN = 20_000  # milliseconds to wait for something to be seen
 

@@ -187,7 +187,7 @@ def test_an_empty_archive_and_a_single_day_have_a_report(
     with cdr.Archive(tmp_path / "empty.duckdb") as empty:
         page, complaints = show(browser, tmp_path, cdr.report(empty))
     check(page, complaints)
-    assert "There is no call in the records." in page.inner_text("body")
+    assert "The records contain no calls." in page.inner_text("body")
     day = date(2026, 11, 3)
     page, complaints = show(browser, tmp_path, cdr.report(archive, first=day, last=day))
     check(page, complaints)

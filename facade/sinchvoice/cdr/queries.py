@@ -481,8 +481,9 @@ class Database(ABC):
         with self._failing():
             return copy.cursor(statement.query if selects else None, parameters or None)
 
+    @abstractmethod
     def _new_masked_copy(self) -> MaskedCopy:
-        raise NotImplementedError
+        """Return an empty masked copy."""
 
     @contextmanager
     def _masking_users_once(

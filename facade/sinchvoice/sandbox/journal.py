@@ -59,7 +59,7 @@ class Spoken:
     Attributes:
         who: `caller` or `callee`.
         text: The words.
-        to: Whoever hears them, as `(call id, who)`.
+        to: The listeners, as `(call id, who)`.
         is_recorded: Whether the call is being recorded.
     """
 

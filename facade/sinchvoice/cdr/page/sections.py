@@ -185,7 +185,7 @@ def _change(now: int | Decimal, before: int | Decimal | None) -> str:
 def _records(content: Content) -> Section:
     text, tables = [], []
     if content.first is None or content.last is None:
-        text.append("There is no call in the records.")
+        text.append("The records contain no calls.")
     else:
         length = (content.last - content.first).days + 1
         missing = sum((last - first).days + 1 for first, last in content.missing)

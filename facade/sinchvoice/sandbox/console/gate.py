@@ -52,7 +52,7 @@ _STRANGER = """<!doctype html>
 
 
 class Gate:
-    """Answers below `/console` for whoever may, and passes everything else to the API.
+    """Serves `/console` to admitted browsers, and passes everything else to the API.
 
     Args:
         pages: The console.
@@ -97,7 +97,7 @@ class Gate:
             await (self._pages if answer is None else answer)(scope, receive, send_safely)
 
     def _judge(self, scope: Scope) -> Response | None:
-        """Return the answer to whoever must not see the console; None for whoever may."""
+        """Return a refusal; None admits the browser."""
         headers: dict[str, str] = {}
         for raw_name, raw_value in scope["headers"]:
             name = raw_name.decode("latin-1")
