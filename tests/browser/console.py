@@ -6,30 +6,18 @@ the program of the browser, `AXE` the script of axe-core.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
 import demo
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from browsing import check_page
+from playwright.sync_api import Browser, Locator, Page, expect
 from sinchvoice import VoiceClient
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
 
-AXE = Path(os.environ["AXE"]).read_text(encoding="utf-8")
-#: Impacts of axe findings that fail a test.
-SEVERE = {"serious", "critical"}
 SEEN = 20_000  # milliseconds to wait for something to be seen
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -56,19 +44,7 @@ class Tab:
 
     def check(self) -> None:
         """Check that the page has no severe finding, fits its window, and had no complaint."""
-        self.page.evaluate(AXE)
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        severe = [
-            (finding["id"], [node["html"] for node in finding["nodes"]])
-            for finding in found["violations"]
-            if finding["impact"] in SEVERE
-        ]
-        assert severe == []
-        assert len(found["passes"]) > 10
-        sizes = "[document.documentElement.scrollWidth, window.innerWidth]"
-        needed, available = self.page.evaluate(sizes)
-        assert needed <= available
-        assert self.complaints == []
+        check_page(self.page, self.complaints)
 
 
 def open_tab(browser: Browser, box: Sandbox, *, scheme: str = "light", width: int = 1200) -> Tab:

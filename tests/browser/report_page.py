@@ -12,23 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import check_page
 from command_line import isolated, runner
 from documentation import blocks
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sinchvoice import InvalidRequest, cdr
 from sinchvoice.sandbox import cdr_files
 
-AXE = Path(os.environ["AXE"]).read_text(encoding="utf-8")
-SEVERE = {"serious", "critical"}
 HOSTILE = "</title></script><img src=x onerror=alert(1)>&\"'"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +52,6 @@ def show(
     return page, complaints
 
 
-def check(page: Page, complaints: list[str]) -> None:
-    assert complaints == []
-    needed, available = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert needed <= available
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    severe = [
-        (finding["id"], [node["html"][:200] for node in finding["nodes"]])
-        for finding in found["violations"]
-        if finding["impact"] in SEVERE
-    ]
-    assert severe == []
-    assert len(found["passes"]) > 10
-
-
 def cells(page: Page, caption: str) -> list[list[str]]:
     """Return the cells of the table with a caption."""
     table = page.locator("table", has=page.locator("caption", has_text=re.compile(f"^{caption}$")))
@@ -88,7 +64,7 @@ def test_a_report_has_the_numbers_of_the_archive(
     browser: Browser, archive: cdr.Archive, tmp_path: Path, scheme: str, width: int
 ):
     page, complaints = show(browser, tmp_path, cdr.report(archive), scheme=scheme, width=width)
-    check(page, complaints)
+    check_page(page, complaints)
     (total,) = archive.kpis()
     text = page.inner_text("body")
     assert f"{total.attempts:,}" in text
@@ -161,7 +137,7 @@ def test_texts_of_the_records_never_become_markup(browser: Browser, tmp_path: Pa
         assert opened.load(source).loaded == len(changed)
         html = cdr.report(opened, title=HOSTILE)
     page, complaints = show(browser, tmp_path, html)
-    check(page, complaints)
+    check_page(page, complaints)
     assert page.locator("img, script").count() == 0
     assert page.locator("h1").inner_text() == HOSTILE
     assert cells(page, "Calls by country")[0][0] == HOSTILE
@@ -186,11 +162,11 @@ def test_an_empty_archive_and_a_single_day_have_a_report(
 ):
     with cdr.Archive(tmp_path / "empty.duckdb") as empty:
         page, complaints = show(browser, tmp_path, cdr.report(empty))
-    check(page, complaints)
+    check_page(page, complaints)
     assert "The records contain no calls." in page.inner_text("body")
     day = date(2026, 11, 3)
     page, complaints = show(browser, tmp_path, cdr.report(archive, first=day, last=day))
-    check(page, complaints)
+    check_page(page, complaints)
     (row,) = archive.kpis("day", {"day": day})
     assert cells(page, "Calls of each day by outcome")[0][:2] == [str(day), f"{row.attempts:,}"]
 

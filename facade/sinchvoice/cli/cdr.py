@@ -58,6 +58,7 @@ from .cdr_options import (
     day_of,
     known_layout,
     kpi_filter,
+    load_record,
     needs_extra,
     opened_archive,
     report_left_out,
@@ -230,7 +231,7 @@ def load(
             if bars:
                 bars.count(file)
             reports.append(file)
-            record = _load_record(file)
+            record = load_record(file)
             yield {**record, "left_out": len(left_out)} if options.as_json else record
 
     check_no_archives(files)
@@ -276,24 +277,6 @@ def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -
         )
 
 
-def _load_record(file: cdr.FileReport) -> Record:
-    return {
-        "file": file.name,
-        "records": file.records,
-        "loaded": file.loaded,
-        "duplicates": file.duplicates,
-        "conflicts": file.conflicts,
-        "rejected": file.rejected,
-        "erased": file.erased,
-        "completed": file.completed,
-        "resolved": file.resolved,
-        "skipped": file.skipped,
-        "read_by": file.read_by,
-        "fallback": file.fallback,
-        "seconds": round(file.seconds, 3),
-    }
-
-
 def stats(
     options: SourceOptions,
     files: FilesOrArchive = None,
@@ -323,29 +306,21 @@ def stats(
     currency.
     """
     check_formats(options, as_csv=as_csv, xlsx=xlsx)
-    groups, counted = cast("list[Dimension]", by or []), kpi_filter(where or [], tz)
+    groups = cast("list[Dimension]", by or [])
     ranks = _numbers("--percentiles", percentiles)
+    given: dict[str, Any] = {
+        "by": groups,
+        "where": kpi_filter(where or [], tz),
+        "min_attempts": min_attempts,
+        "tz": tz,
+        "prefixes": prefixes,
+        "top": top,
+        "percentiles": ranks,
+    }
     # This checks the arguments before any file is read.
-    kpis.compute(
-        lambda *_: (),
-        groups,
-        counted,
-        min_attempts=min_attempts,
-        tz=tz,
-        prefixes=prefixes,
-        top=top,
-        percentiles=ranks,
-    )
+    kpis.compute(lambda *_: (), **given)
     with options.opened(files) as opened:
-        found = opened.kpis(
-            groups,
-            counted,
-            min_attempts=min_attempts,
-            tz=tz,
-            prefixes=prefixes,
-            top=top,
-            percentiles=ranks,
-        )
+        found = opened.kpis(**given)
     if xlsx is not None:
         rest = [] if top is None else ["rest_groups"]
         shown = [*groups, *rest, *_COUNTS]

@@ -25,7 +25,7 @@ from ..errors import ArchiveInUse, ConfigurationError, InvalidRequest, printable
 from ..hidden import Hidden
 from ..reports import parse_day
 from .options import ClientOptions, OutputOptions
-from .output import write
+from .output import Record, write
 
 __all__ = [
     "ARCHIVE",
@@ -56,6 +56,7 @@ __all__ = [
     "day_of",
     "known_layout",
     "kpi_filter",
+    "load_record",
     "needs_extra",
     "opened_archive",
     "report_left_out",
@@ -409,6 +410,25 @@ def report_left_out(files: Sequence[cdr.LeftOut], options: OutputOptions) -> Non
             hints.append("--recursive reads folders")
         if hints:
             write(f"hint: {'; '.join(hints)}", sys.stderr)
+
+
+def load_record(file: cdr.FileReport) -> Record:
+    """Return the report on a loaded file."""
+    return {
+        "file": file.name,
+        "records": file.records,
+        "loaded": file.loaded,
+        "duplicates": file.duplicates,
+        "conflicts": file.conflicts,
+        "rejected": file.rejected,
+        "erased": file.erased,
+        "completed": file.completed,
+        "resolved": file.resolved,
+        "skipped": file.skipped,
+        "read_by": file.read_by,
+        "fallback": file.fallback,
+        "seconds": round(file.seconds, 3),
+    }
 
 
 def kpi_filter(conditions: list[str], tz: str) -> Any:

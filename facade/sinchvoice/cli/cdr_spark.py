@@ -12,7 +12,7 @@ import typer
 
 from .. import cdr
 from ..errors import CdrError, InvalidRequest
-from .cdr_options import known_layout
+from .cdr_options import Layout, Recursive, known_layout, load_record
 from .options import OutputOptions
 from .output import Record, write
 
@@ -33,18 +33,8 @@ def spark(
             help="Add new calls to this folder of Parquet files, which may not exist yet.",
         ),
     ] = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            "--layout",
-            metavar="LAYOUT",
-            autocompletion=lambda: list(cdr.LAYOUTS),
-            help=f"Layout of records without a header row: {', '.join(cdr.LAYOUTS)}.",
-        ),
-    ] = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", help="Read subfolders as well.")
-    ] = False,
+    layout: Layout = None,
+    recursive: Recursive = False,
     master: Annotated[
         str | None,
         typer.Option(
@@ -87,18 +77,11 @@ def spark(
 
 def _records(report: cdr.LoadReport) -> Iterator[Record]:
     for file in report.details:
-        yield {
-            "file": file.name,
-            "records": file.records,
-            "loaded": file.loaded,
-            "duplicates": file.duplicates,
-            "conflicts": file.conflicts,
-            "rejected": file.rejected,
-            "completed": file.completed,
-            "resolved": file.resolved,
-            "skipped": file.skipped,
-            "read_by": file.read_by,
-        }
+        record = load_record(file)
+        yield {name: value for name, value in record.items() if name not in _UNKNOWN}
+
+
+_UNKNOWN = ("erased", "fallback", "seconds")  # to Spark
 
 
 def _session(master: str | None) -> Any:
