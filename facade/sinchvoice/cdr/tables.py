@@ -77,8 +77,8 @@ CREATE VIEW rejects AS SELECT {", ".join(f'"{name}"' for name in REJECT_COLUMNS)
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the tables of a new archive."""
-    connection.execute(_TABLES)
+    """Create the tables of a new archive in one transaction, which waits for the disk once."""
+    connection.execute(f"BEGIN TRANSACTION; {_TABLES} COMMIT")
 
 
 def check(connection: duckdb.DuckDBPyConnection, path: str, *, read_only: bool) -> None:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,8 +62,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed before the program began
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-    app.rich_markup_mode = "rich" if sys.stdout.isatty() else None
-    root, code = typer.main.get_command(app), 0
+    root, code = _tree(sys.stdout.isatty()), 0
     as_json = "--json" in takewhile(lambda argument: argument != "--", arguments)
     try:
         with _warnings_in_one_line():
@@ -91,6 +91,13 @@ def run(arguments: Sequence[str]) -> int:
         show_error(error, as_json=as_json)
         code = exit_code(error)
     return code
+
+
+@cache
+def _tree(is_terminal: bool) -> Any:
+    """Return the tree of commands, which is built once for a process."""
+    app.rich_markup_mode = "rich" if is_terminal else None
+    return typer.main.get_command(app)
 
 
 class _Group(PlainFlags, TyperGroup):
