@@ -12,7 +12,9 @@ nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typecheck", "drift", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
-os.environ.setdefault("PIP_NO_COMPILE", "0")  # modules are compiled where they are imported
+# Modules are compiled once, rather than in each of the many processes of the tests.
+os.environ.setdefault("PIP_NO_COMPILE", "0")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 CODE = ["examples", "facade", "scripts", "tests", "noxfile.py"]

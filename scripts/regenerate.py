@@ -12,6 +12,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,7 @@ def published(spec: str) -> dict[str, Any]:
     Raises:
         RegenerationError: If the document cannot be read or is invalid.
     """
-    path = OPENAPI / f"{spec}.yaml"
-    return _validated(_read(path), _name(path))
+    return _document(OPENAPI / f"{spec}.yaml")
 
 
 def tolerant(spec: str) -> dict[str, Any]:
@@ -176,19 +177,31 @@ def main() -> int:
     return 0
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return overlay.parse(path.read_text(encoding="utf-8"), _name(path))
-    except (OSError, overlay.DocumentError) as error:
-        raise RegenerationError(str(error)) from error
-
-
 def _overlaid(spec: str, path: Path) -> dict[str, Any]:
+    return _document(OPENAPI / f"{spec}.yaml", path)
+
+
+def _document(*paths: Path) -> dict[str, Any]:
+    """Return the valid document of a file, or of a file with overlays."""
     try:
-        document = overlay.apply(published(spec), _read(path), _name(path))
-    except overlay.OverlayError as error:
+        texts = tuple((path.read_text(encoding="utf-8"), _name(path)) for path in paths)
+        return deepcopy(_valid(*texts))
+    except (OSError, overlay.DocumentError, overlay.OverlayError) as error:
         raise RegenerationError(str(error)) from error
-    return _validated(document, f"openapi/{spec}.yaml with {_name(path)}")
+
+
+@cache
+def _valid(*texts: tuple[str, str]) -> dict[str, Any]:
+    """Return the valid document of these texts, each with its name: the second to last overlay it.
+
+    Validation takes most of the time, and a session asks for the same documents repeatedly.
+    """
+    *before, (text, name) = texts
+    data = overlay.parse(text, name)
+    if not before:
+        return _validated(data, name)
+    document = overlay.apply(_valid(*before), data, name)
+    return _validated(document, f"{before[0][1]} with {name}")
 
 
 def _validated(document: dict[str, Any], name: str) -> dict[str, Any]:
