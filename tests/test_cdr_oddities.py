@@ -653,7 +653,7 @@ def test_a_file_of_header_rows_alone_is_not_refused():
 
 
 @pytest.mark.parametrize("cell", ['""', '"a"', "x", '"a;b"', '"""a"""'])
-@pytest.mark.parametrize("number", [99, 100, 101, 102, 103, 300, 5000])
+@pytest.mark.parametrize("number", [100, 101, 102, 5000])
 def test_only_the_record_with_a_wrong_number_of_cells_is_rejected(
     cell: str, number: int, readers: Readers
 ):

@@ -135,7 +135,7 @@ def answer_of(status: int, content: bytes, fields: dict[str, str]) -> Callable[.
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @given(status=st.integers(200, 599) | st.just(200), content=contents, fields=headers)
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_only_library_errors_are_raised(
     scripted: Any, name: str, status: int, content: bytes, fields: dict[str, str]
 ):
@@ -152,7 +152,7 @@ def test_only_library_errors_are_raised(
 
 @pytest.mark.parametrize("name", OPERATIONS)
 @given(status=st.integers(200, 599) | st.just(200), content=contents, fields=headers)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sync_and_async_have_the_same_outcome(
     scripted: Any, name: str, status: int, content: bytes, fields: dict[str, str]
 ):
