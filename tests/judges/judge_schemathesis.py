@@ -27,7 +27,7 @@ seed = 1
 warnings = {{ fail-on = true }}
 
 [generation]
-max-examples = 100
+max-examples = 50
 database = "none"
 
 [checks]
