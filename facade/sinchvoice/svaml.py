@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from copy import deepcopy
+from functools import cache
 from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, cast, get_args
 
 import attrs
@@ -91,10 +92,10 @@ class _Node:
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON for the API."""
         wire: dict[str, Any] = {} if self.wire_name is None else {"name": self.wire_name}
-        for key, field in _fields(type(self)).items():
-            value = getattr(self, field.name)
+        for key, name in _names_sent(type(self)):
+            value = getattr(self, name)
             if value is not None:
-                wire[key] = _to_wire(value)
+                wire[key] = value if isinstance(value, (str, int)) else _to_wire(value)
         return wire
 
     @classmethod
@@ -136,15 +137,17 @@ class _Node:
 _reading: ContextVar[bool] = ContextVar("sinchvoice_reading", default=False)
 
 
-_FIELDS: dict[type[_Node], dict[str, attrs.Attribute[Any]]] = {}
-
-
+@cache
 def _fields(kind: type[_Node]) -> dict[str, attrs.Attribute[Any]]:
     """Return a class's fields for the API, by their names in JSON."""
-    if kind not in _FIELDS:
-        fields = attrs.fields(cast("type[attrs.AttrsInstance]", kind))
-        _FIELDS[kind] = {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
-    return _FIELDS[kind]
+    fields = attrs.fields(cast("type[attrs.AttrsInstance]", kind))
+    return {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
+
+
+@cache
+def _names_sent(kind: type[_Node]) -> tuple[tuple[str, str], ...]:
+    """Return the names of a class's fields for the API: in JSON, in Python."""
+    return tuple((key, field.name) for key, field in _fields(kind).items())
 
 
 def _camel(name: str) -> str:
@@ -195,18 +198,19 @@ def _check(check: Check) -> Check:
     return optional
 
 
-def _text(
-    pattern: str = r"(?s).+", wanted: str = "give a non-empty text", soft_limit: int = 0
-) -> Check:
+def _text(pattern: str = "", wanted: str = "give a non-empty text", soft_limit: int = 0) -> Check:
+    fits: Callable[[str], object] = re.compile(pattern).fullmatch if pattern else bool
+
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            _refuse(instance, attribute, value, wanted)
-        elif not _is_unicode(value):
+        if not isinstance(value, str) or not fits(value):
+            if value is not None or attribute.default is not None:
+                _refuse(instance, attribute, value, wanted)
+        elif not value.isascii() and not _is_unicode(value):
             _refuse(instance, attribute, value, "it is not valid Unicode: check its source")
         elif soft_limit and len(value) > soft_limit:
             _warn(f"{_place(instance, attribute)} is longer than {soft_limit} characters")
 
-    return _check(check)
+    return check
 
 
 def _integer(minimum: int = 1, maximum: int | None = None, soft: range | None = None) -> Check:
@@ -243,8 +247,11 @@ def _instance(*kinds: type) -> Check:
 def _tuple_of(*kinds: type, at_least_one: bool = False) -> Check:
     names = _names(kinds, ", ")
 
+    def is_one(item: object) -> bool:
+        return isinstance(item, kinds)
+
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, tuple) or not all(isinstance(item, kinds) for item in value):
+        if not isinstance(value, tuple) or not all(map(is_one, value)):
             _refuse(instance, attribute, value, f"give a list of {names}")
         elif at_least_one and not value:
             _refuse(instance, attribute, value, "give at least one")
@@ -268,7 +275,9 @@ def _is_unicode(text: str) -> bool:
 
 def _as_tuple(value: Any) -> Any:
     """Make a tuple of any iterable except text, which is probably a mistake."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+    if isinstance(value, (list, tuple)):  # the usual ones: asking an ABC takes ten times as long
+        return tuple(value)
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return tuple(value)
     return value
 
@@ -1096,9 +1105,9 @@ class Svaml(_Node):
     def __attrs_post_init__(self) -> None:
         if not self.instructions and self.action is None:
             raise InvalidRequest("Svaml is empty", remedy="give instructions, an action, or both")
-        cookies = [item for item in self.instructions or () if isinstance(item, SetCookie)]
-        if not cookies:
+        if not self.instructions:
             return
+        cookies = [item for item in self.instructions if isinstance(item, SetCookie)]
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:
             _warn(f"Svaml sets cookies of {size} bytes: an older page allows 1024 per call")
