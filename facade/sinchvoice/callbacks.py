@@ -143,9 +143,11 @@ class _Allowance:
                 remedy="call answer() without arguments, an empty 200",
             )
         for instruction in answer.instructions or ():
-            self._check("instruction", instruction, self.instructions, parameter)
+            if self.instructions is not None and type(instruction) not in self.instructions:
+                self._check("instruction", instruction, self.instructions, parameter)
         if answer.action is not None:
-            self._check("action", answer.action, self.actions, parameter)
+            if self.actions is not None and type(answer.action) not in self.actions:
+                self._check("action", answer.action, self.actions, parameter)
         elif self.action_needed:
             raise InvalidRequest(
                 f"{parameter} has no action",
@@ -155,12 +157,8 @@ class _Allowance:
                 "work without one",
             )
 
-    def _check(
-        self, part: str, given: Any, allowed: tuple[type, ...] | None, parameter: str
-    ) -> None:
+    def _check(self, part: str, given: Any, allowed: tuple[type, ...], parameter: str) -> None:
         kind: type | None = type(given)
-        if allowed is None or kind in allowed:
-            return
         if isinstance(given, svaml.Raw):
             name = str(given.value["name"]).casefold()
             kind = _ALL_ACTIONS.get(name) or _ALL_INSTRUCTIONS.get(name)
@@ -956,10 +954,10 @@ class Callbacks:
 
 def _path(target: Any) -> Any:
     """Return the path of a request target; values of other types pass, to be refused later."""
-    if isinstance(target, (bytes, bytearray, memoryview)):
-        target = bytes(target).decode("utf-8", "surrogateescape")
     if not isinstance(target, str):
-        return target
+        if not isinstance(target, (bytes, bytearray, memoryview)):
+            return target
+        target = bytes(target).decode("utf-8", "surrogateescape")
     if not target.startswith("/"):
         target = _ORIGIN.sub("", target, 1)
     return target.partition("?")[0]

@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import md5
 from time import time
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import unquote
 
 import attrs
@@ -158,7 +158,7 @@ class Credentials:
         decoded = Hidden(_decode_secret(secret.reveal()))
         if isinstance(decoded.reveal(), str):
             raise _wrong_secret(str(decoded.reveal()), "copy it again from the dashboard")
-        keyed = Hidden(hmac.new(decoded.reveal(), digestmod="sha256"))  # type: ignore[arg-type]
+        keyed = Hidden(hmac.new(cast("bytes", decoded.reveal()), digestmod="sha256"))
         object.__setattr__(self, "application_key", key.reveal())
         object.__setattr__(self, "_secret", secret)
         object.__setattr__(self, "_hmac", keyed)
@@ -223,9 +223,8 @@ def string_to_sign(
         )
     sent = _body(body)
     digest = b2a_base64(md5(sent, usedforsecurity=False).digest(), newline=False) if sent else b""
-    return "\n".join(
-        (method.upper(), digest.decode("ascii"), content_type, f"x-timestamp:{timestamp}", resource)
-    )
+    lines = (method.upper(), digest.decode(), content_type, f"x-timestamp:{timestamp}", resource)
+    return "\n".join(lines)
 
 
 def sign(
@@ -343,7 +342,8 @@ def find_refusal(
         content_type=wanted["content-type"] or "",
         body=body,
     )
-    genuine = _equal(signature, credentials.signature(signed))
+    expected = credentials.signature(signed)
+    genuine = hmac.compare_digest(_bytes(signature), expected.encode())
     return None if genuine else Refusal.WRONG_SIGNATURE
 
 
@@ -417,9 +417,9 @@ def _wanted_headers(headers: Any) -> dict[str, str | None] | None:
     wanted: dict[str, str | None]
     wanted = {"authorization": None, "x-timestamp": None, "content-type": None}
     for name, values in headers.items() if type(headers) is dict else _pairs(headers):
-        if not isinstance(name, _TEXT):  # headers that count have no other names
-            continue
-        name = (name if isinstance(name, str) else _text(name)).lower()
+        if not isinstance(name, str):
+            name = _text(name) if isinstance(name, _BYTES) else ""  # none that counts
+        name = name.lower()
         if name not in wanted:
             continue
         for value in values if isinstance(values, (list, tuple)) else (values,):
@@ -427,7 +427,7 @@ def _wanted_headers(headers: Any) -> dict[str, str | None] | None:
                 continue
             if wanted[name] is not None:
                 return None
-            wanted[name] = _header(name, value)
+            wanted[name] = value if isinstance(value, str) else _header(name, value)
     return wanted
 
 
@@ -451,8 +451,6 @@ def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _header(name: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
     if type(value) is int:
         return shown(value)
     if not isinstance(value, _BYTES):
@@ -514,10 +512,6 @@ def _number(name: str, value: Any) -> float:
     except OverflowError:
         pass
     raise InvalidRequest(parameter=name, value=value, remedy="give seconds, as a number")
-
-
-def _equal(left: str, right: str) -> bool:
-    return hmac.compare_digest(_bytes(left), _bytes(right))
 
 
 def _bytes(text: str) -> bytes:

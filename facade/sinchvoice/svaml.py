@@ -94,8 +94,10 @@ class _Node:
         wire: dict[str, Any] = {} if self.wire_name is None else {"name": self.wire_name}
         for key, name in _names_sent(type(self)):
             value = getattr(self, name)
-            if value is not None:
-                wire[key] = value if isinstance(value, (str, int)) else _to_wire(value)
+            if isinstance(value, tuple):
+                wire[key] = [item if isinstance(item, str) else item.to_wire() for item in value]
+            elif value is not None:
+                wire[key] = value if isinstance(value, (str, int)) else value.to_wire()
         return wire
 
     @classmethod
@@ -155,15 +157,6 @@ def _camel(name: str) -> str:
     return head + "".join(word.title() for word in tail)
 
 
-def _to_wire(value: Any) -> Any:
-    if isinstance(value, (str, int)):
-        return value
-    if isinstance(value, tuple):
-        return [_to_wire(item) for item in value]
-    to_wire = getattr(value, "to_wire", None)
-    return value if to_wire is None else to_wire()
-
-
 def _refuse(
     instance: object, attribute: attrs.Attribute[Any], value: object, remedy: str
 ) -> NoReturn:
@@ -188,11 +181,16 @@ def _warn(problem: str) -> None:
 Check: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
+def _is_unset(attribute: attrs.Attribute[Any], value: object) -> bool:
+    """Return whether a field has its default None, for "not sent"."""
+    return value is None and attribute.default is None
+
+
 def _check(check: Check) -> Check:
     """Let None, for "not sent", pass the check of a field whose default is None."""
 
     def optional(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is not None or attribute.default is not None:
+        if not _is_unset(attribute, value):
             check(instance, attribute, value)
 
     return optional
@@ -203,7 +201,7 @@ def _text(pattern: str = "", wanted: str = "give a non-empty text", soft_limit: 
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, str) or not fits(value):
-            if value is not None or attribute.default is not None:
+            if not _is_unset(attribute, value):
                 _refuse(instance, attribute, value, wanted)
         elif not value.isascii() and not _is_unicode(value):
             _refuse(instance, attribute, value, "it is not valid Unicode: check its source")
@@ -238,10 +236,10 @@ def _instance(*kinds: type) -> Check:
     names = _names(kinds, " or ")
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kinds):
+        if not isinstance(value, kinds) and not _is_unset(attribute, value):
             _refuse(instance, attribute, value, f"give {names}")
 
-    return _check(check)
+    return check
 
 
 def _tuple_of(*kinds: type, at_least_one: bool = False) -> Check:
@@ -252,11 +250,12 @@ def _tuple_of(*kinds: type, at_least_one: bool = False) -> Check:
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, tuple) or not all(map(is_one, value)):
-            _refuse(instance, attribute, value, f"give a list of {names}")
+            if not _is_unset(attribute, value):
+                _refuse(instance, attribute, value, f"give a list of {names}")
         elif at_least_one and not value:
             _refuse(instance, attribute, value, "give at least one")
 
-    return _check(check)
+    return check
 
 
 def _names(kinds: Iterable[type], separator: str) -> str:
@@ -1105,9 +1104,9 @@ class Svaml(_Node):
     def __attrs_post_init__(self) -> None:
         if not self.instructions and self.action is None:
             raise InvalidRequest("Svaml is empty", remedy="give instructions, an action, or both")
-        if not self.instructions:
+        cookies = [item for item in self.instructions or () if isinstance(item, SetCookie)]
+        if not cookies:
             return
-        cookies = [item for item in self.instructions if isinstance(item, SetCookie)]
         size = sum(len(cookie.key.encode()) + len(cookie.value.encode()) for cookie in cookies)
         if size > 1024:
             _warn(f"Svaml sets cookies of {size} bytes: an older page allows 1024 per call")
