@@ -147,8 +147,8 @@ def signing() -> bool:
 def callbacks() -> bool:
     """Receiving and answering a callback takes at most 4 times as long as by hand.
 
-    The goal is 20,000 a second on a core, in seconds of the processor. The code by hand handles the signature and the JSON
-    alone: no case-insensitive headers, no age, no types, no check of the answer.
+    The goal is 20,000 per second of processor time. The code by hand handles the signature and
+    the JSON alone: no case-insensitive headers, no age, no types, no check of the answer.
     """
     from sinchvoice import Credentials, signing, svaml
     from sinchvoice.callbacks import Callbacks

@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from copy import deepcopy
-from functools import cache
 from typing import Any, ClassVar, Literal, NoReturn, Self, TypeAlias, cast, get_args
 
 import attrs
@@ -92,8 +91,8 @@ class _Node:
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON for the API."""
         wire: dict[str, Any] = {} if self.wire_name is None else {"name": self.wire_name}
-        for key, name in _names_sent(type(self)):
-            value = getattr(self, name)
+        for key, field in _FIELDS[type(self)].items():
+            value = getattr(self, field.name)
             if isinstance(value, tuple):
                 wire[key] = [item if isinstance(item, str) else item.to_wire() for item in value]
             elif value is not None:
@@ -111,7 +110,7 @@ class _Node:
         if not isinstance(wire, Mapping):
             shown = type(wire).__name__ if isinstance(wire, str | bytes) else _shown(wire)
             raise InvalidRequest(f"{label} is {shown}", value=wire, remedy="give a JSON object")
-        fields = _fields(cls)
+        fields = _FIELDS[cls]
         given: dict[str, Any] = {}
         for key, value in wire.items():
             if key == "name" and cls.wire_name is not None:
@@ -139,17 +138,16 @@ class _Node:
 _reading: ContextVar[bool] = ContextVar("sinchvoice_reading", default=False)
 
 
-@cache
-def _fields(kind: type[_Node]) -> dict[str, attrs.Attribute[Any]]:
-    """Return a class's fields for the API, by their names in JSON."""
-    fields = attrs.fields(cast("type[attrs.AttrsInstance]", kind))
-    return {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
+class _Fields(dict[type[_Node], dict[str, "attrs.Attribute[Any]"]]):
+    """The fields of each class for the API, by their names in JSON; made when first needed."""
+
+    def __missing__(self, kind: type[_Node]) -> dict[str, attrs.Attribute[Any]]:
+        fields = attrs.fields(cast("type[attrs.AttrsInstance]", kind))
+        self[kind] = {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
+        return self[kind]
 
 
-@cache
-def _names_sent(kind: type[_Node]) -> tuple[tuple[str, str], ...]:
-    """Return the names of a class's fields for the API: in JSON, in Python."""
-    return tuple((key, field.name) for key, field in _fields(kind).items())
+_FIELDS = _Fields()
 
 
 def _camel(name: str) -> str:
