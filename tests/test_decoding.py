@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -12,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sinchvoice import CallReason, CallResult, CallStatus, decoding
 from sinchvoice.reports import ReportDomain
@@ -392,6 +393,38 @@ def test_an_invalid_timestamp_is_none(value: Any):
 )
 def test_any_time_is_the_same_moment_after_reading(moment: datetime, separator: str):
     assert decoding.timestamp(moment.isoformat(separator)) == moment
+
+
+_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z")
+
+
+@given(
+    st.text("0123456789W-:٣", min_size=4, max_size=4),
+    *[st.text("0123459W-:.٣", min_size=2, max_size=2)] * 5,
+    st.text("0123456789.,:+-Z", max_size=13) | st.from_regex(r"\.[0-9]{1,11}Z", fullmatch=True),
+)
+@example("2026", "11", "27", "10", "00", "00", "Z")
+@example("2026", "11", "27", "10", "00", "00", ".Z")
+@example("2026", "11", "27", "10", "00", "00", ".1234567Z")
+@example("2026", "11", "27", "10", "00", "00", ".1234567890Z")
+@example("2026", "11", "27", "10", "00", "00", ",123Z")
+@example("2026", "11", "27", "10", "00", "00", "ZZZ")
+@example("2026", "11", "27", "10", "00", "00", ".1+01Z")
+@example("2026", "W1", "27", "10", "00", "00", "Z")
+def test_a_time_with_the_usual_separators_is_read_only_in_its_exact_form(
+    year: str, month: str, day: str, hour: str, minute: str, second: str, end: str
+):
+    value = f"{year}-{month}-{day}T{hour}:{minute}:{second}{end}"
+    if end.endswith("Z") and not _FORM.fullmatch(value):
+        assert decoding.timestamp(value) is None
+    elif end.endswith("Z"):
+        micro = f"{end[1:-1]:0<6}"[:6]
+        try:
+            parts = map(int, (year, month, day, hour, minute, second, micro))
+            expected = datetime(*parts, tzinfo=UTC)
+        except ValueError:
+            return  # no such time; later versions of Python read 24:00
+        assert decoding.timestamp(value) == expected
 
 
 @given(st.datetimes())

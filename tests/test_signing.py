@@ -8,6 +8,7 @@ import hmac
 import json
 import logging
 import pickle
+import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -825,6 +826,20 @@ def test_a_request_signed_with_another_secret_is_never_accepted(key: bytes):
     headers = signing.signed_headers(forged, **parts(CALLBACK))
     request = received(headers=headers | {"Content-Type": CALLBACK["content_type"]})
     assert verify(CREDENTIALS, **request) is False
+
+
+_CLAIM = re.compile(r"application +[^: ]+:[^: ]+", re.IGNORECASE | re.ASCII)
+
+
+@given(
+    st.sampled_from(["Application", "APPLICATION", "application", "Applıcation", "App", ""]),
+    st.text(" :\t\nkey=", max_size=8),
+    st.text(" :\tsig=", max_size=5),
+)
+def test_a_claim_has_a_scheme_a_key_and_a_signature(scheme: str, key: str, signature: str):
+    claim = f"{scheme} {key}:{signature}"
+    refusal = find_refusal(CREDENTIALS, **with_header("Authorization", claim))
+    assert (refusal is Refusal.WRONG_SCHEME) == (_CLAIM.fullmatch(claim) is None)
 
 
 names = st.sampled_from(["Authorization", "x-timestamp", "Content-Type", "X-TIMESTAMP", "Host"])

@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("sinchvoice")
-_JSON = json.JSONEncoder(separators=(",", ":"))
+_JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)  # SVAML has no cycles
 _ORIGIN = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 
@@ -143,9 +143,11 @@ class _Allowance:
                 remedy="call answer() without arguments, an empty 200",
             )
         for instruction in answer.instructions or ():
-            self._check("instruction", instruction, self.instructions, parameter)
+            if self.instructions is not None and type(instruction) not in self.instructions:
+                self._check("instruction", instruction, self.instructions, parameter)
         if answer.action is not None:
-            self._check("action", answer.action, self.actions, parameter)
+            if self.actions is not None and type(answer.action) not in self.actions:
+                self._check("action", answer.action, self.actions, parameter)
         elif self.action_needed:
             raise InvalidRequest(
                 f"{parameter} has no action",
@@ -155,11 +157,7 @@ class _Allowance:
                 "work without one",
             )
 
-    def _check(
-        self, part: str, given: Any, allowed: tuple[type, ...] | None, parameter: str
-    ) -> None:
-        if allowed is None:
-            return
+    def _check(self, part: str, given: Any, allowed: tuple[type, ...], parameter: str) -> None:
         kind: type | None = type(given)
         if isinstance(given, svaml.Raw):
             name = str(given.value["name"]).casefold()
@@ -511,30 +509,32 @@ def parse(body: bytes | str) -> Event:
             parameter="body",
             remedy="give the bytes or the text of the body",
         )
-    body = bytes(body)
+    return _read(bytes(body))
+
+
+def _read(body: bytes) -> Event:
     try:
         raw = decoding.json_object(body)
     except (ValueError, RecursionError) as error:
         raise _refused(BodyRefusal.NOT_A_JSON_OBJECT) from error
     name = _text(raw.get("event")) or ""
     custom = raw.get("custom")
-    read: Callable[..., Event] = _READERS.get(name.casefold(), _unknown)
-    return read(
-        raw,
-        call_id=_text(raw.get("callId")) or _text(raw.get("callid")),
-        conference_id=_text(raw.get("conferenceId")),
-        timestamp=decoding.timestamp(raw.get("timestamp")),
-        custom=custom if isinstance(custom, (str, dict)) else None,
-        application_key=_text(raw.get("applicationKey")),
-        user=_text(raw.get("user")),
-        cookies=_pairs(raw.get("cookies")),
-        version=decoding.whole_number(raw.get("version")),
-        key=hashlib.sha256(body).hexdigest(),
-        raw=raw,
-    )
+    common = {
+        "call_id": _text(raw.get("callId")) or _text(raw.get("callid")),
+        "conference_id": _text(raw.get("conferenceId")),
+        "timestamp": decoding.timestamp(raw.get("timestamp")),
+        "custom": custom if isinstance(custom, (str, dict)) else None,
+        "application_key": _text(raw.get("applicationKey")),
+        "user": _text(raw.get("user")),
+        "cookies": _pairs(raw.get("cookies")),
+        "version": decoding.whole_number(raw.get("version")),
+        "key": hashlib.sha256(body).hexdigest(),
+        "raw": raw,
+    }
+    return _READERS.get(name.casefold(), _unknown)(raw, common)
 
 
-def _ice(raw: Mapping[str, Any], /, **common: Any) -> IncomingCall:
+def _ice(raw: Mapping[str, Any], common: Mapping[str, Any]) -> IncomingCall:
     return IncomingCall(
         **common,
         call_resource_url=_text(raw.get("callResourceUrl")),
@@ -549,7 +549,7 @@ def _ice(raw: Mapping[str, Any], /, **common: Any) -> IncomingCall:
     )
 
 
-def _ace(raw: Mapping[str, Any], /, **common: Any) -> AnsweredCall:
+def _ace(raw: Mapping[str, Any], common: Mapping[str, Any]) -> AnsweredCall:
     return AnsweredCall(
         **common,
         call_resource_url=_text(raw.get("callResourceUrl")),
@@ -557,7 +557,7 @@ def _ace(raw: Mapping[str, Any], /, **common: Any) -> AnsweredCall:
     )
 
 
-def _dice(raw: Mapping[str, Any], /, **common: Any) -> DisconnectedCall:
+def _dice(raw: Mapping[str, Any], common: Mapping[str, Any]) -> DisconnectedCall:
     return DisconnectedCall(
         **common,
         from_=endpoints.read(raw.get("from")),
@@ -571,7 +571,7 @@ def _dice(raw: Mapping[str, Any], /, **common: Any) -> DisconnectedCall:
     )
 
 
-def _pie(raw: Mapping[str, Any], /, **common: Any) -> PromptInput:
+def _pie(raw: Mapping[str, Any], common: Mapping[str, Any]) -> PromptInput:
     given = raw.get("menuResult")
     result = given if isinstance(given, dict) else {}
     return PromptInput(
@@ -585,7 +585,7 @@ def _pie(raw: Mapping[str, Any], /, **common: Any) -> PromptInput:
     )
 
 
-def _notify(raw: Mapping[str, Any], /, **common: Any) -> Notification:
+def _notify(raw: Mapping[str, Any], common: Mapping[str, Any]) -> Notification:
     code = raw.get("errorCode")
     return Notification(
         **common,
@@ -598,11 +598,11 @@ def _notify(raw: Mapping[str, Any], /, **common: Any) -> Notification:
     )
 
 
-def _unknown(raw: Mapping[str, Any], /, **common: Any) -> UnknownEvent:
+def _unknown(raw: Mapping[str, Any], common: Mapping[str, Any]) -> UnknownEvent:
     return UnknownEvent(**common, event=_text(raw.get("event")))
 
 
-_READERS: Mapping[str, Callable[..., Event]] = {
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Event]] = {
     IncomingCall.event: _ice,
     AnsweredCall.event: _ace,
     DisconnectedCall.event: _dice,
@@ -623,9 +623,9 @@ def _amd(value: object) -> AmdResult | None:
 
 def _text(value: object) -> str | None:
     """Return non-empty text; a number becomes its digits."""
-    if type(value) is int:
-        return str(value)
-    return decoding.text(value)
+    if isinstance(value, str):
+        return value or None
+    return str(value) if type(value) is int else None
 
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
@@ -803,10 +803,10 @@ class Callbacks:
             body = bytes(body)
             if len(body) > self._max_body:
                 raise _refused(BodyRefusal.TOO_LARGE)
-        if isinstance(headers, Iterator):
+        if len(self._credentials) > 1 and isinstance(headers, Iterator):
             headers = list(headers)  # read once for each of the credentials
         target = _path(path)
-        refusal = Refusal.WRONG_KEY
+        refusal = None
         for credentials in self._credentials:
             found = find_refusal(
                 credentials,
@@ -817,10 +817,10 @@ class Callbacks:
                 max_age=self._max_age,
             )
             if found is None:
-                return self._mark(parse(body or b""))
+                return self._mark(_read(body or b""))
             if found is not Refusal.WRONG_KEY:
                 refusal = found
-        raise _refused(refusal, target)
+        raise _refused(refusal or Refusal.WRONG_KEY, target)
 
     def receive_wsgi(self, environ: Mapping[str, Any], public_path: str | None = None) -> Event:
         """Verify and read the callback in a WSGI request whose body has not been read yet.
@@ -954,11 +954,13 @@ class Callbacks:
 
 def _path(target: Any) -> Any:
     """Return the path of a request target; values of other types pass, to be refused later."""
-    if isinstance(target, (bytes, bytearray, memoryview)):
-        target = bytes(target).decode("utf-8", "surrogateescape")
     if not isinstance(target, str):
-        return target
-    return _ORIGIN.sub("", target, 1).partition("?")[0]
+        if not isinstance(target, (bytes, bytearray, memoryview)):
+            return target
+        target = bytes(target).decode("utf-8", "surrogateescape")
+    if not target.startswith("/"):
+        target = _ORIGIN.sub("", target, 1)
+    return target.partition("?")[0]
 
 
 def _quoted(path: str, encoding: str = "utf-8", kept: str = "") -> str:

@@ -38,7 +38,10 @@ _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_USUAL = ("--T::Z", "--T::.")  # every third character of a time from the fifth on
+_USUAL_LENGTHS = frozenset((20, *range(22, 31)))  # of times with a Z
 _WHOLE_DIGITS = 19
+_WHOLE_LIMIT = 10**_WHOLE_DIGITS
 _WHOLE = rf"-?[0-9]{{1,{_WHOLE_DIGITS}}}"
 # No bill is larger or finer; a binary fraction written out exactly needs that many places.
 _AMOUNT_DIGITS, _AMOUNT_PLACES = 30, 100
@@ -53,7 +56,13 @@ def exact_json(content: bytes) -> Any:
         ValueError: The content is not JSON.
         RecursionError: The JSON is nested too deeply for Python.
     """
-    text = content.decode(json.detect_encoding(content), "surrogatepass")
+    if content[:2] == b'{"':  # usual: UTF-8, with nothing after the object
+        text = content.decode("utf-8", "surrogatepass")
+        value, end = _EXACT.raw_decode(text)
+        if end == len(text):
+            return value
+    else:
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
     return _EXACT.decode(text)
 
 
@@ -92,7 +101,7 @@ def whole_number(value: object) -> int | None:
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value if abs(value) < 10**_WHOLE_DIGITS else None
+        return value if abs(value) < _WHOLE_LIMIT else None
     if isinstance(value, str) and re.fullmatch(_WHOLE, value):
         return int(value)
     if isinstance(value, float):
@@ -131,7 +140,11 @@ def timestamp(value: object) -> datetime | None:
     Java SDK (seconds since 1970).
     """
     try:
-        if isinstance(value, str) and _TIMESTAMP.fullmatch(value):
+        if isinstance(value, str) and (
+            # With the separators of 2026-11-27T10:00:00.123Z, fromisoformat is as strict.
+            (value[4:20:3] in _USUAL and value[-1] == "Z" and len(value) in _USUAL_LENGTHS)
+            or _TIMESTAMP.fullmatch(value)
+        ):
             moment = datetime.fromisoformat(value.upper())
             if moment.tzinfo is UTC:
                 return moment
@@ -164,13 +177,13 @@ def open_enum(kind: type[E], value: object) -> E | str | None:
 
 def amount(value: object) -> Decimal | None:
     """Return an exact amount, also from text; None for an amount that no bill can have."""
+    if isinstance(value, Decimal):
+        fits = _fits(value, _AMOUNT_DIGITS, _AMOUNT_PLACES)
+        return value if fits else None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return Decimal(value) if abs(value) < 10**_AMOUNT_DIGITS else None
-    if isinstance(value, Decimal):
-        fits = _fits(value, _AMOUNT_DIGITS, _AMOUNT_PLACES)
-        return value if fits else None
     if isinstance(value, str) and re.fullmatch(_AMOUNT, value):
         return Decimal(value)
     return None
@@ -191,8 +204,12 @@ def _exact(text: str) -> Decimal | str:
 
 def _fits(value: Decimal, digits: int, places: int) -> bool:
     """Tell whether a number has at most so many digits before its point, and places after it."""
+    if not value.is_finite() or value.adjusted() >= digits:
+        return False
+    if value.adjusted() - len(str(value)) >= -places:  # certain, and much faster than as_tuple
+        return True
     exponent = value.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -places and value.adjusted() < digits
+    return isinstance(exponent, int) and exponent >= -places
 
 
 @cache

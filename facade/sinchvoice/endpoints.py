@@ -226,7 +226,7 @@ def read(value: object) -> Endpoint | None:
     Source: Voice API 1.0.1 (objects with a type) and 1.0.0 (a string, null in its example); the
     vendor's SDK tests (capitalised types, numbers without a plus).
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # an ABC alone takes ten times as long
         return _tagged(_as_text(value.get("type")), _as_text(value.get("endpoint")))
     endpoint = _as_text(value)
     if not endpoint:
@@ -304,6 +304,6 @@ def _received(kind: type[_T], name: str, endpoint: str) -> _T:
 
 
 def _as_text(value: object) -> str | None:
-    if value is None or isinstance(value, bool | list | dict):
-        return None
-    return value if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        return value
+    return None if value is None or isinstance(value, (bool, list, dict)) else str(value)

@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import md5
 from time import time
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 from urllib.parse import unquote
 
 import attrs
@@ -51,7 +51,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("sinchvoice")
-_CLAIM = re.compile(r"application +([^: ]+):([^: ]+)", re.IGNORECASE | re.ASCII)
 
 
 class CanonicalResource(StrEnum):
@@ -148,7 +147,7 @@ class Credentials:
 
     application_key: str
     _secret: Hidden[str]
-    _hmac_key: Hidden[bytes] = attrs.field(eq=False)
+    _hmac: Hidden[hmac.HMAC] = attrs.field(eq=False)  # keyed; copied for each signature
 
     def __init__(self, application_key: str, application_secret: str) -> None:
         # Error reporters show the variables of this frame, and either may be the secret.
@@ -159,9 +158,10 @@ class Credentials:
         decoded = Hidden(_decode_secret(secret.reveal()))
         if isinstance(decoded.reveal(), str):
             raise _wrong_secret(str(decoded.reveal()), "copy it again from the dashboard")
+        keyed = Hidden(hmac.new(cast("bytes", decoded.reveal()), digestmod="sha256"))
         object.__setattr__(self, "application_key", key.reveal())
         object.__setattr__(self, "_secret", secret)
-        object.__setattr__(self, "_hmac_key", decoded)
+        object.__setattr__(self, "_hmac", keyed)
 
     def __repr__(self) -> str:
         key = getattr(self, "application_key", None)  # missing if it was refused
@@ -174,8 +174,9 @@ class Credentials:
 
     def signature(self, to_sign: str) -> str:
         """Sign a string made by `string_to_sign`."""
-        digest = hmac.digest(self._hmac_key.reveal(), _bytes(to_sign), "sha256")
-        return b2a_base64(digest, newline=False).decode("ascii")
+        mac = self._hmac.reveal().copy()
+        mac.update(_bytes(to_sign))
+        return b2a_base64(mac.digest(), newline=False).decode("ascii")
 
     def basic_authorization(self) -> str:
         """Return the Authorization header of Basic authentication."""
@@ -222,9 +223,8 @@ def string_to_sign(
         )
     sent = _body(body)
     digest = b2a_base64(md5(sent, usedforsecurity=False).digest(), newline=False) if sent else b""
-    return "\n".join(
-        (method.upper(), digest.decode("ascii"), content_type, f"x-timestamp:{timestamp}", resource)
-    )
+    lines = (method.upper(), digest.decode(), content_type, f"x-timestamp:{timestamp}", resource)
+    return "\n".join(lines)
 
 
 def sign(
@@ -324,25 +324,36 @@ def find_refusal(
         return Refusal.AMBIGUOUS_HEADERS
     if not wanted["authorization"]:
         return Refusal.NO_AUTHORIZATION
-    claim = _CLAIM.fullmatch(wanted["authorization"])
-    if claim is None:
+    key, signature = _claim(wanted["authorization"])
+    if not key or not signature:
         return Refusal.WRONG_SCHEME
-    moment = read_timestamp(wanted["x-timestamp"])
+    timestamp = wanted["x-timestamp"] or ""
+    moment = read_timestamp(timestamp)
     if moment is None:
         return Refusal.NO_TIMESTAMP
-    if not _equal(claim[1], credentials.application_key):
+    if key != credentials.application_key:
         return Refusal.WRONG_KEY
     if limit is not None and not abs(present - moment.timestamp()) <= limit:
         return Refusal.EXPIRED
-    expected = sign(
-        credentials,
+    signed = string_to_sign(
         method=method,
         resource=path,
-        timestamp=wanted["x-timestamp"],
-        content_type=wanted["content-type"],
+        timestamp=timestamp,
+        content_type=wanted["content-type"] or "",
         body=body,
     )
-    return None if _equal(claim[2], expected) else Refusal.WRONG_SIGNATURE
+    expected = credentials.signature(signed)
+    genuine = hmac.compare_digest(_bytes(signature), expected.encode())
+    return None if genuine else Refusal.WRONG_SIGNATURE
+
+
+def _claim(authorization: str) -> tuple[str, str]:
+    """Return the key and the signature in an Authorization header, empty if it has another form."""
+    scheme, _, claim = authorization.partition(" ")
+    key, _, signature = claim.lstrip(" ").partition(":")
+    if scheme.lower() != "application" or " " in key or " " in signature or ":" in signature:
+        return "", ""
+    return key, signature
 
 
 def verify(
@@ -401,23 +412,26 @@ _BYTES = (bytes, bytearray, memoryview)
 _TEXT = (str, *_BYTES)
 
 
-def _wanted_headers(headers: Any) -> dict[str, str] | None:
-    """Return the headers that count, empty if missing; None if one of them occurs twice."""
-    wanted = {"authorization": "", "x-timestamp": "", "content-type": ""}
-    seen = set()
-    for name, values in _pairs(headers):
-        if name in wanted:
-            for value in values if isinstance(values, (list, tuple)) else (values,):
-                if value is None:
-                    continue
-                if name in seen:
-                    return None
-                seen.add(name)
-                wanted[name] = _header(name, value)
+def _wanted_headers(headers: Any) -> dict[str, str | None] | None:
+    """Return the headers that count, None if missing; None if one of them occurs twice."""
+    wanted: dict[str, str | None]
+    wanted = {"authorization": None, "x-timestamp": None, "content-type": None}
+    for name, values in headers.items() if type(headers) is dict else _pairs(headers):
+        if not isinstance(name, str):
+            name = _text(name) if isinstance(name, _BYTES) else ""  # none that counts
+        name = name.lower()
+        if name not in wanted:
+            continue
+        for value in values if isinstance(values, (list, tuple)) else (values,):
+            if value is None:
+                continue
+            if wanted[name] is not None:
+                return None
+            wanted[name] = value if isinstance(value, str) else _header(name, value)
     return wanted
 
 
-def _pairs(headers: Any) -> Iterator[tuple[str, Any]]:
+def _pairs(headers: Any) -> Iterator[tuple[Any, Any]]:
     wrong = f"headers is of type {type(headers).__name__}"
     remedy = "pass all headers, as a mapping or as pairs"
     items = getattr(headers, "items", None)
@@ -433,15 +447,13 @@ def _pairs(headers: Any) -> Iterator[tuple[str, Any]]:
                 parameter="headers",
                 remedy=remedy,
             )
-        name, value = pair
-        if isinstance(name, _TEXT):  # headers that count have no other names
-            yield _text(name).lower(), value
+        yield pair[0], pair[1]
 
 
 def _header(name: str, value: Any) -> str:
     if type(value) is int:
         return shown(value)
-    if not isinstance(value, _TEXT):
+    if not isinstance(value, _BYTES):
         raise InvalidRequest(
             f"the header {name} is of type {type(value).__name__}",
             parameter="headers",
@@ -467,6 +479,8 @@ def _argument(name: str, value: Any) -> str:
 
 
 def _body(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
     if body is None:
         return b""
     if not isinstance(body, _BYTES):
@@ -475,7 +489,7 @@ def _body(body: Any) -> bytes:
             parameter="body",
             remedy="pass the bytes as received",
         )
-    return body if isinstance(body, bytes) else bytes(body)
+    return bytes(body)
 
 
 def _seconds(now: Any) -> float:
@@ -498,10 +512,6 @@ def _number(name: str, value: Any) -> float:
     except OverflowError:
         pass
     raise InvalidRequest(parameter=name, value=value, remedy="give seconds, as a number")
-
-
-def _equal(left: str, right: str) -> bool:
-    return hmac.compare_digest(_bytes(left), _bytes(right))
 
 
 def _bytes(text: str) -> bytes:

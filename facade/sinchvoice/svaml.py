@@ -91,10 +91,12 @@ class _Node:
     def to_wire(self) -> dict[str, Any]:
         """Return the JSON for the API."""
         wire: dict[str, Any] = {} if self.wire_name is None else {"name": self.wire_name}
-        for key, field in _fields(type(self)).items():
+        for key, field in _FIELDS[type(self)].items():
             value = getattr(self, field.name)
-            if value is not None:
-                wire[key] = _to_wire(value)
+            if isinstance(value, tuple):
+                wire[key] = [item if isinstance(item, str) else item.to_wire() for item in value]
+            elif value is not None:
+                wire[key] = value if isinstance(value, (str, int)) else value.to_wire()
         return wire
 
     @classmethod
@@ -108,7 +110,7 @@ class _Node:
         if not isinstance(wire, Mapping):
             shown = type(wire).__name__ if isinstance(wire, str | bytes) else _shown(wire)
             raise InvalidRequest(f"{label} is {shown}", value=wire, remedy="give a JSON object")
-        fields = _fields(cls)
+        fields = _FIELDS[cls]
         given: dict[str, Any] = {}
         for key, value in wire.items():
             if key == "name" and cls.wire_name is not None:
@@ -136,29 +138,21 @@ class _Node:
 _reading: ContextVar[bool] = ContextVar("sinchvoice_reading", default=False)
 
 
-_FIELDS: dict[type[_Node], dict[str, attrs.Attribute[Any]]] = {}
+class _Fields(dict[type[_Node], dict[str, "attrs.Attribute[Any]"]]):
+    """The fields of each class for the API, by their names in JSON; made when first needed."""
 
-
-def _fields(kind: type[_Node]) -> dict[str, attrs.Attribute[Any]]:
-    """Return a class's fields for the API, by their names in JSON."""
-    if kind not in _FIELDS:
+    def __missing__(self, kind: type[_Node]) -> dict[str, attrs.Attribute[Any]]:
         fields = attrs.fields(cast("type[attrs.AttrsInstance]", kind))
-        _FIELDS[kind] = {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
-    return _FIELDS[kind]
+        self[kind] = {_camel(f.name): f for f in fields if f.metadata.get("sent", True)}
+        return self[kind]
+
+
+_FIELDS = _Fields()
 
 
 def _camel(name: str) -> str:
     head, *tail = name.rstrip("_").split("_")
     return head + "".join(word.title() for word in tail)
-
-
-def _to_wire(value: Any) -> Any:
-    if isinstance(value, (str, int)):
-        return value
-    if isinstance(value, tuple):
-        return [_to_wire(item) for item in value]
-    to_wire = getattr(value, "to_wire", None)
-    return value if to_wire is None else to_wire()
 
 
 def _refuse(
@@ -185,28 +179,34 @@ def _warn(problem: str) -> None:
 Check: TypeAlias = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
+def _is_unset(attribute: attrs.Attribute[Any], value: object) -> bool:
+    """Return whether a field has its default None, for "not sent"."""
+    return value is None and attribute.default is None
+
+
 def _check(check: Check) -> Check:
     """Let None, for "not sent", pass the check of a field whose default is None."""
 
     def optional(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is not None or attribute.default is not None:
+        if not _is_unset(attribute, value):
             check(instance, attribute, value)
 
     return optional
 
 
-def _text(
-    pattern: str = r"(?s).+", wanted: str = "give a non-empty text", soft_limit: int = 0
-) -> Check:
+def _text(pattern: str = "", wanted: str = "give a non-empty text", soft_limit: int = 0) -> Check:
+    fits: Callable[[str], object] = re.compile(pattern).fullmatch if pattern else bool
+
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            _refuse(instance, attribute, value, wanted)
-        elif not _is_unicode(value):
+        if not isinstance(value, str) or not fits(value):
+            if not _is_unset(attribute, value):
+                _refuse(instance, attribute, value, wanted)
+        elif not value.isascii() and not _is_unicode(value):
             _refuse(instance, attribute, value, "it is not valid Unicode: check its source")
         elif soft_limit and len(value) > soft_limit:
             _warn(f"{_place(instance, attribute)} is longer than {soft_limit} characters")
 
-    return _check(check)
+    return check
 
 
 def _integer(minimum: int = 1, maximum: int | None = None, soft: range | None = None) -> Check:
@@ -234,22 +234,26 @@ def _instance(*kinds: type) -> Check:
     names = _names(kinds, " or ")
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kinds):
+        if not isinstance(value, kinds) and not _is_unset(attribute, value):
             _refuse(instance, attribute, value, f"give {names}")
 
-    return _check(check)
+    return check
 
 
 def _tuple_of(*kinds: type, at_least_one: bool = False) -> Check:
     names = _names(kinds, ", ")
 
+    def is_one(item: object) -> bool:
+        return isinstance(item, kinds)
+
     def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, tuple) or not all(isinstance(item, kinds) for item in value):
-            _refuse(instance, attribute, value, f"give a list of {names}")
+        if not isinstance(value, tuple) or not all(map(is_one, value)):
+            if not _is_unset(attribute, value):
+                _refuse(instance, attribute, value, f"give a list of {names}")
         elif at_least_one and not value:
             _refuse(instance, attribute, value, "give at least one")
 
-    return _check(check)
+    return check
 
 
 def _names(kinds: Iterable[type], separator: str) -> str:
@@ -268,7 +272,9 @@ def _is_unicode(text: str) -> bool:
 
 def _as_tuple(value: Any) -> Any:
     """Make a tuple of any iterable except text, which is probably a mistake."""
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+    if isinstance(value, (list, tuple)):  # the usual ones: asking an ABC takes ten times as long
+        return tuple(value)
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return tuple(value)
     return value
 
