@@ -1,6 +1,6 @@
 """An export to a Delta Lake table, without Spark: all changed days in one commit.
 
-The commit carries the state of the export, so the data and what is known of it change together. A
+The commit carries the state of the export, so the data and the knowledge of it change together. A
 commit by another program since is an error if it changed data.
 """
 

@@ -35,7 +35,7 @@ SCALE = 1000
 
 
 class Question(NamedTuple):
-    """What is asked; every name has been checked.
+    """A question, whose names have been checked.
 
     Attributes:
         by: Dimensions of the groups.

@@ -302,7 +302,7 @@ def find(source: object, aside: Path) -> Lake | None:
 
 
 def _may_be_lake(location: str) -> bool:
-    """Tell whether a lake can be at this location, before a store is asked."""
+    """Tell whether a lake can be at this location, before a store is opened."""
     scheme, _, rest = location.partition("://") if is_url(location) else ("file", "", location)
     if scheme in ("file", "local"):
         path = Path(rest)

@@ -510,7 +510,7 @@ class Database(ABC):
             of: What has them, in messages.
 
         Raises:
-            InvalidRequest: Masks hide what they need.
+            InvalidRequest: They need text that masks hide.
         """
         if self._mask_method is None:
             return set()

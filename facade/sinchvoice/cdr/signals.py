@@ -1,4 +1,4 @@
-"""Signals of fraud in call detail records: what is unusual, how much, and the calls that show it.
+"""Signals of fraud in call detail records: unusual calls, a score, and the evidence.
 
     from sinchvoice import cdr
 
