@@ -1739,6 +1739,78 @@ def test_the_kpis_of_an_archive_are_printed(run: Run, archive: Path):
     assert run("cdr", "stats", "--json", "--min-attempts", "1000").json["asr"] is None
 
 
+def test_a_chart_has_a_bar_for_each_group_and_lines_for_times(run: Run, archive: Path):
+    rows = [
+        json.loads(line) for line in run("cdr", "stats", "--by", "day", "--json").out.splitlines()
+    ]
+    bars, _, lines = run("cdr", "stats", "--by", "day", "--chart").out.partition("\n\n")
+    shown = dict(line.split(None, 1) for line in bars.splitlines())
+    assert {row["day"]: str(row["attempts"]) for row in rows} == {
+        day: rest.split()[0] for day, rest in shown.items() if rest.strip() != "0"
+    }
+    most = max(rows, key=lambda row: row["attempts"])
+    assert {line.count("█") for line in bars.splitlines() if most["day"] in line} == {
+        max(line.count("█") for line in bars.splitlines())
+    }
+    assert max(map(len, [*bars.splitlines(), *lines.splitlines()])) <= 80
+    names = [line[:8].strip() for line in lines.splitlines()]
+    assert names == ["attempts", "ASR", "ACD (s)"]
+    others = run("cdr", "stats", "--by", "country", "--by", "layout", "--chart").out
+    assert "phone-terminated" in others
+    assert "\n\n" not in others
+
+
+def test_days_without_calls_are_in_a_chart_and_wild_years_are_not(run: Run, tmp_path: Path):
+    file = tmp_path / "days.csv"
+    names = [column.name for column in cdr.LAYOUTS["phone-terminated"].columns]
+    rows = [";".join(names)]
+    for day in ("1999-01-01", "2026-11-01", "2026-11-04"):
+        cells = {"CallId": day, "CallTime": f"{day}T00:00:00Z", "Result": "ANSWERED"}
+        rows.append(";".join(cells.get(name, "") for name in names))
+    file.write_text("\n".join(rows) + "\n")
+    bars = run("cdr", "stats", str(file), "--by", "day", "--chart").out.partition("\n\n")[0]
+    assert [line.split()[:2] for line in bars.splitlines()] == [
+        ["1999-01-01", "1"],
+        ["2026-11-01", "1"],
+        ["2026-11-02", "0"],
+        ["2026-11-03", "0"],
+        ["2026-11-04", "1"],
+    ]
+    empty = run("cdr", "stats", str(file), "--by", "day", "--chart", "--where", "country=SE")
+    assert (empty.code, empty.out) == (0, "")
+
+
+def test_a_chart_of_plain_characters_is_for_terminals_without_blocks(archive: Path, tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, "-m", "sinchvoice", "cdr", "stats", "--by", "hour", "--chart"],
+        env=isolated({"PYTHONIOENCODING": "ascii", "COLUMNS": "40"}, tmp_path),
+        cwd=archive.parent,
+        capture_output=True,
+        check=True,
+    )
+    lines = done.stdout.decode("ascii").splitlines()
+    assert max(map(len, lines)) <= 90
+    assert "#" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--chart has no groups to draw: give --by as well, like --by day"),
+        (("--by", "day", "--csv"), "--chart does not show --csv"),
+        (("--by", "day", "--json"), "--chart does not show --json"),
+        (("--by", "day", "--xlsx", "a.xlsx"), "--chart does not show --xlsx"),
+        (("--by", "day", "--percentiles", "50"), "--chart does not show --percentiles"),
+    ],
+)
+def test_a_chart_that_would_ignore_an_option_is_refused(
+    run: Run, arguments: tuple[str, ...], message: str
+):
+    ran = run("cdr", "stats", "--chart", *arguments)
+    assert ran.code == 2
+    assert message in ran.err
+
+
 def test_the_kpis_of_prefixes_largest_groups_and_percentiles_are_printed(
     run: Run, archive: Path, tmp_path: Path
 ):

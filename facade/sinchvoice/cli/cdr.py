@@ -66,6 +66,7 @@ from .cdr_options import (
     write_spreadsheet,
 )
 from .cdr_spark import spark
+from .charts import print_kpi_chart
 from .options import OutputOptions, command
 from .output import Record, RejectsFound, show_error, write, write_csv_row
 from .report_page import report
@@ -301,12 +302,17 @@ def stats(
     ] = None,
     as_csv: AsCsv = False,
     xlsx: Xlsx = None,
+    chart: Annotated[
+        bool, typer.Option("--chart", help="Print bars, and lines for days, hours and weekdays.")
+    ] = False,
 ) -> None:
     """Print the KPIs of an archive, or of files: attempts, ASR, NER, ACD, minutes, cost per
     currency.
     """
     check_formats(options, as_csv=as_csv, xlsx=xlsx)
     groups = cast("list[Dimension]", by or [])
+    if chart:
+        _check_chart(options, groups, as_csv=as_csv, xlsx=xlsx, percentiles=percentiles)
     ranks = _numbers("--percentiles", percentiles)
     given: dict[str, Any] = {
         "by": groups,
@@ -321,6 +327,9 @@ def stats(
     kpis.compute(lambda *_: (), **given)
     with options.opened(files) as opened:
         found = opened.kpis(**given)
+    if chart:
+        print_kpi_chart(found, groups)
+        return
     if xlsx is not None:
         rest = [] if top is None else ["rest_groups"]
         shown = [*groups, *rest, *_COUNTS]
@@ -338,6 +347,27 @@ def stats(
     if ranks:
         shown = ["attempts", "asr", "acd", *durations, "setup_time", *setups]
     options.output.rows(records, (*groups, *shown), rounded=True)
+
+
+def _check_chart(
+    options: SourceOptions,
+    groups: Sequence[str],
+    *,
+    as_csv: bool,
+    xlsx: Path | None,
+    percentiles: str | None,
+) -> None:
+    """Refuse a chart without groups or with an option that it would ignore."""
+    if not groups:
+        raise InvalidRequest("--chart has no groups to draw: give --by as well, like --by day")
+    given = {
+        "--json": options.as_json,
+        "--csv": as_csv,
+        "--xlsx": xlsx is not None,
+        "--percentiles": percentiles is not None,
+    }
+    for option in (name for name, is_given in given.items() if is_given):
+        raise InvalidRequest(f"--chart does not show {option}: give one of them")
 
 
 def _numbers(option: str, text: str | None) -> list[float]:

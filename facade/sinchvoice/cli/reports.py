@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -32,6 +32,7 @@ from ..errors import (
     ServerError,
 )
 from ..reports import FleetProgress, ReportOutcome, User, format_day, parse_day
+from .charts import sparkline
 from .options import ClientOptions, command, logged
 from .output import NoReports, Output, Record, ReportsMissing, write, write_csv_row
 from .svaml_file import read_bytes
@@ -284,7 +285,6 @@ def service(
 
 REFRESH = 120.0  # seconds
 _KEPT = 90  # readings: three hours
-_LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def _watch(output: Output, voice: VoiceClient, counter_id: str) -> NoReturn:
@@ -313,15 +313,9 @@ def _watch(output: Output, voice: VoiceClient, counter_id: str) -> NoReturn:
         with Live(console=output.console(), auto_refresh=False) as live:
             for reading in readings():
                 least, most = min(kept), max(kept)
-                text = f"{reading['counter']} {reading['value']}  {_picture(kept)}"
+                text = f"{reading['counter']} {reading['value']}  {sparkline(kept)}"
                 live.update(Text(f"{text}  {least:g} to {most:g}"), refresh=True)
     raise AssertionError("a watch has no end")
-
-
-def _picture(values: Sequence[float]) -> str:
-    least, most = min(values), max(values)
-    scale = (len(_LEVELS) - 1) / (most - least) if most > least else 0.0
-    return "".join(_LEVELS[round((value - least) * scale)] for value in values)
 
 
 # --- Users ---------------------------------------------------------------------------------------
