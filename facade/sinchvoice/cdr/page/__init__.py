@@ -43,12 +43,12 @@ def report(
 
     It has the completeness of the records, the KPIs with formula, numerator and denominator, their
     course over days and hours, results and reasons, destinations, applications and users, the
-    distribution of durations and setup times, and the change against the period before. Every
-    chart has a table of its values.
+    distribution of durations and setup times, the change against the period before and whether it
+    is more than chance, and signals of fraud. Every chart has a table of its values.
 
     Args:
         calls: The archive or scan.
-        first: First day of the period, in the time zone, from 2000 to 2099; None for the first day
+        first: First day of the period, in the time zone, from 2000 to 2069; None for the first day
             with a call.
         last: Last day, included; None for the last day with a call.
         tz: Time zone of days, hours and weekdays; see `kpis.compute`.

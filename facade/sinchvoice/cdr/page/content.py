@@ -10,19 +10,24 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from ...errors import printable
-from .. import kpis
+from .. import comparison, kpis
+from ..comparison import ComparedKpi
 from ..kpis import Dimension, KpiFilter, KpiRow
 from ..periods import span
 from ..queries import Database
+from ..signals import SignalReport
 
 __all__ = ["FIRST", "LAST", "Content", "Distribution", "collect"]
 
-FIRST, LAST = date(2000, 1, 1), date(2099, 12, 31)
+FIRST, LAST = date(2000, 1, 1), date(2069, 12, 31)
 """Days of a report; earlier and later ones are default dates and typing errors."""
 
 _TOP = 15
 """Number of values of a dimension that are shown."""
 _DURATIONS = (0, 6, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_TILES: tuple[ComparedKpi, ...] = tuple(
+    name for name in comparison.COMPARED if name != "cost_per_talk_minute"
+)
 _SETUP_TIMES = (0, 1, 2, 3, 5, 8, 13, 20, 30, 60)
 
 
@@ -50,6 +55,8 @@ class Content:
         filters: The filter, as pairs of dimension and values.
         total: The KPIs of the period.
         before: The KPIs of as many days before it; None if there are no calls.
+        more_than_chance: Whether the change of a KPI, of a currency if it is a cost, is more than
+            chance; without those that cannot be judged.
         days: The KPIs of each day; without days that have no calls.
         missing: Days of the period without calls, as first and last day of each gap.
         hours: The KPIs of each hour of the day.
@@ -63,6 +70,7 @@ class Content:
         left_out: Number of values left out of the last three, by dimension.
         durations: Distribution of the durations of answered calls.
         setup_times: Distribution of the setup times.
+        signals: Signals of fraud; None if the calls are filtered.
         late: Records loaded with a file of a later day, of all days; None for a scan.
         rejects: Unreadable records by cause, of all days.
     """
@@ -73,6 +81,7 @@ class Content:
     filters: Sequence[tuple[str, str]]
     total: KpiRow
     before: KpiRow | None
+    more_than_chance: Mapping[tuple[ComparedKpi, str | None], bool]
     days: Sequence[KpiRow]
     missing: Sequence[tuple[date, date]]
     hours: Sequence[KpiRow]
@@ -86,6 +95,7 @@ class Content:
     left_out: Mapping[str, int]
     durations: Distribution
     setup_times: Distribution
+    signals: SignalReport | None
     late: int | None
     rejects: Sequence[tuple[str, int]]
 
@@ -99,7 +109,7 @@ def collect(
     by: Dimension,
 ) -> Content:
     """Read the numbers; the arguments are those of `report`."""
-    first, last = _period(calls, first, last, tz, where)
+    first, last, days = _period(calls, first, last, tz, where)
     chosen = where if first is None or last is None else _between(where, first, last, tz)
 
     def ask(*dimensions: Dimension, where: KpiFilter = chosen) -> list[KpiRow]:
@@ -114,11 +124,19 @@ def collect(
         return rows[:_TOP]
 
     (total,) = ask()
-    days = ask("day")
-    before = None
+    before, more_than_chance, signals = None, {}, None
     if first is not None and last is not None:
         length = last - first + timedelta(days=1)
         (before,) = ask(where=_between(where, first - length, first - timedelta(days=1), tz))
+        if before.attempts and first - length >= FIRST:
+            found = calls.compare((first, last), where=where, kpi=_TILES, tz=tz)
+            more_than_chance = {
+                (change.kpi, change.currency): change.is_more_than_chance
+                for change in found.changes
+                if change.is_more_than_chance is not None
+            }
+        if not where:
+            signals = calls.signals((first, last), tz=tz)
     week = ask("weekday", "hour")
     return Content(
         first=first,
@@ -127,6 +145,7 @@ def collect(
         filters=[(name, _listed(value)) for name, value in where.items()],
         total=total,
         before=before if before is not None and before.attempts else None,
+        more_than_chance=more_than_chance,
         days=days,
         missing=_gaps(first, last, {row.by["day"] for row in days}),
         hours=ask("hour"),
@@ -140,6 +159,7 @@ def collect(
         left_out=left_out,
         durations=_distribution(calls, "talk_seconds", _DURATIONS, chosen, tz),
         setup_times=_distribution(calls, "setup_seconds", _SETUP_TIMES, chosen, tz),
+        signals=signals,
         late=_late(calls),
         rejects=_rejects(calls),
     )
@@ -147,16 +167,20 @@ def collect(
 
 def _period(
     calls: Database, first: date | None, last: date | None, tz: ZoneInfo, where: KpiFilter
-) -> tuple[date | None, date | None]:
-    """Return the period, by default from the first to the last day with a plausible call."""
+) -> tuple[date | None, date | None, list[KpiRow]]:
+    """Return the period, and the KPIs of its days.
+
+    By default the period is from the first to the last day with a plausible call.
+    """
     if first is not None and last is not None:
-        return first, last
-    found = [row.by["day"] for row in calls.kpis("day", where, tz=tz)]
-    days = [day for day in found if isinstance(day, date) and FIRST <= day <= LAST]
+        return first, last, list(calls.kpis("day", _between(where, first, last, tz), tz=tz))
+    found = {row.by["day"]: row for row in calls.kpis("day", where, tz=tz)}
+    days = sorted(day for day in found if isinstance(day, date) and FIRST <= day <= LAST)
     if not days:
-        return first or last, last or first
+        return first or last, last or first, []
     first, last = first or days[0], last or days[-1]
-    return first, max(first, last)
+    last = max(first, last)
+    return first, last, [found[day] for day in days if first <= day <= last]
 
 
 def _between(where: KpiFilter, first: date, last: date, tz: ZoneInfo) -> KpiFilter:

@@ -9,12 +9,14 @@ from decimal import Decimal
 import attrs
 
 from ...errors import printable
+from ..comparison import ComparedKpi
 from ..kpis import DEFINITIONS, WEEKDAYS, Dimension, KpiRow, Ratio
 from . import charts
 from .content import Content, Distribution
 
 __all__ = ["Figure", "Section", "Table", "Tile", "sections"]
 
+_MOST_SIGNALS, _MOST_IDS = 30, 5
 _FORMULAS = {each.field: each for each in DEFINITIONS}
 _OUTCOMES = {
     "answered": ("answered",),
@@ -98,6 +100,7 @@ def sections(content: Content) -> list[Section]:
     if content.total.attempts:
         made += [_course(content), _times(content), _results(content)]
         made += [_destinations(content), _callers(content), _distributions(content)]
+        made.append(_signals(content))
     return made
 
 
@@ -107,19 +110,20 @@ def sections(content: Content) -> list[Section]:
 def _headline(content: Content) -> Section:
     total, before = content.total, content.before
     tiles = [
-        _count(total, before, "attempts", "Attempts"),
-        _count(total, before, "answered", "Answered"),
-        _ratio_tile(total, before, "asr", percent),
-        _ratio_tile(total, before, "ner", percent),
-        _ratio_tile(total, before, "acd", seconds),
+        _count(content, "attempts", "Attempts"),
+        _count(content, "answered", "Answered"),
+        _ratio_tile(content, "asr", percent),
+        _ratio_tile(content, "ner", percent),
+        _ratio_tile(content, "acd", seconds),
         Tile(
             name="Minutes of use",
             value=f"{total.minutes_of_use:,.0f}",
             basis=f"talk time of {total.talk_seconds:,} s / 60",
-            change=_change(total.talk_seconds, None if before is None else before.talk_seconds),
+            change=_change(total.talk_seconds, None if before is None else before.talk_seconds)
+            + _verdict(content, "minutes_of_use"),
         ),
-        _ratio_tile(total, before, "short_calls", percent),
-        _ratio_tile(total, before, "setup_time", seconds),
+        _ratio_tile(content, "short_calls", percent),
+        _ratio_tile(content, "setup_time", seconds),
     ]
     for cost in total.costs:
         was = None
@@ -131,7 +135,7 @@ def _headline(content: Content) -> Section:
                 value=f"{money(cost.amount)} {name(cost.currency)}",
                 basis=f"{cost.priced:,} calls with an amount, {cost.started_minutes:,} started "
                 "minutes",
-                change=_change(cost.amount, was),
+                change=_change(cost.amount, was) + _verdict(content, "cost", cost.currency),
             )
         )
     text = []
@@ -139,30 +143,29 @@ def _headline(content: Content) -> Section:
         text.append("There are no calls in the period before to compare with.")
     else:
         text.append(
-            "Changes are against as many days before the period. They are differences, no proof "
-            "of a cause: a change of few calls is often chance."
+            "Changes are against as many days before the period. More than chance means: days vary "
+            "too little to explain the change. It says nothing about the cause."
         )
     return Section(heading="Key figures", text=text, tiles=tiles)
 
 
-def _count(total: KpiRow, before: KpiRow | None, field: str, title: str) -> Tile:
-    value = getattr(total, field)
+def _count(content: Content, field: ComparedKpi, title: str) -> Tile:
+    value = getattr(content.total, field)
+    before = None if content.before is None else getattr(content.before, field)
     return Tile(
         name=title,
         value=f"{value:,}",
         basis=_FORMULAS[field].meaning,
-        change=_change(value, None if before is None else getattr(before, field)),
+        change=_change(value, before) + _verdict(content, field),
     )
 
 
-def _ratio_tile(
-    total: KpiRow, before: KpiRow | None, field: str, shown: Callable[[Ratio], str]
-) -> Tile:
-    ratio: Ratio = getattr(total, field)
+def _ratio_tile(content: Content, field: ComparedKpi, shown: Callable[[Ratio], str]) -> Tile:
+    ratio: Ratio = getattr(content.total, field)
     change = ""
-    was: Ratio | None = None if before is None else getattr(before, field)
+    was: Ratio | None = None if content.before is None else getattr(content.before, field)
     if was is not None and was.value is not None and ratio.value is not None:
-        change = f"before {shown(was)}"
+        change = f"before {shown(was)}" + _verdict(content, field)
     return Tile(
         name=_FORMULAS[field].name,
         value=shown(ratio),
@@ -177,6 +180,14 @@ def _change(now: int | Decimal, before: int | Decimal | None) -> str:
     return (
         f"{float((Decimal(now) - Decimal(before)) / Decimal(before)):+.1%} against {number(before)}"
     )
+
+
+def _verdict(content: Content, kpi: ComparedKpi, currency: str | None = None) -> str:
+    """Return whether a change is more than chance, if that is known."""
+    verdict = content.more_than_chance.get((kpi, currency))
+    if verdict is None:
+        return ""
+    return ": more than chance" if verdict else ": can be chance"
 
 
 # --- Records -------------------------------------------------------------------------------------
@@ -406,6 +417,49 @@ def _intervals(distribution: Distribution) -> Iterable[tuple[str, int]]:
     for place, calls in enumerate(distribution.calls):
         last = place == len(edges) - 1
         yield (f"{edges[place]} +" if last else f"{edges[place]} to {edges[place + 1]}", calls)
+
+
+# --- Signals -------------------------------------------------------------------------------------
+
+
+def _signals(content: Content) -> Section:
+    """Return the signals of fraud with their evidence."""
+    heading, found = "Signals of fraud", content.signals
+    if found is None:
+        return Section(
+            heading=heading,
+            text=["Signals need all calls: this page has those of a filter only."],
+        )
+    text = [
+        "A signal is a reason to look, not a verdict.",
+        "A score of 50 is at the threshold, and 75 at three times the threshold.",
+        f"{found.past_days:,} days before the period have calls to compare with.",
+    ]
+    text += [printable(note, 500) for note in found.notes]
+    if not found.signals:
+        text.append(
+            "None was found among bursts of short calls, new expensive destinations, rates of "
+            "callers and prefixes, and ranges of numbers."
+        )
+        return Section(heading=heading, text=text)
+    if len(found.signals) > _MOST_SIGNALS:
+        text.append(f"{len(found.signals) - _MOST_SIGNALS:,} more have a lower score.")
+    rows = [
+        (
+            f"{signal.score:.0f}",
+            signal.kind.replace("_", " "),
+            name(signal.subject),
+            f"{signal.start:%Y-%m-%d %H:%M}",
+            f"{signal.last:%Y-%m-%d %H:%M}",
+            printable(signal.reason, 500),
+            ", ".join(name(call_id) for call_id in signal.call_ids[:_MOST_IDS]),
+        )
+        for signal in found.signals[:_MOST_SIGNALS]
+    ]
+    columns = ("score", "kind", "subject", "from (UTC)", "to (UTC)", "reason", "first calls")
+    return Section(
+        heading=heading, text=text, tables=[("Signals, highest score first", Table(columns, rows))]
+    )
 
 
 # --- Tables --------------------------------------------------------------------------------------
