@@ -1,7 +1,4 @@
-"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox.
-
-It is the command of docs/how-to/fraud-and-invoices.md.
-"""
+"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox."""
 
 from __future__ import annotations
 
@@ -97,7 +94,7 @@ def test_the_csv_of_signals_has_a_column_for_each_count_and_no_formulas(run: Run
     assert len(rows[1]["call_ids"].split()) == 20
 
 
-def test_a_missing_past_is_told(run: Run):
+def test_a_missing_past_is_reported(run: Run):
     ran = run("cdr", "signals", "calls.csv", "--period", "2026-11-22")
     assert "warning: there are no calls in the 28 days before the period" in ran.err
     ran = run("cdr", "signals", "calls.csv", "--period", "2026-10-22")
@@ -163,7 +160,7 @@ def test_the_records_of_a_difference_are_listed(run: Run, tmp_path: Path):
     assert ran.code == 0
 
 
-def test_lines_outside_the_period_are_told(run: Run):
+def test_lines_outside_the_period_are_reported(run: Run):
     ran = run("cdr", *OPTIONS, "calls.csv", "--period", "2026-11-23")
     assert "note: 2 lines of the invoice outside the period left out\n" in ran.err
 

@@ -38,7 +38,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cdr.Archive]:
 def show(
     browser: Browser, folder: Path, html: str, *, scheme: Any = "light", width: int = 1100
 ) -> tuple[Page, list[str]]:
-    """Open a page from disk, and return it with everything that the browser complains of."""
+    """Open a page from disk, and return it with the browser's complaints."""
     path = folder / "report.html"
     path.write_text(html, "utf-8")
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -143,7 +143,7 @@ def test_texts_of_the_records_never_become_markup(browser: Browser, tmp_path: Pa
     assert cells(page, "Calls by country")[0][0] == HOSTILE
 
 
-def test_names_that_are_equal_when_cut_keep_their_own_bars(tmp_path: Path):
+def test_names_with_the_same_beginning_have_separate_bars(tmp_path: Path):
     generated = tmp_path / "records"
     cdr_files(generated, records=40, layouts=["phone-terminated"])
     (file,) = generated.glob("*.csv")
@@ -208,7 +208,7 @@ def shell(code: str) -> None:
     subprocess.run(["/bin/sh", "-eu", "-c", code], check=True, capture_output=True)
 
 
-def test_the_guide_does_what_it_says(
+def test_the_example_of_the_guide_works(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)

@@ -106,7 +106,7 @@ class Gate:
             headers[name] = raw_value.decode("latin-1")
         host = headers.get("host", "").lower()
         if scope["client"] is None or not is_loopback(scope["client"][0]):
-            return PlainTextResponse("the console is available on this machine only", 403)
+            return PlainTextResponse("the console works on its own machine only", 403)
         if host not in self._hosts:
             return PlainTextResponse("wrong address: use the one that the sandbox printed", 403)
         if scope["method"] not in ("GET", "HEAD", "POST"):
