@@ -281,7 +281,8 @@ def test_lines_can_be_about_months(tmp_path: Path):
     ("text", "options", "message"),
     [
         ("", {}, "the invoice has no single column 'day' or 'date' or 'month' or 'period'"),
-        ("day,amount\n", {}, "name the column of the currency or the currency of all lines"),
+        ("date,currency\n", {}, "'currency': give the column of the amount with amount="),
+        ("day,amount\n", {}, "currency=, or the currency of all lines with only_currency="),
         ("day,currency,amount\n", {}, "has no lines below its header"),
         ("day,day,currency,amount\n", {"day": "day"}, "has no single column 'day'"),
         ("day,currency,amount\n2026-11-01,EUR\n", {}, "line 2 has 2 cells, not 3"),

@@ -227,6 +227,35 @@ def test_the_example_of_the_guide_works(
 
 
 @pytest.mark.parametrize(
+    ("options", "written", "note"),
+    [
+        (["--from", "2026-12-01"], "file\nreport.html\n", "note: report.html has no calls\n"),
+        (["--to", "2026-11-01"], "file\nreport.html\n", "note: report.html has no calls\n"),
+        (["--country", "US"], "file\nreport.html\n", "note: report.html has no calls\n"),
+        (
+            ["--country", "US", "--format", "png", "-o", "p"],
+            "",
+            "note: no calls, so no images in p\n",
+        ),
+        (["--to", "2026-11-02"], "file\nreport.html\n", ""),
+    ],
+)
+def test_a_report_without_calls_is_written_with_a_note(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    written: str,
+    note: str,
+):
+    monkeypatch.chdir(tmp_path)
+    cdr_files(tmp_path, records=10, layouts=["app-to-app"])
+    run = runner(isolated({}, tmp_path), monkeypatch, capsys)
+    ran = run("cdr", "report", "app-to-app-2026-11-02.csv", *options)
+    assert (ran.code, ran.out, ran.err) == (0, written, note)
+
+
+@pytest.mark.parametrize(
     ("options", "code", "message"),
     [
         (["--from", "2026-11-03", "--to", "2026-11-02"], 2, "ends before it begins"),

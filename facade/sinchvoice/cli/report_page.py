@@ -1,4 +1,4 @@
-"""The command for a report of call records as a page, a document or images."""
+"""The command that writes a report of calls as a page, a document or images."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from .. import cdr
-from ..cdr.kpis import DIMENSIONS, Dimension
+from ..cdr.kpis import DIMENSIONS, Dimension, KpiFilter
+from ..cdr.periods import span
 from ..cdr.workspace import replacing
 from ..errors import ConfigurationError, InvalidRequest
 from .cdr_options import (
@@ -25,6 +28,7 @@ from .cdr_options import (
     day_of,
     kpi_filter,
 )
+from .output import write
 
 __all__ = ["report"]
 
@@ -36,15 +40,20 @@ def report(
     options: SourceOptions,
     files: FilesOrArchive = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page; a folder for png.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write; a folder for png."),
     ] = Path("report.html"),
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="DAY", help="First day; the first with a call if unset."),
+        typer.Option(
+            "--from", metavar="DAY", help="First day; if unset, the first day with a call."
+        ),
     ] = None,
     last: Annotated[
         str | None,
-        typer.Option("--to", metavar="DAY", help="Last day, included; the last if unset."),
+        typer.Option(
+            "--to", metavar="DAY", help="Last day, included; if unset, the last day with a call."
+        ),
     ] = None,
     tz: Tz = "UTC",
     by: Annotated[
@@ -53,16 +62,18 @@ def report(
             "--by",
             metavar="DIMENSION",
             autocompletion=lambda: list(DIMENSIONS),
-            help="Dimension of the section on destinations.",
+            help="Dimension of the section about destinations.",
         ),
     ] = "country",
     country: Annotated[
         list[str] | None,
-        typer.Option("--country", metavar="CODE", help="Only calls to a country; repeatable."),
+        typer.Option("--country", metavar="CODE", help="Only calls to this country; repeatable."),
     ] = None,
     application: Annotated[
         list[str] | None,
-        typer.Option("--application", metavar="KEY", help="Only its calls; repeatable."),
+        typer.Option(
+            "--application", metavar="KEY", help="Only calls of this application; repeatable."
+        ),
     ] = None,
     where: Where = None,
     title: Annotated[
@@ -79,7 +90,10 @@ def report(
     if form not in ("html", "pdf", "png"):
         raise InvalidRequest(f"--format is {form!r}: give html, pdf or png")
     if not output.absolute().parent.is_dir():
-        raise InvalidRequest(f"--output is in {str(output.parent)!r}, which does not exist")
+        raise InvalidRequest(
+            f"--output is in {str(output.parent)!r}, which does not exist: create the folder, or "
+            "give another path"
+        )
     browser = _browser() if form == "pdf" else ""
     conditions = [
         *(where or ()),
@@ -103,7 +117,28 @@ def report(
                 _write(output, _printed(browser, page) if browser else page.encode())
         except ImportError as error:
             raise ConfigurationError(str(error)) from None
+        is_empty = not _attempts(opened, **wanted)
     options.output.rows(({"file": str(file)} for file in made), ("file",))
+    if is_empty:
+        result = f"{output} has no calls" if made else f"no calls, so no images in {output}"
+        write(f"note: {result}", sys.stderr)
+
+
+def _attempts(
+    opened: cdr.Archive | cdr.Scan,
+    *,
+    first: date | None,
+    last: date | None,
+    tz: str,
+    where: KpiFilter | None,
+    by: Dimension,
+) -> int:
+    """Return the number of calls in a report."""
+    from ..cdr.page.content import FIRST, LAST
+
+    start, until = span(first or FIRST, last or LAST, tz)
+    (total,) = opened.kpis(where={**(where or {}), "start": start, "until": until}, tz=tz)
+    return total.attempts
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -134,7 +169,7 @@ def _write_images(folder: Path, images: Mapping[str, bytes]) -> list[Path]:
 
 
 def _browser() -> str:
-    """Return the program that prints pages."""
+    """Return the path of a browser for printing pages."""
     names: tuple[str | None, ...] = (os.environ.get("CHROMIUM"), *map(shutil.which, _BROWSERS))
     for name in names:
         if name:
