@@ -220,7 +220,14 @@ def _place(
     raise InvalidRequest(
         f"{printable(shown, 300)} has no single column {printable(name, 60)}; its columns are "
         f"{printable(there, 300)}",
-        remedy=Remedy(remedy, **{f"{key}_column": f"{key}=", "only_currency": "only_currency="}),
+        remedy=Remedy(
+            remedy,
+            day_column="day=",
+            currency_column="currency=",
+            minutes_column="minutes=",
+            amount_column="amount=",
+            only_currency="only_currency=",
+        ),
     )
 
 

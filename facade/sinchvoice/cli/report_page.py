@@ -9,15 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
 from .. import cdr
-from ..cdr.kpis import DIMENSIONS, Dimension, KpiFilter
-from ..cdr.periods import span
+from ..cdr.kpis import DIMENSIONS, Dimension
 from ..cdr.workspace import replacing
 from ..errors import ConfigurationError, InvalidRequest
 from .cdr_options import (
@@ -100,11 +99,14 @@ def report(
         *(f"country={each}" for each in country or ()),
         *(f"application={each}" for each in application or ()),
     ]
+    chosen = kpi_filter(conditions, tz)
+    for name in {"start", "until"} & (chosen or {}).keys():
+        raise InvalidRequest(f"--where has {name!r}: give the period with --from and --to")
     wanted: Any = {
-        "first": day_of(first, "--from"),
-        "last": day_of(last, "--to"),
+        "first": _day(first, "--from"),
+        "last": _day(last, "--to"),
         "tz": tz,
-        "where": kpi_filter(conditions, tz),
+        "where": chosen,
         "by": cast("Dimension", by),
     }
     with options.opened(files) as opened:
@@ -117,28 +119,38 @@ def report(
                 _write(output, _printed(browser, page) if browser else page.encode())
         except ImportError as error:
             raise ConfigurationError(str(error)) from None
-        is_empty = not _attempts(opened, **wanted)
+        is_empty = not _has_calls(opened, conditions, wanted["first"], wanted["last"], tz)
     options.output.rows(({"file": str(file)} for file in made), ("file",))
     if is_empty:
         result = f"{output} has no calls" if made else f"no calls, so no images in {output}"
         write(f"note: {result}", sys.stderr)
 
 
-def _attempts(
+def _has_calls(
     opened: cdr.Archive | cdr.Scan,
-    *,
+    conditions: list[str],
     first: date | None,
     last: date | None,
     tz: str,
-    where: KpiFilter | None,
-    by: Dimension,
-) -> int:
-    """Return the number of calls in a report."""
-    from ..cdr.page.content import FIRST, LAST
+) -> bool:
+    """Return whether a report has calls: those in its period, and between 2000 and 2099."""
+    ends = [] if first is None else [f"start={first}"]
+    ends += [] if last is None else [f"until={last + timedelta(days=1)}"]
+    days = (
+        row.by["day"] for row in opened.kpis("day", kpi_filter([*conditions, *ends], tz), tz=tz)
+    )
+    return any(isinstance(day, date) and _is_plausible(day) for day in days)
 
-    start, until = span(first or FIRST, last or LAST, tz)
-    (total,) = opened.kpis(where={**(where or {}), "start": start, "until": until}, tz=tz)
-    return total.attempts
+
+def _is_plausible(day: date) -> bool:
+    return 2000 <= day.year < 2100
+
+
+def _day(text: str | None, name: str) -> date | None:
+    day = day_of(text, name)
+    if day is not None and not _is_plausible(day):
+        raise InvalidRequest(f"{name} is {text!r}: give a day from 2000-01-01 to 2099-12-31")
+    return day
 
 
 def _write(path: Path, content: bytes) -> None:
