@@ -314,7 +314,7 @@ def narrowed_function(
             continue
         if less := lost(parameter.annotation, same.annotation, before, now):
             yield Break(f"{old.path}({parameter.name})", f"no longer takes {less}")
-    # Overloads come in the order of the calls they are for, new ones last.
+    # Overloads are in the order of their calls, new ones last.
     for was, each in zip(old.overloads or [old], new.overloads or [new], strict=False):
         if more := lost(each.returns, was.returns, now, before):
             yield Break(old.path, f"can now return {more}")

@@ -490,7 +490,7 @@ def cdr_many() -> bool:
 
 
 def cdr_questions() -> bool:
-    """Each question on 5 million records costs at most so many times the KPIs by country.
+    """Each question on 5 million records takes a limited multiple of the KPIs by country.
 
     The goal is 3 s of CPU time for each.
     """
@@ -595,7 +595,7 @@ def cdr_others() -> bool:
 
 
 def spark() -> bool:
-    """Spark makes at least 60,000 records a core and second into Parquet, with flat memory.
+    """Spark writes at least 60,000 records per core and second to Parquet, with flat memory.
 
     CPU time counts all processes: Spark's Java and its workers, and the threads of an archive.
     """
@@ -636,7 +636,7 @@ def _load_on_spark(folder: str) -> None:
     builder = import_module("pyspark.sql").SparkSession.Builder()
     session = builder.master("local[2]").config(map=settings).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    session.range(10).count()  # starts what Spark starts once
+    session.range(10).count()  # starts everything that Spark starts once
     with TemporaryDirectory(dir=folder) as target, _watching_workers() as peak:
         before = _cpu_seconds()
         with spark.read(session, f"{folder}/*.csv") as tables:
@@ -649,7 +649,7 @@ def _load_on_spark(folder: str) -> None:
 
 
 def _cpu_seconds() -> float:
-    """Return the CPU time of this process and all below it, the ended ones included."""
+    """Return the CPU time of this process and its descendants, including ended ones."""
     ticks = 0
     for pid in [os.getpid(), *_below(os.getpid())]:
         try:
@@ -673,7 +673,7 @@ def _below(parent: int) -> Iterator[int]:
 
 @contextmanager
 def _watching_workers() -> Iterator[list[int]]:
-    """Note the memory (KiB) of the largest process of Python below this one, twice a second."""
+    """Record the memory (KiB) of the largest Python descendant, twice a second."""
     peak, ended = [0], Event()
 
     def watch() -> None:
@@ -946,7 +946,7 @@ def _ask_questions(path: str) -> None:
 
 
 def _median_cpu(work: Callable[[], object]) -> float:
-    """Return the CPU time of work, the median of three."""
+    """Return the median CPU time of three runs."""
     seconds = []
     for _ in range(3):
         begin = time.process_time()
@@ -996,7 +996,7 @@ def _export(path: str) -> None:
 
 
 def _export_lake(path: str) -> None:
-    """Export to a lake, and then five more days; print the CPU seconds of each, and of it alone."""
+    """Export a lake and five more days; print the CPU seconds of each day, and of it alone."""
     from datetime import date
 
     from sinchvoice.cdr import Archive

@@ -48,7 +48,7 @@ def main(folder: Path) -> int:
 
 
 def vendored() -> dict[str, Any]:
-    """Return the component that is part of the wheel: htmx, in the sandbox's console."""
+    """Return the component inside the wheel: htmx, in the sandbox's console."""
     (script,) = (ROOT / "facade/sinchvoice/sandbox/console/static").glob("htmx-*.min.js")
     version = script.name.removeprefix("htmx-").removesuffix(".min.js")
     purl = f"pkg:npm/htmx.org@{version}"

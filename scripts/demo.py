@@ -139,10 +139,10 @@ def show_console() -> None:
     with running(populated=False, console=True) as box:
         os.environ.update(box.environ)
         box.callback_app = voice_application()
-        print("The voice application of README.md runs in a sandbox.\n")
+        print("The voice application of README.md is running in a sandbox.\n")
         print(f"  {box.console_url}\n")
         print("Open this address in a browser on this machine, and choose Call. You hear a menu:")
-        print("press 1, answer the phone that rings, and talk. Stop with Ctrl-C.", flush=True)
+        print("press 1, answer the ringing phone, and talk. Stop with Ctrl-C.", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

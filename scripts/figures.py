@@ -1,7 +1,7 @@
-"""Write what `bench.py` measured into docs/explanation/figures.md, and its figures into README.md.
+"""Write the figures of `bench.py` into docs/explanation/figures.md, and some into README.md.
 
 `nox -s bench -- --write PART…` measures these parts, or all, and replaces their sections of the
-page; the sections of other parts stay. A part that misses a limit is not written.
+page. Other sections stay. A part that misses a limit is not written.
 
 A printed line is a name, two spaces or more, and a figure, with the limit in parentheses:
 
@@ -35,7 +35,7 @@ _LINE = re.compile(r"(\S.*?) {2,}(\S.*)")
 _LIMIT = re.compile(r" \(limit ([^,)]+)(?:, ([^)]+))?\)")
 _MORE = "more is better"
 
-#: Libraries whose versions matter, by the beginning of a part's name; the longest one counts.
+#: Libraries with versions on the page, by the start of a part's name; the longest match counts.
 _LIBRARIES = {
     "": ("httpx", "httpcore", "attrs"),
     "cdr": ("duckdb",),
@@ -69,7 +69,7 @@ class Figure:
     """A measured figure.
 
     Attributes:
-        name: What was measured.
+        name: Name of the measurement.
         text: The figure with its unit.
         limit: The limit in words; empty without one.
     """
@@ -99,7 +99,7 @@ def measured(name: str, measure: Callable[[], bool], order: Iterable[str]) -> bo
 
     Args:
         name: Name of the part.
-        measure: Prints the figures, and returns whether all limits are kept.
+        measure: Function that prints the figures, and returns whether all limits are kept.
         order: Names of all parts, in the order of the page.
 
     Returns:
@@ -138,7 +138,7 @@ def section(name: str, about: str, printed: str) -> str:
 
 
 def write(text: str, order: Iterable[str], page: Path = PAGE, readme: Path = README) -> None:
-    """Replace a section of the page, or add it, and bring the README up to date."""
+    """Replace or add a section of the page, and update the README."""
     whole = page.read_text(encoding="utf-8")
     sections = {_name(one): one for one in [*_sections(whole), text]}
     names = list(order)
@@ -149,7 +149,7 @@ def write(text: str, order: Iterable[str], page: Path = PAGE, readme: Path = REA
 
 
 def shown(page: Path = PAGE) -> str:
-    """Return the figures of the README, from the page; a part that is not measured has none."""
+    """Return the figures of the README, from the page; an unmeasured part has none."""
     sections = {_name(one): one for one in _sections(page.read_text(encoding="utf-8"))}
     lines = []
     for part, name, sentence in SHOWN:
@@ -171,7 +171,7 @@ def machine() -> str:
 
 
 def versions(part: str) -> str:
-    """Return the versions of this library and of those that the part measures."""
+    """Return the versions of this library and of the libraries in a part."""
     longest = max((start for start in _LIBRARIES if part.startswith(start)), key=len)
     found = []
     for name in ("sinchvoice", *_LIBRARIES[longest]):
@@ -212,7 +212,7 @@ def _replaced(page: str, text: str) -> str:
 
 
 class _Copy(io.StringIO):
-    """Text that also goes to another stream as it comes."""
+    """Text that is also written to another stream at once."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()

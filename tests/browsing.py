@@ -1,4 +1,4 @@
-"""The check of a page that a browser shows, for the tests in `tests/browser`."""
+"""The check of a page in a browser, for the tests in `tests/browser`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_page(page: Any, complaints: list[str]) -> None:
 
     Args:
         page: The page, of Playwright.
-        complaints: Messages in the browser's console, script errors, and requests to elsewhere.
+        complaints: Messages in the browser's console, script errors, and requests to other hosts.
     """
     assert complaints == []
     needed, available = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")

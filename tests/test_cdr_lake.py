@@ -1,4 +1,4 @@
-"""A lake: what an incremental export writes, what it leaves alone, and what it survives."""
+"""A lake: the days that an incremental export writes, and the failures that it survives."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def archived(archive: Archive) -> Days:
 
 
 def in_lake(place: str, tmp_path: Path) -> Days:
-    """What any reader of Parquet finds there, with no help from this package."""
+    """The content for any reader of Parquet, without help from this package."""
     copy = tmp_path / "read"
     for name, content in files(place).items():
         target = copy / str(hashlib.sha256(name.encode()).hexdigest()) / name
@@ -109,7 +109,7 @@ def in_lake(place: str, tmp_path: Path) -> Days:
     return by_day(rows)
 
 
-# --- What is written ----------------------------------------------------------------------------
+# --- Written days -------------------------------------------------------------------------------
 
 
 def test_only_new_days_are_written(archive: Archive, place: str, tmp_path: Path):
@@ -253,7 +253,7 @@ def test_exactly_the_changed_days_are_written_after_any_history(tmp_path: Path, 
     archive.close()
 
 
-# --- Whose lake it is ---------------------------------------------------------------------------
+# --- Archives of a lake -------------------------------------------------------------------------
 
 
 def test_a_lake_of_another_archive_is_refused(archive: Archive, place: str, tmp_path: Path):
@@ -316,7 +316,7 @@ def test_an_export_of_an_earlier_version_is_continued(archive: Archive, tmp_path
     assert len(archive.to_parquet(place)) == 2
 
 
-# --- What no export wrote -----------------------------------------------------------------------
+# --- Other content ------------------------------------------------------------------------------
 
 
 def put(place: str, name: str, content: bytes) -> None:
@@ -451,7 +451,7 @@ with cdr.Archive(sys.argv[1], read_only=True) as archive:
 """
 
 
-def test_an_export_that_is_killed_at_any_step_is_completed_by_the_next(tmp_path: Path):
+def test_an_export_killed_at_any_step_is_completed_by_the_next(tmp_path: Path):
     path = tmp_path / "calls.duckdb"
     with Archive(path) as archive:
         load(archive, a_day(DAYS[0]), a_day(DAYS[1]), a_day(DAYS[2]))
@@ -518,7 +518,7 @@ def killing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return at
 
 
-def test_an_export_to_a_store_that_is_killed_is_completed_after_its_claim_ends(
+def test_an_export_to_a_store_killed_at_any_step_is_completed_after_its_claim_ends(
     archive: Archive,
     store: str,
     tmp_path: Path,
@@ -579,7 +579,7 @@ def test_an_export_whose_claim_was_taken_over_stops(
     assert export(archive, store) == ([], [])
 
 
-def test_an_export_that_was_overtaken_leaves_the_claims_of_others(
+def test_an_overtaken_export_leaves_the_claims_of_others(
     archive: Archive, store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     time = [1_800_000_000.0]
@@ -619,7 +619,7 @@ def test_a_claim_without_a_valid_time_is_abandoned(store: str, tmp_path: Path, u
     assert files(store) == {}
 
 
-def test_a_claim_that_is_gone_keeps_no_other_claim(
+def test_a_lost_claim_does_not_block_other_claims(
     store: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     time = [1_800_000_000.0]
@@ -771,7 +771,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     return runner(isolated({}, tmp_path), monkeypatch, capsys)
 
 
-def test_the_command_tells_the_changed_days(run: Run, tmp_path: Path):
+def test_the_command_prints_the_changed_days(run: Run, tmp_path: Path):
     for day in DAYS[:2]:
         (tmp_path / f"{day}.csv").write_bytes(a_day(day))
     run("cdr", "load", f"{DAYS[0]}.csv", "--layout", "phone-terminated")
@@ -818,7 +818,7 @@ def test_an_export_never_mixes_masked_and_plain_records(tmp_path: Path):
     export(cdr.Masking("hash", key=key), tmp_path / "lake-2")
 
 
-def test_a_masked_lake_is_not_masked_twice_and_knows_what_it_hides(tmp_path: Path):
+def test_a_masked_lake_is_not_masked_twice_and_records_its_masking(tmp_path: Path):
     with cdr.Archive(tmp_path / "calls.duckdb") as opened:
         load(opened, a_day(DAYS[0]))
     for method in ("shorten", "hash"):

@@ -199,7 +199,7 @@ def _planted(folder: Path) -> Planted:
         extra = [";".join([*names, "Phone"]), ";".join([*rows[0][1:], number()])]
         extra[1] = f"call-{call}-extra;{extra[1]}"
         (cdr_folder / f"{layout.name}-extra.csv").write_text("\n".join(extra) + "\n")
-    # A header row that cannot be read, amid records.
+    # An unreadable header row between records.
     damaged = f'CallId;UserSpaceId;CallTime;Result;Reason;Duration;"{number()}" x\n'
     first = (cdr_folder / "app-to-app.csv").read_text("utf-8")
     (cdr_folder / "lost.csv").write_text(first + damaged + first.split("\n", 1)[1])
@@ -553,7 +553,7 @@ def test_the_copy_is_private_and_removed(planted: Planted):
     assert not copy.exists()
 
 
-# --- As much as a query needs --------------------------------------------------------------------
+# --- Columns of a query --------------------------------------------------------------------------
 
 TABLES = {"records": ["layout", "to_", "result"], "files": ["file_id", "name"]}
 
@@ -643,7 +643,7 @@ def test_wrong_options_are_explained(arguments: tuple[str, ...], message: str, r
     assert message in ran.err
 
 
-def test_keys_come_from_a_file_the_environment_or_chance(
+def test_keys_come_from_a_file_or_the_environment_or_are_random(
     planted: Planted, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     query = ("cdr", "sql", "SELECT to_ FROM records", "--mask-numbers", "hash")

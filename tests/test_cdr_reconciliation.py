@@ -24,7 +24,7 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")  # clocks go back on 2026-10-25
 
 @attrs.frozen
 class Call:
-    """A record: its cells by column, and what the tests count of it."""
+    """A record: its cells by column, and its values for the tests."""
 
     layout: str
     cells: dict[str, str]
@@ -281,7 +281,8 @@ def test_lines_can_be_about_months(tmp_path: Path):
     ("text", "options", "message"),
     [
         ("", {}, "the invoice has no single column 'day' or 'date' or 'month' or 'period'"),
-        ("day,amount\n", {}, "name the column of the currency or the currency of all lines"),
+        ("date,currency\n", {}, "'currency': give the column of the amount with amount="),
+        ("day,amount\n", {}, "currency=, or the currency of all lines with only_currency="),
         ("day,currency,amount\n", {}, "has no lines below its header"),
         ("day,day,currency,amount\n", {"day": "day"}, "has no single column 'day'"),
         ("day,currency,amount\n2026-11-01,EUR\n", {}, "line 2 has 2 cells, not 3"),
@@ -302,7 +303,7 @@ def test_mistakes_in_an_invoice_are_named(text: str, options: Any, message: str)
     assert message in str(error.value)
 
 
-def test_an_invoice_that_cannot_be_read_is_named(tmp_path: Path):
+def test_an_unreadable_invoice_is_named(tmp_path: Path):
     with pytest.raises(InvalidRequest, match="none.csv' cannot be read: No such file"):
         reconciliation.read_invoice(tmp_path / "none.csv")
     with pytest.raises(InvalidRequest, match=r"the invoice is not UTF-8 \(byte 0\)"):
@@ -365,7 +366,7 @@ def of_user(user: Any, domain: str, direction: str) -> list[Call]:
 def reported(
     calls: list[Call], starts: list[Any], stops: list[Any], *, inclusive: bool
 ) -> list[ReportWindow]:
-    """Return the reports that a server would give on these calls."""
+    """Return a server's reports on these calls."""
 
     def moment(value: Any) -> datetime:
         if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""Spreadsheets, read by a library that did not write them."""
+"""Spreadsheets, read by another library than the writer's."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_rows_may_have_different_columns(tmp_path: Path):
     assert found.auto_filter.ref == "A1:C3"
 
 
-def test_no_rows_leave_the_names(tmp_path: Path):
+def test_without_rows_there_is_a_header(tmp_path: Path):
     assert cells(cdr.write_xlsx(tmp_path / "x.xlsx", [], columns=["a", "b"])) == [["a", "b"]]
 
 
@@ -146,7 +146,7 @@ def test_kpis_are_those_of_the_rows(archive: Path, tmp_path: Path):
     assert {name.partition(" ")[2] for name in heading} >= {"EUR"}
 
 
-def test_the_command_writes_what_it_would_print(
+def test_the_command_writes_the_rows_that_it_would_print(
     archive: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -201,7 +201,7 @@ def test_wrong_arguments_are_explained(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_takes_the_place_of_a_file_and_of_nothing_else(tmp_path: Path):
+def test_a_spreadsheet_replaces_files_only(tmp_path: Path):
     book, link, pipe = tmp_path / "a.xlsx", tmp_path / "link.xlsx", tmp_path / "pipe.xlsx"
     book.write_bytes(b"old")
     link.symlink_to(book)
@@ -221,7 +221,7 @@ def test_a_file_takes_the_place_of_a_file_and_of_nothing_else(tmp_path: Path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_the_extra_is_named_if_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(ImportError, match=r"pip install 'sinchvoice\[xlsx\]'"):
         cdr.write_xlsx(tmp_path / "x.xlsx", [])

@@ -150,7 +150,7 @@ PROMISED = runpy.run_path(str(ROOT / "scripts" / "api_dump.py"))["PUBLIC"]
 EXCEPTIONS = {
     "sinchvoice.decoding.refuse_constant",  # what JSON is, said once
     "sinchvoice.hidden.Hidden",  # keeps secrets out of tracebacks
-    "sinchvoice.cdr.sources.streams",  # files one by one: each is told, and may fail, by itself
+    "sinchvoice.cdr.sources.streams",  # files one by one, each with its own report or error
     "sinchvoice.cdr.opening.is_database",  # before a file is read for nothing
     "sinchvoice.cdr.workspace.replacing",  # a whole file or none, and never a device
 }
@@ -2102,6 +2102,7 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["stats", "--top", "3"], "--top is 3 without groups: give --by as well"),
         (["stats", "--by", "day", "--top", "0"], "--top is 0: give a whole number"),
         (["stats", "--percentiles", "50;90"], "--percentiles is '50;90': give numbers above 0"),
+        (["stats", "--percentiles", ""], "--percentiles is '': give numbers above 0"),
         (["stats", "--percentiles", "101"], "--percentiles has 101: give numbers above 0"),
         (["stats", "--csv", "--json"], "--csv and --json are two formats"),
         (["stats", "--where", "start=2026-11-01", "--where", "start=2026-11-02"], "given twice"),

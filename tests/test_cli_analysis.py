@@ -169,7 +169,7 @@ def test_alarms_have_their_evidence_and_an_exit_code(run: Run, folder: Path):
     assert ran.out.splitlines()[1].startswith("alarm\tASR\tcountry=FR\tasr\t\tbelow\t0.999\t")
 
 
-def test_a_rule_that_cannot_be_judged_has_a_reason_and_an_exit_code(run: Run, folder: Path):
+def test_an_unjudged_rule_has_a_reason_and_an_exit_code(run: Run, folder: Path):
     given = rules(folder, ASR + "min_attempts = 1000\n" + QUIET)
     ran = run("cdr", "alert", *given, "--day", "2026-11-15", "--json")
     (line,) = lines(ran.out)
@@ -178,7 +178,7 @@ def test_a_rule_that_cannot_be_judged_has_a_reason_and_an_exit_code(run: Run, fo
     assert ran.error["message"] == "1 rule cannot be judged"
 
 
-def test_days_without_records_are_never_well(run: Run, folder: Path):
+def test_days_without_records_are_never_judged_as_well(run: Run, folder: Path):
     given = rules(folder, QUIET)
     ran = run("cdr", "alert", *given, "--period", "2026-11-15..2026-11-16")
     assert (ran.code, ran.out) == (15, "")

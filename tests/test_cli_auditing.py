@@ -1,13 +1,11 @@
-"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox.
-
-It is the command of docs/how-to/fraud-and-invoices.md.
-"""
+"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,6 +73,15 @@ def test_signals_of_files_and_of_an_archive_are_lines_of_json(run: Run):
     assert run("cdr", "signals", *PERIOD, "--json").out == ran.out
 
 
+def test_a_reason_has_the_singular_for_one(run: Run, tmp_path: Path):
+    file = tmp_path / "calls.csv"
+    file.write_text(re.sub(r"\+467301701\d\d", "+46730170101", file.read_text()))
+    ran = run("cdr", "signals", "calls.csv", *PERIOD, "--json")
+    reasons = {each["kind"]: each["reason"] for each in map(json.loads, ran.out.splitlines())}
+    assert "45 in all by 1 caller; " in reasons["prefix_rate"]
+    assert "45 in all to 1 number; " in reasons["caller_rate"]
+
+
 def test_kinds_scores_and_thresholds_choose_the_signals(run: Run):
     ran = run("cdr", "signals", "calls.csv", *PERIOD, "--kind", "short_calls", "--json")
     assert len(ran.out.splitlines()) == 1
@@ -97,7 +104,7 @@ def test_the_csv_of_signals_has_a_column_for_each_count_and_no_formulas(run: Run
     assert len(rows[1]["call_ids"].split()) == 20
 
 
-def test_a_missing_past_is_told(run: Run):
+def test_a_missing_past_is_reported(run: Run):
     ran = run("cdr", "signals", "calls.csv", "--period", "2026-11-22")
     assert "warning: there are no calls in the 28 days before the period" in ran.err
     ran = run("cdr", "signals", "calls.csv", "--period", "2026-10-22")
@@ -143,7 +150,7 @@ def test_an_equal_invoice_ends_with_0_and_differences_with_16(run: Run):
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == (
         "note: equal means within 0.01 of an amount, and within 1 of the started minutes\n"
-        "note: 1 line of the invoice outside the period left out\n"
+        "note: 1 line of the invoice left out: outside the period\n"
     )
 
 
@@ -163,9 +170,9 @@ def test_the_records_of_a_difference_are_listed(run: Run, tmp_path: Path):
     assert ran.code == 0
 
 
-def test_lines_outside_the_period_are_told(run: Run):
+def test_lines_outside_the_period_are_reported(run: Run):
     ran = run("cdr", *OPTIONS, "calls.csv", "--period", "2026-11-23")
-    assert "note: 2 lines of the invoice outside the period left out\n" in ran.err
+    assert "note: 2 lines of the invoice left out: outside the period\n" in ran.err
 
 
 def test_an_invoice_can_come_from_standard_input(run: Run):
@@ -175,6 +182,27 @@ def test_an_invoice_can_come_from_standard_input(run: Run):
     assert "22.5\t22.5" in ran.out
     ran = run("cdr", "reconcile", "calls.csv", "--invoice", "-", stdin=b"day\n")
     assert "standard input has no single column 'currency'" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("invoice", "hint"),
+    [
+        ("Datum,currency,amount\n", "give the column of the day with --day-column"),
+        (
+            "day,Betrag\n",
+            "with --currency-column, or the currency of all lines with --currency",
+        ),
+        ("day,currency,Betrag\n", "give the column of the amount with --amount-column"),
+        ("day,currency,amount\n2026-11-23,EUR\n", "correct the line, or give --delimiter"),
+        ("day,currency,amount\n23.11.2026,EUR,1\n", "give the format with --date-format, or"),
+        ("day,currency,amount\n2026-11-23,EUR,x\n", "correct it, or give --decimal-comma"),
+    ],
+)
+def test_an_error_in_an_invoice_names_the_option(run: Run, invoice: str, hint: str):
+    ran = run("cdr", "reconcile", "calls.csv", "--invoice", "-", stdin=invoice.encode())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: standard input")
+    assert hint in ran.err
 
 
 @pytest.mark.parametrize(

@@ -192,9 +192,7 @@ def test_a_run_continues_from_its_journal(run: Run, box: Sandbox, tmp_path: Path
 
 
 @pytest.mark.parametrize("latency", ["0.1", "0"])
-def test_control_c_finishes_what_is_in_flight_and_says_how_to_continue(
-    tmp_path: Path, latency: str
-):
+def test_control_c_finishes_sent_requests_and_says_how_to_continue(tmp_path: Path, latency: str):
     journal = tmp_path / "journal"
     with running(faults=[f"latency={latency}"]) as box:
         environ = {**os.environ, **box.environ}

@@ -1,4 +1,4 @@
-"""sandbox/console/: its pages, who may see them, and the journal behind them."""
+"""sandbox/console/: its pages, access to them, and the journal behind them."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def call_of(box: Sandbox, path: str) -> SandboxCall:
     return box.calls[path.rpartition("/")[2]]
 
 
-# --- Who may see it ------------------------------------------------------------------------------
+# --- Access --------------------------------------------------------------------------------------
 
 
 def test_a_sandbox_has_no_console_unless_asked():
@@ -212,7 +212,7 @@ def test_a_wrong_token_lets_nobody_in(box: Sandbox):
         assert "set-cookie" not in response.headers
 
 
-def test_a_header_that_is_there_twice_is_refused(browser: Browser, box: Sandbox):
+def test_a_repeated_header_is_refused(browser: Browser, box: Sandbox):
     headers = [("Host", urlsplit(box.calling_url).netloc), ("Cookie", "a=b"), ("Cookie", "c=d")]
     assert httpx.get(f"{box.calling_url}/console/", headers=headers).status_code == 400
 
@@ -232,7 +232,7 @@ def test_the_console_is_on_loopback_only():
     assert caught.value.parameter == "host"
 
 
-def test_faults_and_histories_leave_the_console_alone(browser: Browser, box: Sandbox):
+def test_faults_and_histories_do_not_include_the_console(browser: Browser, box: Sandbox):
     box.inject(faults.Reset())
     assert "Telephone" in browser.get()
     assert box.requests == []
@@ -249,11 +249,11 @@ def test_a_console_without_jinja2_says_what_to_install(monkeypatch: pytest.Monke
         pass
 
 
-# --- What is on the pages ------------------------------------------------------------------------
+# --- Pages ---------------------------------------------------------------------------------------
 
 
 class _Markup(HTMLParser):
-    """Collects what a text must never become."""
+    """Collects scripts, other active elements and foreign addresses in a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -331,13 +331,13 @@ def test_a_call_by_telephone_from_its_menu_to_its_end(browser: Browser, app: App
     box.settle()
     page = browser.get(path)
     assert "in a menu" in page
-    assert "The menu takes <kbd>1</kbd> <small>return(sales)</small>" in page
+    assert "The menu accepts <kbd>1</kbd> <small>return(sales)</small>" in page
     assert browser.send(f"{path}/press", keys="1").text.strip().endswith("Pressed 1.</p>")
     box.settle()
     assert "ringing at +12125550123" in browser.get(path)
     assert browser.send(f"{path}/answer").status_code == 200
     box.settle()
-    assert "connected with +12125550123" in browser.get(path)
+    assert "connected to +12125550123" in browser.get(path)
     browser.send(f"{path}/say", who="callee", text="Sales, good morning.")
     browser.send(f"{path}/hang-up", by="callee")
     box.settle()
@@ -366,7 +366,7 @@ def test_a_call_by_telephone_from_its_menu_to_its_end(browser: Browser, app: App
     assert call.call_id in browser.get()
 
 
-def test_a_menu_of_a_call_by_telephone_waits_for_its_reader():
+def test_menus_of_a_call_by_telephone_wait_a_minute_longer():
     with running(populated=False, console=True, now=datetime(2026, 11, 28, tzinfo=UTC)) as still:
         still.callback_app = application = App(still)
         application.on(IncomingCall, Svaml(action=MENU))
@@ -383,7 +383,7 @@ def test_a_menu_of_a_call_by_telephone_waits_for_its_reader():
         assert patient.ended is not None
 
 
-def test_a_call_has_its_requests_and_what_was_signed(browser: Browser, app: App, box: Sandbox):
+def test_a_call_has_its_requests_with_their_signed_text(browser: Browser, app: App, box: Sandbox):
     path = browser.ring()
     call_id = call_of(box, path).call_id
     box.settle()
@@ -398,10 +398,10 @@ def test_a_call_has_its_requests_and_what_was_signed(browser: Browser, app: App,
     lines = browser.lines(path)
     target = f"/calling/v1/calls/id/{call_id}"
     said = lines.index("SVAML the caller hears “One moment.” (say)")
-    assert lines[said - 1] == f"API request PATCH {target}: HTTP 204 (signature fits)"
+    assert lines[said - 1] == f"API request PATCH {target}: HTTP 204 (the signature is valid)"
     refused = [line for line in lines if "HTTP 401" in line]
     assert refused
-    assert all("signature does not fit: the signature does not fit" in line for line in refused)
+    assert all("signature is not valid: the signature does not fit" in line for line in refused)
     assert lines[-1].startswith(f"API request GET {target}: HTTP 502 (not signed, fault: Reply(")
     page = html.unescape(browser.get(path))
     assert "<li><code>PATCH</code> <small>method</small></li>" in page
@@ -415,14 +415,14 @@ def test_a_callout_shows_its_request_before_its_callbacks(browser: Browser, app:
         callout = voice.callouts.custom(CALLER, cli="+12125550100")
     box.calls[callout.call_id].answer()
     lines = browser.lines(f"/console/calls/{callout.call_id}")
-    assert lines[0] == "API request POST /calling/v1/callouts: HTTP 200 (signature fits)"
+    assert lines[0] == "API request POST /calling/v1/callouts: HTTP 200 (the signature is valid)"
     assert lines[1] == "Call the call begins"
     page = browser.get(f"/console/calls/{callout.call_id}")
     assert "Person called" in page
     assert "Caller" not in page
 
 
-def test_a_callback_that_fails_says_why(browser: Browser, app: App, box: Sandbox):
+def test_a_failed_callback_has_its_reason(browser: Browser, app: App, box: Sandbox):
     app.on(IncomingCall, b'{"action": {"name": "hangup"}, "instructions": [{"name": "shout"}]}')
     path = browser.ring()
     box.settle()
@@ -477,7 +477,7 @@ def test_faults_are_switched_on_and_off(browser: Browser, app: App, box: Sandbox
     assert len(re.findall('aria-checked="true"', browser.get("/console/faults"))) == 1
     box.incoming_call(from_=CALLER)
     assert [sent.is_repeat for sent in box.callbacks] == [False, True]
-    assert "struck 1 time<" in browser.get("/console/faults")
+    assert ">1 hit<" in browser.get("/console/faults")
     browser.send("/console/faults/switch", name="twice")
     assert 'aria-checked="true"' not in browser.get("/console/faults")
     browser.send("/console/faults", fault="latency=0.01 50% on GET /calling/*")
@@ -491,7 +491,7 @@ def test_faults_are_switched_on_and_off(browser: Browser, app: App, box: Sandbox
     assert 'aria-checked="true"' not in browser.get("/console/faults")
 
 
-def test_a_form_that_cannot_be_carried_out_says_why(browser: Browser, app: App, box: Sandbox):
+def test_an_invalid_form_is_refused_with_the_reason(browser: Browser, app: App, box: Sandbox):
     page = browser.ring()
     box.settle()
     for path, form, said in (
@@ -499,8 +499,8 @@ def test_a_form_that_cannot_be_carried_out_says_why(browser: Browser, app: App, 
         ("answer", {}, "the call is not ringing"),
         ("hang-up", {"by": "me"}, "by is 'me': give 'caller' or 'callee'"),
         ("say", {"who": "me", "text": "x"}, "who is 'me': give 'caller' or 'callee'"),
-        ("say", {"who": "caller", "text": " "}, "there are 0 characters to say: write 1 to 1000"),
-        ("say", {"who": "caller", "text": "x" * 1001}, "there are 1001 characters to say"),
+        ("say", {"who": "caller", "text": " "}, "the text has 0 characters: write 1 to 1000"),
+        ("say", {"who": "caller", "text": "x" * 1001}, "the text has 1001 characters"),
     ):
         answer = browser.send(f"{page}/{path}", **form)
         assert answer.status_code == 422
@@ -525,7 +525,7 @@ def test_forms_work_without_scripts(browser: Browser, app: App, box: Sandbox):
 def test_wrong_numbers_bodies_and_paths_are_refused(browser: Browser, box: Sandbox):
     answer = browser.send("/console/calls", **{"from": "12 34", "to": HOSTILE})
     assert answer.status_code == 422
-    assert 'value="12 34"' in answer.text  # what was typed is still there
+    assert 'value="12 34"' in answer.text  # the form keeps its content
     check_markup(answer.text)
     assert browser.http.post("/console/calls", json={"from": CALLER}).status_code == 415
     assert browser.send("/console/calls", **{"from": "1" * 70_000}).status_code == 413
@@ -566,15 +566,15 @@ def test_a_page_is_kept_up_to_date(browser: Browser, app: App, box: Sandbox):
         assert any("No such call" in page for page in pages)
 
 
-def test_a_request_without_a_call_is_shown_as_it_comes(browser: Browser, box: Sandbox):
+def test_a_request_without_a_call_appears_at_once(browser: Browser, box: Sandbox):
     with browser.http.stream("GET", "/console/live/requests") as response:
         pages = frames(response)
-        assert "There are none yet" in next(pages)
+        assert "No requests yet" in next(pages)
         httpx.get(f"{box.calling_url}/v1/counters/currentcalls")
         assert "GET /v1/counters/currentcalls: HTTP 401" in next(pages)
 
 
-def test_a_browser_that_goes_away_leaves_nothing_behind(browser: Browser, app: App, box: Sandbox):
+def test_a_disconnected_browser_leaves_nothing_behind(browser: Browser, app: App, box: Sandbox):
     journal = box._world.journal
     assert journal is not None
     for _ in range(3):
@@ -591,7 +591,7 @@ def test_a_browser_that_goes_away_leaves_nothing_behind(browser: Browser, app: A
     box.incoming_call(from_=CALLER)
 
 
-def test_an_open_page_does_not_hold_up_the_end_of_a_sandbox():
+def test_an_open_page_does_not_delay_the_end_of_a_sandbox():
     with running(populated=False, console=True) as box:
         browser = Browser(box)
         with browser.http.stream("GET", "/console/live/calls") as response:
@@ -622,7 +622,7 @@ def test_a_thousand_calls_at_once_are_shown_by_their_number(
         last = next(page for page in pages if "Ongoing calls: 1000" in page)
     assert last.count('id="ongoing-') == 50
     assert last.count('id="conference-room-') == 50
-    assert "and 950 older ones" in last
+    assert "and 950 older calls" in last
     assert call.call_id in last
     assert len(last) < 100_000
 
@@ -656,7 +656,7 @@ def test_the_journal_counts_what_answers_add(monkeypatch: pytest.MonkeyPatch):
     journal = Journal()
     first, second = add(journal, "a", 4_000), add(journal, "b", 4_000)
     journal.change("a", first, 3_000)
-    assert journal.length == 1  # the oldest one went, and its answer with it
+    assert journal.length == 1  # the oldest one was dropped with its answer
     assert journal.bytes == second.size
     journal.change("a", first, 3_000)
     assert journal.bytes == second.size
@@ -675,7 +675,7 @@ def test_the_journal_counts_the_headers_of_a_request(browser: Browser, app: App,
     assert journal.bytes - before > 29_000
 
 
-def test_a_long_timeline_is_cut_and_says_so(browser: Browser, app: App, box: Sandbox):
+def test_a_long_timeline_is_cut_with_a_note(browser: Browser, app: App, box: Sandbox):
     path = browser.ring()
     box.settle()
     for number in range(300):
@@ -685,7 +685,7 @@ def test_a_long_timeline_is_cut_and_says_so(browser: Browser, app: App, box: San
     assert "entries are not shown" in page
 
 
-def test_each_layer_stays_out_of_a_sandbox_without_a_console():
+def test_a_sandbox_without_a_console_has_no_journal():
     with running(populated=False) as box:
         box.callback_app = App(box)
         call = box.incoming_call(from_=CALLER)
@@ -694,7 +694,7 @@ def test_each_layer_stays_out_of_a_sandbox_without_a_console():
         assert box._world.journal is None
 
 
-# --- Where it is started -------------------------------------------------------------------------
+# --- The demo ------------------------------------------------------------------------------------
 
 
 def test_the_demo_opens_a_telephone_with_the_application_of_the_readme():
@@ -715,7 +715,7 @@ def test_the_demo_opens_a_telephone_with_the_application_of_the_readme():
         assert process.wait(20) == 0
 
 
-# --- What it is made of --------------------------------------------------------------------------
+# --- Vendored scripts ----------------------------------------------------------------------------
 
 
 def test_the_vendored_scripts_are_those_of_the_packages():

@@ -331,7 +331,7 @@ def test_equal_results_have_equal_hashes(result: Any):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_values_with_objects_in_them_have_a_hash(value: Any):
+def test_values_that_contain_objects_have_a_hash(value: Any):
     assert {value: 1}[copy.copy(value)] == 1
 
 

@@ -39,7 +39,7 @@ from sinchvoice import (
 )
 from sinchvoice.routes import ROUTES
 
-#: The class of each object in an answer. An object that is only a wrapper has None.
+#: The class of each object in an answer; None for a mere wrapper.
 ANSWERS: dict[str, Any] = {
     "callResult": Call,
     "price": Price,
@@ -68,11 +68,11 @@ WORDS: dict[str, Any] = {
     "capability": Capability,
     "numberType": NumberType,
 }
-#: Fields with another name in the client, or, if None, that are in no attribute.
+#: Fields with another name in the client; None for a field without an attribute.
 NAMES: dict[str, str | None] = {
     "from": "from_",
     "currencyId": "currency",
-    "destinationPstn.type": None,  # the class tells it
+    "destinationPstn.type": None,  # expressed by the class
     "destinationPstn.endpoint": "number",
     "destinationMxp.type": None,
     "destinationMxp.endpoint": "username",

@@ -111,7 +111,7 @@ def test_a_part_that_misses_a_limit_is_not_written(capsys: pytest.CaptureFixture
     assert "signing: a limit is missed, so docs/explanation/figures.md keeps its figures" in printed
 
 
-def test_a_part_without_figures_and_a_page_without_a_place_are_refused(pages: Pages):
+def test_a_part_without_figures_and_a_page_without_marks_are_refused(pages: Pages):
     with pytest.raises(SystemExit, match="calls printed no figures"):
         pages.write("calls", "nothing\n")
     pages.page.write_text("# Figures\n", encoding="utf-8")

@@ -498,7 +498,7 @@ def test_an_interrupt_at_any_moment_loses_no_report_and_never_hangs(
         random.Random(seed).uniform(0.0, 0.03), signal.raise_signal, [signal.SIGINT]
     )
     try:
-        # An interrupt in a destructor is lost to Python itself: then the run goes to its end.
+        # Python ignores an interrupt in a destructor: then the run continues to its end.
         with suppress(KeyboardInterrupt):
             timer.start()
             list(voice.reports.user_calls_many(users, concurrency=4, resume=journal))

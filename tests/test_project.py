@@ -29,7 +29,7 @@ def test_the_installed_wheel_is_tested_and_not_the_tree():
     assert version("sinchvoice") == sinchvoice.__version__
 
 
-# The sessions `browser` and `spark` have what these import.
+# Only the sessions `browser` and `spark` have the packages that these files import.
 NEED_AN_EXTRA = {
     "sinchvoice.cdr.page.charts",
     "sinchvoice.cdr.page.sections",

@@ -76,7 +76,7 @@ def test_polars_counts_the_same_calls(archive: cdr.Archive, tmp_path: Path):
     assert counted.rows() == [(day, 40) for day in DAYS[:2]]
 
 
-def test_a_commit_that_is_lost_changes_nothing(
+def test_a_lost_commit_changes_nothing(
     archive: cdr.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Another export commits first."""
@@ -117,7 +117,7 @@ def test_a_change_by_another_program_is_refused_until_it_is_undone(
     check(archive, table)
 
 
-def test_what_no_export_of_this_archive_wrote_is_refused(archive: cdr.Archive, tmp_path: Path):
+def test_a_table_of_another_writer_is_refused(archive: cdr.Archive, tmp_path: Path):
     table = tmp_path / "table"
     archive.to_delta(table)
     with cdr.Archive(tmp_path / "other.duckdb") as other:

@@ -1,7 +1,7 @@
-"""An archive as read by pyarrow, polars, pandas and DuckDB, each by itself.
+"""An archive, read by pyarrow, polars, pandas and DuckDB separately.
 
-`nox -s arrow` runs this file. The process lives in New York, so that a time that is taken for a
-local one shows.
+`nox -s arrow` runs this file. The process has the time zone of New York, so that a UTC time read as
+a local time is noticed.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def test_others_read_the_stream_as_sql_does(
     archive: cdr.Archive, rows: Rows, facts: Facts, reader: str
 ):
     stream = archive.to_arrow()
-    for _ in range(2):  # it can be asked for again
+    for _ in range(2):  # a second stream is possible
         found, by_currency = READERS[reader](stream)
         assert in_order(found) == rows
         assert by_currency == facts

@@ -1,4 +1,4 @@
-"""What the tests in a browser share: the session `browser` sets `CHROMIUM` and `AXE`."""
+"""Fixtures of the tests in a browser; the session `browser` sets `CHROMIUM` and `AXE`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The sandbox's console in Chromium: `nox -s browser` runs this file.
 
-Not named test_…: the environment of all tests has neither Playwright nor a browser. `CHROMIUM` is
-the program of the browser, `AXE` the script of axe-core.
+The file is not named test_…, because the environment of all tests has neither Playwright nor a
+browser. `CHROMIUM` is the path of the browser, and `AXE` that of the script of axe-core.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from sinchvoice import VoiceClient
 from sinchvoice.sandbox import Sandbox, SandboxCall, running
 
-SEEN = 20_000  # milliseconds to wait for something to be seen
+SEEN = 20_000  # milliseconds to wait until an element is visible
 
 
 @pytest.fixture
@@ -32,18 +32,18 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 @attrs.define
 class Tab:
-    """A page of the console, and what the browser complains of.
+    """A page of the console, with the browser's complaints.
 
     Attributes:
         page: The page.
-        complaints: Messages in its console, errors of scripts, and requests to elsewhere.
+        complaints: Messages in the browser's console, script errors, and requests to other hosts.
     """
 
     page: Page
     complaints: list[str] = attrs.field(factory=list)
 
     def check(self) -> None:
-        """Check that the page has no severe finding, fits its window, and had no complaint."""
+        """Check that the page has no severe finding, fits its window, and has no complaint."""
         check_page(self.page, self.complaints)
 
 
@@ -96,7 +96,7 @@ def test_a_newcomer_hears_a_menu_and_is_connected(
     see(answer)
     tab.check()
     answer.click()
-    see(page.locator("#state").get_by_text("connected with +12125550123"))
+    see(page.locator("#state").get_by_text("connected to +12125550123"))
     page.locator("#callee-words").fill("Sales, <b>good morning</b>")
     page.get_by_role("button", name="Say").last.click()
     see(page.locator("#caller-heard").get_by_text("Sales, <b>good morning</b>"))
@@ -118,7 +118,7 @@ def test_a_call_by_keyboard_alone(browser: Browser, box: Sandbox):
             keyboard.press("Tab")
             if place.evaluate("element => element === document.activeElement"):
                 return
-        raise AssertionError(f"{place} is not reached by the key Tab")
+        raise AssertionError(f"the Tab key does not reach {place}")
 
     keyboard.press("Tab")
     see(page.get_by_text("Skip to the content"))
@@ -127,12 +127,12 @@ def test_a_call_by_keyboard_alone(browser: Browser, box: Sandbox):
     keyboard.press("Enter")
     see(page.locator("#caller-heard").get_by_text("1 for sales, 2 for a message."))
     tab_to(page.locator("#caller-key-5"))
-    keyboard.press("1")  # the keyboard is the keypad while that has the focus
+    keyboard.press("1")  # while the keypad has the focus, the keyboard presses its keys
     answer = page.get_by_role("button", name="Answer", exact=True)
     see(answer)
     tab_to(answer)
     keyboard.press("Enter")
-    see(page.locator("#state").get_by_text("connected with"))
+    see(page.locator("#state").get_by_text("connected to"))
     # The button that had the focus is gone.
     expect(page.locator("#state")).to_be_focused(timeout=SEEN)
     tab_to(page.locator("#caller-words"))
@@ -151,7 +151,7 @@ def test_a_call_by_keyboard_alone(browser: Browser, box: Sandbox):
     page.close()
 
 
-def test_what_is_typed_or_opened_stays_while_the_page_changes(browser: Browser, box: Sandbox):
+def test_typed_words_and_open_details_survive_updates(browser: Browser, box: Sandbox):
     tab = open_tab(browser, box)
     page = tab.page
     page.get_by_role("button", name="Call", exact=True).click()
@@ -167,7 +167,7 @@ def test_what_is_typed_or_opened_stays_while_the_page_changes(browser: Browser, 
     page.close()
 
 
-def test_requests_and_faults_are_shown_as_they_come(browser: Browser, box: Sandbox):
+def test_requests_and_faults_appear_at_once(browser: Browser, box: Sandbox):
     tab = open_tab(browser, box, scheme="dark")
     page = tab.page
     page.get_by_role("link", name="Faults").click()
@@ -185,7 +185,7 @@ def test_requests_and_faults_are_shown_as_they_come(browser: Browser, box: Sandb
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "false", timeout=SEEN)
     page.get_by_role("link", name="Requests").click()
-    see(page.get_by_text("There are none yet."))
+    see(page.get_by_text("No requests yet."))
     with VoiceClient.from_env(box.environ) as voice:
         voice.reports.counter("currentcalls")
     see(page.get_by_text("GET /v1/counters/currentcalls: HTTP 200"))
@@ -220,7 +220,7 @@ def test_a_page_of_another_port_can_neither_read_nor_act(browser: Browser, box: 
     tab.page.close()
 
 
-def test_a_page_says_when_the_sandbox_is_gone(browser: Browser):
+def test_a_page_shows_that_the_sandbox_has_ended(browser: Browser):
     with running(populated=False, console=True) as box:
         tab = open_tab(browser, box)
         see(tab.page.get_by_text("Ongoing calls: 0"))

@@ -39,7 +39,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cdr.Archive]:
 def show(
     browser: Browser, folder: Path, html: str, *, scheme: Any = "light", width: int = 1100
 ) -> tuple[Page, list[str]]:
-    """Open a page from disk, and return it with everything that the browser complains of."""
+    """Open a page from disk, and return it with the browser's complaints."""
     path = folder / "report.html"
     path.write_text(html, "utf-8")
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -176,7 +176,7 @@ def test_signals_and_changes_are_those_of_the_archive(browser: Browser, tmp_path
     assert "Signals need all calls" in filtered
 
 
-def test_names_that_are_equal_when_cut_keep_their_own_bars(tmp_path: Path):
+def test_names_with_the_same_beginning_have_separate_bars(tmp_path: Path):
     generated = tmp_path / "records"
     cdr_files(generated, records=40, layouts=["phone-terminated"])
     (file,) = generated.glob("*.csv")
@@ -241,7 +241,7 @@ def shell(code: str) -> None:
     subprocess.run(["/bin/sh", "-eu", "-c", code], check=True, capture_output=True)
 
 
-def test_the_guide_does_what_it_says(
+def test_the_example_of_the_guide_works(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -260,10 +260,41 @@ def test_the_guide_does_what_it_says(
 
 
 @pytest.mark.parametrize(
+    ("options", "written", "note"),
+    [
+        (["--from", "2026-12-01"], "file\nreport.html\n", "note: report.html has no calls\n"),
+        (["--to", "2026-11-01"], "file\nreport.html\n", "note: report.html has no calls\n"),
+        (["--country", "US"], "file\nreport.html\n", "note: report.html has no calls\n"),
+        (
+            ["--country", "US", "--format", "png", "-o", "p"],
+            "",
+            "note: no calls, so no images in p\n",
+        ),
+        (["--to", "2026-11-02"], "file\nreport.html\n", ""),
+    ],
+)
+def test_a_report_without_calls_is_written_with_a_note(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    written: str,
+    note: str,
+):
+    monkeypatch.chdir(tmp_path)
+    cdr_files(tmp_path, records=10, layouts=["app-to-app"])
+    run = runner(isolated({}, tmp_path), monkeypatch, capsys)
+    ran = run("cdr", "report", "app-to-app-2026-11-02.csv", *options)
+    assert (ran.code, ran.out, ran.err) == (0, written, note)
+
+
+@pytest.mark.parametrize(
     ("options", "code", "message"),
     [
         (["--from", "2026-11-03", "--to", "2026-11-02"], 2, "ends before it begins"),
         (["--from", "yesterday"], 2, "--from is 'yesterday'"),
+        (["--to", "1999-12-31"], 2, "--to is '1999-12-31': give a day from 2000-01-01 to 2099"),
+        (["--where", "start=2026-11-01"], 2, "--where has 'start': give the period with --from"),
         (["--format", "gif"], 2, "--format is 'gif': give html, pdf or png"),
         (["-o", "nowhere/report.html"], 2, "'nowhere', which does not exist"),
         (["-o", "."], 2, "'.' cannot be written"),

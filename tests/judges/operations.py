@@ -115,7 +115,7 @@ class Operation:
 
     Attributes:
         name: Name in a report.
-        run: Sends it, with a client and the id of a call.
+        run: Function that sends it, with a client and the id of a call.
         code: Code of the expected error; None for a success.
         call: Arguments of `Sandbox.add_call` for the call.
         call_id: Id of the call; None for a new one.

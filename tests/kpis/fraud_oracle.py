@@ -1,4 +1,4 @@
-"""The signals of fraud in plain Python, for comparison with the SQL, and calls to find them in.
+"""The signals of fraud in plain Python, for comparison with the SQL, and calls with signals.
 
 It does not use `sinchvoice.cdr.signals`, except for the names and defaults of the thresholds.
 """
@@ -175,7 +175,7 @@ def _short_calls(now: Sequence[Call], limits: Any) -> Iterable[dict[str, Any]]:
 
 
 def _prefix(call: Call, limits: Any) -> str | None:
-    """Return the prefix of the called number, if it is one."""
+    """Return the prefix of the called number; None without one."""
     if call.layout != "phone-terminated" or not call.to:
         return None
     return call.to.replace("+", "")[: limits.prefix_digits]
@@ -331,7 +331,7 @@ def _ranges(
 
 
 def noise(count: int, seed: int) -> list[Call]:
-    """Return calls of every kind at random, dense enough for low thresholds."""
+    """Return random calls of every kind, dense enough for low thresholds."""
     dice = random.Random(seed)
     pick = dice.choice
     calls = []
@@ -380,7 +380,7 @@ class World:
 
 
 class Maker:
-    """Makes a world; the same seed makes the same one."""
+    """Makes a world, which is the same for the same seed."""
 
     usual = (("46730", "0.04"), ("12125", "0.01"), ("49301", "0.02"), ("44790", "0.03"))
 
@@ -456,7 +456,7 @@ class Maker:
         self.innocent("prefix_rate", "46730")
 
     def fraud(self) -> None:
-        """Everything that is to be found."""
+        """Add every kind of fraud."""
         dice = self.dice
         for number in range(6):  # robots, and one that is too slow
             user = self.planted("short_calls", f"robot-{number}")
@@ -471,12 +471,12 @@ class Maker:
             for _ in range(60):
                 moment = START + timedelta(days=5, hours=number, seconds=dice.randrange(3600))
                 self.call(moment, user, self.number("49301"), 60 + dice.randrange(600))
-        for number in range(4):  # dear destinations, called by several users
+        for number in range(4):  # expensive destinations, called by several users
             where = self.planted("new_destination", f"8821{number}")
             for call in range(6):
                 moment = START + timedelta(days=1, hours=number, minutes=9 * call)
                 self.call(moment, f"user-{call}", self.number(where), 200, price="1.5")
-        for number in range(3):  # a range of premium numbers, far from night
+        for number in range(3):  # a range of premium numbers, in the evening
             where = self.planted("called_range", f"25261{number}555")
             for last in range(100, 160):
                 moment = START + timedelta(days=2, hours=18, seconds=37 * last)
@@ -487,14 +487,14 @@ class Maker:
             for call in range(150):
                 moment = START + timedelta(days=3, hours=number, seconds=24 * call)
                 self.call(moment, f"user-{call % 50}", self.number(where), 30)
-        for number in range(3):  # calls that want to be called back
+        for number in range(3):  # short calls that invite an expensive call back
             where = self.planted("calling_range", f"37160{number}777")
             for last in dice.sample(range(1000), 70):
                 moment = START + timedelta(days=4, hours=2, seconds=dice.randrange(7200))
                 self.received(moment, f"+{where}{last:03}", 0 if last % 3 else 2)
 
     def look_alikes(self) -> None:
-        """What looks like fraud; the last two are mistaken for it."""
+        """Add look-alikes of fraud; the last two are found as fraud."""
         dice = self.dice
         for day in range(-28, 7):
             date = START + timedelta(days=day)

@@ -1,4 +1,4 @@
-"""Alarms by rules: each bound at its edge, what cannot be judged, and mistakes in a file."""
+"""Alarms by rules: each bound at its edge, groups without a verdict, and mistakes in a file."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_days_are_local(records: Any):
 # --- Changes -------------------------------------------------------------------------------------
 
 
-def test_a_planted_fall_is_an_alarm_and_a_steady_group_is_none(records: Any):
+def test_only_a_planted_fall_is_an_alarm(records: Any):
     last_week = [date(2026, 11, day) for day in range(23, 30)]
     planted = {("FR", day): {"asr": 0.5, "calls": 2.0} for day in last_week}
     calls = made(seed=4, calls=60, planted=planted)
@@ -146,7 +146,7 @@ def test_a_planted_fall_is_an_alarm_and_a_steady_group_is_none(records: Any):
     assert [result.judged for result in found.results] == [2, 2, 2]
 
 
-def test_a_large_change_that_may_be_chance_is_no_alarm_unless_wanted(records: Any):
+def test_a_large_change_by_chance_is_an_alarm_on_request_only(records: Any):
     days = [(16, 30), (17, 5), (18, 40), (19, 8), (23, 40), (24, 45), (25, 6), (26, 42)]
     calls = [call(at(11, day, 8, minute)) for day, number in days for minute in range(number)]
     fields: dict[str, Any] = {"rises_by": Decimal("0.3"), "with_": "same-weekdays", "weeks": 1}
@@ -191,7 +191,7 @@ def test_a_change_is_an_alarm_beyond_its_limit_only(
     assert ((alarm.change.relative or 0) > 0) is (alarm.bound == "rises_by")
 
 
-def test_new_destinations_are_those_not_seen_in_the_weeks_before(records: Any):
+def test_new_destinations_have_no_calls_in_the_weeks_before(records: Any):
     calls = [
         call(at(11, 24), to_country_id="SE"),
         call(at(11, 24), to_country_id="NO"),
@@ -231,7 +231,7 @@ def test_new_destinations_are_those_not_seen_in_the_weeks_before(records: Any):
         (rule("attempts", rises_by=1, min_attempts=5), "fewer than 5 attempts"),
     ],
 )
-def test_a_rule_that_cannot_be_judged_says_why(records: Any, of: AlertRule, reason: str):
+def test_an_unjudged_rule_has_a_reason(records: Any, of: AlertRule, reason: str):
     found = report(records, TEN, DAY, of)
     assert found.alarms == ()
     assert found.unjudged == found.results
@@ -348,7 +348,7 @@ def test_a_mistake_is_named_with_file_rule_key_value_and_remedy(
     assert str(caught.value).startswith(str(file))
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+def test_an_unreadable_file_is_named(tmp_path: Path):
     with pytest.raises(InvalidRequest, match="none.toml cannot be read: No such file"):
         alerts.read_rules(tmp_path / "none.toml")
     (tmp_path / "latin").write_bytes(b"# \xe5")

@@ -272,7 +272,7 @@ def test_without_calls_there_are_no_largest_groups(run: kpis.Run):
 
 
 @pytest.mark.parametrize("top", [0, -1, True, 1.5, "2"])
-def test_a_number_of_groups_that_is_not_positive_is_refused(run: kpis.Run, top: Any):
+def test_the_number_of_groups_must_be_positive(run: kpis.Run, top: Any):
     with pytest.raises(InvalidRequest, match="top is .*: give a whole number of at least 1"):
         kpis.compute(run, "country", top=top)
 

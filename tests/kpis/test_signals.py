@@ -1,4 +1,4 @@
-"""Signals of fraud: the SQL agrees with plain Python, and look-alikes of fraud are told from it."""
+"""Signals of fraud: the SQL agrees with plain Python, and look-alikes of fraud are not found."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_every_signal_is_as_plain_python_finds_it(noise: Any, kind: signals.Sign
     assert_same(archive.signals(oracle.PERIOD, thresholds=LOW, kinds=[kind]), expected)
 
 
-def test_planted_fraud_is_told_from_look_alikes(found: Any):
+def test_planted_fraud_is_distinguished_from_look_alikes(found: Any):
     world, report = found
     print("\nsignal           planted found right precision recall")
     for kind in signals.KINDS:

@@ -1,4 +1,4 @@
-"""Whether a change is more than chance: known values, false alarms, and planted changes."""
+"""Tests of significance: known values, false alarms, and planted changes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_sums_of_equal_days_give_about_the_p_value_of_a_t_test():
         ([(0, -5, 1, 50)] * 3, [(0, 7, 1, 50)] * 3, "sum", "negative amounts"),
     ],
 )
-def test_a_change_that_cannot_be_judged_has_a_reason(
+def test_an_unjudged_change_has_a_reason(
     period: Iterable[tuple[int, float, float, int]],
     reference: Iterable[tuple[int, float, float, int]],
     kind: str,

@@ -89,7 +89,7 @@ def test_a_lake_grows_in_a_bucket_and_is_scanned(archive: cdr.Archive, bucket: A
 
 
 @pytest.mark.parametrize("step", range(5))
-def test_an_upload_that_is_cut_leaves_nothing_and_is_made_up_for(
+def test_a_cut_upload_leaves_nothing_and_is_repeated(
     archive: cdr.Archive,
     bucket: Any,
     line: Line,
@@ -131,7 +131,7 @@ def after_all(days: list[date]) -> list[str]:
     return [manifests.file_of(day) for day in days]
 
 
-def test_a_day_that_is_uploaded_in_parts_and_cut_leaves_nothing(
+def test_a_cut_upload_in_parts_leaves_nothing(
     archive: cdr.Archive,
     bucket: Any,
     line: Line,
@@ -169,7 +169,7 @@ def test_a_day_that_is_uploaded_in_parts_and_cut_leaves_nothing(
     check(archive, bucket, tmp_path)
 
 
-def test_a_bucket_that_denies_is_an_error_that_names_it(
+def test_an_error_names_the_bucket_that_denies_access(
     archive: cdr.Archive, bucket: Any, only: Any, environment: Any
 ):
     export(archive)
@@ -188,7 +188,7 @@ def test_a_bucket_that_denies_is_an_error_that_names_it(
     assert export(archive) == (DAYS[2:], [])
 
 
-def test_a_missing_bucket_is_an_error_that_names_it(archive: cdr.Archive, line: Line):
+def test_an_error_names_the_missing_bucket(archive: cdr.Archive, line: Line):
     with pytest.raises(
         CdrError, match="s3://nowhere/lake: the bucket does not exist: check the URL"
     ):

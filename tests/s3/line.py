@@ -29,8 +29,8 @@ class Line(ThreadingHTTPServer):
         stall_after: Bytes of an object before the answer stalls.
         on_get: Called for each request for a part of an object, before it is fetched.
         dropped: Names of headers withheld from the bucket.
-        on_put: Called for each upload of an object or a part of one, with the path of the object;
-            returns False to close the connection in place of it.
+        on_put: Called for each upload of an object or of a part, with the path of the object;
+            returns False to close the connection instead.
     """
 
     daemon_threads = True

@@ -56,7 +56,7 @@ def refused(archive: cdr.Archive, source: Any) -> CdrError:
     return caught.value
 
 
-# What is there
+# Content of the bucket
 
 
 def zipped(**members: bytes) -> bytes:
@@ -195,7 +195,7 @@ def test_wrong_credentials_are_no_credentials(
     assert "access is denied (" in error.message
 
 
-def test_nobody_who_asks_without_credentials_is_let_in(
+def test_requests_without_credentials_are_denied(
     archive: cdr.Archive, bucket: Any, only: Any, environment: Any
 ):
     bucket.pipe(f"{NAME}/a.csv", SECOND)
@@ -321,7 +321,7 @@ def test_an_object_that_is_deleted_meanwhile_is_noticed(bucket: Any):
         stream.read(1)
 
 
-# What it costs
+# Resources
 
 
 def test_neither_descriptors_nor_threads_are_left_behind(

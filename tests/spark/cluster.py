@@ -18,7 +18,7 @@ LEAN = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # starts sooner
 
 
 class Cluster:
-    """A master and two workers with an executor each."""
+    """A master, and two workers with one executor each."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class Cluster:
         self.workers: list[subprocess.Popen[str]] = []
 
     def start(self) -> None:
-        """Start the processes, each in a process group with what it starts."""
+        """Start the processes, each in its own process group."""
         master = self._start("master.Master", "--port", "0", "--webui-port", "0")
         self.url = self._announced(master, r"Starting Spark master at (spark://\S+)")
         for number in range(2):
@@ -40,7 +40,7 @@ class Cluster:
             self._announced(worker, "(Successfully registered) with master")
 
     def stop(self) -> None:
-        """Stop what was started."""
+        """Stop the processes."""
         for process in reversed(self._processes):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -73,7 +73,7 @@ class Cluster:
         return process
 
     def _announced(self, process: subprocess.Popen[str], pattern: str) -> str:
-        """Return what a process announces in its log, and read on in a thread."""
+        """Return a value that a process announces in its log, and read on in a thread."""
         log: IO[str] | None = process.stderr
         assert log is not None
         before = []

@@ -1,4 +1,4 @@
-"""A cluster of Spark, a session on it, and the way to the modules of other tests."""
+"""A cluster of Spark, a session on it, and the path to the modules of other tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def session(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A session on the cluster; its time zone would show times taken for local ones."""
+    """A session on the cluster; its time zone reveals UTC times that are read as local times."""
     settings = {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": LEAN,

@@ -1,4 +1,4 @@
-"""A server of files on loopback that keeps requests waiting until a gate is opened."""
+"""A server of files on loopback; requests wait until its gate is opened."""
 
 from __future__ import annotations
 

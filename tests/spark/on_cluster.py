@@ -75,7 +75,7 @@ def damaged_files(folder: Path) -> None:
     (folder / "x1-cut.csv").write_text(HEADER + "".join(lines)[:-5])
     (folder / "x2-whole.csv").write_text(HEADER + lines[5] + lines[5] + lines[0])
     (folder / "x3-cut-again.csv").write_text((HEADER + "".join(lines))[:-8])
-    # What callers send.
+    # Text from callers.
     hostile = ['"a ""quoted""; text"', '"{""a"":\n1}"', '"\n' + lines[1] + '"', "{'a': \"b\"}"]
     large = '"' + 'x;""\n' * (10 << 18) + '"'
     texts = [sip(10 + number, custom) for number, custom in enumerate([*hostile, large])]
@@ -242,7 +242,7 @@ def test_new_files_are_added_to_a_lake(session: Any, tmp_path: Path):
             tables.to_lake()
 
 
-def test_a_file_that_cannot_be_read_is_an_error_or_collected(session: Any, tmp_path: Path):
+def test_an_unreadable_file_is_an_error_or_collected(session: Any, tmp_path: Path):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv.gz"
     good.write_text(HEADER + sip(1))
     bad.write_bytes(gzip.compress((HEADER + sip(2) * 1000).encode())[:-20])
@@ -289,7 +289,7 @@ def test_a_wrong_option_is_named(session: Any, options: dict[str, str], message:
         session.read.format("sinch-cdr").options(**options).load("cdr")
 
 
-def test_a_place_that_denies_and_a_folder_that_is_no_lake_are_named(session: Any, tmp_path: Path):
+def test_a_denied_place_and_a_folder_that_is_not_a_lake_are_named(session: Any, tmp_path: Path):
     with GatedFiles({}) as server:
         url = f"{server.url}/cdr.csv"
         with pytest.raises(CdrError, match=f"{url}: access is denied .*403"):
@@ -310,7 +310,7 @@ def test_an_old_spark_is_refused():
         spark.read("spark://example", "cdr")
 
 
-def test_the_page_on_spark_does_what_it_says(
+def test_the_examples_of_the_page_on_spark_work(
     session: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -33,7 +33,7 @@ import attrs
 from .. import endpoints
 from ..data import format_day
 from ..endpoints import MxpEndpoint, PstnEndpoint
-from ..errors import InvalidRequest, printable
+from ..errors import InvalidRequest, Remedy, printable
 from ..vocabulary import Domain, ReportDomain
 from . import kpis
 from .amounts import exact_sum, without_zeros
@@ -165,8 +165,8 @@ def read_invoice(
             where = f"{shown}, line {rows.line_num}"
             if len(row) != len(names):
                 raise InvalidRequest(
-                    f"{where} has {len(row)} cells, not {len(names)} as the header: correct the "
-                    "line, or give the delimiter"
+                    f"{where} has {len(row)} cells, not {len(names)} as the header",
+                    remedy=Remedy("correct the line, or give {delimiter}", delimiter="delimiter="),
                 )
             cells = {
                 key: None if place is None else row[place].strip() for key, place in places.items()
@@ -214,10 +214,20 @@ def _place(
         return None
     there = ", ".join(map(repr, names)) or "none"
     name = repr(given) if given is not None else " or ".join(map(repr, wanted))
-    remedy = " or the currency of all lines" if key == "currency" else ""
+    remedy = f"give the column of the {key} with {{{key}_column}}"
+    if key == "currency":
+        remedy += ", or the currency of all lines with {only_currency}"
     raise InvalidRequest(
-        f"{printable(shown, 300)} has no single column {printable(name, 60)}: its columns are "
-        f"{printable(there, 300)}; name the column of the {key}{remedy}"
+        f"{printable(shown, 300)} has no single column {printable(name, 60)}; its columns are "
+        f"{printable(there, 300)}",
+        remedy=Remedy(
+            remedy,
+            day_column="day=",
+            currency_column="currency=",
+            minutes_column="minutes=",
+            amount_column="amount=",
+            only_currency="only_currency=",
+        ),
     )
 
 
@@ -236,8 +246,11 @@ def _day(where: str, text: str, date_format: str | None) -> tuple[date, bool]:
         pass
     wanted = "YYYY-MM-DD or YYYY-MM" if date_format is None else date_format
     raise InvalidRequest(
-        f"{where}: {printable(repr(text), 60)} is not a day like {wanted}: give the format, or "
-        "remove the line if it is a total"
+        f"{where}: {printable(repr(text), 60)} is not a day like {wanted}",
+        remedy=Remedy(
+            "give the format with {date_format}, or remove the line if it is a total",
+            date_format="date_format=",
+        ),
     )
 
 
@@ -257,10 +270,12 @@ def _decimal(where: str, key: str, text: str, decimal_comma: bool) -> Decimal:
         plain = plain.translate(str.maketrans(",.", ".,"))
     if not _NUMBER.fullmatch(plain) or len(plain) > 40:
         example = "1.234,56" if decimal_comma else "1,234.56"
-        other = "a decimal point" if decimal_comma else "decimal commas"
+        other = "omit" if decimal_comma else "give"
         raise InvalidRequest(
-            f"{where}: {key} {printable(repr(text), 60)} is not a number like {example}: correct "
-            f"it, or choose {other}"
+            f"{where}: {key} {printable(repr(text), 60)} is not a number like {example}",
+            remedy=Remedy(
+                f"correct it, or {other} {{decimal_comma}}", decimal_comma="decimal_comma=True"
+            ),
         )
     return Decimal(plain.replace(",", ""))
 

@@ -463,25 +463,30 @@ def _number(value: Any) -> int | float | Decimal:
     return value if isinstance(value, float) else int(value)
 
 
+def _several(number: int, thing: str) -> str:
+    """Return a number with its noun, in the singular for 1."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 _REASONS: Mapping[SignalKind, Callable[[Mapping[str, Any], Thresholds], str]] = {
     "short_calls": lambda found, limits: (
         f"{found['measured']:.0f} calls of at most {limits.short_seconds} s within "
         f"{limits.burst_minutes} minutes; {found['short']} of {found['attempts']} calls in all, "
-        f"to {found['numbers']} numbers"
+        f"to {_several(found['numbers'], 'number')}"
     ),
     "new_destination": lambda found, limits: (
-        f"first calls to {found['subject']}… in {limits.past_days} days: {found['attempts']} calls "
-        f"at {found['price']:.4g} {found['currency']} a started minute, "
-        f"{found['measured']:.1f} times the usual {found['usual_price']:.4g}"
+        f"first calls to {found['subject']}… in {limits.past_days} days: "
+        f"{_several(found['attempts'], 'call')} at {found['price']:.4g} {found['currency']} a "
+        f"started minute, {found['measured']:.1f} times the usual {found['usual_price']:.4g}"
     ),
     "caller_rate": lambda found, limits: (
         f"{found['measured']:.0f} calls in an hour, {found['attempts']} in all to "
-        f"{found['numbers']} numbers; at most {found['past_most']} an hour in the "
+        f"{_several(found['numbers'], 'number')}; at most {found['past_most']} an hour in the "
         f"{limits.past_days} days before"
     ),
     "prefix_rate": lambda found, limits: (
         f"{found['measured']:.0f} calls in an hour, {found['attempts']} in all by "
-        f"{found['callers']} callers; at most {found['past_most']} an hour in the "
+        f"{_several(found['callers'], 'caller')}; at most {found['past_most']} an hour in the "
         f"{limits.past_days} days before"
     ),
     "called_range": lambda found, limits: (

@@ -16,6 +16,7 @@ from ..errors import InvalidRequest
 from .cdr_options import (
     AsCsv,
     By,
+    DaysTz,
     FilesOrArchive,
     MinAttempts,
     Period,
@@ -57,12 +58,12 @@ def compare(
             "--with",
             metavar="DAYS",
             autocompletion=lambda: ["previous", "same-weekdays"],
-            help="Days to compare with: previous (as many days before), same-weekdays (of the "
-            "weeks before), or days like those of --period.",
+            help="Days to compare with: previous (the same number of days before), same-weekdays "
+            "(of the weeks before), or days as for --period.",
         ),
     ] = "previous",
     weeks: Annotated[
-        int, typer.Option("--weeks", metavar="N", help="Weeks of same-weekdays.")
+        int, typer.Option("--weeks", metavar="N", help="Number of weeks for same-weekdays.")
     ] = _WEEKS,
     by: By = None,
     where: Where = None,
@@ -83,7 +84,7 @@ def compare(
         typer.Option(
             "--alpha",
             metavar="SHARE",
-            help="Share of false alarms among the changes called more than chance.",
+            help="Share of false alarms among the changes that are more than chance.",
         ),
     ] = 0.05,
     min_attempts: MinAttempts = 1,
@@ -92,7 +93,7 @@ def compare(
     as_csv: AsCsv = False,
     xlsx: Xlsx = None,
 ) -> None:
-    """Compare the KPIs of two periods, and say which changes are more than chance."""
+    """Compare the KPIs of two periods, and show which changes are more than chance."""
     check_formats(options, as_csv=as_csv, xlsx=xlsx)
     groups = cast("list[Dimension]", by or [])
     given: dict[str, Any] = {
@@ -189,7 +190,7 @@ def _ratio(
 
 
 def _rows(options: RecordOptions, records: list[dict[str, Any]], columns: list[str]) -> None:
-    """Print records; on a terminal with relative changes in per cent."""
+    """Print records; on a terminal, relative changes are in per cent."""
     shown: list[Record] = list(records)
     if sys.stdout.isatty() and not options.as_json:
         shown = [
@@ -216,7 +217,7 @@ def _write_notes(notes: tuple[str, ...]) -> None:
 def alert(
     options: SourceOptions,
     rules: Annotated[
-        Path, typer.Option("--rules", metavar="RULES", help="TOML file of the rules.")
+        Path, typer.Option("--rules", metavar="RULES", help="TOML file with the rules.")
     ],
     files: FilesOrArchive = None,
     period: Annotated[
@@ -224,7 +225,7 @@ def alert(
         typer.Option(
             "--period",
             metavar="DAYS",
-            help="Days to judge, both included: 2026-11-23..2026-11-29, or one day.",
+            help="Days to judge, first and last included: 2026-11-23..2026-11-29, or one day.",
         ),
     ] = None,
     day: Annotated[
@@ -233,12 +234,12 @@ def alert(
             "--day", metavar="DAY", help="Day to judge, or yesterday.", show_default="yesterday"
         ),
     ] = None,
-    tz: Tz = "UTC",
+    tz: DaysTz = "UTC",
     xlsx: Xlsx = None,
 ) -> None:
     """Judge a period by rules; print alarms, and rules that cannot be judged.
 
-    Nothing is printed if all is well, except with -v.
+    Without these, nothing is printed, except with -v.
     """
     if period is not None and day is not None:
         raise InvalidRequest("--period and --day are two periods: give one of them")

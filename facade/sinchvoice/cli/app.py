@@ -586,7 +586,7 @@ def incoming_call(
     """
     ends = {"from": caller} if callee is None else {"from": caller, "to": callee}
     for end in ends.values():
-        endpoints.parse(end)  # says best what is wrong
+        endpoints.parse(end)  # has the clearest error
     with logged(options), options.sandbox_client() as voice:
         response = voice.request("POST", "/sandbox/incoming-calls", json=ends)
     options.output.record({"call_id": response.json()["callId"]})

@@ -1,4 +1,4 @@
-"""Commands that audit call detail records: signals of fraud, invoices and reports."""
+"""Commands that check call detail records for fraud, and against invoices and reports."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..reports import ReportWindow, UserCallReport
 from .cdr_options import (
     AsCsv,
     ClientSourceOptions,
+    DaysTz,
     FilesOrArchive,
     Period,
     RecordOptions,
     SourceOptions,
-    Tz,
     check_formats,
 )
 from .options import command, logged
@@ -74,13 +74,13 @@ def find_signals(
             help="Change a threshold, such as burst_calls=30; repeatable.",
         ),
     ] = None,
-    tz: Tz = "UTC",
+    tz: DaysTz = "UTC",
     as_csv: AsCsv = False,
 ) -> None:
-    """Find signals of fraud: what is unusual in a period, how much, and the calls that show it.
+    """Find signals of fraud: unusual calls in a period, with a score and the evidence.
 
-    A signal is a reason to look, not a verdict. The days before the period are the past that it is
-    compared with; have them in the archive, or among the files.
+    A signal is a reason to look, not a verdict. The period is compared with the days before it:
+    have these in the archive, or among the files.
     """
     check_formats(options, as_csv=as_csv)
     limits = _thresholds(threshold or [])
@@ -138,7 +138,7 @@ def _thresholds(changes: list[str]) -> signals.Thresholds:
 
 
 def _tell(report: signals.SignalReport, limits: signals.Thresholds) -> None:
-    """Tell what the report cannot show."""
+    """Report missing calls, a missing past, and the notes."""
     if not report.calls:
         write("note: there are no calls in the period", sys.stderr)
     elif not report.signals:
@@ -146,7 +146,7 @@ def _tell(report: signals.SignalReport, limits: signals.Thresholds) -> None:
     if report.calls and not report.past_days:
         write(
             f"warning: there are no calls in the {limits.past_days} days before the period: every "
-            "rate and range is new, and no destination can be called expensive",
+            "rate and range is new, and no destination can be rated as expensive",
             sys.stderr,
         )
     for note in report.notes:
@@ -170,7 +170,7 @@ def reconcile(
         typer.Option(
             "--user",
             metavar="ENDPOINT",
-            help="Number with its plus, or app user, whose reports are requested for --period.",
+            help="Number with its plus, or app user: compare with the reports for --period.",
         ),
     ] = None,
     period: Annotated[
@@ -178,8 +178,8 @@ def reconcile(
         typer.Option(
             "--period",
             metavar="DAYS",
-            help="Days to compare, both included: 2026-11-01..2026-11-30, or one day; those of the "
-            "invoice if unset.",
+            help="Days to compare, first and last included: 2026-11-01..2026-11-30, or one day; if "
+            "unset, the days of the invoice.",
         ),
     ] = None,
     day_column: Annotated[
@@ -217,8 +217,8 @@ def reconcile(
         typer.Option(
             "--delimiter",
             metavar="CHARACTER",
-            help="Invoice: separator of columns; found by itself if it is a comma, semicolon or "
-            "tab.",
+            help="Invoice: separator of columns; by default comma, semicolon or tab, as in the "
+            "header.",
         ),
     ] = None,
     decimal_comma: Annotated[
@@ -230,25 +230,25 @@ def reconcile(
             "--minutes",
             metavar="started|talk",
             autocompletion=lambda: ["started", "talk"],
-            help="Invoice: count each call in started minutes, or its exact talk time.",
+            help="Invoice: round each call up to whole minutes, or count its exact talk time.",
         ),
     ] = "started",
     amount_tolerance: Annotated[
         str,
         typer.Option(
-            "--amount-tolerance", metavar="AMOUNT", help="Invoice: amounts this close are equal."
+            "--amount-tolerance", metavar="AMOUNT", help="Invoice: allowed difference of amounts."
         ),
     ] = "0.01",
     minutes_tolerance: Annotated[
         str,
         typer.Option(
-            "--minutes-tolerance", metavar="N", help="Invoice: minutes this close are equal."
+            "--minutes-tolerance", metavar="N", help="Invoice: allowed difference of minutes."
         ),
     ] = "1",
     tz: Annotated[
         str,
         typer.Option(
-            "--tz", metavar="ZONE", help="Invoice: time zone of its days, as Europe/Stockholm."
+            "--tz", metavar="ZONE", help="Invoice: time zone of its days, like Europe/Stockholm."
         ),
     ] = "UTC",
     domain: Annotated[
@@ -265,26 +265,26 @@ def reconcile(
     ] = "both",
     call_tolerance: Annotated[
         int,
-        typer.Option("--call-tolerance", metavar="N", help="User: numbers this close are equal."),
+        typer.Option("--call-tolerance", metavar="N", help="User: allowed difference in calls."),
     ] = 0,
     second_tolerance: Annotated[
         int,
         typer.Option(
-            "--second-tolerance", metavar="N", help="User: durations this close are equal."
+            "--second-tolerance", metavar="N", help="User: allowed difference in seconds."
         ),
     ] = 0,
     differences: Annotated[
-        bool, typer.Option("--differences", help="Print only what is not equal.")
+        bool, typer.Option("--differences", help="Print only rows with a difference.")
     ] = False,
     records: Annotated[
-        bool, typer.Option("--records", help="Print the records of what is not equal instead.")
+        bool, typer.Option("--records", help="Print the records of these rows instead.")
     ] = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Compare records with an invoice, or with the reports on a user.
 
-    An invoice has a day or month, a currency, an amount and perhaps minutes in each line. Exit
-    code: 0 if all is equal within the tolerances, 16 if there are differences.
+    Each line of an invoice has a day or month, a currency, an amount, and optionally minutes. Exit
+    code: 0 if all rows are equal within the tolerances, 16 if there are differences.
     """
     check_formats(options, as_csv=as_csv)
     if (invoice is None) is (user is None):
@@ -422,7 +422,7 @@ def _days(period: str | None) -> comparison.Period:
 
 
 _MOST = 10_000
-"""Most records of a difference."""
+"""Largest number of records to list for a row."""
 
 
 class _Invoice:
@@ -463,7 +463,7 @@ class _Invoice:
         )
         if number := found.left_out:
             lines = "1 line" if number == 1 else f"{number:,} lines"
-            yield f"{lines} of the invoice outside the period left out"
+            yield f"{lines} of the invoice left out: outside the period"
 
 
 class _Reports:

@@ -97,7 +97,7 @@ def check(
     layout: Layout = None,
     recursive: Recursive = False,
 ) -> None:
-    """Check files of call detail records, and report each unreadable record with its cause."""
+    """Check files of call detail records, and report each unreadable record with the reason."""
     wanted, mask = known_layout(layout), options.masking()
     failures: list[CdrError] = []
     left_out: list[cdr.LeftOut] = []
@@ -263,7 +263,7 @@ def _warn_of(reports: list[cdr.FileReport], archive: Path, *, still_open: int) -
     completed = sum(file.completed for file in reports)
     if completed:
         write(
-            f"note: {completed} cut short before, now complete: the incomplete ones are in "
+            f"note: {completed} cut short before, now complete: see the incomplete ones in "
             "conflicts",
             sys.stderr,
         )
@@ -289,7 +289,9 @@ def stats(
     top: Annotated[
         int | None,
         typer.Option(
-            "--top", metavar="N", help="Only the N groups with most attempts; the rest is one row."
+            "--top",
+            metavar="N",
+            help="Only the N groups with most attempts, and a row of the rest.",
         ),
     ] = None,
     percentiles: Annotated[
@@ -373,7 +375,7 @@ def _check_chart(
 def _numbers(option: str, text: str | None) -> list[float]:
     """Return numbers separated by commas."""
     try:
-        found = [float(each) for each in text.split(",")] if text else []
+        found = [] if text is None else [float(each) for each in text.split(",")]
     except ValueError:
         raise InvalidRequest(
             f"{option} is {text!r}: give numbers above 0 and up to 100, like 50,90,95"
@@ -423,7 +425,7 @@ def rejects(
     options: RecordOptions,
     archive: ArchivePath = ARCHIVE,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Include rejects whose call was loaded since.")
+        bool, typer.Option("--resolved", help="Include rejects of calls that were loaded since.")
     ] = False,
     raw: Annotated[
         bool,
@@ -431,7 +433,7 @@ def rejects(
     ] = False,
     wait: Wait = WAIT,
 ) -> None:
-    """Print the records of an archive that could not be read."""
+    """Print the unreadable records of an archive."""
     if raw and options.as_json:
         raise InvalidRequest("--raw and --json are two formats: give one of them")
     if raw and options.mask_numbers is not None:
@@ -489,8 +491,8 @@ def export(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="Folder for the files; with --incremental or --delta, a URL such as "
-            "s3://bucket/lake too.",
+            help="Folder for the files; with --incremental or --delta also a URL, such as "
+            "s3://bucket/lake.",
         ),
     ],
     archive: ArchivePath = ARCHIVE,
@@ -502,9 +504,7 @@ def export(
     ] = False,
     delta: Annotated[
         bool,
-        typer.Option(
-            "--delta", help="Write to a Delta Lake table, and only the days that changed."
-        ),
+        typer.Option("--delta", help="Write only the days that changed, to a Delta Lake table."),
     ] = False,
     memory_limit: Memory = None,
     threads: Threads = None,
@@ -685,7 +685,7 @@ class _Bars:
     def _expected(self, size: int | None) -> float | None:
         """Estimate the seconds for a file from an earlier file that was not much smaller, if any.
 
-        The speed of reading is no measure, because reading is a small part of loading.
+        The speed of reading is not a measure, because reading is a small part of loading.
         """
         known, seconds = self._largest
         return None if size is None or size > 10 * known else size * seconds / max(known, 1)

@@ -1,4 +1,4 @@
-"""What commands for call detail records share: options, opening the records, filters and cells."""
+"""Shared parts of the commands for call detail records: options, opened records, filters, cells."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ __all__ = [
     "AsCsv",
     "By",
     "ClientSourceOptions",
+    "DaysTz",
     "Files",
     "FilesOrArchive",
     "Layout",
@@ -97,7 +98,7 @@ FilesOrArchive = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE]...",
-        help="Files to query in place, as for check, or a lake; the archive if none are given.",
+        help="Files or a lake to query in place; the archive if none are given.",
     ),
 ]
 Memory = Annotated[
@@ -130,12 +131,13 @@ Where = Annotated[
     typer.Option(
         "--where",
         metavar="DIMENSION=VALUE",
-        help="Count only these calls; repeatable for more values or dimensions. start=TIME and "
-        "until=TIME count calls at or after one time and before another.",
+        help="Count only these calls; repeatable for more values or dimensions. start=TIME counts "
+        "calls from that time on, until=TIME calls before it.",
     ),
 ]
 MinAttempts = Annotated[
-    int, typer.Option("--min-attempts", metavar="N", help="No ratios for fewer attempts.")
+    int,
+    typer.Option("--min-attempts", metavar="N", help="No ratios for groups with fewer attempts."),
 ]
 Tz = Annotated[
     str,
@@ -146,12 +148,18 @@ Tz = Annotated[
         "Europe/Stockholm.",
     ),
 ]
+DaysTz = Annotated[
+    str,
+    typer.Option(
+        "--tz", metavar="ZONE", help="Time zone of the days; for example Europe/Stockholm."
+    ),
+]
 Period = Annotated[
     str,
     typer.Option(
         "--period",
         metavar="DAYS",
-        help="Days, both included: 2026-11-23..2026-11-29, or one day.",
+        help="Days, first and last included: 2026-11-23..2026-11-29, or one day.",
     ),
 ]
 AsCsv = Annotated[
@@ -182,15 +190,15 @@ PrefixFile = Annotated[
     typer.Option(
         "--prefixes",
         metavar="FILE",
-        help="CSV file with prefixes, and names if you like, for --by prefix; the longest "
-        "match counts.",
+        help="CSV file with prefixes and optional names, for --by prefix; the longest match "
+        "counts.",
     ),
 ]
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class RecordOptions(OutputOptions):
-    """Options for output with text of records."""
+    """Options for output with texts from records."""
 
     mask_numbers: Annotated[
         str | None,
@@ -235,8 +243,8 @@ class RecordOptions(OutputOptions):
         if key := os.environ.get(_KEY_VARIABLE):
             return _hashing(_KEY_VARIABLE, Hidden(key.encode("utf-8", "surrogateescape")))
         write(
-            "note: numbers are hashed with a new key: in the next run they have other hashes. For "
-            f"the same ones, set {_KEY_VARIABLE} or give --mask-key-file",
+            "note: numbers are hashed with a new key, so the next run gives other hashes. To keep "
+            f"the hashes, set {_KEY_VARIABLE} or give --mask-key-file",
             sys.stderr,
         )
         return cdr.Masking("hash")
@@ -244,7 +252,7 @@ class RecordOptions(OutputOptions):
 
 @attrs.frozen(kw_only=True, slots=False)
 class SourceOptions(RecordOptions):
-    """Options for questions to an archive or to files."""
+    """Options for queries of an archive or of files."""
 
     archive: ArchiveOrFiles = None
     layout: Layout = None
@@ -294,7 +302,7 @@ class SourceOptions(RecordOptions):
 
 @attrs.frozen(kw_only=True, slots=False)
 class ClientSourceOptions(ClientOptions, SourceOptions):
-    """Options for requests, and for questions to an archive or to files."""
+    """Options for requests, and for queries of an archive or of files."""
 
 
 def _content(path: Path) -> Hidden[bytes]:
@@ -318,7 +326,7 @@ def _hashing(source: str, key: Hidden[bytes]) -> cdr.Masking:
 def check_formats(
     options: OutputOptions, *, as_csv: bool = False, xlsx: Path | None = None
 ) -> None:
-    """Refuse CSV with another format."""
+    """Refuse CSV together with another format."""
     for option, is_given in (("--json", options.as_json), ("--xlsx", xlsx is not None)):
         if as_csv and is_given:
             raise InvalidRequest(f"--csv and {option} are two formats: give one of them")
@@ -391,7 +399,7 @@ def needs_extra() -> Iterator[None]:
 
 
 def known_layout(layout: str | None) -> cdr.LayoutName | None:
-    """Return the name of a layout as its type; it is checked where it is used."""
+    """Return the name of a layout as its type; its user checks it."""
     return cast("cdr.LayoutName | None", layout)
 
 

@@ -30,7 +30,7 @@ def spark(
         typer.Option(
             "--lake",
             metavar="FOLDER",
-            help="Add new calls to this folder of Parquet files, which may not exist yet.",
+            help="Add new calls to this folder of Parquet files; it is created if missing.",
         ),
     ] = None,
     layout: Layout = None,
@@ -40,11 +40,11 @@ def spark(
         typer.Option(
             "--master",
             metavar="URL",
-            help="Cluster of Spark; if unset, that of spark-submit, or this machine.",
+            help="Spark cluster; if unset, that of spark-submit, or this machine.",
         ),
     ] = None,
 ) -> None:
-    """Read files on Apache Spark: each call once, and new ones into a lake."""
+    """Read files on Apache Spark, each call once; with --lake, add new calls to a lake."""
     wanted = known_layout(layout)
     session = _session(master)
     from ..cdr import spark as cdr_spark
@@ -85,7 +85,7 @@ _UNKNOWN = ("erased", "fallback", "seconds")  # to Spark
 
 
 def _session(master: str | None) -> Any:
-    """Start a session of Spark, whose workers start this Python unless configured otherwise."""
+    """Start a session of Spark; its workers run this Python unless configured otherwise."""
     try:
         sql = import_module("pyspark.sql")
         conf = import_module("pyspark").SparkConf()
@@ -105,7 +105,7 @@ def _session(master: str | None) -> Any:
     except Exception as error:  # noqa: BLE001 - Java's, of many kinds
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise InvalidRequest(
-            f"Spark does not start: {first[0]}: install Java 17 or later, and check --master"
+            f"Spark does not start ({first[0]}): install Java 17 or later, and check --master"
         ) from None
     session.sparkContext.setLogLevel("ERROR")
     return session

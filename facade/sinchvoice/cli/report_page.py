@@ -1,4 +1,4 @@
-"""The command for a report of call records as a page, a document or images."""
+"""The command that writes a report of calls as a page, a document or images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -25,6 +27,7 @@ from .cdr_options import (
     day_of,
     kpi_filter,
 )
+from .output import write
 
 __all__ = ["report"]
 
@@ -36,15 +39,20 @@ def report(
     options: SourceOptions,
     files: FilesOrArchive = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page; a folder for png.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write; a folder for png."),
     ] = Path("report.html"),
     first: Annotated[
         str | None,
-        typer.Option("--from", metavar="DAY", help="First day; the first with a call if unset."),
+        typer.Option(
+            "--from", metavar="DAY", help="First day; if unset, the first day with a call."
+        ),
     ] = None,
     last: Annotated[
         str | None,
-        typer.Option("--to", metavar="DAY", help="Last day, included; the last if unset."),
+        typer.Option(
+            "--to", metavar="DAY", help="Last day, included; if unset, the last day with a call."
+        ),
     ] = None,
     tz: Tz = "UTC",
     by: Annotated[
@@ -53,16 +61,18 @@ def report(
             "--by",
             metavar="DIMENSION",
             autocompletion=lambda: list(DIMENSIONS),
-            help="Dimension of the section on destinations.",
+            help="Dimension of the section about destinations.",
         ),
     ] = "country",
     country: Annotated[
         list[str] | None,
-        typer.Option("--country", metavar="CODE", help="Only calls to a country; repeatable."),
+        typer.Option("--country", metavar="CODE", help="Only calls to this country; repeatable."),
     ] = None,
     application: Annotated[
         list[str] | None,
-        typer.Option("--application", metavar="KEY", help="Only its calls; repeatable."),
+        typer.Option(
+            "--application", metavar="KEY", help="Only calls of this application; repeatable."
+        ),
     ] = None,
     where: Where = None,
     title: Annotated[
@@ -79,18 +89,24 @@ def report(
     if form not in ("html", "pdf", "png"):
         raise InvalidRequest(f"--format is {form!r}: give html, pdf or png")
     if not output.absolute().parent.is_dir():
-        raise InvalidRequest(f"--output is in {str(output.parent)!r}, which does not exist")
+        raise InvalidRequest(
+            f"--output is in {str(output.parent)!r}, which does not exist: create the folder, or "
+            "give another path"
+        )
     browser = _browser() if form == "pdf" else ""
     conditions = [
         *(where or ()),
         *(f"country={each}" for each in country or ()),
         *(f"application={each}" for each in application or ()),
     ]
+    chosen = kpi_filter(conditions, tz)
+    for name in {"start", "until"} & (chosen or {}).keys():
+        raise InvalidRequest(f"--where has {name!r}: give the period with --from and --to")
     wanted: Any = {
-        "first": day_of(first, "--from"),
-        "last": day_of(last, "--to"),
+        "first": _day(first, "--from"),
+        "last": _day(last, "--to"),
         "tz": tz,
-        "where": kpi_filter(conditions, tz),
+        "where": chosen,
         "by": cast("Dimension", by),
     }
     with options.opened(files) as opened:
@@ -103,7 +119,38 @@ def report(
                 _write(output, _printed(browser, page) if browser else page.encode())
         except ImportError as error:
             raise ConfigurationError(str(error)) from None
+        is_empty = not _has_calls(opened, conditions, wanted["first"], wanted["last"], tz)
     options.output.rows(({"file": str(file)} for file in made), ("file",))
+    if is_empty:
+        result = f"{output} has no calls" if made else f"no calls, so no images in {output}"
+        write(f"note: {result}", sys.stderr)
+
+
+def _has_calls(
+    opened: cdr.Archive | cdr.Scan,
+    conditions: list[str],
+    first: date | None,
+    last: date | None,
+    tz: str,
+) -> bool:
+    """Return whether a report has calls: those in its period, and between 2000 and 2069."""
+    ends = [] if first is None else [f"start={first}"]
+    ends += [] if last is None else [f"until={last + timedelta(days=1)}"]
+    days = (
+        row.by["day"] for row in opened.kpis("day", kpi_filter([*conditions, *ends], tz), tz=tz)
+    )
+    return any(isinstance(day, date) and _is_plausible(day) for day in days)
+
+
+def _is_plausible(day: date) -> bool:
+    return 2000 <= day.year < 2070
+
+
+def _day(text: str | None, name: str) -> date | None:
+    day = day_of(text, name)
+    if day is not None and not _is_plausible(day):
+        raise InvalidRequest(f"{name} is {text!r}: give a day from 2000-01-01 to 2069-12-31")
+    return day
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -134,7 +181,7 @@ def _write_images(folder: Path, images: Mapping[str, bytes]) -> list[Path]:
 
 
 def _browser() -> str:
-    """Return the program that prints pages."""
+    """Return the path of a browser for printing pages."""
     names: tuple[str | None, ...] = (os.environ.get("CHROMIUM"), *map(shutil.which, _BROWSERS))
     for name in names:
         if name:

@@ -214,7 +214,7 @@ def users(
                     options.output.rows(records, _COLUMNS)
         except KeyboardInterrupt:
             write(
-                "interrupted: what was done is lost; --resume FILE keeps it"
+                "interrupted: the reports so far are lost; --resume FILE keeps them"
                 if resume is None
                 else f"interrupted: the same command with --resume {resume} continues",
                 sys.stderr,

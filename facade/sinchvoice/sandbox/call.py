@@ -367,7 +367,7 @@ class SandboxCall:
             self._journal(self.journal, heard)
 
     def note(self, who: str, did: str) -> None:
-        """Write something that happened into the journal, if there is one."""
+        """Add an action or event to the journal, if there is one."""
         if self.journal is not None:
             self._journal(self.journal, Happened(who, did))
 

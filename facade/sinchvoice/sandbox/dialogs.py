@@ -186,7 +186,7 @@ class Plan:
         conference: The conference that a conference callout joins.
         dtmf: Keys to send after the answer.
         max_duration: Limit of the whole call, in seconds.
-        patience: Milliseconds that menus wait longer than their timeouts say.
+        patience: Milliseconds to add to the timeouts of menus.
     """
 
     kind: Kind

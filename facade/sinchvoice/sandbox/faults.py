@@ -384,7 +384,7 @@ class Injection:
         return f"Injection({what!r}, on={self._on!r}, probability={self._probability})"
 
     def describe(self) -> str:
-        """Return what it does, for readers."""
+        """Return a description for people."""
         script = list(self._script)
         what = repr(script[0]) if self._repeats and script else repr(script)
         share = "" if self._probability == 1 else f", {self._probability:.4g} of them"
@@ -520,10 +520,10 @@ _BY_NAME: dict[str, Callable[..., Fault]] = {
 
 
 def read_injections(faults: object) -> list[Injection]:
-    """Return injections, from a list of them or of their texts.
+    """Return injections from a list of injections or of their texts.
 
     Raises:
-        InvalidRequest: It is not such a list.
+        InvalidRequest: The value is not such a list.
     """
     if isinstance(faults, str | Injection) or not isinstance(faults, Iterable):
         raise InvalidRequest(parameter="faults", value=faults, remedy="give a list of faults")

@@ -1,7 +1,7 @@
-"""What happened in a sandbox, in order, for its console: requests, callbacks, SVAML, speech, keys.
+"""The history of a sandbox for its console: requests, callbacks, SVAML, speech and keys, in order.
 
-A sandbox without a console has no journal, and each place that would write into it only finds that
-out. Memory is bounded: the oldest entries of all calls go first.
+A sandbox without a console has no journal, and writes nothing. Memory is bounded: the oldest
+entries of all calls are dropped first.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ __all__ = ["Entry", "Happened", "Journal", "Performed", "Requested", "Spoken"]
 
 #: Entries to keep, and bytes of their texts.
 ENTRIES, BYTES = 20_000, 32 * 2**20
-#: Requests to keep for the list of all of them.
+#: Requests to keep for the list of requests.
 REQUESTS = 50
 _OVERHEAD = 512  # bytes of an entry without its texts
 
 
 @attrs.frozen
 class Happened:
-    """Something that somebody did on the phone, or that became of the call.
+    """An action on a phone, or an event of the call.
 
     Attributes:
         who: `caller`, `callee` or `call`.
-        did: What, as a verb in the present.
+        did: The action or event, as a verb in the present.
     """
 
     who: str
@@ -44,7 +44,7 @@ class Performed:
     """An instruction or action that was carried out.
 
     Attributes:
-        leg: The leg that it was for.
+        leg: Its leg.
         svaml: The instruction or action.
     """
 
@@ -54,7 +54,7 @@ class Performed:
 
 @attrs.frozen
 class Spoken:
-    """Words that somebody said into a phone.
+    """Words spoken into a phone.
 
     Attributes:
         who: `caller` or `callee`.
@@ -76,14 +76,14 @@ class Requested:
     Attributes:
         method: HTTP method.
         target: Path and query as sent.
-        application: The application key that it claims; empty if it claims none.
-        scheme: How it was authenticated: `application`, `basic`, another word, or nothing.
-        signed: The lines of the text that a signature must be of; empty without a signature.
-        refusal: Why the signature does not fit; empty if it does, or if there is none.
-        body: The body, possibly cut.
+        application: Application key in the request; empty without one.
+        scheme: Scheme of the authentication: `application`, `basic`, another word, or empty.
+        signed: Lines of the string to sign; empty without a signature.
+        refusal: Reason why the signature is not valid; empty if it is valid or missing.
+        body: Body, possibly truncated.
         status: HTTP status of the answer; None without an answer.
-        answer: Body of the answer, possibly cut.
-        faults: The faults that struck it.
+        answer: Body of the answer, possibly truncated.
+        faults: Faults of this request.
     """
 
     method: str
@@ -103,10 +103,10 @@ class Entry:
     """An entry of the journal.
 
     Attributes:
-        number: Its place in the order.
-        at: When it happened, by the sandbox's clock.
-        what: What happened: one of the classes above, a `Heard` or a `SandboxCallback`.
-        size: Bytes that it takes.
+        number: Its position in the order.
+        at: Its time, by the sandbox's clock.
+        what: Its content: one of the classes above, a `Heard` or a `SandboxCallback`.
+        size: Its size in bytes.
     """
 
     number: int
@@ -124,7 +124,7 @@ class _Log:
 
 
 class Journal:
-    """Keeps what happened. Threads may share it."""
+    """Keeps the latest entries. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -133,13 +133,13 @@ class Journal:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         with self._lock:
             self._logs: dict[str, _Log] = {}
             self._order: deque[tuple[str, Entry]] = deque()
             self._bytes = 0
             self._requests: deque[Entry] = deque(maxlen=REQUESTS)
-        self.tell()
+        self.notify()
 
     def reserve(self) -> int:
         """Return the next number, for an entry that is added later."""
@@ -159,11 +159,11 @@ class Journal:
         """Add an entry and return it.
 
         Args:
-            what: What happened.
-            at: When, by the sandbox's clock.
-            call_id: The call that it belongs to; None for a request that belongs to none.
-            size: Bytes of its texts.
-            number: Its number, if it was reserved.
+            what: Its content.
+            at: Its time, by the sandbox's clock.
+            call_id: Id of its call; None for a request without a call.
+            size: Size of its texts, in bytes.
+            number: Its reserved number, if any.
         """
         place = self.reserve() if number is None else number
         entry = Entry(place, at, what, size + _OVERHEAD)
@@ -175,17 +175,23 @@ class Journal:
                 log.entries.append(entry)
                 self._order.append((call_id, entry))
                 self._grow(entry.size)
-        self.tell()
+        self.notify()
         return entry
 
     def change(self, call_id: str, entry: Entry, grown: int = 0) -> None:
-        """Take note that an entry of a call changed, and has grown by so many bytes."""
+        """Add to the size of an entry that has changed, and call the listeners.
+
+        Args:
+            call_id: Id of its call.
+            entry: The entry.
+            grown: Number of bytes added to its texts.
+        """
         with self._lock:
             log = self._logs.get(call_id)
             if log is not None and entry in log.entries:
                 entry.size += grown
                 self._grow(grown)
-        self.tell()
+        self.notify()
 
     def _grow(self, size: int) -> None:
         self._bytes += size
@@ -193,19 +199,19 @@ class Journal:
             call_id, oldest = self._order.popleft()
             self._bytes -= oldest.size
             log = self._logs[call_id]
-            log.entries.popleft()  # the oldest one of all is the oldest one of its call
+            log.entries.popleft()  # the oldest entry of all is also the oldest of its call
             log.dropped += 1
             if not log.entries:
                 del self._logs[call_id]
 
     def read(self, call_id: str) -> tuple[list[Entry], int]:
-        """Return the entries of a call in order, and how many earlier ones were dropped."""
+        """Return the entries of a call in order, and the number of dropped earlier ones."""
         with self._lock:
             log = self._logs.get(call_id, _Log())
             return sorted(log.entries, key=lambda entry: entry.number), log.dropped
 
     def read_requests(self) -> list[Entry]:
-        """Return the last requests of all, oldest first."""
+        """Return the last requests, oldest first."""
         with self._lock:
             return list(self._requests)
 
@@ -221,7 +227,7 @@ class Journal:
 
     @contextmanager
     def listening(self, listener: Callable[[], None]) -> Iterator[None]:
-        """Call a function, from any thread, after each change; it must return at once."""
+        """Call a function after each change, from any thread; it must return at once."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
         try:
@@ -235,7 +241,7 @@ class Journal:
         """Number of listeners."""
         return len(self._listeners)
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Call the listeners."""
         for listener in self._listeners:
             listener()

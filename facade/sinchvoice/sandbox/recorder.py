@@ -1,4 +1,4 @@
-"""Writes the requests to the API into the journal: what was signed, and whether it fitted."""
+"""Records requests to the API in the journal, with their signed text and the check of it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Recorder:
     """Records requests.
 
     Args:
-        journal: Takes them.
-        world: Has the credentials that signatures are checked with.
+        journal: Journal for the requests.
+        world: State of the sandbox, with the credentials for checking signatures.
     """
 
     def __init__(self, journal: Journal, world: World) -> None:
@@ -35,13 +35,13 @@ class Recorder:
         self._world = world
 
     def begin(self) -> int:
-        """Return the place in the journal of a request that has just arrived."""
+        """Reserve and return the number of a new request in the journal."""
         return self._journal.reserve()
 
     def end(
         self, number: int, request: SandboxRequest, scope: Scope, answer: list[Message]
     ) -> None:
-        """Record a request with its answer; an empty answer means that there was none."""
+        """Record a request with its answer, which is empty if none was sent."""
         sent = b"".join(part.get("body", b"") for part in answer[1:])[:_MOST_TEXT]
         body: bytes = scope.get("sandbox.body", b"")
         headers = {
@@ -108,7 +108,7 @@ class Recorder:
         return "" if refusal is None else str(refusal)
 
     def _call_id(self, request: SandboxRequest, answer: bytes) -> str | None:
-        """Return the call that a request is about; None if it is about none that exists."""
+        """Return the id of a request's call; None without an existing call."""
         path = request.target.partition("?")[0]
         found = _CALL.match(path) or _PARTICIPANT.match(path)
         if found:

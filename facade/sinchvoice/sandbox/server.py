@@ -244,8 +244,7 @@ class Sandbox(SandboxApplication):
 
     Attributes:
         regional_url: Base URL of its other region, the target of `faults.Redirect`.
-        console_url: URL of its console, with the token that lets a browser in; None without a
-            console.
+        console_url: URL of its console, with the access token; None without a console.
     """
 
     regional_url: str
@@ -461,14 +460,14 @@ def running(
         callback_hosts: Names of hosts, with wildcards, allowed for callbacks besides loopback.
         callback_timeout: Seconds for the application's answer.
         middleware: Wrapper of the ASGI application, for failures that are not in `faults`.
-        console: Whether to serve pages that show the calls and have a telephone, at
-            `box.console_url`; on loopback only.
+        console: Whether to serve pages with the calls and a telephone at `box.console_url`; on
+            loopback only.
 
     Raises:
         OSError: The sandbox cannot listen on the address.
         InvalidRequest: `now` has no time zone, the port or a fault is invalid, a callback URL is
             not allowed, or the console would be on an address other than loopback.
-        ModuleNotFoundError: The console needs jinja2, which the extra `sandbox` brings.
+        ModuleNotFoundError: The console needs jinja2, which the extra `sandbox` installs.
     """
     if port not in range(65_536):
         raise InvalidRequest(f"port is {port!r}: give a port from 0 to 65535")
@@ -491,7 +490,7 @@ def running(
     connections = Connections()
     with _listen(host, port) as listener, _listen(host, 0) as regional:
         if console:
-            _refuse_strangers(listener)
+            _require_loopback(listener)
         _warn_of_strangers(host, listener)
         url = _url(listener)
         regions.update({"": url, REGIONAL: _url(regional)})
@@ -555,7 +554,7 @@ def running(
 
 
 def _console() -> Callable[..., Gate]:
-    """Return the maker of the console; its packages are imported only for it."""
+    """Import and return the function that makes the console, which needs other packages."""
     try:
         from .console import open_console
     except ModuleNotFoundError as error:
@@ -567,13 +566,13 @@ def _console() -> Callable[..., Gate]:
     return open_console
 
 
-def _refuse_strangers(listener: socket.socket) -> None:
+def _require_loopback(listener: socket.socket) -> None:
     address = listener.getsockname()[0]
     if not ipaddress.ip_address(address).is_loopback:
         raise InvalidRequest(
             parameter="host",
             value=address,
-            remedy="the console is for this machine only: listen on 127.0.0.1, or leave it out",
+            remedy="the console is for this machine only: listen on 127.0.0.1, or omit the console",
         )
 
 

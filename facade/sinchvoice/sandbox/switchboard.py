@@ -160,7 +160,7 @@ class Switchboard:
         courier: Delivers callbacks.
         injections: The active faults.
         finished: Called with the id of each call that ends.
-        journal: Takes the callbacks; None without a console.
+        journal: History for the console; None without one.
 
     Attributes:
         urls: Callback URLs, by application key.

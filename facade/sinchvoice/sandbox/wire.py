@@ -145,7 +145,7 @@ class Wire:
         injections: The active faults.
         connections: The open connections.
         regional_url: Target of `Redirect`.
-        recorder: Records requests for the console; None without one.
+        recorder: Recorder of requests for the console; None without one.
     """
 
     def __init__(

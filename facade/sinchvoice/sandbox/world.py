@@ -118,7 +118,7 @@ class World:
         courier: Delivers callbacks.
         injections: The active faults.
         region_urls: Base URLs of the calling API, by region.
-        journal: Takes what happens; None without a console.
+        journal: History for the console; None without one.
     """
 
     def __init__(
@@ -286,7 +286,7 @@ class World:
             ring: Seconds; None for the sandbox's default.
             custom: Text attached by the caller's app.
             call_headers: Headers of the caller's app, as pairs.
-            patience: Milliseconds that menus wait longer than their timeouts say.
+            patience: Milliseconds to add to the timeouts of menus.
 
         Raises:
             InvalidRequest: An argument is wrong, or the application has no number.
@@ -349,7 +349,7 @@ class World:
         return call
 
     def _finish(self, call_id: str) -> None:
-        """Take note of the end of a call with callbacks, and forget the oldest such call."""
+        """Record the end of a call with callbacks, and forget the oldest such call."""
         if self.journal is not None and call_id in self.calls:
             call = self.calls[call_id]
             call.note("call", f"ends: {call.result}, {call.reason}, {call.duration} s")

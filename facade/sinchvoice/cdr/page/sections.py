@@ -35,10 +35,12 @@ class Table:
     Attributes:
         columns: Headings.
         rows: The cells; the first one of a row is its heading.
+        is_prose: Whether cells are texts, to be wrapped, rather than numbers.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    is_prose: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -457,9 +459,8 @@ def _signals(content: Content) -> Section:
         for signal in found.signals[:_MOST_SIGNALS]
     ]
     columns = ("score", "kind", "subject", "from (UTC)", "to (UTC)", "reason", "first calls")
-    return Section(
-        heading=heading, text=text, tables=[("Signals, highest score first", Table(columns, rows))]
-    )
+    table = Table(columns, rows, is_prose=True)
+    return Section(heading=heading, text=text, tables=[("Signals, highest score first", table)])
 
 
 # --- Tables --------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""The console: pages on which a sandbox shows its calls, and has a telephone.
+"""The console: pages with the calls of a sandbox and a telephone.
 
-`gate.py` lets nobody in but the person who has the printed URL, `views.py` reads the state of the
-sandbox, and `pages.py` makes pages of it, answers their forms and keeps them up to date. Pages are
-HTML from the server; htmx and its extension hx-sse, in `static/`, put new versions into them.
+`gate.py` admits only browsers with the printed URL. `views.py` reads the state of the sandbox.
+`pages.py` renders the pages, handles their forms and keeps them up to date. The server sends HTML;
+htmx and its extension hx-sse, in `static/`, update the open pages.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["Gate", "open_console"]
 def open_console(
     api: ASGIApp, world: World, injections: list[Injection], connections: Connections, url: str
 ) -> Gate:
-    """Return an ASGI application with the console of a sandbox in front of its API.
+    """Return an ASGI application that serves the console, and everything else by the API.
 
     Args:
-        api: The API.
-        world: The state; it has a journal.
-        injections: The active faults.
-        connections: The open connections.
+        api: ASGI application of the API.
+        world: State of the sandbox, with a journal.
+        injections: Active faults.
+        connections: Open connections.
         url: Base URL of the sandbox, on loopback.
     """
     return Gate(create_pages(world, injections), api, connections, url)

@@ -1,9 +1,9 @@
-"""Decides who may use the console: a browser on this machine that was given the printed URL.
+"""Admits browsers to the console: only on this machine, and only with the printed URL.
 
-A page of another site can make a browser send requests to loopback. It gets nothing: the name of
-the host must be that of loopback (against DNS rebinding), the cookie does not travel from other
-sites, and a request that acts must come from a page of the console. For cookies, a program on
-another port of this machine is the same site; it is another origin all the same.
+A page of another site can make a browser send requests to loopback. The gate refuses them: the Host
+header must name loopback (against DNS rebinding), the browser sends the cookie only from pages of
+the same site, and a POST must come from a page of the console. For cookies, a program on another
+port of this machine is the same site, but its pages have another origin.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-# The browser asks for the next page from here, so that it sends the new cookie even if the printed
-# URL was opened from another site, such as a terminal in a browser.
+# This page opens the next one. The browser then sends the new cookie, even if the printed URL was
+# opened from another site, such as a terminal in a browser.
 _WELCOME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sandbox console</title>
 <link rel="icon" href="/console/static/icon.svg">
 <meta http-equiv="refresh" content="0; url=/console/"></head>
 <body><p><a href="/console/">Continue to the console</a></p></body></html>
 """
-_STRANGER = """<!doctype html>
+_UNKNOWN = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sandbox console</title></head>
-<body><h1>Open the console with its whole address</h1>
-<p>The sandbox printed it when it started. It begins with this page's address and ends with
-<code>?token=</code> and a secret.</p></body></html>
+<body><h1>Open the console with its full address</h1>
+<p>The sandbox printed the address when it started. It ends with <code>?token=</code> and a
+secret.</p></body></html>
 """
 
 
@@ -55,13 +55,13 @@ class Gate:
     """Serves `/console` to admitted browsers, and passes everything else to the API.
 
     Args:
-        pages: The console.
-        api: The API.
-        connections: The open connections.
+        pages: ASGI application of the console.
+        api: ASGI application of the API.
+        connections: Open connections.
         url: Base URL of the sandbox, on loopback.
 
     Attributes:
-        url: The URL to print, with the token.
+        url: URL of the console, with the token.
     """
 
     def __init__(self, pages: ASGIApp, api: ASGIApp, connections: Connections, url: str) -> None:
@@ -74,7 +74,7 @@ class Gate:
             host + port for host in ("127.0.0.1", "localhost", "[::1]") for port in ports
         } | {url.partition("://")[2]}
         self._token = secrets.token_urlsafe(24)
-        # Another secret: the one in the URL stays in the history of the browser.
+        # The cookie has its own secret, because the browser's history keeps the one in the URL.
         self._session = secrets.token_urlsafe(24)
         # Cookies belong to a host, not to a port.
         self._cookie = f"sinchvoice-console-{self._port}"
@@ -97,7 +97,7 @@ class Gate:
             await (self._pages if answer is None else answer)(scope, receive, send_safely)
 
     def _judge(self, scope: Scope) -> Response | None:
-        """Return a refusal; None admits the browser."""
+        """Return the answer to a browser that is not admitted yet; None admits it."""
         headers: dict[str, str] = {}
         for raw_name, raw_value in scope["headers"]:
             name = raw_name.decode("latin-1")
@@ -106,9 +106,9 @@ class Gate:
             headers[name] = raw_value.decode("latin-1")
         host = headers.get("host", "").lower()
         if scope["client"] is None or not is_loopback(scope["client"][0]):
-            return PlainTextResponse("the console is for this machine only", 403)
+            return PlainTextResponse("the console works on its own machine only", 403)
         if host not in self._hosts:
-            return PlainTextResponse("the console has another address: see the sandbox", 403)
+            return PlainTextResponse("wrong address: use the one that the sandbox printed", 403)
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return PlainTextResponse("method not allowed", 405, {"Allow": "GET, HEAD, POST"})
         if scope["method"] == "POST":
@@ -116,22 +116,23 @@ class Gate:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token")
         if given is not None:
             if not _same(given[0], self._token):
-                return HTMLResponse(_STRANGER, 401)
+                return HTMLResponse(_UNKNOWN, 401)
             response = HTMLResponse(_WELCOME)
             response.set_cookie(
                 self._cookie, self._session, path=PREFIX, httponly=True, samesite="strict"
             )
             return response
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return PlainTextResponse("open the console from its own pages", 403)
-        return None if self._is_known(headers) else HTMLResponse(_STRANGER, 401)
+            return PlainTextResponse("another site cannot open the console: open it yourself", 403)
+        return None if self._is_known(headers) else HTMLResponse(_UNKNOWN, 401)
 
     def _judge_action(self, headers: Mapping[str, str], origin: str) -> Response | None:
+        refusal = "another site cannot use the console: use its own pages"
         if headers.get("origin") != origin:  # every browser sends it with POST
-            return PlainTextResponse("use the console from its own pages", 403)
+            return PlainTextResponse(refusal, 403)
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-            return PlainTextResponse("use the console from its own pages", 403)
-        return None if self._is_known(headers) else HTMLResponse(_STRANGER, 401)
+            return PlainTextResponse(refusal, 403)
+        return None if self._is_known(headers) else HTMLResponse(_UNKNOWN, 401)
 
     def _is_known(self, headers: Mapping[str, str]) -> bool:
         pairs = (pair.strip().partition("=") for pair in headers.get("cookie", "").split(";"))

@@ -41,42 +41,44 @@ _MOST_STREAMS = 32
 _MOST_FORM = 65_536  # bytes
 _MOST_FAULTS = 100
 _MOST_WORDS = 1_000  # characters
-_PATIENCE = 60_000  # milliseconds: a person reads the prompts of a menu before pressing a key
-#: Seconds: between two versions of a page at least, and at most while calls are going on (their
-#: durations change); and until a stream without news shows that it is alive.
+_PATIENCE = 60_000  # milliseconds to read the prompts of a menu
+#: Seconds: least time between two versions of a page; time after which a page without news is
+#: rendered again, because durations grow; and time after which a stream without events sends a
+#: comment.
 _PAUSE, _TICK, _SILENCE = 0.1, 1.0, 15.0
-#: A page takes at most this part of the time of a processor.
+#: Largest share of a processor for the rendering of a page.
 _SHARE = 0.1
 
+_NO_CALL = "the sandbox does not have this call, or has dropped it: choose another one"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-#: Switches for faults: name, fault as on the command line, and what it does.
+#: Switches for faults: name, fault as on the command line, and description.
 _REQUEST_FAULTS = (
     ("slow", "latency=2", "Answers take two seconds"),
     ("unavailable", "unavailable=1", "HTTP 503 with Retry-After: 1"),
     ("busy", "too-many-requests=1", "HTTP 429 with Retry-After: 1"),
-    ("reset", "reset", "The connection is cut, nothing is carried out"),
+    ("reset", "reset", "The connection is cut before the request is carried out"),
     ("reset-after", "reset-after", "The request is carried out, then the connection is cut"),
-    ("truncate", "truncate", "Answers are cut off in the middle"),
+    ("truncate", "truncate", "Answers are truncated"),
 )
 _CALLBACK_FAULTS = (
     ("twice", "twice", "Callbacks are sent twice"),
     ("late", "late=3", "Callbacks are three seconds late"),
     ("out-of-order", "out-of-order", "Callbacks are sent out of order"),
     ("tampered", "tampered", "Callbacks are changed after signing"),
-    ("wrong-key", "wrong-key", "Callbacks are signed by a stranger"),
-    ("old", "old", "Callbacks were signed a day ago"),
+    ("wrong-key", "wrong-key", "Callbacks are signed with an unknown key"),
+    ("old", "old", "Callbacks have a signature from yesterday"),
 )
 
 Form = dict[str, str]
 
 
-class _Wrong(Exception):
-    """A form that cannot be carried out; the message says why."""
+class _InvalidForm(Exception):
+    """The form cannot be carried out; the message has the reason."""
 
 
 def create_pages(world: World, injections: list[Injection]) -> ASGIApp:
-    """Return the console of a sandbox, without the gate in front of it."""
+    """Return the pages of the console, without the gate."""
     return _Pages(world, injections).app
 
 
@@ -130,7 +132,7 @@ class _Pages:
                 ),
                 Route(one, self._page("call", self._show_call)),
             ],
-            exception_handlers={HTTPException: self._failed, _Wrong: self._wrong},
+            exception_handlers={HTTPException: self._failed, _InvalidForm: self._refuse},
         )
         self.app.router.redirect_slashes = False
 
@@ -204,15 +206,15 @@ class _Pages:
     def _show_call(self, request: Request) -> dict[str, Any]:
         page = call_page(self._world, request.path_params["call_id"])
         if page is None:
-            raise HTTPException(404, "the sandbox has no such call, or has forgotten it")
+            raise HTTPException(404, _NO_CALL)
         return {"page": page}
 
     async def _failed(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - Starlette's handlers are typed loosely
         return self._html("error", {"problem": error.detail}, error.status_code)
 
-    async def _wrong(self, request: Request, error: Exception) -> Response:
-        """Answer a form that cannot be carried out: its place on the page, or a page, says why."""
+    async def _refuse(self, request: Request, error: Exception) -> Response:
+        """Answer an invalid form: with a notice for the open page, or without htmx with a page."""
         if "hx-request" in request.headers:
             return HTMLResponse(self._render("notice.html", {"text": str(error), "bad": True}), 422)
         return self._html("error", {"problem": str(error)}, 422)
@@ -226,7 +228,7 @@ class _Pages:
             def render() -> str:
                 try:
                     return self._render(f"live_{template}.html", show(request))
-                except HTTPException as error:  # the call was forgotten
+                except HTTPException as error:  # the sandbox has dropped the call
                     return self._render("gone.html", {"problem": error.detail})
 
             if self._streams >= _MOST_STREAMS:
@@ -236,9 +238,9 @@ class _Pages:
         return live
 
     async def _follow(self, render: Callable[[], str]) -> AsyncIterator[str]:
-        """Yield a page as events, now and after each change, until the browser goes away."""
+        """Yield a page as events, now and after each change, until the browser disconnects."""
         journal = self._world.journal
-        assert journal is not None  # noqa: S101 - the console and its journal come together
+        assert journal is not None  # noqa: S101 - a sandbox with a console has a journal
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         is_told = False
 
@@ -276,7 +278,7 @@ class _Pages:
     # --- Forms -----------------------------------------------------------------------------------
 
     async def _ring(self, request: Request) -> Response:
-        """Make an incoming call, and show it."""
+        """Make an incoming call, and redirect to its page."""
         form = await _read_form(request)
         try:
             call = self._world.receive_call(
@@ -295,10 +297,10 @@ class _Pages:
     def _form(self, act: Callable[[Form], str]) -> Callable[[Request], Awaitable[Response]]:
         async def form(request: Request) -> Response:
             content = await _read_form(request)
-            with _saying_why(), self._world.lock:
+            with _refusals(), self._world.lock:
                 said = act(content)
             if self._world.journal is not None:
-                self._world.journal.tell()
+                self._world.journal.notify()
             return self._done(request, said, request.url.path.split("/")[2])
 
         return form
@@ -311,9 +313,9 @@ class _Pages:
             call_id = request.path_params["call_id"]
             call = self._world.calls.get(call_id)
             if call is None:
-                raise _Wrong("the sandbox has no such call, or has forgotten it")
-            # This is the thread that also answers the application's requests.
-            with _saying_why(), not_waiting():
+                raise _InvalidForm(_NO_CALL)
+            # This thread also answers the requests of the application, so it must not wait.
+            with _refusals(), not_waiting():
                 said = act(call, content)
             return self._done(request, said, f"calls/{quote(call_id, safe='')}")
 
@@ -343,11 +345,11 @@ class _Pages:
         if who not in ("caller", "callee"):
             raise InvalidRequest(parameter="who", value=who, remedy="give 'caller' or 'callee'")
         if not 0 < len(text) <= _MOST_WORDS:
-            raise _Wrong(f"there are {len(text)} characters to say: write 1 to {_MOST_WORDS}")
+            raise _InvalidForm(f"the text has {len(text)} characters: write 1 to {_MOST_WORDS}")
         world = self._world
         with world.lock:
             if call.ended is not None or world.journal is None:
-                raise _Wrong("the call has ended: make another one")
+                raise _InvalidForm("the call has ended: make another one")
             is_recorded = call.recording is not None
             spoken = Spoken(who, text, listeners_of(world, call, who), is_recorded)
             for call_id in {call.call_id, *(other for other, _ in spoken.to)}:
@@ -365,10 +367,10 @@ class _Pages:
             key = next(iter(world.applications))
             fallback = switchboard.urls.get(key, CallbackUrls()).fallback
             switchboard.urls[key] = CallbackUrls(url, fallback)
-            return f"Callbacks go to {url}." if url else "There is no callback URL now."
+            return f"Callbacks go to {url}." if url else "The callback URL is removed."
         world.ring = math.inf if form.get("answers") == "me" else None
         return (
-            "Phones ring until you answer." if world.ring else "Phones are answered by themselves."
+            "Phones ring until you answer." if world.ring else "Phones are answered automatically."
         )
 
     # --- Faults ----------------------------------------------------------------------------------
@@ -385,14 +387,14 @@ class _Pages:
                     return f"Off: {what}."
                 self._switched[name] = self._inject(text)
                 return f"On: {what}."
-        raise _Wrong("there is no such switch")
+        raise _InvalidForm(f"there is no switch {form.get('name', '')!r}")
 
     def _add_fault(self, form: Form) -> str:
         return f"On: {self._inject(form.get('fault', '')).describe()}."
 
     def _inject(self, text: str) -> Injection:
         if len(self._injections) >= _MOST_FAULTS:
-            raise _Wrong(f"there are {_MOST_FAULTS} faults already: stop some")
+            raise _InvalidForm(f"there are {_MOST_FAULTS} faults already: switch some off")
         injection = Injection.parse(text)
         self._injections.append(injection)
         return injection
@@ -406,15 +408,15 @@ class _Pages:
         return "It was off already."
 
 
-class _saying_why:  # noqa: N801 - a context manager
-    """Turns the errors of the sandbox into what a form says."""
+class _refusals:  # noqa: N801 - a context manager
+    """Turns errors of the sandbox into `_InvalidForm`."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, InvalidRequest):
-            raise _Wrong(_words(error)) from None
+            raise _InvalidForm(_words(error)) from None
 
 
 def _words(error: InvalidRequest) -> str:
@@ -423,7 +425,7 @@ def _words(error: InvalidRequest) -> str:
 
 
 def _event(page: str) -> str:
-    """Return an event of a stream; the three line ends of the format begin a new line of data."""
+    """Return an event of a stream; each of the format's three line ends starts a data line."""
     return "".join(f"data: {line}\n" for line in re.split("\r\n|\r|\n", page)) + "\n"
 
 

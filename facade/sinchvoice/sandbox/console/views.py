@@ -1,4 +1,4 @@
-"""What the pages of the console show, as plain values that templates write."""
+"""The contents of the console's pages, as plain values for the templates."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = [
     "request_lines",
 ]
 
-#: Ongoing and ended calls to show, and entries of a call.
+#: Most ongoing calls, ended calls and entries of a call on a page.
 ONGOING, ENDED, ENTRIES = 50, 20, 200
 _MOST_TEXT = 4_000  # characters
 
@@ -87,7 +87,7 @@ class CallsPage:
 
 @attrs.frozen(kw_only=True)
 class Part:
-    """A text behind an entry, such as a body."""
+    """A detail of an entry, such as a body."""
 
     title: str
     text: str
@@ -100,13 +100,13 @@ class Line:
 
     Attributes:
         number: Its number.
-        time: When.
+        time: Its time.
         kind: `callback`, `request`, `svaml`, `heard`, `phone` or `call`.
-        label: The kind for readers.
-        text: What happened.
-        note: More about it.
-        problem: What went wrong; empty if nothing did.
-        parts: Texts behind it.
+        label: Name of the kind.
+        text: Description.
+        note: Additional information.
+        problem: Error; empty without one.
+        parts: Details.
     """
 
     number: int
@@ -125,14 +125,14 @@ class Phone:
 
     Attributes:
         side: `caller` or `callee`.
-        title: Its name.
+        title: Its heading.
         who: Its number or user.
-        heard: What it heard, with numbers.
+        heard: Words played or said to it: number of the entry, speaker, words.
         can_answer: Whether it rings.
-        can_press: Whether keys of this phone count.
-        can_talk: Whether somebody is at the phone.
+        can_press: Whether its keys have an effect.
+        can_talk: Whether somebody can speak into it.
         can_hang_up: Whether it can end the call.
-        hang_up: Text of that button.
+        hang_up: Label of the button that ends the call.
     """
 
     side: str
@@ -199,7 +199,7 @@ def _row(call: SandboxCall) -> CallRow:
 
 
 def name_of(endpoint: Endpoint | None) -> str:
-    """Return an endpoint for readers."""
+    """Return an endpoint as text."""
     match endpoint:
         case None:
             return "private"
@@ -217,7 +217,7 @@ def name_of(endpoint: Endpoint | None) -> str:
 
 
 def situation(call: SandboxCall) -> str:
-    """Return what a call is doing, in a few words."""
+    """Return the situation of a call in a few words."""
     if call.state == CallState.ENDED:
         return f"ended: {call.result}, {call.reason}, {call.duration} s"
     if call.line is not None and call.line.is_ringing:
@@ -230,7 +230,7 @@ def situation(call: SandboxCall) -> str:
         case RunMenu():
             return "in a menu"
         case ConnectPstn() | ConnectSip() | ConnectMxp() | ConnectStream():
-            return f"connected with {name_of(call.to)}"
+            return f"connected to {name_of(call.to)}"
     return "ringing" if call.state == CallState.RINGING else "answered"
 
 
@@ -242,7 +242,7 @@ def _last_action(call: SandboxCall) -> Any:
 
 
 def listeners_of(world: World, call: SandboxCall, who: str) -> tuple[tuple[str, str], ...]:
-    """Return who hears somebody speak, as `(call id, who)`. Call with the lock held."""
+    """Return the listeners of a speaker, as `(call id, who)`. The world must be locked."""
     if call.conference_id is not None:
         if call.muted or call.on_hold:
             return ()
@@ -271,7 +271,7 @@ def _person(call: SandboxCall) -> str:
 
 
 def call_page(world: World, call_id: str, limit: int = ENTRIES) -> CallPage | None:
-    """Return a call; None if there is no such call (any more)."""
+    """Return the page of a call; None if the sandbox does not have the call."""
     with world.lock:
         call = world.calls.get(call_id)
         if call is None or world.journal is None:
@@ -446,9 +446,8 @@ def _request(request: Requested) -> dict[str, Any]:
     answer = "no answer" if request.status is None else f"HTTP {request.status}"
     problem, notes = "", []
     if request.scheme == "application":
-        signature = "signature does not fit" if request.refusal else "signature fits"
-        problem = f"{signature}: {request.refusal}" if request.refusal else ""
-        notes.append(f"{signature}" if not request.refusal else "")
+        problem = f"the signature is not valid: {request.refusal}" if request.refusal else ""
+        notes.append("" if request.refusal else "the signature is valid")
     elif request.scheme == "basic":
         notes.append("Basic authentication, not signed")
     else:
@@ -488,7 +487,7 @@ def _who(leg: CallLeg) -> str:
 
 
 def _words(what: Say | PlayFiles) -> str:
-    """Return what a listener hears: text, also that of `#tts[…]`, or names of files."""
+    """Return the words for a listener: text, also from `#tts[…]`, or names of files."""
     if isinstance(what, Say):
         return printable(what.text or "", _MOST_TEXT)
     said = []
@@ -510,7 +509,7 @@ def _json(value: Any) -> str:
 
 
 def _text(body: bytes) -> str:
-    """Return a body for readers: JSON on several lines, anything else as it is."""
+    """Return a body as text: JSON indented, anything else unchanged."""
     try:
         return _json(json.loads(body))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-// The rest of the console's behaviour: htmx does the requests and puts new versions into the page.
+// Behaviour of the console beyond htmx, which sends the requests and updates the page.
 (() => {
   const offline = document.getElementById("offline");
 
@@ -9,17 +9,17 @@
 
   document.addEventListener("htmx:sse:after:connection", () => tell(""));
   document.addEventListener("htmx:sse:error", () =>
-    tell("The sandbox does not answer. Is it still running? This page shows an old state."));
+    tell("The sandbox does not answer. Is it still running? This page is out of date."));
   document.addEventListener("htmx:error", () =>
-    tell("The sandbox does not answer. Is it still running? This page shows an old state."));
+    tell("The sandbox does not answer. Is it still running? This page is out of date."));
 
-  // Words that were said leave their field.
+  // Clear the field of words that were said.
   document.addEventListener("htmx:after:request", (event) => {
     const form = event.target.closest && event.target.closest("form[data-clear]");
     if (form && event.detail.ctx.response && event.detail.ctx.response.status < 300) form.reset();
   });
 
-  // With the focus on a keypad, the keys of the keyboard are its keys.
+  // While a keypad has the focus, the keyboard presses its keys.
   document.addEventListener("keydown", (event) => {
     const keypad = event.target.closest && event.target.closest("[data-keypad]");
     if (!keypad || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -32,7 +32,7 @@
     }
   });
 
-  // A new version of the page may take away the button with the focus: do not start from the top.
+  // An update may remove the button with the focus: move the focus to the state of the call.
   let focused = null;
   document.addEventListener("focusin", (event) => { focused = event.target; });
   document.addEventListener("htmx:after:swap", () => {
