@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
 import attrs
 
 from .fast_path import COLUMNS
+from .known import KnownCalls, Run
 
 __all__ = [
     "Counts",
@@ -36,8 +37,6 @@ __all__ = [
     "remove_file",
 ]
 
-Run: TypeAlias = Callable[..., list[tuple[Any, ...]]]
-"""Runs SQL with parameters and returns the rows."""
 Counts: TypeAlias = "Counter[str]"
 """The change in the number of a file's records, by table."""
 
@@ -111,25 +110,29 @@ class EarlierRecords:
             )
 
 
-def deduplicate_new(run: Run, first: int) -> tuple[TableChanges, EarlierRecords]:
+def deduplicate_new(
+    run: Run, first: int, number: int, known: KnownCalls
+) -> tuple[TableChanges, EarlierRecords]:
     """Deduplicate the calls of new records, which are already in `kept.records`.
 
     Args:
         run: Runs SQL, in a transaction.
         first: Lowest file_id of the new files.
+        number: Number of records in the new files.
+        known: The index of earlier calls.
 
     Returns:
         The changes, and the earlier records of the new calls and of newly rejected calls.
     """
     changes = TableChanges()
     repeated = run(f"{_NEW_KEYS} GROUP BY key HAVING count(*) > 1", first)
-    # This reads only the keys of the archive and the rows found by key.
-    earlier = EarlierRecords(
-        run,
-        f"file_id < $1 AND key IN ({_NEW_KEYS} UNION ALL "  # noqa: S608
-        "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL)",
-        first,
+    keys = (
+        f"{_NEW_KEYS} UNION ALL "  # noqa: S608
+        "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL"
     )
+    files = known.files(run, number, keys, first)
+    # This reads only the keys of these files and the rows found by key.
+    earlier = EarlierRecords(run, f"file_id < $1 AND {files} AND key IN ({keys})", first)
     suspects = {key for (key,) in repeated}
     if earlier.are_many:
         _move_identical(run, first, changes)
