@@ -408,15 +408,16 @@ def cdr_archive() -> bool:
 def cdr_daily() -> bool:
     """Another daily file costs little more than the first, regardless of the number of records."""
     # The goal is 1.3, 1.6, 2.2 and 3.0 warm, and 1.6, 2.2, 3.5 and 6.0 for the first load. A load
-    # into an empty archive takes 45 ms, so a ratio of 1.3 allows 15 ms more. The keys take 6 to
-    # 7 ns a record (10 ms for 1.5 million). The five known calls take 20 ms for any size: reading
-    # their rows in five places of the archive (6 ms) and their other data (7 ms), and writing to
-    # `conflicts` (7 ms).
+    # into an empty archive takes 45 ms, so a ratio of 1.3 allows 15 ms more. The five known calls
+    # take 18 ms for any size: reading their rows in five places of the archive (6 ms) and their
+    # other data (5 ms), and writing to `conflicts` (7 ms). Without an index, keys take 6 to 7 ns
+    # a record (10 ms for 1.5 million). With one, its use takes 10 ms and 1 ns a record, and the
+    # keys of later files, up to a million or a quarter of the others, 6 to 7 ns a record.
     limits = {
         1_500_000: (1.9, 2.2),
         4_000_000: (2.4, 2.8),
-        9_000_000: (2.9, 3.8),
-        20_000_000: (4.0, 6.0),
+        9_000_000: (2.7, 3.5),
+        20_000_000: (3.0, 5.0),
     }
     good = True
     with TemporaryDirectory() as folder:

@@ -279,7 +279,15 @@ def _calls(
     some = "key IN (SELECT unnest($1))"
     # Separate statements: DuckDB takes longer to plan a joint one than to run these.
     select = f"rowid, {', '.join([*_CONTENT, *_SOURCE, 'key'])} FROM kept"
-    found = run(f"SELECT 'conflicts', {select}.conflicts WHERE {some}", keys)
+    # Most calls have neither conflicts nor duplicates, which a query of few columns tells sooner.
+    others = " UNION ALL ".join(
+        f"SELECT key FROM kept.{table} WHERE {some}"  # noqa: S608
+        for table in ("conflicts", "duplicates")
+    )
+    has_others = bool(run(f"SELECT 1 FROM ({others}) LIMIT 1", keys))  # noqa: S608
+    found = []
+    if has_others:
+        found += run(f"SELECT 'conflicts', {select}.conflicts WHERE {some}", keys)
     if kept := earlier.of(keys):
         by_row = f"SELECT 'records', {select}.records WHERE rowid IN (SELECT unnest($1))"
         found += run(by_row, kept)
@@ -294,10 +302,9 @@ def _calls(
         each = Occurrence(table, row, file_id, record, line, key, content, (table, row))
         holders[each.source] = each
         calls[content[:2]].append(each)
-    for row, of_file, of_record, file_id, record, line, key in run(
-        "SELECT rowid, of_file, of_record, file_id, record, line, key "  # noqa: S608
-        f"FROM kept.duplicates WHERE {some}",
-        keys,
+    duplicates = "SELECT rowid, of_file, of_record, file_id, record, line, key FROM kept.duplicates"
+    for row, of_file, of_record, file_id, record, line, key in (
+        run(f"{duplicates} WHERE {some}", keys) if has_others else ()
     ):
         original = holders[of_file, of_record]
         source = (file_id, record, line, key)

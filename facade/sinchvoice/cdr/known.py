@@ -34,7 +34,7 @@ _MARK_BITS = 20
 """Bits of the key in a mark."""
 _FILE_BITS = 12
 """Bits of the file_id in a mark."""
-_IN_BUCKET = 16
+_IN_BUCKET = 64
 """Least average number of marks in a bucket."""
 _LEAST = 1_000_000
 """Least number of records in later files for a new index."""
