@@ -23,7 +23,18 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 
 from ..errors import CdrError, InvalidRequest, Remedy
-from . import deduplication, delta, erasing, exporting, lake, layouts, masking, resolving, stores
+from . import (
+    deduplication,
+    delta,
+    erasing,
+    exporting,
+    known,
+    lake,
+    layouts,
+    masking,
+    resolving,
+    stores,
+)
 from .batches import Loader, update_file_counts
 from .erasing import EraseReport
 from .fast_path import COLUMNS, literal
@@ -343,6 +354,7 @@ class Archive(Database):
             changed = deduplication.remove_file(self._rows, file_id)
             self._do("DELETE FROM files WHERE file_id = ?", file_id)
             update_file_counts(self._rows, changed)
+            known.trim(self._rows)
             reopened = resolving.reopen(self._rows, file_id)
         restored = sum(changes["records"] for changes in changed.by_file.values())
         return RemoveReport(

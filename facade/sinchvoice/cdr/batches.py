@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import attrs
 
 from ..errors import CdrError
-from . import deduplication, loading, resolving
+from . import deduplication, known, loading, resolving
 from .deduplication import Run, TableChanges
 from .erasing import drop_erased
 from .fast_path import FastRows
+from .known import KnownCalls
 from .layouts import Layout
 from .load_reports import FileReport, LoadProgress
 from .loading import FileContent, Mismatch, Spooled
@@ -95,6 +96,7 @@ class Loader:
         self._layout = layout
         self._report_progress = _ProgressCallback(progress)
         self._waiting: list[_File] = []
+        self._is_index_outdated = False
 
     def load(self, streams: Iterable[ByteStream], failed: Failed | None) -> Iterator[FileReport]:
         """Load files and yield the report of each after its transaction.
@@ -121,6 +123,8 @@ class Loader:
                 if len(self._waiting) >= _FILES or size >= _BYTES:
                     yield from self._flush(failed)
             yield from self._flush(failed)
+            if self._is_index_outdated:
+                self._index()
         except _ProgressFailed as error:
             raise error.error from None
 
@@ -266,10 +270,11 @@ class Loader:
         if not new:
             return
         with self._transaction(new[0].report.name if len(new) == 1 else ""):
-            first = self._run("SELECT coalesce(max(file_id), 0) + 1 FROM files")[0][0]
-            numbered = dict(enumerate(new, first))
+            archived = known.read(self._run)
+            numbered = dict(enumerate(new, archived.last + 1))
             self._insert(numbered)
-            self._deduplicate(first, numbered)
+            self._deduplicate(archived, numbered)
+        self._is_index_outdated = archived.is_outdated(_records(new))
 
     def _insert(self, files: Mapping[int, _File]) -> None:
         """Insert all records into `kept.records` and all rejects into `kept.rejects`."""
@@ -300,12 +305,13 @@ class Loader:
         for select in selects:
             self._run(f"INSERT INTO kept.records SELECT *, {KEY} FROM ({select})")  # noqa: S608
 
-    def _deduplicate(self, first: int, files: Mapping[int, _File]) -> None:
+    def _deduplicate(self, archived: KnownCalls, files: Mapping[int, _File]) -> None:
         """Deduplicate the new records, record the files and check that all records add up.
 
         Raises:
             Mismatch: A record is not accounted for.
         """
+        first = archived.last + 1
         days: dict[int, Counter[date]] = defaultdict(Counter)
         for file_id, day, number in self._run(
             "SELECT file_id, CAST(call_time AS DATE), count(*) FROM kept.records "
@@ -318,7 +324,9 @@ class Loader:
             count = "SELECT file_id, count(*) FROM kept.rejects WHERE file_id >= ? GROUP BY ALL"
             rejected.update(dict(self._run(count, first)))
         erased_records, erased_rejects = drop_erased(self._run, first)
-        changed, earlier = deduplication.deduplicate_new(self._run, first)
+        changed, earlier = deduplication.deduplicate_new(
+            self._run, first, _records(files.values()), archived
+        )
         known = [(number, file.report.sha256) for number, file in files.items() if file.is_known]
         resolved = resolving.resolve_new(self._run, first, earlier, known)
         for file_id, file in files.items():
@@ -347,6 +355,12 @@ class Loader:
             self._record(file_id, file, usual)
         update_file_counts(self._run, changed, until=first)
         self._audit(first, [file.report for file in files.values()])
+
+    def _index(self) -> None:
+        """Index the known calls; without space or memory for it, loading only takes longer."""
+        self._is_index_outdated = False
+        with suppress(self._duckdb.Error, CdrError), self._transaction(""):
+            known.build(self._run)
 
     def _record(self, file_id: int, file: _File, day: date | None) -> None:
         report, found = file.report, file.found
@@ -417,6 +431,11 @@ def update_file_counts(run: Run, changed: TableChanges, *, until: int | None = N
                 changes["conflicts"],
                 file_id,
             )
+
+
+def _records(files: Iterable[_File]) -> int:
+    """Return the number of records in files, rejects included."""
+    return sum(file.found.records for file in files if file.found is not None)
 
 
 def _check_layouts(file: _File, earlier: Iterable[Sequence[str]]) -> None:

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeAlias
 
 import attrs
 
 from .fast_path import COLUMNS
+from .known import KnownCalls, Run
 
 __all__ = [
     "Counts",
@@ -36,8 +37,6 @@ __all__ = [
     "remove_file",
 ]
 
-Run: TypeAlias = Callable[..., list[tuple[Any, ...]]]
-"""Runs SQL with parameters and returns the rows."""
 Counts: TypeAlias = "Counter[str]"
 """The change in the number of a file's records, by table."""
 
@@ -111,25 +110,29 @@ class EarlierRecords:
             )
 
 
-def deduplicate_new(run: Run, first: int) -> tuple[TableChanges, EarlierRecords]:
+def deduplicate_new(
+    run: Run, first: int, number: int, known: KnownCalls
+) -> tuple[TableChanges, EarlierRecords]:
     """Deduplicate the calls of new records, which are already in `kept.records`.
 
     Args:
         run: Runs SQL, in a transaction.
         first: Lowest file_id of the new files.
+        number: Number of records in the new files.
+        known: The index of earlier calls.
 
     Returns:
         The changes, and the earlier records of the new calls and of newly rejected calls.
     """
     changes = TableChanges()
     repeated = run(f"{_NEW_KEYS} GROUP BY key HAVING count(*) > 1", first)
-    # This reads only the keys of the archive and the rows found by key.
-    earlier = EarlierRecords(
-        run,
-        f"file_id < $1 AND key IN ({_NEW_KEYS} UNION ALL "  # noqa: S608
-        "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL)",
-        first,
+    keys = (
+        f"{_NEW_KEYS} UNION ALL "  # noqa: S608
+        "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL"
     )
+    files = known.files(run, number, keys, first)
+    # This reads only the keys of these files and the rows found by key.
+    earlier = EarlierRecords(run, f"file_id < $1 AND {files} AND key IN ({keys})", first)
     suspects = {key for (key,) in repeated}
     if earlier.are_many:
         _move_identical(run, first, changes)
@@ -276,7 +279,15 @@ def _calls(
     some = "key IN (SELECT unnest($1))"
     # Separate statements: DuckDB takes longer to plan a joint one than to run these.
     select = f"rowid, {', '.join([*_CONTENT, *_SOURCE, 'key'])} FROM kept"
-    found = run(f"SELECT 'conflicts', {select}.conflicts WHERE {some}", keys)
+    # Most calls have neither conflicts nor duplicates, which a query of few columns tells sooner.
+    others = " UNION ALL ".join(
+        f"SELECT key FROM kept.{table} WHERE {some}"  # noqa: S608
+        for table in ("conflicts", "duplicates")
+    )
+    has_others = bool(run(f"SELECT 1 FROM ({others}) LIMIT 1", keys))  # noqa: S608
+    found = []
+    if has_others:
+        found += run(f"SELECT 'conflicts', {select}.conflicts WHERE {some}", keys)
     if kept := earlier.of(keys):
         by_row = f"SELECT 'records', {select}.records WHERE rowid IN (SELECT unnest($1))"
         found += run(by_row, kept)
@@ -291,10 +302,9 @@ def _calls(
         each = Occurrence(table, row, file_id, record, line, key, content, (table, row))
         holders[each.source] = each
         calls[content[:2]].append(each)
-    for row, of_file, of_record, file_id, record, line, key in run(
-        "SELECT rowid, of_file, of_record, file_id, record, line, key "  # noqa: S608
-        f"FROM kept.duplicates WHERE {some}",
-        keys,
+    duplicates = "SELECT rowid, of_file, of_record, file_id, record, line, key FROM kept.duplicates"
+    for row, of_file, of_record, file_id, record, line, key in (
+        run(f"{duplicates} WHERE {some}", keys) if has_others else ()
     ):
         original = holders[of_file, of_record]
         source = (file_id, record, line, key)

@@ -13,6 +13,7 @@ from datetime import date
 
 import attrs
 
+from . import known
 from .deduplication import Run, TableChanges, deduplicate
 from .fast_path import literal
 from .reader import split_cells
@@ -84,6 +85,7 @@ def erase(
             "SELECT key FROM kept.duplicates) WHERE key IN (SELECT key FROM to_erase)"
         )
         deduplicate(run, {key for (key,) in suspects}, changes)
+    known.forget(run)
     _erase_rejects(run, _is_meant(before, numbers, users), files["rejects"])
     for table, counts in files.items():
         totals[table] = counts.total()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import CdrError
+from . import known
 from .fast_path import COLUMNS
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KEY", "REJECT_COLUMNS", "VERSION", "check", "create"]
 
-VERSION = 2
+VERSION = 3
 """Version of the tables."""
 
 KEY = "CAST('0x' || md5(layout || ':' || call_id)[:15] AS BIGINT)"
@@ -64,6 +65,7 @@ CREATE TABLE kept.rejects (
     header VARCHAR, call_id VARCHAR, resolved_by INTEGER, key BIGINT
 );
 CREATE TABLE kept.unended (file_id INTEGER, record BIGINT, fields VARCHAR[], value VARCHAR);
+{known.TABLES.strip()}
 CREATE TABLE kept.erased_calls (key BIGINT);
 CREATE TABLE kept.erased_rejects (raw VARCHAR);
 CREATE TABLE erasures (
@@ -93,6 +95,13 @@ def check(connection: duckdb.DuckDBPyConnection, path: str, *, read_only: bool) 
         return
     found = versions[0][0] if len(versions) == 1 else "none"
     remedy = "use the release of sinchvoice that created it"
+    if found == 2:
+        if not read_only:  # queries do not need the index that version 2 lacked
+            connection.execute(
+                f"BEGIN TRANSACTION; {known.TABLES}"  # noqa: S608
+                f"UPDATE sinchvoice_archive SET version = {VERSION}; COMMIT"
+            )
+        return
     if found == 1:
         if not read_only:
             _upgrade(connection)
