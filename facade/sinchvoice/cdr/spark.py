@@ -297,10 +297,7 @@ class _Job:
         """
         now = datetime.now(UTC).replace(tzinfo=None)
         # Looking for the best encoding of each column takes longer than reading the files.
-        with (
-            _spark_errors(),
-            self._setting("spark.sql.inMemoryColumnarStorage.compressed", "false"),
-        ):
+        with _spark_errors(), self._setting(_COMPRESSED, "false"):
             rows = self._contents.where("file IS NOT NULL").select("place", "file.*").collect()
         failures: list[CdrError] = []
         found, skipped = self._numbered(sorted(rows, key=_by_place), left_out, failures)
