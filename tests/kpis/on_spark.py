@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -42,15 +43,20 @@ def spark(duck: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     duck.execute(f"COPY records TO '{folder}/records.parquet' (FORMAT parquet)")
     settings = {
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
         "spark.driver.host": "127.0.0.1",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.codegen.wholeStage": "false",  # few rows are not worth a compilation
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.session.timeZone": "America/New_York",
-        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.shuffle.partitions": "1",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
     }
     session = SparkSession.Builder().master("local[2]").config(map=settings).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    session.read.parquet(f"{folder}/records.parquet").createOrReplaceTempView("records")
+    table = session.read.parquet(f"{folder}/records.parquet").coalesce(1).cache()
+    table.createOrReplaceTempView("records")
     yield session
     session.stop()
 
@@ -82,11 +88,9 @@ def test_times_have_no_zone_on_spark(spark: Any):
     "by",
     [
         (),
-        ("day",),
-        ("hour", "weekday"),
-        ("currency", "country"),
-        ("layout", "user"),
-        ("result", "reason"),
+        ("day", "hour", "weekday"),
+        ("currency", "country", "layout"),
+        ("user", "result", "reason"),
         kpis.DIMENSIONS,
     ],
     ids=lambda by: " ".join(by) or "all",
@@ -118,7 +122,7 @@ def test_spark_filters_like_plain_python(spark: Any, where: Any):
     oracle.assert_same(kpis.compute(kpis.on_spark(spark), "day", where), wanted)
 
 
-@pytest.mark.parametrize("name", ["Europe/Stockholm", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("name", ["America/New_York", "Australia/Lord_Howe"])
 def test_spark_and_duckdb_agree_on_local_days_and_hours(spark: Any, duck: Any, name: str):
     by: Any = ("day", "hour", "weekday")
     found = kpis.compute(kpis.on_spark(spark), by, tz=name)
@@ -182,7 +186,7 @@ def test_without_calls_there_is_one_row_of_zeros(spark: Any):
     assert (row.attempts, row.asr.value, row.costs) == (0, None, ())
 
 
-@pytest.mark.parametrize("by", [(), ("day",), ("layout", "currency"), kpis.DIMENSIONS], ids=str)
+@pytest.mark.parametrize("by", [("day",), kpis.DIMENSIONS], ids=str)
 def test_spark_reads_the_export_of_an_archive(exported: Any, by: Any):
     archive, session, records = exported
     wanted = oracle.expected(records, by)
@@ -202,18 +206,15 @@ def test_spark_knows_the_days_of_an_export(exported: Any):
     assert of_day.count() == sum(record.call_time.date() == day for record in records)
 
 
-@pytest.mark.parametrize("tz", ["UTC", "Europe/Stockholm"])
-def test_a_comparison_is_the_same_on_duckdb_and_on_spark(
-    spark: Any, tmp_path_factory: pytest.TempPathFactory, tz: str
-):
-    file = tmp_path_factory.mktemp("weeks") / "weeks.parquet"
+def test_a_comparison_is_the_same_on_duckdb_and_on_spark(spark: Any, tmp_path: Path):
+    file = tmp_path / "weeks.parquet"
     session = spark.newSession()
     with duckdb.connect() as connection:
         fill(connection, made(seed=3))
         connection.execute(f"COPY records TO '{file}' (FORMAT parquet)")
         session.read.parquet(str(file)).createOrReplaceTempView("records")
         on_duckdb, on_spark = (
-            comparison.compare(run, LAST_WEEK, "same-weekdays", by="country", tz=tz)
+            comparison.compare(run, LAST_WEEK, "same-weekdays", by="country", tz="Europe/Stockholm")
             for run in (kpis.on_duckdb(connection), kpis.on_spark(session))
         )
     assert on_spark == on_duckdb

@@ -36,6 +36,9 @@ class Cluster:
                 *("--memory", "1g", "--work-dir", str(self._folder / f"worker-{number}"), self.url),
             )
             self.workers.append(worker)
+
+    def wait_for_workers(self) -> None:
+        """Wait until the workers are ready, which takes as long as starting a session."""
         for worker in self.workers:
             self._announced(worker, "(Successfully registered) with master")
 

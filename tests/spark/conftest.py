@@ -34,7 +34,9 @@ def session(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "spark.driver.extraJavaOptions": LEAN,
         "spark.driver.host": "127.0.0.1",
         "spark.executor.extraJavaOptions": LEAN,
-        "spark.sql.codegen.wholeStage": "false",  # few rows are not worth a compilation
+        "spark.sql.adaptive.enabled": "false",  # a job for each exchange
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",  # few rows are not worth a compilation
+        "spark.sql.codegen.wholeStage": "false",
         "spark.sql.session.timeZone": "America/New_York",
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
@@ -43,6 +45,7 @@ def session(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     os.environ["PYSPARK_PYTHON"] = sys.executable  # Java reads it when it starts
     made = SparkSession.Builder().master(cluster.url).config(map=settings).getOrCreate()
+    cluster.wait_for_workers()
     made.sparkContext.setLogLevel("OFF")
     yield made
     made.stop()

@@ -20,7 +20,7 @@ from cluster import Cluster
 from command_line import runner
 from gated_files import GatedFiles
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr import RejectCause, kpis, spark
+from sinchvoice.cdr import RejectCause, kpis, spark, spark_source
 from sinchvoice.cdr.spark import SparkTables
 from sinchvoice.sandbox import FileForm, Planted, cdr_files
 
@@ -77,7 +77,7 @@ def damaged_files(folder: Path) -> None:
     (folder / "x3-cut-again.csv").write_text((HEADER + "".join(lines))[:-8])
     # Text from callers.
     hostile = ['"a ""quoted""; text"', '"{""a"":\n1}"', '"\n' + lines[1] + '"', "{'a': \"b\"}"]
-    large = '"' + 'x;""\n' * (10 << 18) + '"'
+    large = '"' + ("x" * 60 + ';""\n') * (10 << 14) + '"'
     texts = [sip(10 + number, custom) for number, custom in enumerate([*hostile, large])]
     (folder / "x4-custom.csv").write_text(HEADER + "".join(texts))
     corrected = re.sub("2026-11-03", "2026-11-31", sip(20))
@@ -108,10 +108,12 @@ def loaded(
         ThreadPoolExecutor(1) as aside,
     ):
         head = sorted((folder / "cdr").glob("a*"))
-        rest = [f"{folder}/cdr/[p-s]*", f"{folder}/cdr/x*"]
-        sources = [*map(str, head), *(f"{server.url}/{name}" for name in gated), *rest]
-        # Each file is a task, so that a worker has tasks behind it when it waits at the gate.
-        reading = aside.submit(spark.read, session, *sources, partition_bytes=1)
+        rest = [f"{folder}/cdr/[p-s]*", f"{folder}/cdr/x[!4]*"]
+        first, second = (f"{server.url}/{name}" for name in gated)
+        # The largest file separates the gated ones, so that each is in a task of its own, and a
+        # worker has tasks behind it when it waits at the gate.
+        sources = [*map(str, head), first, f"{folder}/cdr/x4*", second, *rest]
+        reading = aside.submit(spark.read, session, *sources, partition_bytes=1 << 15)
         for _ in gated:
             assert server.arrived.acquire(timeout=300), reading.result(0)
         cluster.kill_a_worker()
@@ -283,10 +285,17 @@ def test_a_wrong_argument_is_named(session: Any, arguments: Any, error: Any, mes
     ],
     ids=str,
 )
-def test_a_wrong_option_is_named(session: Any, options: dict[str, str], message: str):
+def test_a_wrong_option_is_named(options: dict[str, str], message: str):
+    source = spark_source.SinchCdr({"path": "cdr", **options})
+    with pytest.raises(InvalidRequest, match=re.escape(message)):
+        source.schema()
+
+
+def test_spark_shows_the_error_of_an_option(session: Any):
     spark.register(session)
-    with pytest.raises(Exception, match=re.escape(message)):
-        session.read.format("sinch-cdr").options(**options).load("cdr")
+    source = session.read.format("sinch-cdr").option("tabel", "rejects")
+    with pytest.raises(Exception, match="option 'tabel' does not exist: did you mean 'table'?"):
+        source.load("cdr")
 
 
 def test_a_denied_place_and_a_folder_that_is_not_a_lake_are_named(session: Any, tmp_path: Path):

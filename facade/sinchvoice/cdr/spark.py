@@ -47,6 +47,7 @@ SparkSession: TypeAlias = Any
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(?:::[A-Za-z0-9+.:\-]+)?://")
 _BROADCAST = 1_000_000
 """Number of keys up to which each worker gets all of them."""
+_COMPRESSED = "spark.sql.inMemoryColumnarStorage.compressed"
 _CALL = ["layout", "call_id"]
 _CONTENT = [name for name in COLUMNS if name not in ("file_id", "record", "line")]
 _REJECT = (
@@ -295,7 +296,8 @@ class _Job:
             CdrError: A file cannot be read, or a record is not accounted for.
         """
         now = datetime.now(UTC).replace(tzinfo=None)
-        with _spark_errors():
+        # Looking for the best encoding of each column takes longer than reading the files.
+        with _spark_errors(), self._setting(_COMPRESSED, "false"):
             rows = self._contents.where("file IS NOT NULL").select("place", "file.*").collect()
         failures: list[CdrError] = []
         found, skipped = self._numbered(sorted(rows, key=_by_place), left_out, failures)
@@ -307,7 +309,7 @@ class _Job:
         self._number(found)
         records = self._records(found)
         plain, several = self._compare(records)
-        several = self._keep(self._decide(several, records, found))
+        several = self._keep(self._decide(several, found))
         kept = several.where("fate = 'records'").select(*COLUMNS)
         tables = {
             "records": plain.select(*COLUMNS).unionByName(kept),
@@ -456,7 +458,10 @@ class _Job:
             hits, earlier = self._in_lake(self._earlier, records, numbers.select("key"))
             again = numbers.where("number > 1").select("key")
             repeated = self._keep(again.union(hits.select("key")).distinct())
-        repeated = self._small(repeated)
+        number = self._number_of(repeated)
+        if not number:
+            return records, records.where("false")
+        repeated = self._small(repeated, number)
         plain = records.join(repeated, "key", "left_anti")
         several = records.join(repeated, "key", "left_semi")
         if earlier is not None:
@@ -481,7 +486,7 @@ class _Job:
         columns = (col(name).cast(types[name]) if name in types else name for name in COLUMNS)
         return hits, earlier.select(*columns, "key")
 
-    def _decide(self, several: DataFrame, records: DataFrame, found: Sequence[Any]) -> DataFrame:
+    def _decide(self, several: DataFrame, found: Sequence[Any]) -> DataFrame:
         """Return the new records with their fate and, for duplicates, their original."""
         col, window = self._functions.col, self._window
         source = self._functions.struct("file_id", "record")
@@ -518,7 +523,7 @@ class _Job:
 
         A file has at most one record that may be cut short, so few calls come to the driver.
         """
-        if not any(row.unended_record is not None for row in found):
+        if not any(row.unended_record is not None for row in found) or ranked.isEmpty():
             return []
         files = self._contents.where("file.unended_record IS NOT NULL").join(self._numbers, "place")
         ends = files.selectExpr(
@@ -613,9 +618,24 @@ class _Job:
         self._kept.append(frame)
         return frame.persist(storage)
 
-    def _small(self, keys: DataFrame) -> DataFrame:
+    @contextmanager
+    def _setting(self, name: str, value: str) -> Iterator[None]:
+        """Change a setting of the session until the end of the `with` block."""
+        before = self._session.conf.get(name)
+        self._session.conf.set(name, value)
+        try:
+            yield
+        finally:
+            self._session.conf.set(name, before)
+
+    def _number_of(self, keys: DataFrame) -> int:
+        """Return the number of keys, as far as it matters."""
+        number: int = keys.limit(_BROADCAST + 1).count()
+        return number
+
+    def _small(self, keys: DataFrame, number: int | None = None) -> DataFrame:
         """Send keys to all workers if they are not too many."""
-        few = keys.limit(_BROADCAST + 1).count() <= _BROADCAST
+        few = (self._number_of(keys) if number is None else number) <= _BROADCAST
         return self._functions.broadcast(keys) if few else keys
 
 
