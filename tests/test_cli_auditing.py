@@ -1,4 +1,7 @@
-"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox."""
+"""cli: `cdr signals` and `cdr reconcile`, the latter also against the reports of a sandbox.
+
+The page docs/how-to/fraud-and-invoices.md has this command.
+"""
 
 from __future__ import annotations
 

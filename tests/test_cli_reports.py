@@ -19,6 +19,7 @@ import duckdb
 import pytest
 from command_line import Ran, Run, isolated, runner
 from sinchvoice.cli import reports
+from sinchvoice.cli.charts import sparkline
 from sinchvoice.sandbox import Sandbox, running
 from sinchvoice.sandbox.faults import Injection
 
@@ -245,4 +246,4 @@ def test_a_counter_is_watched_until_control_c(
     ("values", "picture"), [([1.0], "▁"), ([0, 7, 14], "▁▅█"), ([5, 5, 5], "▁▁▁"), ([-1, 1], "▁█")]
 )
 def test_a_picture_has_a_level_for_each_reading(values: list[float], picture: str):
-    assert reports._picture(values) == picture
+    assert sparkline(values) == picture

@@ -124,7 +124,8 @@ def collect(
         return rows[:_TOP]
 
     (total,) = ask()
-    before, more_than_chance, signals = None, {}, None
+    before, signals = None, None
+    more_than_chance: dict[tuple[ComparedKpi, str | None], bool] = {}
     if first is not None and last is not None:
         length = last - first + timedelta(days=1)
         (before,) = ask(where=_between(where, first - length, first - timedelta(days=1), tz))
