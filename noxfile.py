@@ -12,8 +12,8 @@ nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typecheck", "drift", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
-# Modules are compiled once, rather than in each of the many processes of the tests.
-os.environ.setdefault("PIP_NO_COMPILE", "0")
+# Modules are compiled at their first import, as a session imports few of those that it installs.
+os.environ["PIP_NO_COMPILE"] = "0"  # pip takes this for the value of the option: do not compile
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PROJECT = nox.project.load_toml("pyproject.toml")

@@ -293,7 +293,7 @@ def test_a_report_without_calls_is_written_with_a_note(
     [
         (["--from", "2026-11-03", "--to", "2026-11-02"], 2, "ends before it begins"),
         (["--from", "yesterday"], 2, "--from is 'yesterday'"),
-        (["--to", "1999-12-31"], 2, "--to is '1999-12-31': give a day from 2000-01-01 to 2099"),
+        (["--to", "1999-12-31"], 2, "--to is '1999-12-31': give a day from 2000-01-01 to 2069"),
         (["--where", "start=2026-11-01"], 2, "--where has 'start': give the period with --from"),
         (["--format", "gif"], 2, "--format is 'gif': give html, pdf or png"),
         (["-o", "nowhere/report.html"], 2, "'nowhere', which does not exist"),
