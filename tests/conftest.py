@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -145,3 +146,8 @@ def box() -> Iterator[Sandbox]:
     """Run a sandbox for all tests: add calls to it, and assume nothing about other calls."""
     with running() as sandbox:
         yield sandbox
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all collected tests again and again."""
+    gc.freeze()

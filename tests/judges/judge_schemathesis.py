@@ -27,7 +27,7 @@ seed = 1
 warnings = {{ fail-on = true }}
 
 [generation]
-max-examples = 50
+max-examples = 30
 database = "none"
 
 [checks]
