@@ -1793,6 +1793,14 @@ def test_a_chart_of_plain_characters_is_for_terminals_without_blocks(archive: Pa
     assert "#" in lines[0]
 
 
+def test_a_narrow_terminal_still_gets_a_line_with_a_course(
+    run: Run, archive: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "10")
+    lines = run("cdr", "stats", "--by", "hour", "--chart").out.partition("\n\n")[2].splitlines()
+    assert len({*lines[0].split("  ")[1].strip()}) > 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

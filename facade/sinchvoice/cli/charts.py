@@ -18,6 +18,7 @@ __all__ = ["print_kpi_chart", "sparkline"]
 _LEVELS, _PLAIN_LEVELS = "▁▂▃▄▅▆▇█", ".:-=+*#@"
 _BAR, _PLAIN_BAR = "█", "#"
 _LABEL = 32
+_SHORTEST = 12  # characters of a line
 _TIMES = ("day", "hour", "weekday")
 _LONGEST_GAP = 31
 """Length of the longest gap, in days, whose days are shown; a longer one is a typing error."""
@@ -71,7 +72,7 @@ def _print_lines(rows: Sequence[KpiRow | None], width: int) -> None:
         "ASR": [row.asr.value if row else None for row in rows],
         "ACD (s)": [row.acd.value if row else None for row in rows],
     }
-    together = -(-len(rows) // max(1, width - 40))
+    together = -(-len(rows) // max(_SHORTEST, width - 40))
     note = f"; a character is the mean of {together} groups" if together > 1 else ""
     write("")
     for name, values in kpis.items():

@@ -32,6 +32,7 @@ from .output import write
 __all__ = ["report"]
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FIRST, _LAST = date(2000, 1, 1), date(2069, 12, 31)  # the days that `cdr.report` takes
 _PATIENCE = 120  # seconds for a browser to print
 
 
@@ -133,7 +134,7 @@ def _has_calls(
     last: date | None,
     tz: str,
 ) -> bool:
-    """Return whether a report has calls: those in its period, and between 2000 and 2069."""
+    """Return whether a report has calls, those of its period on plausible days."""
     ends = [] if first is None else [f"start={first}"]
     ends += [] if last is None else [f"until={last + timedelta(days=1)}"]
     days = (
@@ -143,13 +144,13 @@ def _has_calls(
 
 
 def _is_plausible(day: date) -> bool:
-    return 2000 <= day.year < 2070
+    return _FIRST <= day <= _LAST
 
 
 def _day(text: str | None, name: str) -> date | None:
     day = day_of(text, name)
     if day is not None and not _is_plausible(day):
-        raise InvalidRequest(f"{name} is {text!r}: give a day from 2000-01-01 to 2069-12-31")
+        raise InvalidRequest(f"{name} is {text!r}: give a day from {_FIRST} to {_LAST}")
     return day
 
 

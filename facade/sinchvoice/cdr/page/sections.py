@@ -440,8 +440,8 @@ def _signals(content: Content) -> Section:
     text += [printable(note, 500) for note in found.notes]
     if not found.signals:
         text.append(
-            "None was found among bursts of short calls, new expensive destinations, rates of "
-            "callers and prefixes, and ranges of numbers."
+            "None was found. The kinds are bursts of short calls, new expensive destinations, "
+            "rates of callers and prefixes, and ranges of numbers."
         )
         return Section(heading=heading, text=text)
     if len(found.signals) > _MOST_SIGNALS:
