@@ -335,7 +335,10 @@ class Journal:
             raise
 
     def add(self, outcome: ReportOutcome, now: float) -> None:
-        """Write a report; it survives this process at once, and the machine a second later."""
+        """Write a report; it survives this process at once, and the machine a second later.
+
+        After Ctrl-C the last report can be written twice, and counts once when it is read.
+        """
         self._write(outcome.to_dict())
         if now - self._synced >= _SYNC_EVERY:
             os.fsync(self._file)
