@@ -1,7 +1,9 @@
 """The nox sessions: `nox -l` lists them, `scripts/bootstrap.py` runs them without nox."""
 
+import ast
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,8 +14,11 @@ nox.needs_version = ">=2026.10"
 nox.options.sessions = ["lint", "typecheck", "drift", "tests"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
-# Modules are compiled at their first import, as a session imports few of those that it installs.
-os.environ["PIP_NO_COMPILE"] = "0"  # pip takes this for the value of the option: do not compile
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+# Modules are compiled at their first import, as a session imports few of those that it installs:
+# uv does not compile them, and pip takes this value for that of its option --no-compile.
+os.environ["PIP_NO_COMPILE"] = "0"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -23,6 +28,13 @@ WHEELS: list[Path] = []
 PRISM = "@stoplight/prism-cli@5.14.2"  # the last version for Node.js 20
 NODE_SDK = "@sinch/voice@1.4.0"
 AXE = "axe-core@4.14.1"
+UV_SETTINGS = {  # of pip, which uv does not read
+    "cert": "SSL_CERT_FILE",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "index-url": "UV_DEFAULT_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+}
 
 
 @nox.session
@@ -343,6 +355,20 @@ def github_release(session: nox.Session) -> None:
     session.run(sys.executable, "scripts/release.py", "publish", *session.posargs)
 
 
+def configure_uv() -> None:
+    """Give uv the package indexes that pip is configured with; its own variables win."""
+    command = (sys.executable, "-m", "pip", "config", "list")
+    settings = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    for line in settings.splitlines():  # global.index-url='https://…'
+        name, _, value = line.partition("=")
+        variable = UV_SETTINGS.get(name.rpartition(".")[2])
+        if variable is not None:
+            separator = "," if variable == "UV_FIND_LINKS" else " "
+            os.environ.setdefault(variable, separator.join(ast.literal_eval(value).split()))
+    # pip takes the best version of all indexes, uv that of the first index with the package.
+    os.environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+
+
 def has_java() -> bool:
     home = os.environ.get("JAVA_HOME")
     return shutil.which(Path(home, "bin", "java") if home else "java") is not None
@@ -424,3 +450,6 @@ def build_wheel(session: nox.Session) -> Path:
         WHEELS.extend(folder.resolve().glob("*.whl"))
     (wheel,) = WHEELS
     return wheel
+
+
+configure_uv()
