@@ -2095,6 +2095,13 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
     assert all(Path(file).exists() for file in files)
 
 
+@pytest.mark.parametrize("question", [["stats"], ["sql", "SELECT count(*) FROM records"]])
+def test_an_archive_can_be_given_in_place_of_files(run: Run, question: list[str], archive: Path):
+    given, default = run("cdr", *question, str(archive)), run("cdr", *question)
+    assert given.code == default.code == 0
+    assert given.out == default.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -2123,8 +2130,9 @@ def test_an_archive_is_exported_as_parquet(run: Run, archive: Path):
         (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local folder"),
         (["stats", "--layout", "app-to-app"], "--layout applies to files: give files"),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files exclude each other"),
-        (["stats", "calls.duckdb"], "calls.duckdb is an archive: give it with --archive"),
-        (["sql", "FROM records", "calls.duckdb"], "give it with --archive"),
+        (["stats", "calls.duckdb", "day.csv"], "calls.duckdb is an archive: give it with"),
+        (["stats", "calls.duckdb", "--archive", "calls.duckdb"], "and files exclude each other"),
+        (["stats", "calls.duckdb", "--recursive"], "--recursive applies to folders"),
     ],
 )
 @pytest.mark.usefixtures("archive")

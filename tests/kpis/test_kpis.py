@@ -554,3 +554,21 @@ def test_every_field_of_the_results_has_one_definition():
     fields = [name for name in get_type_hints(kpis.KpiRow) if name not in NO_KPIS]
     fields += [f"costs.{name}" for name in get_type_hints(kpis.KpiCost) if name != "currency"]
     assert sorted(each.field for each in kpis.DEFINITIONS) == sorted(fields)
+
+
+@pytest.mark.parametrize(
+    "by",
+    [(), ("hour",), ("result",), ("reason", "result"), ("currency",), ("user", "hour")],
+    ids=lambda by: " ".join(by) or "all",
+)
+def test_kpis_of_groups_add_up_to_those_of_fewer_dimensions(many: Any, by: Any):
+    run = kpis.on_duckdb(many)
+    finer = kpis.compute(run, (*by, *({"weekday", "country"} - set(by))))
+    assert kpis.summed(finer, by) == kpis.compute(run, by)
+
+
+def test_kpis_of_no_groups_add_up_to_nothing(many: Any):
+    run = kpis.on_duckdb(many)
+    none: kpis.KpiFilter = {"user": "nobody of this name"}
+    assert kpis.summed([]) == kpis.compute(run, where=none)
+    assert kpis.summed([], ("hour",)) == kpis.compute(run, "hour", none)

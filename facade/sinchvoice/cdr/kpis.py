@@ -24,7 +24,7 @@ from .. import decoding
 from ..errors import InvalidRequest, Remedy, printable
 from ..vocabulary import CallReason, CallResult
 from . import kpi_query, prefixes
-from .amounts import without_zeros
+from .amounts import exact_sum, without_zeros
 from .layouts import LAYOUTS, LayoutName
 from .periods import query_time
 from .prefixes import PrefixTable
@@ -693,26 +693,23 @@ class _Asked:
         values = by_currency[0]
         counts = {name: int(values[name]) for name in kpi_query.COUNTS}
         enough = counts["attempts"] >= self.min_attempts
-        setup_seconds = without_zeros(values["setup_seconds"])
-
-        def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
-            value = values[field] if enough and denominator else None
-            return Ratio(numerator, denominator, value, _FORMULAS[field])
-
-        return KpiRow(
-            by={name: REST if rest else self._value(name, values) for name in self._by},
-            minutes_of_use=float(values["minutes_of_use"]),
-            setup_seconds=setup_seconds,
-            asr=ratio("asr", counts["answered"], counts["attempts"]),
-            ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
-            acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
-            setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
-            short_calls=ratio("short_calls", counts["short"], counts["timed"]),
-            costs=tuple(
-                _cost(each, enough)
-                for each in sorted(by_currency, key=lambda each: _place(each["currency"]))
+        return _built(
+            {name: REST if rest else self._value(name, values) for name in self._by},
+            counts,
+            without_zeros(values["setup_seconds"]),
+            (
+                _cost(
+                    each["currency"],
+                    int(each["priced"]),
+                    without_zeros(each["cost"]),
+                    int(each["priced_seconds"]),
+                    int(each["started_seconds"]) // 60,
+                    enough,
+                )
+                for each in by_currency
                 if each["priced"]
             ),
+            enough,
             duration_percentiles={
                 rank: values[name] if enough else None for rank, name in self._ranks("duration")
             },
@@ -721,7 +718,6 @@ class _Asked:
                 for rank, name in self._ranks("setup_time")
             },
             rest_groups=rest,
-            **counts,
         )
 
     def _ranks(self, field: str) -> Iterator[tuple[float, str]]:
@@ -831,23 +827,92 @@ def _for_duckdb(query: str) -> str:
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")
 
 
-def _cost(values: dict[str, Any], enough: bool) -> KpiCost:
-    amount = without_zeros(values["cost"])
-    seconds, minutes = int(values["priced_seconds"]), int(values["started_seconds"]) // 60
+def summed(rows: Iterable[KpiRow], by: Sequence[Dimension] = ()) -> list[KpiRow]:
+    """Add up the KPIs of groups: the rows that `compute` returns for some of their dimensions.
 
-    def ratio(field: str, denominator: int | float) -> Ratio:
-        value = values[f"cost_{field}"] if enough and denominator else None
-        return Ratio(amount, denominator, value, _FORMULAS[f"costs.{field}"])
+    Args:
+        rows: Rows of groups without percentiles, computed for more dimensions.
+        by: Dimensions to keep.
+    """
+    groups: dict[tuple[Any, ...], list[KpiRow]] = {} if by else {(): []}
+    for row in rows:
+        groups.setdefault(tuple(row.by[name] for name in by), []).append(row)
+    return [
+        _sum(dict(zip(by, key, strict=True)), groups[key])
+        for key in sorted(groups, key=lambda key: [_place(value) for value in key])
+    ]
 
+
+def _sum(by: Mapping[Dimension, Any], rows: Sequence[KpiRow]) -> KpiRow:
+    counts = {name: sum(getattr(row, name) for row in rows) for name in kpi_query.COUNTS}
+    costs: dict[str | None, list[KpiCost]] = {}
+    for row in rows:
+        for cost in row.costs:
+            costs.setdefault(cost.currency, []).append(cost)
+    return _built(
+        by,
+        counts,
+        without_zeros(exact_sum(row.setup_seconds for row in rows)),
+        (
+            _cost(
+                currency,
+                sum(each.priced for each in some),
+                without_zeros(exact_sum(each.amount for each in some)),
+                sum(each.priced_seconds for each in some),
+                sum(each.started_minutes for each in some),
+                enough=True,
+            )
+            for currency, some in costs.items()
+        ),
+        enough=True,
+    )
+
+
+def _built(
+    by: Mapping[Dimension, Any],
+    counts: Mapping[str, Any],
+    setup_seconds: Decimal,
+    costs: Iterable[KpiCost],
+    enough: bool,
+    **more: Any,
+) -> KpiRow:
+    """Return the row of a group; its ratios have values if there are enough attempts."""
+
+    def ratio(field: str, numerator: int | Decimal, denominator: int) -> Ratio:
+        return _ratio(field, numerator, denominator, enough)
+
+    return KpiRow(
+        by=by,
+        minutes_of_use=counts["talk_seconds"] / 60,
+        setup_seconds=setup_seconds,
+        asr=ratio("asr", counts["answered"], counts["attempts"]),
+        ner=ratio("ner", counts["delivered"], counts["delivered"] + counts["network_failures"]),
+        acd=ratio("acd", counts["talk_seconds"], counts["timed"]),
+        setup_time=ratio("setup_time", setup_seconds, counts["connected"]),
+        short_calls=ratio("short_calls", counts["short"], counts["timed"]),
+        costs=tuple(sorted(costs, key=lambda cost: _place(cost.currency))),
+        **counts,
+        **more,
+    )
+
+
+def _cost(
+    currency: str | None, priced: int, amount: Decimal, seconds: int, minutes: int, enough: bool
+) -> KpiCost:
     return KpiCost(
-        currency=values["currency"],
-        priced=int(values["priced"]),
+        currency=currency,
+        priced=priced,
         amount=amount,
         priced_seconds=seconds,
         started_minutes=minutes,
-        per_talk_minute=ratio("per_talk_minute", seconds / 60),
-        per_started_minute=ratio("per_started_minute", minutes),
+        per_talk_minute=_ratio("costs.per_talk_minute", amount, seconds / 60, enough),
+        per_started_minute=_ratio("costs.per_started_minute", amount, minutes, enough),
     )
+
+
+def _ratio(field: str, numerator: int | Decimal, denominator: int | float, enough: bool) -> Ratio:
+    value = float(numerator) / denominator if enough and denominator else None
+    return Ratio(numerator, denominator, value, _FORMULAS[field])
 
 
 def _place(value: Any) -> tuple[bool, Any]:

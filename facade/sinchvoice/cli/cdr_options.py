@@ -98,7 +98,7 @@ FilesOrArchive = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE]...",
-        help="Files or a lake to query in place; the archive if none are given.",
+        help="Files, a lake or an archive to query; if none are given, that of --archive.",
     ),
 ]
 Memory = Annotated[
@@ -262,7 +262,9 @@ class SourceOptions(RecordOptions):
     wait: Wait = WAIT
 
     def opened(self, files: list[str] | None) -> cdr.Archive | cdr.Scan:
-        """Open the files to query, or an archive if there are none."""
+        """Open the files or the archive to query; without either, that of --archive."""
+        if self.archive is None and files is not None and len(files) == 1 and _is_database(*files):
+            return attrs.evolve(self, archive=Path(*files)).opened(None)
         if not files:
             if self.layout is not None:
                 raise InvalidRequest("--layout applies to files: give files, or omit it")

@@ -15,16 +15,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from importlib.resources import files
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ...errors import InvalidRequest, printable
 from ..kpis import Dimension, KpiFilter, zone
 from ..queries import Database
 from .content import FIRST, LAST, Content, collect
+
+if TYPE_CHECKING:
+    from .sections import Section
 
 __all__ = ["report", "report_charts"]
 
@@ -65,13 +69,9 @@ def report(
         CdrError: The records cannot be read.
         ImportError: The extra is not installed.
     """
-    content = _collected(calls, first, last, tz, where, by)
-    with _needs_extra():
-        import jinja2
+    content, found = _read_and_drawn(calls, first, last, tz, where, by)
+    import jinja2
 
-        from .sections import sections
-
-        found = sections(content)
     style = _style()
     page = jinja2.Environment(
         loader=jinja2.PackageLoader(__name__, ""),
@@ -106,12 +106,9 @@ def report_charts(
     Returns:
         The images by caption, in the order of the page.
     """
-    content = _collected(calls, first, last, tz, where, by)
-    with _needs_extra():
-        from .charts import png
-        from .sections import sections
+    _, found = _read_and_drawn(calls, first, last, tz, where, by)
+    from .charts import png
 
-        found = sections(content)
     colors = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", _style().partition("@media")[0]))
     return {
         figure.caption: png(figure.drawing, colors)
@@ -121,14 +118,15 @@ def report_charts(
     }
 
 
-def _collected(
+def _read_and_drawn(
     calls: Database,
     first: date | None,
     last: date | None,
     tz: str | ZoneInfo,
     where: KpiFilter | None,
     by: Dimension,
-) -> Content:
+) -> tuple[Content, list[Section]]:
+    """Return the numbers of a report, and its sections with the charts."""
     where = KpiFilter() if where is None else where
     for name in ("start", "until"):
         if name in where:
@@ -142,7 +140,28 @@ def _collected(
             )
     if first is not None and last is not None and last < first:
         raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
-    return collect(calls, first, last, zone(tz), where, by)
+    place = zone(tz)
+    # The libraries for charts take a second to start, which the queries leave them.
+    with ThreadPoolExecutor(1) as aside:
+        starting = aside.submit(_start_drawing)
+        content = collect(calls, first, last, place, where, by)
+        try:
+            sections = starting.result()
+        except ImportError as error:
+            raise ImportError(
+                f"reports need {error.name}: pip install 'sinchvoice[report]'"
+            ) from error
+    return content, sections(content)
+
+
+def _start_drawing() -> Callable[[Content], list[Section]]:
+    import jinja2  # noqa: F401 - for the page
+
+    from . import charts
+    from .sections import sections
+
+    charts.start()
+    return sections
 
 
 def _style() -> str:
@@ -152,11 +171,3 @@ def _style() -> str:
 def _digest(text: str) -> str:
     """Return a hash for the content security policy."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-@contextmanager
-def _needs_extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise ImportError(f"reports need {error.name}: pip install 'sinchvoice[report]'") from error

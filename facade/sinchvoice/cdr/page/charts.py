@@ -15,11 +15,12 @@ from xml.etree import ElementTree as ET
 import altair as alt
 import vl_convert
 
-__all__ = ["bars", "columns", "courses", "heat_map", "png", "ratio_course"]
+__all__ = ["bars", "columns", "courses", "heat_map", "png", "ratio_course", "start"]
 
 Row = Mapping[str, Any]
 
 _WIDTH = 720
+_ROWS = "rows"
 _INK, _GRID = "#a0000f", "#a0000e"
 _SERIES = tuple(f"#a0000{number}" for number in range(1, 9))
 _VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)"} | {
@@ -28,25 +29,28 @@ _VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)"} | {
 _SVG = "http://www.w3.org/2000/svg"
 
 
+def start() -> None:
+    """Start what draws: it takes longer than a drawing."""
+    vl_convert.vegalite_to_svg({"data": {"values": []}, "mark": "point"})
+
+
 def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
     """Draw one line for each series over days: rows have `day`, `series`, `value` and `text`."""
     layers = []
     for number, name in enumerate(series):
-        data = [row for row in rows if row["series"] == name]
-        base = alt.Chart(_data(data)).encode(
-            x=_days(), y=alt.Y("value:Q", title=unit), description="text:N"
-        )
+        base = _chart(name).encode(x=_days(), y=alt.Y("value:Q", title=unit), description="text:N")
         color = _SERIES[number % len(_SERIES)]
         layers.append(base.mark_line(color=color, strokeWidth=2).properties(name=f"s{number}_line"))
         layers.append(
             base.mark_point(color=color, filled=True, size=24).properties(name=f"s{number}_point")
         )
-    return _drawn(alt.layer(*layers), 240)
+    data = {name: [row for row in rows if row["series"] == name] for name in series}
+    return _drawn(alt.layer(*layers), 240, data)
 
 
 def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
     """Draw a ratio over days; the area of a point is the number of calls behind it."""
-    base = alt.Chart(_data(rows)).encode(
+    base = _chart().encode(
         x=_days(),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
         description="text:N",
@@ -54,13 +58,13 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
     size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, 160], zero=True))
     line = base.mark_line(color=_SERIES[0], strokeWidth=1.5)
     points = base.mark_point(color=_SERIES[0], filled=True, opacity=0.8).encode(size=size)
-    return _drawn(alt.layer(line, points), 200)
+    return _drawn(alt.layer(line, points), 200, {_ROWS: rows})
 
 
 def columns(rows: Sequence[Row], title: str, unit: str) -> str:
     """Draw a column for each row: `name`, `value` and `text`, in the given order."""
     chart = (
-        alt.Chart(_data(rows))
+        _chart()
         .mark_bar(color=_SERIES[0])
         .encode(
             x=alt.X("name:N", sort=None, title=title, axis=alt.Axis(labelAngle=0)),
@@ -68,13 +72,13 @@ def columns(rows: Sequence[Row], title: str, unit: str) -> str:
             description="text:N",
         )
     )
-    return _drawn(chart, 200)
+    return _drawn(chart, 200, {_ROWS: rows})
 
 
 def bars(rows: Sequence[Row], unit: str) -> str:
     """Draw a horizontal bar for each row: `name`, `value` and `text`, in the given order."""
     chart = (
-        alt.Chart(_data(rows))
+        _chart()
         .mark_bar(color=_SERIES[0])
         .encode(
             x=alt.X("value:Q", title=unit),
@@ -82,13 +86,13 @@ def bars(rows: Sequence[Row], unit: str) -> str:
             description="text:N",
         )
     )
-    return _drawn(chart, 22 * len(rows))
+    return _drawn(chart, 22 * len(rows), {_ROWS: rows})
 
 
 def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
     """Draw calls by weekday and hour: rows have `weekday`, `hour`, `value` and `text`."""
     chart = (
-        alt.Chart(_data(rows))
+        _chart()
         .mark_rect()
         .encode(
             x=alt.X("hour:O", title="hour", axis=alt.Axis(labelAngle=0)),
@@ -100,7 +104,7 @@ def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
             description="text:N",
         )
     )
-    return _drawn(chart, 190)
+    return _drawn(chart, 190, {_ROWS: rows})
 
 
 def png(drawing: str, colors: Mapping[str, str]) -> bytes:
@@ -116,16 +120,19 @@ def png(drawing: str, colors: Mapping[str, str]) -> bytes:
     return bytes(vl_convert.svg_to_png(drawing, scale=2))
 
 
-def _data(rows: Sequence[Row]) -> alt.InlineData:
-    return alt.InlineData(values=[dict(row) for row in rows])
+def _chart(data: str = _ROWS) -> alt.Chart:
+    return alt.Chart(alt.NamedData(data))
 
 
 def _days() -> alt.X:
     return alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=alt.Axis(format="%d %b %y"))
 
 
-def _drawn(chart: Any, height: int) -> str:
-    """Return the SVG of a chart, as a part of an HTML page."""
+def _drawn(chart: Any, height: int, data: Mapping[str, Sequence[Row]]) -> str:
+    """Return the SVG of a chart, as a part of an HTML page.
+
+    Altair would copy and check the data several times, so only the drawing gets them.
+    """
     chart = (
         chart.properties(width=_WIDTH, height=height)
         .configure(background="transparent", font="sans-serif")
@@ -141,7 +148,8 @@ def _drawn(chart: Any, height: int) -> str:
             titleFontWeight="normal",
         )
     )
-    root = ET.fromstring(vl_convert.vegalite_to_svg(chart.to_dict()))  # noqa: S314 - just drawn
+    drawing = vl_convert.vegalite_to_svg({**chart.to_dict(), "datasets": data})
+    root = ET.fromstring(drawing)  # noqa: S314 - just drawn
     for each in root.iter():
         label = each.attrib.pop("aria-label", None)
         for name in ("role", "aria-roledescription", "aria-hidden", "font-family"):

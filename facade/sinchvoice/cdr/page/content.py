@@ -12,7 +12,7 @@ import attrs
 from ...errors import printable
 from .. import comparison, kpis
 from ..comparison import ComparedKpi
-from ..kpis import Dimension, KpiFilter, KpiRow
+from ..kpis import Dimension, KpiFilter, KpiRow, summed
 from ..periods import span
 from ..queries import Database
 from ..signals import SignalReport
@@ -123,7 +123,8 @@ def collect(
         left_out[dimension] = max(0, len(rows) - _TOP)
         return rows[:_TOP]
 
-    (total,) = ask()
+    week, endings = ask("weekday", "hour"), ask("result", "reason")
+    (total,) = summed(week)
     before, signals = None, None
     more_than_chance: dict[tuple[ComparedKpi, str | None], bool] = {}
     if first is not None and last is not None:
@@ -138,7 +139,6 @@ def collect(
             }
         if not where:
             signals = calls.signals((first, last), tz=tz)
-    week = ask("weekday", "hour")
     return Content(
         first=first,
         last=last,
@@ -149,10 +149,10 @@ def collect(
         more_than_chance=more_than_chance,
         days=days,
         missing=_gaps(first, last, {row.by["day"] for row in days}),
-        hours=ask("hour"),
+        hours=summed(week, ("hour",)),
         week=week,
-        results=ask("result"),
-        reasons=sorted(ask("reason"), key=lambda row: -row.attempts),
+        results=summed(endings, ("result",)),
+        reasons=sorted(summed(endings, ("reason",)), key=lambda row: -row.attempts),
         by=by,
         destinations=largest(by),
         applications=largest("application"),
