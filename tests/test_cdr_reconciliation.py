@@ -255,7 +255,7 @@ def test_sums_keep_every_digit(archive: Any):
             },
         ),
         (
-            "day|currency|minutes|amount\n2026-11-01|EUR|12|1\u00a0234.50\n",
+            "day|currency|minutes|amount\n2026-11-01|eur|12|1\u00a0234.50\n",
             {"delimiter": "|"},
         ),
     ],

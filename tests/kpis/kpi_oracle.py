@@ -47,6 +47,9 @@ NUMBERS = (
     "+46730170102",
     "+46730990101",
     "+46 73-017 01 03",
+    "0046730170104",
+    "00 46 (73) 017 01 05",
+    "000",
     "+46201234567",
     "+1 (212) 555.0101",
     "12125550102",
@@ -186,7 +189,10 @@ def in_table(record: Any) -> tuple[Any, ...]:
 
 def values(record: Any, prefixes: Any = None) -> dict[str, Any]:
     """Return the dimensions of a call."""
-    number = re.sub("[^0-9]", "", record.to.number) if isinstance(record.to, PstnEndpoint) else None
+    number = None
+    if isinstance(record.to, PstnEndpoint):
+        number = re.sub("[^0-9]", "", record.to.number)
+        number = number.removeprefix("00" if record.to.number.startswith("0") else "") or None
     if record.layout == "app-to-app":
         user = None if record.from_ is None else record.from_.username
     else:

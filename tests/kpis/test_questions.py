@@ -89,13 +89,13 @@ def test_filters_of_prefixes_agree_with_plain_python(run: kpis.Run, where: Any):
 
 
 def test_the_longest_prefix_counts(scratch: Any):
-    run = table(scratch, *to("+46701", "+4670", "+467", "+46", "+4", "+47", ""))
+    run = table(scratch, *to("+46701", "004670", "00 46-7", "46", "+4", "+47", "", "00"))
     rows = kpis.compute(run, "prefix", prefixes={"46": "Sweden", "4670": "mobile", "4": None})
     assert {row.by["prefix"]: row.attempts for row in rows} == {
         "4": 2,
         "Sweden": 2,
         "mobile": 2,
-        None: 1,
+        None: 2,
     }
     assert [row.by["prefix"] for row in rows] == ["4", "Sweden", "mobile", None]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import fraud_oracle as oracle
@@ -85,17 +85,25 @@ def test_every_signal_is_as_plain_python_finds_it(noise: Any, kind: signals.Sign
     assert_same(archive.signals(oracle.PERIOD, thresholds=LOW, kinds=[kind]), expected)
 
 
-def test_planted_fraud_is_distinguished_from_look_alikes(found: Any):
-    world, report = found
+def precision_and_recall(world: oracle.World, report: signals.SignalReport) -> dict[str, Any]:
+    """Print and return what was found of each kind: planted, found, right."""
+    counts = {}
     print("\nsignal           planted found right precision recall")
     for kind in signals.KINDS:
         truth = {subject for name, subject in world.truth if name == kind}
         shown = {each.subject for each in report.signals if each.kind == kind}
         right = len(truth & shown)
+        counts[kind] = (len(truth), len(shown), right)
         print(
             f"{kind:16} {len(truth):7} {len(shown):5} {right:5} "
             f"{right / len(shown):9.2f} {right / len(truth):6.2f}"
         )
+    return counts
+
+
+def test_planted_fraud_is_distinguished_from_look_alikes(found: Any):
+    world, report = found
+    precision_and_recall(world, report)
     shown = {(each.kind, each.subject) for each in report.signals}
     assert world.truth - shown == {("short_calls", "robot-5")}  # slower than the threshold
     assert shown - world.truth == {  # for the first time
@@ -103,6 +111,29 @@ def test_planted_fraud_is_distinguished_from_look_alikes(found: Any):
         ("caller_rate", "new-host"),
     }
     assert len(world.innocents - shown) == len(world.innocents) - 2
+
+
+def test_fraud_is_found_as_guides_describe_it():
+    world = oracle.described_world(seed=2)
+    with cdr.scan(oracle.file(world.calls)) as calls:
+        report = calls.signals(oracle.PERIOD)
+    found = precision_and_recall(world, report)
+    shown = {(each.kind, each.subject) for each in report.signals}
+    assert world.truth - shown == {
+        ("short_calls", "dialer-0"),  # one a minute is too slow
+        ("short_calls", "dialer-1"),
+        ("short_calls", "tester"),  # three numbers are too few
+        ("new_destination", "24390"),  # called before
+        ("prefix_rate", "17124"),  # fifteen calls an hour are too few
+    }
+    assert shown - world.truth == {
+        ("short_calls", "reminders"),  # as many and as short as fraud
+        ("caller_rate", "new-hire"),  # for the first time, as the branch
+        ("called_range", "49890221"),
+        ("prefix_rate", "44790"),  # where the machines call
+        ("prefix_rate", "49123"),
+    }
+    assert [sum(column) for column in zip(*found.values(), strict=True)] == [26, 26, 21]
 
 
 def test_evidence_leads_to_the_calls(found: Any):
@@ -138,6 +169,25 @@ def test_the_days_of_a_period_are_those_of_the_time_zone(noise: Any):
     assert (report.start, report.until) == (start, until)
     assert report.calls == sum(start <= call.time.replace(tzinfo=UTC) < until for call in calls)
     assert report.signals == ()
+
+
+def test_numbers_are_the_same_with_plus_with_zeros_and_without():
+    def burst(form: str) -> list[oracle.Call]:
+        maker = oracle.Maker(1)
+        for last in range(60):
+            moment = oracle.START + timedelta(seconds=30 * last)
+            maker.call(moment, "", f"{form}46850555{last:03}", 90)
+            maker.received(moment, f"{form}46850777{last:03}", 0)
+        return maker.world.calls
+
+    kinds: list[signals.SignalKind] = ["prefix_rate", "called_range", "calling_range"]
+    results = []
+    for form in ("+", "00", ""):
+        with cdr.scan(oracle.file(burst(form))) as calls:
+            report = calls.signals(oracle.PERIOD, kinds=kinds)
+        results.append([(each.kind, each.subject, each.measured) for each in report.signals])
+    assert results[0] == results[1] == results[2]
+    assert {kind for kind, _, _ in results[0]} == set(kinds)
 
 
 def test_a_period_without_calls_has_no_signals(noise: Any):

@@ -25,14 +25,20 @@ LONGEST = 15
 
 # As in `values.phone`, but `^` and a comparison in place of `$`, which Java's expressions let match
 # before a line end. App users can look like phone numbers.
-CALLED = """CASE
+_TYPED = "TRANSLATE(to_, '+ ()./-', '')"
+CALLED = f"""CASE
             WHEN layout = 'app-to-app' THEN NULL
-            WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9]+[*]*', 0) = NULLIF(to_, '')
-                THEN SUBSTRING(to_, CASE WHEN SUBSTRING(to_, 1, 1) = '+' THEN 2 ELSE 1 END)
-            WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9][0-9 ()./-]*', 0) = NULLIF(to_, '')
-                THEN TRANSLATE(to_, '+ ()./-', '')
+            WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9]+[*]*', 0) = NULLIF(to_, '') THEN NULLIF(
+                SUBSTRING(to_, CASE
+                    WHEN SUBSTRING(to_, 1, 1) = '+' THEN 2
+                    WHEN SUBSTRING(to_, 1, 2) = '00' THEN 3
+                    ELSE 1
+                END), '')
+            WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9][0-9 ()./-]*', 0) = NULLIF(to_, '') THEN NULLIF(
+                SUBSTRING({_TYPED}, CASE WHEN SUBSTRING({_TYPED}, 1, 2) = '00' THEN 3 ELSE 1 END),
+                '')
         END"""
-"""The digits of the called number in SQL; NULL for app users, SIP addresses and other text.
+"""The digits of the called number in SQL, without + or 00; NULL for app users and other text.
 
 A number that a mask has shortened ends in stars, which are in no prefix of a sensible length."""
 

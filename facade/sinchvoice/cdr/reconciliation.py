@@ -176,7 +176,7 @@ def read_invoice(
                 InvoiceLine(
                     day=found,
                     is_month=is_month,
-                    currency=only_currency or _currency(where, cells["currency"] or ""),
+                    currency=_currency(where, only_currency or cells["currency"] or ""),
                     amount=_decimal(where, "amount", cells["amount"] or "", decimal_comma),
                     minutes=None
                     if cells["minutes"] is None
@@ -257,7 +257,10 @@ def _day(where: str, text: str, date_format: str | None) -> tuple[date, bool]:
 def _currency(where: str, text: str) -> str:
     if not text:
         raise InvalidRequest(f"{where} has no currency: correct the line")
-    return text
+    return text.upper() if _CODE.fullmatch(text) else text
+
+
+_CODE = re.compile("[a-z]{3}", re.IGNORECASE | re.ASCII)
 
 
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?", re.ASCII)

@@ -40,10 +40,20 @@ SELECT
     ) AS caller,
     NULLIF(to_, '') AS called,
     CASE
-        WHEN layout = 'phone-terminated' AND to_ <> '' THEN REPLACE(to_, '+', '')
+        WHEN layout = 'phone-terminated' THEN NULLIF(
+            CASE
+                WHEN SUBSTRING(to_, 1, 2) = '00' THEN SUBSTRING(to_, 3)
+                ELSE REPLACE(to_, '+', '')
+            END, ''
+        )
     END AS called_number,
     CASE
-        WHEN layout = 'phone-originated' AND from_ <> '' THEN REPLACE(from_, '+', '')
+        WHEN layout = 'phone-originated' THEN NULLIF(
+            CASE
+                WHEN SUBSTRING(from_, 1, 2) = '00' THEN SUBSTRING(from_, 3)
+                ELSE REPLACE(from_, '+', '')
+            END, ''
+        )
     END AS calling_number,
     COALESCE(result = 'ANSWERED', FALSE) AS is_answered,
     COALESCE(result = 'ANSWERED' AND duration BETWEEN 0 AND :short_seconds, FALSE) AS is_short,
