@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from period_calls import LAST_WEEK, MONDAY, at, call, fill, made
 from sinchvoice import InvalidRequest, cdr
-from sinchvoice.cdr import alerts, kpis
+from sinchvoice.cdr import alerts, kpis, prefixes
 from sinchvoice.cdr.alerts import AlertRule
 from sinchvoice.sandbox import cdr_generator
 
@@ -215,6 +215,42 @@ def test_new_destinations_have_no_calls_in_the_weeks_before(records: Any):
     assert found.results[0].unjudged == {"no records at all in 2026-10-27..2026-11-23": 1}
 
 
+def test_groups_can_be_those_of_a_table_of_prefixes(records: Any):
+    calls = [
+        *(call(at(11, 24, 8, number), to_="+4670123", result="BUSY") for number in range(3)),
+        call(at(11, 24, 9), to_="+4611111"),
+        call(at(11, 24, 10), to_="004711111"),
+        call(at(11, 17), to_="+4611111"),
+        call(at(11, 17), to_="+4671111"),
+    ]
+    table = {"46": "Sweden", "467": "mobile", "47": "Norway"}
+    found = report(
+        records,
+        calls,
+        DAY,
+        AlertRule(name="asr", kpi="asr", by=("prefix",), prefixes=table, below=Decimal("0.5")),
+        AlertRule(
+            name="all", kpi="asr", where={"prefix": "mobile"}, prefixes=table, below=Decimal("0.5")
+        ),
+        AlertRule(name="new", kpi="new_destinations", by=("prefix",), prefixes=table),
+        AlertRule(
+            name="fall",
+            kpi="asr",
+            by=("prefix",),
+            prefixes=table,
+            falls_by=Decimal("0.5"),
+            weeks=1,
+            alpha=None,
+        ),
+    )
+    assert raised(found) == [
+        ("asr", "mobile", "below"),
+        ("all", "below"),
+        ("new", "Norway", "new"),
+        ("fall", "mobile", "falls_by"),
+    ]
+
+
 # --- Not judged ----------------------------------------------------------------------------------
 
 
@@ -298,6 +334,27 @@ def test_a_file_of_rules_is_read(tmp_path: Path):
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ('"destinations.csv"', {"46": "Sweden"}),
+        ('{ 46 = "Sweden" }', {"46": "Sweden"}),
+        ('["46", "47"]', {"46": "46", "47": "47"}),
+    ],
+    ids=["a file", "a table", "a list"],
+)
+def test_a_rule_has_prefixes_in_a_file_beside_it_or_in_itself(
+    tmp_path: Path, value: str, expected: dict[str, str]
+):
+    (tmp_path / "destinations.csv").write_text("46;Sweden\n", "utf-8")
+    file = tmp_path / "rules.toml"
+    file.write_text(f'{ASR}by = "prefix"\nbelow = 0.4\nprefixes = {value}\n', "utf-8")
+    (found,) = alerts.read_rules(file)
+    assert found.prefixes is not None
+    known = prefixes.read(found.prefixes)
+    assert {each: known.names[group - 1] for each, group in known.groups.items()} == expected
+
+
 ASR = '[[rule]]\nkpi = "asr"\n'
 
 
@@ -330,6 +387,10 @@ ASR = '[[rule]]\nkpi = "asr"\n'
         (f'{ASR}below = 0.1\nby = "day"', "by has 'day': the periods choose the days"),
         (f"{ASR}below = 0.1\nwhere = 3", "where is 3: give a table"),
         (f"{ASR}below = 0.1\nwhere = {{ hour = 24 }}", r"where\['hour'\] has 24: give an hour"),
+        (f'{ASR}below = 0.1\nby = "prefix"', "by has 'prefix' without a table: give prefixes"),
+        (f'{ASR}below = 0.1\nprefixes = ["46"]', "prefixes has no effect without the dimension"),
+        (f'{ASR}below = 0.1\nby = "prefix"\nprefixes = "x.csv"', "x.csv' of prefixes cannot be"),
+        (f'{ASR}below = 0.1\nby = "prefix"\nprefixes = ["SE"]', "the prefix 'SE': give 1 to 15"),
         ('[[rule]]\nkpi = "new_destinations"', "by is missing: give what must be new"),
         (
             '[[rule]]\nkpi = "new_destinations"\nby = "country"\nabove = 1',

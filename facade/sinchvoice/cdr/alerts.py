@@ -48,7 +48,7 @@ from .comparison import (
     reference_of,
     within_period,
 )
-from .kpis import Dimension, KpiFilter, KpiRow, Ratio, Run
+from .kpis import Dimension, KpiFilter, KpiRow, PrefixTable, Ratio, Run
 
 __all__ = [
     "Alarm",
@@ -82,6 +82,7 @@ class AlertRule:
         kpi: The KPI, or `new_destinations`. Attempts, answered calls, minutes and cost are per day.
         by: Dimensions to group by, except `day`; for new destinations, what must be new.
         where: Filter of the counted calls, without `day`, `start` and `until`.
+        prefixes: Table for the dimension `prefix`, as for `kpis.compute`.
         currency: Currency of a cost; None for each currency by itself.
         min_attempts: Groups with fewer attempts are not judged: for a change, in either period, or
             in the reference if the KPI is per day.
@@ -100,6 +101,7 @@ class AlertRule:
     kpi: AlertKpi
     by: tuple[Dimension, ...] = ()
     where: KpiFilter | None = attrs.field(default=None, hash=False)
+    prefixes: PrefixTable | None = attrs.field(default=None, hash=False)
     currency: str | None = None
     min_attempts: int = 0
     above: Decimal | int | None = None
@@ -304,7 +306,7 @@ class _Judge:
 def _judge_values(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> None:
     rule = judge.rule
     kpi = cast("ComparedKpi", rule.kpi)
-    side = Side.of(run, period, rule.where or {}, zone, rule.by)
+    side = Side.of(run, period, rule.where or {}, zone, rule.by, rule.prefixes)
     groups = side.groups or ({} if rule.by else {(): {}})
     for group, rows in groups.items():
         by = dict(zip(rule.by, group, strict=True))
@@ -377,6 +379,7 @@ def _judge_changes(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> t
         tz=zone,
         weeks=rule.weeks,
         alpha=rule.alpha or 0.05,
+        prefixes=rule.prefixes,
     )
     changes = found.changes
     if rule.currency is not None:
@@ -425,13 +428,13 @@ def _find_new(judge: _Judge, run: Run, period: Period, zone: ZoneInfo) -> None:
     if not days_of_layouts(run, every, zone):
         judge.skip(f"no records at all in {every}")
         return
-    where, within = rule.where or {}, within_period(every, zone)
-    known = {
-        tuple(row.by.values())
-        for row in kpis.compute(run, rule.by, cast("KpiFilter", {**where, **within}), tz=zone)
-    }
-    within = within_period(period, zone)
-    for row in kpis.compute(run, rule.by, cast("KpiFilter", {**where, **within}), tz=zone):
+
+    def found(days: Period) -> list[KpiRow]:
+        where = cast("KpiFilter", {**(rule.where or {}), **within_period(days, zone)})
+        return kpis.compute(run, rule.by, where, tz=zone, prefixes=rule.prefixes)
+
+    known = {tuple(row.by.values()) for row in found(every)}
+    for row in found(period):
         group = tuple(row.by.values())
         if None in group:
             continue
@@ -449,6 +452,7 @@ _KEYS = (
     "kpi",
     "by",
     "where",
+    "prefixes",
     "currency",
     "min_attempts",
     *_ABSOLUTE,
@@ -463,7 +467,8 @@ _Problem: TypeAlias = tuple[str, str, str]
 def read_rules(file: str | os.PathLike[str]) -> tuple[AlertRule, ...]:
     """Read rules from a TOML file: a table `[[rule]]` for each, with the fields of `AlertRule`.
 
-    The key of `with_` is `with`. In `where`, an empty text selects calls without a value. `alpha =
+    `prefixes` is a file beside it, a table from prefixes to names, or a list. The key of `with_` is
+    `with`. In `where`, an empty text selects calls without a value. `alpha =
     false` is None.
 
     Raises:
@@ -477,7 +482,7 @@ def read_rules(file: str | os.PathLike[str]) -> tuple[AlertRule, ...]:
         place = f"{name}, rule {number}"
         if isinstance(table, dict) and isinstance(table.get("name"), str):
             place += f" ({printable(table['name'], 60)})"
-        found.append(_rule(place, number, table))
+        found.append(_rule(place, number, table, Path(file).parent))
         if found[-1].name in {rule.name for rule in found[:-1]}:
             raise InvalidRequest(
                 f"{place}: another rule has this name", remedy="give each rule its own name"
@@ -514,7 +519,7 @@ def _tables(file: Path, name: str) -> list[Any]:
     return rules
 
 
-def _rule(place: str, number: int, table: object) -> AlertRule:
+def _rule(place: str, number: int, table: object, folder: Path) -> AlertRule:
     if not isinstance(table, dict):
         raise InvalidRequest(f"{place} is not a table", remedy="begin it with a line [[rule]]")
     if unknown := sorted(table.keys() - set(_KEYS)):
@@ -531,6 +536,8 @@ def _rule(place: str, number: int, table: object) -> AlertRule:
     given["by"] = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list) else by
     if isinstance(where := given.get("where"), dict):
         given["where"] = {key: _wanted(value) for key, value in where.items()}
+    if isinstance(prefixes := given.get("prefixes"), str):
+        given["prefixes"] = folder / prefixes
     alpha = given.get("alpha")
     if alpha is False:
         given["alpha"] = None
@@ -627,7 +634,7 @@ def _check_groups(rule: AlertRule) -> _Problem | None:
     if where is not None and not isinstance(where, Mapping):
         return "where", _is(where), "give a table, such as { country = 'SE' }"
     try:
-        checked(rule.by, rule.where, kpis.zone("UTC"))
+        checked(rule.by, rule.where, kpis.zone("UTC"), prefixes=rule.prefixes)
     except InvalidRequest as error:
         message, remedy = error.message, error.remedy
         if remedy is None:
