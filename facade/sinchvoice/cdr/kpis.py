@@ -1127,7 +1127,12 @@ _READS: Mapping[str, Callable[[str, Any], str]] = {
 
 def _unknown(what: str, value: Any, known: Iterable[str]) -> InvalidRequest:
     names = ", ".join(repr(name) for name in known)
-    return InvalidRequest(f"{what} has {_shown(value)}, which is unknown: use one of {names}")
+    return InvalidRequest(
+        f"{what} has {_shown(value)}, which is unknown",
+        parameter=what.partition("[")[0],
+        value=value,
+        remedy=f"use one of {names}",
+    )
 
 
 def _shown(value: Any) -> str:
