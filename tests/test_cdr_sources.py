@@ -148,8 +148,8 @@ LEFT_OUT = {
     ".hidden.csv": "hidden",
     "._a.csv": "hidden",
     ".trash": "hidden",
-    "__MACOSX": "a leftover of a system",
-    "~$a.csv": "a leftover of a system",
+    "__MACOSX": "left by the operating system",
+    "~$a.csv": "left by the operating system",
     **dict.fromkeys(("c.tsv", "d.dat", "e.csv.part", "f"), "not named .csv, .txt or .zip"),
     "pipe.csv": "a pipe, a socket or a device",
 }

@@ -167,7 +167,7 @@ class AlertReport:
     Attributes:
         period: The judged days.
         tz: Time zone of the days.
-        absent: Days of the period without any record; nothing of them is judged.
+        absent: Days of the period without any record; they are not judged.
         results: The result of each rule, in the order of the rules.
         notes: Remarks that limit the results, such as missing days.
     """

@@ -80,7 +80,7 @@ def read_arrow(
 
     Returns:
         An iterator over the batches, which is also an Arrow C stream, readable once. The rows of a
-        file are unordered; `record` has their order.
+        file are unordered; `record` gives their order.
 
     Raises:
         InvalidRequest: The layout does not exist, or an argument is not valid.

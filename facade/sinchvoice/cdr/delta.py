@@ -1,6 +1,6 @@
 """An export to a Delta Lake table, without Spark: all changed days in one commit.
 
-The commit carries the state of the export, so the data and the knowledge of it change together. A
+The commit carries the state of the export, so data and state change together. A
 commit by another program since is an error if it changed data.
 """
 
@@ -129,7 +129,7 @@ def _make_folder(table: str) -> None:
     """Make the folder of a new local table, for its owner alone.
 
     Raises:
-        CdrError: It has something else.
+        CdrError: It has other files.
         OSError: It cannot be made.
     """
     if not is_url(table):

@@ -344,7 +344,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "currency/min",
     ),
 )
-"""All KPIs; docs/cdr.md has the same table."""
+"""All KPIs; docs/reference/kpis.md has the same table."""
 
 _FORMULAS = {each.field: each.formula for each in DEFINITIONS}
 

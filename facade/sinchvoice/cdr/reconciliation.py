@@ -615,7 +615,7 @@ def reconcile_reports(
         domain: The domain of the reports. For `pstn`, phone-terminated calls are compared. For
             `data`, phone-originated ones, and with an app user also app-to-app calls; but a
             phone-originated record names the called number, seldom the user who answered.
-        direction: `made` or `received` for one of both; the documentation does not say which the
+        direction: `made` or `received` for one of the two; the documentation does not say which the
             reports count.
         call_tolerance: Largest difference of calls that counts as equal.
         second_tolerance: Largest difference of durations that counts as equal, in seconds.
@@ -775,8 +775,8 @@ class ReconciledCall:
         call_id: Id of the call.
         layout: Layout of the record.
         call_time: Time of the call, in UTC.
-        from_: Who called.
-        to: Who was called.
+        from_: The caller.
+        to: The callee.
         result: Result of the call.
         duration: Duration in seconds.
         amount: Cost.

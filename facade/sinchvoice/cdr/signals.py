@@ -141,7 +141,7 @@ class Thresholds:
         1000,
         "times",
         "price of a started minute against the mean of the past, in the same currency",
-        "countries that you would call anyway differ by less",
+        "prices of usual destinations differ by less",
     )
     rate_calls: int = _whole(
         30, 2, 1_000_000, "calls", "calls within an hour", "few callers do that by hand"
@@ -155,7 +155,7 @@ class Thresholds:
         "a peak that comes every week is in the past, too",
     )
     range_digits: int = _whole(
-        3, 1, 9, "digits", "last digits that differ within a range", "ranges are let by thousands"
+        3, 1, 9, "digits", "last digits that differ within a range", "ranges are rented by the thousand"
     )
     range_numbers: int = _whole(
         20, 2, 1_000_000, "numbers", "numbers of the range in a UTC day", "customers are spread"

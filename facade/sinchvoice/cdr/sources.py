@@ -530,7 +530,7 @@ _OTHER_NAME = "not named .csv, .txt or .zip"
 def _hidden(name: str) -> str | None:
     if name.startswith(".") and name not in (".", ".."):
         return "hidden"
-    return "a leftover of a system" if _LEFTOVER.fullmatch(name) else None
+    return "left by the operating system" if _LEFTOVER.fullmatch(name) else None
 
 
 def _bracket_hint(location: str) -> str:
