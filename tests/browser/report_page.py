@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -202,6 +202,28 @@ def test_an_empty_archive_and_a_single_day_have_a_report(
     check_page(page, complaints)
     (row,) = archive.kpis("day", {"day": day})
     assert cells(page, "Calls of each day by outcome")[0][:2] == [str(day), f"{row.attempts:,}"]
+
+
+def test_a_long_period_is_shown_by_weeks(browser: Browser, tmp_path: Path):
+    for number, first in enumerate((date(2025, 9, 3), date(2025, 9, 8), date(2026, 11, 2))):
+        cdr_files(tmp_path / str(number), records=40, days=3, first_day=first, seed=number)
+    with cdr.scan(tmp_path / "*" / "*.csv") as calls:
+        page, complaints = show(browser, tmp_path, cdr.report(calls))
+        days = {row.by["day"]: row.attempts for row in calls.kpis("day")}
+    check_page(page, complaints)
+    weeks = dict.fromkeys((date(2025, 9, 1), date(2025, 9, 8), date(2026, 11, 2)), 0)
+    for day, attempts in days.items():
+        assert isinstance(day, date)
+        weeks[day - timedelta(days=day.weekday())] += attempts
+    assert [row[:2] for row in cells(page, "Calls of each week by outcome")] == [
+        [str(monday), f"{attempts:,}"] for monday, attempts in weeks.items()
+    ]
+    assert "A week is named by its Monday." in page.inner_text("body")
+    assert page.locator("figure", has_text="ASR of each week").locator("svg").count() == 1
+    assert cells(page, "Days without calls") == [
+        ["2025-09-06", "2025-09-07", "2"],
+        ["2025-09-11", "2026-11-01", "417"],
+    ]
 
 
 def test_a_report_of_a_scan_prints_on_a4(browser: Browser, tmp_path: Path):

@@ -100,7 +100,9 @@ _REASON = Column("Reason", ColumnType.REASON, "reason", "Why the call ended.")
 _DURATION = Column("Duration", ColumnType.INTEGER, "duration", "Length of the call.", unit="s")
 _AMOUNT = Column("Amount", ColumnType.DECIMAL, "amount", "Cost of the call.", unit="in `Currency`")
 _CURRENCY = Column("Currency", ColumnType.TEXT, "currency", "Currency of the amount.")
-_CUSTOM = Column("Custom", ColumnType.TEXT, "custom", "Text attached by the application, often JSON.")
+_CUSTOM = Column(
+    "Custom", ColumnType.TEXT, "custom", "Text attached by the application, often JSON."
+)
 _KEY = Column("ApplicationKey", ColumnType.TEXT, "application_key", "Key of the application.")
 _BEGINNING = (_CALL_ID, _USER_SPACE, _CALL_TIME, _RESULT, _REASON, _DURATION)
 
@@ -167,7 +169,9 @@ _TABLE = (
         "SipTerminated",
         (
             *_BEGINNING,
-            Column("From", ColumnType.ADDRESS, "from_", "Caller, or the number shown to the callee."),
+            Column(
+                "From", ColumnType.ADDRESS, "from_", "Caller, or the number shown to the callee."
+            ),
             Column("To", ColumnType.ADDRESS, "to", "Destination of the call."),
             _CUSTOM,
             _KEY,

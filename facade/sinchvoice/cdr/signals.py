@@ -155,7 +155,12 @@ class Thresholds:
         "a peak that comes every week is in the past, too",
     )
     range_digits: int = _whole(
-        3, 1, 9, "digits", "last digits that differ within a range", "ranges are rented by the thousand"
+        3,
+        1,
+        9,
+        "digits",
+        "last digits that differ within a range",
+        "ranges are rented by the thousand",
     )
     range_numbers: int = _whole(
         20, 2, 1_000_000, "numbers", "numbers of the range in a UTC day", "customers are spread"

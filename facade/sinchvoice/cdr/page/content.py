@@ -22,6 +22,8 @@ __all__ = ["FIRST", "LAST", "Content", "Distribution", "collect"]
 FIRST, LAST = date(2000, 1, 1), date(2069, 12, 31)
 """Days of a report; earlier and later ones are default dates and typing errors."""
 
+_MOST_DAYS = 400
+"""Number of days from which the course is by weeks: more days are neither legible nor small."""
 _TOP = 15
 """Number of values of a dimension that are shown."""
 _DURATIONS = (0, 6, 15, 30, 60, 120, 300, 600, 1800, 3600)
@@ -57,7 +59,9 @@ class Content:
         before: The KPIs of as many days before it; None if there are no calls.
         more_than_chance: Whether the change of a KPI, of a currency if it is a cost, is more than
             chance; without those that cannot be judged.
-        days: The KPIs of each day; without days that have no calls.
+        is_weekly: Whether the course is by weeks, because the period is long.
+        course: The KPIs of each day, or of each week by its Monday; without those that have no
+            calls.
         missing: Days of the period without calls, as first and last day of each gap.
         hours: The KPIs of each hour of the day.
         week: The KPIs of each weekday and hour.
@@ -82,7 +86,8 @@ class Content:
     total: KpiRow
     before: KpiRow | None
     more_than_chance: Mapping[tuple[ComparedKpi, str | None], bool]
-    days: Sequence[KpiRow]
+    is_weekly: bool
+    course: Sequence[KpiRow]
     missing: Sequence[tuple[date, date]]
     hours: Sequence[KpiRow]
     week: Sequence[KpiRow]
@@ -139,6 +144,8 @@ def collect(
             }
         if not where:
             signals = calls.signals((first, last), tz=tz)
+    missing = _gaps(first, last, {row.by["day"] for row in days})
+    is_weekly = first is not None and last is not None and (last - first).days >= _MOST_DAYS
     return Content(
         first=first,
         last=last,
@@ -147,8 +154,9 @@ def collect(
         total=total,
         before=before if before is not None and before.attempts else None,
         more_than_chance=more_than_chance,
-        days=days,
-        missing=_gaps(first, last, {row.by["day"] for row in days}),
+        is_weekly=is_weekly,
+        course=summed(map(_of_week, days), ("day",)) if is_weekly else days,
+        missing=missing,
         hours=summed(week, ("hour",)),
         week=week,
         results=summed(endings, ("result",)),
@@ -182,6 +190,13 @@ def _period(
     first, last = first or days[0], last or days[-1]
     last = max(first, last)
     return first, last, [found[day] for day in days if first <= day <= last]
+
+
+def _of_week(row: KpiRow) -> KpiRow:
+    """Return the KPIs of a day under the Monday of its week."""
+    day = row.by["day"]
+    assert isinstance(day, date)  # noqa: S101 - `_period` leaves the others out
+    return attrs.evolve(row, by={"day": day - timedelta(days=day.weekday())})
 
 
 def _between(where: KpiFilter, first: date, last: date, tz: ZoneInfo) -> KpiFilter:

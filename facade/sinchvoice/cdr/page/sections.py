@@ -227,7 +227,8 @@ def _records(content: Content) -> Section:
 
 
 def _course(content: Content) -> Section:
-    by_day = {row.by["day"]: row for row in content.days}
+    unit = "week" if content.is_weekly else "day"
+    by_day = {row.by["day"]: row for row in content.course}
     days = _every_day(content)
     calls = [
         {
@@ -242,23 +243,28 @@ def _course(content: Content) -> Section:
     shown = [
         series
         for series, fields in _OUTCOMES.items()
-        if any(_sum(row, fields) for row in content.days)
+        if any(_sum(row, fields) for row in content.course)
     ]
-    table = _kpi_table("day", content.days, lambda row: str(row.by["day"]))
+    table = _kpi_table(unit, content.course, lambda row: str(row.by["day"]))
     figures = [
         Figure(
-            caption="Calls of each day by outcome",
+            caption=f"Calls of each {unit} by outcome",
             drawing=charts.courses(
                 [row for row in calls if row["series"] in shown], shown, "calls"
             ),
-            table=_outcome_table("day", content.days, lambda row: str(row.by["day"])),
+            table=_outcome_table(unit, content.course, lambda row: str(row.by["day"])),
             series=shown,
         )
     ]
     for field, caption, form, as_text in (
-        ("asr", "ASR of each day; a larger point stands for more calls", "%", percent),
-        ("acd", "ACD of each day, in seconds; a larger point stands for more calls", "d", seconds),
-        ("short_calls", "Share of short calls (at most 6 s) of each day", "%", percent),
+        ("asr", f"ASR of each {unit}; a larger point stands for more calls", "%", percent),
+        (
+            "acd",
+            f"ACD of each {unit}, in seconds; a larger point stands for more calls",
+            "d",
+            seconds,
+        ),
+        ("short_calls", f"Share of short calls (at most 6 s) of each {unit}", "%", percent),
     ):
         rows = []
         for day in days:
@@ -276,14 +282,22 @@ def _course(content: Content) -> Section:
             )
         drawing = charts.ratio_course(rows, _FORMULAS[field].unit, form) if rows else None
         figures.append(Figure(caption=caption, drawing=drawing, table=table))
-    return Section(heading="Days", figures=figures)
+    if not content.is_weekly:
+        return Section(heading="Days", figures=figures)
+    note = "A week is named by its Monday. The first and the last may have fewer than seven days."
+    return Section(heading="Weeks", text=[note], figures=figures)
 
 
 def _every_day(content: Content) -> list[date]:
+    """Return the days of the course: all, or the Mondays."""
     if content.first is None or content.last is None:
         return []
-    count = (content.last - content.first).days + 1
-    return [content.first + timedelta(days=number) for number in range(count)]
+    first, step = content.first, 1
+    if content.is_weekly:
+        first, step = first - timedelta(days=first.weekday()), 7
+    return [
+        first + timedelta(days=number) for number in range(0, (content.last - first).days + 1, step)
+    ]
 
 
 def _times(content: Content) -> Section:
