@@ -16,6 +16,7 @@ nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
+nox.options.allow_parallel = True
 # Modules are compiled at their first import, as a session imports few of those that it installs:
 # uv does not compile them, and pip takes this value for that of its option --no-compile.
 os.environ["PIP_NO_COMPILE"] = "0"
