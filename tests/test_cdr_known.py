@@ -11,7 +11,7 @@ import cdr_oracle as oracle
 import duckdb
 import pytest
 from sinchvoice import cdr
-from sinchvoice.cdr import Archive, known, tables
+from sinchvoice.cdr import Archive, deduplication, known, queries, tables
 from sinchvoice.cdr.known import KnownCalls
 from sinchvoice.sandbox import Planted, cdr_generator
 from test_cdr_upkeep import fates, file, generated, load, row, rows
@@ -46,6 +46,7 @@ def test_the_tables_are_as_without_an_index(
         monkeypatch.setattr(known, name, value)
     monkeypatch.setattr(known, "_IN_BUCKET", 2)
     monkeypatch.setattr(known, "_AT_ONCE", 40)
+    monkeypatch.setattr(deduplication, "_KEYS", 9)
     dice = Random(mark_bits + places)
     planted = Planted(rejects={cdr.RejectCause.TIME: 2}, duplicates=3, conflicts=3)
     made = [generated(15, seed=seed, quoted=0, planted=planted) for seed in range(4)]
@@ -65,6 +66,29 @@ def test_the_tables_are_as_without_an_index(
                 archive.remove(hashlib.sha256(gone).hexdigest())
         ledger.compare(archive)
         assert state(archive).indexed
+
+
+@pytest.mark.parametrize(
+    ("records", "bits"), [(0, 60), (9, 60), (10, 60), (95, 60), (95, 4), (95, 0)]
+)
+def test_each_key_is_in_one_range(records: int, bits: int):
+    dice = Random(records)
+    keys = [0, (1 << 60) - 1, *(dice.randrange(1 << 60) for _ in range(500))]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE keys AS SELECT unnest($1) AS key", [keys])
+        counts = [
+            connection.execute(f"SELECT count(*) FROM keys WHERE {each}").fetchone()  # noqa: S608
+            for each in known.key_ranges(records, 10, bits)
+        ]
+    assert len(counts) == records // 10 + 1
+    assert sum(count for (count,) in filter(None, counts)) == len(keys)
+
+
+def test_too_little_memory_is_named_with_the_remedy():
+    error = duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate\nSee also")
+    assert queries.reason(error) == (
+        "the memory limit is too low for it: raise it (Out of Memory Error: failed to allocate)"
+    )
 
 
 def test_only_the_files_that_may_have_a_call_are_searched(tmp_path: Path):

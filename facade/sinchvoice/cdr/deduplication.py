@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from .fast_path import COLUMNS
-from .known import KnownCalls, Run
+from .known import KnownCalls, Run, key_ranges
 
 __all__ = [
     "Counts",
@@ -44,6 +44,8 @@ _MANY = 10_000
 """Number of known calls above which DuckDB first finds the identical records."""
 _CALLS = 20_000
 """Calls deduplicated at once."""
+_KEYS = 1_000_000
+"""Approximate number of keys grouped at once; it bounds the memory."""
 _SOURCE = ("file_id", "record", "line")
 _CONTENT = [name for name in COLUMNS if name not in _SOURCE]
 _TABLES = ("records", "conflicts", "duplicates")
@@ -125,7 +127,11 @@ def deduplicate_new(
         The changes, and the earlier records of the new calls and of newly rejected calls.
     """
     changes = TableChanges()
-    repeated = run(f"{_NEW_KEYS} GROUP BY key HAVING count(*) > 1", first)
+    repeated = [
+        row
+        for keys in key_ranges(number, _KEYS)
+        for row in run(f"{_NEW_KEYS} AND {keys} GROUP BY key HAVING count(*) > 1", first)
+    ]
     keys = (
         f"{_NEW_KEYS} UNION ALL "  # noqa: S608
         "SELECT key FROM kept.rejects WHERE file_id >= $1 AND key IS NOT NULL"

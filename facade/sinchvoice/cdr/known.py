@@ -10,12 +10,12 @@ file_id. Later files are always searched, until they are numerous enough to be i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import attrs
 
-__all__ = ["TABLES", "KnownCalls", "Run", "build", "forget", "read", "trim"]
+__all__ = ["TABLES", "KnownCalls", "Run", "build", "forget", "key_ranges", "read", "trim"]
 
 Run: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 """Runs SQL with parameters and returns the rows."""
@@ -102,6 +102,23 @@ class KnownCalls:
         return f"({' OR '.join([f'file_id > {self.until}', *places])})"
 
 
+def key_ranges(records: int, at_once: int, bits: int = _KEY_BITS) -> Iterator[str]:
+    """Yield SQL conditions on `key` that divide records into parts of about equal size.
+
+    Args:
+        records: Number of records.
+        at_once: Largest number of records in a part, about.
+        bits: Number of leading bits of the key that decide the part.
+    """
+    parts = records // at_once + 1
+    if parts == 1:
+        yield "true"
+        return
+    for part in range(parts):
+        first, end = ((at << bits) // parts << _KEY_BITS - bits for at in (part, part + 1))
+        yield f"key >= {first} AND key < {end}"
+
+
 def read(run: Run) -> KnownCalls:
     """Return the state of the index."""
     until, bucket_bits, file_shift, indexed = run("FROM kept.known_until")[0]
@@ -125,16 +142,14 @@ def build(run: Run) -> None:
         for table in ("records", "conflicts", "duplicates")
     )
     forget(run)
-    parts = records // _AT_ONCE + 1
-    for part in range(parts):
-        first, end = ((at << bits) // parts << shift for at in (part, part + 1))
+    for part in key_ranges(records, _AT_ONCE, bits):
         run(
             f"""
             INSERT INTO kept.known_calls
             SELECT key >> {shift} AS bucket, list(CAST(
                 (((key >> {shift - _MARK_BITS}) & {(1 << _MARK_BITS) - 1}) << {_FILE_BITS})
                 + (file_id >> {file_shift}) AS UINTEGER))
-            FROM ({keys}) WHERE key >= {first} AND key < {end} GROUP BY bucket
+            FROM ({keys}) WHERE {part} GROUP BY bucket
             """  # noqa: S608
         )
     run("DELETE FROM kept.known_until")

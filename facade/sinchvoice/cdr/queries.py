@@ -638,12 +638,14 @@ class ArrowStream:
 
 
 def reason(error: Exception) -> str:
-    """Return the message of a system or DuckDB error in one line; for damage, with the remedy."""
+    """Return the message of a system or DuckDB error in one line, with the remedy if known."""
     text = getattr(error, "strerror", None) or str(error).partition("\n")[0]
     within = re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text)
     text = str(json.loads(within[1])) if within else text
     if is_damage(error):
         return f"{_DAMAGED} ({text})"
+    if text.startswith("Out of Memory Error"):
+        return f"the memory limit is too low for it: raise it ({text})"
     return text
 
 
