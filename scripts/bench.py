@@ -525,7 +525,8 @@ def cdr_questions() -> bool:
         )
         good &= limit is None or ratio <= limit
     memory = float(peak) / 1024
-    print(f"questions, memory           {memory:8.1f} MiB (limit 700)")
+    of_duckdb = f"with {ARCHIVE_MEMORY} for DuckDB"
+    print(f"questions, memory           {memory:8.1f} MiB (limit 700, {of_duckdb})")
     return good and memory <= 700
 
 
@@ -935,7 +936,8 @@ def _ask_questions(path: str) -> None:
         reconciliation.InvoiceLine(day=date(2024, 5, day), currency="EUR", amount=Decimal(1))
         for day in range(1, 29)
     ]
-    with TemporaryDirectory() as folder, Archive(path, read_only=True) as archive:
+    limited: Any = {"read_only": True, "memory_limit": ARCHIVE_MEMORY}
+    with TemporaryDirectory() as folder, Archive(path, **limited) as archive:
         file = Path(folder) / "rules.toml"
         file.write_bytes(rules)
         wanted = alerts.read_rules(file)
@@ -955,7 +957,7 @@ def _ask_questions(path: str) -> None:
         }
         for name, ask in questions.items():
             print(name, _median_cpu(ask))
-    with Archive(path, read_only=True, mask="hash") as archive:
+    with Archive(path, mask="hash", **limited) as archive:
         print("masked, by country", _median_cpu(lambda: archive.kpis("country").to_arrow()))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
