@@ -29,23 +29,23 @@ with cdr.Archive(sys.argv[1]) as archive:
     print("loaded", flush=True)
 """
 
-# Kills itself once it has recorded a given number of files.
+# Kills itself at a file, when the records of its transaction are stored.
 LOAD_AND_DIE = """
 import os, signal, sys
 from sinchvoice import cdr
 from sinchvoice.cdr import batches
 
 archive, left, *files = sys.argv[1:]
-left, record = int(left), batches.Loader._record
+left, describe = int(left), batches._described
 
-def record_and_die(self, *arguments):
+def describe_and_die(*arguments):
     global left
-    record(self, *arguments)
     left -= 1
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
+    return describe(*arguments)
 
-batches.Loader._record = record_and_die
+batches._described = describe_and_die
 with cdr.Archive(archive) as opened:
     opened.load(*files)
 """

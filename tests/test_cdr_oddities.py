@@ -652,6 +652,13 @@ def test_a_file_of_header_rows_alone_is_not_refused():
     assert reader.header_rows == 6000
 
 
+@pytest.mark.parametrize("lines", [1, 999, 1000, 1001, 2500])
+def test_blank_lines_take_nothing_of_the_next_record(lines: int, readers: Readers):
+    rows = [row("a"), *[" \t"] * lines, row("\t b"), *[""] * lines, row(" c")]
+    for end in ("\n", "\r\n"):
+        assert readers.agree(file(*rows).replace(b"\n", end.encode())) == (["a", "\t b", " c"], [])
+
+
 @pytest.mark.parametrize("cell", ['""', '"a"', "x", '"a;b"', '"""a"""'])
 @pytest.mark.parametrize("number", [100, 101, 102, 5000])
 def test_only_the_record_with_a_wrong_number_of_cells_is_rejected(

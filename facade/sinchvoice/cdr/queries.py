@@ -65,7 +65,7 @@ __all__ = [
 Parameters: TypeAlias = "Sequence[object] | Mapping[str, object]"
 T = TypeVar("T")
 
-_BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*+"
+_BLANK = r"(?:\s++|--[^\n]*+(?:\n|$)|/\*[^*]*+(?:\*(?!/)[^*]*+)*\*/)*"
 _OPTION = r"(?:ANALY[SZ]E|FORMAT)(?:\s+\w+)?"
 _EXPLAIN = re.compile(
     rf"{_BLANK}EXPLAIN\b{_BLANK}(?:(?P<analyze>ANALY[SZ]E)\b|"

@@ -83,7 +83,9 @@ _RESEMBLING = 4
 
 Callers cannot choose the text of so many columns. The number is less than half of a header row,
 which may be torn."""
-_BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?\n)++").match
+# Before Python 3.11.5, a possessive group such as (?:…)*+ is right only if what it repeats fails at
+# its first two characters. Other groups take memory for each repetition, so they are limited.
+_BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?\n++){1,1000}").match
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?', re.IGNORECASE).fullmatch
 _RESUMES = "; the following lines are read as separate records"
 _MARK = "\ufeff"
@@ -91,8 +93,7 @@ _MARK_BYTES = _MARK.encode()
 _NOT_SIMPLE = re.compile(f"[\0\r]|^{_MARK}").search
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"').match
 _QUOTED_BYTES = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"').match
-_QUOTED_CELL = re.compile(rb'"[^"\n]*+(?:""[^"\n]*+)*+";')
-_QUOTED_CELLS = re.compile(b"(?:" + _QUOTED_CELL.pattern + b")++").match
+_QUOTED_CELL = re.compile(rb'"[^"\n]*+(?:""[^"\n]*+)*+";').match
 _CELL = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^";\r][^;\r]*+|)'
 _WITHOUT_BARE_RETURN = re.compile(f"{_CELL}(?:;{_CELL})*+").fullmatch
 
@@ -412,9 +413,9 @@ class RecordFile:
 
     def _take_block(self) -> bool:
         """Take complete lines as the block; return False without any, or after a reject."""
-        blank = _BLANK_LINES(self._data, self._at)
-        if blank is not None:
-            self._leave_block(blank.end(), self._line + self._count_blank(blank))
+        end = _end_of_blank_lines(self._data, self._at, len(self._data))
+        if end > self._at:
+            self._leave_block(end, self._line + self._count_blank(self._at, end))
         data, at = self._data, self._at
         end = data.rfind(b"\n", at, at + self._block_size) + 1
         if not end:
@@ -514,14 +515,15 @@ class RecordFile:
         """Skip blank lines; return whether there were any."""
         if self._lines[self._next].strip(" \t"):
             return False
-        blank = _BLANK_LINES(self._data, self._start(), self._end)
-        if blank is None:
+        start = self._start()
+        end = _end_of_blank_lines(self._data, start, self._end)
+        if end == start:
             return False
-        self._pass_lines(self._count_blank(blank))
+        self._pass_lines(self._count_blank(start, end))
         return True
 
-    def _count_blank(self, blank: re.Match[bytes]) -> int:
-        lines = self._data.count(b"\n", *blank.span())
+    def _count_blank(self, start: int, end: int) -> int:
+        lines = self._data.count(b"\n", start, end)
         self._reader.blank_lines += lines
         return lines
 
@@ -586,9 +588,9 @@ class RecordFile:
         stop = start - 1  # end of the line
         many = False  # whether the record has several lines
         while True:
-            if field > MAX_COLUMNS and (cells := _QUOTED_CELLS(data, at)) is not None:
-                field += len(_QUOTED_CELL.findall(data, at, cells.end()))
-                at = cells.end()
+            while field > MAX_COLUMNS and (cell := _QUOTED_CELL(data, at)) is not None:
+                field += 1
+                at = cell.end()
             if data[at : at + 1] == b'"':
                 match = _QUOTED_BYTES(data, at)
                 end = len(data) if match is None else match.end()
@@ -1070,6 +1072,13 @@ def is_separator_line(line: bytes) -> bool:
     text = line.decode("utf-8", "replace").removeprefix(_MARK).rstrip("\r\n")
     match = _SEPARATOR_LINE(text)
     return match is not None and match[1] == ";"
+
+
+def _end_of_blank_lines(data: bytes, start: int, stop: int) -> int:
+    """Return where the blank lines at `start` end."""
+    while (blank := _BLANK_LINES(data, start, stop)) is not None:
+        start = blank.end()
+    return start
 
 
 def _lines(block: bytes, max_record: int) -> list[str]:
