@@ -87,7 +87,7 @@ def test_each_key_is_in_one_range(records: int, bits: int):
 def test_too_little_memory_is_named_with_the_remedy():
     error = duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate\nSee also")
     assert queries.reason(error) == (
-        "the memory limit is too low for it: raise it (Out of Memory Error: failed to allocate)"
+        "the memory limit is too low: raise it (Out of Memory Error: failed to allocate)"
     )
 
 

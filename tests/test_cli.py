@@ -2130,7 +2130,7 @@ def test_an_archive_can_be_given_in_place_of_files(run: Run, question: list[str]
         (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local folder"),
         (["stats", "--layout", "app-to-app"], "--layout applies to files: give files"),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files exclude each other"),
-        (["stats", "calls.duckdb", "day.csv"], "calls.duckdb is an archive: give it with"),
+        (["stats", "calls.duckdb", "day.csv"], "calls.duckdb is an archive: query it alone"),
         (["stats", "calls.duckdb", "--archive", "calls.duckdb"], "and files exclude each other"),
         (["stats", "calls.duckdb", "--recursive"], "--recursive applies to folders"),
     ],

@@ -468,8 +468,7 @@ def read_rules(file: str | os.PathLike[str]) -> tuple[AlertRule, ...]:
     """Read rules from a TOML file: a table `[[rule]]` for each, with the fields of `AlertRule`.
 
     `prefixes` is a file beside it, a table from prefixes to names, or a list. The key of `with_` is
-    `with`. In `where`, an empty text selects calls without a value. `alpha =
-    false` is None.
+    `with`. In `where`, an empty text selects calls without a value. `alpha = false` is None.
 
     Raises:
         InvalidRequest: The file cannot be read, or a rule is wrong; the text names the rule, the

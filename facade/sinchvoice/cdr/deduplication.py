@@ -129,8 +129,8 @@ def deduplicate_new(
     changes = TableChanges()
     repeated = [
         row
-        for keys in key_ranges(number, _KEYS)
-        for row in run(f"{_NEW_KEYS} AND {keys} GROUP BY key HAVING count(*) > 1", first)
+        for part in key_ranges(number, _KEYS)
+        for row in run(f"{_NEW_KEYS} AND {part} GROUP BY key HAVING count(*) > 1", first)
     ]
     keys = (
         f"{_NEW_KEYS} UNION ALL "  # noqa: S608

@@ -645,7 +645,7 @@ def reason(error: Exception) -> str:
     if is_damage(error):
         return f"{_DAMAGED} ({text})"
     if text.startswith("Out of Memory Error"):
-        return f"the memory limit is too low for it: raise it ({text})"
+        return f"the memory limit is too low: raise it ({text})"
     return text
 
 

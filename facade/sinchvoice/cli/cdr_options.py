@@ -282,7 +282,7 @@ class SourceOptions(RecordOptions):
             raise InvalidRequest(
                 f"--archive {self.archive} and files exclude each other: give one of them"
             )
-        check_no_archives(files)
+        check_no_archives(files, "query it alone, or give files alone")
         with needs_extra():
             found = cdr.scan(
                 *files,
@@ -343,10 +343,10 @@ def write_spreadsheet(
     options.output.record({"file": str(path), "rows": len(rows)})
 
 
-def check_no_archives(files: list[str]) -> None:
+def check_no_archives(files: list[str], remedy: str = "give it with --archive") -> None:
     for file in files:
         if _is_database(file):
-            raise InvalidRequest(f"{file} is an archive: give it with --archive")
+            raise InvalidRequest(f"{file} is an archive: {remedy}")
 
 
 def _is_database(file: str) -> bool:
