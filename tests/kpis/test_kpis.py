@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
+from random import Random
 from typing import Any, get_type_hints
 
 import attrs
@@ -506,6 +507,36 @@ def test_the_query_for_all_questions_gives_the_same_as_that_of_one(many: Any):
     cut = [(*(row[place] for place in places), *row[len(names) :]) for row in found]
     assert sorted(cut, key=repr) == rows
     assert len(rows) > 10
+
+
+@pytest.mark.parametrize(
+    "generic", [kpi_query.generic("UTC"), kpi_query.made(kpi_query.Question(()))]
+)
+def test_setup_times_are_the_same_from_text_and_from_microseconds(generic: str):
+    random = Random(7)
+    first, last = datetime.min, datetime.max  # noqa: DTZ901 - as in the database
+    edges = [first, first + timedelta(microseconds=1), last - timedelta(seconds=1), last]
+    whole = (last - first) // timedelta(microseconds=1)
+    times = edges + [first + timedelta(microseconds=random.randint(0, whole)) for _ in range(200)]
+    times += [time + timedelta(microseconds=random.randint(-9, 9**8)) for time in times[4:]]
+    pairs = [(random.choice(times), random.choice(times)) for _ in range(2_000)]
+    pairs += [(times[place], times[place + 200]) for place in range(4, 204)]
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE records (call_time TIMESTAMP, answer_time TIMESTAMP)")
+    connection.executemany("INSERT INTO records VALUES (?, ?)", pairs)
+    seconds = re.compile(r"CASE\s+WHEN answer_time >= call_time (?:.|\n)*?AS setup_seconds")
+
+    def found(query: str) -> list[Any]:
+        expression = seconds.search(query)
+        assert expression is not None
+        code = re.sub("--.*", "", expression[0])
+        query = f"SELECT typeof(setup_seconds), setup_seconds FROM (SELECT {code} FROM records)"  # noqa: S608
+        return connection.execute(query).fetchall()
+
+    one, other = found(generic), found(kpi_query.faster(generic))
+    assert generic != kpi_query.faster(generic)
+    assert one == other
+    assert sum(value is not None for _, value in one) > 1_000
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ __all__ = [
     "Question",
     "column",
     "columns",
+    "faster",
     "generic",
     "made",
     "percentile_column",
@@ -151,6 +152,26 @@ def made(question: Question) -> str:
         tables.append(_again(calls, "counted") + _percentiles(f"{table}_counted", key, question))
         join = f"\nLEFT JOIN percentiles ON {_same((name, f'of_{name}') for name in key)}"
     return f"WITH {''.join(tables)}{calls}{_BY_CURRENCY}{end}\n{_RESULT}{join}\n"
+
+
+def faster(query: str) -> str:
+    """Return a query for DuckDB, which needs no text to subtract times.
+
+    The expression in `kpis.sql` is a third of the work of a question.
+    """
+    return _SECONDS_IN_TEXT.sub(_SECONDS_OF_DUCKDB, query)
+
+
+_SECONDS_IN_TEXT = re.compile(
+    r"\bCAST\(\s+CAST\(\s+CAST\(CAST\(answer_time AS DATE\)(?:.|\n)*?\)"
+    r"(?=\s+END AS setup_seconds\b)"
+)
+_MICROSECONDS = "(epoch_us(answer_time) - epoch_us(call_time))"
+_SECONDS_OF_DUCKDB = f"""CAST(
+                CAST({_MICROSECONDS} // 1000000 AS DECIMAL(18, 6))
+                + CAST({_MICROSECONDS} % 1000000 AS DECIMAL(6, 0)) * 0.000001
+                AS DECIMAL(18, 6)
+            )"""
 
 
 def _again(calls: str, suffix: str) -> str:

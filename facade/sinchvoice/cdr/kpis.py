@@ -762,6 +762,7 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
         names = "|".join(parameters)
+        query = kpi_query.faster(query)
         text = re.sub(rf":({names})\b", r"$\1", query) if names else query
         rows: Iterable[Sequence[Any]] = connection.execute(text, parameters).fetchall()
         return rows
@@ -820,8 +821,8 @@ _ALL_CALLS = "-- One pass over the calls"
 
 
 def _for_duckdb(query: str) -> str:
-    """Return a query with parameters as `$name`."""
-    return _PARAMETER.sub(r"$\1", query)
+    """Return a query for DuckDB, with parameters as `$name`."""
+    return _PARAMETER.sub(r"$\1", kpi_query.faster(query))
 
 
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")
