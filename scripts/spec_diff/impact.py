@@ -81,8 +81,15 @@ def overlays_of(*documents: Document) -> list[Document]:
         SpecDiffError: If an overlay cannot be read.
     """
     names = {_file(document.name) for document in documents}
-    found = (load(str(path)) for path in sorted(OVERLAYS.glob("*.yaml")))
+    found = (_overlay(path, path.stat().st_mtime_ns) for path in sorted(OVERLAYS.glob("*.yaml")))
     return [one for one in found if _file(str(one.data.get("extends"))) in names]
+
+
+@cache
+def _overlay(path: Path, changed: int) -> Document:
+    """Read an overlay, once for each time at which it was changed."""
+    del changed
+    return load(str(path))
 
 
 def assess(

@@ -134,24 +134,25 @@ def made(question: Question) -> str:
     Its parameters are `:start`, `:until` and, if the question has a filter, `:wanted`.
     """
     text = re.sub(r"^ *--.*\n| +--.*", "", generic(question.tz), flags=re.MULTILINE)
-    calls, end = text.strip().removeprefix("WITH ").split(_BY_CURRENCY)
-    calls = _grouped(_filtered(_with_prefixes(calls, question), question), question.by)
+    calls, rest = text.strip().split(_BY_CURRENCY)
+    by_currency, rest = rest.split(_BY_GROUP)
+    by_group, _ = rest.split(_RESULT)
+    calls = _filtered(_with_prefixes(calls, question), question)
+    calls, by_currency = _grouped(calls, question.by), _grouped(by_currency, question.by)
     groups = [column(name) for name in question.by]
-    table, more = "chosen", list[str]()
-    tables: list[str] = []
+    tables, join = "", ""
     if question.top:
-        tables.append(_again(calls, "sized") + _largest(groups, question.top))
-        calls += _kept(groups, question.top)
-        table, more = "kept", [*_PLACES]
-    end = _grouped(end.replace("FROM chosen", f"FROM {table}"), question.by, more)
-    end, _ = end.split(_RESULT)
-    end = ",\n    ".join([end.rstrip(), *percentile_columns(question)])
-    join = ""
+        tables = _largest(groups, question.top)
+        by_group = by_group.replace("FROM by_currency", "FROM kept")
+    by_group = _grouped(by_group, question.by, _PLACES if question.top else ())
     if question.percentiles:
+        # DuckDB would keep a table that is used twice in memory, with every call.
+        again = re.sub(r"\b(calls|chosen)\b", r"\1_again", calls).removeprefix("WITH ")
         key = ["place"] if question.top else groups
-        tables.append(_again(calls, "counted") + _percentiles(f"{table}_counted", key, question))
+        tables += again + _percentiles(groups, question)
         join = f"\nLEFT JOIN percentiles ON {_same((name, f'of_{name}') for name in key)}"
-    return f"WITH {''.join(tables)}{calls}{_BY_CURRENCY}{end}\n{_RESULT}{join}\n"
+    values = ",\n    ".join([by_group.rstrip(), *percentile_columns(question)])
+    return f"{calls}{_BY_CURRENCY}{by_currency}{tables}{_BY_GROUP}{values}\n{_RESULT}{join}\n"
 
 
 def faster(query: str) -> str:
@@ -174,17 +175,10 @@ _SECONDS_OF_DUCKDB = f"""CAST(
             )"""
 
 
-def _again(calls: str, suffix: str) -> str:
-    """Return the tables of calls under other names.
-
-    DuckDB would keep a table that is used twice in memory, with every call.
-    """
-    return re.sub(r"\b(calls|chosen|kept)\b", rf"\1_{suffix}", calls)
-
-
 _PLACES = ("place", "all_groups")
 _LOCAL = "call_time AS local_time"
 _BY_CURRENCY = "by_currency AS ("
+_BY_GROUP = "by_group AS ("
 _RESULT = "FROM by_group"
 
 
@@ -255,50 +249,62 @@ _LIST = re.compile(r"(?:^( +)(?:CASE WHEN ARRAY_CONTAINS\(:by, .* AS )?by_\w+,?\
 
 
 def _largest(groups: Sequence[str], top: int) -> str:
-    """Return the table `largest`: the groups with the most calls, and the number of all groups."""
+    """Return the tables `largest`, the groups with the most calls, and `kept`.
+
+    `kept` is `by_currency` with the other groups as one.
+    """
+    names = ", ".join(groups)
     order = ", ".join(f"{name} NULLS LAST" for name in groups)
-    names = ", ".join(f"{name} AS largest_{name}" for name in groups)
+    sums = ",\n        ".join(
+        f"CAST(SUM({name}) AS BIGINT) AS {name}" if name in _INTEGERS else f"SUM({name}) AS {name}"
+        for name in _SUMS
+    )
     return f"""largest AS (
-    SELECT {names}, place, all_groups
+    SELECT {", ".join(f"{name} AS largest_{name}" for name in groups)}, place, all_groups
     FROM (
         SELECT
             *,
             ROW_NUMBER() OVER (ORDER BY group_calls DESC, {order}) AS place,
             COUNT(*) OVER () AS all_groups
-        FROM (
-            SELECT {", ".join(groups)}, COUNT(*) AS group_calls
-            FROM chosen_sized
-            GROUP BY {", ".join(groups)}
-        ) AS sized
+        FROM (SELECT {names}, SUM(attempts) AS group_calls FROM by_currency GROUP BY {names})
+            AS sized
     ) AS placed
     WHERE place <= {top}
 ),
 
-"""  # noqa: S608 - of checked names and numbers
-
-
-def _kept(groups: Sequence[str], top: int) -> str:
-    """Return the table `kept`: `chosen` with all groups but the largest as one."""
-    names = ", ".join(f"largest_{name} AS {name}" for name in groups)
-    return f"""kept AS (
+kept AS (
     SELECT
-        {names},
+        {", ".join(f"largest_{name} AS {name}" for name in groups)},
         COALESCE(place, {top + 1}) AS place,
         all_groups,
-        currency, outcome, talk_seconds, rest, setup_seconds, amount
-    FROM chosen
+        currency,
+        {sums}
+    FROM by_currency
     LEFT JOIN largest ON {_same((name, f"largest_{name}") for name in groups)}
+    GROUP BY {", ".join(f"largest_{name}" for name in groups)}, place, all_groups, currency
 ),
 
 """  # noqa: S608 - of checked names and numbers
 
 
-def _percentiles(table: str, groups: Sequence[str], question: Question) -> str:
+_SUMS = (
+    *(name for name in COUNTS if name != "delivered"),
+    *("setup_seconds", "priced", "cost", "priced_seconds", "started_seconds"),
+)
+_INTEGERS = {*COUNTS, "priced"} - {"talk_seconds"}
+
+
+def _percentiles(groups: Sequence[str], question: Question) -> str:
     """Return the table `percentiles`: the nearest rank in the distribution of each group.
 
     Calls are counted for each length, so memory grows with the number of lengths and not of calls.
     """
-    keys = "".join(f"{name}, " for name in groups)
+    table, key = "chosen_again", list(groups)
+    if question.top:
+        same = _same((name, f"largest_{name}") for name in groups)
+        table, key = f"{table}\n                LEFT JOIN largest ON {same}", ["place"]
+    keys = "".join(f"{name}, " for name in key)
+    place = f"COALESCE(place, {question.top + 1}) AS place, " if question.top else keys
     ranks = ",\n        ".join(
         f"MIN(CASE WHEN running * {100 * SCALE} >= total * {rank} THEN {value} END) AS {name}"
         for name, (value, rank) in percentile_columns(question).items()
@@ -306,7 +312,7 @@ def _percentiles(table: str, groups: Sequence[str], question: Question) -> str:
     same = f"PARTITION BY {keys}talk_seconds IS NULL"
     return f"""percentiles AS (
     SELECT
-        {"".join(f"{name} AS of_{name}, " for name in groups)}
+        {"".join(f"{name} AS of_{name}, " for name in key)}
         {ranks}
     FROM (
         SELECT
@@ -319,7 +325,7 @@ def _percentiles(table: str, groups: Sequence[str], question: Question) -> str:
             SELECT {keys}talk_seconds, setup_time, COUNT(*) AS calls
             FROM (
                 SELECT
-                    {keys}
+                    {place}
                     CAST(talk_seconds AS BIGINT) AS talk_seconds,
                     CAST(setup_seconds AS DECIMAL(18, 3)) AS setup_time
                 FROM {table}
@@ -328,7 +334,7 @@ def _percentiles(table: str, groups: Sequence[str], question: Question) -> str:
         ) AS counted
         WHERE talk_seconds IS NOT NULL OR setup_time IS NOT NULL
     ) AS ranked
-    {f"GROUP BY {', '.join(groups)}" if groups else ""}
+    {f"GROUP BY {', '.join(key)}" if key else ""}
 ),
 
 """  # noqa: S608 - of checked names and numbers
