@@ -138,7 +138,8 @@ class Courier:
         self._hosts = tuple(host.lower() for host in hosts)
         self.timeout = float(timeout)
         self._app: _Asgi | httpx.WSGITransport | None = None
-        self._thread = threading.local()
+        self._lock = threading.Lock()
+        self._idle = list[tuple[tuple[str, str, int], socket.socket, float]]()
         self._first = self.app = app
 
     @property
@@ -262,11 +263,10 @@ class Courier:
         self.app = None
 
     def leave(self) -> None:
-        """Close the idle connection of this thread."""
-        idle: tuple[Any, socket.socket, float] | None = getattr(self._thread, "idle", None)
-        if idle is not None:
-            idle[1].close()
-            self._thread.idle = None
+        """Close the idle connections."""
+        with self._lock:
+            while self._idle:
+                self._idle.pop()[1].close()
 
     def _too_late(self) -> Undelivered:
         return Undelivered(f"no answer within {self.timeout:g} s")
@@ -282,7 +282,7 @@ class Courier:
             f"content-length: {len(body)}",
         ]
         message = "\r\n".join((*lines, "", "")).encode("latin-1") + body
-        connection, self._thread.idle = self._connection(parsed), None
+        connection = self._connection(parsed)
         try:
             connection.settimeout(self.timeout)
             connection.sendall(message)
@@ -302,20 +302,25 @@ class Courier:
         if response.will_close:
             connection.close()
         else:
-            self._thread.idle = (_origin(parsed), connection, time.monotonic())
+            with self._lock:
+                self._idle.append((_origin(parsed), connection, time.monotonic()))
         return response.status, bytes(answer)
 
     def _connection(self, url: httpx.URL) -> socket.socket:
-        """Return the idle connection of this thread, or a new one."""
-        idle: tuple[Any, socket.socket, float] | None = getattr(self._thread, "idle", None)
-        if idle is not None:
-            origin, connection, used = idle
-            # Servers close idle connections: stop using one before that.
-            is_fresh = time.monotonic() - used < _KEEPALIVE
-            if origin == _origin(url) and is_fresh and _is_silent(connection):
-                return connection
-            connection.close()
-        _, host, port = _origin(url)
+        """Return the idle connection that was used last, or a new one."""
+        wanted = _origin(url)
+        # Servers close idle connections: stop using one before that.
+        oldest = time.monotonic() - _KEEPALIVE
+        with self._lock:
+            for idle in reversed(self._idle.copy()):
+                origin, connection, used = idle
+                if used > oldest and origin != wanted:
+                    continue
+                self._idle.remove(idle)
+                if used > oldest and _is_silent(connection):
+                    return connection
+                connection.close()
+        _, host, port = wanted
         connection = socket.create_connection((host, port), self.timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if url.scheme == "https":
