@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import pytest
 from browsing import check_page
 from command_line import isolated, runner
@@ -234,6 +235,21 @@ def test_a_report_of_a_scan_prints_on_a4(browser: Browser, tmp_path: Path):
     printed = page.pdf(prefer_css_page_size=True)
     assert printed.startswith(b"%PDF")
     assert re.search(rb"/MediaBox \[0 0 59[45](?:\.\d+)? 84[12]", printed)
+
+
+def test_charts_use_the_names_of_altair(archive: cdr.Archive, monkeypatch: pytest.MonkeyPatch):
+    checked = []
+    for kind in (alt.Chart, alt.LayerChart):
+
+        def to_dict(chart: Any, *, of: Any = kind.to_dict, **options: Any) -> Any:
+            if options == {"validate": False}:  # the whole chart
+                checked.append(type(chart))
+                of(chart)
+            return of(chart, **options)
+
+        monkeypatch.setattr(kind, "to_dict", to_dict)
+    cdr.report(archive)
+    assert set(checked) == {alt.Chart, alt.LayerChart}
 
 
 def test_charts_are_drawn_as_images(archive: cdr.Archive):

@@ -15,17 +15,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from importlib.resources import files
+from types import ModuleType
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from ...errors import InvalidRequest, printable
 from ..kpis import Dimension, KpiFilter, zone
 from ..queries import Database
-from .content import FIRST, LAST, Content, collect
+from .content import FIRST, LAST, Content, collect, collect_signals
 
 if TYPE_CHECKING:
     from .sections import Section
@@ -141,24 +141,29 @@ def _read_and_drawn(
     if first is not None and last is not None and last < first:
         raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
     place = zone(tz)
-    # The libraries for charts take a second to start, which the queries leave them.
+    # The libraries for charts start while queries run, and charts are drawn while signals of fraud
+    # are looked for.
     with ThreadPoolExecutor(1) as aside:
         starting = aside.submit(_start_drawing)
         content = collect(calls, first, last, place, where, by)
         try:
-            sections = starting.result()
+            module = starting.result()
         except ImportError as error:
             raise ImportError(
                 f"reports need {error.name}: pip install 'sinchvoice[report]'"
             ) from error
-    return content, sections(content)
+        drawing = aside.submit(module.sections, content)
+        found = collect_signals(calls, content, place, where)
+        made = drawing.result()
+    if content.total.attempts:
+        made.append(module.signals_section(found))
+    return content, made
 
 
-def _start_drawing() -> Callable[[Content], list[Section]]:
+def _start_drawing() -> ModuleType:
     import jinja2  # noqa: F401 - for the page
 
-    from . import charts
-    from .sections import sections
+    from . import charts, sections
 
     charts.start()
     return sections

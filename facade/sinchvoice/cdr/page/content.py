@@ -17,7 +17,7 @@ from ..periods import span
 from ..queries import Database
 from ..signals import SignalReport
 
-__all__ = ["FIRST", "LAST", "Content", "Distribution", "collect"]
+__all__ = ["FIRST", "LAST", "Content", "Distribution", "collect", "collect_signals"]
 
 FIRST, LAST = date(2000, 1, 1), date(2069, 12, 31)
 """Days of a report; earlier and later ones are default dates and typing errors."""
@@ -74,7 +74,6 @@ class Content:
         left_out: Number of values left out of the last three, by dimension.
         durations: Distribution of the durations of answered calls.
         setup_times: Distribution of the setup times.
-        signals: Signals of fraud; None if the calls are filtered.
         late: Records loaded with a file of a later day, of all days; None for a scan.
         rejects: Unreadable records by cause, of all days.
     """
@@ -100,7 +99,6 @@ class Content:
     left_out: Mapping[str, int]
     durations: Distribution
     setup_times: Distribution
-    signals: SignalReport | None
     late: int | None
     rejects: Sequence[tuple[str, int]]
 
@@ -130,7 +128,7 @@ def collect(
 
     week, endings = ask("weekday", "hour"), ask("result", "reason")
     (total,) = summed(week)
-    before, signals = None, None
+    before = None
     more_than_chance: dict[tuple[ComparedKpi, str | None], bool] = {}
     if first is not None and last is not None:
         length = last - first + timedelta(days=1)
@@ -142,8 +140,6 @@ def collect(
                 for change in found.changes
                 if change.is_more_than_chance is not None
             }
-        if not where:
-            signals = calls.signals((first, last), tz=tz)
     missing = _gaps(first, last, {row.by["day"] for row in days})
     is_weekly = first is not None and last is not None and (last - first).days >= _MOST_DAYS
     return Content(
@@ -168,10 +164,18 @@ def collect(
         left_out=left_out,
         durations=_distribution(calls, "talk_seconds", _DURATIONS, chosen, tz),
         setup_times=_distribution(calls, "setup_seconds", _SETUP_TIMES, chosen, tz),
-        signals=signals,
         late=_late(calls),
         rejects=_rejects(calls),
     )
+
+
+def collect_signals(
+    calls: Database, content: Content, tz: ZoneInfo, where: KpiFilter
+) -> SignalReport | None:
+    """Return the signals of fraud; None if the calls are filtered, or there are none."""
+    if where or content.first is None or content.last is None:
+        return None
+    return calls.signals((content.first, content.last), tz=tz)
 
 
 def _period(

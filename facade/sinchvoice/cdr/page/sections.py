@@ -11,10 +11,11 @@ import attrs
 from ...errors import printable
 from ..comparison import ComparedKpi
 from ..kpis import DEFINITIONS, WEEKDAYS, Dimension, KpiRow, Ratio
+from ..signals import SignalReport
 from . import charts
 from .content import Content, Distribution
 
-__all__ = ["Figure", "Section", "Table", "Tile", "sections"]
+__all__ = ["Figure", "Section", "Table", "Tile", "sections", "signals_section"]
 
 _MOST_SIGNALS, _MOST_IDS = 30, 5
 _FORMULAS = {each.field: each for each in DEFINITIONS}
@@ -97,12 +98,11 @@ class Section:
 
 
 def sections(content: Content) -> list[Section]:
-    """Return the sections of a report."""
+    """Return the sections of a report, but for the signals of fraud."""
     made = [_headline(content), _records(content)]
     if content.total.attempts:
         made += [_course(content), _times(content), _results(content)]
         made += [_destinations(content), _callers(content), _distributions(content)]
-        made.append(_signals(content))
     return made
 
 
@@ -438,9 +438,9 @@ def _intervals(distribution: Distribution) -> Iterable[tuple[str, int]]:
 # --- Signals -------------------------------------------------------------------------------------
 
 
-def _signals(content: Content) -> Section:
-    """Return the signals of fraud with their evidence."""
-    heading, found = "Signals of fraud", content.signals
+def signals_section(found: SignalReport | None) -> Section:
+    """Return the section on signals of fraud, with their evidence."""
+    heading = "Signals of fraud"
     if found is None:
         return Section(
             heading=heading,
