@@ -390,6 +390,7 @@ ASR = '[[rule]]\nkpi = "asr"\n'
         (f'{ASR}below = 0.1\nby = "prefix"', "by has 'prefix' without a table: give prefixes"),
         (f'{ASR}below = 0.1\nprefixes = ["46"]', "prefixes has no effect without the dimension"),
         (f'{ASR}below = 0.1\nby = "prefix"\nprefixes = "x.csv"', "x.csv' of prefixes cannot be"),
+        (f'{ASR}below = 0.1\nby = "prefix"\nprefixes = ""', "prefixes is '': give the path"),
         (f'{ASR}below = 0.1\nby = "prefix"\nprefixes = ["SE"]', "the prefix 'SE': give 1 to 15"),
         ('[[rule]]\nkpi = "new_destinations"', "by is missing: give what must be new"),
         (

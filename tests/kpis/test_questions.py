@@ -194,6 +194,7 @@ def test_an_error_in_a_file_of_prefixes_names_its_place(
         (["４６"], "give 1 to 15 digits"),
         ({"46": 1}, "prefixes has 1 as the name of '46': give a string"),
         (46, "prefixes is 46: give the path of a CSV file, a mapping"),
+        ("", "prefixes is '': give the path of a CSV file, a mapping"),
         (b"46", "prefixes has the prefix 52: give 1 to 15 digits"),
     ],
 )

@@ -535,7 +535,7 @@ def _rule(place: str, number: int, table: object, folder: Path) -> AlertRule:
     given["by"] = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list) else by
     if isinstance(where := given.get("where"), dict):
         given["where"] = {key: _wanted(value) for key, value in where.items()}
-    if isinstance(prefixes := given.get("prefixes"), str):
+    if (prefixes := given.get("prefixes")) and isinstance(prefixes, str):
         given["prefixes"] = folder / prefixes
     alpha = given.get("alpha")
     if alpha is False:

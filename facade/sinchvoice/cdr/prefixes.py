@@ -74,11 +74,11 @@ def read(table: PrefixTable) -> Prefixes:
     Raises:
         InvalidRequest: A prefix is not 1 to 15 digits or occurs twice, or the file cannot be read.
     """
-    if isinstance(table, str | os.PathLike):
+    if isinstance(table, str | os.PathLike) and str(table):
         rows = _of_file(Path(table))
     elif isinstance(table, Mapping):
         rows = (("prefixes", prefix, name) for prefix, name in table.items())
-    elif isinstance(table, Collection):
+    elif isinstance(table, Collection) and not isinstance(table, str):
         rows = (("prefixes", prefix, None) for prefix in table)
     else:
         raise InvalidRequest(
