@@ -283,7 +283,8 @@ def bench(session: nox.Session) -> None:
     write = ["--write"] if "--write" in session.posargs else []
     asked = [name for name in session.posargs if name != "--write"]
     names = "signing callbacks calls load callouts fleet".split()
-    names += "cdr cdr-archive cdr-daily cdr-lake cdr-many cdr-questions cdr-scan cdr-others".split()
+    names += "cdr cdr-archive cdr-daily cdr-lake cdr-many cdr-questions cdr-report".split()
+    names += "cdr-scan cdr-others".split()
     if has_java():
         names.append("spark")
     missed = False
@@ -296,7 +297,7 @@ def bench(session: nox.Session) -> None:
     others = [name for name in asked if name != "imports"] if asked else names
     if others:
         install_groups(session, "arrow")  # for cdr-others
-        install_wheel(session, "cdr", "sandbox")
+        install_wheel(session, "cdr", "report", "sandbox")
         if "spark" in others:
             install_groups(session, "spark")
         session.run("python", "scripts/bench.py", *write, *others)
