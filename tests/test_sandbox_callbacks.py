@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -1235,6 +1235,33 @@ def test_a_cut_or_endless_answer_is_no_answer(box: Sandbox, length: int, problem
         box.callback_url = url
         incoming(box)
     assert problem in str(box.callbacks[0].error)
+
+
+def test_idle_connections_are_closed_in_time_and_few(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(deliveries, "_KEEPALIVE", 60.0)  # seconds
+    monkeypatch.setattr(deliveries, "_MOST_IDLE", 2)
+    courier = deliveries.Courier()
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            while raw_servers.read_request(connection):
+                connection.sendall(answer)
+
+    with ExitStack() as stack:
+        servers = [stack.enter_context(raw_servers.serving(serve)) for _ in range(4)]
+        urls = [f"http://127.0.0.1:{server.port}/" for server in servers]
+        for url in (*urls, urls[-1], urls[-2]):
+            assert courier.post(url, {}, b"") == (204, b"")
+        idle = [connection for _, connection, _ in courier._idle]
+        ports = [connection.getpeername()[1] for connection in idle]
+        assert ports == [servers[3].port, servers[2].port]
+        monkeypatch.setattr(deliveries, "_KEEPALIVE", 0.0)
+        courier.post(urls[0], {}, b"")
+        assert [connection.fileno() for connection in idle] == [-1, -1]
+        assert len(courier._idle) == 1
+        courier.leave()
+        assert courier._idle == []
 
 
 def test_a_connection_is_used_again(box: Sandbox, monkeypatch: pytest.MonkeyPatch):

@@ -81,7 +81,8 @@ def overlays_of(*documents: Document) -> list[Document]:
         SpecDiffError: If an overlay cannot be read.
     """
     names = {_file(document.name) for document in documents}
-    found = (_overlay(path, path.stat().st_mtime_ns) for path in sorted(OVERLAYS.glob("*.yaml")))
+    paths = sorted(OVERLAYS.glob("*.yaml"))
+    found = (_overlay(path, path.exists() and path.stat().st_mtime_ns) for path in paths)
     return [one for one in found if _file(str(one.data.get("extends"))) in names]
 
 

@@ -6,6 +6,8 @@ import csv
 import os
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,7 +20,8 @@ from browsing import check_page
 from command_line import isolated, runner
 from documentation import blocks
 from playwright.sync_api import Browser, Page, expect
-from sinchvoice import InvalidRequest, cdr
+from sinchvoice import CdrError, InvalidRequest, cdr
+from sinchvoice.cdr.page import sections
 from sinchvoice.sandbox import cdr_files
 
 HOSTILE = "</title></script><img src=x onerror=alert(1)>&\"'"
@@ -250,6 +253,28 @@ def test_charts_use_the_names_of_altair(archive: cdr.Archive, monkeypatch: pytes
         monkeypatch.setattr(kind, "to_dict", to_dict)
     cdr.report(archive)
     assert set(checked) == {alt.Chart, alt.LayerChart}
+
+
+def test_a_report_that_fails_does_not_draw_the_rest(
+    archive: cdr.Archive, monkeypatch: pytest.MonkeyPatch
+):
+    drawn, may_draw = [], threading.Event()
+
+    def slow(content: Any) -> Any:
+        drawn.append(content)
+        may_draw.wait(30)
+
+    def failed(*_: Any) -> Any:
+        while not drawn:
+            time.sleep(0.01)
+        threading.Timer(0.2, may_draw.set).start()
+        raise CdrError("damaged")
+
+    monkeypatch.setattr(sections, "makers", lambda _: [slow] * 20)
+    monkeypatch.setattr("sinchvoice.cdr.page.collect_signals", failed)
+    with pytest.raises(CdrError, match="damaged"):
+        cdr.report(archive)
+    assert len(drawn) == 1
 
 
 def test_charts_are_drawn_as_images(archive: cdr.Archive):

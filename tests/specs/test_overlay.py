@@ -71,6 +71,14 @@ def test_each_node_gets_its_own_copy_of_an_update():
     assert result["schemas"]["toy"]["x-notes"] == ["first"]
 
 
+def test_an_update_stays_out_of_an_alias_of_its_target():
+    document = overlay.parse("a: &shared {inner: {value: 1}}\nb: *shared\n", "aliased.yaml")
+    text = "overlay: 1.0.0\ninfo: {title: T, version: '1'}\nactions:\n"
+    text += "- {target: $.a.inner, update: {value: 2}}"
+    changed = overlay.apply(document, overlay.parse(text, "o"), "o.yaml")
+    assert changed == {"a": {"inner": {"value": 2}}, "b": {"inner": {"value": 1}}}
+
+
 def test_the_document_is_not_modified():
     document = overlay.parse(DOCUMENT, "pets.yaml")
     actions = [{"target": "$.tags", "update": {"name": "birds"}}]

@@ -43,6 +43,7 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 _IN_PROCESS = "http://localhost/sinch"
 _MAX_ANSWER = 262_144  # bytes
 _KEEPALIVE = 1.0  # seconds
+_MOST_IDLE = 32  # connections
 _STRANGER = Credentials("00000000-0000-4000-8000-000000000000", "bm9ib2R5IGtub3dzIHRoaXM=")
 _logger = logging.getLogger("uvicorn.error")
 
@@ -309,17 +310,18 @@ class Courier:
     def _connection(self, url: httpx.URL) -> socket.socket:
         """Return the idle connection that was used last, or a new one."""
         wanted = _origin(url)
-        # Servers close idle connections: stop using one before that.
+        # Servers close idle connections: close those that are idle for long before that.
         oldest = time.monotonic() - _KEEPALIVE
         with self._lock:
-            for idle in reversed(self._idle.copy()):
-                origin, connection, used = idle
-                if used > oldest and origin != wanted:
-                    continue
-                self._idle.remove(idle)
-                if used > oldest and _is_silent(connection):
-                    return connection
-                connection.close()
+            while self._idle and (self._idle[0][2] <= oldest or len(self._idle) > _MOST_IDLE):
+                self._idle.pop(0)[1].close()
+            for place in reversed(range(len(self._idle))):
+                origin, connection, _ = self._idle[place]
+                if origin == wanted:
+                    del self._idle[place]
+                    if _is_silent(connection):
+                        return connection
+                    connection.close()
         _, host, port = wanted
         connection = socket.create_connection((host, port), self.timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -143,7 +143,8 @@ def _read_and_drawn(
     place = zone(tz)
     # The libraries for charts start while queries run, and charts are drawn while signals of fraud
     # are looked for.
-    with ThreadPoolExecutor(1) as aside:
+    aside = ThreadPoolExecutor(1)
+    try:
         starting = aside.submit(_start_drawing)
         content = collect(calls, first, last, place, where, by)
         try:
@@ -152,9 +153,11 @@ def _read_and_drawn(
             raise ImportError(
                 f"reports need {error.name}: pip install 'sinchvoice[report]'"
             ) from error
-        drawing = aside.submit(module.sections, content)
+        drawn = [aside.submit(make, content) for make in module.makers(content)]
         found = collect_signals(calls, content, place, where)
-        made = drawing.result()
+        made: list[Section] = [each.result() for each in drawn]
+    finally:
+        aside.shutdown(cancel_futures=True)
     if content.total.attempts:
         made.append(module.signals_section(found))
     return content, made

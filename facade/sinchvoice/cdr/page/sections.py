@@ -15,7 +15,7 @@ from ..signals import SignalReport
 from . import charts
 from .content import Content, Distribution
 
-__all__ = ["Figure", "Section", "Table", "Tile", "sections", "signals_section"]
+__all__ = ["Figure", "Section", "Table", "Tile", "makers", "signals_section"]
 
 _MOST_SIGNALS, _MOST_IDS = 30, 5
 _FORMULAS = {each.field: each for each in DEFINITIONS}
@@ -97,13 +97,12 @@ class Section:
     tables: Sequence[tuple[str, Table]] = ()
 
 
-def sections(content: Content) -> list[Section]:
-    """Return the sections of a report, but for the signals of fraud."""
-    made = [_headline(content), _records(content)]
+def makers(content: Content) -> list[Callable[[Content], Section]]:
+    """Return a function for each section of a report, but for the signals of fraud."""
+    functions: list[Callable[[Content], Section]] = [_headline, _records]
     if content.total.attempts:
-        made += [_course(content), _times(content), _results(content)]
-        made += [_destinations(content), _callers(content), _distributions(content)]
-    return made
+        functions += [_course, _times, _results, _destinations, _callers, _distributions]
+    return functions
 
 
 # --- Headline ------------------------------------------------------------------------------------
