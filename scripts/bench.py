@@ -902,7 +902,8 @@ def _fill_archive(path: Path, records: int) -> None:
                         TIMESTAMP '2024-01-01' + INTERVAL (i * 3) SECOND, 'ANSWERED',
                         'CALLEEHANGUP', i % 300, TIMESTAMP '2024-01-01' + INTERVAL (i * 3 + 5)
                         SECOND,
-                        '+1212555' || (i % 10000), '+4670' || (i % 7777777), (i % 1000) / 1000,
+                        '+1212555' || (i % 10000), '+4670' || (i * 7919 % 7777777),
+                        (i % 1000) / 1000,
                         'EUR', 'campaign ' || (i % 10), '5F5C418A0F914BBC8234A9BF5EDDAD97',
                         'user-' || (i % 1000), 'SE', NULL, 2 + i // 3500, i % 3500, i % 3500 + 1
                     FROM range({first}, {last}) AS r(i)
