@@ -180,7 +180,10 @@ def test_the_command_writes_the_rows_that_it_would_print(
     for arguments, message in (
         (("--xlsx", "kpis.xls"), "--xlsx is 'kpis.xls': give a name that ends in .xlsx"),
         (("--xlsx", "kpis.xlsx", "--csv"), "--csv and --xlsx are two formats"),
-        (("--xlsx", str(tmp_path / "missing" / "kpis.xlsx")), "cannot be written: No such file"),
+        (
+            ("--xlsx", str(tmp_path / "missing" / "kpis.xlsx")),
+            "cannot be written (No such file or directory): give another path",
+        ),
         (("--xlsx", str(tmp_path / "folder.xlsx")), "this is a folder"),
     ):
         ran = run("cdr", "stats", *arguments)

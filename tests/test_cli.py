@@ -2108,8 +2108,11 @@ def test_an_archive_can_be_given_in_place_of_files(run: Run, question: list[str]
         (["stats", "--archive", "none"], "the archive 'none' does not exist"),
         (["stats", "--by", "planet"], "planet"),
         (["stats", "--where", "country"], "give DIMENSION=VALUE"),
-        (["stats", "--where", "hour=noon"], "'noon' is not a valid hour"),
-        (["stats", "--where", "planet=Earth"], "planet"),
+        (["stats", "--where", "hour=noon"], "'noon' is not a valid hour: give one like 8"),
+        (
+            ["stats", "--where", "planet=Earth"],
+            "error: --where has 'planet', which is unknown: use",
+        ),
         (["stats", "--where", "start=noon"], "--where start is 'noon': give a day like"),
         (["stats", "--by", "prefix"], "by has 'prefix' without a table: give --prefixes, or"),
         (["stats", "--by", "prefix", "--prefixes", "none.csv"], "the file 'none.csv' of prefixes"),

@@ -455,6 +455,14 @@ def test_words_are_heard_in_a_conference_unless_the_speaker_is_muted(
     assert "Hello?" not in browser.get(two)
 
 
+def test_the_address_of_a_refused_number_leads_home(browser: Browser):
+    assert (
+        browser.send("/console/calls", **{"from": CALLER, "to": "12125550160"}).status_code == 422
+    )
+    home = browser.http.get("/console/calls", follow_redirects=False)
+    assert (home.status_code, home.headers["location"]) == (303, "/console/")
+
+
 def test_the_callback_url_and_the_ringing_of_callouts_are_set(browser: Browser, box: Sandbox):
     answer = browser.send("/console/application", callback_url="http://127.0.0.1:1/sinch")
     assert "Callbacks go to http://127.0.0.1:1/sinch." in answer.text

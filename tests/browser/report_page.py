@@ -21,7 +21,7 @@ from command_line import isolated, runner
 from documentation import blocks
 from playwright.sync_api import Browser, Page, expect
 from sinchvoice import CdrError, InvalidRequest, cdr
-from sinchvoice.cdr.page import sections
+from sinchvoice.cdr.page import charts, sections
 from sinchvoice.sandbox import cdr_files
 
 HOSTILE = "</title></script><img src=x onerror=alert(1)>&\"'"
@@ -283,6 +283,44 @@ def test_charts_are_drawn_as_images(archive: cdr.Archive):
     assert all(image.startswith(b"\x89PNG") for image in images.values())
 
 
+def test_images_have_the_texts_of_their_charts():
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40">{}</svg>'
+    text = drawing.format('<text x="5" y="30" font-size="12" fill="currentColor">calls</text>')
+    colors = {"--ink": "#000000", "--series-0": "#0000ff"}
+    plain = charts.png(drawing.format(""), colors)
+    assert len({plain, charts.png(text, colors), charts.png(text, colors, ["answered"])}) == 3
+
+
+def test_figures_of_the_page_have_the_same_base(browser: Browser, tmp_path: Path):
+    lines = [
+        "CallId;CallTime;Result;Duration;From;To;Amount;Currency;ToCountryId",
+        "a;2026-11-02T08:00:00Z;ANSWERED;60;+46700000001;+46700000002;0.123456;EUR;SE",
+        "b;2026-11-03T08:00:00Z;ANSWERED;6;+46700000001;+46700000002;1.5;EUR;SE",
+        "c;2026-11-03T08:00:00Z;ANSWERED;120;+46700000001;+46700000002;2;SEK;SE",
+        "d;2026-11-03T08:00:00Z;ANSWERED;600;+46700000001;+46700000002;;;SE",
+    ]
+    file = tmp_path / "calls.csv"
+    file.write_text("\n".join([*lines, ""]), "utf-8")
+    with cdr.scan(file, layout="phone-terminated") as calls:
+        first = cdr.report(calls, last=date(2020, 1, 1))
+        made = cdr.report(calls, first=date(2026, 11, 3))
+        none = cdr.report(calls, where={"country": "FI"})
+    page, _ = show(browser, tmp_path, made)
+    tiles = page.inner_text(".tiles")
+    assert "+1110.0% against 1" in tiles
+    assert "against 0.123456" in tiles
+    assert "one of them has calls" in page.inner_text("body")
+    assert cells(page, "Cost by country; never added across currencies") == [
+        ["SE", "1", "0.1", "1.5", "EUR"],
+        ["SE", "1", "2.0", "2", "SEK"],
+    ]
+    durations = cells(page, "Answered calls by duration, in seconds")
+    assert durations[:2] == [["0 to 5", "0"], ["6 to 14", "1"]]
+    assert "2020-01-01 to 2020-01-01" in first
+    assert "0 of 1 days have calls" in first
+    assert "The records contain no such calls." in none
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -291,6 +329,7 @@ def test_charts_are_drawn_as_images(archive: cdr.Archive):
         ({"first": date.min, "last": date(1, 1, 5)}, "give a day from 2000-01-01 to 2069-12-31"),
         ({"last": date.max}, "give a day from 2000-01-01 to 2069-12-31"),
         ({"by": "planet"}, "by has 'planet'"),
+        ({"by": "prefix"}, "by is 'prefix': give 'prefix:4'"),
         ({"tz": "Mars/Olympus"}, "Mars/Olympus"),
         ({"where": {"start": None}}, "give the period with first and last"),
     ],

@@ -104,7 +104,9 @@ def write_xlsx(
             _write(workbook, names, table, frozenset(percent))
     except (OSError, writer.exceptions.XlsxFileError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CdrError(f"the spreadsheet cannot be written: {reason}", str(target)) from error
+        raise CdrError(
+            f"the spreadsheet cannot be written ({reason}): give another path", str(target)
+        ) from error
     return Path(path)
 
 

@@ -331,6 +331,8 @@ def stats(
         found = opened.kpis(**given)
     if chart:
         print_kpi_chart(found, groups)
+        if not found:
+            write("note: no calls, so nothing to draw", sys.stderr)
         return
     if xlsx is not None:
         rest = [] if top is None else ["rest_groups"]

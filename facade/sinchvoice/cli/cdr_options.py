@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -461,18 +461,24 @@ def kpi_filter(conditions: list[str], tz: str) -> Any:
                 value = int(text)
         except ValueError:
             raise InvalidRequest(
-                f"--where is {condition!r}: {text!r} is not a valid {name}"
+                f"--where is {condition!r}: {text!r} is not a valid {name}: "
+                f"give one like {_LIKE[name]}"
             ) from None
         found.setdefault(name, []).append(value)
     return found or None
 
 
+_LIKE = {"day": "2026-11-01", "hour": "8"}
+
+
 def day_of(text: str | None, name: str) -> date | None:
     """Return the day in an option, if it is given."""
-    day = None if text is None else parse_day(text, name)
-    if isinstance(day, datetime):
-        raise InvalidRequest(f"{name} is {text!r}: give a day like 2026-11-01")
-    return day
+    if text is None:
+        return None
+    with suppress(InvalidRequest):
+        if not isinstance(day := parse_day(text, name), datetime):
+            return day
+    raise InvalidRequest(f"{name} is {text!r}: give a day like 2026-11-01")
 
 
 def _instant(name: str, text: str, tz: str) -> datetime:

@@ -200,6 +200,7 @@ _ARGUMENTS: Mapping[str, str] = {
     "user": "--user",
     "weeks": "--weeks",
     "with": "--with",
+    "where": "--where",
 }
 
 

@@ -39,10 +39,15 @@ _PATIENCE = 120  # seconds for a browser to print
 def report(
     options: SourceOptions,
     files: FilesOrArchive = None,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="File to write; a folder for png."),
-    ] = Path("report.html"),
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="File to write; a folder for png. If unset, report.html, report.pdf or report.",
+        ),
+    ] = None,
     first: Annotated[
         str | None,
         typer.Option(
@@ -89,6 +94,7 @@ def report(
     """Write a report of calls as one HTML page: completeness, KPIs, charts and tables."""
     if form not in ("html", "pdf", "png"):
         raise InvalidRequest(f"--format is {form!r}: give html, pdf or png")
+    output = Path("report" if form == "png" else f"report.{form}") if given is None else given
     if not output.absolute().parent.is_dir():
         raise InvalidRequest(
             f"--output is in {str(output.parent)!r}, which does not exist: create the folder, or "
@@ -190,6 +196,13 @@ def _browser() -> str:
     )
 
 
+def _not_printed(browser: str, reason: object) -> str:
+    return (
+        f"{browser!r} cannot print the page ({reason}): set CHROMIUM to the path of Chromium, or "
+        "print the HTML page from a browser"
+    )
+
+
 def _printed(browser: str, page: str) -> bytes:
     """Return a page as a PDF document."""
     with tempfile.TemporaryDirectory(prefix="sinchvoice-report-") as name:
@@ -205,8 +218,11 @@ def _printed(browser: str, page: str) -> bytes:
                 command, capture_output=True, timeout=_PATIENCE, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise ConfigurationError(f"{browser} cannot print the page: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise ConfigurationError(_not_printed(browser, reason)) from error
         if not printed.is_file():
             last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            raise ConfigurationError(f"{browser} cannot print the page: {last or done.returncode}")
+            raise ConfigurationError(
+                _not_printed(browser, last or f"exit code {done.returncode}, and no document")
+            )
         return printed.read_bytes()

@@ -186,7 +186,7 @@ class Courier:
         except (httpx.InvalidURL, ValueError) as error:
             return f"{error}"
         if parsed.scheme not in ("http", "https") or not host:
-            return "give an absolute URL, like http://127.0.0.1:8000/sinch"
+            return "give an absolute URL with http or https, like http://127.0.0.1:8000/sinch"
         if self._app is not None or _is_loopback(host):
             return None
         if any(fnmatchcase(host.lower(), pattern) for pattern in self._hosts):
@@ -194,7 +194,7 @@ class Courier:
         return Remedy(
             "callbacks go to loopback only; to allow this host, start the sandbox with "
             "{callback_hosts}",
-            callback_hosts=f"callback_hosts=[{host!r}]",
+            callback_hosts=f"callback_hosts=[{host!r}], or with --callback-host {host}",
         )
 
     def host_and_path(self, url: str) -> tuple[str, str]:

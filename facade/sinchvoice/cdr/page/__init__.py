@@ -111,7 +111,7 @@ def report_charts(
 
     colors = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", _style().partition("@media")[0]))
     return {
-        figure.caption: png(figure.drawing, colors)
+        figure.caption: png(figure.drawing, colors, figure.series)
         for section in found
         for figure in section.figures
         if figure.drawing is not None
@@ -140,6 +140,10 @@ def _read_and_drawn(
             )
     if first is not None and last is not None and last < first:
         raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
+    if by == "prefix":
+        raise InvalidRequest(
+            parameter="by", value=by, remedy="give 'prefix:4' for the first 4 digits"
+        )
     place = zone(tz)
     # The libraries for charts start while queries run, and charts are drawn while signals of fraud
     # are looked for.

@@ -8,8 +8,8 @@ its tooltip.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 import altair as alt
@@ -19,7 +19,13 @@ __all__ = ["bars", "columns", "courses", "heat_map", "png", "ratio_course", "sta
 
 Row = Mapping[str, Any]
 
+Channel = TypeVar("Channel", alt.X, alt.Y)
+
 _WIDTH = 720
+_FEW_DAYS = 10
+"""Number of days up to which each has its own label."""
+_MOST_LETTERS = 8
+"""Letters that fit below a column."""
 _ROWS = "rows"
 _INK, _GRID = "#a0000f", "#a0000e"
 _SERIES = tuple(f"#a0000{number}" for number in range(1, 9))
@@ -38,7 +44,7 @@ def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
     """Draw one line for each series over days: rows have `day`, `series`, `value` and `text`."""
     layers = []
     for number, name in enumerate(series):
-        base = _chart(name).encode(x=_days(), y=alt.Y("value:Q", title=unit), description="text:N")
+        base = _chart(name).encode(x=_days(rows), y=_calls(alt.Y, unit), description="text:N")
         color = _SERIES[number % len(_SERIES)]
         layers.append(base.mark_line(color=color, strokeWidth=2).properties(name=f"s{number}_line"))
         layers.append(
@@ -51,7 +57,7 @@ def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
 def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
     """Draw a ratio over days; the area of a point is the number of calls behind it."""
     base = _chart().encode(
-        x=_days(),
+        x=_days(rows),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
         description="text:N",
     )
@@ -63,12 +69,13 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
 
 def columns(rows: Sequence[Row], title: str, unit: str) -> str:
     """Draw a column for each row: `name`, `value` and `text`, in the given order."""
+    is_long = any(len(row["name"]) > _MOST_LETTERS for row in rows)
     chart = (
         _chart()
         .mark_bar(color=_SERIES[0])
         .encode(
-            x=alt.X("name:N", sort=None, title=title, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("value:Q", title=unit),
+            x=alt.X("name:N", sort=None, title=title, axis=alt.Axis(labelAngle=-30 * is_long)),
+            y=_calls(alt.Y, unit),
             description="text:N",
         )
     )
@@ -81,7 +88,7 @@ def bars(rows: Sequence[Row], unit: str) -> str:
         _chart()
         .mark_bar(color=_SERIES[0])
         .encode(
-            x=alt.X("value:Q", title=unit),
+            x=_calls(alt.X, unit),
             y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
             description="text:N",
         )
@@ -107,25 +114,52 @@ def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
     return _drawn(chart, 190, {_ROWS: rows})
 
 
-def png(drawing: str, colors: Mapping[str, str]) -> bytes:
+def png(drawing: str, colors: Mapping[str, str], series: Sequence[str] = ()) -> bytes:
     """Return a drawing as a PNG image, at twice its size.
 
     Args:
         drawing: The SVG.
         colors: Values of the variables of the page, and of `--ink` for the text.
+        series: Names of its series, to be written above it.
     """
+    if series:
+        drawing = _with_legend(drawing, series)
     for variable, color in colors.items():
         drawing = drawing.replace(f"var({variable})", color)
     drawing = drawing.replace("currentColor", colors["--ink"])
+    # The page has the font; an image without a known one has no text at all.
+    drawing = drawing.replace("<svg ", '<svg font-family="sans-serif" ', 1)
     return bytes(vl_convert.svg_to_png(drawing, scale=2))
+
+
+def _with_legend(drawing: str, series: Sequence[str]) -> str:
+    """Add what the page has beside its check boxes."""
+    x, legend = 0, ""
+    for number, name in enumerate(series):
+        legend += (
+            f'<rect x="{x}" y="-20" width="12" height="12" fill="var(--series-{number})"/>'
+            f'<text x="{x + 18}" y="-10" font-size="12" fill="currentColor">{name}</text>'
+        )
+        x += 36 + 7 * len(name)
+    box = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
+    drawing = box.sub(lambda size: f'viewBox="0 -24 {size[1]} {int(size[2]) + 24}"', drawing, 1)
+    return drawing.replace("</svg>", f"{legend}</svg>")
 
 
 def _chart(data: str = _ROWS) -> alt.Chart:
     return alt.Chart(alt.NamedData(data))
 
 
-def _days() -> alt.X:
-    return alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=alt.Axis(format="%d %b %y"))
+def _days(rows: Sequence[Row]) -> alt.X:
+    is_short = len({row["day"] for row in rows}) <= _FEW_DAYS
+    form = "%d %b %y"
+    axis = alt.Axis(format=form, tickCount="day") if is_short else alt.Axis(format=form)
+    return alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=axis)
+
+
+def _calls(kind: Callable[..., Channel], unit: str) -> Channel:
+    """Return the axis of a number of calls, which is whole."""
+    return kind("value:Q", title=unit, axis=alt.Axis(format=",d", tickMinStep=1))
 
 
 def _drawn(chart: Any, height: int, data: Mapping[str, Sequence[Row]]) -> str:

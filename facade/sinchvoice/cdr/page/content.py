@@ -57,6 +57,7 @@ class Content:
         filters: The filter, as pairs of dimension and values.
         total: The KPIs of the period.
         before: The KPIs of as many days before it; None if there are no calls.
+        days_before: Number of days before it that have calls.
         more_than_chance: Whether the change of a KPI, of a currency if it is a cost, is more than
             chance; without those that cannot be judged.
         is_weekly: Whether the course is by weeks, because the period is long.
@@ -72,6 +73,7 @@ class Content:
         applications: The KPIs by application, most calls first.
         users: The KPIs by app user, most calls first; users without a name are left out.
         left_out: Number of values left out of the last three, by dimension.
+        unnamed: Calls without a value that are left out of the last two, by dimension.
         durations: Distribution of the durations of answered calls.
         setup_times: Distribution of the setup times.
         late: Records loaded with a file of a later day, of all days; None for a scan.
@@ -84,6 +86,7 @@ class Content:
     filters: Sequence[tuple[str, str]]
     total: KpiRow
     before: KpiRow | None
+    days_before: int
     more_than_chance: Mapping[tuple[ComparedKpi, str | None], bool]
     is_weekly: bool
     course: Sequence[KpiRow]
@@ -97,6 +100,7 @@ class Content:
     applications: Sequence[KpiRow]
     users: Sequence[KpiRow]
     left_out: Mapping[str, int]
+    unnamed: Mapping[str, int]
     durations: Distribution
     setup_times: Distribution
     late: int | None
@@ -119,20 +123,28 @@ def collect(
         return list(calls.kpis(dimensions, where, tz=tz))
 
     left_out: dict[str, int] = {}
+    unnamed: dict[str, int] = {}
 
     def largest(dimension: Dimension) -> list[KpiRow]:
         rows = sorted(ask(dimension), key=lambda row: -row.attempts)
-        rows = [row for row in rows if dimension == by or row.by[dimension] is not None]
+        if dimension != by:
+            named = [row for row in rows if row.by[dimension] is not None]
+            unnamed[dimension] = sum(row.attempts for row in rows) - sum(
+                row.attempts for row in named
+            )
+            rows = named
         left_out[dimension] = max(0, len(rows) - _TOP)
         return rows[:_TOP]
 
     week, endings = ask("weekday", "hour"), ask("result", "reason")
     (total,) = summed(week)
-    before = None
+    before, days_before = None, 0
     more_than_chance: dict[tuple[ComparedKpi, str | None], bool] = {}
     if first is not None and last is not None:
         length = last - first + timedelta(days=1)
-        (before,) = ask(where=_between(where, first - length, first - timedelta(days=1), tz))
+        reference = ask("day", where=_between(where, first - length, first - timedelta(days=1), tz))
+        days_before = len(reference)
+        (before,) = summed(reference)
         if before.attempts and first - length >= FIRST:
             found = calls.compare((first, last), where=where, kpi=_TILES, tz=tz)
             more_than_chance = {
@@ -149,6 +161,7 @@ def collect(
         filters=[(name, _listed(value)) for name, value in where.items()],
         total=total,
         before=before if before is not None and before.attempts else None,
+        days_before=days_before,
         more_than_chance=more_than_chance,
         is_weekly=is_weekly,
         course=summed(map(_of_week, days), ("day",)) if is_weekly else days,
@@ -162,6 +175,7 @@ def collect(
         applications=largest("application"),
         users=largest("user"),
         left_out=left_out,
+        unnamed=unnamed,
         durations=_distribution(calls, "talk_seconds", _DURATIONS, chosen, tz),
         setup_times=_distribution(calls, "setup_seconds", _SETUP_TIMES, chosen, tz),
         late=_late(calls),
@@ -183,7 +197,8 @@ def _period(
 ) -> tuple[date | None, date | None, list[KpiRow]]:
     """Return the period, and the KPIs of its days.
 
-    By default the period is from the first to the last day with a plausible call.
+    By default the period is from the first to the last day with a plausible call; it is one day if
+    a given end is beyond them.
     """
     if first is not None and last is not None:
         return first, last, list(calls.kpis("day", _between(where, first, last, tz), tz=tz))
@@ -191,8 +206,11 @@ def _period(
     days = sorted(day for day in found if isinstance(day, date) and FIRST <= day <= LAST)
     if not days:
         return first or last, last or first, []
-    first, last = first or days[0], last or days[-1]
-    last = max(first, last)
+    if first is None:
+        last = days[-1] if last is None else last
+        first = min(days[0], last)
+    else:
+        last = max(days[-1], first)
     return first, last, [found[day] for day in days if first <= day <= last]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import TypeVar
 
 import attrs
 
@@ -120,8 +121,13 @@ def _headline(content: Content) -> Section:
             name="Minutes of use",
             value=f"{total.minutes_of_use:,.0f}",
             basis=f"talk time of {total.talk_seconds:,} s / 60",
-            change=_change(total.talk_seconds, None if before is None else before.talk_seconds)
-            + _verdict(content, "minutes_of_use"),
+            change=_change(
+                content,
+                "minutes_of_use",
+                total.minutes_of_use,
+                None if before is None else before.minutes_of_use,
+                lambda value: f"{value:,.0f}",
+            ),
         ),
         _ratio_tile(content, "short_calls", percent),
         _ratio_tile(content, "setup_time", seconds),
@@ -136,16 +142,21 @@ def _headline(content: Content) -> Section:
                 value=f"{money(cost.amount)} {name(cost.currency)}",
                 basis=f"{cost.priced:,} calls with an amount, {cost.started_minutes:,} started "
                 "minutes",
-                change=_change(cost.amount, was) + _verdict(content, "cost", cost.currency),
+                change=_change(content, "cost", cost.amount, was, money, cost.currency),
             )
         )
     text = []
     if before is None:
         text.append("There are no calls in the period before to compare with.")
     else:
+        with_calls = (
+            f"{content.days_before:,} of them" if content.days_before != 1 else "one of them"
+        )
         text.append(
-            "Changes are against as many days before the period. More than chance means: days vary "
-            "too little to explain the change. It says nothing about the cause."
+            f"Changes are against as many days before the period; {with_calls} "
+            f"{'have' if content.days_before != 1 else 'has'} calls. More than chance means: days "
+            "vary too little to explain the change. It says nothing about the cause. Changes that "
+            "cannot be judged have neither."
         )
     return Section(heading="Key figures", text=text, tiles=tiles)
 
@@ -157,7 +168,7 @@ def _count(content: Content, field: ComparedKpi, title: str) -> Tile:
         name=title,
         value=f"{value:,}",
         basis=_FORMULAS[field].meaning,
-        change=_change(value, before) + _verdict(content, field),
+        change=_change(content, field, value, before, number),
     )
 
 
@@ -175,12 +186,22 @@ def _ratio_tile(content: Content, field: ComparedKpi, shown: Callable[[Ratio], s
     )
 
 
-def _change(now: int | Decimal, before: int | Decimal | None) -> str:
+Amount = TypeVar("Amount", int, float, Decimal)
+
+
+def _change(
+    content: Content,
+    kpi: ComparedKpi,
+    now: Amount,
+    before: Amount | None,
+    shown: Callable[[Amount], str],
+    currency: str | None = None,
+) -> str:
+    """Return the change against the period before; empty if that has nothing to compare with."""
     if not before:
         return ""
-    return (
-        f"{float((Decimal(now) - Decimal(before)) / Decimal(before)):+.1%} against {number(before)}"
-    )
+    share = float((Decimal(now) - Decimal(before)) / Decimal(before))
+    return f"{share:+.1%} against {shown(before)}" + _verdict(content, kpi, currency)
 
 
 def _verdict(content: Content, kpi: ComparedKpi, currency: str | None = None) -> str:
@@ -197,7 +218,7 @@ def _verdict(content: Content, kpi: ComparedKpi, currency: str | None = None) ->
 def _records(content: Content) -> Section:
     text, tables = [], []
     if content.first is None or content.last is None:
-        text.append("The records contain no calls.")
+        text.append(f"The records contain no {'such ' if content.filters else ''}calls.")
     else:
         length = (content.last - content.first).days + 1
         missing = sum((last - first).days + 1 for first, last in content.missing)
@@ -212,10 +233,13 @@ def _records(content: Content) -> Section:
             ]
             tables.append(("Days without calls", Table(("first", "last", "days"), rows)))
     if content.late is not None:
-        text.append(f"{content.late:,} records came late, with the file of a later day.")
+        text.append(
+            f"{content.late:,} records of all days came late, with the file of a later day."
+        )
     if content.rejects:
         causes = [(cause, f"{calls:,}") for cause, calls in content.rejects]
-        tables.append(("Records that cannot be read", Table(("cause", "records"), causes)))
+        caption = "Records that cannot be read, of all days"
+        tables.append((caption, Table(("cause", "records"), causes)))
         text.append("No figure on this page counts the records that cannot be read.")
     else:
         text.append("No record is unreadable.")
@@ -359,12 +383,12 @@ def _destinations(content: Content) -> Section:
         f"Calls by {content.by}", content.by, content.destinations, content.total
     )
     costs = [
-        (name(row.by[content.by]), f"{cost.priced:,}", minutes(row), f"{money(cost.amount)}",
-         name(cost.currency))
+        (name(row.by[content.by]), f"{cost.priced:,}", f"{cost.priced_seconds / 60:,.1f}",
+         money(cost.amount), name(cost.currency))
         for row in content.destinations
         for cost in row.costs
     ]  # fmt: skip
-    table = Table((content.by, "calls with an amount", "minutes of use", "cost", "currency"), costs)
+    table = Table((content.by, "calls with an amount", "their minutes", "cost", "currency"), costs)
     return Section(
         heading="Destinations",
         text=_rest(content, content.by),
@@ -390,8 +414,9 @@ def _callers(content: Content) -> Section:
 
 
 def _rest(content: Content, dimension: Dimension) -> list[str]:
-    number_left = content.left_out.get(dimension, 0)
-    return [f"{number_left:,} more by {dimension} have fewer calls."] if number_left else []
+    left_out, unnamed = content.left_out.get(dimension, 0), content.unnamed.get(dimension, 0)
+    text = [f"{left_out:,} more by {dimension} are not shown."] if left_out else []
+    return [*text, f"{unnamed:,} calls have no {dimension}."] if unnamed else text
 
 
 def _group_figure(
@@ -412,11 +437,15 @@ def _group_figure(
 
 def _distributions(content: Content) -> Section:
     figures = []
-    for caption, distribution in (
-        ("Answered calls by duration, in seconds", content.durations),
-        ("Calls by setup time (from the call to its answer), in seconds", content.setup_times),
+    for caption, distribution, end in (
+        ("Answered calls by duration, in seconds", content.durations, 1),
+        (
+            "Calls by setup time (to the answer), in seconds, without the end",
+            content.setup_times,
+            0,
+        ),
     ):
-        intervals = list(_intervals(distribution))
+        intervals = list(_intervals(distribution, end))
         data = [
             {"name": interval, "value": calls, "text": f"{interval} s: {calls:,} calls"}
             for interval, calls in intervals
@@ -427,11 +456,12 @@ def _distributions(content: Content) -> Section:
     return Section(heading="Durations and setup times", figures=figures)
 
 
-def _intervals(distribution: Distribution) -> Iterable[tuple[str, int]]:
+def _intervals(distribution: Distribution, end: int) -> Iterable[tuple[str, int]]:
+    """Yield each interval with its calls; whole numbers end 1 before the next interval."""
     edges = distribution.edges
     for place, calls in enumerate(distribution.calls):
         last = place == len(edges) - 1
-        yield (f"{edges[place]} +" if last else f"{edges[place]} to {edges[place + 1]}", calls)
+        yield f"{edges[place]} +" if last else f"{edges[place]} to {edges[place + 1] - end}", calls
 
 
 # --- Signals -------------------------------------------------------------------------------------
@@ -452,10 +482,13 @@ def signals_section(found: SignalReport | None) -> Section:
     ]
     text += [printable(note, 500) for note in found.notes]
     if not found.signals:
-        text.append(
-            "None was found. The kinds are bursts of short calls, new expensive destinations, "
-            "rates of callers and prefixes, and ranges of numbers."
+        kinds = (
+            ""
+            if found.notes
+            else " The kinds are bursts of short calls, new expensive destinations, rates of "
+            "callers and prefixes, and ranges of numbers."
         )
+        text.append(f"None was found.{kinds}")
         return Section(heading=heading, text=text)
     if len(found.signals) > _MOST_SIGNALS:
         text.append(f"{len(found.signals) - _MOST_SIGNALS:,} more have a lower score.")

@@ -126,6 +126,7 @@ class _Pages:
                     for path, act in forms.items()
                 ),
                 Route(calls, self._ring, methods=["POST"]),
+                Route(calls, self._go_home),  # the address after a refused number
                 *(
                     Route(f"{one}/{name}", self._action(act), methods=["POST"])
                     for name, act in actions.items()
