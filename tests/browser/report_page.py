@@ -309,7 +309,7 @@ def test_figures_of_the_page_have_the_same_base(browser: Browser, tmp_path: Path
     tiles = page.inner_text(".tiles")
     assert "+1110.0% against 1" in tiles
     assert "against 0.123456" in tiles
-    assert "one of them has calls" in page.inner_text("body")
+    assert "of which 1 has calls." in page.inner_text("body")
     assert cells(page, "Cost by country; never added across currencies") == [
         ["SE", "1", "0.1", "1.5", "EUR"],
         ["SE", "1", "2.0", "2", "SEK"],

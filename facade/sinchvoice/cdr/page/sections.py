@@ -150,13 +150,12 @@ def _headline(content: Content) -> Section:
         text.append("There are no calls in the period before to compare with.")
     else:
         with_calls = (
-            f"{content.days_before:,} of them" if content.days_before != 1 else "one of them"
+            "1 has calls" if content.days_before == 1 else f"{content.days_before:,} have calls"
         )
         text.append(
-            f"Changes are against as many days before the period; {with_calls} "
-            f"{'have' if content.days_before != 1 else 'has'} calls. More than chance means: days "
-            "vary too little to explain the change. It says nothing about the cause. Changes that "
-            "cannot be judged have neither."
+            f"Changes are against as many days before the period, of which {with_calls}. More than "
+            "chance means: days vary too little to explain the change. It says nothing about the "
+            "cause. Changes that cannot be judged say neither."
         )
     return Section(heading="Key figures", text=text, tiles=tiles)
 
@@ -439,11 +438,7 @@ def _distributions(content: Content) -> Section:
     figures = []
     for caption, distribution, end in (
         ("Answered calls by duration, in seconds", content.durations, 1),
-        (
-            "Calls by setup time (to the answer), in seconds, without the end",
-            content.setup_times,
-            0,
-        ),
+        ("Calls by setup time, in seconds; intervals exclude their ends", content.setup_times, 0),
     ):
         intervals = list(_intervals(distribution, end))
         data = [
