@@ -287,11 +287,8 @@ kept AS (
 """  # noqa: S608 - of checked names and numbers
 
 
-_SUMS = (
-    *(name for name in COUNTS if name != "delivered"),
-    *("setup_seconds", "priced", "cost", "priced_seconds", "started_seconds"),
-)
-_INTEGERS = {*COUNTS, "priced"} - {"talk_seconds"}
+_INTEGERS = (*(name for name in COUNTS if name not in ("delivered", "talk_seconds")), "priced")
+_SUMS = (*_INTEGERS, "talk_seconds", "setup_seconds", "cost", "priced_seconds", "started_seconds")
 
 
 def _percentiles(groups: Sequence[str], question: Question) -> str:

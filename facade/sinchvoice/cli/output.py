@@ -199,8 +199,8 @@ _ARGUMENTS: Mapping[str, str] = {
     "tz": "--tz",
     "user": "--user",
     "weeks": "--weeks",
-    "with": "--with",
     "where": "--where",
+    "with": "--with",
 }
 
 

@@ -128,11 +128,8 @@ def collect(
     def largest(dimension: Dimension) -> list[KpiRow]:
         rows = sorted(ask(dimension), key=lambda row: -row.attempts)
         if dimension != by:
-            named = [row for row in rows if row.by[dimension] is not None]
-            unnamed[dimension] = sum(row.attempts for row in rows) - sum(
-                row.attempts for row in named
-            )
-            rows = named
+            unnamed[dimension] = sum(row.attempts for row in rows if row.by[dimension] is None)
+            rows = [row for row in rows if row.by[dimension] is not None]
         left_out[dimension] = max(0, len(rows) - _TOP)
         return rows[:_TOP]
 

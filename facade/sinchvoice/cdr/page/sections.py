@@ -477,13 +477,12 @@ def signals_section(found: SignalReport | None) -> Section:
     ]
     text += [printable(note, 500) for note in found.notes]
     if not found.signals:
-        kinds = (
-            ""
-            if found.notes
-            else " The kinds are bursts of short calls, new expensive destinations, rates of "
-            "callers and prefixes, and ranges of numbers."
-        )
-        text.append(f"None was found.{kinds}")
+        text.append("None was found.")
+        if not found.notes:
+            text.append(
+                "The kinds are bursts of short calls, new expensive destinations, rates of callers "
+                "and prefixes, and ranges of numbers."
+            )
         return Section(heading=heading, text=text)
     if len(found.signals) > _MOST_SIGNALS:
         text.append(f"{len(found.signals) - _MOST_SIGNALS:,} more have a lower score.")
