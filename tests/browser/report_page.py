@@ -393,7 +393,11 @@ def test_a_report_without_calls_is_written_with_a_note(
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--from", "2026-11-03", "--to", "2026-11-02"], 2, "ends before it begins"),
+        (
+            ["--from", "2026-11-03", "--to", "2026-11-02"],
+            2,
+            "ends before it begins: give the first",
+        ),
         (["--from", "yesterday"], 2, "--from is 'yesterday'"),
         (["--to", "1999-12-31"], 2, "--to is '1999-12-31': give a day from 2000-01-01 to 2069"),
         (["--where", "start=2026-11-01"], 2, "--where has 'start': give the period with --from"),
@@ -402,6 +406,7 @@ def test_a_report_without_calls_is_written_with_a_note(
         (["-o", "."], 2, "'.' cannot be written"),
         (["-o", "pipe"], 2, "'pipe' cannot be written (this is not a regular file)"),
         (["--by", "planet"], 2, "planet"),
+        (["--by", "user", "--by", "country"], 2, "--by is 'user' and 'country': give one"),
     ],
 )
 def test_a_wrong_option_is_named_and_nothing_is_written(

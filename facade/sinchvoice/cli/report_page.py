@@ -62,14 +62,14 @@ def report(
     ] = None,
     tz: Tz = "UTC",
     by: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--by",
             metavar="DIMENSION",
             autocompletion=lambda: list(DIMENSIONS),
-            help="Dimension of the section about destinations.",
+            help="Dimension of the section about destinations; if unset, country.",
         ),
-    ] = "country",
+    ] = None,
     country: Annotated[
         list[str] | None,
         typer.Option("--country", metavar="CODE", help="Only calls to this country; repeatable."),
@@ -94,6 +94,8 @@ def report(
     """Write a report of calls as one HTML page: completeness, KPIs, charts and tables."""
     if form not in ("html", "pdf", "png"):
         raise InvalidRequest(f"--format is {form!r}: give html, pdf or png")
+    if by is not None and len(by) > 1:
+        raise InvalidRequest(f"--by is {' and '.join(map(repr, by))}: give one dimension")
     output = Path("report" if form == "png" else f"report.{form}") if given is None else given
     if not output.absolute().parent.is_dir():
         raise InvalidRequest(
@@ -114,7 +116,7 @@ def report(
         "last": _day(last, "--to"),
         "tz": tz,
         "where": chosen,
-        "by": cast("Dimension", by),
+        "by": cast("Dimension", by[0] if by else "country"),
     }
     with options.opened(files) as opened:
         try:

@@ -139,7 +139,9 @@ def _read_and_drawn(
                 parameter=name, value=day, remedy=f"give a day from {FIRST} to {LAST}"
             )
     if first is not None and last is not None and last < first:
-        raise InvalidRequest(f"the period from {first} to {last} ends before it begins")
+        raise InvalidRequest(
+            f"the period from {first} to {last} ends before it begins: give the first day first"
+        )
     if by == "prefix":
         raise InvalidRequest(
             parameter="by", value=by, remedy="give 'prefix:4' for the first 4 digits"
