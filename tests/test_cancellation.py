@@ -503,8 +503,9 @@ def test_a_program_that_ends_amid_calls_leaves_no_socket_open(server: RawServer)
     before = descriptors()
     asyncio.run(main())
     assert settles(lambda: descriptors() <= before)
-    errors = [task.exception() for task in running]
-    assert all(isinstance(error, ApiError) for error in errors), errors
+    # Closing the client ends a call, or the end of the loop does, whichever is first.
+    left = [task for task in running if not task.cancelled()]
+    assert all(isinstance(task.exception(), ApiError) for task in left), left
 
 
 def test_a_program_that_never_closes_its_client_gets_no_resource_warning(server: RawServer):

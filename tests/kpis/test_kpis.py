@@ -555,6 +555,19 @@ def test_every_column_of_the_query_is_known_by_its_name(many: Any, question: Any
     assert [name for name, *_ in many.description] == list(kpi_query.columns(question))
 
 
+@pytest.mark.parametrize("by", [(), ("country",), ("prefix:4",), ("day", "user")], ids=" ".join)
+def test_a_question_reads_the_calls_once(many: Any, by: tuple[str, ...]):
+    query = kpi_query.made(kpi_query.Question(by)).replace(":start", "NULL")
+    query = query.replace(":until", "NULL")
+
+    def scans(text: str) -> int:
+        ((_, plan),) = many.execute(f"EXPLAIN (FORMAT json) {text}").fetchall()
+        return str(plan).count("SEQ_SCAN")
+
+    assert scans("SELECT count(*) FROM records AS one JOIN records USING (call_id)") == 2
+    assert scans(kpi_query.faster(query)) == 1
+
+
 def test_every_ratio_follows_its_formula(many: Any):
     checked = 0
     for row in kpis.compute(kpis.on_duckdb(many), ("country", "layout")):

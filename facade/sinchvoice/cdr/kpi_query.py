@@ -156,11 +156,13 @@ def made(question: Question) -> str:
 
 
 def faster(query: str) -> str:
-    """Return a query for DuckDB, which needs no text to subtract times.
+    """Return a query for DuckDB, which subtracts times without text, and reads the calls once.
 
-    The expression in `kpis.sql` is a third of the work of a question.
+    The subtraction in `kpis.sql` is a third of the work of a question. For the sums over windows,
+    DuckDB would join the sums by currency with themselves, and compute both sides from the calls.
     """
-    return _SECONDS_IN_TEXT.sub(_SECONDS_OF_DUCKDB, query)
+    once = query.replace(_BY_CURRENCY, _BY_CURRENCY.replace(" AS ", " AS MATERIALIZED "))
+    return _SECONDS_IN_TEXT.sub(_SECONDS_OF_DUCKDB, once)
 
 
 _SECONDS_IN_TEXT = re.compile(

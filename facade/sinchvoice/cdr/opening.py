@@ -178,7 +178,7 @@ class ArchiveFile:
                 self.keep_wal_private()
             except OSError as error:
                 raise self._unusable(error) from error
-        config = settings(self.workspace.path, self._memory_limit, self._threads)
+        config = self._settings()
         connection: duckdb.DuckDBPyConnection
         try:
             if self._attached:
@@ -192,6 +192,9 @@ class ArchiveFile:
         except (self._duckdb.Error, OSError) as error:
             raise self._unusable(error) from error
         return connection
+
+    def _settings(self) -> dict[str, str | bool | int | float | list[str]]:
+        return settings(self.workspace.path, self._memory_limit, self._threads)
 
     def _set_up(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
@@ -218,7 +221,7 @@ class ArchiveFile:
         """Create an archive in the workspace and move it into place when complete."""
         try:
             new = self.workspace.folder("new") / "archive"
-            with self._duckdb.connect(str(new)) as connection:
+            with self._duckdb.connect(str(new), config=self._settings()) as connection:
                 tables.create(connection)
             new.chmod(0o600)
             try:

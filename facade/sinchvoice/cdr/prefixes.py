@@ -29,14 +29,13 @@ _TYPED = "TRANSLATE(to_, '+ ()./-', '')"
 CALLED = f"""CASE
             WHEN layout = 'app-to-app' THEN NULL
             WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9]+[*]*', 0) = NULLIF(to_, '') THEN NULLIF(
-                SUBSTRING(to_, CASE
-                    WHEN SUBSTRING(to_, 1, 1) = '+' THEN 2
-                    WHEN SUBSTRING(to_, 1, 2) = '00' THEN 3
-                    ELSE 1
-                END), '')
+                CASE
+                    WHEN to_ LIKE '+%' THEN SUBSTRING(to_, 2)
+                    WHEN to_ LIKE '00%' THEN SUBSTRING(to_, 3)
+                    ELSE to_
+                END, '')
             WHEN REGEXP_EXTRACT(to_, '^[+]?[0-9][0-9 ()./-]*', 0) = NULLIF(to_, '') THEN NULLIF(
-                SUBSTRING({_TYPED}, CASE WHEN SUBSTRING({_TYPED}, 1, 2) = '00' THEN 3 ELSE 1 END),
-                '')
+                CASE WHEN {_TYPED} LIKE '00%' THEN SUBSTRING({_TYPED}, 3) ELSE {_TYPED} END, '')
         END"""
 """The digits of the called number in SQL, without + or 00; NULL for app users and other text.
 
