@@ -40,6 +40,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cdr.Archive]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def html(archive: cdr.Archive) -> str:
+    """The report of the archive."""
+    return cdr.report(archive)
+
+
 def show(
     browser: Browser, folder: Path, html: str, *, scheme: Any = "light", width: int = 1100
 ) -> tuple[Page, list[str]]:
@@ -66,9 +72,9 @@ def cells(page: Page, caption: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 400)])
 def test_a_report_has_the_numbers_of_the_archive(
-    browser: Browser, archive: cdr.Archive, tmp_path: Path, scheme: str, width: int
+    browser: Browser, archive: cdr.Archive, html: str, tmp_path: Path, scheme: str, width: int
 ):
-    page, complaints = show(browser, tmp_path, cdr.report(archive), scheme=scheme, width=width)
+    page, complaints = show(browser, tmp_path, html, scheme=scheme, width=width)
     check_page(page, complaints)
     (total,) = archive.kpis()
     text = page.inner_text("body")
@@ -94,10 +100,8 @@ def test_a_report_has_the_numbers_of_the_archive(
     assert in_eur == total.costs[0].amount
 
 
-def test_a_series_is_switched_off_by_the_keyboard(
-    browser: Browser, archive: cdr.Archive, tmp_path: Path
-):
-    page, complaints = show(browser, tmp_path, cdr.report(archive))
+def test_a_series_is_switched_off_by_the_keyboard(browser: Browser, html: str, tmp_path: Path):
+    page, complaints = show(browser, tmp_path, html)
     line = page.locator(".series-0 path").first
     expect(line).to_be_visible()
     page.get_by_role("checkbox", name="answered").focus()
@@ -113,9 +117,9 @@ def test_a_series_is_switched_off_by_the_keyboard(
 
 
 def test_the_point_of_a_day_has_its_values_as_tooltip(
-    browser: Browser, archive: cdr.Archive, tmp_path: Path
+    browser: Browser, archive: cdr.Archive, html: str, tmp_path: Path
 ):
-    page, _ = show(browser, tmp_path, cdr.report(archive))
+    page, _ = show(browser, tmp_path, html)
     (day, *_) = archive.kpis("day")
     titles = page.locator("svg title").all_text_contents()
     assert f"{day.by['day']}, answered: {day.answered:,} calls" in titles
@@ -388,6 +392,31 @@ def test_a_report_without_calls_is_written_with_a_note(
     run = runner(isolated({}, tmp_path), monkeypatch, capsys)
     ran = run("cdr", "report", "app-to-app-2026-11-02.csv", *options)
     assert (ran.code, ran.out, ran.err) == (0, written, note)
+
+
+def test_the_layout_of_a_report_is_a_filter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    cdr_files("files", records=7, layouts=["app-to-app", "sip-terminated"])
+    Path("files/truth.json").unlink()
+    headless = Path("files/app-to-app-2026-11-02.csv")
+    headless.write_bytes(headless.read_bytes().partition(b"\n")[2])
+    run = runner(isolated({}, tmp_path), monkeypatch, capsys)
+    assert run("cdr", "load", "files", "--layout", "app-to-app").code == 0
+    for source, layout in (
+        ("calls.duckdb", "app-to-app"),
+        ("calls.duckdb", "sip-terminated"),
+        ("files", "app-to-app"),
+    ):
+        ran = run("cdr", "report", source, "--layout", layout)
+        assert (ran.code, ran.err) == (0, "")
+        page = Path("report.html").read_text("utf-8")
+        assert f"Only layout {layout}." in page
+        assert re.search(r"<dt>Attempts</dt><dd[^>]*>7</dd>", page)
+    ran = run("cdr", "report", "--layout", "planet")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'planet', which is unknown: use one of 'phone-terminated'" in ran.err
 
 
 @pytest.mark.parametrize(

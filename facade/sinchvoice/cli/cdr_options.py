@@ -261,23 +261,29 @@ class SourceOptions(RecordOptions):
     threads: Threads = None
     wait: Wait = WAIT
 
+    def archive_of(self, files: list[str] | None) -> Path | None:
+        """Return the path of the archive to query; None to query the files."""
+        if self.archive is None and files is not None and len(files) == 1 and _is_database(*files):
+            return Path(*files)
+        return None if files else self.archive or ARCHIVE
+
     def opened(self, files: list[str] | None) -> cdr.Archive | cdr.Scan:
         """Open the files or the archive to query; without either, that of --archive."""
-        if self.archive is None and files is not None and len(files) == 1 and _is_database(*files):
-            return attrs.evolve(self, archive=Path(*files)).opened(None)
-        if not files:
+        path = self.archive_of(files)
+        if path is not None:
             if self.layout is not None:
                 raise InvalidRequest("--layout applies to files: give files, or omit it")
             if self.recursive:
                 raise InvalidRequest("--recursive applies to folders: give folders, or omit it")
             return opened_archive(
-                self.archive or ARCHIVE,
+                path,
                 self.wait,
                 read_only=True,
                 memory_limit=self.memory_limit,
                 threads=self.threads,
                 mask=self.masking(),
             )
+        assert files  # noqa: S101 - otherwise there is an archive
         if self.archive is not None:
             raise InvalidRequest(
                 f"--archive {self.archive} and files exclude each other: give one of them"

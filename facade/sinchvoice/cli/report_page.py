@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import attrs
 import typer
 
 from .. import cdr
@@ -36,8 +37,29 @@ _FIRST, _LAST = date(2000, 1, 1), date(2069, 12, 31)  # the days that `cdr.repor
 _PATIENCE = 120  # seconds for a browser to print
 
 
+@attrs.frozen(kw_only=True, slots=False)
+class ReportOptions(SourceOptions):
+    """Options for queries, where the layout is a filter."""
+
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            "--layout",
+            metavar="LAYOUT",
+            autocompletion=lambda: list(cdr.LAYOUTS),
+            help="Only calls of this layout, which files without a header row have: "
+            f"{', '.join(cdr.LAYOUTS)}.",
+        ),
+    ] = None
+
+    def opened(self, files: list[str] | None) -> cdr.Archive | cdr.Scan:
+        """Open the files or the archive; an archive needs no layout to be read."""
+        layout = None if self.archive_of(files) is not None else self.layout
+        return SourceOptions.opened(attrs.evolve(self, layout=layout), files)
+
+
 def report(
-    options: SourceOptions,
+    options: ReportOptions,
     files: FilesOrArchive = None,
     given: Annotated[
         Path | None,
@@ -107,6 +129,7 @@ def report(
         *(where or ()),
         *(f"country={each}" for each in country or ()),
         *(f"application={each}" for each in application or ()),
+        *(f"layout={each}" for each in (options.layout,) if each is not None),
     ]
     chosen = kpi_filter(conditions, tz)
     for name in {"start", "until"} & (chosen or {}).keys():

@@ -377,6 +377,7 @@ class Injection:
         self._route = _Route.parse(on)
         self._is_for_callbacks = _is_for_callbacks(self._script, self._route.method, on)
         self._on, self._probability, self._is_stopped = on, probability, False
+        self._text = ""
         self.hits = 0
 
     def __repr__(self) -> str:
@@ -384,7 +385,9 @@ class Injection:
         return f"Injection({what!r}, on={self._on!r}, probability={self._probability})"
 
     def describe(self) -> str:
-        """Return a description for people."""
+        """Return a description for people: the form of the command line, if it was made from it."""
+        if self._text:
+            return self._text
         script = list(self._script)
         what = repr(script[0]) if self._repeats and script else repr(script)
         share = "" if self._probability == 1 else f", {self._probability:.4g} of them"
@@ -435,7 +438,9 @@ class Injection:
                 else "a number of seconds"
             )
             raise InvalidRequest(f"fault {text!r}: {value!r} is not {wanted}") from None
-        return cls(fault, on=on or "*", probability=float(percent or 100) / 100)
+        made = cls(fault, on=on or "*", probability=float(percent or 100) / 100)
+        made._text = " ".join(text.split())
+        return made
 
     def stop(self) -> None:
         """Stop the injection."""
