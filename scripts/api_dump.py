@@ -367,10 +367,12 @@ def default(value: Any) -> str:
 
 def command_stub(documentation: str) -> str:
     """Return commands, exit codes and JSON keys as functions and classes."""
-    from sinchvoice.cli.app import app
+    from sinchvoice.cli import app
     from sinchvoice.cli.output import EXIT_CODES
 
-    lines = ["from typing import Literal", "", *group_stub("sinchvoice", app)]
+    # Earlier revisions have the whole command line as a variable.
+    whole = app.command_line() if hasattr(app, "command_line") else vars(app)["app"]
+    lines = ["from typing import Literal", "", *group_stub("sinchvoice", whole)]
     lines.append("class exit_codes:")
     lines += sorted(f"    {kind.__name__} = {code}" for kind, code in EXIT_CODES.items())
     lines.append("class json:")

@@ -20,7 +20,7 @@ from typing import Any
 import attrs
 import typer
 from sinchvoice.cdr import LAYOUTS, kpis, signals
-from sinchvoice.cli.app import app
+from sinchvoice.cli.app import command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -96,7 +96,7 @@ def title(link: str) -> str:
 
 def commands() -> str:
     """Return the page of all commands with their arguments and options."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(command_line())
     pages = list(walk(command, command.make_context("sinchvoice", [], resilient_parsing=True)))
     options = [set(rows(command, context)) for command, context in pages]
     shared = {

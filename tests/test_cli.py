@@ -265,8 +265,8 @@ def test_all_commands_are_documented_and_exist():
     documented = re.findall(
         r"^\| `([a-z]+(?: [a-z-]+)?)", DOCUMENTATION.split("## Credentials")[0], re.MULTILINE
     )
-    root: Any = typer.main.get_command(cli_app.app)
-    paths = [path.removeprefix("sinchvoice ") for path, _ in cli_app._commands(root)]
+    root: Any = typer.main.get_command(cli_app.command_line())
+    paths = [path.removeprefix("sinchvoice ") for path, _ in cli_app.commands(root)]
     page = "docs/reference/cli.md"
     assert len(documented) == len(set(documented)), f"{page} has a command twice in its tables"
     missing, unknown = set(paths) - GROUPS - set(documented), set(documented) - set(paths)
@@ -275,12 +275,12 @@ def test_all_commands_are_documented_and_exist():
 
 
 def test_the_json_of_every_command_is_documented():
-    root: Any = typer.main.get_command(cli_app.app)
+    root: Any = typer.main.get_command(cli_app.command_line())
     titles = re.findall(r"^### JSON of (.*)$", DOCUMENTATION, re.MULTILINE)
     described = {name for title in titles for name in re.findall("`(.*?)`", title)}
     commands = {
         path.removeprefix("sinchvoice ")
-        for path, member in cli_app._commands(root)
+        for path, member in cli_app.commands(root)
         if any("--json" in parameter.opts for parameter in member.params)
     }
     missing = commands - described - GROUPS
@@ -289,10 +289,10 @@ def test_the_json_of_every_command_is_documented():
 
 def test_options_are_written_in_lower_case():
     # typer 0.27 mistakes a metavar that repeats the parameter's name for the option's name.
-    root: Any = typer.main.get_command(cli_app.app)
+    root: Any = typer.main.get_command(cli_app.command_line())
     names = {
         name
-        for _, member in [("", root), *cli_app._commands(root)]
+        for _, member in [("", root), *cli_app.commands(root)]
         for parameter in member.params
         if parameter.param_type_name == "option"
         for name in parameter.opts
@@ -897,8 +897,8 @@ def test_help_shows_no_type_for_flags(tmp_path: Path, words: str):
 
 
 def test_help_fits_80_columns_and_names_no_file_of_the_repository(run: Run):
-    root: Any = typer.main.get_command(cli_app.app)
-    for path in ["sinchvoice", *(path for path, _ in cli_app._commands(root))]:
+    root: Any = typer.main.get_command(cli_app.command_line())
+    for path in ["sinchvoice", *(path for path, _ in cli_app.commands(root))]:
         shown = run(*path.split()[1:], "--help").out
         assert shown.startswith(f"Usage: {path} ")
         assert not re.search(r"docs/|\.md\b|README", shown)
@@ -2450,6 +2450,33 @@ def test_the_library_does_not_import_the_command_line(tmp_path: Path):
     modules = in_python(code, tmp_path).stdout.split()
     # rich is allowed: with click installed, httpx imports it for its own command line.
     assert not {"typer", "sinchvoice.cli.app"} & set(modules)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [("cdr --help", {"cdr"}), ("call --help", {"calls"}), ("--version", set())],
+)
+def test_a_run_imports_only_the_group_of_its_command(tmp_path: Path, words: str, wanted: set[str]):
+    code = (
+        f"from sinchvoice.cli import main; main({words.split()}); import sys; print(*sys.modules)"
+    )
+    modules = in_python(code, tmp_path).stdout.splitlines()[-1].split()
+    groups = {name for name in cli_app.GROUPS.values() if f"sinchvoice.cli.{name}" in modules}
+    assert groups == wanted
+    assert ("sinchvoice.cdr" in modules) is ("cdr" in wanted)
+
+
+def test_a_group_alone_answers_as_in_the_whole_command_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    whole = cli_app.command_line()
+    paths = [path.split()[1:] for path, _ in cli_app.commands(typer.main.get_command(whole))]
+    endings = ["--help", "--nonsense", "--layout", "--by-day"]
+    asked = [[*path, ending] for path in paths for ending in endings]
+    asked += [[group, word] for group in cli_app.GROUPS for word in ("user", "stat", "nonsense")]
+    alone = [run(*words) for words in asked]
+    monkeypatch.setattr(cli_app, "_needed", lambda _: tuple(cli_app.GROUPS))
+    assert [run(*words) for words in asked] == alone
 
 
 def test_a_reader_that_is_gone_is_not_an_error(box: Sandbox, tmp_path: Path):

@@ -182,9 +182,9 @@ PLANTED = {
         ],
     ),
     "a renamed command": (
-        "facade/sinchvoice/cli/app.py",
-        "def hangup(options",
-        "def end(options",
+        "facade/sinchvoice/cli/calls.py",
+        "command(group, hangup)",
+        'command(group, hangup, "end")',
         ["sinchvoice call hangup: was removed"],
     ),
     "another exit code": (

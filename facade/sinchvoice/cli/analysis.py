@@ -31,16 +31,9 @@ from .cdr_options import (
     kpi_filter,
     write_spreadsheet,
 )
-from .options import command
 from .output import AlarmsRaised, Record, RulesUnjudged, write, write_csv_row
 
-__all__ = ["add_analysis"]
-
-
-def add_analysis(group: typer.Typer) -> None:
-    """Add the commands to the group `sinchvoice cdr`."""
-    command(group)(compare)
-    command(group)(alert)
+__all__ = ["alert", "compare"]
 
 
 # --- Comparison ----------------------------------------------------------------------------------

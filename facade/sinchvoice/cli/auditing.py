@@ -26,21 +26,15 @@ from .cdr_options import (
     SourceOptions,
     check_formats,
 )
-from .options import command, logged
+from .input import read_bytes
+from .options import logged
 from .output import DifferencesFound, Record, write, write_csv_row
-from .svaml_file import read_bytes
 
-__all__ = ["add_auditing"]
+__all__ = ["find_signals", "reconcile"]
 
 Opened: TypeAlias = "cdr.Archive | cdr.Scan"
 
 _LIMITS = {field.name: field for field in attrs.fields(signals.Thresholds)}
-
-
-def add_auditing(group: typer.Typer) -> None:
-    """Add the commands to the group `sinchvoice cdr`."""
-    command(group, "signals")(find_signals)
-    command(group)(reconcile)
 
 
 # --- Signals -------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Commands for call detail records, in files and in an archive."""
+"""The commands of `sinchvoice cdr`: call detail records, in files and in an archive."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ from ..errors import (
     RejectCause,
     printable,
 )
+from .analysis import alert, compare
+from .auditing import find_signals, reconcile
 from .cdr_options import (
     ARCHIVE,
     WAIT,
@@ -67,28 +69,37 @@ from .cdr_options import (
 )
 from .cdr_spark import spark
 from .charts import print_kpi_chart
-from .options import OutputOptions, command
+from .options import OutputOptions, command, expanded
 from .output import Record, RejectsFound, show_error, write, write_csv_row
 from .report_page import report
 
-__all__ = ["add_commands"]
+__all__ = ["add"]
 
 
-def add_commands(group: typer.Typer) -> None:
-    """Add the commands to the group `sinchvoice cdr`."""
-    command(group)(check)
-    command(group)(load)
-    command(group)(stats)
-    command(group)(report)
-    command(group)(completeness)
-    command(group)(rejects)
-    command(group)(export)
-    command(group)(sql)
-    command(group)(remove)
-    command(group)(erase)
-    command(group)(compact)
-    command(group)(backup)
-    command(group)(spark)
+def add(group: typer.Typer) -> None:
+    """Add help and commands to the group."""
+    group.callback()(expanded(about))
+    command(group, check)
+    command(group, load)
+    command(group, stats)
+    command(group, report)
+    command(group, completeness)
+    command(group, rejects)
+    command(group, export)
+    command(group, sql)
+    command(group, remove)
+    command(group, erase)
+    command(group, compact)
+    command(group, backup)
+    command(group, spark)
+    command(group, compare)
+    command(group, alert)
+    command(group, find_signals, "signals")
+    command(group, reconcile)
+
+
+def about(options: OutputOptions) -> None:
+    """Check, archive and analyze call detail records."""
 
 
 def check(

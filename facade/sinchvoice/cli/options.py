@@ -2,8 +2,9 @@
 
 The class of a command's first parameter selects them:
 
-    @command(group)
     def hangup(options: ClientOptions, call: Annotated[str, typer.Argument()]) -> None: ...
+
+    command(group, hangup)
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Annotated, Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import attrs
@@ -232,31 +234,17 @@ def _client(variables: Hidden[Mapping[str, str]], options: Mapping[str, Any]) ->
 
 
 def command(
-    group: typer.Typer, name: str | None = None
-) -> Callable[[Callable[Concatenate[O, P], None]], Callable[Concatenate[O, P], None]]:
-    """Register a command whose first parameter is the shared options."""
-
-    def register(function: Callable[Concatenate[O, P], None]) -> Callable[Concatenate[O, P], None]:
-        group.command(name, cls=_Command)(expanded(function))
-        return function
-
-    return register
+    group: typer.Typer, function: Callable[Concatenate[O, P], None], name: str | None = None
+) -> None:
+    """Add a command to a group; the function's first parameter is the shared options."""
+    group.command(name, cls=_Command)(expanded(function))
 
 
 def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]:
     """Return the function for typer, with the fields of its first parameter as parameters."""
     first, *own = inspect.signature(function, eval_str=True).parameters.values()
     kind = first.annotation
-    hints = typing.get_type_hints(kind, include_extras=True)
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in attrs.fields(kind)
-    ]
+    shared = _parameters(kind)
 
     def call(shared_context: typer.Context, **values: Any) -> None:
         given = kind(**{parameter.name: values.pop(parameter.name) for parameter in shared})
@@ -284,6 +272,21 @@ def expanded(function: Callable[Concatenate[O, P], None]) -> Callable[..., None]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(call)["__signature__"] = inspect.Signature(parameters)
     return call
+
+
+@cache
+def _parameters(kind: type[OutputOptions]) -> tuple[inspect.Parameter, ...]:
+    """Return the fields of shared options as parameters; many commands have the same."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return tuple(
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in attrs.fields(kind)
+    )
 
 
 class _Line(logging.Formatter):

@@ -1,4 +1,4 @@
-"""The commands of `report`: one user or many, counters and services."""
+"""The commands of `sinchvoice report`: one user or many, counters and services."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from ..errors import (
 )
 from ..reports import FleetProgress, ReportOutcome, User, format_day, parse_day
 from .charts import sparkline
-from .options import ClientOptions, command, logged
+from .input import read_bytes
+from .options import ClientOptions, command, expanded, logged
 from .output import NoReports, Output, Record, ReportsMissing, write, write_csv_row
-from .svaml_file import read_bytes
 
-__all__ = ["add_reports"]
+__all__ = ["add"]
 
 _COLUMNS = ("endpoint", "start", "stop", "success", "failed", "duration", "error")
 _LONGEST = timedelta(days=30)
@@ -63,12 +63,17 @@ _Step = Annotated[
 ]
 
 
-def add_reports(group: typer.Typer) -> None:
-    """Add the commands to the group."""
-    command(group)(user)
-    command(group)(users)
-    command(group)(counter)
-    command(group)(service)
+def add(group: typer.Typer) -> None:
+    """Add help and commands to the group."""
+    group.callback()(expanded(about))
+    command(group, user)
+    command(group, users)
+    command(group, counter)
+    command(group, service)
+
+
+def about(options: ClientOptions) -> None:
+    """Report on calls, counters and services."""
 
 
 def user(

@@ -11,18 +11,13 @@ import typer
 
 from ..cdr import LAYOUTS, LayoutName
 from ..errors import ConfigurationError, InvalidRequest, RejectCause
-from .options import OutputOptions, command
+from .options import OutputOptions
 from .output import Record
 
-__all__ = ["add_command"]
+__all__ = ["made_up"]
 
 _OTHERS = ("duplicates", "duplicates-across", "conflicts", "late", "multiline", "forged")
 _KINDS = (*map(str, RejectCause), *_OTHERS)
-
-
-def add_command(group: typer.Typer) -> None:
-    """Add the command to the group `sinchvoice sandbox`."""
-    command(group, "cdr")(made_up)
 
 
 def made_up(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, get_args
 
 import attrs
@@ -15,8 +13,9 @@ import attrs
 from .. import svaml
 from ..decoding import refuse_constant
 from ..errors import InvalidRequest
+from .input import read_bytes
 
-__all__ = ["read_bytes", "read_svaml"]
+__all__ = ["read_svaml"]
 
 
 def read_svaml(given: str, name: str, *, raw: bool = False) -> svaml.Svaml:
@@ -93,16 +92,3 @@ def _read_file(file: str) -> bytes:
         if isinstance(error.__cause__, FileNotFoundError):
             error.add_note("JSON in place of a file begins with {")
         raise
-
-
-def read_bytes(file: str) -> bytes:
-    """Read a file, or standard input for `-`.
-
-    Raises:
-        InvalidRequest: It cannot be read.
-    """
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        reason = getattr(error, "strerror", None) or error
-        raise InvalidRequest(f"{file!r} cannot be read: {reason}") from error

@@ -1,46 +1,127 @@
-"""Commands that place calls, moderate conferences, and configure numbers and callbacks."""
+"""The commands of `sinchvoice call`: control calls, and place them."""
 
 from __future__ import annotations
 
 import json
-import sys
-import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import CallDomain
+from .. import CallDomain, CallLeg
 from ..errors import InvalidRequest
-from .options import ClientOptions, command, logged
-from .output import write
+from .options import ClientOptions, OutputOptions, command, expanded, logged
 
 if TYPE_CHECKING:
     from ..callouts import Callout
     from ..svaml import Svaml
 
-__all__ = ["add_calling"]
+__all__ = ["add"]
 
 
-def add_calling(
-    call: typer.Typer, conference: typer.Typer, number: typer.Typer, callback: typer.Typer
+def add(group: typer.Typer) -> None:
+    """Add help and commands to the group."""
+    group.callback()(expanded(about))
+    command(group, get)
+    command(group, hangup)
+    command(group, say)
+    command(group, play)
+    command(group, update)
+    command(group, tts)
+    command(group, join, "conference")
+    command(group, custom)
+
+
+def about(options: ClientOptions) -> None:
+    """Place, look up and control calls."""
+
+
+_Locale = Annotated[
+    str | None,
+    typer.Option("--locale", metavar="LOCALE", help="Language or voice, for example en-US."),
+]
+
+
+# --- Ongoing calls -------------------------------------------------------------------------------
+
+_CallId = Annotated[
+    str,
+    typer.Argument(metavar="CALL", help="Id of the call, or the callResourceUrl of a callback."),
+]
+_Leg = Annotated[CallLeg | None, typer.Option("--leg", help="Who hears it; by default the caller.")]
+
+
+def get(options: ClientOptions, call: _CallId) -> None:
+    """Show a call."""
+    with logged(options), options.client() as voice:
+        found = voice.calls.get(call)
+    options.output.record(found.to_dict())
+
+
+def hangup(options: ClientOptions, call: _CallId) -> None:
+    """End an ongoing call."""
+    with logged(options), options.client() as voice:
+        voice.calls.hangup(call)
+    _done(options, "hangup", call)
+
+
+def say(
+    options: ClientOptions,
+    call: _CallId,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Text to say.")],
+    locale: _Locale = None,
+    leg: _Leg = None,
 ) -> None:
-    """Add the commands to their groups."""
-    command(call, "tts")(tts)
-    command(call, "conference")(join)
-    command(call, "custom")(custom)
-    command(conference, "get")(who)
-    command(conference, "mute")(mute)
-    command(conference, "unmute")(unmute)
-    command(conference, "hold")(hold)
-    command(conference, "resume")(resume)
-    command(conference, "kick")(kick)
-    command(conference, "kick-all")(kick_all)
-    command(number, "list")(numbers)
-    command(number, "assign")(assign)
-    command(number, "unassign")(unassign)
-    command(number, "query")(query)
-    command(callback, "get")(urls)
-    command(callback, "set")(set_urls)
+    """Say a text in an ongoing call."""
+    with logged(options), options.client() as voice:
+        voice.calls.say(call, text, locale=locale, leg=leg)
+    _done(options, "say", call)
+
+
+def play(
+    options: ClientOptions,
+    call: _CallId,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Ids of stored files, URLs, or #tts[…] prompts."),
+    ],
+    locale: _Locale = None,
+    leg: _Leg = None,
+) -> None:
+    """Play files or prompts in an ongoing call."""
+    with logged(options), options.client() as voice:
+        voice.calls.play(call, *files, locale=locale, leg=leg)
+    _done(options, "play", call)
+
+
+def update(
+    options: ClientOptions,
+    call: _CallId,
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="SVAML",
+            help="JSON that begins with {, a file with JSON, or - for standard input.",
+        ),
+    ],
+    leg: _Leg = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Send instructions and action unchecked.")
+    ] = False,
+) -> None:
+    """Control an ongoing call with SVAML."""
+    from .svaml_file import read_svaml
+
+    svaml = read_svaml(given, "SVAML", raw=raw)
+    with logged(options), options.client() as voice:
+        if leg is None:
+            voice.calls.update(call, svaml)
+        else:
+            voice.calls.manage_with_call_leg(call, leg, svaml)
+    _done(options, "update", call)
+
+
+def _done(options: OutputOptions, what: str, call: str) -> None:
+    options.output.record({"done": what, "call": call})
 
 
 # --- Callouts ------------------------------------------------------------------------------------
@@ -73,10 +154,6 @@ _Dtmf = Annotated[
 ]
 _Custom = Annotated[
     str | None, typer.Option("--custom", metavar="TEXT", help="Text that callbacks repeat.")
-]
-_Locale = Annotated[
-    str | None,
-    typer.Option("--locale", metavar="LOCALE", help="Language or voice, for example en-US."),
 ]
 _MaxDuration = Annotated[
     int | None,
@@ -274,159 +351,3 @@ def _headers(given: list[str] | None) -> dict[str, str] | None:
 
 def _placed(options: ClientOptions, callout: Callout) -> None:
     options.output.record(callout.to_dict())
-
-
-# --- Conferences ---------------------------------------------------------------------------------
-
-_Conference = Annotated[str, typer.Argument(metavar="CONFERENCE", help="Id of the conference.")]
-_Participant = Annotated[
-    str, typer.Argument(metavar="CALL", help="Id or callResourceUrl of the participant's call.")
-]
-_COLUMNS = ("call_id", "cli", "duration", "muted", "on_hold")
-
-
-def who(options: ClientOptions, conference: _Conference) -> None:
-    """List the participants of a conference."""
-    with logged(options), options.client() as voice:
-        found = voice.conferences.get(conference)
-    options.output.rows((each.to_dict() for each in found.participants), _COLUMNS)
-
-
-def mute(options: ClientOptions, conference: _Conference, call: _Participant) -> None:
-    """Mute a participant."""
-    with logged(options), options.client() as voice:
-        voice.conferences.mute(conference_id=conference, call_id=call)
-    _moderated(options, "mute", conference, call)
-
-
-def unmute(options: ClientOptions, conference: _Conference, call: _Participant) -> None:
-    """Unmute a participant."""
-    with logged(options), options.client() as voice:
-        voice.conferences.unmute(conference_id=conference, call_id=call)
-    _moderated(options, "unmute", conference, call)
-
-
-def hold(
-    options: ClientOptions,
-    conference: _Conference,
-    call: _Participant,
-    moh: Annotated[
-        str | None,
-        typer.Option("--moh", metavar="MUSIC", help="Music: ring, music1, music2 or music3."),
-    ] = None,
-) -> None:
-    """Put a participant on hold."""
-    music: Any = moh
-    with logged(options), options.client() as voice:
-        voice.conferences.hold(conference_id=conference, call_id=call, moh=music)
-    _moderated(options, "hold", conference, call)
-
-
-def resume(options: ClientOptions, conference: _Conference, call: _Participant) -> None:
-    """Take a participant off hold."""
-    with logged(options), options.client() as voice:
-        voice.conferences.resume(conference_id=conference, call_id=call)
-    _moderated(options, "resume", conference, call)
-
-
-def kick(options: ClientOptions, conference: _Conference, call: _Participant) -> None:
-    """Remove a participant, and end the participant's call."""
-    with logged(options), options.client() as voice:
-        voice.conferences.kick_participant(conference_id=conference, call_id=call)
-    _moderated(options, "kick", conference, call)
-
-
-def kick_all(options: ClientOptions, conference: _Conference) -> None:
-    """Remove all participants, and end the conference."""
-    with logged(options), options.client() as voice:
-        voice.conferences.kick_all(conference)
-    options.output.record({"done": "kick-all", "conference": conference})
-
-
-def _moderated(options: ClientOptions, what: str, conference: str, call: str) -> None:
-    options.output.record({"done": what, "conference": conference, "call": call})
-
-
-# --- Numbers and callback URLs -------------------------------------------------------------------
-
-_Application = Annotated[
-    str | None,
-    typer.Option("--application", metavar="KEY", help="Key of the application; yours by default."),
-]
-_Capability = Annotated[
-    str | None, typer.Option("--capability", metavar="voice|sms", help="Use of the number.")
-]
-
-
-def numbers(options: ClientOptions) -> None:
-    """List the account's numbers and their applications."""
-    with logged(options), options.client() as voice:
-        found = voice.applications.get_numbers()
-    options.output.rows(
-        (each.to_dict() for each in found), ("number", "application_key", "capability")
-    )
-
-
-def assign(
-    options: ClientOptions,
-    numbers: Annotated[
-        list[str],
-        typer.Argument(metavar="NUMBER...", help="Numbers with their plus, at most 100."),
-    ],
-    application: _Application = None,
-    capability: _Capability = None,
-) -> None:
-    """Assign numbers to an application."""
-    kind: Any = capability
-    with logged(options), options.client() as voice:
-        voice.applications.assign_numbers(numbers, application_key=application, capability=kind)
-    options.output.record({"done": "assign", "numbers": numbers})
-
-
-def unassign(
-    options: ClientOptions,
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Number with its plus.")],
-    application: _Application = None,
-    capability: _Capability = None,
-) -> None:
-    """Take a number away from an application."""
-    kind: Any = capability
-    with logged(options), options.client() as voice:
-        voice.applications.unassign_number(number, application_key=application, capability=kind)
-    options.output.record({"done": "unassign", "number": number})
-
-
-def query(
-    options: ClientOptions,
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="Number with its plus.")],
-) -> None:
-    """Look up a number (deprecated by the vendor)."""
-    with logged(options), options.client() as voice, warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = voice.applications.query_number(number)
-    write("warning: number query is deprecated: use the vendor's Number Lookup API", sys.stderr)
-    options.output.record(found.to_dict())
-
-
-def urls(options: ClientOptions, application: _Application = None) -> None:
-    """Show the callback URLs of an application."""
-    with logged(options), options.client() as voice:
-        found = voice.applications.get_callback_urls(application)
-    options.output.record(found.to_dict())
-
-
-def set_urls(
-    options: ClientOptions,
-    primary: Annotated[
-        str | None, typer.Option("--primary", metavar="URL", help="URL for callbacks.")
-    ] = None,
-    fallback: Annotated[
-        str | None,
-        typer.Option("--fallback", metavar="URL", help="URL for callbacks that fail there."),
-    ] = None,
-    application: _Application = None,
-) -> None:
-    """Set the callback URLs of an application."""
-    with logged(options), options.client() as voice:
-        voice.applications.update_callback_urls(application, primary=primary, fallback=fallback)
-    options.output.record({"done": "set", "primary": primary, "fallback": fallback})
