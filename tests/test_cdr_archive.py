@@ -1085,8 +1085,12 @@ def test_what_is_no_archive_is_left_alone(tmp_path: Path):
         Archive(tmp_path / "what?")
     with pytest.raises(CdrError, match="is not UTF-8"):
         Archive(tmp_path / os.fsdecode(b"\xff"))
-    with pytest.raises(CdrError, match="cannot be opened"):
+    with pytest.raises(CdrError, match="cannot be created: Parser Error: Memory must have"):
         Archive(tmp_path / "limited", memory_limit="much")
+    assert not (tmp_path / "limited").exists()
+    Archive(tmp_path / "calls.duckdb").close()
+    with pytest.raises(CdrError, match="cannot be opened"):
+        Archive(tmp_path / "calls.duckdb", memory_limit="much")
     (tmp_path / "folder").mkdir()
     with pytest.raises(CdrError, match="cannot be read: Is a directory"):
         Archive(tmp_path / "folder")

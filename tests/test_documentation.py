@@ -218,7 +218,7 @@ def call_sales_and_leave_a_message(box: Sandbox) -> None:
 
 
 def test_the_voice_application_answers_calls(application: Callable[[Sandbox], Any]):
-    with running(populated=False, now=NOW) as box:
+    with running(populated=False, now=NOW, callback_timeout=60) as box:
         box.callback_app = application(box)
         call_sales_and_leave_a_message(box)
 
@@ -226,7 +226,10 @@ def test_the_voice_application_answers_calls(application: Callable[[Sandbox], An
 def test_the_voice_application_is_called_back_over_a_socket(
     application: Callable[[Sandbox], Any],
 ):
-    with running(populated=False, now=NOW) as box, served(application(box)) as url:
+    with (
+        running(populated=False, now=NOW, callback_timeout=60) as box,
+        served(application(box)) as url,
+    ):
         box.callback_url = f"{url}/sinch"
         call_sales_and_leave_a_message(box)
 
