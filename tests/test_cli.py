@@ -744,6 +744,20 @@ def test_shells_complete(
     assert expected in capsys.readouterr().out.split()
 
 
+def test_every_completion_has_text(run: Run):
+    root: Any = typer.main.get_command(cli_app.command_line())
+    completed = set()
+    for path, member in cli_app.commands(root):
+        context = member.make_context(path, [], resilient_parsing=True)
+        for parameter in member.params:
+            found = [each.value for each in parameter.shell_complete(context, "")]
+            if found:
+                completed.add(f"{path} {parameter.opts[0]}")
+                assert all(isinstance(value, str) for value in found)
+    wanted = {f"sinchvoice cdr {name} --layout" for name in ("check", "load", "stats", "report")}
+    assert completed >= {*wanted, "sinchvoice call get --region"}
+
+
 # --- Errors --------------------------------------------------------------------------------------
 
 
@@ -2132,6 +2146,12 @@ def test_an_archive_can_be_given_in_place_of_files(run: Run, question: list[str]
         (["sql", "day.csv", "FROM records"], "is a file: give the query first"),
         (["export", "s3://bucket/calls"], "folder is 's3://bucket/calls': give a local folder"),
         (["stats", "--layout", "app-to-app"], "--layout applies to files: give files"),
+        (["report", "--layout", "planet"], "--layout is 'planet': give one of phone-terminated"),
+        (["report", "--layout", ""], "--layout is '': give one of phone-terminated"),
+        (
+            ["report", "--layout", "app-to-app", "--where", "layout=sip-terminated"],
+            "--layout and --where layout exclude each other",
+        ),
         (["stats", "day.csv", "--archive", "a"], "--archive a and files exclude each other"),
         (["stats", "calls.duckdb", "day.csv"], "calls.duckdb is an archive: query it alone"),
         (["stats", "calls.duckdb", "--archive", "calls.duckdb"], "and files exclude each other"),

@@ -452,6 +452,15 @@ def test_a_fault_can_be_written_as_text(text: str, shown: str):
     assert shown in repr(Injection.parse(text))
 
 
+def test_an_injection_is_described_as_it_was_given():
+    text = " latency=0.2  10% on  GET /calling/* "
+    assert Injection.parse(text).describe() == "latency=0.2 10% on GET /calling/*"
+    assert Injection(Redirect(), on="GET").describe() == "Redirect() on GET"
+    assert Injection([Redirect(), None], probability=0.5).describe() == (
+        "[Redirect(), None] on *, 0.5 of them"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -555,17 +555,19 @@ def test_every_column_of_the_query_is_known_by_its_name(many: Any, question: Any
     assert [name for name, *_ in many.description] == list(kpi_query.columns(question))
 
 
-@pytest.mark.parametrize("by", [(), ("country",), ("prefix:4",), ("day", "user")], ids=" ".join)
-def test_a_question_reads_the_calls_once(many: Any, by: tuple[str, ...]):
-    query = kpi_query.made(kpi_query.Question(by)).replace(":start", "NULL")
-    query = query.replace(":until", "NULL")
-
-    def scans(text: str) -> int:
-        ((_, plan),) = many.execute(f"EXPLAIN (FORMAT json) {text}").fetchall()
-        return str(plan).count("SEQ_SCAN")
-
-    assert scans("SELECT count(*) FROM records AS one JOIN records USING (call_id)") == 2
-    assert scans(kpi_query.faster(query)) == 1
+@pytest.mark.parametrize(
+    ("question", "reads"),
+    [
+        (kpi_query.Question(("country",)), 1),
+        (kpi_query.Question(("prefix:4",)), 1),
+        (kpi_query.Question(("day", "user")), 1),
+        (kpi_query.Question(("country",), percentiles=(50_000,)), 2),
+    ],
+)
+def test_a_question_reads_the_calls_no_more_than_needed(many: Any, question: Any, reads: int):
+    query = kpi_query.made(question).replace(":start", "NULL").replace(":until", "NULL")
+    ((_, plan),) = many.execute(f"EXPLAIN (FORMAT json) {kpi_query.faster(query)}").fetchall()
+    assert str(plan).count("SEQ_SCAN") == reads
 
 
 def test_every_ratio_follows_its_formula(many: Any):

@@ -156,10 +156,10 @@ def made(question: Question) -> str:
 
 
 def faster(query: str) -> str:
-    """Return a query for DuckDB, which subtracts times without text, and reads the calls once.
+    """Return a query for DuckDB that subtracts times without text, and computes sums once.
 
     The subtraction in `kpis.sql` is a third of the work of a question. For the sums over windows,
-    DuckDB would join the sums by currency with themselves, and compute both sides from the calls.
+    DuckDB would join the sums by currency with themselves, and read the calls for each side.
     """
     once = query.replace(_BY_CURRENCY, _BY_CURRENCY.replace(" AS ", " AS MATERIALIZED "))
     return _SECONDS_IN_TEXT.sub(_SECONDS_OF_DUCKDB, once)

@@ -1,4 +1,4 @@
-"""The command line of all groups of commands, and hints on wrong commands."""
+"""The command line: its groups of commands, and hints on wrong commands."""
 
 from __future__ import annotations
 

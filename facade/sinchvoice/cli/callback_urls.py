@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import ClientOptions, command, expanded, logged
+from .options import Application, ClientOptions, command, expanded, logged
 
 __all__ = ["add"]
 
@@ -22,13 +22,7 @@ def about(options: ClientOptions) -> None:
     """Show and set the callback URLs of an application."""
 
 
-_Application = Annotated[
-    str | None,
-    typer.Option("--application", metavar="KEY", help="Key of the application; yours by default."),
-]
-
-
-def urls(options: ClientOptions, application: _Application = None) -> None:
+def urls(options: ClientOptions, application: Application = None) -> None:
     """Show the callback URLs of an application."""
     with logged(options), options.client() as voice:
         found = voice.applications.get_callback_urls(application)
@@ -44,7 +38,7 @@ def set_urls(
         str | None,
         typer.Option("--fallback", metavar="URL", help="URL for callbacks that fail there."),
     ] = None,
-    application: _Application = None,
+    application: Application = None,
 ) -> None:
     """Set the callback URLs of an application."""
     with logged(options), options.client() as voice:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import ClientOptions, command, expanded, logged
+from .options import Application, ClientOptions, command, expanded, logged
 from .output import write
 
 __all__ = ["add"]
@@ -27,10 +27,6 @@ def about(options: ClientOptions) -> None:
     """List numbers, and assign them to applications."""
 
 
-_Application = Annotated[
-    str | None,
-    typer.Option("--application", metavar="KEY", help="Key of the application; yours by default."),
-]
 _Capability = Annotated[
     str | None, typer.Option("--capability", metavar="voice|sms", help="Use of the number.")
 ]
@@ -51,7 +47,7 @@ def assign(
         list[str],
         typer.Argument(metavar="NUMBER...", help="Numbers with their plus, at most 100."),
     ],
-    application: _Application = None,
+    application: Application = None,
     capability: _Capability = None,
 ) -> None:
     """Assign numbers to an application."""
@@ -64,7 +60,7 @@ def assign(
 def unassign(
     options: ClientOptions,
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="Number with its plus.")],
-    application: _Application = None,
+    application: Application = None,
     capability: _Capability = None,
 ) -> None:
     """Take a number away from an application."""

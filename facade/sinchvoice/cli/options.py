@@ -32,6 +32,7 @@ from .output import Output, wrapped
 
 __all__ = [
     "AccountOptions",
+    "Application",
     "ClientOptions",
     "OutputOptions",
     "PlainFlags",
@@ -42,6 +43,11 @@ __all__ = [
 
 _CALLING_URL = "SINCH_VOICE_CALLING_URL"
 _PAIR = ("SINCH_APPLICATION_KEY", "SINCH_APPLICATION_SECRET")
+
+Application = Annotated[
+    str | None,
+    typer.Option("--application", metavar="KEY", help="Key of the application; yours by default."),
+]
 
 P = ParamSpec("P")
 O = TypeVar("O", bound="OutputOptions")  # noqa: E741 - of options

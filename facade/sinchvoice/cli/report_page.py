@@ -37,23 +37,26 @@ _FIRST, _LAST = date(2000, 1, 1), date(2069, 12, 31)  # the days that `cdr.repor
 _PATIENCE = 120  # seconds for a browser to print
 
 
+_Layout = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        metavar="LAYOUT",
+        autocompletion=lambda: list(cdr.LAYOUTS),
+        help="Only calls of this layout, as which files without a header row are read: "
+        f"{', '.join(cdr.LAYOUTS)}.",
+    ),
+]
+
+
 @attrs.frozen(kw_only=True, slots=False)
 class ReportOptions(SourceOptions):
     """Options for queries, where the layout is a filter."""
 
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            "--layout",
-            metavar="LAYOUT",
-            autocompletion=lambda: list(cdr.LAYOUTS),
-            help="Only calls of this layout, which files without a header row have: "
-            f"{', '.join(cdr.LAYOUTS)}.",
-        ),
-    ] = None
+    layout: _Layout = None
 
     def opened(self, files: list[str] | None) -> cdr.Archive | cdr.Scan:
-        """Open the files or the archive; an archive needs no layout to be read."""
+        """Open the files or the archive; only files are read by the layout."""
         layout = None if self.archive_of(files) is not None else self.layout
         return SourceOptions.opened(attrs.evolve(self, layout=layout), files)
 
@@ -124,14 +127,18 @@ def report(
             f"--output is in {str(output.parent)!r}, which does not exist: create the folder, or "
             "give another path"
         )
+    layout = options.layout
+    if layout is not None and layout not in cdr.LAYOUTS:
+        raise InvalidRequest(f"--layout is {layout!r}: give one of {', '.join(cdr.LAYOUTS)}")
+    if layout is not None and any(each.startswith("layout=") for each in where or ()):
+        raise InvalidRequest("--layout and --where layout exclude each other: give one of them")
     browser = _browser() if form == "pdf" else ""
     conditions = [
         *(where or ()),
         *(f"country={each}" for each in country or ()),
         *(f"application={each}" for each in application or ()),
-        *(f"layout={each}" for each in (options.layout,) if each is not None),
     ]
-    chosen = kpi_filter(conditions, tz)
+    chosen = kpi_filter([*conditions, *([f"layout={layout}"] if layout else [])], tz)
     for name in {"start", "until"} & (chosen or {}).keys():
         raise InvalidRequest(f"--where has {name!r}: give the period with --from and --to")
     wanted: Any = {
@@ -151,24 +158,28 @@ def report(
                 _write(output, _printed(browser, page) if browser else page.encode())
         except ImportError as error:
             raise ConfigurationError(str(error)) from None
-        is_empty = not _has_calls(opened, conditions, wanted["first"], wanted["last"], tz)
+        calls = _calls(opened, conditions, wanted["first"], wanted["last"], tz)
     options.output.rows(({"file": str(file)} for file in made), ("file",))
-    if is_empty:
+    if layout is not None and options.archive_of(files) is None:
+        others = sum(calls.values()) - calls.get(layout, 0)
+        if others:
+            write(f"note: {others} calls of other layouts are left out", sys.stderr)
+    if not (calls.get(layout, 0) if layout else sum(calls.values())):
         result = f"{output} has no calls" if made else f"no calls, so no images in {output}"
         write(f"note: {result}", sys.stderr)
 
 
-def _has_calls(
+def _calls(
     opened: cdr.Archive | cdr.Scan,
     conditions: list[str],
     first: date | None,
     last: date | None,
     tz: str,
-) -> bool:
-    """Return whether a report has calls, those of its period on plausible days."""
+) -> dict[object, int]:
+    """Return the calls of a report by layout, those of its period on plausible days."""
     ends = [f"start={first or _FIRST}", f"until={(last or _LAST) + timedelta(days=1)}"]
-    (total,) = opened.kpis((), kpi_filter([*conditions, *ends], tz), tz=tz)
-    return total.attempts > 0
+    rows = opened.kpis("layout", kpi_filter([*conditions, *ends], tz), tz=tz)
+    return {row.by["layout"]: row.attempts for row in rows}
 
 
 def _is_plausible(day: date) -> bool:

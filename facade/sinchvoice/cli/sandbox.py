@@ -1,4 +1,4 @@
-"""The commands of `sinchvoice sandbox`, which is a command, too."""
+"""The command `sinchvoice sandbox`, and the commands below it."""
 
 from __future__ import annotations
 

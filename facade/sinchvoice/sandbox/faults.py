@@ -385,7 +385,7 @@ class Injection:
         return f"Injection({what!r}, on={self._on!r}, probability={self._probability})"
 
     def describe(self) -> str:
-        """Return a description for people: the form of the command line, if it was made from it."""
+        """Return the text that was parsed, or else a description."""
         if self._text:
             return self._text
         script = list(self._script)
