@@ -533,8 +533,8 @@ def test_setup_times_are_the_same_from_text_and_from_microseconds(generic: str):
         query = f"SELECT typeof(setup_seconds), setup_seconds FROM (SELECT {code} FROM records)"  # noqa: S608
         return connection.execute(query).fetchall()
 
-    one, other = found(generic), found(kpi_query.faster(generic))
-    assert generic != kpi_query.faster(generic)
+    one, other = found(generic), found(kpi_query.for_duckdb(generic))
+    assert generic != kpi_query.for_duckdb(generic)
     assert one == other
     assert sum(value is not None for _, value in one) > 1_000
 
@@ -566,7 +566,7 @@ def test_every_column_of_the_query_is_known_by_its_name(many: Any, question: Any
 )
 def test_a_question_reads_the_calls_no_more_than_needed(many: Any, question: Any, reads: int):
     query = kpi_query.made(question).replace(":start", "NULL").replace(":until", "NULL")
-    ((_, plan),) = many.execute(f"EXPLAIN (FORMAT json) {kpi_query.faster(query)}").fetchall()
+    ((_, plan),) = many.execute(f"EXPLAIN (FORMAT json) {kpi_query.for_duckdb(query)}").fetchall()
     assert str(plan).count("SEQ_SCAN") == reads
 
 

@@ -88,6 +88,23 @@ def test_filters_of_prefixes_agree_with_plain_python(run: kpis.Run, where: Any):
     oracle.assert_same(rows, oracle.expected(MANY, ("prefix:4",), plain, prefixes=oracle.PREFIXES))
 
 
+@pytest.mark.parametrize(
+    ("lengths", "joined"),
+    [
+        ({7: 3000, 6: 900, 5: 90, 4: 10}, [7, 5]),
+        ({8: 2000, 6: 900, 5: 90, 4: 10}, [8, 6]),
+        ({15: 1, 1: 9}, [15, 1]),
+        ({3: 900, 2: 90, 1: 9}, [3]),
+    ],
+)
+def test_there_are_few_joins(lengths: dict[int, int], joined: list[int]):
+    known = [str(10 ** (n - 1) + each) for n, many in lengths.items() for each in range(many)]
+    text, longest = prefixes.joins(prefixes.read(known))
+    assert longest == f"COALESCE({', '.join(f'group_{n}' for n in joined)})"
+    assert text.count("LEFT JOIN") == len(joined)
+    assert len(text) < 400_000
+
+
 def test_the_longest_prefix_counts(scratch: Any):
     run = table(scratch, *to("+46701", "004670", "00 46-7", "46", "+4", "+47", "", "00"))
     rows = kpis.compute(run, "prefix", prefixes={"46": "Sweden", "4670": "mobile", "4": None})
@@ -100,11 +117,17 @@ def test_the_longest_prefix_counts(scratch: Any):
     assert [row.by["prefix"] for row in rows] == ["4", "Sweden", "mobile", None]
 
 
-def test_random_prefixes_agree_with_plain_python(scratch: Any):
+@pytest.mark.parametrize("most", [0, 100, 1000, 20_000])
+def test_random_prefixes_agree_with_plain_python(
+    scratch: Any, monkeypatch: pytest.MonkeyPatch, most: int
+):
+    monkeypatch.setattr(prefixes, "_MOST_TEXTS", most)  # more or fewer joins
     dice = random.Random(3)
-    numbers = ["+" + "".join(dice.choices("012", k=dice.randrange(1, 9))) for _ in range(400)]
-    known = {number[1 : dice.randrange(2, 8)] for number in dice.sample(numbers, 150)}
-    run = table(scratch, *to(*numbers))
+    digits = ["".join(dice.choices("012", k=dice.randrange(1, 9))) for _ in range(400)]
+    numbers = [f"+{each}" for each in digits]
+    masked = [each + "*" * dice.choice((0, 0, 1, 2, 5)) for each in numbers]
+    known = {each[: dice.randrange(1, 8)] for each in dice.sample(digits, 150)}
+    run = table(scratch, *to(*masked))
     named: dict[str, str | None] = {each: dice.choice((None, "a", "b")) for each in sorted(known)}
     rows = kpis.compute(run, ("prefix",), prefixes=named)
     records = oracle.read([("phone-originated", {**row, "CallId": "1"}) for row in made(numbers)])

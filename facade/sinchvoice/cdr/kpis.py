@@ -762,7 +762,7 @@ def on_duckdb(connection: DuckDBConnection) -> Run:
 
     def run(query: str, parameters: dict[str, Any]) -> Iterable[Sequence[Any]]:
         names = "|".join(parameters)
-        query = kpi_query.faster(query)
+        query = kpi_query.for_duckdb(query)
         text = re.sub(rf":({names})\b", r"$\1", query) if names else query
         rows: Iterable[Sequence[Any]] = connection.execute(text, parameters).fetchall()
         return rows
@@ -822,7 +822,7 @@ _ALL_CALLS = "-- One pass over the calls"
 
 def _for_duckdb(query: str) -> str:
     """Return a query for DuckDB, with parameters as `$name`."""
-    return _PARAMETER.sub(r"$\1", kpi_query.faster(query))
+    return _PARAMETER.sub(r"$\1", kpi_query.for_duckdb(query))
 
 
 _PARAMETER = re.compile(r":(by|filtered|wanted|start|until)\b")

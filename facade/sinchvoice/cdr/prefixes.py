@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -153,21 +153,57 @@ def leading(count: int) -> str:
 def joins(prefixes: Prefixes) -> tuple[str, str]:
     """Return SQL that joins the groups of prefixes to the column `called`, and that of the longest.
 
-    There is an equality join for each length. Joining by a range or by `starts_with` compares each
-    call with each prefix.
+    Each is an equality join of all calls, so there are as few as possible: shorter prefixes are
+    joined with longer ones, written as all texts that begin with them. Joining by a range or by
+    `starts_with` compares each call with each prefix.
     """
-    lengths = sorted({len(prefix) for prefix in prefixes.groups}, reverse=True)
-    text = "".join(
-        f"\n    LEFT JOIN (VALUES {_rows(prefixes, length)}) AS of_{length}(digits_{length}, "
-        f"group_{length})\n        ON {leading(length)} = digits_{length}"
-        for length in lengths
-    )
-    return text, f"COALESCE({', '.join(f'group_{length}' for length in lengths)})"
+    tables = _tables(prefixes.groups)
+    text = "".join(_join(length, groups) for length, groups in tables.items())
+    return text, f"COALESCE({', '.join(f'group_{length}' for length in tables)})"
 
 
-def _rows(prefixes: Prefixes, length: int) -> str:
-    return ", ".join(
-        f"('{prefix}', {number})"
-        for prefix, number in prefixes.groups.items()
-        if len(prefix) == length
-    )
+def _join(length: int, groups: Mapping[str, int]) -> str:
+    # The pairs are one text, as planning a row for each of thousands takes longer than the rest.
+    pairs = ",".join(f"{begin}={group}" for begin, group in groups.items())
+    return f"""
+    LEFT JOIN (
+        SELECT
+            SPLIT_PART(pair, '=', 1) AS digits_{length},
+            CAST(SPLIT_PART(pair, '=', 2) AS INTEGER) AS group_{length}
+        FROM (SELECT EXPLODE(SPLIT('{pairs}', ',')) AS pair) AS pairs
+    ) AS of_{length}
+        ON {leading(length)} = digits_{length}"""  # noqa: S608 - digits and stars
+
+
+_MOST_TEXTS = 20_000
+"""Texts in a table to which shorter prefixes are added."""
+
+
+def _tables(groups: Mapping[str, int]) -> dict[int, dict[str, int]]:
+    """Return the groups by what a call begins with, in tables of one length, the longest first."""
+    tables: dict[int, dict[str, int]] = {}
+    longest = 0
+    for length in sorted({len(prefix) for prefix in groups}, reverse=True):
+        own = {prefix: group for prefix, group in groups.items() if len(prefix) == length}
+        missing = longest - length
+        texts = len(own) * sum((missing - more + 1) * 10**more for more in range(missing + 1))
+        if missing < 0 or len(tables[longest]) + texts > _MOST_TEXTS:
+            tables[length], longest = own, length
+            continue
+        table = tables[longest]
+        for prefix, group in own.items():
+            for begin in _beginnings(prefix, longest):
+                table.setdefault(begin, group)
+    return tables
+
+
+def _beginnings(prefix: str, length: int) -> Iterator[str]:
+    """Yield all texts of at most this length that a called number with the prefix begins with.
+
+    A shorter one is the whole number. Stars are at the end of a masked one.
+    """
+    for more in range(length - len(prefix) + 1):
+        for rest in range(10**more):
+            begin = f"{prefix}{rest:0{more}}" if more else prefix
+            for stars in range(length - len(begin) + 1):
+                yield begin + "*" * stars
