@@ -183,7 +183,7 @@ def browser(session: nox.Session) -> None:
     axe = folder / "node_modules" / "axe-core" / "axe.min.js"
     env = {"AXE": str(axe), "CHROMIUM": chromium}
     files = ("tests/browser/console.py", "tests/browser/report_page.py")
-    session.run("pytest", *(session.posargs or files), env=env)
+    session.run("pytest", "-n", "2", "--dist=worksteal", *(session.posargs or files), env=env)
 
 
 @nox.session

@@ -46,6 +46,13 @@ def html(archive: cdr.Archive) -> str:
     return cdr.report(archive)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes longest, for tests that do not look at charts."""
+    empty = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    monkeypatch.setattr(charts.vl_convert, "vegalite_to_svg", lambda _: empty)
+
+
 def show(
     browser: Browser, folder: Path, html: str, *, scheme: Any = "light", width: int = 1100
 ) -> tuple[Page, list[str]]:
@@ -152,6 +159,7 @@ def test_texts_of_the_records_never_become_markup(browser: Browser, tmp_path: Pa
     assert cells(page, "Calls by country")[0][0] == HOSTILE
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_signals_and_changes_are_those_of_the_archive(browser: Browser, tmp_path: Path):
     cdr_files(tmp_path, records=60, days=14, layouts=["phone-terminated"])
     rows = [[column.name for column in cdr.LAYOUTS["phone-terminated"].columns]]
@@ -295,6 +303,7 @@ def test_images_have_the_texts_of_their_charts():
     assert len({plain, charts.png(text, colors), charts.png(text, colors, ["answered"])}) == 3
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_of_the_page_have_the_same_base(browser: Browser, tmp_path: Path):
     lines = [
         "CallId;CallTime;Result;Duration;From;To;Amount;Currency;ToCountryId",
@@ -365,6 +374,7 @@ def test_the_example_of_the_guide_works(
     assert len(list(Path("charts").glob("*.png"))) > 8
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("options", "written", "note"),
     [
@@ -394,6 +404,7 @@ def test_a_report_without_calls_is_written_with_a_note(
     assert (ran.code, ran.out, ran.err) == (0, written, note)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_layout_of_a_report_is_a_filter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -419,6 +430,7 @@ def test_the_layout_of_a_report_is_a_filter(
     assert (ran.code, ran.err) == (0, "note: report.html has no calls\n")
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
