@@ -334,6 +334,28 @@ def test_figures_of_the_page_have_the_same_base(browser: Browser, tmp_path: Path
     assert "The records contain no such calls." in none
 
 
+def test_ten_currencies_are_never_added(browser: Browser, tmp_path: Path):
+    names = ["AUD", "BRL", "CHF", "DKK", "EUR", "GBP", "JPY", "NOK", "SEK", "USD"]
+    lines = ["CallId;CallTime;Result;Duration;From;To;Amount;Currency;ToCountryId"]
+    for number, name in enumerate(names * 3):
+        moment = f"2026-11-{2 + number // 10:02}T08:00:00Z"
+        ends = "+46700000001;+46700000002"
+        lines.append(f"{number};{moment};ANSWERED;60;{ends};{number}.000001;{name};SE")
+    file = tmp_path / "calls.csv"
+    file.write_text("\n".join([*lines, ""]), "utf-8")
+    with cdr.scan(file, layout="phone-terminated") as calls:
+        page, complaints = show(browser, tmp_path, cdr.report(calls))
+        (total,) = calls.kpis()
+    check_page(page, complaints)
+    amounts = {name: f"{3 * number + 30}.000003" for number, name in enumerate(names)}
+    assert {cost.currency: f"{cost.amount:f}" for cost in total.costs} == amounts
+    rows = cells(page, "Cost by country; never added across currencies")
+    assert {row[4]: row[3] for row in rows} == amounts
+    assert [row[0] for row in rows] == ["SE"] * 10
+    tiles = page.inner_text(".tiles")
+    assert all(f"{amount} {name}" in tiles for name, amount in amounts.items())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
