@@ -1,7 +1,7 @@
 """Prefixes of called numbers: tables of prefixes, and the longest match in SQL.
 
-The SQL means the same on DuckDB and on Spark. It contains digits alone: names of prefixes stay in
-Python, and the query has their numbers.
+The SQL is that of Spark; `kpi_query.for_duckdb` translates it. Names of prefixes stay in Python,
+and the query has their numbers.
 """
 
 from __future__ import annotations
