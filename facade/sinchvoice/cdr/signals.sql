@@ -578,20 +578,14 @@ unusual AS (
 
 own AS (
     SELECT
-        unusual.*,
+        unusual.number_range,
+        unusual.call_day,
         numbered.number,
         numbered.call_id,
         numbered.call_second,
         numbered.is_answered,
         numbered.talk_seconds,
-        numbered.other,
-        LAG(numbered.number) OVER (
-            PARTITION BY unusual.number_range, unusual.call_day ORDER BY numbered.number
-        ) AS number_before,
-        ROW_NUMBER() OVER (
-            PARTITION BY unusual.number_range, unusual.call_day
-            ORDER BY numbered.call_second, numbered.call_id
-        ) AS place
+        numbered.other
     FROM unusual
     INNER JOIN {ranges} AS numbered
         ON
@@ -609,36 +603,78 @@ counted AS (
         COUNT(*) AS attempts,
         COUNT(CASE WHEN is_answered THEN 1 END) AS answered,
         COALESCE(SUM(talk_seconds), 0) AS talk_seconds,
-        COUNT(DISTINCT other) AS others,
+        COUNT(DISTINCT other) AS others
+    FROM own
+    GROUP BY number_range, call_day
+),
+
+neighbours AS (
+    SELECT
+        number_range,
+        call_day,
         COUNT(
             CASE
                 WHEN TRY_CAST(number AS BIGINT) - TRY_CAST(number_before AS BIGINT) = 1 THEN 1
             END
         ) AS sequential
-    FROM own
+    FROM (
+        SELECT
+            number_range,
+            call_day,
+            number,
+            LAG(number) OVER (
+                PARTITION BY number_range, call_day ORDER BY number
+            ) AS number_before
+        FROM (SELECT DISTINCT number_range, call_day, number FROM own) AS numbers
+    ) AS pairs
     GROUP BY number_range, call_day
+),
+
+earliest AS (
+    SELECT
+        number_range,
+        call_day,
+        call_id,
+        place
+    FROM (
+        SELECT
+            number_range,
+            call_day,
+            call_id,
+            ROW_NUMBER() OVER (
+                PARTITION BY number_range, call_day ORDER BY call_second, call_id
+            ) AS place
+        FROM own
+    ) AS placed
+    WHERE place <= :evidence
 )
 
 SELECT
-    own.number_range AS subject,
+    unusual.number_range AS subject,
     CAST(NULL AS STRING) AS currency,
     counted.begins,
     counted.ends,
-    CAST(own.numbers AS DOUBLE) AS measured,
+    CAST(unusual.numbers AS DOUBLE) AS measured,
     CAST(
-        CASE WHEN :factor * own.most > :min_numbers THEN :factor * own.most ELSE :min_numbers END
-        AS DOUBLE
+        CASE
+            WHEN :factor * unusual.most > :min_numbers THEN :factor * unusual.most
+            ELSE :min_numbers
+        END AS DOUBLE
     ) AS threshold,
-    own.call_id,
+    earliest.call_id,
     counted.attempts,
     counted.answered,
-    own.numbers,
-    counted.sequential,
+    unusual.numbers,
+    neighbours.sequential,
     counted.others,
     CAST(counted.talk_seconds AS BIGINT) AS talk_seconds,
-    CAST(own.past_calls AS BIGINT) AS past_calls,
-    own.most
-FROM own
-INNER JOIN counted ON own.number_range = counted.number_range AND own.call_day = counted.call_day
-WHERE own.place <= :evidence
-ORDER BY 1, 3, own.place
+    CAST(unusual.past_calls AS BIGINT) AS past_calls,
+    unusual.most
+FROM unusual
+INNER JOIN counted
+    ON unusual.number_range = counted.number_range AND unusual.call_day = counted.call_day
+INNER JOIN neighbours
+    ON unusual.number_range = neighbours.number_range AND unusual.call_day = neighbours.call_day
+INNER JOIN earliest
+    ON unusual.number_range = earliest.number_range AND unusual.call_day = earliest.call_day
+ORDER BY 1, 3, earliest.place

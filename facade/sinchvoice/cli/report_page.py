@@ -17,6 +17,7 @@ import attrs
 import typer
 
 from .. import cdr
+from ..cdr import kpis
 from ..cdr.kpis import DIMENSIONS, Dimension
 from ..cdr.workspace import replacing
 from ..errors import ConfigurationError, InvalidRequest
@@ -138,14 +139,15 @@ def report(
         *(f"country={each}" for each in country or ()),
         *(f"application={each}" for each in application or ()),
     ]
-    chosen = kpi_filter([*conditions, *([f"layout={layout}"] if layout else [])], tz)
-    for name in {"start", "until"} & (chosen or {}).keys():
+    chosen = [*conditions, *([f"layout={layout}"] if layout else [])]
+    filtered = kpi_filter(chosen, tz)
+    for name in {"start", "until"} & (filtered or {}).keys():
         raise InvalidRequest(f"--where has {name!r}: give the period with --from and --to")
     wanted: Any = {
         "first": _day(first, "--from"),
         "last": _day(last, "--to"),
         "tz": tz,
-        "where": chosen,
+        "where": filtered,
         "by": cast("Dimension", by[0] if by else "country"),
     }
     with options.opened(files) as opened:
@@ -158,28 +160,31 @@ def report(
                 _write(output, _printed(browser, page) if browser else page.encode())
         except ImportError as error:
             raise ConfigurationError(str(error)) from None
-        calls = _calls(opened, conditions, wanted["first"], wanted["last"], tz)
+        period = wanted["first"], wanted["last"]
+        calls, others = _count(opened, chosen, *period, tz), 0
+        if layout is not None:
+            others = _count(opened, conditions, *period, tz) - calls
     options.output.rows(({"file": str(file)} for file in made), ("file",))
-    if layout is not None and options.archive_of(files) is None:
-        others = sum(calls.values()) - calls.get(layout, 0)
-        if others:
-            write(f"note: {others} calls of other layouts are left out", sys.stderr)
-    if not (calls.get(layout, 0) if layout else sum(calls.values())):
+    if others and options.archive_of(files) is None:
+        write(f"note: {others} calls of other layouts are left out", sys.stderr)
+    if not calls:
         result = f"{output} has no calls" if made else f"no calls, so no images in {output}"
         write(f"note: {result}", sys.stderr)
 
 
-def _calls(
+def _count(
     opened: cdr.Archive | cdr.Scan,
     conditions: list[str],
     first: date | None,
     last: date | None,
     tz: str,
-) -> dict[object, int]:
-    """Return the calls of a report by layout, those of its period on plausible days."""
+) -> int:
+    """Return the number of calls of a report: those of its period on plausible days."""
     ends = [f"start={first or _FIRST}", f"until={(last or _LAST) + timedelta(days=1)}"]
-    rows = opened.kpis("layout", kpi_filter([*conditions, *ends], tz), tz=tz)
-    return {row.by["layout"]: row.attempts for row in rows}
+    where = kpi_filter([*conditions, *ends], tz)
+    query, parameters = kpis.over_calls("SELECT count(*) FROM chosen", where, tz)
+    ((number,),) = opened.sql(query, parameters).rows
+    return int(number)
 
 
 def _is_plausible(day: date) -> bool:

@@ -27,10 +27,26 @@ _FEW_DAYS = 10
 _MOST_LETTERS = 8
 """Letters that fit below a column."""
 _ROWS = "rows"
+_TEXT = alt.Description("text:N")  # Altair looks for the class of a plain text
 _INK, _GRID = "#a0000f", "#a0000e"
 _SERIES = tuple(f"#a0000{number}" for number in range(1, 9))
 _VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)"} | {
     color: f"var(--series-{number})" for number, color in enumerate(_SERIES)
+}
+_CONFIG = {
+    "background": "transparent",
+    "font": "sans-serif",
+    "view": {"strokeOpacity": 0},
+    "axis": {
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "domainColor": _GRID,
+        "tickColor": _GRID,
+        "gridColor": _GRID,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    },
 }
 _SVG = "http://www.w3.org/2000/svg"
 
@@ -44,7 +60,7 @@ def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
     """Draw one line for each series over days: rows have `day`, `series`, `value` and `text`."""
     layers = []
     for number, name in enumerate(series):
-        base = _chart(name).encode(x=_days(rows), y=_calls(alt.Y, unit), description="text:N")
+        base = _chart(name).encode(x=_days(rows), y=_calls(alt.Y, unit), description=_TEXT)
         color = _SERIES[number % len(_SERIES)]
         layers.append(base.mark_line(color=color, strokeWidth=2).properties(name=f"s{number}_line"))
         layers.append(
@@ -59,7 +75,7 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
     base = _chart().encode(
         x=_days(rows),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
-        description="text:N",
+        description=_TEXT,
     )
     size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, 160], zero=True))
     line = base.mark_line(color=_SERIES[0], strokeWidth=1.5)
@@ -76,7 +92,7 @@ def columns(rows: Sequence[Row], title: str, unit: str) -> str:
         .encode(
             x=alt.X("name:N", sort=None, title=title, axis=alt.Axis(labelAngle=-30 * is_long)),
             y=_calls(alt.Y, unit),
-            description="text:N",
+            description=_TEXT,
         )
     )
     return _drawn(chart, 200, {_ROWS: rows})
@@ -90,7 +106,7 @@ def bars(rows: Sequence[Row], unit: str) -> str:
         .encode(
             x=_calls(alt.X, unit),
             y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
-            description="text:N",
+            description=_TEXT,
         )
     )
     return _drawn(chart, 22 * len(rows), {_ROWS: rows})
@@ -108,7 +124,7 @@ def heat_map(rows: Sequence[Row], days: Sequence[str]) -> str:
             opacity=alt.Opacity(
                 "value:Q", legend=None, scale=alt.Scale(range=[0.04, 1], domainMin=0)
             ),
-            description="text:N",
+            description=_TEXT,
         )
     )
     return _drawn(chart, 190, {_ROWS: rows})
@@ -165,25 +181,17 @@ def _calls(kind: Callable[..., Channel], unit: str) -> Channel:
 def _drawn(chart: Any, height: int, data: Mapping[str, Sequence[Row]]) -> str:
     """Return the SVG of a chart, as a part of an HTML page.
 
-    Altair would copy and check the data several times, so only the drawing gets them.
+    Altair would copy the data and the configuration several times, so only the drawing gets them.
     """
-    chart = (
-        chart.properties(width=_WIDTH, height=height)
-        .configure(background="transparent", font="sans-serif")
-        .configure_view(strokeOpacity=0)
-        .configure_axis(
-            labelColor=_INK,
-            titleColor=_INK,
-            domainColor=_GRID,
-            tickColor=_GRID,
-            gridColor=_GRID,
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-        )
-    )
     # Validation finds wrong names in the code above, and takes as long as the drawing.
-    drawing = vl_convert.vegalite_to_svg({**chart.to_dict(validate=False), "datasets": data})
+    specification = {
+        **chart.to_dict(validate=False),
+        "width": _WIDTH,
+        "height": height,
+        "config": _CONFIG,
+        "datasets": data,
+    }
+    drawing = vl_convert.vegalite_to_svg(specification)
     root = ET.fromstring(drawing)  # noqa: S314 - just drawn
     for each in root.iter():
         label = each.attrib.pop("aria-label", None)

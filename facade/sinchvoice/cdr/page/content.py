@@ -15,7 +15,7 @@ from ..comparison import ComparedKpi
 from ..kpis import Dimension, KpiFilter, KpiRow, summed
 from ..periods import span
 from ..queries import Database
-from ..signals import SignalReport
+from ..signals import SignalReport, Thresholds
 
 __all__ = ["FIRST", "LAST", "Content", "Distribution", "collect", "collect_signals"]
 
@@ -30,6 +30,8 @@ _DURATIONS = (0, 6, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _TILES: tuple[ComparedKpi, ...] = tuple(
     name for name in comparison.COMPARED if name != "cost_per_talk_minute"
 )
+_EVIDENCE = 5
+"""Call ids of a signal."""
 _SETUP_TIMES = (0, 1, 2, 3, 5, 8, 13, 20, 30, 60)
 
 
@@ -186,7 +188,8 @@ def collect_signals(
     """Return the signals of fraud; None if the calls are filtered, or there are none."""
     if where or content.first is None or content.last is None:
         return None
-    return calls.signals((content.first, content.last), tz=tz)
+    limits = Thresholds(evidence=_EVIDENCE)
+    return calls.signals((content.first, content.last), thresholds=limits, tz=tz)
 
 
 def _period(

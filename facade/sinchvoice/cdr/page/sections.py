@@ -18,7 +18,7 @@ from .content import Content, Distribution
 
 __all__ = ["Figure", "Section", "Table", "Tile", "makers", "signals_section"]
 
-_MOST_SIGNALS, _MOST_IDS = 30, 5
+_MOST_SIGNALS = 30
 _FORMULAS = {each.field: each for each in DEFINITIONS}
 _OUTCOMES = {
     "answered": ("answered",),
@@ -494,7 +494,7 @@ def signals_section(found: SignalReport | None) -> Section:
             f"{signal.start:%Y-%m-%d %H:%M}",
             f"{signal.last:%Y-%m-%d %H:%M}",
             printable(signal.reason, 500),
-            ", ".join(name(call_id) for call_id in signal.call_ids[:_MOST_IDS]),
+            ", ".join(name(call_id) for call_id in signal.call_ids),
         )
         for signal in found.signals[:_MOST_SIGNALS]
     ]
