@@ -379,7 +379,8 @@ def has_java() -> bool:
 def run_tests(session: nox.Session) -> None:
     install_groups(session, "test", "parallel")
     install_wheel(session, *EXTRAS)
-    workers = min(4, 1 + (os.cpu_count() or 1))  # one more than cores, as some tests wait
+    # One more than cores, as some tests wait, unless other sessions run beside.
+    workers = min(4, (os.cpu_count() or 1) + ("NOX_PARALLEL" not in os.environ))
     everything = ("-n", str(workers), "--dist=worksteal")
     session.run("pytest", *(session.posargs or everything))
 

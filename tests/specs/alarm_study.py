@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -284,8 +285,9 @@ def compare(old: Json, new: Json) -> list[Change]:
     return spec_diff.compare(Document("old", old), Document("new", new), overlays=())
 
 
+@cache
 def read(name: str, *change: str) -> Json:
-    """Return one of the documents with a text replaced."""
+    """Return one of the documents with a text replaced; every caller gets the same object."""
     text = TEXTS[name]
     if change:
         assert text.count(change[0]) >= 1, change[0]
