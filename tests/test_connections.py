@@ -486,6 +486,32 @@ def test_a_certificate_file_is_read_when_the_client_is_made(
     assert "certificate" in str(error).lower()
 
 
+def test_certificates_are_read_once_and_again_when_they_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    authority, other = trustme.CA(), trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    file = tmp_path / "ca.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    made, read = ssl.create_default_context, list[str]()
+
+    def counted(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        read.append(options["cafile"])
+        return made(*arguments, **options)
+
+    with serving(well_behaved, context=context) as server:
+        other.cert_pem.write_to_path(str(file))
+        monkeypatch.setattr(ssl, "create_default_context", counted)
+        for _ in range(3):
+            with client(server.url) as voice:
+                assert isinstance(outcome(lambda: voice.calls.get(ID)), ApiConnectionError)
+        authority.cert_pem.write_to_path(str(file))
+        with client(server.url) as voice:
+            assert voice.calls.get(ID).call_id == ID
+    assert read == [str(file)] * 2
+
+
 def test_several_certificate_folders_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """OpenSSL reads a list, like PATH."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)

@@ -89,7 +89,8 @@ TABLE = """
         user_id VARCHAR, to_country_id VARCHAR
     )
 """
-INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO records VALUES "
+ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def chosen(pick: Any) -> tuple[str, dict[str, str]]:
@@ -150,8 +151,10 @@ def generated(count: int, seed: int) -> list[Any]:
 def fill(connection: Any, records: Sequence[Any]) -> None:
     """Create the table `records` with these records."""
     connection.execute(TABLE)
-    if records:
-        connection.executemany(INSERT, [in_table(record) for record in records])
+    for first in range(0, len(records), 100):  # one by one, it takes five times as long
+        some = [in_table(record) for record in records[first : first + 100]]
+        values = [value for row in some for value in row]
+        connection.execute(INSERT + ", ".join([ROW] * len(some)), values)
 
 
 def in_table(record: Any) -> tuple[Any, ...]:

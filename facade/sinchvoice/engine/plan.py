@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -137,7 +138,7 @@ class Plan:
             if not name:
                 import certifi
 
-                self._context = ssl.create_default_context(cafile=certifi.where())
+                self._context = _shared_context(certifi.where())
                 return self._context
             path = self._files[name]
             if name == "SSL_CERT_DIR":  # may name several directories, as for OpenSSL
@@ -152,13 +153,29 @@ class Plan:
                 if name == "SSL_CERT_DIR":
                     self._context = ssl.create_default_context(capath=path)
                 else:
-                    self._context = ssl.create_default_context(cafile=path)
+                    self._context = _shared_context(path)
             except OSError as error:
                 raise ConfigurationError(
                     f"{name} is {path!r}, which cannot be read ({error})",
                     remedy="give certificates in PEM form, or unset it",
                 ) from None
         return self._context
+
+
+def _shared_context(path: str) -> ssl.SSLContext:
+    """Return a TLS context with the certificates of a file, the same while the file is the same.
+
+    Reading a list of certificates takes 20 ms, which is most of making a client.
+    """
+    found = Path(path).stat()
+    key_log = os.environ.get("SSLKEYLOGFILE")  # which a context reads when it is made
+    return _context(path, found.st_size, found.st_mtime_ns, found.st_ino, key_log)
+
+
+@lru_cache(maxsize=4)
+def _context(path: str, *version: int | str | None) -> ssl.SSLContext:
+    del version
+    return ssl.create_default_context(cafile=path)
 
 
 class Watch:
