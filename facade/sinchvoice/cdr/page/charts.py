@@ -60,12 +60,12 @@ def courses(rows: Sequence[Row], series: Sequence[str], unit: str) -> str:
     """Draw one line for each series over days: rows have `day`, `series`, `value` and `text`."""
     layers = []
     for number, name in enumerate(series):
-        base = _chart(name).encode(x=_days(rows), y=_calls(alt.Y, unit), description=_TEXT)
+        base = _chart(name).encode(x=_days(rows), y=_calls(alt.Y, unit))
         color = _SERIES[number % len(_SERIES)]
-        layers.append(base.mark_line(color=color, strokeWidth=2).properties(name=f"s{number}_line"))
-        layers.append(
-            base.mark_point(color=color, filled=True, size=24).properties(name=f"s{number}_point")
-        )
+        line = base.mark_line(color=color, strokeWidth=2, aria=False)
+        points = base.mark_point(color=color, filled=True, size=24).encode(description=_TEXT)
+        layers.append(line.properties(name=f"s{number}_line"))
+        layers.append(points.properties(name=f"s{number}_point"))
     data = {name: [row for row in rows if row["series"] == name] for name in series}
     return _drawn(alt.layer(*layers), 240, data)
 
@@ -75,11 +75,11 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
     base = _chart().encode(
         x=_days(rows),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
-        description=_TEXT,
     )
     size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, 160], zero=True))
-    line = base.mark_line(color=_SERIES[0], strokeWidth=1.5)
-    points = base.mark_point(color=_SERIES[0], filled=True, opacity=0.8).encode(size=size)
+    line = base.mark_line(color=_SERIES[0], strokeWidth=1.5, aria=False)
+    points = base.mark_point(color=_SERIES[0], filled=True, opacity=0.8)
+    points = points.encode(size=size, description=_TEXT)
     return _drawn(alt.layer(line, points), 200, {_ROWS: rows})
 
 
