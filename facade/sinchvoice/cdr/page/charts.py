@@ -24,6 +24,8 @@ Channel = TypeVar("Channel", alt.X, alt.Y)
 _WIDTH = 720
 _FEW_DAYS = 10
 """Number of days up to which each has its own label."""
+_MANY_POINTS = 60
+"""Number of points beyond which they are smaller."""
 _MOST_LETTERS = 8
 """Letters that fit below a column."""
 _ROWS = "rows"
@@ -76,7 +78,8 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
         x=_days(rows),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
     )
-    size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, 160], zero=True))
+    largest = 160 * min(1, _MANY_POINTS / max(1, len(rows)))  # so that points stay apart
+    size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, largest], zero=True))
     line = base.mark_line(color=_SERIES[0], strokeWidth=1.5, aria=False)
     points = base.mark_point(color=_SERIES[0], filled=True, opacity=0.8)
     points = points.encode(size=size, description=_TEXT)
