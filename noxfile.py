@@ -445,9 +445,10 @@ def install_wheel(session: nox.Session, *extras: str) -> None:
 def build_wheel(session: nox.Session) -> Path:
     """Build the wheel in the first session that needs it; the next ones share it.
 
-    The variable WHEEL names one that is there already.
+    The variable SINCHVOICE_WHEEL names one that is there already.
     """
-    if not WHEELS and (given := os.environ.get("WHEEL")):
+    if not WHEELS and (given := os.environ.get("SINCHVOICE_WHEEL")):
+        session.log(f"SINCHVOICE_WHEEL: {given}")
         WHEELS.append(Path(given).resolve(strict=True))
     if not WHEELS:
         folder = Path(session.create_tmp()) / "wheel"

@@ -52,7 +52,7 @@ NEEDED = (
 )
 CACHES = {"__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 ENTRY_POINTS = {
-    "[console_scripts]": "sinchvoice = sinchvoice.cli:main",
+    "[console_scripts]": "sinchvoice = sinchvoice.__main__:command",
     "[pytest11]": "sinchvoice = pytest_sinchvoice",
 }
 # Python 3.11 has filters from 3.11.4 on.

@@ -150,7 +150,7 @@ PROMISED = runpy.run_path(str(ROOT / "scripts" / "api_dump.py"))["PUBLIC"]
 EXCEPTIONS = {
     "sinchvoice.decoding.refuse_constant",  # what JSON is, said once
     "sinchvoice.hidden.Hidden",  # keeps secrets out of tracebacks
-    "sinchvoice.cdr.kpis.over_calls",  # counts calls without their KPIs, in a tenth of the time
+    "sinchvoice.cdr.kpis.over_calls",  # counts calls without their KPIs
     "sinchvoice.cdr.sources.streams",  # files one by one, each with its own report or error
     "sinchvoice.cdr.opening.is_database",  # before a file is read for nothing
     "sinchvoice.cdr.workspace.replacing",  # a whole file or none, and never a device

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -510,6 +511,43 @@ def test_certificates_are_read_once_and_again_when_they_change(
         with client(server.url) as voice:
             assert voice.calls.get(ID).call_id == ID
     assert read == [str(file)] * 2
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_the_protocol_of_a_context_is_set_once(is_async: bool):
+    """OpenSSL does not guard it: another handshake with the context could read freed memory."""
+
+    class Counted(ssl.SSLContext):
+        def set_alpn_protocols(self, protocols: Iterable[str]) -> None:
+            given.append(list(protocols))
+            super().set_alpn_protocols(protocols)
+
+    given, chosen = list[list[str]](), list[str | None]()
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    trusting = Counted(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(trusting)
+
+    def handle(connection: socket.socket) -> None:
+        assert isinstance(connection, ssl.SSLSocket)
+        chosen.append(connection.selected_alpn_protocol())
+        well_behaved(connection)
+
+    async def ask(url: str) -> None:
+        async with async_client(url, ssl_context=trusting, keepalive=0) as voice:
+            for _ in range(3):
+                await voice.calls.get(ID)
+
+    with serving(handle, context=context) as server:
+        if is_async:
+            asyncio.run(ask(server.url))
+        else:
+            with client(server.url, ssl_context=trusting, keepalive=0) as voice:
+                for _ in range(3):
+                    voice.calls.get(ID)
+    assert given == [["http/1.1"]]
+    assert chosen == ["http/1.1"] * 3
 
 
 def test_several_certificate_folders_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

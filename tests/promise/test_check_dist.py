@@ -134,10 +134,10 @@ def test_a_wheel_with_other_files_is_refused(name: str, built: tuple[Path, Path]
 
 def test_a_wheel_with_another_command_is_refused(built: tuple[Path, Path], tmp_path: Path):
     wheel = rewritten_wheel(
-        built[0], tmp_path, lambda name, content: content.replace(b".cli:main", b".cli:run")
+        built[0], tmp_path, lambda name, content: content.replace(b".__main__:command", b".cli:run")
     )
     (problem,) = check_dist.wheel_problems(wheel, ROOT)
-    assert "lacks the entry point 'sinchvoice = sinchvoice.cli:main'" in problem
+    assert "lacks the entry point 'sinchvoice = sinchvoice.__main__:command'" in problem
 
 
 @pytest.mark.parametrize("gone", ["openapi/overlays", "tests/conftest.py", "promise", "LICENSE"])

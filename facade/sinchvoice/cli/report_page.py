@@ -162,10 +162,10 @@ def report(
             raise ConfigurationError(str(error)) from None
         period = wanted["first"], wanted["last"]
         calls, others = _count(opened, chosen, *period, tz), 0
-        if layout is not None:
+        if layout is not None and options.archive_of(files) is None:
             others = _count(opened, conditions, *period, tz) - calls
     options.output.rows(({"file": str(file)} for file in made), ("file",))
-    if others and options.archive_of(files) is None:
+    if others:
         write(f"note: {others} calls of other layouts are left out", sys.stderr)
     if not calls:
         result = f"{output} has no calls" if made else f"no calls, so no images in {output}"

@@ -21,6 +21,7 @@ from .plan import (
     Destination,
     Idle,
     Plan,
+    Tls,
     Watch,
     broken,
     closed,
@@ -204,7 +205,7 @@ class _Connection:
         self._dialer = _Dialer(destination, plan, self._watch)
         self._http = httpcore.AsyncHTTPConnection(
             origin_of(destination.origin),
-            ssl_context=plan.ssl_context() if destination.origin.scheme == "https" else None,
+            ssl_context=cast("Any", plan.tls()) if destination.origin.scheme == "https" else None,
             network_backend=self._dialer,
         )
 
@@ -283,7 +284,7 @@ class _Dialer(httpcore.AsyncNetworkBackend):
         await self._dial(destination.first.host, destination.first.port)
         stream = _Stream(self, watch)
         if destination.proxy is not None and destination.first.scheme == "https":
-            await stream.wrap(self._plan.ssl_context(), destination.first.host)
+            await stream.wrap(self._plan.tls().context, destination.first.host)
         if destination.proxy is not None and not destination.is_forwarded:
             tunnel = httpcore.AsyncHTTP11Connection(origin_of(destination.first), stream)
             refusal = destination.refused(await tunnel.handle_async_request(destination.tunnel()))
@@ -495,7 +496,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        await self.wrap(ssl_context, server_hostname)
+        await self.wrap(cast("Tls", ssl_context).context, server_hostname)
         self._watch.connected()
         return self
 

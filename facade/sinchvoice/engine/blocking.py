@@ -22,6 +22,7 @@ from .plan import (
     Destination,
     Idle,
     Plan,
+    Tls,
     Watch,
     broken,
     closed,
@@ -204,7 +205,7 @@ class _Connection:
         origin = destination.origin
         self._http = httpcore.HTTPConnection(
             origin_of(origin),
-            ssl_context=plan.ssl_context() if origin.scheme == "https" else None,
+            ssl_context=cast("Any", plan.tls()) if origin.scheme == "https" else None,
             network_backend=self._dialer,
         )
 
@@ -293,7 +294,7 @@ class _Dialer(httpcore.NetworkBackend):
         self._dial(destination.first.host, destination.first.port)
         stream: _Stream = _Stream(self, watch)
         if destination.proxy is not None and destination.first.scheme == "https":
-            stream = stream.wrapped(self._plan.ssl_context(), destination.first.host)
+            stream = stream.wrapped(self._plan.tls().context, destination.first.host)
         if destination.proxy is not None and not destination.is_forwarded:
             tunnel = httpcore.HTTP11Connection(origin_of(destination.first), stream)
             refusal = destination.refused(tunnel.handle_request(destination.tunnel()))
@@ -373,7 +374,7 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        stream = self.wrapped(ssl_context, server_hostname)
+        stream = self.wrapped(cast("Tls", ssl_context).context, server_hostname)
         self._watch.connected()
         return stream
 

@@ -27,6 +27,7 @@ __all__ = [
     "Destination",
     "Idle",
     "Plan",
+    "Tls",
     "Watch",
     "broken",
     "closed",
@@ -108,7 +109,8 @@ class Plan:
         self.keepalive = settings.keepalive
         self._proxies = Proxies.of(settings.proxy)
         self._destinations: dict[Origin, Destination] = {}
-        self._context = settings.ssl_context
+        given = settings.ssl_context
+        self._tls = None if given is None else Tls(given)
         # A snapshot: later changes do not count.
         self._files = {
             name: os.environ[name]
@@ -118,7 +120,7 @@ class Plan:
         for base in settings.bases.values():
             self._proxies.find(base.origin)
         if self._files and any(base.origin.scheme == "https" for base in settings.bases.values()):
-            self.ssl_context()  # now, so that errors show now
+            self.tls()  # now, so that errors show now
 
     def destination(self, origin: Origin) -> Destination:
         """Return the way to an origin."""
@@ -127,19 +129,19 @@ class Plan:
             found = self._destinations[origin] = Destination(origin, self._proxies.find(origin))
         return found
 
-    def ssl_context(self) -> ssl.SSLContext:
+    def tls(self) -> Tls:
         """Return the TLS context: `ssl_context`, SSL_CERT_FILE, SSL_CERT_DIR or certifi's list.
 
         Raises:
             ConfigurationError: A certificate file or directory is missing or unreadable.
         """
-        if self._context is None:
+        if self._tls is None:
             name = next(iter(self._files), "")
             if not name:
                 import certifi
 
-                self._context = _shared_context(certifi.where())
-                return self._context
+                self._tls = _shared(certifi.where())
+                return self._tls
             path = self._files[name]
             if name == "SSL_CERT_DIR":  # may name several directories, as for OpenSSL
                 exists = any(Path(each).is_dir() for each in path.split(os.pathsep))
@@ -151,31 +153,50 @@ class Plan:
                 )
             try:
                 if name == "SSL_CERT_DIR":
-                    self._context = ssl.create_default_context(capath=path)
+                    self._tls = Tls(ssl.create_default_context(capath=path))
                 else:
-                    self._context = _shared_context(path)
+                    self._tls = _shared(path)
             except OSError as error:
                 raise ConfigurationError(
                     f"{name} is {path!r}, which cannot be read ({error})",
                     remedy="give certificates in PEM form, or unset it",
                 ) from None
-        return self._context
+        return self._tls
 
 
-def _shared_context(path: str) -> ssl.SSLContext:
-    """Return a TLS context with the certificates of a file, the same while the file is the same.
+class Tls:
+    """A TLS context as httpcore gets it, with the protocol set once.
+
+    httpcore sets it again before each handshake, which OpenSSL does not guard: the handshake of
+    another thread could send memory that is freed.
+
+    Attributes:
+        context: The context.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        context.set_alpn_protocols(["http/1.1"])
+        self.context = context
+
+    def set_alpn_protocols(self, protocols: list[str]) -> None:
+        """Leave the protocol as it is."""
+
+
+def _shared(path: str) -> Tls:
+    """Return a context with the certificates of a file, the same while the file is the same.
 
     Reading a list of certificates takes 20 ms, which is most of making a client.
     """
     found = Path(path).stat()
-    key_log = os.environ.get("SSLKEYLOGFILE")  # which a context reads when it is made
-    return _context(path, found.st_size, found.st_mtime_ns, found.st_ino, key_log)
+    version = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    # A context reads the variable when it is made.
+    return _made(path, *version, os.environ.get("SSLKEYLOGFILE"))
 
 
 @lru_cache(maxsize=4)
-def _context(path: str, *version: int | str | None) -> ssl.SSLContext:
+def _made(path: str, *version: int | str | None) -> Tls:
     del version
-    return ssl.create_default_context(cafile=path)
+    return Tls(ssl.create_default_context(cafile=path))
 
 
 class Watch:

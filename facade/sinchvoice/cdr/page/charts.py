@@ -29,7 +29,7 @@ _MANY_POINTS = 60
 _MOST_LETTERS = 8
 """Letters that fit below a column."""
 _ROWS = "rows"
-_TEXT = alt.Description("text:N")  # Altair looks for the class of a plain text
+_TEXT = alt.Description("text:N")  # given as text, Altair would search for this class each time
 _INK, _GRID = "#a0000f", "#a0000e"
 _SERIES = tuple(f"#a0000{number}" for number in range(1, 9))
 _VARIABLES = {_INK: "currentColor", _GRID: "var(--grid)"} | {
@@ -78,7 +78,8 @@ def ratio_course(rows: Sequence[Row], unit: str, form: str) -> str:
         x=_days(rows),
         y=alt.Y("value:Q", title=unit, axis=alt.Axis(format=form)),
     )
-    largest = 160 * min(1, _MANY_POINTS / max(1, len(rows)))  # so that points stay apart
+    # Many points would cover each other; one of more calls stays larger.
+    largest = max(24, 160 * min(1, _MANY_POINTS / max(1, len(rows))))
     size = alt.Size("calls:Q", legend=None, scale=alt.Scale(range=[6, largest], zero=True))
     line = base.mark_line(color=_SERIES[0], strokeWidth=1.5, aria=False)
     points = base.mark_point(color=_SERIES[0], filled=True, opacity=0.8)

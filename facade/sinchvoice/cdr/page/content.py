@@ -31,7 +31,7 @@ _TILES: tuple[ComparedKpi, ...] = tuple(
     name for name in comparison.COMPARED if name != "cost_per_talk_minute"
 )
 _EVIDENCE = 5
-"""Call ids of a signal."""
+"""Most call ids of a signal."""
 _SETUP_TIMES = (0, 1, 2, 3, 5, 8, 13, 20, 30, 60)
 
 
